@@ -1,0 +1,48 @@
+# `make help` lists all. Needs only python3 (>= 3.11, with venv) and PyPI; uv comes from there, into .venv.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+uv := .venv/bin/uv
+bin := .venv/bin
+parts := sdk actions controller datastorage effectiveness cli tests
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+.DEFAULT_GOAL := help
+
+$(uv):
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'kubernaut: $(PYTHON) must be at least 3.11 and have venv (Debian: apt-get install python3-venv)' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(bin)/pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
+
+.venv/ready: $(uv) uv.lock pyproject.toml sdk/pyproject.toml $(wildcard actions/*/pyproject.toml */pyproject.toml)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(uv) sync --quiet --locked --inexact --active
+	@touch $@
+
+.PHONY: setup
+setup: .venv/ready ## Make the virtual environment
+
+.PHONY: demo
+demo: .venv/ready ## Plan, run, record and judge a remediation workflow on this machine
+	@$(bin)/python examples/demo/demo.py
+
+.PHONY: test
+test: check ## Check, then run every test that can run here; skips say why
+	$(bin)/pytest -n 2 --dist loadgroup
+
+.PHONY: check
+check: .venv/ready ## Lint, formatting, strict types, who may import whom
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy $(parts)
+	$(bin)/lint-imports --no-cache
+
+.PHONY: format
+format: .venv/ready ## Format the code and mend what the linter can
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

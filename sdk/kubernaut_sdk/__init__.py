@@ -1,0 +1,1 @@
+"""Write remediation actions for Kubernaut."""

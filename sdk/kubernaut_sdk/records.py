@@ -1,0 +1,235 @@
+"""Action records as every part speaks of them: states, events, and what the store makes of the events.
+
+The container, the controller (or the command that stands in for it) and the reconciler send `Event`s;
+Data Storage merges them, in any order, into a `Record`. This module holds the shapes, never the merge
+(that is the store's) nor the sending (`kubernaut_sdk.recorder`).
+"""
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+__all__ = [
+    "RANK",
+    "Attempt",
+    "Change",
+    "Error",
+    "Event",
+    "ObjectRef",
+    "Pod",
+    "Record",
+    "Remediation",
+    "Signal",
+    "Source",
+    "State",
+    "Time",
+    "Workflow",
+    "canonical",
+    "rfc3339",
+    "utcnow",
+]
+
+
+class State(StrEnum):
+    """What is known of a step. Later in rank wins; all terminal states are of one rank."""
+
+    INTENDED = "intended"
+    STARTED = "started"
+    APPLYING = "applying"
+    LOST = "lost"
+    SUCCEEDED = "succeeded"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the step has ended, with its end known (`lost` is not: a late word still wins)."""
+        return RANK[self] == TERMINAL
+
+    @property
+    def good(self) -> bool:
+        """Whether what was asked for is so, or (for `planned`) would be."""
+        return self in {State.SUCCEEDED, State.UNCHANGED, State.PLANNED}
+
+
+TERMINAL = 4
+RANK: dict[State, int] = {
+    State.INTENDED: 0,
+    State.STARTED: 1,
+    State.APPLYING: 2,
+    State.LOST: 3,
+} | dict.fromkeys(list(State)[4:], TERMINAL)
+
+
+class Source(StrEnum):
+    """Who says so. At equal rank the container's word beats the controller's."""
+
+    CONTROLLER = "controller"
+    CONTAINER = "container"
+
+
+def utcnow() -> datetime:
+    """The time now, in UTC, with the microseconds that records keep."""
+    return datetime.now(UTC)
+
+
+def rfc3339(time: datetime) -> str:
+    """A time as records spell it, so that text order is time order: `2026-01-31T09:05:07.000120Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _zoned(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError("a time needs its zone, such as 2026-01-31T09:05:07Z")
+    return time.astimezone(UTC)
+
+
+Time = Annotated[
+    datetime,
+    AfterValidator(_zoned),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    Field(description="RFC 3339, kept in UTC with microseconds."),
+]
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Text = Annotated[str, Field(max_length=1024)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Change(_Shape):
+    """What an action does to the world: the state it found and the state it makes, as JSON values."""
+
+    before: Any = None
+    after: Any = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing would change."""
+        return bool(self.before == self.after)
+
+
+class Error(_Shape):
+    """Why a step did not succeed: an exit code of the action contract, a word and a sentence."""
+
+    code: int
+    reason: Text
+    message: str
+
+
+class Attempt(_Shape):
+    """One try within a step; transient failures are tried again in the same container."""
+
+    number: Annotated[int, Field(ge=0)]
+    started: Time | None = None
+    ended: Time | None = None
+    error: Error | None = None
+
+
+class ObjectRef(_Shape):
+    """A Kubernetes object that is acted on. Other targets (an ARN, a repository) are plain text."""
+
+    cluster: Name | None = None
+    kind: Name
+    namespace: Name | None = None
+    name: Name
+
+
+class Workflow(_Shape):
+    """The WorkflowExecution that a step belongs to."""
+
+    namespace: Name | None = None
+    name: Name
+    uid: Text | None = None
+
+
+class Remediation(_Shape):
+    """The RemediationRequest behind a workflow."""
+
+    namespace: Name | None = None
+    name: Name
+
+
+class Signal(_Shape):
+    """The alert that asked for it, known by its fingerprint (as Alertmanager computes it)."""
+
+    fingerprint: Name
+    name: Text | None = None
+    severity: Text | None = None
+    firedAt: Time | None = None  # noqa: N815 – as custom resources spell it
+
+
+class Pod(_Shape):
+    """The pod (or process) that speaks. Two pods of one name are told apart by their uid."""
+
+    name: Name
+    uid: Text
+
+
+class _Fields(_Shape):
+    """What may be known of a step. An event carries what its sender knows; the rest is absent."""
+
+    action_type: Name | None = None
+    action_version: Text | None = None
+    image: Annotated[str, Field(max_length=1024)] | None = None
+    target: ObjectRef | Annotated[str, Field(max_length=2048)] | None = None
+    inputs: dict[str, Any] | None = None
+    change: Change | None = None
+    changed: bool | None = None
+    output: dict[str, Any] | None = None
+    error: Error | None = None
+    dry_run: bool | None = None
+    attempts: list[Attempt] | None = None
+    workflow: Workflow | None = None
+    step: Name | None = None
+    remediation: Remediation | None = None
+    requester: Text | None = None
+    approver: Text | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    signal: Signal | None = None
+    source: Source | None = None
+    pod: Pod | None = None
+    trace_id: Text | None = None
+    intended_at: Time | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
+
+
+class Event(_Fields):
+    """One sender's word about a step: a partial record. Sending it again changes nothing."""
+
+    id: UUID
+    attempt: Annotated[int, Field(ge=0)] = 0
+    state: State
+    at: Time
+
+    def wire(self) -> dict[str, Any]:
+        """The event as JSON values, without what it does not know."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Record(_Fields):
+    """All that is known of one step's execution: its events, merged."""
+
+    id: UUID
+    attempt: int = 0
+    state: State
+    at: Time
+    seq: int | None = None
+    recorded_at: Time | None = None
+
+
+def canonical(value: Any) -> bytes:
+    """A JSON value as bytes that are equal exactly when the values are: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
