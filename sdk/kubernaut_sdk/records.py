@@ -230,6 +230,4 @@ class Record(_Fields):
 
 def canonical(value: Any) -> bytes:
     """A JSON value as bytes that are equal exactly when the values are: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

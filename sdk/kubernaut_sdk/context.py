@@ -1,0 +1,108 @@
+"""What an action's functions are handed: the tools, secrets, log and time of this one execution."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from kubernaut_sdk.errors import Failed, PreconditionFailed
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.tools import Completed, run_tool
+
+__all__ = ["Context"]
+
+
+class Context:
+    """One execution of an action.
+
+    Attributes:
+        record_id: The id of this execution's record. It is the same when a pod is run again, so it can mark what was
+            done once.
+        dry_run: Whether `apply` will not be called.
+        attempt: 0 for the first try within this container.
+        workspace: A folder for scratch files.
+        log: A logger; what it prints is masked.
+    """
+
+    def __init__(self, settings: Settings, record_id: UUID, interrupts: Interrupts, masker: Masker) -> None:
+        self.record_id = record_id
+        self.dry_run = settings.dry_run
+        self.attempt = 0
+        self.workspace = settings.workspace
+        self.log: logging.Logger = logger
+        self._secrets_dir = settings.secrets_dir
+        self._interrupts = interrupts
+        self._masker = masker
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """Runs a tool to its end; see `kubernaut_sdk.tools.run_tool` for how.
+
+        Args:
+            argv: The tool and its arguments, values as `--name=value` or after `--`.
+            stdin: Text for its standard input.
+            env: Variables on top of this process's own.
+            cwd: Where it runs.
+            check: Whether an exit code other than 0 raises `Failed`.
+
+        Raises:
+            PreconditionFailed: if there is no such tool.
+            Failed: if it exits with another code than 0 and `check` is set.
+            Cancelled: if the step was told to stop.
+            DeadlineExceeded: if the action's time is over.
+        """
+        self._interrupts.check()
+        completed = run_tool(argv, stdin=stdin, env=env, cwd=cwd, mask=self._masker.text)
+        self.log.info(
+            "ran %s",
+            " ".join(argv[:2]),
+            extra={"fields": {"exit_code": completed.exit_code, "seconds": round(completed.seconds, 3)}},
+        )
+        if check and completed.exit_code != 0:
+            raise Failed(f"{argv[0]} failed: {completed.complaint()}", reason="ToolFailed")
+        return completed
+
+    def mask(self, secret: str) -> None:
+        """Hides a value from now on, wherever it would be printed or stored."""
+        self._masker.add(secret)
+
+    def secret(self, name: str) -> str:
+        """The content of a file of the mounted Secret, without surrounding white space.
+
+        Raises:
+            PreconditionFailed: if it is not mounted.
+        """
+        path = self.secret_path(name)
+        if path is None:
+            raise PreconditionFailed(
+                f"the secret file {name} is not in {self._secrets_dir}; set the step's secretName to a Secret with "
+                f"the key {name}.",
+                reason="SecretMissing",
+            )
+        return path.read_text().strip()
+
+    def secret_path(self, name: str) -> Path | None:
+        """The file of the mounted Secret, or None where it is not mounted."""
+        path = self._secrets_dir / name
+        return path if path.is_file() else None
+
+    def remaining(self) -> float:
+        """Seconds until the action's time is over."""
+        return self._interrupts.remaining()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; a cancel or the deadline ends the wait."""
+        self._interrupts.check()
+        time.sleep(seconds)
+        self._interrupts.check()

@@ -1,0 +1,153 @@
+"""How an action says what went wrong; each class is one exit code of the action contract.
+
+    ActionError
+    ├── Failed               1    permanent, or unexpected
+    ├── InvalidInputs        2    inputs or usage
+    ├── PreconditionFailed   3    the world is not as the action needs it
+    │   └── NotFound         3    what it acts on does not exist
+    ├── VerifyFailed         4    applied, goal not reached
+    ├── RecordRequired       5    Data Storage is out of reach and the policy requires it
+    ├── Transient           75    may pass: tried again while retries and time last
+    ├── DeadlineExceeded   124    the action's own time is over
+    └── Cancelled          143    SIGTERM
+
+Codes 2, 3 and 5 promise that nothing changed. Raised from within `apply` they become 1.
+"""
+
+from typing import ClassVar
+
+from kubernaut_sdk.records import Error
+
+__all__ = [
+    "ActionError",
+    "Cancelled",
+    "DeadlineExceeded",
+    "Failed",
+    "InvalidInputs",
+    "NotFound",
+    "PreconditionFailed",
+    "RecordRequired",
+    "Transient",
+    "VerifyFailed",
+    "explain",
+]
+
+
+class ActionError(Exception):
+    """An end of an action other than success. Raise one of its subclasses.
+
+    Args:
+        message: One sentence for the reader: what was wrong, with which value, and what to do.
+        reason: A CamelCase word for machines; by default the class's name.
+    """
+
+    exit_code: ClassVar[int] = 1
+    meaning: ClassVar[str] = "an action failed"
+    may_have_changed: ClassVar[bool | None] = True  # None: the result says
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or type(self).__name__
+
+    def error(self) -> Error:
+        """The error as results and records carry it."""
+        return Error(code=self.exit_code, reason=self.reason, message=self.message)
+
+
+class Failed(ActionError):
+    """It failed for good, or in a way nobody foresaw; trying again would not help."""
+
+    meaning = "permanent failure, or an unexpected one"
+
+
+class InvalidInputs(ActionError):
+    """The inputs, or the way the program was called, cannot be used."""
+
+    exit_code = 2
+    meaning = "invalid inputs or usage"
+    may_have_changed = False
+
+
+class PreconditionFailed(ActionError):
+    """The world is not as the action needs it: a tool is missing, access is denied, a limit is in the way."""
+
+    exit_code = 3
+    meaning = "the world is not as the action needs it"
+    may_have_changed = False
+
+
+class NotFound(PreconditionFailed):
+    """What the action should act on does not exist."""
+
+
+class VerifyFailed(ActionError):
+    """The change was applied and its goal was not reached."""
+
+    exit_code = 4
+    meaning = "applied, but the goal was not reached"
+
+
+class RecordRequired(ActionError):
+    """The policy is `require` and Data Storage is out of reach, so nothing was applied."""
+
+    exit_code = 5
+    meaning = "policy require, and Data Storage is out of reach"
+    may_have_changed = False
+
+
+class Transient(ActionError):
+    """It may pass: the server is busy, a connection broke before anything was sent, somebody else was first."""
+
+    exit_code = 75
+    meaning = "still transient after the last retry"
+    may_have_changed = None
+
+
+class DeadlineExceeded(ActionError):
+    """The action's own time (`ACTION_TIMEOUT`) is over."""
+
+    exit_code = 124
+    meaning = "the action's time is over"
+    may_have_changed = None
+
+
+class Cancelled(ActionError):
+    """SIGTERM came: a cancel, a node that drains, a deleted pod."""
+
+    exit_code = 143
+    meaning = "cancelled by SIGTERM"
+    may_have_changed = None
+
+
+_CLASSES: tuple[type[ActionError], ...] = (
+    Failed,
+    InvalidInputs,
+    PreconditionFailed,
+    VerifyFailed,
+    RecordRequired,
+    Transient,
+    DeadlineExceeded,
+    Cancelled,
+)
+
+
+def explain(code: int) -> dict[str, object]:
+    """What an exit code of the contract means, as `kubernaut-action explain` prints it.
+
+    Raises:
+        InvalidInputs: if the contract has no such code.
+    """
+    if code == 0:
+        return {
+            "code": 0,
+            "reason": "Succeeded",
+            "meaning": "succeeded, or unchanged",
+            "may_have_changed": "see changed",
+        }
+    for kind in _CLASSES:
+        if kind.exit_code == code:
+            changed = {True: "yes", False: "no", None: "see changed"}[kind.may_have_changed]
+            return {"code": code, "reason": kind.__name__, "meaning": kind.meaning, "may_have_changed": changed}
+    known = ", ".join(str(kind.exit_code) for kind in _CLASSES)
+    raise InvalidInputs(f"{code} is no exit code of the action contract; it has 0, {known}.")

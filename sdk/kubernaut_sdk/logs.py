@@ -1,0 +1,58 @@
+"""Logs on standard error: JSON lines for machines, plain and coloured lines where a person looks on. Always masked."""
+
+import json
+import logging
+import sys
+from typing import Any, TextIO
+
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.records import rfc3339, utcnow
+
+__all__ = ["configure", "logger"]
+
+logger = logging.getLogger("kubernaut.action")
+
+_COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "DEBUG": "\x1b[2m"}
+
+
+class _Lines(logging.Formatter):
+    def __init__(self, masker: Masker, common: dict[str, Any], *, plain: bool) -> None:
+        super().__init__()
+        self._masker, self._common, self._plain = masker, common, plain
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        trace = self.formatException(record.exc_info) if record.exc_info else None
+        if self._plain:
+            extra = "".join(f" {name}={value}" for name, value in fields.items())
+            line = f"{record.levelname.lower()}: {record.getMessage()}{extra}" + (f"\n{trace}" if trace else "")
+            colour = _COLOURS.get(record.levelname)
+            line = self._masker.text(line)
+            return f"{colour}{line}\x1b[0m" if colour else line
+        entry = {
+            "time": rfc3339(utcnow()),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **self._common,
+            **fields,
+        }
+        if trace:
+            entry["trace"] = trace
+        return json.dumps(self._masker.json(entry), ensure_ascii=False, default=str)
+
+
+def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = None) -> None:
+    """Sends the SDK's and the action's log lines to standard error, through the masker.
+
+    Args:
+        masker: What hides secrets; those it learns later are hidden from then on.
+        common: Fields of every line, such as the action type and the record id.
+        stream: Instead of standard error.
+    """
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Lines(masker, common, plain=stream.isatty()))
+    root = logging.getLogger("kubernaut")
+    root.handlers[:] = [handler]
+    root.propagate = False
+    root.setLevel(logging.INFO)

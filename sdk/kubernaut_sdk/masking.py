@@ -1,0 +1,69 @@
+"""Secrets, replaced by `***` wherever they would show: as they stand and in the encodings they are likely to wear."""
+
+import base64
+import json
+import re
+import shlex
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+__all__ = ["MASK", "Masker"]
+
+MASK = "***"
+_SHORTEST = 4
+"""Characters below which a value is not looked for in text: it would be found everywhere and hide nothing."""
+
+
+class Masker:
+    """Replaces known secrets in text and in JSON values. Longer ones first, so that no tail of one is left over."""
+
+    def __init__(self) -> None:
+        self._variants: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secret: str) -> None:
+        """Takes a secret to hide from now on; for a text of several lines, each long one by itself as well."""
+        for part in {secret, secret.strip(), *(line.strip() for line in secret.splitlines() if len(line) >= 16)}:
+            if len(part) >= _SHORTEST:
+                self._variants |= _variants(part)
+        ordered = sorted(self._variants, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def text(self, text: str) -> str:
+        """The text without the secrets."""
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def json(self, value: Any) -> Any:
+        """The JSON value without the secrets, in keys as well."""
+        if self._pattern is None or value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self.json(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.json(item) for item in value]
+        return value if self.text(str(value)) == str(value) else MASK
+
+
+def _variants(secret: str) -> set[str]:
+    raw = secret.encode("utf-8", "surrogatepass")
+    found = {
+        secret,
+        quote(secret, safe="", errors="replace"),
+        quote(secret, errors="replace"),
+        quote_plus(secret, errors="replace"),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1].replace("$", "\\u0024"),
+        shlex.quote(secret).strip("'"),
+        raw.hex(),
+    }
+    for offset in range(3):
+        # Of base64 at an offset, the characters that also hold bits of the neighbours are not the secret's own.
+        encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
+        start = -(-offset * 8 // 6)
+        end = (offset + len(raw)) * 8 // 6
+        inner = encoded[start:end]
+        found |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return {variant for variant in found if len(variant) >= _SHORTEST}

@@ -1,0 +1,136 @@
+"""What an author subclasses: `Inputs` and `Result`; and how a wrong value is told.
+
+Both are pydantic models. Types are strict, as the JSON Schema that is published says: "6" is not 6.
+"""
+
+import types
+from enum import Enum
+from typing import Any, Literal, Union, get_args, get_origin
+
+from annotated_types import MaxLen
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.portable import loads, shorten
+
+__all__ = ["Inputs", "Result", "parse_inputs", "reliable_fields", "secret_values"]
+
+MAX_SCALAR = 256
+"""Bytes that a required scalar of a Result may have, so that it always fits the results."""
+
+
+class Inputs(BaseModel):
+    """An action's parameters. Unknown ones are refused; a `SecretStr` is masked wherever it would appear."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Result(BaseModel):
+    """What an action has to say when it succeeded; later steps may take values from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse_inputs(model: type[Inputs], values: dict[str, Any]) -> Inputs:
+    """Inputs from JSON values.
+
+    Raises:
+        InvalidInputs: one sentence a fault, each with the path and the value.
+    """
+    try:
+        # through JSON, so that strict types accept what JSON can only spell as text (a time, an enumeration's member)
+        return model.model_validate_json(TypeAdapter(dict[str, Any]).dump_json(values))
+    except ValidationError as error:
+        faults = (_fault(model, item) for item in error.errors(include_url=False))
+        raise InvalidInputs(" ".join(faults)) from None
+
+
+def _fault(model: type[Inputs], item: Any) -> str:
+    path = ".".join(["inputs", *(str(part) for part in item["loc"])])
+    known = ", ".join(sorted(model.model_fields))
+    match item["type"]:
+        case "missing":
+            return f"{path}: missing; this input is required."
+        case "extra_forbidden":
+            return f"{path}: unknown; this action has {known or 'no inputs'}."
+    field = model.model_fields.get(str(item["loc"][0])) if item["loc"] else None
+    value = "***" if field is not None and _is_secret(field) else shorten(repr(item["input"]))
+    return f"{path}: {item['msg'][0].lower()}{item['msg'][1:]}; it is {value}."
+
+
+def secret_values(inputs: Inputs) -> list[str]:
+    """The plain values of the inputs that are marked secret."""
+    found = []
+    for name in type(inputs).model_fields:
+        value = getattr(inputs, name)
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, SecretBytes):
+            found.append(value.get_secret_value().decode("utf-8", "replace"))
+    return found
+
+
+def from_text(model: type[Inputs], name: str, text: str) -> Any:
+    """The JSON value that a person means by `-p name=text`: text where the input takes text, else JSON."""
+    field = model.model_fields.get(name)
+    if field is None or field.annotation is Any or not _takes_text(field):
+        try:
+            return loads(text)
+        except InvalidInputs:
+            return text
+    return text
+
+
+def _takes_text(field: FieldInfo) -> bool:
+    def takes(annotation: Any) -> bool:
+        if get_origin(annotation) in {Union, types.UnionType}:
+            return any(takes(option) for option in get_args(annotation))
+        if get_origin(annotation) is Literal:
+            return all(isinstance(option, str) for option in get_args(annotation))
+        schema = TypeAdapter(annotation).json_schema() if annotation not in {None, type(None)} else {}
+        return schema.get("type") == "string"
+
+    return takes(field.annotation)
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    annotation = field.annotation
+    return any(option in {SecretStr, SecretBytes} for option in (annotation, *get_args(annotation)))
+
+
+def reliable_fields(model: type[Result]) -> list[str]:
+    """The required scalar fields of a Result: those that the results always keep.
+
+    Raises:
+        TypeError: if one of them could be longer than 256 bytes, with what to do.
+    """
+    names = []
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            continue
+        size = _largest(field)
+        if size is None:
+            continue
+        if size > MAX_SCALAR:
+            raise TypeError(
+                f"{model.__name__}.{name}: a required text of a Result must be at most {MAX_SCALAR} bytes, because "
+                f"later steps rely on it; declare Field(max_length=…), or make it optional."
+            )
+        names.append(name)
+    return names
+
+
+def _largest(field: FieldInfo) -> int | None:
+    """Bytes that a scalar may take, or None for what is not one."""
+    annotation = field.annotation
+    if annotation in {bool, int, float}:
+        return 24
+    if annotation is str:
+        limits = [item.max_length for item in field.metadata if isinstance(item, MaxLen)]
+        return min(limits, default=MAX_SCALAR + 1)
+    if get_origin(annotation) is Literal:
+        return max(len(str(option)) for option in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return max(len(str(member.value)) for member in annotation)
+    return None

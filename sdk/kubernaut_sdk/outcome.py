@@ -1,0 +1,88 @@
+"""How an execution ended, as standard output tells it; and the end of one that had nothing to run."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubernaut_sdk import ids
+from kubernaut_sdk.errors import ActionError
+from kubernaut_sdk.logs import logger
+from kubernaut_sdk.recorder import Delivery, Recorder
+from kubernaut_sdk.records import Change, Error, Event, State, utcnow
+from kubernaut_sdk.results import Results, write
+from kubernaut_sdk.settings import Settings
+
+__all__ = ["Outcome", "refuse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an execution ended; what standard output carries."""
+
+    action_type: str | None
+    status: State
+    changed: bool | None
+    change: Change | None = None
+    output: dict[str, Any] | None = None
+    error: Error | None = None
+    record_id: str | None = None
+    attempt: int = 0
+    delivery: Delivery = "disabled"
+
+    @property
+    def exit_code(self) -> int:
+        """The contract's exit code."""
+        return self.error.code if self.error else 0
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object of the contract."""
+        return {
+            "action_type": self.action_type,
+            "status": self.status.value,
+            "changed": "unknown" if self.changed is None else self.changed,
+            "change": self.change.model_dump() if self.change else None,
+            "output": self.output,
+            "error": self.error.model_dump() if self.error else None,
+            "record": {"id": self.record_id, "attempt": self.attempt, "status": self.delivery},
+        }
+
+
+def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder | None) -> Outcome:
+    """Ends an execution that has no action to run: what was asked for is unknown or unreadable.
+
+    Args:
+        problem: Why.
+        settings: Where results go and whose record it is; None where they could not be read.
+        recorder: Tells the record, where there is one.
+    """
+    record_id = (settings.record_id or ids.mint()) if settings else None
+    error = problem.error()
+    delivery: Delivery = "disabled"
+    logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
+    if settings and recorder and record_id:
+        about = settings.context
+        event = Event(
+            id=record_id,
+            state=State.FAILED,
+            at=utcnow(),
+            action_type=settings.action_type and settings.action_type[:253],
+            error=error,
+            changed=False,
+            finished_at=utcnow(),
+            workflow=about.workflow,
+            step=about.step,
+            pod=settings.pod,
+        )
+        delivery = recorder.confirm(event)
+    results = Results(status=State.FAILED, changed=False, record_id=record_id, record_status=delivery, error=error)
+    folder = settings.results_dir if settings else os.environ.get("RESULTS_DIR")
+    write(results, Path(folder) if folder else None)
+    return Outcome(
+        action_type=settings.action_type if settings else None,
+        status=State.FAILED,
+        changed=False,
+        error=error,
+        record_id=str(record_id) if record_id else None,
+        delivery=delivery,
+    )

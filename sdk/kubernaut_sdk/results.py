@@ -1,0 +1,102 @@
+"""Result files: always written, also on failure, and never more than Tekton can carry.
+
+Tekton reads them from the container's termination message: a JSON array of `{"key", "value", "type"}`, as Go's
+encoder writes it, of which one container has 4,096 bytes and a pod 12,288. One byte over fails a step whose action
+succeeded, so everything here stays under 2,000, of which Tekton's own part takes about 300.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from kubernaut_sdk.models import MAX_SCALAR
+from kubernaut_sdk.portable import dumps
+from kubernaut_sdk.records import Error, State
+
+__all__ = ["BUDGET", "RESULT_NAMES", "Results", "message_size", "write"]
+
+BUDGET = 1_700
+"""Bytes for our part of the termination message."""
+
+_ERROR_BUDGET = 640
+RESULT_NAMES = ("changed", "error", "output", "record-id", "record-status", "status")
+
+RecordStatus = Literal["stored", "deferred", "disabled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What the result files say."""
+
+    status: State
+    changed: bool | None
+    record_id: UUID | None
+    record_status: RecordStatus
+    output: dict[str, Any] | None = None
+    reliable: tuple[str, ...] = ()
+    error: Error | None = None
+
+    def files(self) -> dict[str, str]:
+        """File name → content, within the budget. `output` keeps the reliable fields; the rest as far as it fits."""
+        files = {
+            "changed": {True: "true", False: "false", None: "unknown"}[self.changed],
+            "error": _fitting_error(self.error),
+            "record-id": str(self.record_id or ""),
+            "record-status": self.record_status,
+            "status": self.status.value,
+        }
+        files["output"] = self._fitting_output(files)
+        return files
+
+    def _fitting_output(self, others: dict[str, str]) -> str:
+        if self.output is None:
+            return ""
+        whole = dumps(self.output)
+        if message_size({**others, "output": whole}) <= BUDGET:
+            return whole
+        kept = {name: self.output[name] for name in self.reliable if name in self.output}
+        kept = {name: value for name, value in kept.items() if len(dumps(value)) <= 6 * MAX_SCALAR} | {
+            "truncated": True
+        }
+        for name, value in self.output.items():
+            if name not in kept and message_size({**others, "output": dumps({**kept, name: value})}) <= BUDGET:
+                kept[name] = value
+        while message_size({**others, "output": dumps(kept)}) > BUDGET:  # escapes can make six bytes of one
+            kept.pop(max((name for name in kept if name != "truncated"), key=lambda name: len(dumps(kept[name]))))
+        return dumps(kept)
+
+
+def _fitting_error(error: Error | None) -> str:
+    if error is None:
+        return ""
+    message = error.message
+    while True:
+        text = dumps({"code": error.code, "reason": error.reason, "message": message})
+        if message_size({"error": text}) <= _ERROR_BUDGET or not message:
+            return text
+        message = message[: len(message) * 9 // 10 - 1] + "…" if len(message) > 20 else ""
+
+
+def message_size(files: dict[str, str]) -> int:
+    """Bytes these results take in the termination message, with the escapes of Go's JSON encoder."""
+    entries = [{"key": name, "value": value, "type": 1} for name, value in files.items()]
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
+    return (
+        len(text.encode("utf-8", "replace"))
+        + sum(5 * text.count(sign) for sign in "<>&")
+        + 3 * (text.count("\u2028") + text.count("\u2029"))
+    )
+
+
+def write(results: Results, folder: Path | None) -> None:
+    """Writes the files, each replaced atomically; `status` last, so that it stands only when the rest does."""
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in sorted(results.files().items()):
+        temporary = folder / f".{name}.{os.getpid()}"
+        temporary.write_text(content, encoding="utf-8", errors="replace")
+        temporary.replace(folder / name)

@@ -1,0 +1,405 @@
+"""One execution of an action, from its inputs to its exit code, with everybody told: results, record, log, output.
+
+The order is the contract's: results that say Interrupted; `started`; plan; `applying`, stored or spooled before
+anything is mutated; apply; verify; the end in results and record. Called by the verbs and by the testing kit.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kubernaut_sdk import ids
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.context import Context
+from kubernaut_sdk.errors import (
+    ActionError,
+    Cancelled,
+    DeadlineExceeded,
+    Failed,
+    PreconditionFailed,
+    RecordRequired,
+    Transient,
+    VerifyFailed,
+)
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, Result, reliable_fields
+from kubernaut_sdk.outcome import Outcome
+from kubernaut_sdk.recorder import Delivery, Recorder
+from kubernaut_sdk.records import RANK, Attempt, Change, Error, Event, ObjectRef, State, canonical, utcnow
+from kubernaut_sdk.results import Results, write
+from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.storage import StorageUnavailable
+
+__all__ = ["Run"]
+
+_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
+_LARGEST = 16 * 1024
+"""Bytes of change, and of output, that a record keeps."""
+_POD_GRACE = 30.0
+"""Seconds that another pod of the same step, told to stop, may still live."""
+
+
+@dataclass
+class Run:
+    """One execution. `execute` and `undo` may be called once.
+
+    Args:
+        action: What is run.
+        settings: From the environment and the command line.
+        interrupts: Already installed.
+        masker: Knows the mounted secrets already.
+        recorder: Delivers this run's events.
+    """
+
+    action: Action
+    settings: Settings
+    interrupts: Interrupts
+    masker: Masker
+    recorder: Recorder
+    started_at: datetime = field(default_factory=utcnow)
+
+    def __post_init__(self) -> None:
+        self.record_id = self.settings.record_id or ids.mint()
+        self.context = Context(self.settings, self.record_id, self.interrupts, self.masker)
+        self._inputs: dict[str, Any] | None = None
+        self._target: ObjectRef | str | None = None
+        self._change: Change | None = None
+        self._changed: bool | None = False  # None once something was begun and its end is not known
+        self._asked = False
+        self._attempts: list[Attempt] = []
+        self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
+
+    def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> Outcome:
+        """Plans and, unless it is a dry run, applies and verifies.
+
+        Args:
+            parse: Gives the inputs, or raises `InvalidInputs`.
+            record: Whether results and record are written; the `plan` verb writes neither.
+            plan_only: As a dry run.
+        """
+        dry = plan_only or self.settings.dry_run
+        return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
+
+    def undo(self, parse: Callable[[], Inputs], change: Change) -> Outcome:
+        """Restores `change.before`, if the world still equals `change.after`."""
+        dry = self.settings.dry_run
+        return self._conclude(lambda: self._undo(parse, change, dry=dry), record=True, dry=dry)
+
+    def _conclude(self, work: Callable[[], tuple[State, Result | None]], *, record: bool, dry: bool) -> Outcome:
+        error: Error | None = None
+        output: dict[str, Any] | None = None
+        try:
+            if record:
+                self._write(State.FAILED, Error(code=1, reason="Interrupted", message="the step was interrupted."))
+            status, result = work()
+            self.interrupts.close()
+            output = self._output(result)
+        except ActionError as problem:
+            self.interrupts.close()
+            status, error = self._failure(problem)
+        except Exception as problem:
+            self.interrupts.close()
+            logger.exception("unexpected: %s", problem)
+            status = State.FAILED
+            error = Error(code=1, reason="Unexpected", message=f"unexpected {type(problem).__name__}: {problem}")
+        return self._end(status, error, output, record=record, dry=dry)
+
+    def _failure(self, problem: ActionError) -> tuple[State, Error]:
+        """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
+        error = problem.error()
+        if self._changed is not False and problem.may_have_changed is False:
+            error = error.model_copy(update={"code": Failed.exit_code})
+        match problem:
+            case Cancelled():
+                return State.CANCELLED, error
+            case DeadlineExceeded():
+                return State.TIMED_OUT, error
+            case _:
+                return State.FAILED, error
+
+    def _end(
+        self, status: State, error: Error | None, output: dict[str, Any] | None, *, record: bool, dry: bool
+    ) -> Outcome:
+        if error is not None:
+            error = error.model_copy(update={"message": self.masker.text(error.message)})
+            logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
+        changed = False if dry or status is State.UNCHANGED else self._changed
+        delivery: Delivery = "disabled"
+        if record:
+            self._write(status, error, output=output, changed=changed, delivery="deferred")
+            event = self._event(
+                status,
+                finished_at=utcnow(),
+                changed=changed,
+                change=self._change,
+                output=output,
+                error=error,
+                attempts=self._attempts or None,
+                dry_run=dry,
+            )
+            delivery = self.recorder.confirm(event)
+            self._write(status, error, output=output, changed=changed, delivery=delivery)
+        return Outcome(
+            action_type=self.action.action_type,
+            status=status,
+            changed=changed,
+            change=self._masked(self._change),
+            output=self.masker.json(output),
+            error=error,
+            record_id=str(self.record_id) if record else None,
+            attempt=self.context.attempt,
+            delivery=delivery,
+        )
+
+    def _execute(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> tuple[State, Result | None]:
+        inputs = self._begin(parse, dry=dry, record=record)
+        while True:
+            attempt_started = utcnow()
+            try:
+                end = self._attempt(inputs, dry=dry)
+            except ActionError as problem:
+                self._attempts.append(
+                    Attempt(
+                        number=self.context.attempt,
+                        started=attempt_started,
+                        ended=utcnow(),
+                        error=problem.error().model_copy(update={"message": self.masker.text(problem.message)}),
+                    )
+                )
+                if not isinstance(problem, Transient) or self.context.attempt >= self.settings.retries:
+                    raise
+                self._back_off(problem)
+            else:
+                self._attempts.append(Attempt(number=self.context.attempt, started=attempt_started, ended=utcnow()))
+                return end
+
+    def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
+        inputs = parse()
+        self._inputs = self.masker.json(inputs.model_dump(mode="json"))
+        if self.action.target_function is not None:
+            self._target = self.action.target_function(inputs)
+        if record:
+            self.recorder.tell(self._event(State.STARTED, started_at=self.started_at, dry_run=dry))
+        return inputs
+
+    def _attempt(self, inputs: Inputs, *, dry: bool) -> tuple[State, Result | None]:
+        change = self._plan(inputs)
+        applied_before = self._changed is not False
+        if change.empty and applied_before:
+            # an earlier attempt got its change through although it did not hear so
+            assert self._change is not None
+            self._changed = True
+            self._verify(inputs, self._change)
+            return State.SUCCEEDED, None
+        self._change = change
+        if change.empty:
+            return State.UNCHANGED, None
+        if dry:
+            return State.PLANNED, None
+        if self._waited_for_another_pod():
+            return self._attempt(inputs, dry=dry)
+        self._announce(change)
+        result = self._apply(self.action.apply_function, inputs, change)
+        self._changed = True
+        self.interrupts.settle()
+        self._verify(inputs, change)
+        return State.SUCCEEDED, result
+
+    def _undo(self, parse: Callable[[], Inputs], change: Change, *, dry: bool) -> tuple[State, Result | None]:
+        inputs = self._begin(parse, dry=dry, record=True)
+        if self.action.undo_function is None:
+            raise PreconditionFailed(f"{self.action.action_type} cannot be undone: it defines no undo.")
+        now = self._plan(inputs).before
+        if now not in (change.before, change.after):
+            raise PreconditionFailed(
+                "the world is not what the action left behind, so it is not undone; it may be somebody's newer change."
+            )
+        self._change = Change(before=now, after=change.before)
+        if self._change.empty:
+            return State.UNCHANGED, None
+        if dry:
+            return State.PLANNED, None
+        self._announce(self._change)
+        self._apply(self.action.undo_function, inputs, change)
+        self._changed = True
+        self.interrupts.settle()
+        return State.SUCCEEDED, None
+
+    def _plan(self, inputs: Inputs) -> Change:
+        assert self.action.plan_function is not None
+        try:
+            change = self.action.plan_function(self.context, inputs)
+        finally:
+            self.interrupts.settle()
+        if not isinstance(change, Change):
+            raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
+        return change
+
+    def _apply(self, function: Callable[..., Any] | None, inputs: Inputs, change: Change) -> Result | None:
+        assert function is not None
+        self._changed = None
+        with self.interrupts.applying():
+            result = function(self.context, inputs, change)
+        if result is not None and not isinstance(result, Result):
+            self._changed = True
+            raise Failed(f"apply of {self.action.action_type} must return a Result, not {type(result).__name__}.")
+        return result
+
+    def _announce(self, change: Change) -> None:
+        """Tells that something will be mutated now, and goes on only when that is stored, or safely spooled."""
+        self.interrupts.check()
+        with self.interrupts.shielded():
+            event = self._event(State.APPLYING, change=change, attempts=self._attempts or None)
+            delivery = self.recorder.confirm(event)
+        if self.settings.require_record and delivery != "stored":
+            raise RecordRequired(
+                f"nothing was applied: the record could not be stored at {self.settings.storage_url or 'no address'} "
+                f"and DATA_STORAGE_POLICY is require."
+            )
+
+    def _waited_for_another_pod(self) -> bool:
+        """Whether another pod of this same step had begun to apply, so that the world is to be read anew.
+
+        A pod can be run again under the same name (force-deleted, node lost) while the first may still be alive.
+
+        Raises:
+            PreconditionFailed: if so, and the action is not idempotent.
+            RecordRequired: if the record cannot be read and the policy requires it.
+        """
+        if self.settings.record_id is None or self.settings.pod is None or self._asked:
+            return False
+        self._asked = True
+        try:
+            known = self.recorder.read(self.record_id)
+        except StorageUnavailable as error:
+            if self.settings.require_record:
+                raise RecordRequired(
+                    f"nothing was applied: whether another pod had begun is not known: {error}."
+                ) from None
+            return False
+        if known is None or known.pod in {None, self.settings.pod} or RANK[known.state] < RANK[State.APPLYING]:
+            return False
+        assert known.pod is not None
+        if not self.action.idempotent:
+            raise PreconditionFailed(
+                f"pod {known.pod.name} ({known.pod.uid}) already began to apply this step; its record says "
+                f"{known.state.value}. {self.action.action_type} is not idempotent, so it is not done again.",
+                reason="AlreadyApplied",
+            )
+        logger.warning("another pod began to apply this step", extra={"fields": {"pod": known.pod.uid}})
+        if not known.state.terminal:
+            self.context.sleep(_POD_GRACE)
+        return True
+
+    def _verify(self, inputs: Inputs, change: Change) -> None:
+        verify = self.action.verify_function
+        if verify is None:
+            return
+        deadline = time.monotonic() + self.action.verify_within.total_seconds()
+        pause = 0.1
+        while True:
+            try:
+                answer = verify(self.context, inputs, change)
+            except Transient as problem:
+                answer = problem.message
+            self.interrupts.settle()
+            if answer is True:
+                return
+            if time.monotonic() + pause > deadline:
+                missing = answer if isinstance(answer, str) else "the goal is not reached"
+                raise VerifyFailed(f"applied, but after {self.action.verify_within.total_seconds():g} s: {missing}")
+            self.context.sleep(pause)
+            pause = min(2.0, pause * 1.5)
+
+    def _back_off(self, problem: Transient) -> None:
+        pause = min(_LONGEST_PAUSE, _PAUSE * 2**self.context.attempt) * random.uniform(0.5, 1)  # noqa: S311 – jitter
+        if pause >= self.interrupts.remaining():
+            raise problem
+        logger.warning(
+            "transient: %s",
+            problem.message,
+            extra={"fields": {"attempt": self.context.attempt, "pause": round(pause, 2)}},
+        )
+        self.context.sleep(pause)
+        self.context.attempt += 1
+
+    def _output(self, result: Result | None) -> dict[str, Any] | None:
+        """What the action has to say; where it was not applied here, what the change implies of it."""
+        if result is not None:
+            return result.model_dump(mode="json")
+        if self.action.result_model is None or self._change is None or not isinstance(self._change.after, dict):
+            return None
+        return {
+            name: self._change.after[name]
+            for name in self.action.result_model.model_fields
+            if name in self._change.after
+        }
+
+    def _masked(self, change: Change | None) -> Change | None:
+        return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
+
+    def _event(self, state: State, **known: Any) -> Event:
+        about = self.settings.context
+        event = Event(
+            id=self.record_id,
+            attempt=self.context.attempt,
+            state=state,
+            at=utcnow(),
+            action_type=self.action.action_type,
+            action_version=self.action.version,
+            target=self._target or about.target,
+            inputs=self._inputs,
+            workflow=about.workflow,
+            step=about.step,
+            remediation=about.remediation,
+            requester=about.requester,
+            approver=about.approver,
+            confidence=about.confidence,
+            signal=about.signal,
+            source=None,
+            pod=self.settings.pod,
+            trace_id=self.settings.trace_id,
+            **known,
+        )
+        return _fitting(
+            event.model_copy(update={"change": self._masked(event.change), "output": self.masker.json(event.output)}),
+            self._reliable,
+        )
+
+    def _write(
+        self,
+        status: State,
+        error: Error | None,
+        *,
+        output: dict[str, Any] | None = None,
+        changed: bool | None = False,
+        delivery: Delivery = "disabled",
+    ) -> None:
+        results = Results(
+            status=status,
+            changed=changed,
+            record_id=self.record_id,
+            record_status=delivery,
+            output=self.masker.json(output),
+            reliable=tuple(self._reliable),
+            error=error,
+        )
+        try:
+            write(results, self.settings.results_dir)
+        except OSError as problem:
+            logger.error("results cannot be written to %s: %s", self.settings.results_dir, problem)
+
+
+def _fitting(event: Event, reliable: Sequence[str]) -> Event:
+    """The event within the store's limit: what is too large of change and output says so instead."""
+    small: dict[str, Any] = {}
+    if event.change is not None and len(canonical(event.change.model_dump())) > _LARGEST:
+        small["change"] = Change(before={"truncated": True}, after={"truncated": True})
+    if event.output is not None and len(canonical(event.output)) > _LARGEST:
+        small["output"] = {name: event.output[name] for name in reliable if name in event.output} | {"truncated": True}
+    return event.model_copy(update=small)

@@ -1,0 +1,160 @@
+"""The environment that the generic Task (or the local engine) gives an action container, read once."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kubernaut_sdk.durations import parse_duration
+from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
+from kubernaut_sdk.records import ObjectRef, Pod, Remediation, Signal, Workflow
+
+__all__ = ["ActionContext", "Settings"]
+
+TEKTON_RESULTS = Path("/tekton/results")
+
+
+class ActionContext(BaseModel):
+    """`ACTION_CONTEXT`: why the step runs; copied into its record."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    workflow: Workflow | None = None
+    step: str | None = None
+    remediation: Remediation | None = None
+    signal: Signal | None = None
+    target: ObjectRef | str | None = None
+    cluster: str | None = None
+    requester: str | None = None
+    approver: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The contract's variables. An empty variable counts as absent."""
+
+    action_type: str | None = None
+    inputs: str = "{}"
+    dry_run: bool = False
+    timeout: timedelta = timedelta(minutes=5)
+    retries: int = 0
+    record_id: UUID | None = None
+    context: ActionContext = field(default_factory=ActionContext)
+    storage_url: str | None = None
+    storage_token_file: Path | None = None
+    require_record: bool = False
+    spool: Path
+    results_dir: Path | None = None
+    secrets_dir: Path = Path("/kubernaut/secrets")
+    workspace: Path
+    trace_id: str | None = None
+    pod: Pod | None = None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Reads the variables.
+
+        Raises:
+            InvalidInputs: with the variable, its value and what would do.
+        """
+        given = {name: value for name, value in (os.environ if env is None else env).items() if value}
+        storage_url = given.get("DATA_STORAGE_URL")
+        if storage_url and not storage_url.startswith(("http://", "https://")):
+            raise InvalidInputs(f"DATA_STORAGE_URL={shorten(storage_url)}: it must start with http:// or https://.")
+        token_file = given.get("DATA_STORAGE_TOKEN_FILE")
+        home = Path(given.get("HOME", tempfile.gettempdir()))
+        return cls(
+            action_type=given.get("ACTION_TYPE"),
+            inputs=_inputs(given.get("ACTION_INPUTS", "{}")),
+            dry_run=_one_of(given, "ACTION_DRY_RUN", ("false", "true")) == "true",
+            timeout=_duration(given),
+            retries=_count(given),
+            record_id=_uuid(given),
+            context=_context(given),
+            storage_url=storage_url,
+            storage_token_file=Path(token_file) if token_file else None,
+            require_record=_one_of(given, "DATA_STORAGE_POLICY", ("best-effort", "require")) == "require",
+            spool=Path(given.get("DATA_STORAGE_SPOOL", home / ".kubernaut" / "spool")),
+            results_dir=_results_dir(given),
+            secrets_dir=Path(given.get("SECRETS_DIR", "/kubernaut/secrets")),
+            workspace=Path(given.get("WORKSPACE_PATH", tempfile.gettempdir())),
+            trace_id=_trace_id(given.get("TRACEPARENT")),
+            pod=_pod(given),
+        )
+
+
+def _inputs(text: str) -> str:
+    size = len(text.encode("utf-8", "surrogateescape"))
+    if size > MAX_INPUTS:
+        raise InvalidInputs(f"ACTION_INPUTS has {size} bytes; at most {MAX_INPUTS} (32 KiB) are passed to an action.")
+    return text
+
+
+def _one_of(given: Mapping[str, str], name: str, options: tuple[Literal["false", "best-effort"], str]) -> str:
+    value = given.get(name, options[0])
+    if value not in options:
+        raise InvalidInputs(f"{name}={shorten(value)}: it must be {' or '.join(options)}.")
+    return value
+
+
+def _duration(given: Mapping[str, str]) -> timedelta:
+    try:
+        return parse_duration(given.get("ACTION_TIMEOUT", "5m"))
+    except ValueError as error:
+        raise InvalidInputs(f"ACTION_TIMEOUT: {error}.") from None
+
+
+def _count(given: Mapping[str, str]) -> int:
+    text = given.get("ACTION_RETRIES", "0")
+    if not (text.isascii() and text.isdigit() and int(text) <= 100):
+        raise InvalidInputs(f"ACTION_RETRIES={shorten(text)}: it must be a whole number from 0 to 100.")
+    return int(text)
+
+
+def _uuid(given: Mapping[str, str]) -> UUID | None:
+    text = given.get("ACTION_RECORD_ID")
+    if text is None:
+        return None
+    try:
+        record_id = UUID(text)
+    except ValueError:
+        raise InvalidInputs(f"ACTION_RECORD_ID={shorten(text)}: it must be a UUID (version 7).") from None
+    if record_id.version != 7:
+        raise InvalidInputs(f"ACTION_RECORD_ID={text}: it must be a UUID of version 7, whose time sorts records.")
+    return record_id
+
+
+def _context(given: Mapping[str, str]) -> ActionContext:
+    value: Any = loads(given.get("ACTION_CONTEXT", "{}"), "ACTION_CONTEXT")
+    try:
+        return ActionContext.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(["ACTION_CONTEXT", *(str(part) for part in first["loc"])])
+        raise InvalidInputs(f"{path}: {first['msg']}; it is {shorten(repr(first['input']))}.") from None
+
+
+def _results_dir(given: Mapping[str, str]) -> Path | None:
+    """Where results go; nowhere for a person who calls the program outside a Task."""
+    if "RESULTS_DIR" in given:
+        return Path(given["RESULTS_DIR"])
+    return TEKTON_RESULTS if TEKTON_RESULTS.is_dir() else None
+
+
+def _trace_id(traceparent: str | None) -> str | None:
+    """The trace id of a W3C traceparent header; a malformed one counts as absent, as the specification says."""
+    parts = (traceparent or "").split("-")
+    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
+
+
+def _pod(given: Mapping[str, str]) -> Pod | None:
+    uid = given.get("POD_UID")
+    return Pod(name=given.get("POD_NAME", "unknown"), uid=uid) if uid else None

@@ -1,0 +1,53 @@
+"""Events that could not be sent, kept in a folder until they can: one file an event, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kubernaut_sdk.records import Event
+
+__all__ = ["Spool"]
+
+
+class Spool:
+    """A folder of events. Several processes may write and drain it at once: an event sent twice is one record."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, event: Event) -> Path:
+        """Keeps an event; returns when it is on disk (fsync of the file and of the folder).
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / f"{event.id}.{event.attempt}.{event.state.value}.{event.at.timestamp():.6f}.json"
+        temporary = path.with_suffix(f".{os.getpid()}")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(event.wire(), file, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return path
+
+    def waiting(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """The kept events, oldest record first. A file that another process has just removed is passed over."""
+        paths = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
+        for path in paths:
+            try:
+                yield path, json.loads(path.read_text(encoding="utf-8"))
+            except (FileNotFoundError, ValueError):
+                continue
+
+    def remove(self, paths: list[Path]) -> None:
+        """Forgets events that the store has acknowledged or refused for good."""
+        for path in paths:
+            path.unlink(missing_ok=True)

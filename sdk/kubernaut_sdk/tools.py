@@ -1,0 +1,115 @@
+"""Running a tool: an argument vector, never a shell; a session of its own; a deadline; masked output."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubernaut_sdk.errors import Failed, PreconditionFailed
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["Completed", "run_tool"]
+
+_STOP_GRACE = 3.0
+"""Seconds between SIGTERM and SIGKILL for a tool that must stop."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A tool that ran to its end."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def json(self) -> Any:
+        """Standard output as JSON.
+
+        Raises:
+            Failed: if it is not.
+        """
+        try:
+            return json.loads(self.stdout)
+        except ValueError:
+            raise Failed(f"{self.argv[0]} did not answer with JSON but with {shorten(self.stdout)}") from None
+
+    def complaint(self) -> str:
+        """The last lines of what the tool said went wrong, for an error message."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return shorten(" / ".join(line.strip() for line in lines[-3:] if line.strip()), 400) or "it said nothing"
+
+
+def run_tool(
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    mask: Callable[[str], str] = str,
+) -> Completed:
+    """Runs a tool to its end and returns what it said, masked.
+
+    An exception that comes while it runs (a cancel, a deadline) stops its whole process group: SIGTERM, then SIGKILL.
+
+    Args:
+        argv: The tool and its arguments. Values must not be taken for options: use `--name=value`, or `--` before them.
+        stdin: Text for its standard input; nothing by default.
+        env: Variables on top of this process's own.
+        cwd: Where it runs.
+        mask: Applied to its output.
+
+    Raises:
+        PreconditionFailed: if there is no such tool.
+        Failed: if an argument cannot be passed (a NUL byte).
+    """
+    if shutil.which(argv[0]) is None:
+        raise PreconditionFailed(f"the tool {argv[0]} is not on PATH; the image must hold it.", reason="ToolMissing")
+    if any("\0" in part for part in argv):
+        raise Failed(f"a NUL byte cannot be passed to {argv[0]}.", reason="UnusableArgument")
+    started = time.monotonic()
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # Tekton's entrypoint signals the whole process group; the tool shall not hear it
+    )
+    try:
+        stdout, stderr = process.communicate(stdin)
+    except BaseException:
+        _stop(process)
+        raise
+    finally:
+        _signal_group(process, signal.SIGKILL)
+    return Completed(tuple(argv), process.returncode, mask(stdout), mask(stderr), time.monotonic() - started)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    _signal_group(process, signal.SIGTERM)
+    try:
+        process.wait(_STOP_GRACE)
+    except subprocess.TimeoutExpired:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def _signal_group(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone already
+        os.killpg(process.pid, number)

@@ -1,0 +1,281 @@
+"""`kubernaut-action VERB`: what every action container answers. Standard output carries only the verb's JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from kubernaut_sdk import catalog, logs
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.checking import look
+from kubernaut_sdk.context import Context
+from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed, explain
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, from_text, parse_inputs, secret_values
+from kubernaut_sdk.outcome import Outcome, refuse
+from kubernaut_sdk.portable import loads, pointer, shorten
+from kubernaut_sdk.recorder import Recorder
+from kubernaut_sdk.records import Change
+from kubernaut_sdk.runner import Run
+from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.storage import StorageClient, StorageUnavailable
+
+__all__ = ["program"]
+
+_STARTED = time.monotonic()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def program() -> None:
+    """Run and inspect the remediation actions of this image."""
+
+
+def _inputs_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option(
+            "--input-from",
+            "taken",
+            nargs=3,
+            multiple=True,
+            metavar="NAME POINTER OUTPUT",
+            help="Take an input from an earlier step's output, by JSON pointer.",
+        ),
+        click.option("--inputs-file", type=click.Path(path_type=Path), help="A JSON file of inputs."),
+        click.option("-p", "params", multiple=True, metavar="NAME=VALUE", help="One input; may be repeated."),
+        click.argument("action_type", metavar="[TYPE]", required=False),
+    ):
+        command = option(command)
+    return command
+
+
+@program.command()
+@_inputs_options
+@click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
+def run(dry_run: bool, action_type: str | None, **sources: Any) -> None:
+    """Plan the action and carry it out."""
+    _finish(_with_run(action_type, sources, lambda run, parse: run.execute(parse), dry_run=dry_run))
+
+
+@program.command()
+@_inputs_options
+def plan(action_type: str | None, **sources: Any) -> None:
+    """Print what the action would change; write nothing."""
+    _finish(
+        _with_run(action_type, sources, lambda run, parse: run.execute(parse, record=False, plan_only=True), quiet=True)
+    )
+
+
+@program.command()
+@_inputs_options
+@click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
+@click.option("--record", "record_id", metavar="ID", help="The record whose change is undone.")
+@click.option("--change", "change_file", type=click.Path(path_type=Path), help="A JSON file {before, after} instead.")
+def undo(
+    dry_run: bool, record_id: str | None, change_file: Path | None, action_type: str | None, **sources: Any
+) -> None:
+    """Restore what was before an action, if the world still is as the action left it."""
+
+    def work(run: Run, parse: Callable[[], Inputs]) -> Outcome:
+        change, recorded = _change_to_undo(run, record_id, change_file)
+        return run.undo(lambda: parse_inputs(run.action.inputs_model, recorded) if recorded else parse(), change)
+
+    _finish(_with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True))
+
+
+@program.command()
+@_inputs_options
+def check(action_type: str | None, **sources: Any) -> None:
+    """Look whether the action could run: inputs, tools, target, permissions."""
+    settings, masker = Settings.from_env(), Masker()
+    settings = replace(settings, action_type=action_type or settings.action_type)
+    logs.configure(masker, {})
+    interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
+    with interrupts.installed():
+        _learn_secrets(settings, masker)
+        action = _find(settings)
+        context = Context(settings, settings.record_id or mint(), interrupts, masker)
+        checks = look(action, context, _parser(action, settings, masker, sources))
+    rows = [{"name": check.name, "ok": check.problem is None, "problem": check.problem} for check in checks]
+    code = next((check.exit_code for check in checks if check.problem), 0)
+    _print({"action_type": action.action_type, "ok": code == 0, "checks": masker.json(rows)})
+    sys.exit(code)
+
+
+@program.command()
+def spec() -> None:
+    """Print all actions of this image: schemas, permissions, examples, risk."""
+    _print(catalog.spec(catalog.all_actions()))
+
+
+@program.command(name="explain")
+@click.argument("code", type=int)
+def explain_code(code: int) -> None:
+    """Print what an exit code means."""
+    _print(explain(code))
+
+
+@program.command()
+def version() -> None:
+    """Print the versions of the SDK and of the actions."""
+    from importlib.metadata import version as installed  # noqa: PLC0415 – of no use to the other verbs
+
+    actions = {action.action_type: action.version for action in catalog.all_actions()}
+    _print({"sdk": installed("kubernaut-sdk"), "contract": catalog.CONTRACT, "actions": actions})
+
+
+def _with_run(
+    action_type: str | None,
+    sources: dict[str, Any],
+    work: Callable[[Run, Callable[[], Inputs]], Outcome],
+    *,
+    dry_run: bool = False,
+    fresh_record: bool = False,
+    quiet: bool = False,
+) -> tuple[Outcome, Masker]:
+    """Sets up one execution from environment and command line, and does the work with it."""
+    masker = Masker()
+    logs.configure(masker, {})
+    try:
+        settings = Settings.from_env()
+    except InvalidInputs as error:
+        return refuse(error, None, None), masker
+    settings = replace(
+        settings,
+        action_type=action_type or settings.action_type,
+        dry_run=dry_run or settings.dry_run,
+        record_id=None if fresh_record else settings.record_id,
+        results_dir=None if quiet else settings.results_dir,
+        storage_url=None if quiet else settings.storage_url,
+    )
+    interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
+    with interrupts.installed(), _recorder(settings) as recorder:
+        try:
+            _learn_secrets(settings, masker)
+            action = _find(settings)
+        except ActionError as error:
+            interrupts.close()
+            return refuse(error, settings, recorder), masker
+        run = Run(action, settings, interrupts, masker, recorder)
+        logs.configure(masker, {"action_type": action.action_type, "record_id": str(run.record_id)})
+        try:
+            return work(run, _parser(action, settings, masker, sources)), masker
+        except ActionError as error:
+            interrupts.close()
+            return refuse(error, settings, recorder), masker
+
+
+@contextmanager
+def _recorder(settings: Settings) -> Iterator[Recorder]:
+    client = StorageClient(settings.storage_url, settings.storage_token_file) if settings.storage_url else None
+    recorder = Recorder(client, Spool(settings.spool))
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+
+
+def _find(settings: Settings) -> Action:
+    if settings.action_type is None:
+        known = ", ".join(action.action_type for action in catalog.all_actions())
+        raise InvalidInputs(
+            f"no action named; set ACTION_TYPE or give one as argument: {known or 'none is installed'}."
+        )
+    return catalog.find(settings.action_type)
+
+
+def _learn_secrets(settings: Settings, masker: Masker) -> None:
+    """Hides the content of every mounted secret file. Kubernetes' own links (`..data`) are passed over."""
+    if settings.secrets_dir.is_dir():
+        for path in sorted(settings.secrets_dir.iterdir()):
+            if not path.name.startswith("..") and path.is_file():
+                masker.add(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _parser(action: Action, settings: Settings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
+    """What gives the inputs: flag > file > ACTION_INPUTS > default."""
+
+    def parse() -> Inputs:
+        values = _object(settings.inputs, "ACTION_INPUTS")
+        if (path := sources["inputs_file"]) is not None:
+            values |= _object(_read(path), str(path))
+        for name, path, output in sources["taken"]:
+            values[name] = _taken(name, path, output)
+        for param in sources["params"]:
+            name, separator, text = param.partition("=")
+            if not separator or not name:
+                raise InvalidInputs(f"-p {shorten(param)}: write it as name=value.")
+            values[name] = from_text(action.inputs_model, name, text)
+        inputs = parse_inputs(action.inputs_model, values)
+        for secret in secret_values(inputs):
+            masker.add(secret)
+        return inputs
+
+    return parse
+
+
+def _taken(name: str, path: str, output: str) -> Any:
+    if not output:
+        raise InvalidInputs(f"inputs.{shorten(name)}: the earlier step gave no output to take {shorten(path)} from.")
+    try:
+        return pointer(loads(output, "the earlier step's output"), path)
+    except InvalidInputs as error:
+        raise InvalidInputs(f"inputs.{shorten(name)}: {error.message}") from None
+
+
+def _object(text: str, what: str) -> dict[str, Any]:
+    value = loads(text, what)
+    if not isinstance(value, dict):
+        raise InvalidInputs(f"{what}: must be a JSON object, such as {{}}; it is {shorten(text)}.")
+    return value
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
+
+
+def _change_to_undo(run: Run, record_id: str | None, change_file: Path | None) -> tuple[Change, dict[str, Any] | None]:
+    """The change, and the inputs as recorded where a record was named."""
+    if (record_id is None) == (change_file is None):
+        raise InvalidInputs("undo needs either --record ID or --change FILE.")
+    if change_file is not None:
+        value = _object(_read(change_file), str(change_file))
+        if set(value) != {"before", "after"}:
+            raise InvalidInputs(f"{change_file}: must hold an object with before and after.")
+        return Change(**value), None
+    try:
+        known = run.recorder.read(UUID(record_id))
+    except ValueError:
+        raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id.") from None
+    except StorageUnavailable as error:
+        raise PreconditionFailed(f"the record cannot be read: {error}.", reason="RecordUnreadable") from None
+    if known is None or known.change is None:
+        raise PreconditionFailed(
+            f"no record {record_id} with a change is known; is DATA_STORAGE_URL set?", reason="NotFound"
+        )
+    if known.action_type != run.action.action_type:
+        raise InvalidInputs(f"record {record_id} is of {known.action_type}, not of {run.action.action_type}.")
+    return known.change, known.inputs
+
+
+def _finish(ended: tuple[Outcome, Masker]) -> None:
+    outcome, masker = ended
+    _print(masker.json(outcome.document()))
+    sys.exit(outcome.exit_code)
+
+
+def _print(document: dict[str, Any]) -> None:
+    person = sys.stdout.isatty()
+    print(json.dumps(document, ensure_ascii=not person, indent=2 if person else None))
