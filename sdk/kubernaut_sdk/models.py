@@ -4,17 +4,19 @@ Both are pydantic models. Types are strict, as the JSON Schema that is published
 """
 
 import types
+from collections.abc import Collection
 from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import MaxLen
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import to_json
 
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import loads, shorten
 
-__all__ = ["Inputs", "Result", "parse_inputs", "reliable_fields", "secret_values"]
+__all__ = ["Inputs", "Result", "input_faults", "parse_inputs", "reliable_fields", "secret_values"]
 
 MAX_SCALAR = 256
 """Bytes that a required scalar of a Result may have, so that it always fits the results."""
@@ -38,25 +40,47 @@ def parse_inputs(model: type[Inputs], values: dict[str, Any]) -> Inputs:
     Raises:
         InvalidInputs: one sentence a fault, each with the path and the value.
     """
+    faults = input_faults(model, values)
+    if faults:
+        raise InvalidInputs(" ".join(f"{path}: {message}" for path, message in faults))
+    return _validated(model, values)
+
+
+def input_faults(model: type[Inputs], values: dict[str, Any], absent: Collection[str] = ()) -> list[tuple[str, str]]:
+    """What is wrong with JSON values as inputs: the path and a sentence for each fault.
+
+    Args:
+        model: The action's inputs.
+        values: What is given.
+        absent: Inputs that will be there when the action runs, and are not yet.
+    """
     try:
-        # through JSON, so that strict types accept what JSON can only spell as text (a time, an enumeration's member)
-        return model.model_validate_json(TypeAdapter(dict[str, Any]).dump_json(values))
+        _validated(model, values)
     except ValidationError as error:
-        faults = (_fault(model, item) for item in error.errors(include_url=False))
-        raise InvalidInputs(" ".join(faults)) from None
+        return [
+            _fault(model, item)
+            for item in error.errors(include_url=False)
+            if not (item["type"] == "missing" and item["loc"][0] in absent)
+        ]
+    return []
 
 
-def _fault(model: type[Inputs], item: Any) -> str:
+def _validated(model: type[Inputs], values: dict[str, Any]) -> Inputs:
+    # through JSON, so that strict types accept what JSON can only spell as text (a time, an enumeration's member)
+    return model.model_validate_json(to_json(values))
+
+
+def _fault(model: type[Inputs], item: Any) -> tuple[str, str]:
     path = ".".join(["inputs", *(str(part) for part in item["loc"])])
     known = ", ".join(sorted(model.model_fields))
     match item["type"]:
         case "missing":
-            return f"{path}: missing; this input is required."
+            return path, "missing; this input is required."
         case "extra_forbidden":
-            return f"{path}: unknown; this action has {known or 'no inputs'}."
+            return path, f"unknown; this action has {known or 'no inputs'}."
     field = model.model_fields.get(str(item["loc"][0])) if item["loc"] else None
     value = "***" if field is not None and _is_secret(field) else shorten(repr(item["input"]))
-    return f"{path}: {item['msg'][0].lower()}{item['msg'][1:]}; it is {value}."
+    return path, f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}."
 
 
 def secret_values(inputs: Inputs) -> list[str]:

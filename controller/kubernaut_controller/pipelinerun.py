@@ -1,0 +1,246 @@
+"""WorkflowExecution → PipelineRun: a pure function, deterministic to the byte.
+
+Tekton gets exactly this, and so does the local engine. Called by `kubernaut render`, `kubernaut run` and the
+controller. The workflow must be valid (`kubernaut_controller.validation`).
+"""
+
+import hashlib
+import re
+from datetime import timedelta
+from typing import Any
+
+from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_controller.validation import workflow_values
+from kubernaut_controller.workflow import API_VERSION, Step, WorkflowExecution
+from kubernaut_sdk.durations import format_duration
+from kubernaut_sdk.ids import step_record_id
+from kubernaut_sdk.portable import dumps, pointer
+
+__all__ = ["LARGEST", "pipeline_run_name", "record_id_of", "render", "step_context"]
+
+LARGEST = 600 * 1024
+"""Bytes of a PipelineRun; above, etcd refuses what Tekton needs to write beside it, and it hangs."""
+
+ALLOWANCE = timedelta(minutes=2)
+"""What Tekton's timeout of a step adds for pulling the image and scheduling the pod."""
+
+MARGIN = timedelta(seconds=30)
+"""And for the action to write results and record after its own deadline."""
+
+TASK = {"name": "kubernaut-action", "kind": "Task"}
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+
+
+def render(workflow: WorkflowExecution, *, task_ref: dict[str, Any] = TASK) -> dict[str, Any]:
+    """The PipelineRun of a workflow.
+
+    Args:
+        workflow: Valid. With a uid and a creationTimestamp (as the API server gives) the PipelineRun gets its name,
+            owner and record ids from them; without, it gets a generateName and the SDK mints the ids.
+        task_ref: How the generic Task is found: by name, or by a resolver.
+
+    Raises:
+        InvalidWorkflow: if the PipelineRun would be too large for etcd.
+    """
+    spec = workflow.spec
+    document: dict[str, Any] = {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "PipelineRun",
+        "metadata": _metadata(workflow),
+        "spec": {
+            "pipelineSpec": _drop_empty(
+                {
+                    "workspaces": [{"name": _workspace(step)} for step in spec.all_steps if step.secret_name],
+                    "tasks": [_task(workflow, step, task_ref) for step in spec.steps],
+                    "finally": [_task(workflow, step, task_ref, final=True) for step in spec.finally_],
+                }
+            ),
+            "taskRunSpecs": [_task_run_spec(workflow, step) for step in spec.steps]
+            + [run_spec for step in spec.finally_ if len(run_spec := _own(step)) > 1],
+            "timeouts": _timeouts(workflow),
+        },
+    }
+    secrets = [
+        {"name": _workspace(step), "secret": {"secretName": step.secret_name}}
+        for step in spec.all_steps
+        if step.secret_name
+    ]
+    if secrets:
+        document["spec"]["workspaces"] = secrets
+    size = len(dumps(document).encode())
+    if size > LARGEST:
+        raise InvalidWorkflow(
+            [
+                Fault(
+                    "spec", f"its PipelineRun has {size} bytes; above {LARGEST} (600 KiB) etcd refuses what Tekton adds"
+                )
+            ]
+        )
+    return document
+
+
+def pipeline_run_name(workflow: WorkflowExecution) -> str:
+    """The PipelineRun's name, a function of the uid: a second create meets AlreadyExists."""
+    digest = hashlib.sha256((workflow.metadata.uid or "").encode()).hexdigest()
+    return f"{_stem(workflow.metadata.name)}-{digest[:10]}"
+
+
+def record_id_of(workflow: WorkflowExecution, step: str) -> str | None:
+    """The id of a step's record, or None where the workflow was never created anywhere."""
+    metadata = workflow.metadata
+    if metadata.uid is None or metadata.creation_timestamp is None:
+        return None
+    return str(step_record_id(metadata.creation_timestamp, metadata.uid, step))
+
+
+def step_context(workflow: WorkflowExecution, step: Step) -> dict[str, Any]:
+    """`ACTION_CONTEXT`: why the step runs, for its record."""
+    metadata, spec = workflow.metadata, workflow.spec
+    values = workflow_values(workflow)
+    remediation = values["remediation"]
+    if isinstance(remediation, dict):
+        remediation = _drop_empty({"namespace": metadata.namespace, **remediation})
+    about = {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid}
+    return _drop_empty(
+        {
+            "workflow": _drop_empty(about),
+            "step": step.name,
+            "remediation": remediation,
+            "signal": values["signal"],
+            "target": values["target"],
+            "cluster": spec.target.cluster if spec.target else None,
+            "requester": spec.requester,
+            "approver": spec.approver,
+            "confidence": spec.confidence,
+        }
+    )
+
+
+def _metadata(workflow: WorkflowExecution) -> dict[str, Any]:
+    source = workflow.metadata
+    labels, annotations = {}, {}
+    names = {"kubernaut.io/workflow": source.name}
+    if workflow.spec.remediation_request_ref:
+        names["kubernaut.io/remediation"] = workflow.spec.remediation_request_ref.name
+    for key, value in names.items():
+        labels[key] = _label_value(value)
+        if labels[key] != value:
+            annotations[key] = value
+    metadata: dict[str, Any] = {}
+    if source.uid:
+        metadata["name"] = pipeline_run_name(workflow)
+    else:
+        metadata["generateName"] = f"{_stem(source.name)}-"
+    metadata |= _drop_empty({"namespace": source.namespace, "labels": labels, "annotations": annotations})
+    if source.uid:
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": API_VERSION,
+                "kind": "WorkflowExecution",
+                "name": source.name,
+                "uid": source.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ]
+    return metadata
+
+
+def _task(workflow: WorkflowExecution, step: Step, task_ref: dict[str, Any], *, final: bool = False) -> dict[str, Any]:
+    task: dict[str, Any] = {"name": step.name, "taskRef": dict(task_ref)}
+    if step.run_after:
+        task["runAfter"] = list(step.run_after)
+    if step.on_failure == "continue":
+        task["onError"] = "continue"
+    if final:
+        # taskRunSpecs would bound it by timeouts.tasks, of which finally is no part
+        task["timeout"] = format_duration(_task_run_timeout(workflow, step))
+    task["params"] = _params(workflow, step)
+    if step.secret_name:
+        task["workspaces"] = [{"name": "secrets", "workspace": _workspace(step)}]
+    return task
+
+
+def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
+    values = workflow_values(workflow)
+    inputs = dict(step.inputs)
+    taken: list[str] = []
+    for source in step.inputs_from:
+        if source.workflow:
+            inputs[source.input] = pointer(values[source.workflow], source.pointer)
+        else:
+            # an array element is substituted whole, so that no output can end its quotes
+            taken += ["--input-from", _literal(source.input), _literal(source.pointer)]
+            taken.append(f"$(tasks.{source.step}.results.output)")
+    params: dict[str, Any] = {
+        "actionType": step.action_type,
+        "actionImage": step.image,
+        "inputs": dumps(inputs),
+        "dryRun": "true" if workflow.spec.dry_run else "false",
+        "timeout": format_duration(workflow.timeout_of(step)),
+        "retries": str(step.retries),
+        "context": dumps(step_context(workflow, step)),
+    }
+    if record_id := record_id_of(workflow, step.name):
+        params["recordId"] = record_id
+    if taken:
+        params["inputsFrom"] = taken
+    return [{"name": name, "value": value} for name, value in params.items()]
+
+
+def _literal(text: str) -> str:
+    if "$" in text:
+        raise InvalidWorkflow(
+            [Fault("spec", f"{text!r} holds a $, which Tekton would expand; name inputs and pointers without it")]
+        )
+    return text
+
+
+def _task_run_spec(workflow: WorkflowExecution, step: Step) -> dict[str, Any]:
+    timeout = min(_task_run_timeout(workflow, step), workflow.spec.timeout)
+    return {**_own(step), "timeout": format_duration(timeout)}
+
+
+def _own(step: Step) -> dict[str, Any]:
+    resources = step.resources.model_dump(exclude_none=True) if step.resources else None
+    return _drop_empty(
+        {
+            "pipelineTaskName": step.name,
+            "serviceAccountName": step.service_account_name,
+            "computeResources": resources,
+        }
+    )
+
+
+def _timeouts(workflow: WorkflowExecution) -> dict[str, str]:
+    """All three, for without them `finally` never runs after a timeout. Its time comes on top of the steps'."""
+    tasks = workflow.spec.timeout
+    final = max((_task_run_timeout(workflow, step) for step in workflow.spec.finally_), default=timedelta(0))
+    final = final or MARGIN  # zero would mean: for ever
+    return {
+        "pipeline": format_duration(tasks + final),
+        "tasks": format_duration(tasks),
+        "finally": format_duration(final),
+    }
+
+
+def _task_run_timeout(workflow: WorkflowExecution, step: Step) -> timedelta:
+    return workflow.timeout_of(step) + ALLOWANCE + MARGIN
+
+
+def _workspace(step: Step) -> str:
+    return f"secrets-{step.name}"
+
+
+def _stem(name: str) -> str:
+    return name[:42].rstrip("-.").replace(".", "-")
+
+
+def _label_value(text: str) -> str:
+    if _LABEL_VALUE.fullmatch(text):
+        return text
+    return f"{text[:46].rstrip('-.')}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _drop_empty(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if value not in (None, {}, [])}

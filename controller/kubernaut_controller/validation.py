@@ -1,0 +1,225 @@
+"""Does a workflow make sense? `kubernaut validate` asks, and the controller asks again; the same faults to both."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_controller.workflow import Step, WorkflowExecution
+from kubernaut_sdk import Action, InvalidInputs
+from kubernaut_sdk.durations import format_duration
+from kubernaut_sdk.models import input_faults
+from kubernaut_sdk.portable import MAX_INPUTS, dumps, pointer, require_portable, shorten
+
+__all__ = ["dependencies", "faults_of", "require_valid", "workflow_values"]
+
+Find = Callable[[str], Action | None]
+"""Finds the action of a type, or None where the catalogue does not know it."""
+
+_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+
+
+def require_valid(
+    workflow: WorkflowExecution,
+    find: Find,
+    *,
+    known_types: Sequence[str] = (),
+    repositories: Sequence[str] = (),
+    unknown_actions: bool = False,
+) -> None:
+    """Refuses a workflow that could not run as it was meant.
+
+    Args:
+        workflow: Of the right shape already.
+        find: The catalogue.
+        known_types: The types in the catalogue, for a hint where one is misspelt.
+        repositories: The repositories that images may come from; any, where there are none.
+        unknown_actions: Whether an action that the catalogue does not know passes, its inputs unchecked.
+
+    Raises:
+        InvalidWorkflow: with every fault.
+    """
+    faults = list(faults_of(workflow, find, known_types, repositories, unknown_actions=unknown_actions))
+    if faults:
+        raise InvalidWorkflow(faults)
+
+
+def faults_of(
+    workflow: WorkflowExecution,
+    find: Find,
+    known_types: Sequence[str] = (),
+    repositories: Sequence[str] = (),
+    *,
+    unknown_actions: bool = False,
+) -> Iterator[Fault]:
+    """Every fault, in the order of the document."""
+    steps = {step.name: step for step in workflow.spec.steps}
+    yield from _names(workflow)
+    for path, step in workflow.places():
+        final = path.startswith("spec.finally")
+        yield from _image(path, step, repositories)
+        yield from _order(path, step, steps, final=final)
+        yield from _sources(path, step, steps, workflow, final=final)
+        yield from _timeout(path, step, workflow.spec.timeout)
+        yield from _inputs(path, step, workflow, find, known_types, unknown_actions=unknown_actions)
+    cycle = _cycle({name: dependencies(step) & set(steps) - {name} for name, step in steps.items()})
+    if cycle:
+        yield Fault("spec.steps", f"they wait for each other in a circle: {' → '.join(cycle)}; take one runAfter away")
+
+
+def dependencies(step: Step) -> set[str]:
+    """The steps that must have ended before this one: `runAfter` and those it takes values from."""
+    return {*step.run_after, *(source.step for source in step.inputs_from if source.step)}
+
+
+def workflow_values(workflow: WorkflowExecution) -> dict[str, object]:
+    """What `inputsFrom` can take from the workflow itself."""
+    spec = workflow.spec
+    return {
+        "target": spec.target.model_dump(mode="json", exclude_none=True) if spec.target else None,
+        "signal": spec.signal.model_dump(mode="json", exclude_none=True) if spec.signal else None,
+        "remediation": spec.remediation_request_ref.model_dump() if spec.remediation_request_ref else None,
+    }
+
+
+def _names(workflow: WorkflowExecution) -> Iterator[Fault]:
+    first: dict[str, str] = {}
+    for path, step in workflow.places():
+        if step.name in first:
+            yield Fault(f"{path}.name", f"{step.name!r} is the name of {first[step.name]} already")
+        first.setdefault(step.name, path)
+
+
+def _image(path: str, step: Step, repositories: Sequence[str]) -> Iterator[Fault]:
+    image = step.image
+    if not _DIGEST.fullmatch(image):
+        yield Fault(f"{path}.image", f"{shorten(image)} names no digest; write repository@sha256:<64 hex digits>")
+        return
+    repository = image.split("@", 1)[0]
+    if repositories and not any(
+        repository == allowed or repository.startswith(f"{allowed}/") for allowed in repositories
+    ):
+        yield Fault(f"{path}.image", f"{shorten(repository)} is not among the allowed {', '.join(repositories)}")
+
+
+def _order(path: str, step: Step, steps: Mapping[str, Step], *, final: bool) -> Iterator[Fault]:
+    if final and step.run_after:
+        yield Fault(f"{path}.runAfter", "a step of finally runs after all steps; it takes no runAfter")
+        return
+    for index, name in enumerate(step.run_after):
+        if name == step.name:
+            yield Fault(f"{path}.runAfter[{index}]", f"{name!r} cannot run after itself")
+        elif name not in steps:
+            yield Fault(f"{path}.runAfter[{index}]", f"no step {name!r}; there is {_near(name, list(steps))}")
+
+
+def _sources(
+    path: str, step: Step, steps: Mapping[str, Step], workflow: WorkflowExecution, *, final: bool
+) -> Iterator[Fault]:
+    seen: set[str] = set(step.inputs)
+    for index, source in enumerate(step.inputs_from):
+        place = f"{path}.inputsFrom[{index}]"
+        if source.input in seen:
+            yield Fault(f"{place}.input", f"{source.input!r} is given already; an input has one source")
+        seen.add(source.input)
+        if (source.step is None) == (source.workflow is None):
+            yield Fault(place, "name either step or workflow (target, signal, remediation)")
+        elif source.workflow is not None:
+            yield from _from_workflow(place, source.workflow, source.pointer, workflow)
+        elif final:
+            yield Fault(f"{place}.step", "a step of finally takes nothing from steps, which may not have run")
+        elif source.step == step.name:
+            yield Fault(f"{place}.step", f"{step.name!r} cannot take from itself")
+        elif source.step not in steps:
+            yield Fault(f"{place}.step", f"no step {source.step!r}; there is {_near(str(source.step), list(steps))}")
+        elif steps[str(source.step)].on_failure == "continue":
+            yield Fault(
+                f"{place}.step",
+                f"{source.step!r} may fail (onFailure: continue), and its missing output would take the whole "
+                f"PipelineRun down",
+            )
+
+
+def _from_workflow(place: str, name: str, path: str, workflow: WorkflowExecution) -> Iterator[Fault]:
+    value = workflow_values(workflow)[name]
+    if value is None:
+        yield Fault(f"{place}.workflow", f"this workflow has no {name}")
+        return
+    try:
+        pointer(value, path)
+    except InvalidInputs as error:
+        yield Fault(f"{place}.pointer", error.message.rstrip("."))
+
+
+def _timeout(path: str, step: Step, whole: timedelta) -> Iterator[Fault]:
+    if step.timeout and step.timeout > whole:
+        own, all_ = format_duration(step.timeout), format_duration(whole)
+        yield Fault(f"{path}.timeout", f"{own} is longer than the whole workflow's {all_} (spec.timeout)")
+
+
+def _inputs(
+    path: str,
+    step: Step,
+    workflow: WorkflowExecution,
+    find: Find,
+    known_types: Sequence[str],
+    *,
+    unknown_actions: bool,
+) -> Iterator[Fault]:
+    try:
+        require_portable(step.inputs, f"{path}.inputs")
+    except InvalidInputs as error:
+        place, _, message = error.message.partition(": ")
+        yield Fault(place, message.rstrip("."))
+        return
+    size = len(dumps(step.inputs).encode())
+    if size > MAX_INPUTS:
+        yield Fault(f"{path}.inputs", f"{size} bytes as JSON; at most {MAX_INPUTS} (32 KiB) are passed to an action")
+        return
+    action = find(step.action_type)
+    if action is None:
+        if not unknown_actions:
+            hint = f"there is {_near(step.action_type, known_types)}" if known_types else "no action is installed"
+            yield Fault(f"{path}.actionType", f"the catalogue has no {step.action_type!r}; {hint}")
+        return
+    taken = {source.input for source in step.inputs_from}
+    for name in taken - set(action.inputs_model.model_fields):
+        yield Fault(f"{path}.inputsFrom", f"{step.action_type} has no input {name!r}")
+    given = dict(step.inputs)
+    for source in step.inputs_from:
+        value = workflow_values(workflow)[source.workflow] if source.workflow else None
+        if value is not None:
+            try:
+                given[source.input] = pointer(value, source.pointer)
+                taken.discard(source.input)
+            except InvalidInputs:
+                pass  # told by _sources
+    for where, message in input_faults(action.inputs_model, given, absent=taken):
+        yield Fault(f"{path}.{where}", message.rstrip("."))
+
+
+def _cycle(waits: Mapping[str, set[str]]) -> list[str]:
+    """One circle among the steps, first name repeated at its end; empty where there is none."""
+    done: set[str] = set()
+    for start in waits:
+        trail: list[str] = []
+        stack: list[tuple[str, Iterator[str]]] = [(start, iter(sorted(waits[start])))] if start not in done else []
+        if stack:
+            trail.append(start)
+        while stack:
+            following = next(stack[-1][1], None)
+            if following is None:
+                stack.pop()
+                done.add(trail.pop())
+            elif following in trail:
+                return [*trail[trail.index(following) :], following]
+            elif following not in done:
+                trail.append(following)
+                stack.append((following, iter(sorted(waits[following]))))
+    return []
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    return " or ".join(close) if close else shorten(", ".join(known), 300) or "none"
