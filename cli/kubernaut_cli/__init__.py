@@ -1,1 +1,1 @@
-"""."""
+"""The `kubernaut` command, and the local engine."""

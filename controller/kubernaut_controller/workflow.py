@@ -150,28 +150,29 @@ def parse_workflow(text: str, where: str = "the workflow") -> WorkflowExecution:
 
 def _is_echo(item: Any) -> bool:
     """Whether pydantic calls a list too short only because its items have faults of their own."""
-    return item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]
+    return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
 
 
 def _fault(item: Any) -> Fault:
     location = [part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part == "ObjectRef"))]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    value = shorten(repr(item["input"]))
     match item["type"]:
         case "missing":
-            return Fault(path, "missing; it is required")
+            message = "missing; it is required"
         case "extra_forbidden":
-            return Fault(path, f"unknown field; there is {_fields_beside(location)}")
+            message = f"unknown field; there is {_fields_beside(location)}"
         case "string_pattern_mismatch":
-            return Fault(path, f"{shorten(repr(item['input']))} does not match {item['ctx']['pattern']}")
+            message = f"{value} does not match {item['ctx']['pattern']}"
         case "string_too_long":
-            limit = item["ctx"]["max_length"]
-            return Fault(path, f"{shorten(repr(item['input']), 60)} is too long; at most {limit} characters")
+            message = f"{value} is too long; at most {item['ctx']['max_length']} characters"
         case "too_short":
-            return Fault(path, "is empty; a workflow needs at least one step")
+            message = "is empty; a workflow needs at least one step"
         case "value_error":
-            return Fault(path, str(item["ctx"]["error"]))
-    message = item["msg"][0].lower() + item["msg"][1:]
-    return Fault(path or "the document", f"{message}; it is {shorten(repr(item['input']))}")
+            message = str(item["ctx"]["error"])
+        case _:
+            message = f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"
+    return Fault(path or "the document", message)
 
 
 def _fields_beside(location: list[Any]) -> str:

@@ -20,6 +20,7 @@ from kubernaut_sdk.errors import (
     Transient,
     VerifyFailed,
 )
+from kubernaut_sdk.history import DataStorage
 from kubernaut_sdk.models import Inputs, Result
 from kubernaut_sdk.records import Change, ObjectRef
 from kubernaut_sdk.tools import Completed
@@ -31,6 +32,7 @@ __all__ = [
     "Change",
     "Completed",
     "Context",
+    "DataStorage",
     "DeadlineExceeded",
     "Failed",
     "Inputs",

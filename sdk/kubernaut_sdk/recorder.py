@@ -88,7 +88,7 @@ class Recorder:
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
             items: list[tuple[Event | UUID, Future[Any]] | None] = [first]
-            while not self._queue.empty():
+            while not self._queue.empty() and len(items) < _BATCH:
                 items.append(self._queue.get())
             events = [item for item in items if item is not None and isinstance(item[0], Event)]
             if events:

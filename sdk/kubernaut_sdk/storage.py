@@ -53,6 +53,14 @@ class StorageClient:
         response = self._request("GET", f"{RECORDS}/{record_id}", within, absent=404)
         return None if response.status_code == 404 else dict(response.json())
 
+    def get(self, path: str, query: dict[str, str], within: float) -> Any:
+        """The JSON answer to a query.
+
+        Raises:
+            StorageUnavailable: if the store could not be asked, or refuses the query.
+        """
+        return self._request("GET", path, within, query=query).json()
+
     def close(self) -> None:
         """Closes the connection."""
         if self._client is not None:
@@ -60,7 +68,7 @@ class StorageClient:
             self._client = None
 
     def _request(
-        self, method: str, path: str, within: float, *, json: Any = None, absent: int | None = None
+        self, method: str, path: str, within: float, *, json: Any = None, query: Any = None, absent: int | None = None
     ) -> "httpx.Response":
         """Tries until it is answered: again after a broken connection, 5xx or 429; once more after a 401."""
         import httpx  # noqa: PLC0415 – 60 ms or more that an action without Data Storage need not pay
@@ -70,7 +78,9 @@ class StorageClient:
         while True:
             left = deadline - time.monotonic()
             try:
-                response = self._connected().request(method, path, json=json, timeout=max(0.05, min(5.0, left)))
+                response = self._connected().request(
+                    method, path, json=json, params=query, timeout=max(0.05, min(5.0, left))
+                )
             except httpx.HTTPError as error:
                 problem = f"{self.url}: {error or type(error).__name__}"
             else:

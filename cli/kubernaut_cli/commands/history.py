@@ -1,0 +1,127 @@
+"""`kubernaut history`: the records, newest first."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kubernaut_cli.progress import change_lines
+from kubernaut_cli.store import opened
+from kubernaut_cli.window import AGE
+from kubernaut_sdk import DataStorage, PreconditionFailed
+from kubernaut_sdk.records import Record, rfc3339
+from kubernaut_sdk.storage import StorageUnavailable
+
+__all__ = ["history"]
+
+_COLUMNS = ("id", "at", "action_type", "state", "changed", "target", "step", "workflow", "attempt", "seconds", "error")
+_COLOURS = {"succeeded": "green", "unchanged": "green", "planned": "cyan", "skipped": "dim", "intended": "dim"}
+
+
+@click.command()
+@click.argument("action_type", metavar="[TYPE]", required=False)
+@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h or 90d.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many rows.")
+@click.option("--state", help="Only records of this state.")
+@click.option("--workflow", help="Only records of this workflow.")
+@click.option("-o", "output", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+def history(
+    action_type: str | None,
+    since: timedelta,
+    limit: int,
+    state: str | None,
+    workflow: str | None,
+    output: str,
+    data: Path | None,
+) -> None:
+    """What was done, newest first: of one TYPE of action, or of all."""
+    filters = {name: value for name, value in (("state", state), ("workflow", workflow)) if value}
+    with opened(data) as store:
+        storage = DataStorage(store.url, store.token_file)
+        try:
+            found = storage.get_action_history(action_type, since, **filters)
+            records = [record for record, _ in zip(found, range(limit), strict=False)]
+        except StorageUnavailable as error:
+            raise PreconditionFailed(f"history cannot be read: {error}") from None
+        finally:
+            storage.close()
+    {"table": _table, "json": _json, "csv": _csv}[output](records)
+
+
+def _json(records: Iterable[Record]) -> None:
+    click.echo(json.dumps([record.model_dump(mode="json", exclude_none=True) for record in records], indent=2))
+
+
+def _csv(records: Iterable[Record]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for record in records:
+        writer.writerow([_cell(record, column) for column in _COLUMNS])
+
+
+def _cell(record: Record, column: str) -> str:
+    match column:
+        case "target":
+            text = _target(record)
+        case "workflow":
+            text = record.workflow.name if record.workflow else ""
+        case "seconds":
+            text = f"{seconds:.3f}" if (seconds := _seconds(record)) is not None else ""
+        case "error":
+            text = record.error.message if record.error else ""
+        case "at":
+            text = rfc3339(record.at)
+        case _:
+            value = getattr(record, column)
+            text = "" if value is None else str(value)
+    # a spreadsheet takes a cell that begins like this for a formula
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _table(records: list[Record]) -> None:
+    console = Console()
+    if not records:
+        console.print("no records", style="dim")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("when (UTC)", "action", "target", "state", "took", "change, or what went wrong"):
+        table.add_column(column, overflow="fold")
+    for record in records:
+        colour = _COLOURS.get(record.state.value, "red")
+        seconds = _seconds(record)
+        told = record.error.message if record.error else "; ".join(_short(record))
+        state = record.state.value + (f" (attempt {record.attempt + 1})" if record.attempt else "")
+        table.add_row(
+            f"{record.at:%m-%d %H:%M:%S}",
+            escape(record.action_type or "?"),
+            escape(_target(record)),
+            f"[{colour}]{state}[/]",
+            "" if seconds is None else f"{seconds:.1f} s",
+            escape(told),
+        )
+    console.print(table)
+
+
+def _short(record: Record) -> list[str]:
+    return change_lines(record.change.model_dump()) if record.change and record.state.good else []
+
+
+def _target(record: Record) -> str:
+    target = record.target
+    if target is None or isinstance(target, str):
+        return target or ""
+    return "/".join(part for part in (target.cluster, target.namespace, target.kind, target.name) if part)
+
+
+def _seconds(record: Record) -> float | None:
+    if record.started_at is None or record.finished_at is None:
+        return None
+    return (record.finished_at - record.started_at).total_seconds()

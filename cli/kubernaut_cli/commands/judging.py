@@ -1,0 +1,76 @@
+"""`kubernaut effectiveness`: the verdict on each type of action, with its uncertainty, or why there is none."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kubernaut_cli.store import opened
+from kubernaut_cli.window import AGE
+from kubernaut_effectiveness import Durable, Episode, Verdict, verdicts
+from kubernaut_sdk import DataStorage, PreconditionFailed
+from kubernaut_sdk.records import utcnow
+from kubernaut_sdk.storage import StorageUnavailable
+
+__all__ = ["effectiveness"]
+
+
+@click.command()
+@click.argument("action_type", metavar="[TYPE]", required=False)
+@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h or 90d.")
+@click.option("--quiet", type=AGE, default="30m", show_default=True, help="How long a signal must stay silent.")
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, output: str, data: Path | None) -> None:
+    """Did it help? Of one TYPE of action, or of all; the surest success first."""
+    now = utcnow()
+    with opened(data) as store:
+        storage = DataStorage(store.url, store.token_file)
+        try:
+            # of all types: one action's records tell of what came in between for another
+            records = list(storage.get_action_history(None, since))
+            episodes = [Episode.model_validate(item) for item in storage.get_signals(now - since)]
+        except StorageUnavailable as error:
+            raise PreconditionFailed(f"history cannot be read: {error}") from None
+        finally:
+            storage.close()
+    found = verdicts(records, episodes, now=now, quiet=quiet)
+    found = [verdict for verdict in found if action_type in {None, verdict.action_type}]
+    if output == "json":
+        click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in found], indent=2))
+    else:
+        _table(found, action_type)
+
+
+def _table(found: list[Verdict], action_type: str | None) -> None:
+    console = Console()
+    if not found:
+        console.print(f"no records{f' of {escape(action_type)}' if action_type else ''}", style="dim")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("action", "n", "success (95 % interval)", "recent", "held (signal silent)", "not counted"):
+        table.add_column(column, overflow="fold")
+    for verdict in found:
+        table.add_row(
+            escape(verdict.action_type),
+            str(verdict.n),
+            verdict.refusal or _rate(verdict.rate, verdict.lower, verdict.upper),
+            _rate(verdict.weighted_rate, verdict.weighted_lower, verdict.weighted_upper),
+            _durable(verdict.durable),
+            ", ".join(f"{count} {state}" for state, count in sorted(verdict.excluded.items())),
+        )
+    console.print(table)
+
+
+def _rate(rate: float | None, lower: float | None, upper: float | None) -> str:
+    return "" if rate is None else f"{rate:.0%} ({lower:.0%}–{upper:.0%})"
+
+
+def _durable(durable: Durable | None) -> str:
+    if durable is None:
+        return "signals not known"
+    return durable.refusal or f"{_rate(durable.rate, durable.lower, durable.upper)} of {durable.n}"

@@ -1,0 +1,81 @@
+"""`kubernaut validate` and `kubernaut render`."""
+
+import json
+from typing import Any
+
+import click
+
+from kubernaut_cli.workflowfile import read_workflow
+from kubernaut_controller import dump_yaml
+from kubernaut_controller.pipelinerun import TASK
+from kubernaut_controller.pipelinerun import render as pipeline_run_of
+
+__all__ = ["render", "validate"]
+
+
+def _policy_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--allow-unknown-actions",
+            "unknown_actions",
+            is_flag=True,
+            help="Pass actions that no installed package defines; their inputs are not checked.",
+        ),
+        click.option(
+            "--allow-repository",
+            "repositories",
+            multiple=True,
+            metavar="PREFIX",
+            help="Repositories that images may come from; may be repeated. Any, by default.",
+        ),
+        click.argument("file", metavar="FILE"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_policy_options
+def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool) -> None:
+    """Check the workflow in FILE (- for standard input): every fault with its path; exit 2 if there is one."""
+    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions)
+    pipeline_run_of(workflow)
+    spec = workflow.spec
+    steps = f"{len(spec.steps)} step{'s' * (len(spec.steps) > 1)}"
+    final = f" and {len(spec.finally_)} of finally" if spec.finally_ else ""
+    click.echo(f"{file}: valid; {steps}{final}.")
+
+
+@click.command()
+@_policy_options
+@click.option("-o", "output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace, by cluster resolver.")
+@click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
+def render(
+    file: str,
+    repositories: tuple[str, ...],
+    unknown_actions: bool,
+    output: str,
+    cluster_resolver: str | None,
+    bundle: str | None,
+) -> None:
+    """Print the PipelineRun of the workflow in FILE; `kubernaut render FILE | kubectl create -f -` runs it."""
+    if cluster_resolver and bundle:
+        raise click.UsageError("--cluster-resolver and --bundle exclude each other; the Task has one source.")
+    if bundle and "@sha256:" not in bundle:
+        raise click.UsageError(f"--bundle {bundle}: name it by digest, such as registry/kubernaut-action@sha256:…")
+    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions)
+    document = pipeline_run_of(workflow, task_ref=_task_ref(cluster_resolver, bundle))
+    text = dump_yaml(document) if output == "yaml" else json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    click.echo(text, nl=False)
+
+
+def _task_ref(namespace: str | None, bundle: str | None) -> dict[str, Any]:
+    params = {"kind": "task", "name": TASK["name"]}
+    if namespace:
+        resolver, params = "cluster", {**params, "namespace": namespace}
+    elif bundle:
+        resolver, params = "bundles", {**params, "bundle": bundle}
+    else:
+        return TASK
+    return {"resolver": resolver, "params": [{"name": name, "value": value} for name, value in params.items()]}

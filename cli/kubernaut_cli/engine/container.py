@@ -1,0 +1,117 @@
+"""Steps as containers of the Docker engine: the action images, as locked down as the Task says."""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from kubernaut_cli.engine.pod import Pod
+from kubernaut_controller import Fault, InvalidWorkflow
+
+__all__ = ["ContainerExecutor", "RunningContainer"]
+
+_USER = 65532
+
+
+class RunningContainer:
+    """One step's container."""
+
+    def __init__(self, container: Any, pod: Pod) -> None:
+        self._container = container
+        self._pod = pod
+
+    async def wait(self) -> int:
+        """Its exit code; its output and log are kept and the container is removed."""
+        code = (await asyncio.to_thread(self._container.wait))["StatusCode"]
+        await asyncio.to_thread(self._keep)
+        return int(code)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._signal("SIGTERM")
+
+    def kill(self) -> None:
+        """SIGKILL; a container takes all its processes with it."""
+        self._signal("SIGKILL")
+
+    def _signal(self, name: str) -> None:
+        with contextlib.suppress(APIError):  # it has just ended
+            self._container.kill(signal=name)
+
+    def _keep(self) -> None:
+        self._pod.output.write_bytes(self._container.logs(stdout=True, stderr=False))
+        self._pod.log.write_bytes(self._container.logs(stdout=False, stderr=True))
+        self._container.remove(force=True)
+
+
+class ContainerExecutor:
+    """Starts steps as containers, with this machine's network, so that they reach the store on loopback.
+
+    Args:
+        kubeconfig: Mounted read-only where given; it must be self-contained.
+
+    Raises:
+        InvalidWorkflow: if no Docker engine answers.
+    """
+
+    image_runs = True
+
+    def __init__(self, kubeconfig: Path | None = None) -> None:
+        self._kubeconfig = kubeconfig
+        try:
+            self._engine = docker.from_env()
+            self._engine.ping()
+        except DockerException as error:
+            raise InvalidWorkflow(
+                [Fault("--engine docker", f"no Docker engine answers ({error}); start one or use --engine process")]
+            ) from None
+
+    async def start(self, pod: Pod) -> RunningContainer:
+        """Creates and starts the container, pulling its image where it is not here.
+
+        Raises:
+            InvalidWorkflow: if the image cannot be had or the engine refuses the container.
+        """
+        return RunningContainer(await asyncio.to_thread(self._start, pod), pod)
+
+    def _start(self, pod: Pod) -> Any:
+        user = os.getuid() or _USER
+        group = os.getgid() or _USER
+        mounts = {str(pod.results): {"bind": "/tekton/results", "mode": "rw"}}
+        if pod.secret:
+            mounts[str(pod.secret)] = {"bind": "/kubernaut/secrets", "mode": "ro"}
+        env = {name: value for name, value in pod.env.items() if name != "DATA_STORAGE_TOKEN_FILE"}
+        if self._kubeconfig:
+            mounts[str(self._kubeconfig)] = {"bind": "/kubernaut/kubeconfig", "mode": "ro"}
+            env["KUBECONFIG"] = "/kubernaut/kubeconfig"
+        if os.getuid() == 0:
+            os.chown(pod.results, user, group)
+        try:
+            self._require_image(pod.image)
+            return self._engine.containers.run(
+                pod.image,
+                command=list(pod.args),
+                entrypoint=list(pod.command),
+                environment=env,
+                user=f"{user}:{group}",
+                read_only=True,
+                tmpfs={"/tmp": f"rw,nosuid,nodev,size=256m,uid={user},gid={group},mode=0700"},  # noqa: S108
+                volumes=mounts,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                network_mode="host",
+                init=False,
+                detach=True,
+            )
+        except DockerException as error:
+            raise InvalidWorkflow([Fault(f"image {pod.image}", f"the Docker engine says: {error}")]) from None
+
+    def _require_image(self, image: str) -> None:
+        try:
+            self._engine.images.get(image)
+        except ImageNotFound:
+            self._engine.images.pull(image)

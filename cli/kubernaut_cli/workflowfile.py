@@ -1,0 +1,53 @@
+"""A workflow file as the commands take it: read, checked, and given what the API server would give it."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from kubernaut_cli.catalogue import find_action, known_types
+from kubernaut_controller import Fault, InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
+
+__all__ = ["admitted", "read_text", "read_workflow"]
+
+
+def read_text(path: str) -> str:
+    """A file's text, or standard input's for `-`.
+
+    Raises:
+        InvalidWorkflow: if it cannot be read.
+    """
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InvalidWorkflow([Fault(path, f"cannot be read: {reason}")]) from None
+
+
+def read_workflow(
+    path: str, *, text: str | None = None, repositories: Sequence[str] = (), unknown_actions: bool = False
+) -> WorkflowExecution:
+    """A valid WorkflowExecution from a file, or from its text where that was read already.
+
+    Raises:
+        InvalidWorkflow: with every fault.
+    """
+    workflow = parse_workflow(read_text(path) if text is None else text, path)
+    require_valid(
+        workflow, find_action, known_types=known_types(), repositories=repositories, unknown_actions=unknown_actions
+    )
+    return workflow
+
+
+def admitted(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowExecution:
+    """The workflow with uid, creationTimestamp and namespace, as if the API server had just admitted it."""
+    metadata = workflow.metadata.model_copy(
+        update={
+            "uid": workflow.metadata.uid or str(uuid4()),
+            "creation_timestamp": workflow.metadata.creation_timestamp or datetime.now(UTC),
+            "namespace": workflow.metadata.namespace or "default",
+        }
+    )
+    spec = workflow.spec.model_copy(update={"dry_run": workflow.spec.dry_run or dry_run})
+    return workflow.model_copy(update={"metadata": metadata, "spec": spec})
