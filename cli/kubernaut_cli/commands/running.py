@@ -85,8 +85,13 @@ def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> Pipelin
 
 async def _carried_out(local: LocalRun, progress: Progress) -> Report:
     loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        progress.say("cancelling: running steps are told to stop, finally still runs; once more ends that as well")
+        local.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: (progress.say("cancelling; once more ends it at once"), local.cancel()))
+        loop.add_signal_handler(number, cancel)
     local.on_change = progress.changed
     return await local.execute()
 
@@ -143,9 +148,8 @@ def _kubeconfig(engine: str) -> Iterator[Path | None]:
     if engine != "docker" or shutil.which("kubectl") is None:
         yield None
         return
-    flat = subprocess.run(
-        ["kubectl", "config", "view", "--raw", "--flatten", "--minify"], capture_output=True, check=False
-    )
+    argv = ["kubectl", "config", "view", "--raw", "--flatten", "--minify"]
+    flat = subprocess.run(argv, capture_output=True, check=False)
     if flat.returncode != 0 or b"server:" not in flat.stdout:
         yield None
         return
