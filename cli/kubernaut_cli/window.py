@@ -10,7 +10,7 @@ from kubernaut_sdk.durations import parse_duration
 __all__ = ["AGE"]
 
 
-class _Age(click.ParamType):
+class _Age(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4 only
     name = "age"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:

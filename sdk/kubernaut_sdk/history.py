@@ -50,7 +50,7 @@ class DataStorage:
                 return
 
     def get_signals(self, since: datetime) -> list[dict[str, Any]]:
-        """The episodes of signals that fired since then, or were firing: fingerprint, name, severity, fired_at, resolved_at.
+        """The episodes of signals since then: fingerprint, name, severity, fired_at, resolved_at (RFC 3339, or null).
 
         Raises:
             StorageUnavailable: if the service cannot be asked.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+
 from kubernaut_effectiveness import Episode, Verdict, verdicts
 from kubernaut_sdk.records import Record, Signal, State
 

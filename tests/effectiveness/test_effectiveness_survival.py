@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kubernaut_effectiveness.survival import Observation, aalen_johansen
 
 TIMES = st.integers(0, 12).map(float)

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import kubernaut_effectiveness
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import kubernaut_effectiveness
 from kubernaut_effectiveness import Durable, Episode, Outcome, Verdict, verdicts
 from kubernaut_effectiveness.rates import wilson
 from kubernaut_sdk.records import Change, ObjectRef, Record, Signal, State

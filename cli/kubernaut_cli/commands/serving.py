@@ -16,11 +16,10 @@ __all__ = ["serve"]
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
 def serve(host: str, port: int, data: Path | None) -> None:
     """Run the Data Storage Service until SIGTERM or Ctrl-C."""
-    from kubernaut_datastorage import StorageError  # noqa: PLC0415 – half a second of libraries
-    from kubernaut_datastorage import serve as serve_storage
+    import kubernaut_datastorage  # noqa: PLC0415 – half a second of libraries
 
     folder = data_folder(data)
     try:
-        serve_storage(host, port, folder)
-    except StorageError as error:
+        kubernaut_datastorage.serve(host, port, folder)
+    except kubernaut_datastorage.StorageError as error:
         raise InvalidWorkflow([Fault(str(folder), str(error).rstrip("."))]) from None

@@ -1,0 +1,138 @@
+"""What several parts' tests need: an action image's program as a real process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROBES = Path(__file__).parent / "probe_actions.py"
+ZEROS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An action's process that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    results: dict[str, str]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON object of standard output."""
+        document: dict[str, Any] = json.loads(self.stdout)
+        return document
+
+    @property
+    def marked(self) -> list[dict[str, Any]]:
+        """The events that were written to the log because they could not be sent."""
+        lines = [json.loads(line) for line in self.stderr.splitlines() if line.startswith('{"kubernaut_record"')]
+        return [line["kubernaut_record"] for line in lines]
+
+
+class ActionProcess:
+    """Starts `kubernaut-action` as a container would, with results, secrets and spool in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "results"
+        self.spool = folder / "spool"
+        self.secrets = folder / "secrets"
+        for path in (self.secrets, folder / "home"):
+            path.mkdir()
+
+    def start(self, *args: str, **env: str) -> "subprocess.Popen[str]":
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder / "home"),
+            "ACTION_MODULES": str(PROBES),
+            "RESULTS_DIR": str(self.results),
+            "SECRETS_DIR": str(self.secrets),
+            "WORKSPACE_PATH": str(self.folder),
+            "DATA_STORAGE_SPOOL": str(self.spool),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "kubernaut_sdk", *args],
+            env={**base, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ended(self, process: "subprocess.Popen[str]") -> Ended:
+        try:
+            stdout, stderr = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return Ended(process.returncode, stdout, stderr, self.read_results())
+
+    def run(self, *args: str, **env: str) -> Ended:
+        return self.ended(self.start(*args, **env))
+
+    def read_results(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.results.iterdir()} if self.results.is_dir() else {}
+
+    def kept(self) -> list[dict[str, Any]]:
+        """The events in the spool, oldest first."""
+        events = [json.loads(path.read_text()) for path in self.spool.glob("*.json")]
+        return sorted(events, key=lambda event: event["at"])
+
+
+@pytest.fixture
+def action(tmp_path: Path) -> ActionProcess:
+    folder = tmp_path / "action"
+    folder.mkdir()
+    return ActionProcess(folder)
+
+
+@pytest.fixture
+def closed_port() -> str:
+    """The address of a server that is not there: the port is bound, and nobody listens."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def step() -> Callable[..., dict[str, Any]]:
+    """A step of a workflow, of the probe action unless said otherwise."""
+
+    def make(name: str, **fields: Any) -> dict[str, Any]:
+        return {
+            "name": name,
+            "actionType": "probe/write_text",
+            "image": f"ghcr.io/kubernaut/actions/probe@sha256:{ZEROS}",
+            "inputs": {"path": f"/nowhere/{name}", "text": name},
+            **fields,
+        }
+
+    return make
+
+
+@pytest.fixture
+def workflow() -> Callable[..., str]:
+    """A workflow file's text of these steps."""
+
+    def make(*steps: dict[str, Any], name: str = "probe", **spec: Any) -> str:
+        return json.dumps(
+            {
+                "apiVersion": "kubernaut.io/v1alpha1",
+                "kind": "WorkflowExecution",
+                "metadata": {"name": name, "namespace": "shop"},
+                "spec": {"steps": list(steps), **spec},
+            }
+        )
+
+    return make
