@@ -1,11 +1,13 @@
 """YAML in and out: what a person wrote, without YAML's surprises; what we print, without making new ones."""
 
+import contextlib
 from typing import Any
 
 import yaml
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
-from kubernaut_sdk.portable import shorten
+from kubernaut_sdk import InvalidInputs
+from kubernaut_sdk.portable import loads, shorten
 
 __all__ = ["dump_yaml", "load_yaml"]
 
@@ -47,11 +49,11 @@ def load_yaml(text: str, where: str) -> dict[str, Any]:
     if len(text) > LARGEST_FILE:
         raise InvalidWorkflow([Fault(where, f"has {len(text)} characters; at most {LARGEST_FILE} (1 MiB) are read")])
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 – a SafeLoader
+        document = _json(text) or yaml.load(text, Loader=_Loader)  # noqa: S506 – a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise InvalidWorkflow([Fault(place, f"not usable YAML: {error.problem}")]) from None
+        raise InvalidWorkflow([Fault(place, f"not usable YAML: {_told(error)}")]) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidWorkflow([Fault(where, f"not usable YAML: {shorten(str(error), 200)}")]) from None
     if not isinstance(document, dict):
@@ -59,6 +61,18 @@ def load_yaml(text: str, where: str) -> dict[str, Any]:
     if _size(document, {}) > _MOST_NODES:
         raise InvalidWorkflow([Fault(where, "its aliases expand to more than 200,000 values")])
     return document
+
+
+def _json(text: str) -> Any:
+    """The value of a text that is JSON; YAML would take the halves of an escaped emoji for two characters."""
+    if text.lstrip().startswith("{"):
+        with contextlib.suppress(InvalidInputs):
+            return loads(text)
+    return None
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    return ", ".join(part for part in (error.context, error.problem) if part)
 
 
 def _size(value: Any, known: dict[int, int]) -> int:
@@ -76,7 +90,7 @@ def _size(value: Any, known: dict[int, int]) -> int:
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that some YAML reader could take for something else (`y`, `1e3`, `0o7`, `=`)."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 – the base class asks
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 

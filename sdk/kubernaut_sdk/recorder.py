@@ -21,9 +21,12 @@ __all__ = ["Delivery", "Recorder", "drain"]
 
 Delivery = Literal["stored", "deferred", "disabled"]
 
-_PATIENCE = 4.0
-"""Seconds for one delivery. After a failed one the next tries are short: the service is most likely still away."""
-_IMPATIENCE = 1.0
+_PATIENCE = 8.0
+"""Seconds for one delivery where the policy requires it, and to drain a spool."""
+_BRIEF = 2.0
+"""Seconds where it does not: an incident does not wait for its record."""
+_BRIEFEST = 0.5
+"""Seconds after a failed delivery: the service is most likely still away."""
 _BATCH = 1_000
 
 
@@ -33,13 +36,20 @@ class Recorder:
     Args:
         client: Where to; None delivers nothing and says `disabled`.
         spool: Where events wait that could not be sent.
+        patient: Whether to try for longer, because the policy requires the record.
         log_line: Takes the marked line of an event that was not stored; by default standard error.
     """
 
     def __init__(
-        self, client: StorageClient | None, spool: Spool, log_line: Callable[[str], None] | None = None
+        self,
+        client: StorageClient | None,
+        spool: Spool,
+        *,
+        patient: bool = False,
+        log_line: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
+        self._patient = patient
         self._spool = spool
         self._log_line = log_line or (lambda line: print(line, file=sys.stderr, flush=True))
         self._queue: queue.SimpleQueue[tuple[Event | UUID, Future[Any]] | None] = queue.SimpleQueue()
@@ -133,7 +143,9 @@ class Recorder:
         self._log_line(json.dumps({"kubernaut_record": wire, "not_stored": problem}, ensure_ascii=False))
 
     def _patience(self) -> float:
-        return _IMPATIENCE if self._away else _PATIENCE
+        if self._patient:
+            return _PATIENCE
+        return _BRIEFEST if self._away else _BRIEF
 
 
 def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple[int, int]:

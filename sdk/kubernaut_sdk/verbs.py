@@ -177,7 +177,7 @@ def _with_run(
 @contextmanager
 def _recorder(settings: Settings) -> Iterator[Recorder]:
     client = StorageClient(settings.storage_url, settings.storage_token_file) if settings.storage_url else None
-    recorder = Recorder(client, Spool(settings.spool))
+    recorder = Recorder(client, Spool(settings.spool), patient=settings.require_record)
     try:
         yield recorder
     finally:

@@ -95,7 +95,7 @@ def test_a_secret_is_nowhere(action: Any, tmp_path: Path, closed_port: str) -> N
     everything = [ended.stdout, ended.stderr, *ended.results.values(), *map(json.dumps, action.kept())]
     assert ended.code == 0
     assert all(text not in place for text in texts for place in everything)
-    assert '*** ***== *** "***"' == ended.document["change"]["after"]["text"]
+    assert ended.document["change"]["after"]["text"] == '*** ***== *** "***"'
 
 
 def test_a_secret_input_is_masked_in_logs_and_tracebacks(action: Any, closed_port: str) -> None:

@@ -1,0 +1,183 @@
+"""What is refused of a workflow, with the path to it and the value; `kubernaut validate` as a process for the rest."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubernaut_controller import InvalidWorkflow, parse_workflow, render, require_valid
+
+ZEROS = "0" * 64
+BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))])
+Make = Callable[..., Any]
+
+
+def accept(text: str, **options: Any) -> None:
+    workflow = parse_workflow(text, "wf.yaml")
+    require_valid(workflow, lambda _type: None, unknown_actions=True, **options)
+    render(workflow)
+
+
+def faults(text: str, **options: Any) -> str:
+    with pytest.raises(InvalidWorkflow) as refused:
+        accept(text, **options)
+    return str(refused.value)
+
+
+TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
+    ("no steps", [], {}, "spec.steps: is empty; a workflow needs at least one step."),
+    ("duplicate", [{}, {"name": "a"}], {}, "spec.steps[1].name: 'a' is the name of spec.steps[0] already."),
+    ("bad name", [{"name": "A_b"}], {}, "spec.steps[0].name: 'A_b' does not match"),
+    ("long name", [{"name": "a" * 300}], {}, "spec.steps[0].name: 'aaaa"),
+    ("unknown field", [{"retry": 1}], {}, "spec.steps[0].retry: unknown field; there is actionType,"),
+    ("unknown spec field", [{}], {"tmeout": "1m"}, "spec.tmeout: unknown field; there is approver,"),
+    ("wrong type", [{"retries": "many"}], {}, "spec.steps[0].retries: input should be a valid integer"),
+    ("bad duration", [{"timeout": "2 minutes"}], {}, "spec.steps[0].timeout: '2 minutes' is not a duration"),
+    ("zero duration", [{"timeout": "0s"}], {}, "must be above zero"),
+    ("no digest", [{"image": "ghcr.io/x:1"}], {}, "spec.steps[0].image: ghcr.io/x:1 names no digest;"),
+    ("option for a name", [{"actionType": "--help"}], {}, "spec.steps[0].actionType: '--help' does not match"),
+    ("unknown runAfter", [{"runAfter": ["z"]}], {}, "spec.steps[0].runAfter[0]: no step 'z'; there is a."),
+    ("after itself", [{"runAfter": ["a"]}], {}, "spec.steps[0].runAfter[0]: 'a' cannot run after itself."),
+    (
+        "circle",
+        [{"runAfter": ["b"]}, {"runAfter": ["c"]}, {"runAfter": ["a"]}],
+        {},
+        "spec.steps: they wait for each other in a circle: a → b → c → a;",
+    ),
+    (
+        "circle through inputs",
+        [{"inputsFrom": [{"input": "x", "step": "b"}]}, {"runAfter": ["a"]}],
+        {},
+        "in a circle: a → b → a;",
+    ),
+    ("two sources", [{"inputsFrom": [{"input": "text", "workflow": "target"}]}], {}, "'text' is given already"),
+    ("no source", [{"inputsFrom": [{"input": "x"}]}], {}, "name either step or workflow"),
+    ("no target", [{"inputsFrom": [{"input": "x", "workflow": "target"}]}], {}, "this workflow has no target."),
+    ("bad pointer", [{"inputsFrom": [{"input": "x", "step": "b", "pointer": "a"}]}, {}], {}, "does not match ^(/.*)?$"),
+    (
+        "pointer into nothing",
+        [{"inputsFrom": [{"input": "x", "workflow": "target", "pointer": "/nam"}]}],
+        {"target": {"kind": "Node", "name": "n"}},
+        "the pointer /nam names nothing; there is kind, name.",
+    ),
+    (
+        "from one that may fail",
+        [{"onFailure": "continue"}, {"inputsFrom": [{"input": "x", "step": "a"}]}],
+        {},
+        "spec.steps[1].inputsFrom[0].step: 'a' may fail (onFailure: continue)",
+    ),
+    ("longer than the whole", [{"timeout": "2h"}], {"timeout": "1h"}, "spec.steps[0].timeout: 2h is longer"),
+    (
+        "1 MB of inputs",
+        [{"inputs": {"x": "y" * 40_000}}],
+        {},
+        "spec.steps[0].inputs: 40008 bytes as JSON; at most 32768",
+    ),
+    ("large integer", [{"inputs": {"x": 2**64}}], {}, "spec.steps[0].inputs.x: 18446744073709551616 does not fit"),
+    ("dollar in a pointer", [{"inputsFrom": [{"input": "x", "step": "b", "pointer": "/$(a)"}]}, {}], {}, "holds a $"),
+]
+
+
+@pytest.mark.parametrize(("steps", "spec", "told"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_refused_with_the_path(workflow: Make, step: Make, steps: list[Any], spec: Any, told: str) -> None:
+    made = [{**step(chr(ord("a") + index)), **fields} for index, fields in enumerate(steps)]
+
+    assert told in faults(workflow(*made, **spec))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"runAfter": ["a"]}, "spec.finally[0].runAfter: a step of finally runs after all steps"),
+        ({"inputsFrom": [{"input": "x", "step": "a"}]}, "takes nothing from steps, which may not have run"),
+        ({"name": "a"}, "spec.finally[0].name: 'a' is the name of spec.steps[0] already."),
+    ],
+)
+def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], told: str) -> None:
+    assert told in faults(workflow(step("a"), **{"finally": [{**step("last"), **fields}]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [", "wf.yaml, line 1, column 5: not usable YAML: while parsing a flow node, expected the node content"),
+        ("a: 1\na: 2", "wf.yaml, line 2, column 1: not usable YAML: the key 'a' stands there twice."),
+        ("1: 2", "the key 1 is not text; quote it."),
+        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("- a", "wf.yaml: must hold one mapping, not list."),
+        ("", "wf.yaml: must hold one mapping, not NoneType."),
+        ("a: 1\n---\nb: 2", "expected a single document"),
+        ("a: \0", "not usable YAML"),
+        ("a: " + "x" * 1_100_000, "at most 1048576 (1 MiB) are read."),
+        (
+            BOMB,
+            "its aliases expand to more than 200,000 values.",
+        ),
+    ],
+)
+def test_broken_yaml_is_told_with_its_place(text: str, told: str) -> None:
+    assert told in faults(text)
+
+
+def test_images_of_other_repositories_are_refused(workflow: Make, step: Make) -> None:
+    text = workflow(step("a"))
+
+    assert "is not among the allowed ghcr.io/kubernaut/act" in faults(text, repositories=["ghcr.io/kubernaut/act"])
+    require_valid(
+        parse_workflow(text), lambda _type: None, unknown_actions=True, repositories=["ghcr.io/kubernaut/actions"]
+    )
+
+
+def test_a_pipelinerun_too_large_for_etcd_is_refused(workflow: Make, step: Make) -> None:
+    steps = [step(f"s{number}", inputs={"x": "y" * 30_000}) for number in range(25)]
+
+    assert "above 614400 (600 KiB)" in faults(workflow(*steps))
+
+
+def test_validate_as_a_command(workflow: Make, step: Make, tmp_path: Path) -> None:
+    file = tmp_path / "wf.yaml"
+    env = {"ACTION_MODULES": str(Path(__file__).parents[1] / "probe_actions.py"), "PATH": "/usr/bin:/bin"}
+
+    def validate(*steps: Any) -> "subprocess.CompletedProcess[str]":
+        file.write_text(workflow(*steps))
+        argv = [sys.executable, "-m", "kubernaut_cli", "validate", str(file)]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    good = validate(step("a"))
+    assert (good.returncode, good.stdout) == (0, f"{file}: valid; 1 step.\n")
+    bad = validate(step("a", inputs={"path": 1, "extra": 2}), step("b", actionType="probe/wirte_text"))
+    assert bad.returncode == 2
+    assert bad.stderr.splitlines() == [
+        "kubernaut: spec.steps[0].inputs.path: input should be a valid string; it is 1.",
+        "kubernaut: spec.steps[0].inputs.extra: unknown; this action has path, text.",
+        (
+            "kubernaut: spec.steps[1].actionType: the catalogue has no 'probe/wirte_text'; there is probe/write_text "
+            "or probe/do_thing."
+        ),
+    ]
+
+
+def test_inputs_that_come_later_are_not_missing(workflow: Make, step: Make) -> None:
+    from kubernaut_sdk.catalog import find
+
+    steps = [
+        step("a"),
+        step("b", inputs={"text": "x"}, inputsFrom=[{"input": "path", "step": "a", "pointer": "/text"}]),
+    ]
+    env_file = str(Path(__file__).parents[1] / "probe_actions.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACTION_MODULES", env_file)
+        require_valid(parse_workflow(workflow(*steps)), find)
+        steps[1]["inputsFrom"][0]["input"] = "pth"
+        with pytest.raises(InvalidWorkflow, match="has no input 'pth'"):
+            require_valid(parse_workflow(workflow(*steps)), find)
+
+
+def test_json_is_yaml_too(workflow: Make, step: Make) -> None:
+    document = json.loads(workflow(step("a", image=f"x@sha256:{ZEROS}")))
+
+    assert parse_workflow(json.dumps(document)).spec.steps[0].image == f"x@sha256:{ZEROS}"
