@@ -1,0 +1,98 @@
+"""What runs next, held to Tekton's rules; and properties that hold for any graph."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubernaut_cli.engine.documents import PipelineTask
+from kubernaut_cli.engine.schedule import End, Moves, Stop, next_moves
+
+
+def task(name: str, *after: str, may_fail: bool = False) -> PipelineTask:
+    return PipelineTask.model_validate(
+        {
+            "name": name,
+            "taskRef": {"name": "kubernaut-action"},
+            "runAfter": after,
+            "onError": "continue" if may_fail else "stopAndFail",
+        }
+    )
+
+
+def names(moves: Moves) -> tuple[list[str], list[str]]:
+    return [item.name for item in moves.start], [item.name for item, _ in moves.skip]
+
+
+DIAMOND = [task("a"), task("b", "a"), task("c", "a"), task("d", "b", "c")]
+LAST = [task("z")]
+R, S, F, X = End.RUNNING, End.SUCCEEDED, End.FAILED, End.SKIPPED
+
+
+def test_independent_steps_start_together() -> None:
+    assert names(next_moves(DIAMOND, LAST, {}, None)) == (["a"], [])
+    assert names(next_moves(DIAMOND, LAST, {"a": S}, None)) == (["b", "c"], [])
+
+
+def test_a_step_waits_for_all_before_it() -> None:
+    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": S, "c": R}, None)) == ([], [])
+
+
+def test_a_failure_stops_what_has_not_started_and_leaves_what_runs() -> None:
+    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": F, "c": R}, None)) == ([], ["d"])
+
+
+def test_finally_waits_for_what_runs_after_a_failure() -> None:
+    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": F, "c": R, "d": X}, None)) == ([], [])
+    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": F, "c": S, "d": X}, None)) == (["z"], [])
+
+
+def test_a_failure_that_may_be_does_not_stop() -> None:
+    graph = [task("a", may_fail=True), task("b", "a")]
+
+    assert names(next_moves(graph, [], {"a": F}, None)) == (["b"], [])
+
+
+def test_a_skipped_step_takes_those_after_it_along() -> None:
+    graph = [task("a"), task("b", "a"), task("c", "b")]
+
+    assert names(next_moves(graph, [], {"a": X}, None)) == ([], ["b"])
+
+
+def test_a_cancel_starts_nothing_but_finally() -> None:
+    assert names(next_moves(DIAMOND, LAST, {"a": R}, Stop.CANCELLED)) == ([], ["b", "c", "d"])
+    assert names(next_moves(DIAMOND, LAST, {"a": F, "b": X, "c": X, "d": X}, Stop.CANCELLED)) == (["z"], [])
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_any_graph_ends_with_every_step_started_once_or_skipped(data: Any) -> None:
+    size = data.draw(st.integers(1, 12))
+    graph = [
+        task(
+            str(number),
+            *sorted(data.draw(st.sets(st.sampled_from([str(before) for before in range(number)]), max_size=3)))
+            if number
+            else (),
+            may_fail=data.draw(st.booleans()),
+        )
+        for number in range(size)
+    ]
+    ends: dict[str, End] = {}
+    started: list[str] = []
+    while True:
+        moves = next_moves(graph, LAST, ends, None)
+        for item in moves.start:
+            assert item.name == "z" or all(ends[name] in {S, F} for name in item.dependencies)
+            started.append(item.name)
+            ends[item.name] = R
+        for item, reason in moves.skip:
+            assert reason
+            ends[item.name] = X
+        running = [name for name, end in ends.items() if end is R]
+        if running:
+            ends[data.draw(st.sampled_from(running))] = data.draw(st.sampled_from([S, F]))
+        elif not moves.start and not moves.skip:
+            break
+    assert set(ends) == {item.name for item in [*graph, *LAST]}
+    assert len(started) == len(set(started))

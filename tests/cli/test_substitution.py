@@ -1,0 +1,81 @@
+"""The two substitutions, held to what the real ones do; and what the engine refuses of Tekton."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
+from kubernaut_cli.engine.substitution import expand, replace, replace_array
+from kubernaut_controller import InvalidWorkflow, parse_workflow, render
+
+Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("$(params.a)", "A"),
+        ("x$(params.a)y$(params.a)", "xAyA"),
+        ("$(params.b)", "$(params.b)"),
+        ("$$(params.a)", "$A"),
+        ("$(date)", "$(date)"),
+    ],
+)
+def test_tekton_replaces_what_it_knows_and_leaves_the_rest(text: str, told: str) -> None:
+    assert replace(text, {"params.a": "A"}) == told
+
+
+def test_one_pass_only() -> None:
+    assert replace("$(params.a)", {"params.a": "$(params.b)", "params.b": "B"}) == "$(params.b)"
+
+
+def test_an_array_item_becomes_the_items_of_the_array() -> None:
+    arrays = {"params.list": ["-x", "", "$(y)"], "params.none": []}
+
+    assert replace_array(["run", "$(params.list[*])", "$(params.none[*])"], {}, arrays) == ["run", "-x", "", "$(y)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("$(A)", "a"), ("$$(A)", "$(A)"), ("$$$(A)", "$a"), ("$(NONE)", "$(NONE)"), ("$A $", "$A $"), ("a$$b", "a$b")],
+)
+def test_kubernetes_expands_and_collapses(text: str, told: str) -> None:
+    assert expand(text, {"A": "a"}) == told
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("when",), [{"input": "a", "operator": "in", "values": ["a"]}]),
+        (("matrix",), {"params": []}),
+        (("retries",), 1),
+        (("taskSpec",), {}),
+        (("displayName",), "x"),
+    ],
+)
+def test_what_is_not_covered_is_refused_with_its_path(workflow: Make, step: Make, path: Any, value: Any) -> None:
+    run = render(parse_workflow(workflow(step("a"))))
+    run["spec"]["pipelineSpec"]["tasks"][0][path[0]] = value
+
+    with pytest.raises(InvalidWorkflow, match=rf"tasks\.0\.{path[0]}: the local engine does not cover this of Tekton"):
+        read_pipeline_run(run, generic_task())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda task: task["params"].append({"name": "nope", "value": "x"}), "the Task has no param 'nope'"),
+        (lambda task: task["params"].pop(0), "the Task needs the param 'actionType'"),
+        (lambda task: task["params"].append({"name": "context", "value": "$(context.x)"}), r"\$\(context.x\) is not"),
+        (lambda task: task.update(runAfter=["z"]), "waits for 'z', which is no task of this pipeline"),
+        (lambda task: task["taskRef"].update(name="git-clone"), "'kubernaut-action'; it is 'git-clone'"),
+    ],
+)
+def test_a_pipelinerun_that_cannot_run_is_refused(workflow: Make, step: Make, change: Any, told: str) -> None:
+    run = json.loads(json.dumps(render(parse_workflow(workflow(step("a"))))))
+    change(run["spec"]["pipelineSpec"]["tasks"][0])
+
+    with pytest.raises(InvalidWorkflow, match=told):
+        read_pipeline_run(run, generic_task())
