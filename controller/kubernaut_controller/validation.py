@@ -77,7 +77,7 @@ def workflow_values(workflow: WorkflowExecution) -> dict[str, object]:
     """What `inputsFrom` can take from the workflow itself."""
     spec = workflow.spec
     return {
-        "target": spec.target.model_dump(mode="json", exclude_none=True) if spec.target else None,
+        "target": spec.target.document() if spec.target else None,
         "signal": spec.signal.model_dump(mode="json", exclude_none=True) if spec.signal else None,
         "remediation": spec.remediation_request_ref.model_dump() if spec.remediation_request_ref else None,
     }

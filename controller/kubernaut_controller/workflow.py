@@ -8,8 +8,8 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from kubernaut_controller.documents import load_yaml
+from kubernaut_controller.duration import Duration
 from kubernaut_controller.faults import Fault, InvalidWorkflow
-from kubernaut_sdk.durations import Duration
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.records import ObjectRef, Signal
 

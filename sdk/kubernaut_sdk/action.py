@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.models import Inputs, Result, parse_inputs, reliable_fields
-from kubernaut_sdk.records import ObjectRef
+from kubernaut_sdk.states import ObjectRef
 
 __all__ = ["Action"]
 

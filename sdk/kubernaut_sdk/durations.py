@@ -2,11 +2,8 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
-
-__all__ = ["Duration", "format_duration", "parse_duration"]
+__all__ = ["format_duration", "parse_duration"]
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
@@ -35,19 +32,3 @@ def format_duration(duration: timedelta) -> str:
     minutes, seconds = divmod(rest, 60)
     text = "".join(f"{int(number)}{unit}" for number, unit in ((hours, "h"), (minutes, "m")) if number)
     return text + (f"{seconds:.3f}".rstrip("0").rstrip(".") + "s" if seconds or not text else "")
-
-
-def _validate(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str):
-        return parse_duration(value)
-    raise ValueError("a duration is a text such as 90s, 5m or 1h30m")
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_validate),
-    PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", "examples": ["90s", "5m", "1h30m"]}),
-]

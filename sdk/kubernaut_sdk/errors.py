@@ -16,7 +16,7 @@ Codes 2, 3 and 5 promise that nothing changed. Raised from within `apply` they b
 
 from typing import ClassVar
 
-from kubernaut_sdk.records import Error
+from kubernaut_sdk.states import Error
 
 __all__ = [
     "ActionError",

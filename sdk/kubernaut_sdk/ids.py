@@ -1,6 +1,5 @@
 """Record ids: UUIDv7 (RFC 9562, section 5.7), so that ids sort by time and a month is a range of them."""
 
-import hashlib
 import os
 import time
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ def step_record_id(created: datetime, workflow_uid: str, step: str) -> UUID:
         workflow_uid: The WorkflowExecution's uid.
         step: The step's name, unique within the workflow.
     """
+    import hashlib  # noqa: PLC0415 – a container, which is given its id, need not load OpenSSL
+
     digest = hashlib.sha256(f"{workflow_uid}/{step}".encode()).digest()
     return _uuid7(int(created.timestamp() * 1000), int.from_bytes(digest[:10]))
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any, TextIO
 
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.records import rfc3339, utcnow
+from kubernaut_sdk.times import rfc3339, utcnow
 
 __all__ = ["configure", "logger"]
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import MaxLen
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
@@ -25,13 +25,13 @@ MAX_SCALAR = 256
 class Inputs(BaseModel):
     """An action's parameters. Unknown ones are refused; a `SecretStr` is masked wherever it would appear."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Result(BaseModel):
     """What an action has to say when it succeeded; later steps may take values from it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def parse_inputs(model: type[Inputs], values: dict[str, Any]) -> Inputs:
@@ -84,14 +84,13 @@ def _fault(model: type[Inputs], item: Any) -> tuple[str, str]:
 
 
 def secret_values(inputs: Inputs) -> list[str]:
-    """The plain values of the inputs that are marked secret."""
+    """The plain values of the inputs that are marked secret (`SecretStr`, `SecretBytes`)."""
     found = []
-    for name in type(inputs).model_fields:
+    for name, field in type(inputs).model_fields.items():
         value = getattr(inputs, name)
-        if isinstance(value, SecretStr):
-            found.append(value.get_secret_value())
-        elif isinstance(value, SecretBytes):
-            found.append(value.get_secret_value().decode("utf-8", "replace"))
+        if _is_secret(field) and value is not None:
+            plain = value.get_secret_value()
+            found.append(plain if isinstance(plain, str) else plain.decode("utf-8", "replace"))
     return found
 
 
@@ -112,6 +111,8 @@ def _takes_text(field: FieldInfo) -> bool:
             return any(takes(option) for option in get_args(annotation))
         if get_origin(annotation) is Literal:
             return all(isinstance(option, str) for option in get_args(annotation))
+        from pydantic import TypeAdapter  # noqa: PLC0415 – only a person's -p needs it
+
         schema = TypeAdapter(annotation).json_schema() if annotation not in {None, type(None)} else {}
         return schema.get("type") == "string"
 
@@ -120,7 +121,7 @@ def _takes_text(field: FieldInfo) -> bool:
 
 def _is_secret(field: FieldInfo) -> bool:
     annotation = field.annotation
-    return any(option in {SecretStr, SecretBytes} for option in (annotation, *get_args(annotation)))
+    return any(hasattr(option, "get_secret_value") for option in (annotation, *get_args(annotation)))
 
 
 def reliable_fields(model: type[Result]) -> list[str]:

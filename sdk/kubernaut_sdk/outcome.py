@@ -9,9 +9,10 @@ from kubernaut_sdk import ids
 from kubernaut_sdk.errors import ActionError
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.recorder import Delivery, Recorder
-from kubernaut_sdk.records import Change, Error, Event, State, utcnow
 from kubernaut_sdk.results import Results, write
 from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.states import Change, Error, State
+from kubernaut_sdk.times import rfc3339, utcnow
 
 __all__ = ["Outcome", "refuse"]
 
@@ -41,9 +42,9 @@ class Outcome:
             "action_type": self.action_type,
             "status": self.status.value,
             "changed": "unknown" if self.changed is None else self.changed,
-            "change": self.change.model_dump() if self.change else None,
+            "change": self.change.document() if self.change else None,
             "output": self.output,
-            "error": self.error.model_dump() if self.error else None,
+            "error": self.error.document() if self.error else None,
             "record": {"id": self.record_id, "attempt": self.attempt, "status": self.delivery},
         }
 
@@ -61,19 +62,16 @@ def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder |
     delivery: Delivery = "disabled"
     logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
     if settings and recorder and record_id:
-        about = settings.context
-        event = Event(
-            id=record_id,
-            state=State.FAILED,
-            at=utcnow(),
-            action_type=settings.action_type and settings.action_type[:253],
-            error=error,
-            changed=False,
-            finished_at=utcnow(),
-            workflow=about.workflow,
-            step=about.step,
-            pod=settings.pod,
-        )
+        now = rfc3339(utcnow())
+        known = {
+            **settings.about(),
+            "action_type": settings.action_type and settings.action_type[:253],
+            "error": error.document(),
+            "changed": False,
+            "finished_at": now,
+        }
+        event = {"id": str(record_id), "attempt": 0, "state": State.FAILED.value, "at": now, **known}
+        event = {name: value for name, value in event.items() if value is not None}
         delivery = recorder.confirm(event)
     results = Results(status=State.FAILED, changed=False, record_id=record_id, record_status=delivery, error=error)
     folder = settings.results_dir if settings else os.environ.get("RESULTS_DIR")

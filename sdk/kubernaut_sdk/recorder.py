@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from typing import Any, Literal
 from uuid import UUID
 
-from kubernaut_sdk.records import Event, Record
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
@@ -52,28 +51,28 @@ class Recorder:
         self._patient = patient
         self._spool = spool
         self._log_line = log_line or (lambda line: print(line, file=sys.stderr, flush=True))
-        self._queue: queue.SimpleQueue[tuple[Event | UUID, Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[dict[str, Any] | UUID, Future[Any]] | None] = queue.SimpleQueue()
         self._away = False
         self._drained = False
         self._thread: threading.Thread | None = None
 
-    def tell(self, event: Event) -> "Future[Delivery]":
+    def tell(self, event: dict[str, Any]) -> "Future[Delivery]":
         """Queues an event."""
         return self._enqueue(event)
 
-    def confirm(self, event: Event) -> Delivery:
+    def confirm(self, event: dict[str, Any]) -> Delivery:
         """Queues an event and waits until it, and all before it, are stored or spooled."""
         delivery: Delivery = self._enqueue(event).result()
         return delivery
 
-    def read(self, record_id: UUID) -> Record | None:
-        """What the store knows of a record, or None.
+    def read(self, record_id: UUID) -> dict[str, Any] | None:
+        """What the store knows of a record, as JSON, or None.
 
         Raises:
             StorageUnavailable: if it cannot be asked.
         """
-        found = self._enqueue(record_id).result()
-        return Record.model_validate(found) if found else None
+        found: dict[str, Any] | None = self._enqueue(record_id).result()
+        return found
 
     def close(self) -> None:
         """Waits for what is queued and ends the thread."""
@@ -84,10 +83,10 @@ class Recorder:
         if self._client is not None:
             self._client.close()
 
-    def _enqueue(self, what: Event | UUID) -> "Future[Any]":
+    def _enqueue(self, what: dict[str, Any] | UUID) -> "Future[Any]":
         future: Future[Any] = Future()
         if self._client is None:
-            future.set_result("disabled" if isinstance(what, Event) else None)
+            future.set_result("disabled" if isinstance(what, dict) else None)
             return future
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -97,12 +96,12 @@ class Recorder:
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
-            items: list[tuple[Event | UUID, Future[Any]] | None] = [first]
+            items: list[tuple[dict[str, Any] | UUID, Future[Any]] | None] = [first]
             while not self._queue.empty() and len(items) < _BATCH:
                 items.append(self._queue.get())
-            events = [item for item in items if item is not None and isinstance(item[0], Event)]
+            events = [item for item in items if item is not None and isinstance(item[0], dict)]
             if events:
-                self._deliver([(event, future) for event, future in events if isinstance(event, Event)])
+                self._deliver([(event, future) for event, future in events if isinstance(event, dict)])
             for item in items:
                 if item is not None and isinstance(item[0], UUID):
                     self._answer(item[0], item[1])
@@ -116,11 +115,11 @@ class Recorder:
         except Exception as error:
             future.set_exception(error if isinstance(error, StorageUnavailable) else StorageUnavailable(str(error)))
 
-    def _deliver(self, items: "list[tuple[Event, Future[Any]]]") -> None:
+    def _deliver(self, items: "list[tuple[dict[str, Any], Future[Any]]]") -> None:
         assert self._client is not None
         problems: list[str | None]
         try:
-            outcomes = self._client.post([event.wire() for event, _ in items], self._patience())
+            outcomes = self._client.post([event for event, _ in items], self._patience())
             problems = [outcome.get("reason") if outcome["outcome"] == "refused" else None for outcome in outcomes]
             self._away = False
         except Exception as error:
@@ -134,13 +133,12 @@ class Recorder:
             self._drained = True
             drain(self._client, self._spool, most=_BATCH)
 
-    def _keep(self, event: Event, problem: str) -> None:
-        wire = event.wire()
+    def _keep(self, event: dict[str, Any], problem: str) -> None:
         try:
             self._spool.put(event)
         except OSError as error:
             problem = f"{problem}; and the spool {self._spool.folder} cannot be written: {error}"
-        self._log_line(json.dumps({"kubernaut_record": wire, "not_stored": problem}, ensure_ascii=False))
+        self._log_line(json.dumps({"kubernaut_record": event, "not_stored": problem}, ensure_ascii=False))
 
     def _patience(self) -> float:
         if self._patient:

@@ -2,16 +2,19 @@
 
 The container, the controller (or the command that stands in for it) and the reconciler send `Event`s;
 Data Storage merges them, in any order, into a `Record`. This module holds the shapes, never the merge
-(that is the store's) nor the sending (`kubernaut_sdk.recorder`).
+(that is the store's) nor the sending (`kubernaut_sdk.recorder`). A container does without: it builds its events as
+plain JSON, and the store checks them.
 """
 
 import json
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+from kubernaut_sdk.states import RANK, Change, Error, ObjectRef, Source, State
+from kubernaut_sdk.times import rfc3339, utcnow
 
 __all__ = [
     "RANK",
@@ -34,58 +37,6 @@ __all__ = [
 ]
 
 
-class State(StrEnum):
-    """What is known of a step. Later in rank wins; all terminal states are of one rank."""
-
-    INTENDED = "intended"
-    STARTED = "started"
-    APPLYING = "applying"
-    LOST = "lost"
-    SUCCEEDED = "succeeded"
-    UNCHANGED = "unchanged"
-    PLANNED = "planned"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    TIMED_OUT = "timed_out"
-    SKIPPED = "skipped"
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the step has ended, with its end known (`lost` is not: a late word still wins)."""
-        return RANK[self] == TERMINAL
-
-    @property
-    def good(self) -> bool:
-        """Whether what was asked for is so, or (for `planned`) would be."""
-        return self in {State.SUCCEEDED, State.UNCHANGED, State.PLANNED}
-
-
-TERMINAL = 4
-RANK: dict[State, int] = {
-    State.INTENDED: 0,
-    State.STARTED: 1,
-    State.APPLYING: 2,
-    State.LOST: 3,
-} | dict.fromkeys(list(State)[4:], TERMINAL)
-
-
-class Source(StrEnum):
-    """Who says so. At equal rank the container's word beats the controller's."""
-
-    CONTROLLER = "controller"
-    CONTAINER = "container"
-
-
-def utcnow() -> datetime:
-    """The time now, in UTC, with the microseconds that records keep."""
-    return datetime.now(UTC)
-
-
-def rfc3339(time: datetime) -> str:
-    """A time as records spell it, so that text order is time order: `2026-01-31T09:05:07.000120Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _zoned(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError("a time needs its zone, such as 2026-01-31T09:05:07Z")
@@ -103,27 +54,7 @@ Text = Annotated[str, Field(max_length=1024)]
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Change(_Shape):
-    """What an action does to the world: the state it found and the state it makes, as JSON values."""
-
-    before: Any = None
-    after: Any = None
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing would change."""
-        return bool(self.before == self.after)
-
-
-class Error(_Shape):
-    """Why a step did not succeed: an exit code of the action contract, a word and a sentence."""
-
-    code: int
-    reason: Text
-    message: str
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Attempt(_Shape):
@@ -133,15 +64,6 @@ class Attempt(_Shape):
     started: Time | None = None
     ended: Time | None = None
     error: Error | None = None
-
-
-class ObjectRef(_Shape):
-    """A Kubernetes object that is acted on. Other targets (an ARN, a repository) are plain text."""
-
-    cluster: Name | None = None
-    kind: Name
-    namespace: Name | None = None
-    name: Name
 
 
 class Workflow(_Shape):

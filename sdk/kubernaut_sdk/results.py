@@ -14,7 +14,7 @@ from uuid import UUID
 
 from kubernaut_sdk.models import MAX_SCALAR
 from kubernaut_sdk.portable import dumps
-from kubernaut_sdk.records import Error, State
+from kubernaut_sdk.states import Error, State
 
 __all__ = ["BUDGET", "RESULT_NAMES", "Results", "message_size", "write"]
 

@@ -6,8 +6,8 @@ anything is mutated; apply; verify; the end in results and record. Called by the
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,11 +29,13 @@ from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, Result, reliable_fields
 from kubernaut_sdk.outcome import Outcome
+from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.recorder import Delivery, Recorder
-from kubernaut_sdk.records import RANK, Attempt, Change, Error, Event, ObjectRef, State, canonical, utcnow
 from kubernaut_sdk.results import Results, write
 from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.states import RANK, Change, Error, ObjectRef, State
 from kubernaut_sdk.storage import StorageUnavailable
+from kubernaut_sdk.times import rfc3339, utcnow
 
 __all__ = ["Run"]
 
@@ -71,7 +73,7 @@ class Run:
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
         self._asked = False
-        self._attempts: list[Attempt] = []
+        self._attempts: list[dict[str, Any]] = []
         self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
 
     def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> Outcome:
@@ -113,7 +115,7 @@ class Run:
         """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
         error = problem.error()
         if self._changed is not False and problem.may_have_changed is False:
-            error = error.model_copy(update={"code": Failed.exit_code})
+            error = replace(error, code=Failed.exit_code)
         match problem:
             case Cancelled():
                 return State.CANCELLED, error
@@ -126,7 +128,7 @@ class Run:
         self, status: State, error: Error | None, output: dict[str, Any] | None, *, record: bool, dry: bool
     ) -> Outcome:
         if error is not None:
-            error = error.model_copy(update={"message": self.masker.text(error.message)})
+            error = replace(error, message=self.masker.text(error.message))
             logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
@@ -134,7 +136,7 @@ class Run:
             self._write(status, error, output=output, changed=changed, delivery="deferred")
             event = self._event(
                 status,
-                finished_at=utcnow(),
+                finished_at=rfc3339(utcnow()),
                 changed=changed,
                 change=self._change,
                 output=output,
@@ -163,20 +165,24 @@ class Run:
             try:
                 end = self._attempt(inputs, dry=dry)
             except ActionError as problem:
-                self._attempts.append(
-                    Attempt(
-                        number=self.context.attempt,
-                        started=attempt_started,
-                        ended=utcnow(),
-                        error=problem.error().model_copy(update={"message": self.masker.text(problem.message)}),
-                    )
-                )
+                self._note_attempt(attempt_started, problem)
                 if not isinstance(problem, Transient) or self.context.attempt >= self.settings.retries:
                     raise
                 self._back_off(problem)
             else:
-                self._attempts.append(Attempt(number=self.context.attempt, started=attempt_started, ended=utcnow()))
+                self._note_attempt(attempt_started)
                 return end
+
+    def _note_attempt(self, started: datetime, problem: ActionError | None = None) -> None:
+        attempt: dict[str, Any] = {
+            "number": self.context.attempt,
+            "started": rfc3339(started),
+            "ended": rfc3339(utcnow()),
+        }
+        if problem is not None:
+            message = self.masker.text(problem.message)
+            attempt["error"] = replace(problem.error(), message=message).document()
+        self._attempts.append(attempt)
 
     def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
         inputs = parse()
@@ -184,7 +190,7 @@ class Run:
         if self.action.target_function is not None:
             self._target = self.action.target_function(inputs)
         if record:
-            self.recorder.tell(self._event(State.STARTED, started_at=self.started_at, dry_run=dry))
+            self.recorder.tell(self._event(State.STARTED, started_at=rfc3339(self.started_at), dry_run=dry))
         return inputs
 
     def _attempt(self, inputs: Inputs, *, dry: bool) -> tuple[State, Result | None]:
@@ -282,17 +288,19 @@ class Run:
                     f"nothing was applied: whether another pod had begun is not known: {error}."
                 ) from None
             return False
-        if known is None or known.pod in {None, self.settings.pod} or RANK[known.state] < RANK[State.APPLYING]:
+        if known is None or RANK[State(known["state"])] < RANK[State.APPLYING]:
             return False
-        assert known.pod is not None
+        pod = known.get("pod") or self.settings.pod
+        if pod == self.settings.pod:
+            return False
         if not self.action.idempotent:
             raise PreconditionFailed(
-                f"pod {known.pod.name} ({known.pod.uid}) already began to apply this step; its record says "
-                f"{known.state.value}. {self.action.action_type} is not idempotent, so it is not done again.",
+                f"pod {pod['name']} ({pod['uid']}) already began to apply this step; its record says "
+                f"{known['state']}. {self.action.action_type} is not idempotent, so it is not done again.",
                 reason="AlreadyApplied",
             )
-        logger.warning("another pod began to apply this step", extra={"fields": {"pod": known.pod.uid}})
-        if not known.state.terminal:
+        logger.warning("another pod began to apply this step", extra={"fields": {"pod": pod["uid"]}})
+        if not State(known["state"]).terminal:
             self.context.sleep(_POD_GRACE)
         return True
 
@@ -343,33 +351,34 @@ class Run:
     def _masked(self, change: Change | None) -> Change | None:
         return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
 
-    def _event(self, state: State, **known: Any) -> Event:
-        about = self.settings.context
-        event = Event(
-            id=self.record_id,
-            attempt=self.context.attempt,
-            state=state,
-            at=utcnow(),
-            action_type=self.action.action_type,
-            action_version=self.action.version,
-            target=self._target or about.target,
-            inputs=self._inputs,
-            workflow=about.workflow,
-            step=about.step,
-            remediation=about.remediation,
-            requester=about.requester,
-            approver=about.approver,
-            confidence=about.confidence,
-            signal=about.signal,
-            source=None,
-            pod=self.settings.pod,
-            trace_id=self.settings.trace_id,
+    def _event(
+        self, state: State, *, change: Change | None = None, output: dict[str, Any] | None = None, **known: Any
+    ) -> dict[str, Any]:
+        """A word about this step, as JSON, masked, within the store's limits."""
+        about = self.settings.about()
+        target = self._target.document() if isinstance(self._target, ObjectRef) else self._target
+        event = {
+            "id": str(self.record_id),
+            "attempt": self.context.attempt,
+            "state": state.value,
+            "at": rfc3339(utcnow()),
+            "action_type": self.action.action_type,
+            "action_version": self.action.version,
+            "inputs": self._inputs,
+            **about,
+            "target": target or about.get("target"),
+            "change": _fitting_change(self._masked(change)),
+            "output": self._fitting_output(self.masker.json(output)),
             **known,
-        )
-        return _fitting(
-            event.model_copy(update={"change": self._masked(event.change), "output": self.masker.json(event.output)}),
-            self._reliable,
-        )
+        }
+        if isinstance(error := event.get("error"), Error):
+            event["error"] = error.document()
+        return {name: value for name, value in event.items() if value is not None}
+
+    def _fitting_output(self, output: dict[str, Any] | None) -> dict[str, Any] | None:
+        if output is None or _fits(output):
+            return output
+        return {name: output[name] for name in self._reliable if name in output} | {"truncated": True}
 
     def _write(
         self,
@@ -395,11 +404,13 @@ class Run:
             logger.error("results cannot be written to %s: %s", self.settings.results_dir, problem)
 
 
-def _fitting(event: Event, reliable: Sequence[str]) -> Event:
-    """The event within the store's limit: what is too large of change and output says so instead."""
-    small: dict[str, Any] = {}
-    if event.change is not None and len(canonical(event.change.model_dump())) > _LARGEST:
-        small["change"] = Change(before={"truncated": True}, after={"truncated": True})
-    if event.output is not None and len(canonical(event.output)) > _LARGEST:
-        small["output"] = {name: event.output[name] for name in reliable if name in event.output} | {"truncated": True}
-    return event.model_copy(update=small)
+def _fitting_change(change: Change | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    if _fits(change.document()):
+        return change.document()
+    return {"before": {"truncated": True}, "after": {"truncated": True}}
+
+
+def _fits(value: Any) -> bool:
+    return len(dumps(value).encode("utf-8", "replace")) <= _LARGEST

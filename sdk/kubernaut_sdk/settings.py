@@ -1,7 +1,6 @@
 """The environment that the generic Task (or the local engine) gives an action container, read once."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,32 +8,26 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
-from kubernaut_sdk.records import ObjectRef, Pod, Remediation, Signal, Workflow
 
-__all__ = ["ActionContext", "Settings"]
+__all__ = ["Settings"]
 
 TEKTON_RESULTS = Path("/tekton/results")
 
 
-class ActionContext(BaseModel):
-    """`ACTION_CONTEXT`: why the step runs; copied into its record."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    workflow: Workflow | None = None
-    step: str | None = None
-    remediation: Remediation | None = None
-    signal: Signal | None = None
-    target: ObjectRef | str | None = None
-    cluster: str | None = None
-    requester: str | None = None
-    approver: str | None = None
-    confidence: float | None = None
+_ABOUT: dict[str, tuple[type, ...]] = {
+    "approver": (str,),
+    "confidence": (int, float),
+    "remediation": (dict,),
+    "requester": (str,),
+    "signal": (dict,),
+    "step": (str,),
+    "target": (dict, str),
+    "workflow": (dict,),
+}
+"""What `ACTION_CONTEXT` tells a record, and its JSON types. The store checks what is within."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +40,7 @@ class Settings:
     timeout: timedelta = timedelta(minutes=5)
     retries: int = 0
     record_id: UUID | None = None
-    context: ActionContext = field(default_factory=ActionContext)
+    context: dict[str, Any] = field(default_factory=dict)
     storage_url: str | None = None
     storage_token_file: Path | None = None
     require_record: bool = False
@@ -56,7 +49,11 @@ class Settings:
     secrets_dir: Path = Path("/kubernaut/secrets")
     workspace: Path
     trace_id: str | None = None
-    pod: Pod | None = None
+    pod: dict[str, str] | None = None
+
+    def about(self) -> dict[str, Any]:
+        """Why the step runs and who speaks, as fields of an event."""
+        return {**self.context, "pod": self.pod, "trace_id": self.trace_id}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -70,7 +67,8 @@ class Settings:
         if storage_url and not storage_url.startswith(("http://", "https://")):
             raise InvalidInputs(f"DATA_STORAGE_URL={shorten(storage_url)}: it must start with http:// or https://.")
         token_file = given.get("DATA_STORAGE_TOKEN_FILE")
-        home = Path(given.get("HOME", tempfile.gettempdir()))
+        scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
+        home = Path(given.get("HOME", scratch))
         return cls(
             action_type=given.get("ACTION_TYPE"),
             inputs=_inputs(given.get("ACTION_INPUTS", "{}")),
@@ -85,7 +83,7 @@ class Settings:
             spool=Path(given.get("DATA_STORAGE_SPOOL", home / ".kubernaut" / "spool")),
             results_dir=_results_dir(given),
             secrets_dir=Path(given.get("SECRETS_DIR", "/kubernaut/secrets")),
-            workspace=Path(given.get("WORKSPACE_PATH", tempfile.gettempdir())),
+            workspace=Path(given.get("WORKSPACE_PATH", scratch)),
             trace_id=_trace_id(given.get("TRACEPARENT")),
             pod=_pod(given),
         )
@@ -132,14 +130,15 @@ def _uuid(given: Mapping[str, str]) -> UUID | None:
     return record_id
 
 
-def _context(given: Mapping[str, str]) -> ActionContext:
+def _context(given: Mapping[str, str]) -> dict[str, Any]:
     value: Any = loads(given.get("ACTION_CONTEXT", "{}"), "ACTION_CONTEXT")
-    try:
-        return ActionContext.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(["ACTION_CONTEXT", *(str(part) for part in first["loc"])])
-        raise InvalidInputs(f"{path}: {first['msg']}; it is {shorten(repr(first['input']))}.") from None
+    if not isinstance(value, dict):
+        raise InvalidInputs(f"ACTION_CONTEXT={shorten(given['ACTION_CONTEXT'])}: it must be a JSON object.")
+    for name, kinds in _ABOUT.items():
+        if not isinstance(value.get(name), (*kinds, type(None))):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise InvalidInputs(f"ACTION_CONTEXT.{name}: {shorten(repr(value[name]))} is not a {wanted}.")
+    return {name: value[name] for name in _ABOUT if value.get(name) is not None}
 
 
 def _results_dir(given: Mapping[str, str]) -> Path | None:
@@ -155,6 +154,6 @@ def _trace_id(traceparent: str | None) -> str | None:
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
 
 
-def _pod(given: Mapping[str, str]) -> Pod | None:
+def _pod(given: Mapping[str, str]) -> dict[str, str] | None:
     uid = given.get("POD_UID")
-    return Pod(name=given.get("POD_NAME", "unknown"), uid=uid) if uid else None
+    return {"name": given.get("POD_NAME", "unknown"), "uid": uid} if uid else None

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kubernaut_sdk.records import Event
-
 __all__ = ["Spool"]
 
 
@@ -17,17 +15,17 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, event: Event) -> Path:
+    def put(self, event: dict[str, Any]) -> Path:
         """Keeps an event; returns when it is on disk (fsync of the file and of the folder).
 
         Raises:
             OSError: if the folder cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.folder / f"{event.id}.{event.attempt}.{event.state.value}.{event.at.timestamp():.6f}.json"
+        path = self.folder / f"{event['id']}.{event['attempt']}.{event['state']}.{_digits(event['at'])}.json"
         temporary = path.with_suffix(f".{os.getpid()}")
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(event.wire(), file, ensure_ascii=False)
+            json.dump(event, file, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -51,3 +49,7 @@ class Spool:
         """Forgets events that the store has acknowledged or refused for good."""
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+def _digits(time: str) -> str:
+    return "".join(sign for sign in time if sign.isdigit())

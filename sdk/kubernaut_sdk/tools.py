@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -71,23 +70,29 @@ def run_tool(
         PreconditionFailed: if there is no such tool.
         Failed: if an argument cannot be passed (a NUL byte).
     """
-    if shutil.which(argv[0]) is None:
-        raise PreconditionFailed(f"the tool {argv[0]} is not on PATH; the image must hold it.", reason="ToolMissing")
     if any("\0" in part for part in argv):
         raise Failed(f"a NUL byte cannot be passed to {argv[0]}.", reason="UnusableArgument")
     started = time.monotonic()
-    process = subprocess.Popen(
-        list(argv),
-        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,  # Tekton's entrypoint signals the whole process group; the tool shall not hear it
-    )
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Tekton's entrypoint signals the whole process group; the tool shall not hear it
+        )
+    except FileNotFoundError:
+        if cwd is not None and not cwd.is_dir():
+            raise Failed(f"{argv[0]} cannot run in {cwd}: there is no such folder.") from None
+        message = f"the tool {argv[0]} is not on PATH; the image must hold it."
+        raise PreconditionFailed(message, reason="ToolMissing") from None
+    except OSError as error:
+        raise Failed(f"{argv[0]} cannot be started: {error.strerror}.", reason="UnusableArgument") from None
     try:
         stdout, stderr = process.communicate(stdin)
     except BaseException:

@@ -14,7 +14,6 @@ import click
 
 from kubernaut_sdk import catalog, logs
 from kubernaut_sdk.action import Action
-from kubernaut_sdk.checking import look
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed, explain
 from kubernaut_sdk.ids import mint
@@ -24,10 +23,10 @@ from kubernaut_sdk.models import Inputs, from_text, parse_inputs, secret_values
 from kubernaut_sdk.outcome import Outcome, refuse
 from kubernaut_sdk.portable import loads, pointer, shorten
 from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.records import Change
 from kubernaut_sdk.runner import Run
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.states import Change
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
 __all__ = ["program"]
@@ -96,6 +95,8 @@ def undo(
 @_inputs_options
 def check(action_type: str | None, **sources: Any) -> None:
     """Look whether the action could run: inputs, tools, target, permissions."""
+    from kubernaut_sdk.checking import look  # noqa: PLC0415 – of no use to the other verbs
+
     settings, masker = Settings.from_env(), Masker()
     settings = replace(settings, action_type=action_type or settings.action_type)
     logs.configure(masker, {})
@@ -261,13 +262,13 @@ def _change_to_undo(run: Run, record_id: str | None, change_file: Path | None) -
         raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id.") from None
     except StorageUnavailable as error:
         raise PreconditionFailed(f"the record cannot be read: {error}.", reason="RecordUnreadable") from None
-    if known is None or known.change is None:
+    if known is None or not known.get("change"):
         raise PreconditionFailed(
             f"no record {record_id} with a change is known; is DATA_STORAGE_URL set?", reason="NotFound"
         )
-    if known.action_type != run.action.action_type:
-        raise InvalidInputs(f"record {record_id} is of {known.action_type}, not of {run.action.action_type}.")
-    return known.change, known.inputs
+    if known["action_type"] != run.action.action_type:
+        raise InvalidInputs(f"record {record_id} is of {known['action_type']}, not of {run.action.action_type}.")
+    return Change(**known["change"]), known.get("inputs")
 
 
 def _finish(ended: tuple[Outcome, Masker]) -> None:

@@ -111,7 +111,7 @@ def _table(records: list[Record]) -> None:
 
 
 def _short(record: Record) -> list[str]:
-    return change_lines(record.change.model_dump()) if record.change and record.state.good else []
+    return change_lines(record.change.document()) if record.change and record.state.good else []
 
 
 def _target(record: Record) -> str:

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from kubernaut_cli.engine.substitution import references
 from kubernaut_controller import Fault, InvalidWorkflow
-from kubernaut_sdk.durations import Duration
+from kubernaut_controller.duration import Duration
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["PipelineRun", "PipelineTask", "Task", "generic_task", "read_pipeline_run", "read_task"]

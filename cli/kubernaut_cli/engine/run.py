@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -16,9 +17,9 @@ from kubernaut_cli.engine.schedule import End, Stop, next_moves
 from kubernaut_controller import InvalidWorkflow
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.records import Event, Source, State, utcnow
-from kubernaut_sdk.settings import ActionContext
+from kubernaut_sdk.states import Source, State
 from kubernaut_sdk.storage import StorageUnavailable
+from kubernaut_sdk.times import rfc3339, utcnow
 
 __all__ = ["Executor", "LocalRun", "Running"]
 
@@ -162,7 +163,7 @@ class LocalRun:
             running = await self.executor.start(pod)
         except InvalidWorkflow as error:
             row.state, row.message, row.finished_at = State.FAILED, str(error), utcnow()
-            self._tell(task, State.LOST, finished_at=row.finished_at)
+            self._tell(task, State.LOST, finished_at=utcnow())
             return End.FAILED
         self._running[task.name] = running
         if self._stop and not row.final:
@@ -238,26 +239,28 @@ class LocalRun:
             known = self.recorder.read(UUID(row.record_id)) if row.record_id else None
         except StorageUnavailable:
             known = None
-        if known is None or not known.state.terminal:
-            self._tell(task, State.LOST, finished_at=row.finished_at)
+        if known is None or not State(known["state"]).terminal:
+            self._tell(task, State.LOST, finished_at=utcnow())
 
-    def _tell(self, task: PipelineTask, state: State, **known: Any) -> None:
+    def _tell(self, task: PipelineTask, state: State, **times: datetime) -> None:
         record_id = task.param("recordId")
         if not record_id:
             return
-        about = ActionContext.model_validate(loads(task.param("context") or "{}", "context"))
+        about = loads(task.param("context") or "{}", "context")
+        about.pop("cluster", None)
         image = task.param("actionImage") if self.executor.image_runs else None
-        event = Event(
-            id=UUID(record_id),
-            state=state,
-            at=utcnow(),
-            action_type=task.param("actionType"),
-            image=image,
-            source=Source.CONTROLLER,
-            dry_run=self.report.dry_run,
-            **about.model_dump(exclude={"cluster"}, exclude_none=True),
-            **known,
-        )
+        event = {
+            "id": record_id,
+            "attempt": 0,
+            "state": state.value,
+            "at": rfc3339(utcnow()),
+            "action_type": task.param("actionType"),
+            "source": Source.CONTROLLER.value,
+            "dry_run": self.report.dry_run,
+            **({"image": image} if image else {}),
+            **about,
+            **{name: rfc3339(time) for name, time in times.items()},
+        }
         self.recorder.tell(event)
 
     def _phase(self) -> Phase:
