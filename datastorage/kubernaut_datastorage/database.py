@@ -1,0 +1,81 @@
+"""The database behind a store: opened, brought to the newest schema, and with the pragmas that keep promises.
+
+SQLite: WAL, so that readers do not wait for the writer; synchronous=FULL, so that what was acknowledged survives a
+power cut; and a long busy timeout, so that a second process on the same folder waits for its turn.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from kubernaut_datastorage.schema import HEAD
+
+__all__ = ["StorageError", "open_sqlite"]
+
+BUSY_SECONDS = 60
+
+
+class StorageError(Exception):
+    """The store cannot be used; the message says why and what to do."""
+
+
+def open_sqlite(folder: Path) -> sa.Engine:
+    """The database in a folder, made where there is none, at the newest schema.
+
+    Raises:
+        StorageError: if the folder or the database in it cannot be used.
+    """
+    file = folder / "records.db"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(folder / "lock"):
+            engine = sa.create_engine(f"sqlite+pysqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+            sa.event.listen(engine, "connect", _configure)
+            sa.event.listen(engine, "begin", _begin)
+            _migrate(engine)
+    except OSError as error:
+        raise StorageError(f"the folder cannot be used: {error.strerror}; choose another with --data.") from None
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageError(f"{file.name} cannot be used as a database: {cause}; move it away, or mend it.") from None
+    return engine
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time makes or migrates the database."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin, below, says when a transaction starts
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: sa.Engine) -> None:
+    with engine.connect().execution_options(writes=True) as connection:
+        known = sa.inspect(connection).has_table("alembic_version")
+        if known and connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD:
+            return
+        connection.rollback()
+        from alembic import command  # noqa: PLC0415 – 0.2 s that a database of the newest schema does not cost
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

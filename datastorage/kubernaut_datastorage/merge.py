@@ -1,0 +1,93 @@
+"""What events make of a record: a pure function, the same whatever the order in which they come, or how often.
+
+A record is a set of slots: one for each field, and three for each attempt. Every value in a slot carries the key of the
+event that brought it, and of two values the one with the greater key stays. A slot-wise maximum is commutative,
+associative and idempotent, so the merged record is too; nothing else in the service decides what is true.
+
+The key is (rank of the state, source, time, state): the higher rank wins a field; at equal rank a container's word
+beats a controller's; then the later time; then the state's name, so that one event's fields stay together. Of two
+values with equal keys, the greater canonical bytes stay. What is absent is in no slot, so no field goes back to empty.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kubernaut_sdk.records import canonical
+from kubernaut_sdk.states import RANK, Source, State
+
+__all__ = ["Key", "Merged", "Outcome", "merge"]
+
+Key = tuple[int, int, str, str]
+Outcome = Literal["stored", "merged", "duplicate"]
+
+_SOURCES = {Source.CONTROLLER: 0, Source.CONTAINER: 1}
+_OUTSIDE = {"id", "attempt", "attempts"}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What the events so far have made of a record.
+
+    Attributes:
+        values: Slot → value. Slots are field names, and `attempts.NUMBER.FIELD`.
+        keys: Slot → the key of the event that brought the value.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The record as JSON, without its id."""
+        document: dict[str, Any] = {}
+        attempts: dict[int, dict[str, Any]] = {}
+        for slot, value in self.values.items():
+            if slot.startswith("attempts."):
+                _, number, name = slot.split(".")
+                attempts.setdefault(int(number), {"number": int(number)})[name] = value
+            else:
+                document[slot] = value
+        if attempts:
+            document["attempts"] = [attempts[number] for number in sorted(attempts)]
+        return document
+
+
+def merge(stored: Merged | None, event: dict[str, Any]) -> tuple[Merged, Outcome]:
+    """The record with one event more.
+
+    Args:
+        stored: What there is, or None.
+        event: As `Event.wire()` gives it: valid, times in UTC with microseconds, nothing that is None.
+
+    Returns:
+        The merged record, and whether the event was the first (`stored`), told something new (`merged`), or did not.
+    """
+    before = stored or Merged()
+    values, keys = dict(before.values), dict(before.keys)
+    changed = False
+    for slot, (key, value) in _slots(event).items():
+        if slot not in keys or _greater(key, value, keys[slot], values[slot]):
+            values[slot], keys[slot] = value, key
+            changed = True
+    if not changed:
+        return before, "duplicate"
+    return Merged(values, keys), "merged" if stored else "stored"
+
+
+def _greater(key: Key, value: Any, than_key: Key, than_value: Any) -> bool:
+    if key != than_key:
+        return key > than_key
+    return value != than_value and canonical(value) > canonical(than_value)
+
+
+def _slots(event: dict[str, Any]) -> dict[str, tuple[Key, Any]]:
+    state = State(event["state"])
+    source = Source(event.get("source", Source.CONTAINER))
+    key: Key = (RANK[state], _SOURCES[source], event["at"], state.value)
+    slots = {name: (key, value) for name, value in event.items() if name not in _OUTSIDE}
+    # the number of the last attempt only grows, whoever tells of it
+    slots["attempt"] = ((event["attempt"], 0, "", ""), event["attempt"])
+    for attempt in event.get("attempts", ()):
+        for name, value in attempt.items():
+            if name != "number":
+                slots[f"attempts.{attempt['number']}.{name}"] = (key, value)
+    return slots

@@ -1,0 +1,35 @@
+"""Errors as RFC 9457 problem details: what was wrong, with which value, and what to do."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+__all__ = ["Problem", "answer"]
+
+
+class Problem(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        status: The HTTP status.
+        title: The kind of problem, the same for all of that kind.
+        detail: One sentence for the reader.
+        headers: More of the answer's headers.
+    """
+
+    def __init__(self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail, self.headers = status, title, detail, headers
+
+
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """The problem as `application/problem+json`."""
+    assert isinstance(error, Problem)
+    body = {"type": "about:blank", "title": error.title, "status": error.status, "detail": error.detail}
+    return JSONResponse(
+        {**body, "instance": request.url.path},
+        status_code=error.status,
+        media_type="application/problem+json",
+        headers=dict(error.headers or {}),
+    )

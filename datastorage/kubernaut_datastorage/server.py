@@ -1,0 +1,80 @@
+"""Running the service: in the foreground for `kubernaut serve`, or within another program for a local run."""
+
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubernaut_datastorage.database import StorageError, open_sqlite
+from kubernaut_datastorage.store import Store
+
+__all__ = ["Embedded", "embedded", "serve"]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A service that lives within this program.
+
+    Attributes:
+        url: Its address on loopback.
+    """
+
+    url: str
+
+
+def serve(host: str, port: int, data: Path) -> None:
+    """Serves until SIGTERM or SIGINT; then finishes what it has accepted.
+
+    Raises:
+        StorageError: if the folder cannot be used, or the address is not of this machine.
+    """
+    _require_loopback(host)
+    import uvicorn  # noqa: PLC0415 – the half of a second that `kubernaut --help` should not take
+
+    from kubernaut_datastorage.api import create_app  # noqa: PLC0415
+
+    app = create_app(Store(open_sqlite(data)))
+    uvicorn.run(app, host=host, port=port, log_level="info", access_log=False, timeout_graceful_shutdown=10)
+
+
+@contextmanager
+def embedded(data: Path) -> Iterator[Embedded]:
+    """The service on a free port of loopback, in a thread, as long as the block lasts.
+
+    Raises:
+        StorageError: if the folder cannot be used.
+    """
+    import uvicorn  # noqa: PLC0415
+
+    from kubernaut_datastorage.api import create_app  # noqa: PLC0415
+
+    store = Store(open_sqlite(data))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        config = uvicorn.Config(create_app(store), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="data-storage")
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        try:
+            yield Embedded(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _require_loopback(host: str) -> None:
+    """No open port without a token; and this version knows no tokens yet."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise StorageError(f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only.")

@@ -1,0 +1,59 @@
+"""Alertmanager's webhook: when a signal fired and when it was resolved.
+
+The payload is version 4 of https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
+"""
+
+from datetime import UTC
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from kubernaut_datastorage.problems import Problem
+from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.times import rfc3339
+
+__all__ = ["episodes_of"]
+
+Short = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class _Alert(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str] = {}
+    startsAt: AwareDatetime  # noqa: N815 – as Alertmanager spells it
+    endsAt: AwareDatetime | None = None  # noqa: N815
+    fingerprint: Short
+
+
+class _Webhook(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    version: Literal["4"]
+    alerts: Annotated[list[_Alert], Field(max_length=10_000)]
+
+
+def episodes_of(payload: Any) -> list[dict[str, Any]]:
+    """The episodes a webhook tells of: fingerprint, fired_at, resolved_at (None while it fires), name, severity.
+
+    Raises:
+        Problem: 422 with the path to what is not as Alertmanager sends it.
+    """
+    try:
+        webhook = _Webhook.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        detail = f"{path or 'the body'}: {first['msg'].lower()}; it is {shorten(repr(first['input']))}."
+        raise Problem(422, "Not an Alertmanager webhook", detail) from None
+    return [
+        {
+            "fingerprint": alert.fingerprint,
+            "fired_at": rfc3339(alert.startsAt.astimezone(UTC)),
+            "resolved_at": rfc3339(alert.endsAt) if alert.status == "resolved" and alert.endsAt else None,
+            "name": alert.labels.get("alertname"),
+            "severity": alert.labels.get("severity"),
+        }
+        for alert in webhook.alerts
+    ]
