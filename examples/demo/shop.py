@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 __all__ = ["aws_api", "cluster", "git_repository", "make_aws_resources"]
 
@@ -60,6 +60,11 @@ def git_repository(folder: Path) -> Path:
     return bare
 
 
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Says nothing: the demo is about other things."""
+
+
 class _ThrottleOnce:
     """AWS as it is on a bad day: the first SetDesiredCapacity is answered with Throttling."""
 
@@ -82,7 +87,7 @@ def aws_api(folder: Path) -> Iterator[str]:
     """Moto's server on loopback; `folder` becomes the Secret that tells an action how to reach it."""
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
     app = _ThrottleOnce(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     folder.mkdir()

@@ -1,0 +1,122 @@
+"""boto3 as this image's actions use it: the mounted Secret's credentials, no hidden retries, errors by meaning.
+
+boto3 is imported when a client is made, so that looking an action up stays cheap.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_sdk import ActionError, Context, Failed, NotFound, PreconditionFailed, Transient
+
+__all__ = ["Region", "client", "told"]
+
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Such as eu-central-1.")]
+
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+}
+_NOT_EXECUTED = {
+    "EC2ThrottledException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "ResourceContention",
+    "ScalingActivityInProgress",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "Unavailable",
+}
+"""Codes with which AWS says that it did nothing, and that trying again may help."""
+_AMBIGUOUS = {"InternalError", "InternalFailure"}
+"""Codes after which the request may or may not have been carried out."""
+
+
+def client(ctx: Context, service: str, region: str) -> Any:
+    """A boto3 client that tries once: the SDK retries, and its record says so.
+
+    Where the mounted Secret has files `config` and `credentials` (AWS's own formats), they are used; otherwise
+    whatever boto3 finds, such as the ServiceAccount's web identity.
+
+    Raises:
+        PreconditionFailed: if the configuration cannot be used.
+    """
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    for name, variable in (("config", "AWS_CONFIG_FILE"), ("credentials", "AWS_SHARED_CREDENTIALS_FILE")):
+        if (path := ctx.secret_path(name)) is not None:
+            os.environ[variable] = str(path)
+    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
+    try:
+        return boto3.Session().client(service, region_name=region, config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise PreconditionFailed(f"AWS cannot be used: {error}", reason="Configuration") from None
+
+
+@contextmanager
+def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
+    """Within: an error of AWS becomes one of the contract's.
+
+    Args:
+        what: What was tried, for the message.
+        repeatable: Whether doing it twice is doing it once. Where it is not, an error that leaves open whether it was
+            done is `Failed`, never `Transient`.
+
+    Raises:
+        Transient, PreconditionFailed, NotFound, Failed: by what AWS said.
+    """
+    from botocore.exceptions import (  # noqa: PLC0415  # noqa: PLC0415
+        BotoCoreError,
+        ClientError,
+        ConnectTimeoutError,
+        EndpointConnectionError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
+
+    try:
+        yield
+    except ClientError as error:
+        raise _meant(error.response, what, repeatable=repeatable) from None
+    except (ConnectTimeoutError, EndpointConnectionError) as error:
+        raise Transient(f"could not {what}: {error}", reason="Unreachable") from None
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise PreconditionFailed(f"could not {what}: {error}", reason="NoCredentials") from None
+    except BotoCoreError as error:
+        raise _unknown(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
+
+
+def _meant(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionError:
+    code = str(response.get("Error", {}).get("Code", ""))
+    message = f"AWS could not {what}: {code}: {response.get('Error', {}).get('Message', '')}"
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in _NOT_EXECUTED:
+        return Transient(message, reason=code)
+    if code in _DENIED:
+        return PreconditionFailed(message, reason=code)
+    if "NotFound" in code or (code == "ValidationError" and "not found" in message):
+        return NotFound(message, reason=code)
+    if code in _AMBIGUOUS or status >= 500:
+        return _unknown(message, repeatable=repeatable)
+    return Failed(message, reason=code or "AwsFailed")
+
+
+def _unknown(message: str, *, repeatable: bool) -> ActionError:
+    if repeatable:
+        return Transient(message, reason="Unknown")
+    return Failed(f"{message}; it may have been done, and is not tried again.", reason="Unknown")

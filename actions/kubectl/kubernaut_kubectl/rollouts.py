@@ -1,0 +1,178 @@
+"""Restarting Deployments and rolling them back. Neither is idempotent: a record does it once, a new one does it again.
+
+What was done carries the record's id, so that an attempt that got through without hearing so is not repeated.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_kubectl._kubectl import can_i, get, list_all, patch
+from kubernaut_kubectl.deployments import InNamespace, not_rolled_out
+from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Result
+
+__all__ = ["restart", "rollback"]
+
+RESTARTED = "kubernaut.io/restarted-by"
+ROLLED_BACK = "kubernaut.io/rolled-back-by"
+REVISION = "deployment.kubernetes.io/revision"
+
+
+restart = Action(
+    "kubernetes/restart_deployment",
+    permissions=["apps/deployments: get, patch"],
+    tools=["kubectl"],
+    idempotent=False,
+    risk="medium",
+    examples=[{"namespace": "shop", "deployment": "checkout"}],
+)
+
+
+@restart.plan
+def plan_restart(ctx: Context, inputs: InNamespace) -> Change:
+    """Replaces all pods of a Deployment, a few at a time, as its strategy says."""
+    template = _annotations(get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)["spec"]["template"])
+    return Change({"restarted_by": template.get(RESTARTED)}, {"restarted_by": str(ctx.record_id)})
+
+
+@restart.apply
+def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> None:
+    """A new annotation in the pod template, as `kubectl rollout restart` does."""
+    template = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)["spec"]["template"]
+    operations = _annotate("/spec/template/metadata", template, RESTARTED, str(ctx.record_id))
+    patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)
+
+
+@restart.verify(within=timedelta(minutes=3))
+def verify_restart(ctx: Context, inputs: InNamespace, change: Change) -> bool | str:
+    """Whether all pods are new."""
+    return not_rolled_out(ctx, inputs) or True
+
+
+@restart.target
+def target_restart(inputs: InNamespace) -> ObjectRef:
+    """The Deployment."""
+    return ObjectRef(kind="Deployment", namespace=inputs.namespace, name=inputs.deployment)
+
+
+@restart.check
+def check_restart(ctx: Context, inputs: InNamespace) -> dict[str, str | None]:
+    """The permissions."""
+    return can_i(ctx, restart.permissions, inputs.namespace)
+
+
+class Rollback(InNamespace):
+    """Where to."""
+
+    revision: Annotated[int, Field(ge=0, description="The revision to go back to; 0 for the one before this.")] = 0
+
+
+class RolledBack(Result):
+    """Which revision was taken."""
+
+    revision: int
+    images: list[str] | None = None
+
+
+rollback = Action(
+    "kubernetes/rollback_deployment",
+    permissions=["apps/deployments: get, patch", "apps/replicasets: list"],
+    tools=["kubectl"],
+    idempotent=False,
+    risk="high",
+    examples=[{"namespace": "shop", "deployment": "checkout"}],
+)
+
+
+@rollback.plan
+def plan_rollback(ctx: Context, inputs: Rollback) -> Change:
+    """Gives a Deployment the pod template of an earlier revision, as `kubectl rollout undo` does."""
+    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    current = int(_annotations(found).get(REVISION, 0))
+    before = {"revision": current, "images": _images(found["spec"]["template"])}
+    if _annotations(found).get(ROLLED_BACK) == str(ctx.record_id):
+        return Change(before, before)
+    revision, template = _earlier(ctx, inputs, found, current)
+    if revision == current:
+        return Change(before, before)
+    return Change(before, {"revision": revision, "images": _images(template)})
+
+
+@rollback.apply
+def apply_rollback(ctx: Context, inputs: Rollback, change: Change) -> RolledBack:
+    """One patch that holds only if the Deployment is still of the revision that was planned from."""
+    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    template = _revisions(ctx, inputs, found)[change.after["revision"]]
+    template["metadata"].get("labels", {}).pop("pod-template-hash", None)
+    revision = f"/metadata/annotations/{REVISION.replace('/', '~1')}"
+    operations: list[dict[str, Any]] = [
+        {"op": "test", "path": revision, "value": str(change.before["revision"])},
+        {"op": "replace", "path": "/spec/template", "value": template},
+        *_annotate("/metadata", found, ROLLED_BACK, str(ctx.record_id)),
+    ]
+    patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)
+    return RolledBack(revision=change.after["revision"], images=change.after["images"])
+
+
+@rollback.verify(within=timedelta(minutes=3))
+def verify_rollback(ctx: Context, inputs: Rollback, change: Change) -> bool | str:
+    """Whether all pods are of that revision."""
+    return not_rolled_out(ctx, inputs) or True
+
+
+@rollback.target
+def target_rollback(inputs: Rollback) -> ObjectRef:
+    """The Deployment."""
+    return ObjectRef(kind="Deployment", namespace=inputs.namespace, name=inputs.deployment)
+
+
+@rollback.check
+def check_rollback(ctx: Context, inputs: Rollback) -> dict[str, str | None]:
+    """The permissions."""
+    return can_i(ctx, rollback.permissions, inputs.namespace)
+
+
+def _earlier(ctx: Context, inputs: Rollback, found: dict[str, Any], current: int) -> tuple[int, dict[str, Any]]:
+    """The revision that is asked for, and its template.
+
+    Raises:
+        NotFound: if it is not kept any more.
+        PreconditionFailed: if there is none before the current one.
+    """
+    kept = _revisions(ctx, inputs, found)
+    if inputs.revision:
+        if inputs.revision not in kept:
+            known = ", ".join(str(revision) for revision in sorted(kept)) or "none"
+            raise NotFound(f"{inputs.deployment} has no revision {inputs.revision}; kept are {known}.")
+        return inputs.revision, kept[inputs.revision]
+    before = [revision for revision in kept if revision < current]
+    if not before:
+        raise PreconditionFailed(f"{inputs.deployment} has no revision before {current} to go back to.")
+    return max(before), kept[max(before)]
+
+
+def _revisions(ctx: Context, inputs: InNamespace, found: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Revision → pod template, of the ReplicaSets that the Deployment owns."""
+    kept = {}
+    for item in list_all(ctx, "replicaset.apps", inputs.namespace):
+        owners = [owner["uid"] for owner in item["metadata"].get("ownerReferences", ())]
+        if found["metadata"]["uid"] in owners and REVISION in _annotations(item):
+            kept[int(_annotations(item)[REVISION])] = item["spec"]["template"]
+    return kept
+
+
+def _annotations(item: dict[str, Any]) -> dict[str, str]:
+    annotations: dict[str, str] = item.get("metadata", {}).get("annotations") or {}
+    return annotations
+
+
+def _annotate(path: str, item: dict[str, Any], key: str, value: str) -> list[dict[str, Any]]:
+    """The operations that add an annotation, and the annotations themselves where there are none."""
+    if not _annotations(item):
+        return [{"op": "add", "path": f"{path}/annotations", "value": {key: value}}]
+    return [{"op": "add", "path": f"{path}/annotations/{key.replace('/', '~1')}", "value": value}]
+
+
+def _images(template: dict[str, Any]) -> list[str]:
+    return [container["image"] for container in template["spec"]["containers"]]
