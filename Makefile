@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 uv := .venv/bin/uv
 bin := .venv/bin
-parts := sdk actions controller datastorage effectiveness cli examples/demo tests
+parts := sdk actions controller datastorage effectiveness cli tests
 
 .PHONY: help
 help: ## List these targets
@@ -36,6 +36,7 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy $(parts)
+	cd examples/demo && ../../$(bin)/mypy --config-file ../../pyproject.toml .
 	$(bin)/lint-imports --no-cache
 
 .PHONY: format

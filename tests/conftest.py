@@ -5,12 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+
+from kubernaut_datastorage import embedded
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.times import rfc3339, utcnow
 
 PROBES = Path(__file__).parent / "probe_actions.py"
 ZEROS = "0" * 64
@@ -134,5 +139,22 @@ def workflow() -> Callable[..., str]:
                 "spec": {"steps": list(steps), **spec},
             }
         )
+
+    return make
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a Data Storage Service of this test's own."""
+    with embedded(tmp_path / "data") as running, httpx.Client(base_url=running.url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def event() -> Callable[..., dict[str, Any]]:
+    """An event that the service takes."""
+
+    def make(**fields: Any) -> dict[str, Any]:
+        return {"id": str(mint()), "state": "succeeded", "at": rfc3339(utcnow()), "action_type": "a/b_c", **fields}
 
     return make

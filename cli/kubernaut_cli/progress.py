@@ -13,7 +13,7 @@ from rich.table import Table
 from kubernaut_cli.engine.report import Report, Row
 from kubernaut_sdk.records import State
 
-__all__ = ["Progress", "change_lines", "progress_for"]
+__all__ = ["Progress", "change_lines", "progress_for", "wide_console"]
 
 _LOOKS = {
     State.INTENDED: ("·", "dim"),
@@ -111,6 +111,12 @@ def progress_for(report: Report, *, quiet: bool) -> Iterator[Progress]:
         f"[{'green' if good else 'red'}]{report.phase}[/]: {done} of {len(report.rows)} steps as they should be",
         highlight=False,
     )
+
+
+def wide_console() -> Console:
+    """A console for tables: as wide as the terminal, and in a pipe wide enough that nothing is folded early."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 def _summary(row: Row) -> str:

@@ -3,8 +3,9 @@
 Made by whoever reads Data Storage's signals, for `recurrence` to follow a record's signal after its action.
 """
 
-from kubernaut_sdk.records import Time
 from pydantic import BaseModel, ConfigDict
+
+from kubernaut_sdk.records import Time
 
 __all__ = ["Episode"]
 

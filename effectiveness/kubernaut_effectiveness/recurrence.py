@@ -19,10 +19,9 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple
 
-from kubernaut_sdk.records import ObjectRef, Record, State
-
 from kubernaut_effectiveness.episode import Episode
 from kubernaut_effectiveness.survival import Observation
+from kubernaut_sdk.records import ObjectRef, Record, State
 
 __all__ = ["Competitors", "Followed", "Outcome", "Signals", "ended", "follow"]
 

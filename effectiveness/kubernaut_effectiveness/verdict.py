@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from kubernaut_sdk.records import Record, State
 from pydantic import BaseModel, ConfigDict, Field
 
 from kubernaut_effectiveness.episode import Episode
 from kubernaut_effectiveness.rates import weighted, wilson
 from kubernaut_effectiveness.recurrence import Competitors, Followed, Outcome, Signals, ended, follow
 from kubernaut_effectiveness.survival import aalen_johansen
+from kubernaut_sdk.records import Record, State
 
 __all__ = ["COUNTED", "ENOUGH", "QUIET", "Durable", "Verdict", "verdicts"]
 

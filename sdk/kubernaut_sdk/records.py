@@ -125,6 +125,24 @@ class _Fields(_Shape):
     started_at: Time | None = None
     finished_at: Time | None = None
 
+    def wire(self) -> dict[str, Any]:
+        """As JSON values, without what is not known. A null that means something (in a change, say) stays."""
+        known = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+        for name in known.keys() & _SPARSE:
+            known[name] = _without_none(known[name])
+        return known
+
+
+_SPARSE = {"attempts", "remediation", "signal", "target", "workflow"}
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_none(item) for name, item in value.items() if item is not None}
+    return value
+
 
 class Event(_Fields):
     """One sender's word about a step: a partial record. Sending it again changes nothing."""
@@ -133,10 +151,6 @@ class Event(_Fields):
     attempt: Annotated[int, Field(ge=0)] = 0
     state: State
     at: Time
-
-    def wire(self) -> dict[str, Any]:
-        """The event as JSON values, without what it does not know."""
-        return self.model_dump(mode="json", exclude_none=True)
 
 
 class Record(_Fields):

@@ -113,10 +113,11 @@ class StorageClient:
         connection.request(method, self._parts.path + path, body, self._headers)
         response = connection.getresponse()
         text = b""
-        while part := response.read1(65536):
-            text += part
-            if time.monotonic() > deadline:
-                raise TimeoutError("the answer did not come to its end in time")
+        with response:
+            while part := response.read1(65536):
+                text += part
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the answer did not come to its end in time")
         return response.status, text
 
     def _connected(self, deadline: float) -> "HTTPConnection":

@@ -8,11 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kubernaut_cli.progress import change_lines
+from kubernaut_cli.progress import change_lines, wide_console
 from kubernaut_cli.store import opened
 from kubernaut_cli.window import AGE
 from kubernaut_sdk import DataStorage, PreconditionFailed
@@ -53,11 +52,13 @@ def history(
             raise PreconditionFailed(f"history cannot be read: {error}") from None
         finally:
             storage.close()
+    # the steps of one workflow were named at one time; among them the one that ended last comes first
+    records.sort(key=lambda record: record.at, reverse=True)
     {"table": _table, "json": _json, "csv": _csv}[output](records)
 
 
 def _json(records: Iterable[Record]) -> None:
-    click.echo(json.dumps([record.model_dump(mode="json", exclude_none=True) for record in records], indent=2))
+    click.echo(json.dumps([record.wire() for record in records], indent=2))
 
 
 def _csv(records: Iterable[Record]) -> None:
@@ -87,7 +88,7 @@ def _cell(record: Record, column: str) -> str:
 
 
 def _table(records: list[Record]) -> None:
-    console = Console()
+    console = wide_console()
     if not records:
         console.print("no records", style="dim")
         return

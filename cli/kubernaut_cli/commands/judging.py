@@ -5,10 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kubernaut_cli.progress import wide_console
 from kubernaut_cli.store import opened
 from kubernaut_cli.window import AGE
 from kubernaut_effectiveness import Durable, Episode, Verdict, verdicts
@@ -47,7 +47,7 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
 
 
 def _table(found: list[Verdict], action_type: str | None) -> None:
-    console = Console()
+    console = wide_console()
     if not found:
         console.print(f"no records{f' of {escape(action_type)}' if action_type else ''}", style="dim")
         return

@@ -1,0 +1,263 @@
+"""The HTTP interface, over a real service on loopback."""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+Make = Callable[..., dict[str, Any]]
+RECORDS = "/api/v1/action-records"
+HOSTILE = "' OR 1=1; DROP TABLE action_records; -- é 🚀 \" \n $(x) \u0000"
+
+
+def post(service: httpx.Client, *events: Any) -> list[dict[str, Any]]:
+    answer = service.post(RECORDS, content=json.dumps(events))
+    assert answer.status_code == 200, answer.text
+    outcomes: list[dict[str, Any]] = answer.json()
+    return outcomes
+
+
+def old_id(age: timedelta) -> str:
+    milliseconds = int((datetime.now(UTC) - age).timestamp() * 1000)
+    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | 0b10 << 62))
+
+
+def test_stored_merged_duplicate_refused(service: httpx.Client, event: Make) -> None:
+    started = event(state="started")
+    ended = {**started, "state": "failed", "error": {"code": 1, "reason": "Failed", "message": "no"}}
+    outcomes = [post(service, item)[0]["outcome"] for item in (started, ended, started)]
+    mixed = post(service, event(), {"id": "x"}, event())
+
+    assert outcomes == ["stored", "merged", "duplicate"]
+    assert [outcome["outcome"] for outcome in mixed] == ["stored", "refused", "stored"]
+    assert mixed[1]["index"] == 1
+    assert mixed[1]["reason"].startswith("id: ")
+
+
+def test_a_record_reads_as_it_was_told(service: httpx.Client, event: Make) -> None:
+    told = event(
+        inputs={"text": HOSTILE, "big": 2**63 - 1},
+        change={"before": None, "after": [1, {"a": HOSTILE}]},
+        target={"kind": "Node", "name": "n1"},
+        workflow={"namespace": "shop", "name": "w"},
+        at="2026-01-31T10:05:07+01:00",
+    )
+    post(service, told)
+    record = service.get(f"{RECORDS}/{told['id']}").json()
+
+    assert record["at"] == "2026-01-31T09:05:07.000000Z"
+    assert record["source"] == "container"
+    assert {name: record[name] for name in ("inputs", "change", "target", "workflow")} == {
+        name: told[name] for name in ("inputs", "change", "target", "workflow")
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"state": "done"}, "state: input should be"),
+        ({"at": "yesterday"}, "at: "),
+        ({"at": "2026-01-31T09:05:07"}, "at: value error, a time needs its zone"),
+        ({"colour": "red"}, "colour: extra inputs are not permitted"),
+        ({"confidence": 2}, "confidence: input should be less than or equal to 1"),
+        ({"attempt": -1}, "attempt: "),
+        ({"inputs": {"x": 2**64}}, "inputs.x: 18446744073709551616 does not fit in 64 bits"),
+        ({"inputs": {"x": "\ud800"}}, "inputs.x: '\\ud800' is not Unicode text"),
+        ({"inputs": {"x": "y" * 66_000}}, "at most 65536 (64 KiB)"),
+        ({"id": "7"}, "id: "),
+        ({"id": "1b4e28ba-2fa1-41d2-883f-0016d3cca427"}, "is no UUID of version 7"),
+        ({"id": old_id(timedelta(days=91))}, "older than the 90 days that are kept"),
+        ({"id": old_id(timedelta(days=-2))}, "more than a day ahead"),
+    ],
+)
+def test_a_bad_event_is_refused_with_the_reason(
+    service: httpx.Client, event: Make, fields: dict[str, Any], told: str
+) -> None:
+    [bad, good] = post(service, event(**fields), event())
+
+    assert bad["outcome"] == "refused"
+    assert told in bad["reason"]
+    assert good["outcome"] == "stored"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "told"),
+    [
+        (b"", {}, 400, "not JSON"),
+        (b"{", {}, 400, "not JSON"),
+        (b"\xff\xfe", {}, 400, "not JSON"),
+        (b"[" * 100_000, {}, 400, "not JSON"),
+        (b"{}", {}, 422, "send a JSON array of 1 to 1000 events; this is dict."),
+        (b"[]", {}, 422, "this is 0 items."),
+        (b"[" + b"1," * 1000 + b"1]", {}, 422, "this is 1001 items."),
+        (b'["' + b"x" * (4 << 20) + b'"]', {}, 413, "4 MiB"),
+        (gzip.compress(b" " * (64 << 20)), {"content-encoding": "gzip"}, 413, "4 MiB"),
+        (b"not gzip", {"content-encoding": "gzip"}, 400, "not gzip"),
+        (gzip.compress(b"[1]")[:-4], {"content-encoding": "gzip"}, 400, "ends too early"),
+        (zlib.compress(b"[]"), {"content-encoding": "br"}, 415, "send it plain, or gzip"),
+    ],
+    ids=["empty", "half", "binary", "deep", "object", "none", "many", "large", "bomb", "no gzip", "cut", "encoding"],
+)
+def test_a_bad_request_is_a_problem(
+    service: httpx.Client, body: bytes, headers: dict[str, str], status: int, told: str
+) -> None:
+    answer = service.post(RECORDS, content=body, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert told in answer.json()["detail"]
+
+
+def test_gzip_is_taken(service: httpx.Client, event: Make) -> None:
+    body = gzip.compress(json.dumps([event()]).encode())
+    answer = service.post(RECORDS, content=body, headers={"content-encoding": "gzip"})
+
+    assert answer.json()[0]["outcome"] == "stored"
+
+
+def test_filters(service: httpx.Client, event: Make) -> None:
+    post(
+        service,
+        event(action_type="x/y_z", dry_run=False, target={"kind": "Node", "name": "n1"}),
+        event(state="failed", dry_run=True, target="arn:x"),
+        event(workflow={"namespace": "shop", "name": "w"}, remediation={"name": "r"}, signal={"fingerprint": "f"}),
+        event(requester=HOSTILE, target=HOSTILE.replace("\0", "")),
+    )
+
+    def count(**parameters: str) -> int:
+        answer = service.get(RECORDS, params=parameters)
+        assert answer.status_code == 200, answer.text
+        return len(answer.json()["items"])
+
+    assert count() == 4
+    assert count(action_type="x/y_z") == 1
+    assert count(state="failed") == 1
+    assert count(dry_run="true") == 1
+    assert count(target="Node/n1") == 1
+    assert count(target="arn:x") == 1
+    assert count(workflow="shop/w") == count(workflow="w") == count(remediation="r") == count(signal="f") == 1
+    assert count(workflow="other/w") == 0
+    assert count(since="1h") == 4
+    assert count(until="1h") == 0
+    assert count(target=HOSTILE.replace("\0", "")) == 1
+    assert count(action_type="' OR 1=1 --") == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"type": "a"}, "there is no parameter type; there is action_type, after_seq,"),
+        ({"limit": "0"}, "limit=0: it must be a whole number from 1 to 1000."),
+        ({"limit": "1001"}, "limit=1001"),
+        ({"limit": "٣"}, "it must be a whole number"),
+        ({"since": "soon"}, "since=soon: write a time such as"),
+        ({"state": "done"}, "state=done: there is intended,"),
+        ({"dry_run": "yes"}, "dry_run=yes: it must be true or false."),
+        ({"cursor": "!!"}, "cursor=!!: take it from `next` of the page before."),
+        ({"fields": "id,colour"}, "fields=colour: there is"),
+        ({"after_seq": "-1"}, "after_seq=-1"),
+        ({"action_type": "a\0b"}, "without NUL"),
+        ({"cursor": "AAAAAAAAAAAAAAAAAAAAAA", "after_seq": "1"}, "it does not go with after_seq"),
+    ],
+)
+def test_a_bad_parameter_is_named(service: httpx.Client, parameters: dict[str, str], told: str) -> None:
+    answer = service.get(RECORDS, params=parameters)
+
+    assert answer.status_code == 400
+    assert told in answer.json()["detail"]
+
+
+def test_pages_are_whole_and_newest_first(service: httpx.Client, event: Make) -> None:
+    ids = [outcome["id"] for outcome in post(service, *(event() for _ in range(25)))]
+    seen: list[str] = []
+    parameters = {"limit": "10", "fields": "id"}
+    while True:
+        page = service.get(RECORDS, params=parameters).json()
+        seen += [record["id"] for record in page["items"]]
+        if page["next"] is None:
+            break
+        parameters["cursor"] = page["next"]
+
+    assert seen == sorted(ids, reverse=True)
+
+
+def test_following_sees_each_change(service: httpx.Client, event: Make) -> None:
+    first = event(state="started")
+    post(service, first, event())
+    seq = max(record["seq"] for record in service.get(RECORDS).json()["items"])
+    post(service, {**first, "state": "succeeded"})
+    news = service.get(RECORDS, params={"after_seq": str(seq)}).json()["items"]
+
+    assert [(record["id"], record["state"]) for record in news] == [(first["id"], "succeeded")]
+
+
+def test_streams_hold_everything(service: httpx.Client, event: Make) -> None:
+    for _ in range(3):
+        post(service, *(event(step="=cmd|' /C calc'!A0") for _ in range(700)))
+    lines = service.get(RECORDS, headers={"accept": "application/x-ndjson"}, params={"fields": "id,step"}).text
+    rows = list(csv.DictReader(io.StringIO(service.get(RECORDS, headers={"accept": "text/csv"}).text)))
+
+    assert len({json.loads(line)["id"] for line in lines.splitlines()}) == 2100
+    assert len({row["id"] for row in rows}) == 2100
+    assert rows[0]["step"] == "'=cmd|' /C calc'!A0"
+
+
+def test_signals_are_kept_once_and_resolved_later(service: httpx.Client) -> None:
+    fired, resolved = "2026-01-31T09:00:00Z", "2026-01-31T09:30:00Z"
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "Slow", "severity": "critical"},
+        "startsAt": fired,
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": "f1",
+    }
+    done = {**alert, "status": "resolved", "endsAt": resolved}
+    for told in (alert, alert, done, alert):
+        answer = service.post("/api/v1/signals", json={"version": "4", "alerts": [told], "receiver": "x"})
+        assert answer.json() == {"episodes": 1}
+
+    expected = {
+        "fingerprint": "f1",
+        "fired_at": "2026-01-31T09:00:00.000000Z",
+        "resolved_at": "2026-01-31T09:30:00.000000Z",
+        "name": "Slow",
+        "severity": "critical",
+    }
+    assert service.get("/api/v1/signals", params={"since": "2026-01-01T00:00:00Z"}).json()["items"] == [expected]
+    assert service.get("/api/v1/signals", params={"since": "2026-02-01T00:00:00Z"}).json()["items"] == []
+
+
+def test_what_is_no_webhook_is_told(service: httpx.Client) -> None:
+    answer = service.post("/api/v1/signals", json={"version": "4", "alerts": [{"status": "burning"}]})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("alerts.0.status: input should be 'firing' or 'resolved'")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"{RECORDS}/x", 400),
+        ("GET", f"{RECORDS}/019b5e4e-0000-7000-8000-000000000000", 404),
+        ("GET", "/nowhere", 404),
+        ("DELETE", RECORDS, 405),
+    ],
+)
+def test_what_is_not_there_is_a_problem_too(service: httpx.Client, method: str, path: str, status: int) -> None:
+    answer = service.request(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_health(service: httpx.Client) -> None:
+    assert service.get("/healthz").status_code == service.get("/readyz").status_code == 200

@@ -1,0 +1,128 @@
+"""The merged record does not depend on the order of events, nor on how often each was sent."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubernaut_datastorage import Merged, merge
+from kubernaut_sdk.states import RANK, State
+
+TIMES = [f"2026-01-31T09:05:0{second}.000000Z" for second in range(3)]
+VALUES = {
+    "action_type": st.sampled_from(["a/b_c", "d/e_f"]),
+    "change": st.fixed_dictionaries({"before": st.integers(0, 2), "after": st.integers(0, 2)}),
+    "output": st.dictionaries(st.sampled_from("xy"), st.integers(0, 2), max_size=2),
+    "error": st.fixed_dictionaries({"code": st.integers(1, 3), "reason": st.just("R"), "message": st.text(max_size=3)}),
+    "finished_at": st.sampled_from(TIMES),
+    "attempts": st.lists(
+        st.fixed_dictionaries(
+            {"number": st.integers(0, 2)}, optional={"started": st.sampled_from(TIMES), "ended": st.sampled_from(TIMES)}
+        ),
+        max_size=2,
+        unique_by=lambda attempt: attempt["number"],
+    ),
+}
+EVENT = st.fixed_dictionaries(
+    {
+        "id": st.just("019b5e4e-0000-7000-8000-000000000000"),
+        "state": st.sampled_from([state.value for state in State]),
+        "at": st.sampled_from(TIMES),
+        "attempt": st.integers(0, 2),
+    },
+    optional={"source": st.sampled_from(["container", "controller"]), **VALUES},
+)
+
+
+def fold(events: list[dict[str, Any]]) -> Merged:
+    merged: Merged | None = None
+    for event in events:
+        merged, _ = merge(merged, event)
+    assert merged is not None
+    return merged
+
+
+def event(state: str, at: int = 0, **fields: Any) -> dict[str, Any]:
+    return {"id": "019b5e4e-0000-7000-8000-000000000000", "attempt": 0, "state": state, "at": TIMES[at], **fields}
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(EVENT, min_size=1, max_size=6), st.data())
+def test_any_order_and_any_repetition_make_the_same_record(events: list[dict[str, Any]], data: Any) -> None:
+    told = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]))
+
+    assert fold(told) == fold(events)
+
+
+@settings(deadline=None)
+@given(st.lists(EVENT, min_size=1, max_size=6))
+def test_hearing_it_again_changes_nothing(events: list[dict[str, Any]]) -> None:
+    merged = fold(events)
+
+    assert {merge(merged, event)[1] for event in events} == {"duplicate"}
+
+
+@settings(deadline=None)
+@given(st.lists(EVENT, min_size=2, max_size=6))
+def test_no_field_goes_back_to_empty(events: list[dict[str, Any]]) -> None:
+    known: set[str] = set()
+    for count in range(1, len(events) + 1):
+        now = set(fold(events[:count]).values)
+        assert known <= now
+        known = now
+
+
+@settings(deadline=None)
+@given(st.lists(EVENT, min_size=1, max_size=6))
+def test_the_state_is_of_the_highest_rank_that_was_told(events: list[dict[str, Any]]) -> None:
+    best = max(RANK[State(event["state"])] for event in events)
+
+    assert RANK[State(fold(events).values["state"])] == best
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "field", "winner"),
+    [
+        (event("succeeded", 0, changed=True), event("started", 2, changed=False), "changed", True),
+        (event("failed", 0), event("lost", 2), "state", "failed"),
+        (event("failed", 0), event("cancelled", 1, source="controller"), "state", "failed"),
+        (event("failed", 0), event("succeeded", 1), "state", "succeeded"),
+        (event("started", 0, step="a"), event("started", 1, step="b"), "step", "b"),
+        (event("started", 0, step="a"), event("started", 0, step="b"), "step", "b"),
+        (event("started", 1, step="a"), event("started", 0, requester="r"), "step", "a"),
+        (event("applying", 1, attempt=1), event("started", 2), "attempt", 1),
+    ],
+    ids=[
+        "rank",
+        "terminal beats lost",
+        "container beats controller",
+        "later",
+        "later field",
+        "bytes",
+        "apart",
+        "attempt",
+    ],
+)
+def test_which_of_two_wins(first: dict[str, Any], second: dict[str, Any], field: str, winner: Any) -> None:
+    assert fold([first, second]).document()[field] == winner
+    assert fold([second, first]).document()[field] == winner
+
+
+def test_attempts_are_merged_by_number() -> None:
+    begun = event("applying", 0, attempts=[{"number": 0, "started": TIMES[0]}])
+    ended = event(
+        "succeeded", 2, attempt=1, attempts=[{"number": 0, "ended": TIMES[1]}, {"number": 1, "started": TIMES[1]}]
+    )
+
+    assert fold([ended, begun]).document()["attempts"] == [
+        {"number": 0, "started": TIMES[0], "ended": TIMES[1]},
+        {"number": 1, "started": TIMES[1]},
+    ]
+
+
+def test_outcomes() -> None:
+    merged, outcome = merge(None, event("started"))
+    assert outcome == "stored"
+    assert merge(merged, event("started"))[1] == "duplicate"
+    assert merge(merged, event("succeeded"))[1] == "merged"
