@@ -45,8 +45,15 @@ _OUT_OF_REACH = (
     "remote end hung up unexpectedly",
     "unable to connect",
 )
-_SOMEBODY_WAS_FIRST = ("[rejected]", "cannot lock ref", "fetch first", "incorrect old value", "non-fast-forward")
-_REFUSED = ("hook declined", "protected branch", "[remote rejected]")
+_REFUSED = ("hook declined", "protected branch", "pre-receive", "GH006")
+_SOMEBODY_WAS_FIRST = (
+    "[rejected]",
+    "cannot lock ref",
+    "failed to update ref",
+    "fetch first",
+    "incorrect old value",
+    "non-fast-forward",
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,9 @@ def _git(ctx: Context, words: Sequence[str], env: Mapping[str, str], folder: Pat
 
 
 def _error(completed: Completed, verb: str) -> ActionError:
-    said, message = completed.stderr, f"git {verb} failed: {completed.complaint()}"
+    said = completed.stderr
+    remote = [line.removeprefix("remote:").strip() for line in said.splitlines() if line.startswith("remote:")]
+    message = f"git {verb} failed: {' / '.join(filter(None, [*remote[:5], completed.complaint()]))}"
     if any(sign in said for sign in _REFUSED):
         return Failed(message, reason="PushRefused")
     if any(sign in said for sign in _SOMEBODY_WAS_FIRST):

@@ -113,7 +113,17 @@ def _spelt(value: Any, node: ScalarNode) -> str:
     ambiguous = value.lower() in {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
     if node.style is None and _PLAIN.fullmatch(value) and not ambiguous:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return f'"{"".join(map(_escaped, value))}"'
+
+
+def _escaped(sign: str) -> str:
+    """A character within double quotes, as YAML (not JSON, which splits what is beyond 16 bits) escapes it."""
+    if sign in '"\\':
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    code = ord(sign)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _rewritten(text: str, field: str, document: int, value: Any) -> str:
