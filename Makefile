@@ -3,11 +3,11 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 uv := .venv/bin/uv
 bin := .venv/bin
-parts := sdk actions controller datastorage effectiveness cli tests
+parts := sdk actions controller datastorage effectiveness cli examples/demo tests
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 .DEFAULT_GOAL := help
 
 $(uv):
@@ -36,8 +36,24 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy $(parts)
-	cd examples/demo && ../../$(bin)/mypy --config-file ../../pyproject.toml .
 	$(bin)/lint-imports --no-cache
+
+IMAGE_PYTHON ?= 3.13
+IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
+.PHONY: wheels
+wheels: .venv/ready ## Fill build/wheels with what the action images install (IMAGE_PYTHON=3.13)
+	rm -rf build/wheels && mkdir -p build/wheels
+	for part in sdk kubectl argocd aws; do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/wheels; done
+	$(uv) export --quiet --locked --no-dev --no-emit-workspace --package kubernaut-kubectl --package kubernaut-argocd \
+	  --package kubernaut-aws --output-file build/requirements.txt
+	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
+	  --requirement build/requirements.txt --dest build/wheels
+
+.PHONY: image-%
+image-%: ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)
+	docker build --quiet --file actions/$*/Dockerfile --tag $(IMAGE_PREFIX)/$*:dev --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  $(if $(TOOL_IMAGE),--build-arg TOOL_IMAGE=$(TOOL_IMAGE)) $(if $(TOOL_PATH),--build-arg TOOL_PATH=$(TOOL_PATH)) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
 
 .PHONY: format
 format: .venv/ready ## Format the code and mend what the linter can

@@ -91,9 +91,8 @@ class ContainerExecutor:
         if os.getuid() == 0:
             os.chown(pod.results, user, group)
         try:
-            self._require_image(pod.image)
             return self._engine.containers.run(
-                pod.image,
+                self._image(pod.image),
                 command=list(pod.args),
                 entrypoint=list(pod.command),
                 environment=env,
@@ -110,8 +109,9 @@ class ContainerExecutor:
         except DockerException as error:
             raise InvalidWorkflow([Fault(f"image {pod.image}", f"the Docker engine says: {error}")]) from None
 
-    def _require_image(self, image: str) -> None:
-        try:
-            self._engine.images.get(image)
-        except ImageNotFound:
-            self._engine.images.pull(image)
+    def _image(self, name: str) -> str:
+        """The image that the engine has, or gets. One that was built here and never pushed is known by its id."""
+        for known in (name, name.rpartition("@")[2]):
+            with contextlib.suppress(ImageNotFound):
+                return str(self._engine.images.get(known).id)
+        return str(self._engine.images.pull(name).id)
