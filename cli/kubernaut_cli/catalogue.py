@@ -1,11 +1,14 @@
 """The actions that this machine knows: those of installed packages and of ACTION_MODULES."""
 
+from functools import cache
+
 from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.catalog import all_actions, find
 
 __all__ = ["find_action", "known_types"]
 
 
+@cache
 def find_action(action_type: str) -> Action | None:
     """The action of a type, or None."""
     try:

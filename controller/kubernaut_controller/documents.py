@@ -87,7 +87,7 @@ def _size(value: Any, known: dict[int, int]) -> int:
     return known[id(value)]
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # libyaml where PyYAML has it: 5×
     """Quotes every text that some YAML reader could take for something else (`y`, `1e3`, `0o7`, `=`)."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -27,7 +27,7 @@ ALLOWANCE = timedelta(minutes=2)
 MARGIN = timedelta(seconds=30)
 """And for the action to write results and record after its own deadline."""
 
-TASK = {"name": "kubernaut-action", "kind": "Task"}
+TASK = {"name": "kubernaut-action"}
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
@@ -176,11 +176,14 @@ def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
         "actionType": step.action_type,
         "actionImage": step.image,
         "inputs": dumps(inputs),
-        "dryRun": "true" if workflow.spec.dry_run else "false",
         "timeout": format_duration(workflow.timeout_of(step)),
-        "retries": str(step.retries),
         "context": dumps(step_context(workflow, step)),
     }
+    # what the Task defaults to is left to it: a thousand steps have to fit into one object
+    if workflow.spec.dry_run:
+        params["dryRun"] = "true"
+    if step.retries:
+        params["retries"] = str(step.retries)
     if record_id := record_id_of(workflow, step.name):
         params["recordId"] = record_id
     if taken:

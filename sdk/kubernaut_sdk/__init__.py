@@ -4,30 +4,33 @@
 
 An `Action` has a `plan`, which reads the world and returns a `Change(before, after)`, and an `apply`, which carries
 it out. Dry run, diff, `changed`, idempotency, retries, results and records follow from the two.
+
+The names are imported when they are first used: who wants one of the plain modules, or a history, does not wait for
+what actions need.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kubernaut_sdk.action import Action
-from kubernaut_sdk.context import Context
-from kubernaut_sdk.errors import (
-    ActionError,
-    Cancelled,
-    DeadlineExceeded,
-    Failed,
-    InvalidInputs,
-    NotFound,
-    PreconditionFailed,
-    RecordRequired,
-    Transient,
-    VerifyFailed,
-)
-from kubernaut_sdk.models import Inputs, Result
-from kubernaut_sdk.states import Change, ObjectRef
-from kubernaut_sdk.tools import Completed
-
 if TYPE_CHECKING:
+    from kubernaut_sdk.action import Action
+    from kubernaut_sdk.context import Context
+    from kubernaut_sdk.errors import (
+        ActionError,
+        Cancelled,
+        DeadlineExceeded,
+        Failed,
+        InvalidInputs,
+        NotFound,
+        PreconditionFailed,
+        RecordRequired,
+        Transient,
+        VerifyFailed,
+    )
     from kubernaut_sdk.history import DataStorage
+    from kubernaut_sdk.models import Inputs, Result
+    from kubernaut_sdk.states import Change, ObjectRef
+    from kubernaut_sdk.tools import Completed
 
 __all__ = [
     "Action",
@@ -50,11 +53,22 @@ __all__ = [
     "VerifyFailed",
 ]
 
+_ELSEWHERE = {
+    "Action": "action",
+    "Change": "states",
+    "Completed": "tools",
+    "Context": "context",
+    "DataStorage": "history",
+    "Inputs": "models",
+    "ObjectRef": "states",
+    "Result": "models",
+}
+"""Where a name is, if not among the errors."""
+
 
 def __getattr__(name: str) -> Any:
-    """`DataStorage` on demand: an action does not read history, and shall not wait for what does."""
-    if name == "DataStorage":
-        from kubernaut_sdk.history import DataStorage  # noqa: PLC0415
-
-        return DataStorage
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value

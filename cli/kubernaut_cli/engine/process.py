@@ -70,7 +70,7 @@ class ProcessExecutor:
                 "-m",
                 "kubernaut_sdk",
                 *pod.args,
-                env=self._environment(pod),
+                env=self.environment(pod),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
@@ -78,7 +78,8 @@ class ProcessExecutor:
             )
         return RunningProcess(process)
 
-    def _environment(self, pod: Pod) -> Mapping[str, str]:
+    def environment(self, pod: Pod) -> Mapping[str, str]:
+        """The environment of a step's process."""
         folders = {
             "RESULTS_DIR": pod.results,
             "WORKSPACE_PATH": pod.scratch,
