@@ -5,22 +5,33 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from kubernaut_datastorage import problems
-from kubernaut_datastorage.database import StorageError
+from kubernaut_datastorage.database import StorageError, reason
 from kubernaut_datastorage.ingest import MOST_EVENTS, read_json, valid_event
 from kubernaut_datastorage.merge import Outcome
 from kubernaut_datastorage.problems import Problem
-from kubernaut_datastorage.queries import FIELDS, cursor_after, parse_fields, parse_query, require_known, time_text
+from kubernaut_datastorage.queries import (
+    FIELDS,
+    cursor_after,
+    parameters_of,
+    parse_fields,
+    parse_query,
+    require_known,
+    time_text,
+)
 from kubernaut_datastorage.signals import episodes_of
 from kubernaut_datastorage.store import Store
 from kubernaut_sdk.portable import shorten
@@ -46,6 +57,8 @@ def create_app(store: Store) -> FastAPI:
     app.add_exception_handler(Problem, problems.answer)
     app.add_exception_handler(HTTPException, _as_problem)
     app.add_exception_handler(StorageError, _unavailable)
+    app.add_exception_handler(DBAPIError, _unreadable)
+    app.add_exception_handler(Exception, _unexpected)
     return app
 
 
@@ -67,12 +80,12 @@ async def put_records(request: Request) -> Response:
 @router.get("/api/v1/action-records")
 async def find_records(request: Request) -> Response:
     """Records, newest first: a page as JSON, or all as NDJSON or CSV."""
-    parameters = dict(request.query_params)
+    parameters = parameters_of(request)
     query, fields = parse_query(parameters), parse_fields(parameters)
-    writer = _STREAMS.get(request.headers.get("accept", ""))
-    if writer is not None:
-        pages = _store(request).stream(replace(query, limit=1_000))
-        return StreamingResponse(writer(pages, fields), media_type=request.headers["accept"])
+    media_type = _preferred(request.headers.get("accept") or "*/*")
+    if media_type in _STREAMS:
+        pages = _store(request).stream(replace(query, limit=_STREAMED_AT_ONCE))
+        return StreamingResponse(_STREAMS[media_type](pages, fields), media_type=media_type)
     page = await run_in_threadpool(_store(request).find, query)
     more = len(page) == query.limit and query.after_seq is None
     following = cursor_after(page[-1]) if page and more else None
@@ -82,6 +95,7 @@ async def find_records(request: Request) -> Response:
 @router.get("/api/v1/action-records/{record_id}")
 async def get_record(request: Request, record_id: str) -> Response:
     """One record."""
+    require_known(parameters_of(request), set())
     try:
         wanted = UUID(record_id)
     except ValueError:
@@ -103,7 +117,7 @@ async def put_signals(request: Request) -> Response:
 @router.get("/api/v1/signals")
 async def find_signals(request: Request) -> Response:
     """When signals fired and were resolved."""
-    parameters = dict(request.query_params)
+    parameters = parameters_of(request)
     require_known(parameters, {"fingerprint", "since", "until"})
     since = time_text("since", parameters.get("since", "90d"))
     until = time_text("until", parameters.get("until", "9999-01-01T00:00:00Z"))
@@ -181,6 +195,29 @@ _STREAMS: dict[str, Callable[[Iterator[Record], tuple[str, ...] | None], Iterato
 }
 
 
+_STREAMED_AT_ONCE = 200
+"""Records in memory: some 100 KB each at worst, for each client that streams."""
+
+
+def _preferred(accept: str) -> str:
+    """Of what the service can answer, what the client likes best; JSON where it does not say (RFC 9110, 12.5.1).
+
+    Raises:
+        Problem: 406 where it takes none of it.
+    """
+    liked = []
+    for part in accept.split(","):
+        name, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        offered = [known for known in ("application/json", *_STREAMS) if fnmatchcase(known, name)]
+        with suppress(ValueError):
+            liked += [(float(quality), known) for known in offered[:1] if float(quality) > 0]
+    if not liked:
+        detail = f"accept: {shorten(accept)}: there is application/json, {', '.join(_STREAMS)}."
+        raise Problem(406, "Not acceptable", detail)
+    return max(liked, key=itemgetter(0))[1]
+
+
 async def _as_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = f"{request.method} {request.url.path}: {error.detail}."
@@ -189,3 +226,12 @@ async def _as_problem(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     return await problems.answer(request, Problem(503, "Unavailable", str(error), {"retry-after": "1"}))
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    return await _unavailable(request, StorageError(f"the database does not answer: {reason(error)}."))
+
+
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    detail = "the service failed in a way that nobody foresaw; its log says more."
+    return await problems.answer(request, Problem(500, "Internal error", detail))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from kubernaut_datastorage.schema import HEAD
 
-__all__ = ["StorageError", "open_sqlite"]
+__all__ = ["StorageError", "open_sqlite", "reason"]
 
 BUSY_SECONDS = 60
 
@@ -34,16 +34,23 @@ def open_sqlite(folder: Path) -> sa.Engine:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(folder / "lock"):
-            engine = sa.create_engine(f"sqlite+pysqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+            # as a part of its own, so that a ? or % of the path stays what it is
+            url = sa.URL.create("sqlite+pysqlite", database=str(file))
+            engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
             sa.event.listen(engine, "connect", _configure)
             sa.event.listen(engine, "begin", _begin)
             _migrate(engine)
     except OSError as error:
         raise StorageError(f"the folder cannot be used: {error.strerror}; choose another with --data.") from None
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        raise StorageError(f"{file.name} cannot be used as a database: {cause}; move it away, or mend it.") from None
+        said = f"{file.name} cannot be used as a database: {reason(error)}; move it away, or mend it."
+        raise StorageError(said) from None
     return engine
+
+
+def reason(error: Exception) -> str:
+    """What the database itself said, without the statement (which would show what was to be stored)."""
+    return str(getattr(error, "orig", None) or error)
 
 
 @contextmanager
@@ -68,14 +75,20 @@ def _begin(connection: sa.Connection) -> None:
 def _migrate(engine: sa.Engine) -> None:
     with engine.connect().execution_options(writes=True) as connection:
         known = sa.inspect(connection).has_table("alembic_version")
-        if known and connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if known else None
+        if found == HEAD:
             return
         connection.rollback()
         from alembic import command  # noqa: PLC0415 – 0.2 s that a database of the newest schema does not cost
         from alembic.config import Config  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            said = f"the database has schema {found}, and this version knows {HEAD}; use the Kubernaut that wrote it."
+            raise StorageError(said) from None
         connection.commit()

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +16,15 @@ from kubernaut_sdk.records import Event
 from kubernaut_sdk.states import Source
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["LARGEST_BODY", "LARGEST_EVENT", "MOST_EVENTS", "RETENTION", "read_json", "valid_event"]
+__all__ = [
+    "LARGEST_BODY",
+    "LARGEST_EVENT",
+    "MOST_EVENTS",
+    "RETENTION",
+    "read_json",
+    "require_storable_time",
+    "valid_event",
+]
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes of a request, after decompression."""
@@ -24,6 +32,7 @@ LARGEST_EVENT = 64 * 1024
 MOST_EVENTS = 1_000
 RETENTION = timedelta(days=90)
 _AHEAD = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def read_json(request: Request) -> Any:
@@ -45,6 +54,8 @@ async def read_json(request: Request) -> Any:
             raise Problem(400, "Not gzip", f"the body is not gzip: {error}.") from None
         if len(body) > LARGEST_BODY:
             raise Problem(413, "Too large", f"a request may have {LARGEST_BODY} bytes (4 MiB) after decompression.")
+        if unpack and unpack.unused_data:
+            raise Problem(400, "Not gzip", "there is more after the end of the gzip body; send one gzip member.")
     if unpack and not unpack.eof:
         raise Problem(400, "Not gzip", "the gzip body ends too early.")
     try:
@@ -74,9 +85,32 @@ def valid_event(item: Any) -> dict[str, Any]:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{path}: {first['msg'].lower()}; it is {shorten(repr(first['input']))}") from None
+    except OverflowError:
+        raise ValueError("a time of it is out of range: in UTC its year must have four digits") from None
     _require_storable_id(event)
+    _require_storable_times(event)
     # without tokens, whoever speaks on loopback says himself who he is
     return {"source": Source.CONTAINER.value, **event.wire()}
+
+
+def require_storable_time(path: str, time: datetime | None) -> None:
+    """Refuses a time before 1970: no clock says so, and below the year 1000 its text would not sort, nor be read back.
+
+    Raises:
+        ValueError: with the path and the time.
+    """
+    if time is not None and time < _EPOCH:
+        raise ValueError(f"{path}: {time.isoformat()} is before 1970; is a clock wrong?")
+
+
+def _require_storable_times(event: Event) -> None:
+    for name in ("at", "intended_at", "started_at", "finished_at"):
+        require_storable_time(name, getattr(event, name))
+    if event.signal:
+        require_storable_time("signal.firedAt", event.signal.firedAt)
+    for index, attempt in enumerate(event.attempts or ()):
+        require_storable_time(f"attempts.{index}.started", attempt.started)
+        require_storable_time(f"attempts.{index}.ended", attempt.ended)
 
 
 def _require_storable_id(event: Event) -> None:

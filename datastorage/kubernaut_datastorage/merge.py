@@ -76,7 +76,8 @@ def merge(stored: Merged | None, event: dict[str, Any]) -> tuple[Merged, Outcome
 def _greater(key: Key, value: Any, than_key: Key, than_value: Any) -> bool:
     if key != than_key:
         return key > than_key
-    return value != than_value and canonical(value) > canonical(than_value)
+    # as bytes, never as Python values: 1, 1.0 and true are equal there, and the first to come would stay
+    return canonical(value) > canonical(than_value)
 
 
 def _slots(event: dict[str, Any]) -> dict[str, tuple[Key, Any]]:

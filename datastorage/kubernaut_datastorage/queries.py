@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from starlette.requests import Request
+
 from kubernaut_datastorage.problems import Problem
 from kubernaut_datastorage.store import Query
 from kubernaut_sdk.durations import parse_duration
@@ -14,10 +16,24 @@ from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.records import Record, State
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["FIELDS", "cursor_after", "parse_fields", "parse_query", "require_known", "time_text"]
+__all__ = ["FIELDS", "cursor_after", "parameters_of", "parse_fields", "parse_query", "require_known", "time_text"]
 
 MOST = 1_000
 FIELDS = tuple(Record.model_fields)
+
+
+def parameters_of(request: Request) -> dict[str, str]:
+    """The query string's parameters.
+
+    Raises:
+        Problem: 400 for one that is given twice, since one of its values would be passed over in silence.
+    """
+    parameters: dict[str, str] = {}
+    for name, text in request.query_params.multi_items():
+        if name in parameters:
+            raise _bad(name, text, "it is given twice; give it once")
+        parameters[name] = text
+    return parameters
 
 
 def parse_query(parameters: Mapping[str, str]) -> Query:
@@ -28,8 +44,8 @@ def parse_query(parameters: Mapping[str, str]) -> Query:
     """
     require_known(parameters, {*_EQUAL, "workflow", "since", "until", "limit", "cursor", "fields", "after_seq"})
     equal = [(name, _checked(name, parameters[name], read)) for name, read in _EQUAL.items() if name in parameters]
-    if workflow := parameters.get("workflow"):
-        namespace, _, name = workflow.rpartition("/")
+    if "workflow" in parameters:
+        namespace, name = _checked("workflow", parameters["workflow"], _workflow)
         equal += [("workflow", name)] + ([("workflow_namespace", namespace)] if namespace else [])
     first = _id_at(moment("since", parameters["since"])) if "since" in parameters else None
     last = _id_at(moment("until", parameters["until"])) if "until" in parameters else None
@@ -72,7 +88,7 @@ def require_known(parameters: Mapping[str, str], known: set[str]) -> None:
     """Refuses a parameter that would otherwise be passed over in silence."""
     for name in parameters:
         if name not in known:
-            detail = f"there is no parameter {shorten(name)}; there is {', '.join(sorted(known))}."
+            detail = f"there is no parameter {shorten(name)}; there is {', '.join(sorted(known)) or 'none at all'}."
             raise Problem(400, "Unknown parameter", detail)
 
 
@@ -142,6 +158,13 @@ def _text(text: str) -> str:
     if "\0" in text or len(text) > 2048:
         raise ValueError("it must be text without NUL, of at most 2048 characters")
     return text
+
+
+def _workflow(text: str) -> tuple[str, str]:
+    namespace, _, name = _text(text).rpartition("/")
+    if not name or "/" in namespace:
+        raise ValueError("write a name, or namespace/name")
+    return namespace, name
 
 
 _EQUAL: dict[str, Callable[[str], Any]] = {

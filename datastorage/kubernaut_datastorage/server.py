@@ -39,7 +39,15 @@ def serve(host: str, port: int, data: Path) -> None:
     from kubernaut_datastorage.api import create_app  # noqa: PLC0415
 
     app = create_app(Store(open_sqlite(data)))
-    uvicorn.run(app, host=host, port=port, log_level="info", access_log=False, timeout_graceful_shutdown=10)
+    config = uvicorn.Config(app, host, port, log_level="info", access_log=False, timeout_graceful_shutdown=10)
+    server = uvicorn.Server(config)
+    try:
+        server.run()
+    except SystemExit:
+        if server.started:
+            raise
+        said = f"{host}:{port} cannot be listened on, most likely since another program does; choose another --port."
+        raise StorageError(said) from None
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 The payload is version 4 of https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from kubernaut_datastorage.ingest import require_storable_time
 from kubernaut_datastorage.problems import Problem
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
@@ -47,13 +48,26 @@ def episodes_of(payload: Any) -> list[dict[str, Any]]:
         path = ".".join(str(part) for part in first["loc"])
         detail = f"{path or 'the body'}: {first['msg'].lower()}; it is {shorten(repr(first['input']))}."
         raise Problem(422, "Not an Alertmanager webhook", detail) from None
-    return [
-        {
-            "fingerprint": alert.fingerprint,
-            "fired_at": rfc3339(alert.startsAt.astimezone(UTC)),
-            "resolved_at": rfc3339(alert.endsAt) if alert.status == "resolved" and alert.endsAt else None,
-            "name": alert.labels.get("alertname"),
-            "severity": alert.labels.get("severity"),
-        }
-        for alert in webhook.alerts
-    ]
+    return [_episode(f"alerts.{index}", alert) for index, alert in enumerate(webhook.alerts)]
+
+
+def _episode(path: str, alert: _Alert) -> dict[str, Any]:
+    # while it fires, endsAt is a guess or the year 1
+    ended = alert.endsAt if alert.status == "resolved" else None
+    return {
+        "fingerprint": alert.fingerprint,
+        "fired_at": _text(f"{path}.startsAt", alert.startsAt),
+        "resolved_at": _text(f"{path}.endsAt", ended) if ended else None,
+        "name": alert.labels.get("alertname"),
+        "severity": alert.labels.get("severity"),
+    }
+
+
+def _text(path: str, time: datetime) -> str:
+    try:
+        require_storable_time(path, time)
+        return rfc3339(time.astimezone(UTC))
+    except ValueError as error:
+        raise Problem(422, "Not an Alertmanager webhook", f"{error}.") from None
+    except OverflowError:
+        raise Problem(422, "Not an Alertmanager webhook", f"{path}: {time} is no time of UTC's calendar.") from None

@@ -4,14 +4,14 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from kubernaut_datastorage.database import StorageError
+from kubernaut_datastorage.database import StorageError, reason
 from kubernaut_datastorage.merge import Merged, Outcome, merge
 from kubernaut_datastorage.schema import records, signals
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -73,7 +73,9 @@ class Store:
         """The records that a query names."""
         statement = sa.select(records).limit(query.limit)
         for column, value in query.equal:
-            statement = statement.where(records.c[column] == value)
+            # what nobody called a dry run is none
+            matches = records.c[column].is_not(True) if value is False else records.c[column] == value
+            statement = statement.where(matches)
         if query.first is not None:
             statement = statement.where(records.c.id >= query.first)
         if query.last is not None:
@@ -93,9 +95,9 @@ class Store:
             if len(page) < query.limit:
                 return
             if query.after_seq is not None:
-                query = Query(equal=query.equal, first=query.first, after_seq=page[-1]["seq"], limit=query.limit)
+                query = replace(query, after_seq=page[-1]["seq"])
             else:
-                query = Query(equal=query.equal, first=query.first, last=UUID(page[-1]["id"]), limit=query.limit)
+                query = replace(query, last=UUID(page[-1]["id"]))
 
     def put_signals(self, episodes: Sequence[dict[str, Any]]) -> None:
         """Keeps when signals fired and when they were resolved; hearing it again changes nothing.
@@ -122,7 +124,9 @@ class Store:
             with self._engine.connect() as connection:
                 connection.execute(sa.select(records.c.id).limit(1)).first()
         except sa.exc.DBAPIError as error:
-            raise StorageError(f"the database does not answer: {error.orig}.") from None
+            raise StorageError(f"the database does not answer: {reason(error)}.") from None
+        if not self._writer.is_alive():
+            raise StorageError("the writer has ended; restart the service.")
 
     def close(self) -> None:
         """Commits what waits and closes the database."""
@@ -150,10 +154,13 @@ class Store:
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 answers = [self._write(connection, items) for items, _ in jobs]
-        except sa.exc.SQLAlchemyError as error:
-            problem = StorageError(f"the database refused to store it: {getattr(error, 'orig', error)}.")
-            for _, future in jobs:
-                future.set_exception(problem)
+        except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
+            # one request's failure is not its neighbours'; a database that is locked or full is everyone's
+            if len(jobs) > 1 and not isinstance(error, sa.exc.OperationalError):
+                for job in jobs:
+                    self._write_group([job])
+                return
+            jobs[0][1].set_exception(StorageError(f"the database refused to store it: {reason(error)}."))
             return
         for (_, future), answer in zip(jobs, answers, strict=True):
             future.set_result(answer)

@@ -85,7 +85,7 @@ def main() -> None:
     starts = compare(
         ROUNDS,
         **{
-            label: lambda code=code: subprocess.run([sys.executable, "-c", code], check=True)  # type: ignore[misc]
+            label: lambda code=code: subprocess.run([sys.executable, "-c", code], check=True)
             for label, code in programs.items()
         },
     )

@@ -3,14 +3,21 @@
 import json
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from kubernaut_datastorage import StorageError, embedded, serve
+from kubernaut_datastorage.database import open_sqlite
+from kubernaut_datastorage.store import Store
 
 WRITER = """
 import json, sys
@@ -49,11 +56,11 @@ def kept(folder: Path) -> set[str]:
 
 
 def test_two_processes_write_one_folder(tmp_path: Path) -> None:
-    writers = [start(tmp_path, 100) for _ in range(2)]
+    writers = [start(tmp_path, 50) for _ in range(2)]
     told = {line for writer in writers for line in writer.communicate(timeout=60)[0].split()}
 
     assert [writer.returncode for writer in writers] == [0, 0]
-    assert len(told) == 200
+    assert len(told) == 100
     assert kept(tmp_path) == told
 
 
@@ -80,6 +87,64 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"certainly no database, at all" * 100)
     with pytest.raises(StorageError, match=r"records\.db cannot be used as a database: file is not a database"):
         embedded(tmp_path).__enter__()
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "100%25", "ä b"])
+def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    with embedded(tmp_path / name):
+        assert (tmp_path / name / "records.db").exists()
+
+
+def test_a_database_of_a_newer_version_is_told(tmp_path: Path) -> None:
+    with embedded(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "records.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0001; use the Kubernaut that"):
+        embedded(tmp_path).__enter__()
+
+
+def test_a_database_that_fails_is_a_problem_and_may_recover(
+    service: httpx.Client, event: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    def rename(table: str, name: str) -> None:
+        with closing(sqlite3.connect(tmp_path / "data" / "records.db", timeout=30)) as database:
+            database.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+    records = "/api/v1/action-records"
+    rename("action_records", "gone")
+    answers = [service.get(records), service.get("/readyz"), service.post(records, json=[event()])]
+    rename("gone", "action_records")
+
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert all("no such table: action_records" in answer.json()["detail"] for answer in answers)
+    assert service.post(records, json=[event()]).json()[0]["outcome"] == "stored"
+
+
+def test_the_writer_outlives_what_it_cannot_store(tmp_path: Path, event: Callable[..., dict[str, Any]]) -> None:
+    store = Store(open_sqlite(tmp_path))
+    good = {"attempt": 0, "source": "container"}
+    futures = [store.put([event(**good, step=step, action_type=kind)]) for step, kind in (("a", "\ud800"), ("b", "b"))]
+    try:
+        with pytest.raises(StorageError, match=r"the database refused to store it: .*surrogates"):
+            futures[0].result(10)
+        assert futures[1].result(10) == ["stored"]
+        store.require_ready()
+    finally:
+        store.close()
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        argv = [sys.executable, "-m", "kubernaut_cli", "serve", "--port", str(other.getsockname()[1])]
+        ended = subprocess.run(
+            [*argv, "--data", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert ended.returncode == 2
+    assert "cannot be listened on, most likely since another program does; choose another --port" in ended.stderr
 
 
 def test_no_open_port_without_a_token(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,19 @@ from uuid import UUID
 import httpx
 import pytest
 
+from kubernaut_datastorage import embedded
+
 Make = Callable[..., dict[str, Any]]
 RECORDS = "/api/v1/action-records"
 HOSTILE = "' OR 1=1; DROP TABLE action_records; -- é 🚀 \" \n $(x) \u0000"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service for the tables of what is refused, which need no store of their own."""
+    folder = tmp_path_factory.mktemp("shared")
+    with embedded(folder) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
+        yield client
 
 
 def post(service: httpx.Client, *events: Any) -> list[dict[str, Any]]:
@@ -76,12 +86,17 @@ def test_a_record_reads_as_it_was_told(service: httpx.Client, event: Make) -> No
         ({"id": "1b4e28ba-2fa1-41d2-883f-0016d3cca427"}, "is no UUID of version 7"),
         ({"id": old_id(timedelta(days=91))}, "older than the 90 days that are kept"),
         ({"id": old_id(timedelta(days=-2))}, "more than a day ahead"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "a time of it is out of range"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "a time of it is out of range"),
+        ({"at": "0005-01-01T00:00:00Z"}, "at: 0005-01-01T00:00:00+00:00 is before 1970"),
+        ({"signal": {"fingerprint": "f", "firedAt": "0005-01-01T00:00:00Z"}}, "signal.firedAt: 0005"),
+        ({"attempts": [{"number": 0, "ended": "0005-01-01T00:00:00Z"}]}, "attempts.0.ended: 0005"),
     ],
 )
 def test_a_bad_event_is_refused_with_the_reason(
-    service: httpx.Client, event: Make, fields: dict[str, Any], told: str
+    shared: httpx.Client, event: Make, fields: dict[str, Any], told: str
 ) -> None:
-    [bad, good] = post(service, event(**fields), event())
+    [bad, good] = post(shared, event(**fields), event())
 
     assert bad["outcome"] == "refused"
     assert told in bad["reason"]
@@ -102,14 +117,29 @@ def test_a_bad_event_is_refused_with_the_reason(
         (gzip.compress(b" " * (64 << 20)), {"content-encoding": "gzip"}, 413, "4 MiB"),
         (b"not gzip", {"content-encoding": "gzip"}, 400, "not gzip"),
         (gzip.compress(b"[1]")[:-4], {"content-encoding": "gzip"}, 400, "ends too early"),
+        (gzip.compress(b"[") + gzip.compress(b"]"), {"content-encoding": "gzip"}, 400, "send one gzip member"),
         (zlib.compress(b"[]"), {"content-encoding": "br"}, 415, "send it plain, or gzip"),
     ],
-    ids=["empty", "half", "binary", "deep", "object", "none", "many", "large", "bomb", "no gzip", "cut", "encoding"],
+    ids=[
+        "empty",
+        "half",
+        "binary",
+        "deep",
+        "object",
+        "none",
+        "many",
+        "large",
+        "bomb",
+        "no gzip",
+        "cut",
+        "two",
+        "encoding",
+    ],
 )
 def test_a_bad_request_is_a_problem(
-    service: httpx.Client, body: bytes, headers: dict[str, str], status: int, told: str
+    shared: httpx.Client, body: bytes, headers: dict[str, str], status: int, told: str
 ) -> None:
-    answer = service.post(RECORDS, content=body, headers=headers)
+    answer = shared.post(RECORDS, content=body, headers=headers)
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -142,6 +172,7 @@ def test_filters(service: httpx.Client, event: Make) -> None:
     assert count(action_type="x/y_z") == 1
     assert count(state="failed") == 1
     assert count(dry_run="true") == 1
+    assert count(dry_run="false") == 3
     assert count(target="Node/n1") == 1
     assert count(target="arn:x") == 1
     assert count(workflow="shop/w") == count(workflow="w") == count(remediation="r") == count(signal="f") == 1
@@ -167,10 +198,13 @@ def test_filters(service: httpx.Client, event: Make) -> None:
         ({"after_seq": "-1"}, "after_seq=-1"),
         ({"action_type": "a\0b"}, "without NUL"),
         ({"cursor": "AAAAAAAAAAAAAAAAAAAAAA", "after_seq": "1"}, "it does not go with after_seq"),
+        ({"state": ["failed", "lost"]}, "state=lost: it is given twice; give it once."),
+        ({"workflow": ""}, "workflow=: write a name, or namespace/name."),
+        ({"workflow": "a/b/c"}, "workflow=a/b/c: write a name"),
     ],
 )
-def test_a_bad_parameter_is_named(service: httpx.Client, parameters: dict[str, str], told: str) -> None:
-    answer = service.get(RECORDS, params=parameters)
+def test_a_bad_parameter_is_named(shared: httpx.Client, parameters: dict[str, Any], told: str) -> None:
+    answer = shared.get(RECORDS, params=parameters)
 
     assert answer.status_code == 400
     assert told in answer.json()["detail"]
@@ -211,6 +245,31 @@ def test_streams_hold_everything(service: httpx.Client, event: Make) -> None:
     assert rows[0]["step"] == "'=cmd|' /C calc'!A0"
 
 
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("*/*", "application/json"),
+        ("text/html,application/xml;q=0.9,*/*;q=0.8", "application/json"),
+        ("text/csv; charset=utf-8", "text/csv; charset=utf-8"),
+        ("application/json;q=0.1, application/x-ndjson", "application/x-ndjson"),
+        ("image/png", "application/problem+json"),
+    ],
+)
+def test_the_client_says_which_form_it_likes(shared: httpx.Client, accept: str, answered: str) -> None:
+    assert shared.get(RECORDS, headers={"accept": accept}).headers["content-type"] == answered
+
+
+def test_a_stream_keeps_all_its_filters_on_every_page(service: httpx.Client, event: Make) -> None:
+    post(service, *(event() for _ in range(1000)))
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    late = str(UUID(int=int((datetime.now(UTC) + timedelta(hours=2)).timestamp() * 1000) << 80 | 0x7 << 76 | 2 << 62))
+    post(service, event(id=late))
+    parameters = {"after_seq": "0", "until": until, "fields": "id"}
+    lines = service.get(RECORDS, headers={"accept": "application/x-ndjson"}, params=parameters).text
+
+    assert len(lines.splitlines()) == 1000
+
+
 def test_signals_are_kept_once_and_resolved_later(service: httpx.Client) -> None:
     fired, resolved = "2026-01-31T09:00:00Z", "2026-01-31T09:30:00Z"
     alert = {
@@ -236,24 +295,35 @@ def test_signals_are_kept_once_and_resolved_later(service: httpx.Client) -> None
     assert service.get("/api/v1/signals", params={"since": "2026-02-01T00:00:00Z"}).json()["items"] == []
 
 
-def test_what_is_no_webhook_is_told(service: httpx.Client) -> None:
-    answer = service.post("/api/v1/signals", json={"version": "4", "alerts": [{"status": "burning"}]})
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"status": "burning"}, "alerts.0.status: input should be 'firing' or 'resolved'"),
+        ({"startsAt": "0005-01-01T00:00:00Z"}, "alerts.0.startsAt: 0005-01-01T00:00:00+00:00 is before 1970"),
+        ({"startsAt": "0001-01-01T00:00:00+14:00"}, "alerts.0.startsAt: "),
+        ({"startsAt": "9999-12-31T23:59:59-14:00"}, "alerts.0.startsAt: "),
+    ],
+)
+def test_what_is_no_webhook_is_told(shared: httpx.Client, fields: dict[str, str], told: str) -> None:
+    alert = {"status": "firing", "startsAt": "2026-01-31T09:00:00Z", "fingerprint": "f", **fields}
+    answer = shared.post("/api/v1/signals", json={"version": "4", "alerts": [alert]})
 
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith("alerts.0.status: input should be 'firing' or 'resolved'")
+    assert answer.json()["detail"].startswith(told)
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", f"{RECORDS}/x", 400),
+        ("GET", f"{RECORDS}/019b5e4e-0000-7000-8000-000000000000?x=1", 400),
         ("GET", f"{RECORDS}/019b5e4e-0000-7000-8000-000000000000", 404),
         ("GET", "/nowhere", 404),
         ("DELETE", RECORDS, 405),
     ],
 )
-def test_what_is_not_there_is_a_problem_too(service: httpx.Client, method: str, path: str, status: int) -> None:
-    answer = service.request(method, path)
+def test_what_is_not_there_is_a_problem_too(shared: httpx.Client, method: str, path: str, status: int) -> None:
+    answer = shared.request(method, path)
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"

@@ -115,6 +115,70 @@ def test_tekton_ends_as_processes_do(
     assert all(record.pod is not None and record.pod.name.endswith("-pod") for record in records.values())
 
 
+@pytest.mark.cluster
+def test_a_pod_scales_a_deployment_and_may_do_no_more(
+    digests: dict[str, str], kubectl: Callable[..., str], tmp_path: Path
+) -> None:
+    namespace = f"{NAMESPACE}-rbac"
+    here = f"--namespace={namespace}"
+    kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    kubectl("apply", here, "-f", str(TASK))
+    for item in scaler(digests["kubectl"]):
+        kubectl("apply", here, "-f", "-", stdin=item)
+    step = {"actionType": "kubernetes/scale_deployment", "image": digests["kubectl"], "timeout": "1m"}
+    inputs = {"namespace": namespace, "deployment": "checkout", "replicas": 2}
+    steps = [
+        {**step, "name": "may", "inputs": inputs, "serviceAccountName": "scaler"},
+        {**step, "name": "may-not", "inputs": inputs, "onFailure": "continue"},
+    ]
+    workflow = {
+        "apiVersion": "kubernaut.io/v1alpha1",
+        "kind": "WorkflowExecution",
+        "metadata": {"name": "scale", "namespace": namespace},
+        "spec": {"steps": steps},
+    }
+    (tmp_path / "wf.json").write_text(json.dumps(workflow))
+    name = kubectl(
+        "create", here, "-f", "-", "--output=name", stdin=kubernaut("render", str(tmp_path / "wf.json")).stdout
+    ).strip()
+    run = finished(kubectl, name, namespace)
+    runs = json.loads(kubectl("get", "taskruns", here, "--output=json", f"--selector={label(name)}"))["items"]
+    results = {
+        taskrun["metadata"]["labels"]["tekton.dev/pipelineTask"]: {
+            result["name"]: result["value"] for result in taskrun["status"]["results"]
+        }
+        for taskrun in runs
+    }
+    replicas = json.loads(kubectl("get", "deployment", "checkout", here, "--output=json"))["status"]["readyReplicas"]
+    kubectl("delete", here, name, "deployment.apps/checkout", "--wait=false")
+
+    assert run["status"]["conditions"][0]["status"] == "True"
+    assert (results["may"]["status"], results["may"]["output"], replicas) == ("succeeded", '{"replicas":2}', 2)
+    assert results["may-not"]["status"] == "failed"
+    assert json.loads(results["may-not"]["error"])["reason"] == "Forbidden"
+
+
+def scaler(image: str) -> list[dict[str, Any]]:
+    """A Deployment, and a ServiceAccount that may scale it."""
+    labels = {"app": "checkout"}
+    container = {"name": "app", "image": image, "command": ["python3", "-c", "import time; time.sleep(1000)"]}
+    pod = {"containers": [container], "hostNetwork": True, "terminationGracePeriodSeconds": 0}
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"}
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "scaler"}}
+    return [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "checkout"}, "spec": spec},
+        manifest("ServiceAccount", "scaler"),
+        {**rbac, "kind": "Role", "rules": [rule]},
+        {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [{"kind": "ServiceAccount", "name": "scaler"}]},
+    ]
+
+
 def manifest(kind: str, name: str, **content: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **content}
 
@@ -123,10 +187,10 @@ def label(name: str) -> str:
     return f"tekton.dev/pipelineRun={name.rpartition('/')[2]}"
 
 
-def finished(kubectl: Callable[..., str], name: str) -> Any:
+def finished(kubectl: Callable[..., str], name: str, namespace: str = NAMESPACE) -> Any:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        run = json.loads(kubectl("get", name, f"--namespace={NAMESPACE}", "--output=json"))
+        run = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json"))
         conditions = run.get("status", {}).get("conditions", [{"status": "Unknown"}])
         if conditions[0]["status"] != "Unknown":
             return run

@@ -1,8 +1,11 @@
 """The kubectl binary as this image's actions use it: reads as JSON, writes as JSON patches, errors by their meaning."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -17,6 +20,8 @@ Name = Annotated[
 ]
 
 _REASON = re.compile(r"Error from server \((\w+)\)")
+_KLOG = re.compile(r"[EIWF]\d{4} ")
+"""The start of a line that kubectl logs for its developers, beside what it says to its user."""
 _MEANS: dict[str, type[ActionError]] = {
     "AlreadyExists": PreconditionFailed,
     "Conflict": Transient,
@@ -30,6 +35,8 @@ _MEANS: dict[str, type[ActionError]] = {
     "Unauthorized": PreconditionFailed,
 }
 """What a reason of the API server (`metav1.StatusReason`) means."""
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _OUT_OF_REACH = (
     "connection refused",
@@ -90,25 +97,51 @@ def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> di
         group, _, plural = resource.rpartition("/")
         for verb in (verb.strip() for verb in verbs.split(",")):
             what = f"{plural}.{group}" if group else plural
-            words = ["auth", "can-i", verb, what, *([f"--namespace={namespace}"] if namespace else [])]
-            allowed = ctx.run(["kubectl", *words], check=False).stdout.strip() == "yes"
+            where = [f"--namespace={namespace}"] if namespace else []
+            words = ["kubectl", "auth", "can-i", *_connection(ctx), *where, "--", verb, what]
+            allowed = ctx.run(words, check=False).stdout.strip() == "yes"
             problem = f"the ServiceAccount may not {verb} {what}; bind it a Role with that rule."
             answers[f"permission {resource}: {verb}"] = None if allowed else problem
     return answers
 
 
 def _run(ctx: Context, verb: str, options: Sequence[str], names: Sequence[str], namespace: str | None) -> Completed:
-    timeout = f"--request-timeout={max(1, min(30, int(ctx.remaining())))}s"
     where = [f"--namespace={namespace}"] if namespace else []
-    completed = ctx.run(["kubectl", verb, timeout, *where, *options, "--", *names], check=False)
+    completed = ctx.run(["kubectl", verb, *_connection(ctx), *where, *options, "--", *names], check=False)
     if completed.exit_code != 0:
         raise _error(completed, f"{verb} {' '.join(names)}" + (f" in {namespace}" if namespace else ""))
     return completed
 
 
+def _connection(ctx: Context) -> list[str]:
+    """How long a request may take, and where to: in a pod, its ServiceAccount's cluster.
+
+    kubectl finds that by itself only as long as nothing else is configured, and a time limit counts as configuration;
+    so the same is spelt out here. The kubeconfig names the token's file, and holds no secret.
+    """
+    timeout = f"--request-timeout={max(1, min(30, int(ctx.remaining())))}s"
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    personal = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().is_file()
+    if personal or not host or not (_ACCOUNT / "token").is_file():
+        return [timeout]
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": str(_ACCOUNT / "ca.crt")}}],
+        "users": [{"name": "pod", "user": {"tokenFile": str(_ACCOUNT / "token")}}],
+        "contexts": [{"name": "pod", "context": {"cluster": "pod", "user": "pod"}}],
+        "current-context": "pod",
+    }
+    file = ctx.workspace / f"kubeconfig-{os.getpid()}.json"
+    file.write_text(json.dumps(kubeconfig))
+    return [timeout, f"--kubeconfig={file}"]
+
+
 def _error(completed: Completed, what: str) -> ActionError:
     reason = _REASON.search(completed.stderr)
-    message = f"kubectl could not {what}: {completed.complaint()}"
+    said = "\n".join(line for line in completed.stderr.splitlines() if not _KLOG.match(line))
+    message = f"kubectl could not {what}: {replace(completed, stderr=said or completed.stderr).complaint()}"
     if reason and reason[1] in _MEANS:
         return _MEANS[reason[1]](message, reason=reason[1])
     if any(sign in completed.stderr for sign in _OUT_OF_REACH):
