@@ -38,6 +38,14 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 	$(bin)/mypy $(parts)
 	$(bin)/lint-imports --no-cache
 
+.PHONY: bench
+bench: .venv/ready ## Print the benchmarks, each beside its floor
+	for name in imports render action engine; do $(bin)/python tests/benchmarks/bench_$$name.py; done
+
+.PHONY: docs
+docs: .venv/ready ## Write docs/actions from the actions' own definitions
+	$(bin)/python -m kubernaut_cli.docs docs/actions
+
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
 .PHONY: wheels

@@ -75,6 +75,8 @@ def test_tekton_accepts_the_task_and_what_is_rendered(kubectl: Callable[..., str
 
     assert "kubernaut-action" in kubectl("apply", "--dry-run=server", f"--namespace={NAMESPACE}", "-f", str(TASK))
     assert "checkout-latency-" in kubectl("create", "--dry-run=server", "-f", "-", stdin=rendered.stdout)
+    sample = str(TASK.parent / "samples" / "run.yaml")
+    assert "scale-checkout-" in kubectl("create", "--dry-run=server", f"--namespace={NAMESPACE}", "-f", sample)
 
 
 @pytest.mark.cluster

@@ -1,0 +1,92 @@
+"""The docs say only what is so: their code runs, their commands exist, their tables are the program's own."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubernaut_cli.docs import pages
+from kubernaut_cli.program import program
+from kubernaut_controller import parse_workflow, render, require_valid
+from kubernaut_sdk.catalog import all_actions, find
+from kubernaut_sdk.errors import explain
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_smallest_action_is_small_and_runs(action: Any, tmp_path: Path) -> None:
+    [code] = blocks("python")
+    file, flags = tmp_path / "my_action.py", tmp_path / "flags.json"
+    file.write_text(code)
+    flags.write_text('{"dark-mode": false}')
+    args = ["feature/set_flag", "-p", f"file={flags}", "-p", "name=dark-mode", "-p", "on=true"]
+    planned = action.run("plan", *args, ACTION_MODULES=str(file))
+    ended = action.run("run", *args, ACTION_MODULES=str(file))
+    again = action.run("run", *args, ACTION_MODULES=str(file))
+
+    assert len([line for line in code.splitlines() if line.strip()]) <= 25
+    assert planned.stdout.strip() in README
+    assert (ended.code, again.document["status"]) == (0, "unchanged")
+    assert json.loads(flags.read_text()) == {"dark-mode": True}
+
+
+def test_the_workflow_is_valid_and_renders() -> None:
+    [text] = blocks("yaml")
+    workflow = parse_workflow(text)
+    require_valid(workflow, find)
+    assert render(workflow)["spec"]["timeouts"]["tasks"] == "15m"
+
+
+def test_every_command_is_there_and_in_the_readme() -> None:
+    named = set(re.findall(r"`kubernaut ([a-z]+)", README))
+
+    assert named == set(program.list_commands(None))  # type: ignore[arg-type] # the names do not depend on a context
+
+
+def test_the_exit_codes_are_the_programs_own() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \|$", README, re.MULTILINE)
+
+    assert [int(code) for code, _, _ in rows] == [0, 1, 2, 3, 4, 5, 75, 124, 143]
+    for code, meaning, changed in rows:
+        told = explain(int(code))
+        assert (told["meaning"], told["may_have_changed"]) == (meaning, changed)
+
+
+def test_every_action_is_in_the_readme() -> None:
+    assert [action.action_type for action in all_actions() if f"`{action.action_type}`" not in README] == []
+
+
+def test_the_pages_of_the_actions_are_fresh() -> None:
+    folder = ROOT / "docs" / "actions"
+
+    assert {path.name: path.read_text() for path in folder.iterdir()} == pages(), "run `make docs`"
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(file: str) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / file).read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_make_help_lists_every_target() -> None:
+    helped = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    targets = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert [target for target in targets if target not in helped and target != "help"] == []
+
+
+def test_every_make_target_the_docs_name_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"`make ([a-z-]+)`", README + (ROOT / "CONTRIBUTING.md").read_text()))
+
+    assert [name for name in named if f"\n{name}:" not in makefile and not name.startswith("image-")] == []
