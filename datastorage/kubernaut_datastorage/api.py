@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from kubernaut_datastorage import problems
 from kubernaut_datastorage.database import StorageError, reason
 from kubernaut_datastorage.ingest import MOST_EVENTS, read_json, valid_event
+from kubernaut_datastorage.locality import require_local
 from kubernaut_datastorage.merge import Outcome
 from kubernaut_datastorage.problems import Problem
 from kubernaut_datastorage.queries import (
@@ -38,7 +39,7 @@ from kubernaut_sdk.portable import shorten
 
 __all__ = ["create_app"]
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(require_local)])
 
 Record = dict[str, Any]
 

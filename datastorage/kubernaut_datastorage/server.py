@@ -1,6 +1,5 @@
 """Running the service: in the foreground for `kubernaut serve`, or within another program for a local run."""
 
-import ipaddress
 import logging
 import socket
 import threading
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernaut_datastorage.database import StorageError, open_sqlite
+from kubernaut_datastorage.locality import is_loopback
 from kubernaut_datastorage.store import Store
 
 __all__ = ["Embedded", "embedded", "serve"]
@@ -80,9 +80,5 @@ def embedded(data: Path) -> Iterator[Embedded]:
 
 def _require_loopback(host: str) -> None:
     """No open port without a token; and this version knows no tokens yet."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise StorageError(f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only.")

@@ -331,3 +331,22 @@ def test_what_is_not_there_is_a_problem_too(shared: httpx.Client, method: str, p
 
 def test_health(service: httpx.Client) -> None:
     assert service.get("/healthz").status_code == service.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"host": "localhost:8080"}, 200),
+        ({"host": "[::1]:8080"}, 200),
+        ({"origin": "http://127.0.0.1:3000"}, 200),
+        ({"host": "attacker.example"}, 403),
+        ({"host": "127.0.0.1.attacker.example"}, 403),
+        ({"origin": "https://attacker.example"}, 403),
+        ({"origin": "null"}, 403),
+    ],
+)
+def test_a_web_page_is_not_of_this_machine(shared: httpx.Client, headers: dict[str, str], status: int) -> None:
+    answer = shared.get(RECORDS, headers=headers)
+
+    assert answer.status_code == status, answer.text

@@ -1,0 +1,181 @@
+"""The client and the recorder against a Data Storage that misbehaves: a real server, told how."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.recorder import Recorder, drain
+from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.storage import StorageClient, StorageUnavailable
+from kubernaut_sdk.times import rfc3339, utcnow
+
+
+class Server(ThreadingHTTPServer):
+    """Answers as it is told; remembers what it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[Any] = []
+        self.tokens: list[str | None] = []
+        self.events: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        events = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.tokens.append(self.headers.get("authorization"))
+        answer = self.server.answers.pop(0) if self.server.answers else 200
+        if answer == "hang":
+            time.sleep(20)
+        elif answer == "cut":
+            self.connection.close()
+        elif answer == "trickle":
+            self.send_response(200)
+            self.send_header("content-length", "1000")
+            self.end_headers()
+            for _ in range(50):
+                time.sleep(0.2)
+                self.wfile.write(b" ")
+        else:
+            outcome = "refused" if answer == "refuse" else "stored"
+            self.server.events += events if answer == 200 else []
+            outcomes = [{"index": 0, "id": event["id"], "outcome": outcome, "reason": "told to"} for event in events]
+            body = json.dumps(outcomes if answer in {200, "refuse"} else {"detail": "no"}).encode()
+            self.send_response(200 if answer == "refuse" else answer)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[StorageClient]:
+    made = StorageClient(server.url)
+    yield made
+    made.close()
+
+
+def event(state: str = "started") -> dict[str, Any]:
+    return {"id": str(mint()), "attempt": 0, "state": state, "at": rfc3339(utcnow())}
+
+
+@pytest.mark.parametrize("answer", [500, 503, 429, "cut"])
+def test_what_may_pass_is_tried_again(server: Server, client: StorageClient, answer: Any) -> None:
+    server.answers = [answer]
+
+    assert client.post([event()], within=5)[0]["outcome"] == "stored"
+    assert len(server.events) == 1
+
+
+@pytest.mark.parametrize("answer", [400, 403, 413])
+def test_what_will_not_pass_is_told_at_once(server: Server, client: StorageClient, answer: int) -> None:
+    server.answers = [answer]
+    with pytest.raises(StorageUnavailable, match=f"answered {answer}"):
+        client.post([event()], within=30)
+
+
+def test_after_a_401_the_token_file_is_read_again(server: Server, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+    client = StorageClient(server.url, token)
+    client.post([event()], within=5)
+    server.answers = [401]
+    token.write_text("new\n")
+
+    assert client.post([event()], within=5)[0]["outcome"] == "stored"
+    client.close()
+    assert server.tokens == ["Bearer old", "Bearer old", "Bearer new"]
+
+
+def test_a_second_401_is_told(server: Server, client: StorageClient) -> None:
+    server.answers = [401, 401]
+    with pytest.raises(StorageUnavailable, match="answered 401"):
+        client.post([event()], within=5)
+
+
+@pytest.mark.parametrize("answer", ["hang", "trickle"])
+def test_a_server_that_does_not_come_to_an_end_is_left_in_time(
+    server: Server, client: StorageClient, answer: str
+) -> None:
+    server.answers = [answer] * 20
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        client.post([event()], within=1)
+
+    assert time.monotonic() - started < 5
+
+
+def test_what_is_not_stored_is_spooled_and_marked_and_drained_by_the_next(server: Server, tmp_path: Path) -> None:
+    spool, lines = Spool(tmp_path / "spool"), list[str]()
+    server.answers = [500] * 20
+    recorder = Recorder(StorageClient(server.url), spool, log_line=lines.append)
+    lost = event()
+    assert recorder.confirm(lost) == "deferred"
+    recorder.close()
+    assert [waiting for _, waiting in spool.waiting()] == [lost]
+    assert json.loads(lines[0])["kubernaut_record"] == lost
+
+    server.answers = []
+    following = Recorder(StorageClient(server.url), spool, log_line=lines.append)
+    assert following.confirm(event()) == "stored"
+    following.close()
+    assert list(spool.waiting()) == []
+    assert lost in server.events
+
+
+def test_a_refused_event_is_not_lost_in_silence(server: Server, tmp_path: Path) -> None:
+    lines = list[str]()
+    server.answers = ["refuse"]
+    recorder = Recorder(StorageClient(server.url), Spool(tmp_path), log_line=lines.append)
+
+    assert recorder.confirm(event()) == "deferred"
+    recorder.close()
+    assert json.loads(lines[0])["not_stored"] == "told to"
+
+
+def test_events_keep_their_order(server: Server, tmp_path: Path) -> None:
+    recorder = Recorder(StorageClient(server.url), Spool(tmp_path))
+    told = [event() for _ in range(50)]
+    for item in told[:-1]:
+        recorder.tell(item)
+    recorder.confirm(told[-1])
+    recorder.close()
+
+    assert server.events == told
+
+
+def test_draining_stops_where_the_store_is_away(closed_port: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("kubernaut_sdk.recorder._PATIENCE", 0.2)
+    spool = Spool(tmp_path)
+    spool.put(event())
+
+    assert drain(StorageClient(closed_port), spool) == (0, 0)
+    assert len(list(spool.waiting())) == 1
