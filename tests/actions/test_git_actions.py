@@ -74,12 +74,12 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
 @pytest.mark.parametrize(
     ("inputs", "code", "told"),
     [
-        ({"repository": "/no/such/repo.git"}, 3, "git clone failed"),
+        ({"repository": "/no/such/repo.git"}, 3, "git fetch failed"),
         ({"repository": "--upload-pack=touch /tmp/x"}, 2, "inputs.repository"),
         ({"repository": "ext::sh -c touch% /tmp/x"}, 2, "inputs.repository"),
         ({"repository": "ext::touch"}, 3, "transport 'ext' not allowed"),
-        ({"repository": "git://127.0.0.1:1/x.git"}, 75, "git clone failed"),
-        ({"branch": "nothing"}, 3, "Remote branch nothing not found"),
+        ({"repository": "git://127.0.0.1:1/x.git"}, 75, "git fetch failed"),
+        ({"branch": "nothing"}, 3, "the repository has no such branch"),
         ({"branch": "-x"}, 2, "inputs.branch"),
         ({"path": "../../etc/passwd"}, 2, "leads out of the repository"),
         ({"path": "/etc/passwd"}, 2, "leads out of the repository"),

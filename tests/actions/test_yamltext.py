@@ -57,7 +57,7 @@ def changed_lines(before: str, after: str) -> list[str]:
             "spec.template.spec.containers[1].image",
             0,
             "sidecar:3",
-            ["-            image: sidecar:2 # pinned", '+            image: "sidecar:3" # pinned'],
+            ["-            image: sidecar:2 # pinned", '+            image: sidecar:3 # pinned'],
         ),
         ("list[1]", 1, "1e3", ["-list: [1, 2, 3]", '+list: [1, "1e3", 3]']),
         ("kind", 1, "Other", ["-kind: Second", "+kind: Other"]),

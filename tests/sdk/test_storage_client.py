@@ -1,6 +1,7 @@
 """The client and the recorder against a Data Storage that misbehaves: a real server, told how."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ class Handler(BaseHTTPRequestHandler):
         if answer == "hang":
             time.sleep(20)
         elif answer == "cut":
-            self.connection.close()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
         elif answer == "trickle":
             self.send_response(200)
             self.send_header("content-length", "1000")
