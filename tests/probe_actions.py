@@ -120,3 +120,24 @@ def do_thing(ctx: Context, inputs: Behaviour, change: Change) -> None:
 def thing_is_done(ctx: Context, inputs: Behaviour, change: Change) -> bool | str:
     _behave(ctx, inputs, "verify")
     return inputs.how != "never-there" or "it is not there yet"
+
+
+swallow = Action("probe/swallow_errors")
+
+
+@swallow.plan
+def plan_swallow(ctx: Context, inputs: Behaviour) -> Change:
+    """An author who catches everything."""
+    return Change(before=0, after=1)
+
+
+@swallow.apply
+def do_swallow(ctx: Context, inputs: Behaviour, change: Change) -> None:
+    for _ in range(100):
+        with Path(inputs.marks).open("a") as file:
+            file.write("round\n")
+        try:
+            ctx.run(["sleep", "0.2"])
+        except Exception as error:
+            ctx.log.info("swallowed %s", error)
+            time.sleep(0.01)

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubernaut_cli.engine.report import Report, Row
-from kubernaut_sdk.records import State
+from kubernaut_sdk.states import State
+from kubernaut_sdk.times import utcnow
 
 __all__ = ["Progress", "change_lines", "progress_for", "wide_console"]
 
@@ -85,7 +86,8 @@ class _Table(_Lines):
             if row.finished_at is None and row.state is not State.SKIPPED:
                 sign, colour = _LOOKS.get(row.state, _BAD)
                 name = f"{row.name} (finally)" if row.final else row.name
-                table.add_row(f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(row.action_type)}[/]")
+                since = f"{(utcnow() - row.started_at).total_seconds():.0f} s" if row.started_at else ""
+                table.add_row(f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(row.action_type)}[/]", since)
         return table
 
 
@@ -108,7 +110,7 @@ def progress_for(report: Report, *, quiet: bool) -> Iterator[Progress]:
     good = report.phase == "Succeeded"
     done = sum(row.state.good for row in report.rows)
     console.print(
-        f"[{'green' if good else 'red'}]{report.phase}[/]: {done} of {len(report.rows)} steps as they should be",
+        f"[{'green' if good else 'red'}]{report.phase}[/]: {done} of {len(report.rows)} steps done",
         highlight=False,
     )
 

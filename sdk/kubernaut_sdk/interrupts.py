@@ -2,8 +2,8 @@
 
 The runner owns one `Interrupts`. Signal handlers raise `Cancelled` or `DeadlineExceeded` where the code stands;
 with three exceptions: inside `shielded()` (results and records are being written) they wait for its end; inside
-`applying()` a cancel lets the running tool or call finish for up to 15 s, and no new one starts; and once one was
-raised, others are ignored.
+`applying()` a cancel lets the running tool or call finish for up to 15 s, and no new one starts; and only
+the first that comes is raised, although whatever is tried after it is refused with it as well.
 """
 
 import signal
@@ -30,7 +30,7 @@ class Interrupts:
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self._pending: ActionError | None = None
-        self._raised = False
+        self._closed = False
         self._shields = 0
         self._applying = False
 
@@ -73,19 +73,12 @@ class Interrupts:
             self._applying = False
 
     def close(self) -> None:
-        """From now on the end is known: no interrupt is raised any more."""
-        self._raised = True
+        """From now on the end is known: nothing is raised any more."""
+        self._closed = True
 
     def check(self) -> None:
-        """Raises what is pending. Called before anything new is started."""
-        if self._pending is not None and not self._raised and not self._shields:
-            self._raised = True
-            raise self._pending
-
-    def settle(self) -> None:
-        """Raises what came, even if it was raised before and swallowed. Called after an author's function returned."""
-        if self._pending is not None:
-            self._raised = True
+        """Raises what came, even if it was raised before and swallowed. Called before anything new is started."""
+        if self._pending is not None and not self._closed and not self._shields:
             raise self._pending
 
     def remaining(self) -> float:
@@ -93,12 +86,12 @@ class Interrupts:
         return max(0.0, self.deadline - time.monotonic())
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
-        if self._pending is None:
-            self._pending = Cancelled("cancelled: the step was told to stop (SIGTERM).", reason="Interrupted")
-            if self._applying:
-                self._arm(time.monotonic() + GRACE)
-                return
-        if not self._applying:
+        if self._pending is not None:
+            return
+        self._pending = Cancelled("cancelled: the step was told to stop (SIGTERM).", reason="Interrupted")
+        if self._applying:
+            self._arm(time.monotonic() + GRACE)
+        else:
             self.check()
 
     def _alarm(self, _number: int, _frame: FrameType | None) -> None:

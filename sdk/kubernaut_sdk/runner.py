@@ -212,7 +212,7 @@ class Run:
         self._announce(change)
         result = self._apply(self.action.apply_function, inputs, change)
         self._changed = True
-        self.interrupts.settle()
+        self.interrupts.check()
         self._verify(inputs, change)
         return State.SUCCEEDED, result
 
@@ -233,7 +233,7 @@ class Run:
         self._announce(self._change)
         self._apply(self.action.undo_function, inputs, change)
         self._changed = True
-        self.interrupts.settle()
+        self.interrupts.check()
         return State.SUCCEEDED, None
 
     def _plan(self, inputs: Inputs) -> Change:
@@ -241,7 +241,7 @@ class Run:
         try:
             change = self.action.plan_function(self.context, inputs)
         finally:
-            self.interrupts.settle()
+            self.interrupts.check()
         if not isinstance(change, Change):
             raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
         return change
@@ -315,7 +315,7 @@ class Run:
                 answer = verify(self.context, inputs, change)
             except Transient as problem:
                 answer = problem.message
-            self.interrupts.settle()
+            self.interrupts.check()
             if answer is True:
                 return
             if time.monotonic() + pause > deadline:

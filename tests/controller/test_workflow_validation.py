@@ -156,7 +156,7 @@ def test_validate_as_a_command(workflow: Make, step: Make, tmp_path: Path) -> No
         "kubernaut: spec.steps[0].inputs.extra: unknown; this action has path, text.",
         (
             "kubernaut: spec.steps[1].actionType: the catalogue has no 'probe/wirte_text'; there is probe/write_text "
-            "or probe/do_thing."
+            "or probe/do_thing or probe/swallow_errors."
         ),
     ]
 

@@ -148,3 +148,16 @@ def test_a_code_outside_the_contract_is_not_explained(action: Any) -> None:
 
     assert ended.code == 2
     assert "7 is no exit code of the action contract" in ended.stderr
+
+
+def test_an_author_who_swallows_the_cancel_starts_nothing_more(action: Any, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    process = action.start("run", "probe/swallow_errors", "-p", f"marks={marks}")
+    while not marks.exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    ended = action.ended(process)
+
+    assert ended.code == 143
+    assert ended.stderr.count("ran sleep") <= 2
+    assert ended.results["status"] == "cancelled"

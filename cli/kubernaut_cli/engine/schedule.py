@@ -52,7 +52,7 @@ def next_moves(
     if not waiting and all(ends[task.name] is not End.RUNNING for task in tasks):
         return Moves(start=tuple(task for task in final if task.name not in ends))
     failed = [task.name for task in tasks if ends.get(task.name) is End.FAILED and task.on_error != "continue"]
-    reason = f"step {failed[0]} failed" if failed else stop
+    reason = stop or (f"step {failed[0]} failed" if failed else None)
     if reason:
         return Moves(skip=tuple((task, str(reason)) for task in waiting))
     start, skip = [], []
