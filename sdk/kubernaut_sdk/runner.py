@@ -27,21 +27,18 @@ from kubernaut_sdk.errors import (
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.models import Inputs, Result, reliable_fields
+from kubernaut_sdk.models import Inputs, Result
 from kubernaut_sdk.outcome import Outcome
-from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.recorder import Delivery, Recorder
-from kubernaut_sdk.results import Results, write
 from kubernaut_sdk.settings import Settings
-from kubernaut_sdk.states import RANK, Change, Error, ObjectRef, State
+from kubernaut_sdk.states import RANK, Change, Error, State
 from kubernaut_sdk.storage import StorageUnavailable
 from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.witness import Witness
 
 __all__ = ["Run"]
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 20.0
-_LARGEST = 16 * 1024
-"""Bytes of change, and of output, that a record keeps."""
 _POD_GRACE = 30.0
 """Seconds that another pod of the same step, told to stop, may still live."""
 
@@ -68,13 +65,11 @@ class Run:
     def __post_init__(self) -> None:
         self.record_id = self.settings.record_id or ids.mint()
         self.context = Context(self.settings, self.record_id, self.interrupts, self.masker)
-        self._inputs: dict[str, Any] | None = None
-        self._target: ObjectRef | str | None = None
+        self.witness = Witness(self.action, self.settings, self.masker, self.context, self.record_id)
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
         self._asked = False
         self._attempts: list[dict[str, Any]] = []
-        self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
 
     def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> Outcome:
         """Plans and, unless it is a dry run, applies and verifies.
@@ -97,10 +92,12 @@ class Run:
         output: dict[str, Any] | None = None
         try:
             if record:
-                self._write(State.FAILED, Error(code=1, reason="Interrupted", message="the step was interrupted."))
+                self.witness.write(
+                    State.FAILED, Error(code=1, reason="Interrupted", message="the step was interrupted.")
+                )
             status, result = work()
             self.interrupts.close()
-            output = self._output(result)
+            output = self.witness.output(result, self._change)
         except ActionError as problem:
             self.interrupts.close()
             status, error = self._failure(problem)
@@ -133,8 +130,8 @@ class Run:
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
         if record:
-            self._write(status, error, output=output, changed=changed, delivery="deferred")
-            event = self._event(
+            self.witness.write(status, error, output=output, changed=changed, delivery="deferred")
+            event = self.witness.event(
                 status,
                 finished_at=rfc3339(utcnow()),
                 changed=changed,
@@ -145,12 +142,12 @@ class Run:
                 dry_run=dry,
             )
             delivery = self.recorder.confirm(event)
-            self._write(status, error, output=output, changed=changed, delivery=delivery)
+            self.witness.write(status, error, output=output, changed=changed, delivery=delivery)
         return Outcome(
             action_type=self.action.action_type,
             status=status,
             changed=changed,
-            change=self._masked(self._change),
+            change=self.witness.change(self._change),
             output=self.masker.json(output),
             error=error,
             record_id=str(self.record_id) if record else None,
@@ -186,11 +183,9 @@ class Run:
 
     def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
         inputs = parse()
-        self._inputs = self.masker.json(inputs.model_dump(mode="json"))
-        if self.action.target_function is not None:
-            self._target = self.action.target_function(inputs)
+        self.witness.heard(inputs)
         if record:
-            self.recorder.tell(self._event(State.STARTED, started_at=rfc3339(self.started_at), dry_run=dry))
+            self.recorder.tell(self.witness.event(State.STARTED, started_at=rfc3339(self.started_at), dry_run=dry))
         return inputs
 
     def _attempt(self, inputs: Inputs, *, dry: bool) -> tuple[State, Result | None]:
@@ -260,7 +255,7 @@ class Run:
         """Tells that something will be mutated now, and goes on only when that is stored, or safely spooled."""
         self.interrupts.check()
         with self.interrupts.shielded():
-            event = self._event(State.APPLYING, change=change, attempts=self._attempts or None)
+            event = self.witness.event(State.APPLYING, change=change, attempts=self._attempts or None)
             delivery = self.recorder.confirm(event)
         if self.settings.require_record and delivery != "stored":
             raise RecordRequired(
@@ -335,82 +330,3 @@ class Run:
         )
         self.context.sleep(pause)
         self.context.attempt += 1
-
-    def _output(self, result: Result | None) -> dict[str, Any] | None:
-        """What the action has to say; where it was not applied here, what the change implies of it."""
-        if result is not None:
-            return result.model_dump(mode="json")
-        if self.action.result_model is None or self._change is None or not isinstance(self._change.after, dict):
-            return None
-        return {
-            name: self._change.after[name]
-            for name in self.action.result_model.model_fields
-            if name in self._change.after
-        }
-
-    def _masked(self, change: Change | None) -> Change | None:
-        return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
-
-    def _event(
-        self, state: State, *, change: Change | None = None, output: dict[str, Any] | None = None, **known: Any
-    ) -> dict[str, Any]:
-        """A word about this step, as JSON, masked, within the store's limits."""
-        about = self.settings.about()
-        target = self._target.document() if isinstance(self._target, ObjectRef) else self._target
-        event = {
-            "id": str(self.record_id),
-            "attempt": self.context.attempt,
-            "state": state.value,
-            "at": rfc3339(utcnow()),
-            "action_type": self.action.action_type,
-            "action_version": self.action.version,
-            "inputs": self._inputs,
-            **about,
-            "target": target or about.get("target"),
-            "change": _fitting_change(self._masked(change)),
-            "output": self._fitting_output(self.masker.json(output)),
-            **known,
-        }
-        if isinstance(error := event.get("error"), Error):
-            event["error"] = error.document()
-        return {name: value for name, value in event.items() if value is not None}
-
-    def _fitting_output(self, output: dict[str, Any] | None) -> dict[str, Any] | None:
-        if output is None or _fits(output):
-            return output
-        return {name: output[name] for name in self._reliable if name in output} | {"truncated": True}
-
-    def _write(
-        self,
-        status: State,
-        error: Error | None,
-        *,
-        output: dict[str, Any] | None = None,
-        changed: bool | None = False,
-        delivery: Delivery = "disabled",
-    ) -> None:
-        results = Results(
-            status=status,
-            changed=changed,
-            record_id=self.record_id,
-            record_status=delivery,
-            output=self.masker.json(output),
-            reliable=tuple(self._reliable),
-            error=error,
-        )
-        try:
-            write(results, self.settings.results_dir)
-        except OSError as problem:
-            logger.error("results cannot be written to %s: %s", self.settings.results_dir, problem)
-
-
-def _fitting_change(change: Change | None) -> dict[str, Any] | None:
-    if change is None:
-        return None
-    if _fits(change.document()):
-        return change.document()
-    return {"before": {"truncated": True}, "after": {"truncated": True}}
-
-
-def _fits(value: Any) -> bool:
-    return len(dumps(value).encode("utf-8", "replace")) <= _LARGEST

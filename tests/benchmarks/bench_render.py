@@ -9,7 +9,7 @@ from pathlib import Path
 from measure import compare, report
 
 from kubernaut_controller import dump_yaml, parse_workflow, render, require_valid
-from kubernaut_sdk.catalog import find
+from kubernaut_cli.catalogue import find_action
 
 STEPS = 1_000
 
@@ -44,7 +44,7 @@ def main() -> None:
             **{
                 "json.loads and json.dumps of it": lambda: (json.loads(text), json.dumps(rendered)),
                 "parse": lambda: parse_workflow(text),
-                "validate": lambda: require_valid(parsed, find),
+                "validate": lambda: require_valid(parsed, find_action),
                 "render": lambda: render(parsed),
                 "print as YAML": lambda: dump_yaml(rendered),
                 "kubernaut render, whole process": lambda: subprocess.run(command, check=True, capture_output=True),

@@ -1,0 +1,133 @@
+"""What one execution tells: the events of its record and its result files; masked, and within their limits.
+
+The runner knows what happens and when; this knows how it is said.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.context import Context
+from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, Result, reliable_fields
+from kubernaut_sdk.portable import dumps
+from kubernaut_sdk.recorder import Delivery
+from kubernaut_sdk.results import Results, write
+from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.states import Change, Error, ObjectRef, State
+from kubernaut_sdk.times import rfc3339, utcnow
+
+__all__ = ["Witness"]
+
+_LARGEST = 16 * 1024
+"""Bytes of change, and of output, that a record keeps."""
+
+
+@dataclass
+class Witness:
+    """Speaks for one execution.
+
+    Args:
+        action: What is run.
+        settings: Whose step it is, and where results go.
+        masker: Hides secrets from all that is said.
+        context: Knows the attempt.
+        record_id: Of the record.
+    """
+
+    action: Action
+    settings: Settings
+    masker: Masker
+    context: Context
+    record_id: UUID
+
+    def __post_init__(self) -> None:
+        self._inputs: dict[str, Any] | None = None
+        self._target: Any = None
+        self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
+
+    def heard(self, inputs: Inputs) -> None:
+        """Learns the inputs, and from them the target."""
+        self._inputs = self.masker.json(inputs.model_dump(mode="json"))
+        if self.action.target_function is not None:
+            target = self.action.target_function(inputs)
+            self._target = self.masker.json(target.document() if isinstance(target, ObjectRef) else target)
+
+    def event(
+        self, state: State, *, change: Change | None = None, output: dict[str, Any] | None = None, **known: Any
+    ) -> dict[str, Any]:
+        """A word about this step, as the JSON that the store takes."""
+        about = self.settings.about()
+        event = {
+            "id": str(self.record_id),
+            "attempt": self.context.attempt,
+            "state": state.value,
+            "at": rfc3339(utcnow()),
+            "action_type": self.action.action_type,
+            "action_version": self.action.version,
+            "inputs": self._inputs,
+            **about,
+            "target": self._target or about.get("target"),
+            "change": _fitting_change(self.change(change)),
+            "output": self._fitting_output(self.masker.json(output)),
+            **known,
+        }
+        if isinstance(error := event.get("error"), Error):
+            event["error"] = error.document()
+        return {name: value for name, value in event.items() if value is not None}
+
+    def write(
+        self,
+        status: State,
+        error: Error | None,
+        *,
+        output: dict[str, Any] | None = None,
+        changed: bool | None = False,
+        delivery: Delivery = "disabled",
+    ) -> None:
+        """Writes the result files. Where that fails, the log says so: the action may have done its work already."""
+        results = Results(
+            status=status,
+            changed=changed,
+            record_id=self.record_id,
+            record_status=delivery,
+            output=self.masker.json(output),
+            reliable=tuple(self._reliable),
+            error=error,
+        )
+        try:
+            write(results, self.settings.results_dir)
+        except OSError as problem:
+            logger.error("results cannot be written to %s: %s", self.settings.results_dir, problem)
+
+    def change(self, change: Change | None) -> Change | None:
+        """The change without secrets."""
+        return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
+
+    def output(self, result: Result | None, change: Change | None) -> dict[str, Any] | None:
+        """What the action has to say; where it was not applied here, what the change implies of it."""
+        if result is not None:
+            return result.model_dump(mode="json")
+        model = self.action.result_model
+        if model is None or change is None or not isinstance(change.after, dict):
+            return None
+        return {name: change.after[name] for name in model.model_fields if name in change.after}
+
+    def _fitting_output(self, output: dict[str, Any] | None) -> dict[str, Any] | None:
+        if output is None or _fits(output):
+            return output
+        return {name: output[name] for name in self._reliable if name in output} | {"truncated": True}
+
+
+def _fitting_change(change: Change | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    if _fits(change.document()):
+        return change.document()
+    return {"before": {"truncated": True}, "after": {"truncated": True}}
+
+
+def _fits(value: Any) -> bool:
+    return len(dumps(value).encode("utf-8", "replace")) <= _LARGEST
