@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 __all__ = ["MASK", "Masker"]
 
 MASK = "***"
+_ASSIGNED = re.compile(r"(?:secret|key|token|passw|credential)[^=:]*[=:]\s*[\"']?([^\s\"']{8,})", re.IGNORECASE)
 _SHORTEST = 4
 """Characters below which a value is not looked for in text: it would be found everywhere and hide nothing."""
 
@@ -22,8 +23,14 @@ class Masker:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
-        """Takes a secret to hide from now on; for a text of several lines, each long one by itself as well."""
-        for part in {secret, secret.strip(), *(line.strip() for line in secret.splitlines() if len(line) >= 16)}:
+        """Takes a secret to hide from now on.
+
+        Of a text of several lines (a key, a configuration file) each long line is hidden by itself as well, and of
+        `password = …` and the like what stands behind the sign.
+        """
+        lines = [line.strip() for line in secret.splitlines() if len(line) >= 16]
+        assigned = [match[1] for line in lines if (match := _ASSIGNED.search(line))]
+        for part in {secret, secret.strip(), *lines, *assigned}:
             if len(part) >= _SHORTEST:
                 self._variants |= _variants(part)
         ordered = sorted(self._variants, key=len, reverse=True)

@@ -31,7 +31,7 @@ from kubernaut_sdk.models import Inputs, Result
 from kubernaut_sdk.outcome import Outcome
 from kubernaut_sdk.recorder import Delivery, Recorder
 from kubernaut_sdk.settings import Settings
-from kubernaut_sdk.states import RANK, Change, Error, State
+from kubernaut_sdk.states import RANK, Change, Error, State, same
 from kubernaut_sdk.storage import StorageUnavailable
 from kubernaut_sdk.times import rfc3339, utcnow
 from kubernaut_sdk.witness import Witness
@@ -39,6 +39,7 @@ from kubernaut_sdk.witness import Witness
 __all__ = ["Run"]
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 20.0
+_VERIFY_MARGIN = 2.0
 _POD_GRACE = 30.0
 """Seconds that another pod of the same step, told to stop, may still live."""
 
@@ -216,7 +217,7 @@ class Run:
         if self.action.undo_function is None:
             raise PreconditionFailed(f"{self.action.action_type} cannot be undone: it defines no undo.")
         now = self._plan(inputs).before
-        if now not in (change.before, change.after):
+        if not any(same(now, known) for known in (change.before, change.after)):
             raise PreconditionFailed(
                 "the world is not what the action left behind, so it is not undone; it may be somebody's newer change."
             )
@@ -245,7 +246,11 @@ class Run:
         assert function is not None
         self._changed = None
         with self.interrupts.applying():
-            result = function(self.context, inputs, change)
+            try:
+                result = function(self.context, inputs, change)
+            except Exception:
+                self.interrupts.check()  # a library may have wrapped the cancel in an error of its own
+                raise
         if result is not None and not isinstance(result, Result):
             self._changed = True
             raise Failed(f"apply of {self.action.action_type} must return a Result, not {type(result).__name__}.")
@@ -303,19 +308,22 @@ class Run:
         verify = self.action.verify_function
         if verify is None:
             return
-        deadline = time.monotonic() + self.action.verify_within.total_seconds()
+        # what is missing is worth more than that the time was over, so this wait ends a little before that
+        within = min(self.action.verify_within.total_seconds(), self.interrupts.remaining() - _VERIFY_MARGIN)
+        deadline = time.monotonic() + within
         pause = 0.1
         while True:
             try:
                 answer = verify(self.context, inputs, change)
             except Transient as problem:
                 answer = problem.message
-            self.interrupts.check()
+            finally:
+                self.interrupts.check()
             if answer is True:
                 return
             if time.monotonic() + pause > deadline:
                 missing = answer if isinstance(answer, str) else "the goal is not reached"
-                raise VerifyFailed(f"applied, but after {self.action.verify_within.total_seconds():g} s: {missing}")
+                raise VerifyFailed(f"applied, but after {max(0.0, within):.0f} s: {missing}")
             self.context.sleep(pause)
             pause = min(2.0, pause * 1.5)
 

@@ -4,11 +4,12 @@ Plain dataclasses, because every action container imports them and a step at thr
 `kubernaut_sdk.records` has the whole of a record, with its validation.
 """
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-__all__ = ["RANK", "Change", "Error", "ObjectRef", "Source", "State"]
+__all__ = ["RANK", "Change", "Error", "ObjectRef", "Source", "State", "same"]
 
 
 class State(StrEnum):
@@ -53,6 +54,11 @@ class Source(StrEnum):
     CONTAINER = "container"
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same value."""
+    return json.dumps(one, sort_keys=True, default=repr) == json.dumps(other, sort_keys=True, default=repr)
+
+
 @dataclass(frozen=True)
 class Change:
     """What an action does to the world: the state it found and the state it makes, as JSON values."""
@@ -64,8 +70,8 @@ class Change:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing would change."""
-        return bool(self.before == self.after)
+        """Whether nothing would change. As JSON has it, where 1, 1.0 and true are three values."""
+        return same(self.before, self.after)
 
     def document(self) -> dict[str, Any]:
         """The change as JSON."""

@@ -40,6 +40,7 @@ class Repository:
         return done.stdout
 
     def push(self, **files: str) -> None:
+        """Commits what lies in the working tree and these files, and pushes it."""
         for name, text in files.items():
             (self.work / name.replace("_", ".")).write_text(text)
         self.git("add", ".")

@@ -1,12 +1,20 @@
 """The AWS actions on a real AWS API: moto's server on loopback."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
 
 REGION = "eu-central-1"
+IMAGE = "ami-12c6146b"  # one of those that moto knows
 
 
 @pytest.fixture
@@ -22,10 +30,9 @@ def account(action: Any, aws: str) -> Any:
 
 @pytest.fixture
 def group(account: Any, request: pytest.FixtureRequest) -> str:
-    ec2, scaling = account
+    scaling = account[1]
     name = f"group-{abs(hash(request.node.name)) % 10**8}"
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    scaling.create_launch_configuration(LaunchConfigurationName=name, ImageId=image, InstanceType="t3.small")
+    scaling.create_launch_configuration(LaunchConfigurationName=name, ImageId=IMAGE, InstanceType="t3.small")
     scaling.create_auto_scaling_group(
         AutoScalingGroupName=name,
         LaunchConfigurationName=name,
@@ -90,8 +97,7 @@ def test_without_credentials_it_says_so(action: Any, aws: str) -> None:
 
 def test_running_instances_are_rebooted(action: Any, account: Any) -> None:
     ec2, _ = account
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    made = ec2.run_instances(ImageId=image, InstanceType="t3.small", MinCount=2, MaxCount=2)["Instances"]
+    made = ec2.run_instances(ImageId=IMAGE, InstanceType="t3.small", MinCount=2, MaxCount=2)["Instances"]
     ids = [instance["InstanceId"] for instance in made]
 
     def reboot(*instances: str) -> Any:
@@ -106,3 +112,133 @@ def test_running_instances_are_rebooted(action: Any, account: Any) -> None:
     assert stopped.code == 3
     assert f"only running instances can be rebooted: {ids[1]} is stopped." in stopped.document["error"]["message"]
     assert (unknown.code, nonsense.code) == (3, 2)
+
+
+class Between(ThreadingHTTPServer):
+    """Passes everything on to the API but RebootInstances and SetDesiredCapacity, to which it answers as told."""
+
+    daemon_threads = True
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(("127.0.0.1", 0), Passing)
+        self.upstream, self.asked = urlsplit(upstream).netloc, 0
+        self.answers: list[tuple[int, str]] = []
+
+
+class Passing(BaseHTTPRequestHandler):
+    server: Between
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        called = parse_qs(body.decode())["Action"][0]
+        if called in {"RebootInstances", "SetDesiredCapacity"}:
+            self.server.asked += 1
+            if self.server.answers:
+                status, code = self.server.answers.pop(0)
+                if not status:
+                    if code == "wait":
+                        self.rfile.read(1)  # until the caller goes
+                    self.close_connection = True  # and not a word
+                    return
+                self.answer(status, error(code))
+                return
+        upstream = HTTPConnection(self.server.upstream)
+        upstream.request("POST", self.path, body, dict(self.headers))
+        response = upstream.getresponse()
+        self.answer(response.status, response.read())
+        upstream.close()
+
+    def answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def error(code: str) -> bytes:
+    """An error as EC2 and Auto Scaling write it; botocore reads both from this."""
+    inner = f"<Error><Code>{code}</Code><Message>told to</Message></Error>"
+    return f"<Response><Errors>{inner}</Errors>{inner}<RequestID>x</RequestID></Response>".encode()
+
+
+@pytest.fixture
+def between(action: Any, account: Any, aws: str) -> Iterator[Between]:
+    with Between(aws) as made:
+        thread = Thread(target=made.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{made.server_port}"
+        (action.secrets / "config").write_text(f"[default]\nendpoint_url = {url}\n")
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "reason", "asked"),
+    [
+        ((0, ""), 1, "Unknown", 1),
+        ((500, "InternalError"), 1, "Unknown", 1),
+        ((503, "ServiceUnavailable"), 1, "Unknown", 1),
+        ((503, "RequestLimitExceeded"), 0, "", 2),
+        ((403, "UnauthorizedOperation"), 1, "UnauthorizedOperation", 1),
+    ],
+)
+def test_a_reboot_that_may_have_been_done_is_not_repeated(
+    action: Any, account: Any, between: Between, answer: tuple[int, str], code: int, reason: str, asked: int
+) -> None:
+    ec2 = account[0]
+    instance = ec2.run_instances(ImageId=IMAGE, InstanceType="t3.small", MinCount=1, MaxCount=1)["Instances"][0]
+    between.answers = [answer]
+    inputs = {"region": REGION, "instance_ids": [instance["InstanceId"]]}
+    ended = action.run("run", "aws/reboot_instances", ACTION_INPUTS=json.dumps(inputs), ACTION_RETRIES="2")
+
+    assert (ended.code, between.asked) == (code, asked), ended.stderr
+    assert json.loads(ended.results["error"] or '{"reason": ""}')["reason"] == reason
+    assert ended.results["changed"] == ("true" if code == 0 else "unknown")
+
+
+def test_setting_a_number_again_does_no_harm_so_it_is_tried_again(
+    action: Any, account: Any, group: str, between: Between
+) -> None:
+    between.answers = [(0, ""), (503, "ServiceUnavailable"), (400, "ScalingActivityInProgress")]
+    ended = capacity(action, group, 3, ACTION_RETRIES="3")
+
+    assert (ended.code, between.asked) == (0, 4), ended.stderr
+    assert ended.document["record"]["attempt"] == 3
+
+
+def test_the_deadline_is_told_as_such_and_not_as_a_broken_connection(
+    action: Any, account: Any, group: str, between: Between
+) -> None:
+    between.answers = [(0, "wait")]
+    ended = capacity(action, group, 3, ACTION_TIMEOUT="2s", ACTION_RETRIES="3")
+
+    assert (ended.code, ended.results["status"], ended.results["changed"]) == (124, "timed_out", "unknown")
+
+
+def test_a_dry_run_tells_what_later_steps_take(action: Any, account: Any) -> None:
+    ec2 = account[0]
+    instance = ec2.run_instances(ImageId=IMAGE, InstanceType="t3.small", MinCount=1, MaxCount=1)["Instances"][0]
+    inputs = {"region": REGION, "instance_ids": [instance["InstanceId"]]}
+    ended = action.run("run", "aws/reboot_instances", ACTION_INPUTS=json.dumps(inputs), ACTION_DRY_RUN="true")
+
+    assert ended.document["status"] == "planned"
+    assert json.loads(ended.results["output"]) == {"count": 1, "instance_ids": [instance["InstanceId"]]}
+
+
+def test_undo_sets_the_number_back(action: Any, account: Any, group: str, tmp_path: Any) -> None:
+    change = tmp_path / "change.json"
+    change.write_text(json.dumps(capacity(action, group, 4).document["change"]))
+    inputs = {"region": REGION, "group": group, "desired": 4}
+    ended = action.run("undo", "aws/set_desired_capacity", "--change", str(change), ACTION_INPUTS=json.dumps(inputs))
+    found = account[1].describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"][0]
+
+    assert (ended.code, found["DesiredCapacity"]) == (0, 2), ended.stderr
+
+
+def test_looking_an_action_up_imports_no_boto3() -> None:
+    code = "import kubernaut_aws, sys; sys.exit(any(name.startswith('boto') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,6 +1,8 @@
 """git/update_file on real repositories, as the process that a container would run."""
 
 import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -84,6 +86,11 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
         ({"path": "../../etc/passwd"}, 2, "leads out of the repository"),
         ({"path": "/etc/passwd"}, 2, "leads out of the repository"),
         ({"path": ".git/config"}, 2, "leads out of the repository"),
+        ({"path": "a/.GIT/config"}, 2, "leads out of the repository"),
+        ({"path": "a\0b"}, 2, "leads out of the repository"),
+        ({"path": "link.yaml"}, 3, "link.yaml is, or is within, a symbolic link; name the file that it leads to."),
+        ({"path": "out/passwd"}, 3, "out/passwd is, or is within, a symbolic link"),
+        ({"branch": "v1"}, 3, "the repository has no such branch"),
         ({"path": "none.yaml"}, 3, "there is no file none.yaml on branch main."),
         ({"field": "nope"}, 3, "there is no nope; there is replicas, image."),
         ({"field": "a["}, 2, "write a path such as"),
@@ -91,12 +98,19 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
     ],
 )
 def test_what_cannot_be_done_is_told(action: Any, repository: Any, inputs: Any, code: int, told: str) -> None:
+    repository.work.joinpath("link.yaml").symlink_to("app.yaml")
+    repository.work.joinpath("out").symlink_to("/etc")
+    repository.push()
+    repository.git("tag", "v1")
+    repository.git("push", "--quiet", "origin", "v1")
     base = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
     ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps({**base, **inputs}))
 
     assert ended.code == code, ended.stderr
     assert told in ended.document["error"]["message"]
-    assert repository.commits() == 1
+    assert ended.document["changed"] is False
+    assert repository.commits() == 2
+    assert repository.git("branch", "--format=%(refname)", cwd=repository.bare) == "refs/heads/main\n"
 
 
 def test_no_git_is_a_missing_tool(action: Any, repository: Any, tmp_path: Any) -> None:
@@ -114,3 +128,79 @@ def test_undo_sets_the_value_back(action: Any, repository: Any, tmp_path: Any) -
 
     assert ended.code == 0, ended.stderr
     assert repository.show("app.yaml") == "replicas: 3 # why\nimage: app:1\n"
+
+
+def test_of_two_who_set_the_same_field_the_later_plans_anew(action: Any, repository: Any) -> None:
+    """The other push lands between plan and apply: a hook runs as the second clone asks for the branch."""
+    calls = repository.bare.parent / "calls"
+    upload = repository.bare.parent / "upload-pack"
+    upload.write_text(
+        f"""#!/bin/sh
+echo >> {calls}
+if [ "$(wc -l < {calls})" = 2 ]; then (
+  unset $(git rev-parse --local-env-vars)
+  cd {repository.work} && sed -i s/3/5/ app.yaml && git -c user.name=T -c user.email=t@e commit -qam x
+  git push -q origin main
+) fi
+exec git-upload-pack "$@"
+"""
+    )
+    upload.chmod(0o755)
+    path = repository.bare.parent / "bin"
+    path.mkdir()
+    stand_in = f'case "$last" in *upload*) exec {upload} {repository.bare};; esac'
+    (path / "ssh").write_text(f'#!/bin/sh\nfor last; do :; done\n{stand_in}\neval "$last"\n')
+    (path / "ssh").chmod(0o755)
+    inputs = {"repository": f"ssh://h{repository.bare}", "path": "app.yaml", "field": "replicas", "value": 6}
+    env = {"ACTION_RETRIES": "2", "PATH": f"{path}:{os.environ['PATH']}"}
+    ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps(inputs), **env)
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["record"]["attempt"] == 1
+    assert ended.document["change"]["before"] == {"value": 5}
+    assert repository.show("app.yaml") == "replicas: 6 # why\nimage: app:1\n"
+
+
+def test_nothing_of_the_machines_own_configuration_counts(action: Any, repository: Any) -> None:
+    (action.folder / "home" / ".gitconfig").write_text(
+        "[commit]\n\tgpgSign = true\n[core]\n\tautocrlf = true\n[user]\n\tname = Me\n\temail = me@example.com\n"
+    )
+    ended = update(action, repository, 6, GIT_DIR="/nowhere", GIT_INDEX_FILE="/nowhere")
+
+    assert ended.code == 0, ended.stderr
+    assert repository.show("app.yaml") == "replicas: 6 # why\nimage: app:1\n"
+    who = repository.git("log", "-1", "--format=%an <%ae> %cn", "main", cwd=repository.bare)
+    assert who.strip() == "Kubernaut <kubernaut@localhost> Kubernaut"
+
+
+def test_no_line_end_is_converted_and_no_filter_runs(action: Any, repository: Any) -> None:
+    """A file with its own line ends lies in a repository that asks for conversion, as those of many people do."""
+    (repository.work / "app.yaml").write_bytes(b"replicas: 3\r\nimage: app:1\n# $Id$\r\n")
+    repository.git("add", ".")
+    (repository.work / ".gitattributes").write_text("* text=auto eol=lf ident filter=lfs\n")
+    repository.push()
+    ended = update(action, repository, 6)
+    shown = subprocess.run(["git", "cat-file", "blob", "main:app.yaml"], cwd=repository.bare, capture_output=True)
+
+    assert ended.code == 0, ended.stderr
+    assert shown.stdout == b"replicas: 6\r\nimage: app:1\n# $Id$\r\n"
+
+
+def test_a_message_and_an_author_of_ones_own_and_the_record(action: Any, repository: Any) -> None:
+    inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
+    own = {"message": "--amend\n# not a comment $(x)", "author": "Ann O'Nym <ann@example.com>"}
+    ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps({**inputs, **own}))
+    told = repository.git("log", "-1", "--format=%an <%ae>%n%B", "main", cwd=repository.bare)
+
+    assert ended.code == 0, ended.stderr
+    assert told.startswith("Ann O'Nym <ann@example.com>\n--amend\n# not a comment $(x)\n")
+    assert f"\nKubernaut-Record: {ended.results['record-id']}\n" in told
+
+
+def test_check_tells_whether_the_branch_may_be_pushed_to(action: Any, repository: Any) -> None:
+    inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
+    checked = action.run("check", UPDATE, ACTION_INPUTS=json.dumps(inputs))
+
+    assert checked.code == 0, checked.stdout
+    assert {"name": "permission to push", "ok": True, "problem": None} in checked.document["checks"]
+    assert repository.commits() == 1

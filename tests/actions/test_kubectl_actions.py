@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+import kubernaut_kubectl
+from kubernaut_kubectl.deployments import rollout_lacks
+from kubernaut_sdk import InvalidInputs, VerifyFailed
+from kubernaut_sdk.models import parse_inputs
+
 NAMESPACE = f"kubernaut-test-{os.getpid()}"
 
 
@@ -129,9 +134,14 @@ def test_what_is_not_there_and_what_is_not_allowed(action: Any, kubectl: Any) ->
 COMPLAINTS = [
     ('Error from server (NotFound): deployments.apps "x" not found', 3, "NotFound"),
     ('Error from server (Forbidden): deployments.apps "x" is forbidden: User "y" cannot get', 3, "Forbidden"),
-    ("error: You must be logged in to the server (Unauthorized)", 1, "KubectlFailed"),
+    ("error: You must be logged in to the server (Unauthorized)", 3, "Unauthorized"),
+    ("error: You must be logged in to the server (the server has asked for the client to provide credentials)", 3,
+     "Unauthorized"),
     ("Error from server (Unauthorized): the server has asked for the client to provide credentials", 3, "Unauthorized"),
-    ("The connection to the server 127.0.0.1:1 was refused - connection refused", 75, "Unreachable"),
+    ("The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?", 75,
+     "Unreachable"),
+    ("Unable to connect to the server: net/http: request canceled (Client.Timeout exceeded while awaiting headers)", 75,
+     "Unreachable"),
     ("Unable to connect to the server: net/http: TLS handshake timeout", 75, "Unreachable"),
     ("Unable to connect to the server: dial tcp: lookup nowhere: no such host", 75, "Unreachable"),
     ("Error from server (ServiceUnavailable): apiserver is shutting down", 75, "ServiceUnavailable"),
@@ -140,7 +150,16 @@ COMPLAINTS = [
     ("Error from server (InternalError): etcdserver: leader changed", 75, "InternalError"),
     ("error: unknown flag: --nonsense", 1, "KubectlFailed"),
     ("The request is invalid: the server rejected our request due to an error in our request", 1, "KubectlFailed"),
-]
+]  # fmt: skip
+
+
+def stand_in(folder: Path, script: str) -> str:
+    """A PATH on which a small program stands in for kubectl."""
+    program = folder / "bin" / "kubectl"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return f"{program.parent}:/usr/bin:/bin"
 
 
 @pytest.mark.parametrize(("complaint", "code", "reason"), COMPLAINTS)
@@ -148,20 +167,127 @@ def test_what_kubectl_complains_of_is_told_by_its_meaning(
     action: Any, tmp_path: Path, complaint: str, code: int, reason: str
 ) -> None:
     """A program that only complains stands in for kubectl; the texts are kubectl's own."""
-    program = tmp_path / "bin" / "kubectl"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
-    program.chmod(0o755)
+    logged = 'E1124 11:14:05.867210 1 memcache.go:265] "Unhandled Error" err="dial tcp"'
+    path = stand_in(tmp_path, f"echo '{logged}' >&2\necho '{complaint}' >&2\nexit 1")
     inputs = {"namespace": "a", "deployment": "b", "replicas": 2}
-    ended = run(action, "run", "scale_deployment", inputs, PATH=f"{program.parent}:/usr/bin:/bin")
+    ended = run(action, "run", "scale_deployment", inputs, PATH=path)
 
+    assert ended.document["error"]["message"].endswith(f": {complaint}")
     assert (ended.code, json.loads(ended.results["error"])["reason"]) == (code, reason)
     assert ended.results["changed"] == "false"
 
 
 @pytest.mark.parametrize("name", ["--all", "a b", "A", "a/b", "-n", "x" * 300, "", "é", "a\nb", "a\0b"])
-def test_names_that_kubernetes_does_not_have_are_refused(action: Any, name: str) -> None:
-    ended = run(action, "run", "scale_deployment", {"namespace": "a", "deployment": name, "replicas": 1})
+def test_names_that_kubernetes_does_not_have_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInputs, match=r"inputs\.deployment"):
+        parse_inputs(kubernaut_kubectl.scale.inputs_model, {"namespace": "a", "deployment": name, "replicas": 1})
+    with pytest.raises(InvalidInputs, match=r"inputs\.node"):
+        parse_inputs(kubernaut_kubectl.cordon.inputs_model, {"node": name})
 
-    assert ended.code == 2
-    assert "inputs.deployment" in ended.document["error"]["message"]
+
+@pytest.mark.parametrize("type_of_patch", ["scale_deployment", "restart_deployment"])
+def test_somebody_who_was_first_makes_it_plan_anew(action: Any, tmp_path: Path, type_of_patch: str) -> None:
+    """kubectl's words for a `test` that does not hold; the world that is read next holds the other's change."""
+    world = json.dumps(rolled_out(5))
+    refusal = "The request is invalid: the server rejected our request due to an error in our request"
+    path = stand_in(
+        tmp_path,
+        f"""printf '%s ' "$@" >> {tmp_path}/arguments
+case $1 in get) echo '{world}';; patch) cat >> {tmp_path}/patches; echo '{refusal}' >&2; exit 1;; esac""",
+    )
+    inputs = {"namespace": "a", "deployment": "b", **({"replicas": 2} if "scale" in type_of_patch else {})}
+    ended = run(action, "run", type_of_patch, inputs, PATH=path, ACTION_RETRIES="1")
+
+    assert (ended.code, ended.document["record"]["attempt"]) == (75, 1)
+    assert "changed since it was read; it is planned anew" in ended.document["error"]["message"]
+    patches = (tmp_path / "patches").read_text()
+    assert patches.startswith('[{"op": "test", "path": "/')
+    assert patches.split('"op": "test"')[1] not in (tmp_path / "arguments").read_text()
+
+
+def test_check_does_not_take_silence_for_a_no(action: Any, tmp_path: Path) -> None:
+    refused = "The connection to the server was refused - did you specify the right host or port?"
+    path = stand_in(
+        tmp_path, f"case $1 in get) echo '{json.dumps(rolled_out(1))}';; *) echo '{refused}' >&2; exit 1;; esac"
+    )
+    checked = run(action, "check", "scale_deployment", {"namespace": "a", "deployment": "b", "replicas": 2}, PATH=path)
+    problems = [check["problem"] for check in checked.document["checks"] if check["problem"]]
+
+    assert problems[0] == f"whether it may get deployments.apps is not known: {refused}"
+
+
+def rolled_out(wanted: int, **status: Any) -> dict[str, Any]:
+    """A Deployment as kubectl shows it, with all its replicas ready."""
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), wanted)
+    return {
+        "metadata": {"name": "b", "generation": 4, "uid": "u"},
+        "spec": {"replicas": wanted, "template": {"metadata": {"labels": {"app": "b"}}, "spec": {"containers": []}}},
+        "status": {"observedGeneration": 4, **counts, **status},
+    }
+
+
+def given_up(when: str) -> list[dict[str, str]]:
+    said = {"reason": "ProgressDeadlineExceeded", "status": "False", "message": "timed out progressing."}
+    return [{"type": "Progressing", "lastUpdateTime": when, **said}]
+
+
+@pytest.mark.parametrize(
+    ("status", "lacks"),
+    [
+        ({}, None),
+        ({"observedGeneration": 3}, "the Deployment controller has not seen the change yet."),
+        ({"updatedReplicas": 1}, "1 of 3 replicas are of the newest template, 2 of an older one."),
+        ({"replicas": 4, "updatedReplicas": 3}, "3 of 3 replicas are of the newest template, 1 of an older one."),
+        ({"replicas": 6, "updatedReplicas": 6}, "there are 6 replicas, 3 are wanted."),
+        ({"availableReplicas": 1}, "1 of 3 replicas are available."),
+        # what is rolled back was often given up before; that is not about this change
+        ({"conditions": given_up("2020-01-01T00:00:00Z"), "availableReplicas": 0}, "0 of 3 replicas are available."),
+    ],
+)
+def test_what_a_rollout_lacks(status: dict[str, Any], lacks: str | None) -> None:
+    assert rollout_lacks(rolled_out(3, **status)) == lacks
+
+
+def test_a_rollout_that_kubernetes_gave_up_ends_the_wait() -> None:
+    found = rolled_out(3, conditions=given_up("2999-01-01T00:00:00Z"))
+    with pytest.raises(VerifyFailed, match=r"the rollout of b was given up: timed out progressing\."):
+        rollout_lacks(found)
+    assert rollout_lacks({**found, "metadata": {"name": "b", "generation": 5}}) is not None
+
+
+@pytest.mark.parametrize("action_type", ["restart_deployment", "rollback_deployment"])
+def test_nothing_rolls_out_of_a_paused_deployment(action: Any, tmp_path: Path, action_type: str) -> None:
+    found = rolled_out(3)
+    found["spec"]["paused"] = True
+    path = stand_in(tmp_path, f"echo '{json.dumps(found)}'")
+    ended = run(action, "run", action_type, {"namespace": "a", "deployment": "b"}, PATH=path)
+
+    assert ended.code == 3
+    assert "b is paused; resume it with `kubectl rollout resume` first." in ended.document["error"]["message"]
+
+
+@pytest.mark.cluster
+def test_scaling_down_waits_until_the_pods_are_gone(action: Any, kubectl: Any, deployment: str) -> None:
+    kubectl("scale", f"deployment/{deployment}", f"--namespace={NAMESPACE}", "--replicas=3")
+    kubectl("rollout", "status", f"deployment/{deployment}", f"--namespace={NAMESPACE}", "--timeout=60s")
+    inputs = {"namespace": NAMESPACE, "deployment": deployment, "replicas": 0}
+    ended = run(action, "run", "scale_deployment", inputs)
+
+    assert ended.code == 0, ended.stderr
+    assert get(kubectl, deployment)["status"].get("replicas", 0) == 0
+
+
+@pytest.mark.cluster
+def test_a_rollout_that_was_given_up_is_told_and_rolled_back(action: Any, kubectl: Any, deployment: str) -> None:
+    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "cluster.local/nothing:1"}
+    never = {"op": "add", "path": "/spec/template/spec/containers/0/imagePullPolicy", "value": "Never"}
+    soon = {"op": "replace", "path": "/spec/progressDeadlineSeconds", "value": 1}
+    words = ("patch", "deployment", deployment, f"--namespace={NAMESPACE}", "--type=json")
+    kubectl(*words, f"--patch={json.dumps([soon, image, never])}")
+    inputs = {"namespace": NAMESPACE, "deployment": deployment}
+    restarted = run(action, "run", "restart_deployment", inputs, ACTION_RETRIES="3")
+    back = run(action, "run", "rollback_deployment", {**inputs, "revision": 1})
+
+    assert (restarted.code, restarted.results["changed"]) == (4, "true"), restarted.stderr
+    assert "was given up: " in restarted.document["error"]["message"]
+    assert (back.code, json.loads(back.results["output"])["revision"]) == (0, 1), back.stderr

@@ -57,7 +57,7 @@ def changed_lines(before: str, after: str) -> list[str]:
             "spec.template.spec.containers[1].image",
             0,
             "sidecar:3",
-            ["-            image: sidecar:2 # pinned", '+            image: sidecar:3 # pinned'],
+            ["-            image: sidecar:2 # pinned", "+            image: sidecar:3 # pinned"],
         ),
         ("list[1]", 1, "1e3", ["-list: [1, 2, 3]", '+list: [1, "1e3", 3]']),
         ("kind", 1, "Other", ["-kind: Second", "+kind: Other"]),
@@ -77,6 +77,133 @@ def test_another_shape_keeps_comments_and_order() -> None:
     assert read_value(changed, "spec.replicas", 0) == {"min": 1, "max": 3}
     assert "# The checkout service." in changed
     assert changed.index("apiVersion") < changed.index("replicas") < changed.index("template")
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value", "wanted"),
+    [
+        # nothing stands there
+        ("a:  # c - d\nb: 1\n", "a", 9, "a: 9  # c - d\nb: 1\n"),
+        ("a:", "a", "x", "a: x"),
+        ("a:\n-\n- 2\n", "a[0]", 9, "a:\n- 9\n- 2\n"),
+        # texts of several lines keep their style and place
+        ("s:\n    a: |\n      x\n\n    # k\n    b:\n        - 1\n", "s.a", "y\n\n  z\n",
+         "s:\n    a: |\n      y\n\n        z\n\n    # k\n    b:\n        - 1\n"),
+        ("a: >-\n  x\n  y\nb: 1\n", "a", "p\nq", "a: |-\n  p\n  q\nb: 1\n"),
+        ("a: |\n  x\nb: 1\n", "a", " p\nq", 'a: " p\\nq"\nb: 1\n'),
+        ("a: |\n  x\n# c\nb: 1\n", "a", "p", "a: p\n# c\nb: 1\n"),
+        ("a: one\n  two # c\n", "a", "x", "a: x # c\n"),
+        # other shapes
+        ("s:\n    a: 3 # c\n    b: 1\n", "s.a", {"x": 1, "l": [1, {"p": "q", "r": []}]},
+         "s:\n    a:\n        x: 1\n        l:\n          - 1\n          - p: q\n            r: [] # c\n    b: 1\n"),
+        ("a:\n  - x: 1\n    y: 2\n  # c\n  - 1\n", "a[0]", 7, "a:\n  - 7\n  # c\n  - 1\n"),
+        ("a:\n  # lead\n  x: |\n    t\n\n# after\nb: 1\n", "a", {"m": "yes"},
+         'a:\n  # lead\n  m: "yes"\n\n# after\nb: 1\n'),
+        ("a: [1, {b: c}]\n", "a[1]", {"m": ["x: y"]}, 'a: [1, {m: ["x: y"]}]\n'),
+        ("a:\n- 1\n- 2\nb: 1\n", "a", [], "a: []\nb: 1\n"),
+        # what the world writes
+        ("a: 1\r\nb:\r\n  - x\r\nc: 1\r\n", "b", {"k": 1, "l": 2}, "a: 1\r\nb:\r\n  k: 1\r\n  l: 2\r\nc: 1\r\n"),
+        ("\ufeffk: 🚀 # 🚀\nb: 2\n", "b", 3, "\ufeffk: 🚀 # 🚀\nb: 3\n"),
+        ('{\n  "a": {"b": 1}\n}\n', "a.b", "x 🚀", '{\n  "a": {"b": "x 🚀"}\n}\n'),
+        ("a: 1\nb: !Ref x\n", "a", 2, "a: 2\nb: !Ref x\n"),
+        ("a: !!str 1\n", "a", 2, "a: 2\n"),
+        ("80: x\n", "80", "y", "80: \"y\"\n"),
+        ("a: true\n", "a", 1, "a: 1\n"),
+        ("a: 1\n", "a", 1e-7, "a: 1.0e-07\n"),
+        # anchors stay; who refers to one follows
+        ("base: &x 3 # c\nweb: *x\n", "base", 9, "base: &x 9 # c\nweb: *x\n"),
+        ("b: &x {r: 3}\nweb:\n  <<: *x\n  k: 1\n", "web.k", 9, "b: &x {r: 3}\nweb:\n  <<: *x\n  k: 9\n"),
+    ],
+)  # fmt: skip
+def test_every_other_byte_stays(text: str, field: str, value: Any, wanted: str) -> None:
+    assert replace_value(text, field, 0, value) == wanted
+    assert read_value(wanted, field, 0) == value
+
+
+BILLIONS = "a: &a [1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 30)}]\n" for before, name in ("ab", "bc", "cd")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "told"),
+    [
+        ("base: &x 3\nweb: *x\n", "web", "web is an alias of what stands in line 1; set that instead."),
+        ("a: [&x 1, *x]\n", "a[1]", "a[1] is an alias of what stands in line 1; set that instead."),
+        ("a:\n  b: &x 1\nweb: *x\n", "a", "a cannot be set to 9 without touching something else in the file"),
+        ("b: &x {r: 3}\nweb:\n  <<: *x\n", "web.r", "there is no web.r; there is <<."),
+        ("a: 1\na: 2\n", "a", "a stands in the file twice; keep one of them."),
+        (BILLIONS, "d", "the value has more than 10000 parts; name a smaller one."),
+        ("a: &a [*a]\n", "a", "the value has more than 10000 parts; name a smaller one."),
+    ],
+)  # fmt: skip
+def test_what_would_change_more_than_one_value_is_refused(text: str, field: str, told: str) -> None:
+    with pytest.raises(ActionError) as refused:
+        read_value(replace_value(text, field, 0, 9) if "be set" in told else text, field, 0)
+    assert refused.value.exit_code == 3
+    assert told in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2024-01-01", "2024-01-01"), (".nan", ".nan"), ("0x10", 16), ("yes", "yes"), ("~", None)]
+)
+def test_what_is_read_is_json(text: str, value: Any) -> None:
+    assert read_value(f"a: {text}\n", "a", 0) == value
+
+
+PLAIN = ["1Gi", "10m", "1.2.3", "reg.io:5000/a/web:2.0@sha256:ab", "hello world"]
+QUOTED = [
+    *("yes", "y", "NO", "on", "null", "~", "", "1e3", "0x10", "08", "1_000", "10:30", "2024-01-01", ".inf", "=", "<<"),
+    *(": ", "a: b", "a #b", "a:", "- x", "-", "---", "%a", "@a", "`a", "*a", "&a", "!a", "'", "[", "a\tb", "a\nb"),
+    *("\x85", "\u2028", "\ufeff"),
+]
+
+
+@pytest.mark.parametrize(("texts", "quoted"), [(PLAIN, False), (QUOTED, True)])
+def test_texts_are_quoted_where_they_could_be_read_as_something_else(texts: list[str], quoted: bool) -> None:
+    for text in texts:
+        changed = replace_value("a: old # kept\n", "a", 0, text)
+        assert changed.startswith('a: "') == quoted, changed
+        assert yaml.safe_load(changed) == {"a": text}
+        assert changed.endswith(" # kept\n")
+
+
+EVERYWHERE = """\
+# kept
+s:
+  old: 1 # kept
+  block:
+    a: b
+  list:
+  - 1
+  - x: 2
+    y: 3
+  flow: {a: 1}
+  text: |
+    t
+z: 1 # kept
+"""
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.text(max_size=8)
+        | st.integers()
+        | st.booleans()
+        | st.none()
+        | st.floats(allow_nan=False, allow_infinity=False),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["s.old", "s.block", "s.list[1]", "s.flow.a", "s.text"]),
+)
+def test_every_json_value_fits_everywhere(value: Any, field: str) -> None:
+    changed = replace_value(EVERYWHERE, field, 0, value)
+
+    assert read_value(changed, field, 0) == value
+    assert changed.startswith("# kept\ns:\n  old:")
+    assert changed.endswith("\nz: 1 # kept\n")
 
 
 @settings(deadline=None)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from measure import compare, report
 
-from kubernaut_controller import dump_yaml, parse_workflow, render, require_valid
 from kubernaut_cli.catalogue import find_action
+from kubernaut_controller import dump_yaml, parse_workflow, render, require_valid
 
 STEPS = 1_000
 

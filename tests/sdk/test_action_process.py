@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from kubernaut_sdk import Change
 from kubernaut_sdk.results import BUDGET, message_size
 
 WRITE = "probe/write_text"
@@ -175,3 +176,10 @@ def test_spec_works_with_no_input(action: Any) -> None:
 @pytest.mark.parametrize("verb", ["run", "plan", "undo", "check", "spec", "explain", "version"])
 def test_every_verb_has_help(action: Any, verb: str) -> None:
     assert action.run(verb, "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"), [(1, True, False), (1, 1.0, False), ({"a": 1}, {"a": 1}, True), (0, None, False)]
+)
+def test_a_change_is_empty_only_if_json_says_so(one: Any, other: Any, same: bool) -> None:
+    assert Change(one, other).empty is same

@@ -84,3 +84,10 @@ def test_lines_of_a_key_are_masked_by_themselves() -> None:
     masker.add("-----BEGIN KEY-----\nAAAAB3NzaC1yc2EAAAADAQABAAABgQ\nshort\n-----END KEY-----\n")
 
     assert masker.text("got AAAAB3NzaC1yc2EAAAADAQABAAABgQ!") == f"got {MASK}!"
+
+
+def test_the_values_of_a_configuration_file_are_masked() -> None:
+    masker = Masker()
+    masker.add('[default]\nregion = eu-central-1\naws_secret_access_key = abcdEFGH1234\ntoken: "t0ken-value"\n')
+
+    assert masker.text("eu-central-1 abcdEFGH1234 t0ken-value") == f"eu-central-1 {MASK} {MASK}"

@@ -1,6 +1,9 @@
-"""The git binary as this image's actions use it: a shallow clone in scratch space, the mounted Secret's credentials."""
+"""The git binary as this image's actions use it: a shallow clone in scratch space, and errors by their meaning.
 
-import base64
+Called by `kubernaut_argocd.files`. Nothing of the machine's own git configuration counts, so that a run on a laptop
+commits what a run in a pod commits; and no conversion of line ends or filters, so that the bytes are the repository's.
+"""
+
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,52 +11,80 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubernaut_sdk import (
-    ActionError,
-    Completed,
-    Context,
-    Failed,
-    InvalidInputs,
-    NotFound,
-    PreconditionFailed,
-    Transient,
-)
+from kubernaut_argocd._credentials import credentials
+from kubernaut_sdk import ActionError, Completed, Context, Failed, NotFound, PreconditionFailed, Transient
 
 __all__ = ["Checkout", "cloned"]
 
-_REPOSITORY = {
-    "Authentication failed": PreconditionFailed,
-    "Could not read from remote repository": PreconditionFailed,
-    "Host key verification failed": PreconditionFailed,
-    "Permission denied": PreconditionFailed,
-    "could not read Username": PreconditionFailed,
-    "does not appear to be a git repository": NotFound,
-    "does not exist": NotFound,
-    "not found": NotFound,
-    "repository not exported": NotFound,
-    "transport 'ext' not allowed": PreconditionFailed,
+_SETTINGS = {
+    "commit.gpgSign": "false",
+    "core.hooksPath": "/dev/null",
+    "gc.auto": "0",
+    "http.lowSpeedLimit": "1000",  # bytes a second; a server that says nothing does not take the step's whole time
+    "http.lowSpeedTime": "20",
 }
-_OUT_OF_REACH = (
-    "Connection refused",
-    "Connection reset",
-    "Connection timed out",
-    "Could not resolve host",
-    "Failed to connect",
-    "The requested URL returned error: 429",
-    "The requested URL returned error: 5",
-    "early EOF",
-    "remote end hung up unexpectedly",
-    "unable to connect",
+_REFUSED = ("hook declined", "protected branch", "GH006")
+_MEANS: tuple[tuple[tuple[str, ...], type[ActionError], str, str], ...] = (
+    (
+        (
+            "[rejected]",
+            "cannot lock ref",
+            "failed to update ref",
+            "fetch first",
+            "incorrect old value",
+            "non-fast-forward",
+        ),
+        Transient,
+        "PushRejected",
+        "",
+    ),
+    (
+        (
+            "Connection closed",
+            "Connection refused",
+            "Connection reset",
+            "Connection timed out",
+            "Could not resolve host",
+            "Empty reply from server",
+            "Failed to connect",
+            "Network is unreachable",
+            "No route to host",
+            "Operation too slow",
+            "The requested URL returned error: 429",
+            "The requested URL returned error: 5",
+            "early EOF",
+            "remote end hung up unexpectedly",
+            "unable to connect",
+        ),
+        Transient,
+        "Unreachable",
+        "",
+    ),
+    (("couldn't find remote ref",), NotFound, "NotFound", "; the repository has no such branch"),
+    (
+        ("does not appear to be a git repository", "does not exist", "not found", "repository not exported"),
+        NotFound,
+        "NotFound",
+        "; check the repository's address, and whether the step's Secret opens it",
+    ),
+    (
+        (
+            "Authentication failed",
+            "Could not read from remote repository",
+            "Host key verification failed",
+            "The requested URL returned error: 401",
+            "The requested URL returned error: 403",
+            "could not read Password",
+            "could not read Username",
+            "dubious ownership",
+        ),
+        PreconditionFailed,
+        "AccessDenied",
+        "; check the step's Secret",
+    ),
+    (("transport '",), PreconditionFailed, "ProtocolRefused", "; use https, http, ssh, git or file"),
 )
-_REFUSED = ("hook declined", "protected branch", "pre-receive", "GH006")
-_SOMEBODY_WAS_FIRST = (
-    "[rejected]",
-    "cannot lock ref",
-    "failed to update ref",
-    "fetch first",
-    "incorrect old value",
-    "non-fast-forward",
-)
+"""Signs in git's own words, the first that is found counts: what they mean, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +93,12 @@ class Checkout:
 
     Attributes:
         folder: Where.
+        url: The repository.
         branch: Which.
     """
 
     folder: Path
+    url: str
     branch: str
     _ctx: Context
     _env: Mapping[str, str]
@@ -74,16 +107,12 @@ class Checkout:
         """A file of the repository.
 
         Raises:
-            InvalidInputs: if the name leads out of it.
             NotFound: if there is no such file.
+            PreconditionFailed: if the way to it leads over a symbolic link.
         """
-        root = self.folder.resolve()
-        path = (root / name).resolve()
-        inside = (
-            path.is_relative_to(self.folder.resolve()) and ".git" not in path.relative_to(self.folder.resolve()).parts
-        )
-        if not inside or name.startswith("/"):
-            raise InvalidInputs(f"path {name} leads out of the repository; give one relative to its root.")
+        path = self.folder / name
+        if path.resolve() != self.folder.resolve() / name:
+            raise PreconditionFailed(f"{name} is, or is within, a symbolic link; name the file that it leads to.")
         if not path.is_file():
             raise NotFound(f"there is no file {name} on branch {self.branch}.")
         return path
@@ -100,26 +129,26 @@ class Checkout:
         self._git(["commit", "--quiet", "--no-verify", f"--message={message}"], identity)
         return self._git(["rev-parse", "HEAD"]).stdout.strip()
 
-    def push(self) -> None:
+    def push(self, *, dry_run: bool = False) -> None:
         """Pushes this branch and nothing else, never by force.
 
         Raises:
             Transient: if somebody pushed in between, or the server is out of reach.
             Failed: if the server refuses the push.
         """
-        self._git(["push", "--quiet", "origin", f"HEAD:refs/heads/{self.branch}"])
+        options = ["--quiet", *(["--dry-run"] if dry_run else [])]
+        self._git(["push", *options, "--", self.url, f"HEAD:refs/heads/{self.branch}"])
 
-    def newest(self) -> str:
-        """The commit that the branch has on the server now."""
-        answer = self._git(["ls-remote", "origin", f"refs/heads/{self.branch}"]).stdout
-        return answer.split("\t", 1)[0]
+    def newest(self, text: str) -> str:
+        """The newest commit here whose message has a text; empty if there is none."""
+        return self._git(["log", "-1", "--format=%H", "--fixed-strings", f"--grep={text}"]).stdout.strip()
 
     def _git(self, words: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
         return _git(self._ctx, words, {**self._env, **(env or {})}, self.folder)
 
 
 @contextmanager
-def cloned(ctx: Context, repository: str, branch: str) -> Iterator[Checkout]:
+def cloned(ctx: Context, repository: str, branch: str, *, depth: int = 1) -> Iterator[Checkout]:
     """A shallow clone of one branch, gone when the block ends.
 
     Raises:
@@ -129,44 +158,37 @@ def cloned(ctx: Context, repository: str, branch: str) -> Iterator[Checkout]:
     """
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=ctx.workspace))
     try:
-        env = _environment(ctx, repository, folder)
         where = folder / "checkout"
+        env = _environment(where) | credentials(ctx, repository, folder, _SETTINGS)
         # a path is cloned as a file:// URL: shallow clones need a server's side
         url = f"file://{Path(repository).resolve()}" if repository.startswith("/") else repository
-        words = ["clone", "--quiet", "--depth=1", "--single-branch", f"--branch={branch}", "--", url, str(where)]
-        _git(ctx, words, env, folder)
-        yield Checkout(where, branch, ctx, env)
+        _git(ctx, ["init", "--quiet", "--template=", "--initial-branch=kubernaut", "--", str(where)], env, folder)
+        # not clone --branch, which takes a tag as well: the push would make a branch of it
+        _git(ctx, ["fetch", "--quiet", f"--depth={depth}", "--no-tags", "--", url, f"refs/heads/{branch}"], env, where)
+        attributes = where / ".git" / "info" / "attributes"
+        attributes.parent.mkdir(exist_ok=True)
+        attributes.write_text("* -text -filter -ident -working-tree-encoding\n")
+        _git(ctx, ["reset", "--quiet", "--hard", "FETCH_HEAD"], env, where)
+        yield Checkout(where, url, branch, ctx, env)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(ctx: Context, repository: str, folder: Path) -> dict[str, str]:
-    """No prompts, no configuration of this machine's, no protocol that runs programs; and the credentials."""
-    env = {
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_NOSYSTEM": "1",
+def _environment(where: Path) -> dict[str, str]:
+    """No prompts, no configuration of this machine's, no protocol that runs programs, and English messages."""
+    return {
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        "GIT_ASKPASS": "",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_DIR": str(where / ".git"),  # this and the next two: a git hook's environment may be ours
+        "GIT_INDEX_FILE": str(where / ".git" / "index"),
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_WORK_TREE": str(where),
+        "LANGUAGE": "",
         "LC_ALL": "C.UTF-8",
     }
-    if ctx.secret_path("password") is not None:
-        username = ctx.secret("username") if ctx.secret_path("username") else "git"
-        credentials = base64.b64encode(f"{username}:{ctx.secret('password')}".encode()).decode()
-        ctx.mask(credentials)
-        # for this server only, so that a redirect to another does not carry it along
-        server = "/".join(repository.split("/")[:3])
-        env |= {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{server}/.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {credentials}",
-        }
-    if (key := ctx.secret_path("ssh-privatekey")) is not None:
-        private = folder / "key"
-        private.touch(mode=0o600)
-        private.write_text(key.read_text())
-        known = ctx.secret_path("known_hosts") or "/dev/null"
-        options = "-o StrictHostKeyChecking=yes -o IdentitiesOnly=yes -o BatchMode=yes"
-        env["GIT_SSH_COMMAND"] = f"ssh -i {private} -o UserKnownHostsFile={known} {options}"
-    return env
 
 
 def _git(ctx: Context, words: Sequence[str], env: Mapping[str, str], folder: Path) -> Completed:
@@ -177,16 +199,16 @@ def _git(ctx: Context, words: Sequence[str], env: Mapping[str, str], folder: Pat
 
 
 def _error(completed: Completed, verb: str) -> ActionError:
-    said = completed.stderr
-    remote = [line.removeprefix("remote:").strip() for line in said.splitlines() if line.startswith("remote:")]
-    message = f"git {verb} failed: {' / '.join(filter(None, [*remote[:5], completed.complaint()]))}"
-    if any(sign in said for sign in _REFUSED):
+    lines = completed.stderr.splitlines()
+    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    own = "\n".join(line for line in lines if not line.startswith("remote:"))
+    told = " / ".join(filter(None, dict.fromkeys([*remote[:5], *(line.strip() for line in own.splitlines()[-3:])])))
+    message = f"git {verb} failed: {told[:600] or completed.complaint()}"
+    if any(sign in completed.stderr for sign in _REFUSED):
         return Failed(message, reason="PushRefused")
-    if any(sign in said for sign in _SOMEBODY_WAS_FIRST):
-        return Transient(message, reason="PushRejected")
-    if any(sign in said for sign in _OUT_OF_REACH) and "Permission denied" not in said:
-        return Transient(message, reason="Unreachable")
-    for sign, kind in _REPOSITORY.items():
-        if sign in said:
-            return kind(message)
+    if "Permission denied" in own:
+        return PreconditionFailed(f"{message}; check the step's Secret", reason="AccessDenied")
+    for signs, kind, reason, advice in _MEANS:
+        if any(sign in own for sign in signs):
+            return kind(message + advice, reason=reason)
     return Failed(message, reason="GitFailed")

@@ -124,7 +124,7 @@ def _place(documents: list[Node], field: str, document: int) -> _Place:
         if isinstance(place.node, MappingNode) and key is not None:
             column = key.start_mark.column
             indentation = column - place.column if column > place.column else place.step
-        place = _Place(child, key, column, indentation, flow=place.flow or bool(place.node.flow_style))
+        place = _Place(child, key, column, indentation, flow=place.flow or bool(_flow(place.node)))
     return place
 
 
@@ -157,13 +157,18 @@ def _as_json(node: Node) -> Any:
         return {str(key.value): _as_json(value) for key, value in node.value}
     if isinstance(node, SequenceNode):
         return [_as_json(item) for item in node.value]
-    if node.tag.rsplit(":", 1)[-1] not in {"bool", "float", "int", "null"}:
+    if str(node.tag).rsplit(":", 1)[-1] not in {"bool", "float", "int", "null"}:
         return node.value
     try:
         value = YAML(typ="safe", pure=True).constructor.construct_object(node)
     except (YAMLError, ValueError):
         return node.value
     return node.value if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flow(node: Node) -> bool | None:
+    """Whether a mapping or list is written with braces or brackets; None for a scalar."""
+    return bool(node.flow_style) if isinstance(node, MappingNode | SequenceNode) else None
 
 
 def _children(node: Node) -> list[Node]:
@@ -183,16 +188,17 @@ def _candidates(text: str, place: _Place, value: Any) -> Iterator[str]:
         sign = text.index(":", place.key.end_mark.index) if place.key else text.rindex("-", 0, node.start_mark.index)
         yield f"{text[: sign + 1]} {inline(value)}{text[sign + 1 :]}"
         return
-    before, after = text[:start], text[end:]
-    nested, was_block = isinstance(value, dict | list) and bool(value), node.flow_style is False
-    if nested and not place.flow and (was_block or node.flow_style is None):
+    before, after = text[: node.start_mark.index] + anchor, text[end:]
+    if text.lstrip("\ufeff \r\n\t")[:1] in {"{", "["}:  # JSON stays JSON
+        yield f"{before}{json.dumps(value, ensure_ascii=False)}{after}"
+    nested, was_block = isinstance(value, dict | list) and bool(value), _flow(node) is False
+    if nested and not place.flow and not _flow(node):
         if was_block or place.key is None:
             yield f"{before}{block(value, node.start_mark.column, newline)}{after}"
         else:
             column = place.column + place.step
-            lead = before.removesuffix(anchor).rstrip(" ")
-            yield f"{lead}{newline}{' ' * column}{block(value, column, newline)}{after}"
-    if isinstance(value, str) and "\n" in value and node.style in {"|", ">"}:
+            yield f"{before.rstrip(' ')}{newline}{' ' * column}{block(value, column, newline)}{after}"
+    if isinstance(value, str) and "\n" in value and isinstance(node, ScalarNode) and node.style in {"|", ">"}:
         indentation = re.search(r"\n( *)\S", text[start:end])
         told = literal(value, indentation[1], newline) if indentation else None
         if told is not None:
@@ -200,15 +206,15 @@ def _candidates(text: str, place: _Place, value: Any) -> Iterator[str]:
     if was_block and before.rstrip().endswith(":"):
         before = f"{before.rstrip()} "
     style = node.style if isinstance(node, ScalarNode) else None
-    before = before.removesuffix(anchor) + anchor
     yield f"{before}{inline(value, style)}{after}"
     yield f"{before}{quoted(value)}{after}"
 
 
 def _end(text: str, node: Node) -> int:
     """Where a value's own text ends: before the blank lines and comments that follow a block."""
-    start, end = node.start_mark.index, node.end_mark.index
-    if node.flow_style is False:
+    start: int = node.start_mark.index
+    end: int = node.end_mark.index
+    if _flow(node) is False:
         kinds = (AliasEvent, MappingEndEvent, ScalarEvent, SequenceEndEvent)
         events = YAML(typ="safe", pure=True).parse(text)
         end = max(

@@ -32,16 +32,15 @@ _NOT_EXECUTED = {
     "EC2ThrottledException",
     "RequestLimitExceeded",
     "RequestThrottled",
+    "RequestThrottledException",
     "ResourceContention",
     "ScalingActivityInProgress",
-    "ServiceUnavailable",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
-    "Unavailable",
 }
 """Codes with which AWS says that it did nothing, and that trying again may help."""
-_AMBIGUOUS = {"InternalError", "InternalFailure"}
+_AMBIGUOUS = {"InternalError", "InternalFailure", "RequestTimeout", "ServiceUnavailable", "Unavailable"}
 """Codes after which the request may or may not have been carried out."""
 
 
@@ -63,7 +62,11 @@ def client(ctx: Context, service: str, region: str) -> Any:
             os.environ[variable] = str(path)
     config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
     try:
-        return boto3.Session().client(service, region_name=region, config=config)
+        session = boto3.Session()
+        if ctx.secret_path("credentials") is not None and (keys := session.get_credentials()) is not None:
+            for value in filter(None, (keys.secret_key, keys.token)):
+                ctx.mask(value)  # the Secret's file is masked line by line, and this is a part of a line
+        return session.client(service, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise PreconditionFailed(f"AWS cannot be used: {error}", reason="Configuration") from None
 
@@ -80,23 +83,40 @@ def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
     Raises:
         Transient, PreconditionFailed, NotFound, Failed: by what AWS said.
     """
-    from botocore.exceptions import (  # noqa: PLC0415  # noqa: PLC0415
+    from botocore.exceptions import (  # noqa: PLC0415
         BotoCoreError,
         ClientError,
         ConnectTimeoutError,
+        CredentialRetrievalError,
         EndpointConnectionError,
+        HTTPClientError,
+        NoAuthTokenError,
         NoCredentialsError,
         PartialCredentialsError,
+        ProxyConnectionError,
+        SSOError,
+        TokenRetrievalError,
     )
 
     try:
         yield
     except ClientError as error:
         raise _meant(error.response, what, repeatable=repeatable) from None
-    except (ConnectTimeoutError, EndpointConnectionError) as error:
+    except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
         raise Transient(f"could not {what}: {error}", reason="Unreachable") from None
-    except (NoCredentialsError, PartialCredentialsError) as error:
+    except (
+        CredentialRetrievalError,
+        NoAuthTokenError,
+        NoCredentialsError,
+        PartialCredentialsError,
+        SSOError,
+        TokenRetrievalError,
+    ) as error:
         raise PreconditionFailed(f"could not {what}: {error}", reason="NoCredentials") from None
+    except HTTPClientError as error:
+        if isinstance(interrupt := error.kwargs.get("error"), ActionError):
+            raise interrupt from None  # a cancel or the deadline, which botocore takes for a broken connection
+        raise _unknown(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
     except BotoCoreError as error:
         raise _unknown(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
 
@@ -109,7 +129,11 @@ def _meant(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionEr
         return Transient(message, reason=code)
     if code in _DENIED:
         return PreconditionFailed(message, reason=code)
-    if "NotFound" in code or (code == "ValidationError" and "not found" in message):
+    if (
+        "NotFound" in code
+        or code == "InvalidInstanceID.Malformed"
+        or (code == "ValidationError" and "not found" in message)
+    ):
         return NotFound(message, reason=code)
     if code in _AMBIGUOUS or status >= 500:
         return _unknown(message, repeatable=repeatable)

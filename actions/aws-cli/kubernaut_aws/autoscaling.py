@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_aws._aws import Region, client, told
-from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result
+from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result, VerifyFailed
 
 __all__ = ["set_desired_capacity"]
 
@@ -17,6 +17,7 @@ class Capacity(Inputs):
     region: Region
     group: Annotated[str, Field(min_length=1, max_length=255, description="The Auto Scaling group's name.")]
     desired: Annotated[int, Field(ge=0, le=100_000, description="As many instances as there shall be.")]
+    wait: Annotated[bool, Field(description="Whether to wait until so many are in service.")] = True
 
 
 class Desired(Result):
@@ -58,9 +59,16 @@ def apply(ctx: Context, inputs: Capacity, change: Change) -> Desired:
 @set_desired_capacity.verify(within=timedelta(minutes=4))
 def verify(ctx: Context, inputs: Capacity, change: Change) -> bool | str:
     """Whether they are in service."""
-    states = [instance["LifecycleState"] for instance in _group(ctx, inputs)["Instances"]]
-    ready = states.count("InService")
-    return ready == inputs.desired == len(states) or f"{ready} of {inputs.desired} instances are in service."
+    if not inputs.wait:
+        return True
+    group = _group(ctx, inputs)
+    if (now := group["DesiredCapacity"]) != inputs.desired:
+        raise VerifyFailed(
+            f"group {inputs.group} was set to {inputs.desired} instances, and then by somebody else to {now}; "
+            f"is there a scaling policy?"
+        )
+    ready = [instance["LifecycleState"] for instance in group["Instances"]].count("InService")
+    return ready == inputs.desired or f"{ready} of {inputs.desired} instances are in service."
 
 
 @set_desired_capacity.undo

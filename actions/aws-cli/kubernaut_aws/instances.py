@@ -47,15 +47,16 @@ def plan(ctx: Context, inputs: Reboot) -> Change:
     wrong = [f"{instance} is {state}" for instance, state in states.items() if state != "running"]
     if wrong:
         raise PreconditionFailed(f"only running instances can be rebooted: {', '.join(wrong)}.")
-    return Change(states, dict.fromkeys(states, "rebooted"))
+    return Change({"count": 0, "instance_ids": []}, {"count": len(states), "instance_ids": list(states)})
 
 
 @reboot_instances.apply
 def apply(ctx: Context, inputs: Reboot, change: Change) -> Rebooted:
     """RebootInstances."""
-    with told(f"reboot {', '.join(inputs.instance_ids)}", repeatable=False):
-        client(ctx, "ec2", inputs.region).reboot_instances(InstanceIds=inputs.instance_ids)
-    return Rebooted(count=len(inputs.instance_ids), instance_ids=inputs.instance_ids)
+    instance_ids = change.after["instance_ids"]
+    with told(f"reboot {', '.join(instance_ids)}", repeatable=False):
+        client(ctx, "ec2", inputs.region).reboot_instances(InstanceIds=instance_ids)
+    return Rebooted(count=len(instance_ids), instance_ids=instance_ids)
 
 
 @reboot_instances.verify(within=timedelta(minutes=4))
@@ -64,6 +65,9 @@ def verify(ctx: Context, inputs: Reboot, change: Change) -> bool | str:
     with told("describe the instances' status"):
         ec2 = client(ctx, "ec2", inputs.region)
         found = ec2.describe_instance_status(InstanceIds=inputs.instance_ids, IncludeAllInstances=True)
+    missing = set(inputs.instance_ids) - {status["InstanceId"] for status in found["InstanceStatuses"]}
+    if missing:
+        return f"AWS does not tell the status of {', '.join(sorted(missing))}."
     for status in found["InstanceStatuses"]:
         checks = {status["InstanceStatus"]["Status"], status["SystemStatus"]["Status"]}
         if status["InstanceState"]["Name"] != "running" or "impaired" in checks:

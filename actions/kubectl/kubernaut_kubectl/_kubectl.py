@@ -4,7 +4,6 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +38,7 @@ _MEANS: dict[str, type[ActionError]] = {
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _OUT_OF_REACH = (
+    "The connection to the server",
     "connection refused",
     "connection reset",
     "etcdserver: leader changed",
@@ -49,7 +49,9 @@ _OUT_OF_REACH = (
     "Unable to connect to the server",
     "unexpected EOF",
 )
-_TESTED = ("the server rejected our request due to an error in our request", "testing value", "test failed")
+_DENIED = ("You must be logged in to the server", "(Unauthorized)", "error loading config file")
+_TESTED = "the server rejected our request due to an error in our request"
+"""How kubectl tells a JSON patch whose `test` did not hold: status 422 with no more words."""
 
 
 def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
@@ -78,11 +80,11 @@ def patch(
     Raises:
         Transient: if a `test` does not hold, so that the next attempt plans anew; and as for `get`.
     """
-    options = ["--type=json", f"--patch={json.dumps(list(operations))}", "--output=name"]
+    options = ["--type=json", "--patch-file=/dev/stdin", "--output=name"]  # a pod template can exceed an argument
     try:
-        _run(ctx, "patch", options, [kind, name], namespace)
+        _run(ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations)))
     except Failed as error:
-        if any(sign in error.message for sign in _TESTED):
+        if _TESTED in error.message:
             raise Transient(
                 f"{kind} {name} changed since it was read; it is planned anew.", reason="Conflict"
             ) from None
@@ -99,15 +101,28 @@ def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> di
             what = f"{plural}.{group}" if group else plural
             where = [f"--namespace={namespace}"] if namespace else []
             words = ["kubectl", "auth", "can-i", *_connection(ctx), *where, "--", verb, what]
-            allowed = ctx.run(words, check=False).stdout.strip() == "yes"
-            problem = f"the ServiceAccount may not {verb} {what}; bind it a Role with that rule."
-            answers[f"permission {resource}: {verb}"] = None if allowed else problem
+            asked = ctx.run(words, check=False)
+            problems = {
+                "yes": None,
+                "no": f"the ServiceAccount may not {verb} {what}; bind it a Role with that rule.",
+            }
+            unknown = f"whether it may {verb} {what} is not known: {_said(asked)}"
+            answers[f"permission {resource}: {verb}"] = problems.get(asked.stdout.strip().partition(" ")[0], unknown)
     return answers
 
 
-def _run(ctx: Context, verb: str, options: Sequence[str], names: Sequence[str], namespace: str | None) -> Completed:
+def _run(
+    ctx: Context,
+    verb: str,
+    options: Sequence[str],
+    names: Sequence[str],
+    namespace: str | None,
+    *,
+    stdin: str | None = None,
+) -> Completed:
     where = [f"--namespace={namespace}"] if namespace else []
-    completed = ctx.run(["kubectl", verb, *_connection(ctx), *where, *options, "--", *names], check=False)
+    argv = ["kubectl", verb, *_connection(ctx), *where, *options, "--", *names]
+    completed = ctx.run(argv, stdin=stdin, check=False)
     if completed.exit_code != 0:
         raise _error(completed, f"{verb} {' '.join(names)}" + (f" in {namespace}" if namespace else ""))
     return completed
@@ -140,10 +155,17 @@ def _connection(ctx: Context) -> list[str]:
 
 def _error(completed: Completed, what: str) -> ActionError:
     reason = _REASON.search(completed.stderr)
-    said = "\n".join(line for line in completed.stderr.splitlines() if not _KLOG.match(line))
-    message = f"kubectl could not {what}: {replace(completed, stderr=said or completed.stderr).complaint()}"
+    message = f"kubectl could not {what}: {_said(completed)}"
     if reason and reason[1] in _MEANS:
         return _MEANS[reason[1]](message, reason=reason[1])
+    if any(sign in completed.stderr for sign in _DENIED):
+        return PreconditionFailed(message, reason="Unauthorized")
     if any(sign in completed.stderr for sign in _OUT_OF_REACH):
         return Transient(message, reason="Unreachable")
     return Failed(message, reason="KubectlFailed")
+
+
+def _said(completed: Completed) -> str:
+    """What kubectl said, without the lines that its libraries log."""
+    lines = [line for line in completed.stderr.splitlines() if line.strip() and not _KLOG.match(line)]
+    return " / ".join(lines[-3:])[:400] or completed.complaint()

@@ -1,5 +1,6 @@
 """Scaling Deployments."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -7,7 +8,10 @@ from pydantic import Field
 from kubernaut_kubectl._kubectl import Name, can_i, get, patch
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result, VerifyFailed
 
-__all__ = ["InNamespace", "not_rolled_out", "scale"]
+__all__ = ["InNamespace", "not_rolled_out", "rollout_lacks", "scale"]
+
+_STARTED = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+"""When this program was started, as Kubernetes writes times."""
 
 
 class InNamespace(Inputs):
@@ -52,10 +56,16 @@ def apply(ctx: Context, inputs: Scale, change: Change) -> Scaled:
     return Scaled(replicas=inputs.replicas)
 
 
-@scale.verify()
+@scale.verify(within=timedelta(minutes=3))
 def verify(ctx: Context, inputs: Scale, change: Change) -> bool | str:
     """Whether the replicas are ready."""
-    return not_rolled_out(ctx, inputs) or True
+    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    if (now := found["spec"]["replicas"]) != inputs.replicas:
+        raise VerifyFailed(
+            f"{inputs.deployment} was set to {inputs.replicas} replicas, and then by somebody else to {now}; "
+            f"is there a HorizontalPodAutoscaler?"
+        )
+    return rollout_lacks(found) or True
 
 
 @scale.undo
@@ -79,23 +89,30 @@ def check(ctx: Context, inputs: Scale) -> dict[str, str | None]:
 def not_rolled_out(ctx: Context, inputs: InNamespace) -> str | None:
     """What a Deployment's rollout still lacks, or None.
 
-    As `kubectl rollout status` decides it: the controller saw the newest spec, all replicas are of the newest template
-    and available, and none is left of an older one.
+    Stricter than `kubectl rollout status`: the controller saw the newest spec, there are as many replicas as wanted,
+    neither more nor fewer, and all are of the newest template and available.
 
     Raises:
-        VerifyFailed: if Kubernetes gave the rollout up.
+        VerifyFailed: if Kubernetes gave the rollout up since this program was started.
     """
-    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
-    status: dict[str, Any] = found.get("status", {})
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            raise VerifyFailed(f"the rollout of {inputs.deployment} was given up: {condition.get('message', '')}")
-    wanted, seen = found["spec"]["replicas"], status.get("observedGeneration", 0)
-    total, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
-    if seen < found["metadata"]["generation"]:
+    return rollout_lacks(get(ctx, "deployment.apps", inputs.deployment, inputs.namespace))
+
+
+def rollout_lacks(found: dict[str, Any]) -> str | None:
+    """As `not_rolled_out`, of a Deployment that was read."""
+    name, status = found["metadata"]["name"], found.get("status", {})
+    if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
         return "the Deployment controller has not seen the change yet."
-    if updated < wanted or total > updated:
+    wanted, total, updated = found["spec"]["replicas"], status.get("replicas", 0), status.get("updatedReplicas", 0)
+    for condition in status.get("conditions", ()):
+        # what is rolled back was often given up before: only a newer word is about this change
+        is_news = condition.get("lastUpdateTime", "") >= _STARTED
+        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded" and is_news:
+            raise VerifyFailed(f"the rollout of {name} was given up: {condition.get('message', '')}")
+    if not found["spec"].get("paused", False) and (updated < wanted or total > updated):
         return f"{updated} of {wanted} replicas are of the newest template, {total - updated} of an older one."
+    if total != wanted:
+        return f"there are {total} replicas, {wanted} are wanted."
     if (available := status.get("availableReplicas", 0)) < wanted:
         return f"{available} of {wanted} replicas are available."
     return None

@@ -10,13 +10,19 @@ from pydantic import Field
 
 from kubernaut_kubectl._kubectl import can_i, get, list_all, patch
 from kubernaut_kubectl.deployments import InNamespace, not_rolled_out
-from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Result
+from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Result, Transient
 
 __all__ = ["restart", "rollback"]
 
 RESTARTED = "kubernaut.io/restarted-by"
 ROLLED_BACK = "kubernaut.io/rolled-back-by"
 REVISION = "deployment.kubernetes.io/revision"
+
+
+class Restarted(Result):
+    """The record whose id the pod template carries now."""
+
+    restarted_by: Annotated[str, Field(max_length=36)]
 
 
 restart = Action(
@@ -31,17 +37,21 @@ restart = Action(
 
 @restart.plan
 def plan_restart(ctx: Context, inputs: InNamespace) -> Change:
-    """Replaces all pods of a Deployment, a few at a time, as its strategy says."""
-    template = _annotations(get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)["spec"]["template"])
+    """Replaces all pods of a Deployment, a few at a time, as its strategy says, and waits until the new ones are ready.
+
+    Not idempotent: every record restarts anew. One record restarts once, however often its pod is run.
+    """
+    template = _annotations(_settled(ctx, inputs)["spec"]["template"])
     return Change({"restarted_by": template.get(RESTARTED)}, {"restarted_by": str(ctx.record_id)})
 
 
 @restart.apply
-def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> None:
+def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> Restarted:
     """A new annotation in the pod template, as `kubectl rollout restart` does."""
-    template = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)["spec"]["template"]
-    operations = _annotate("/spec/template/metadata", template, RESTARTED, str(ctx.record_id))
-    patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)
+    found = _settled(ctx, inputs)
+    operations = _annotate("/spec/template/metadata", found["spec"]["template"], RESTARTED, str(ctx.record_id))
+    patch(ctx, "deployment.apps", inputs.deployment, [_still(found), *operations], inputs.namespace)
+    return Restarted(restarted_by=str(ctx.record_id))
 
 
 @restart.verify(within=timedelta(minutes=3))
@@ -87,8 +97,12 @@ rollback = Action(
 
 @rollback.plan
 def plan_rollback(ctx: Context, inputs: Rollback) -> Change:
-    """Gives a Deployment the pod template of an earlier revision, as `kubectl rollout undo` does."""
-    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    """Gives a Deployment the pod template of an earlier revision, as `kubectl rollout undo` does, and waits for it.
+
+    Not idempotent: the revision that is gone back to gets a new number, so a second record would go back from there.
+    One record rolls back once, however often its pod is run.
+    """
+    found = _settled(ctx, inputs)
     current = int(_annotations(found).get(REVISION, 0))
     before = {"revision": current, "images": _images(found["spec"]["template"])}
     if _annotations(found).get(ROLLED_BACK) == str(ctx.record_id):
@@ -102,11 +116,14 @@ def plan_rollback(ctx: Context, inputs: Rollback) -> Change:
 @rollback.apply
 def apply_rollback(ctx: Context, inputs: Rollback, change: Change) -> RolledBack:
     """One patch that holds only if the Deployment is still of the revision that was planned from."""
-    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
-    template = _revisions(ctx, inputs, found)[change.after["revision"]]
+    found = _settled(ctx, inputs)
+    template = _revisions(ctx, inputs, found).get(change.after["revision"])
+    if template is None:
+        raise Transient(f"revision {change.after['revision']} went since it was planned; it is planned anew.")
     template["metadata"].get("labels", {}).pop("pod-template-hash", None)
     revision = f"/metadata/annotations/{REVISION.replace('/', '~1')}"
     operations: list[dict[str, Any]] = [
+        _still(found),
         {"op": "test", "path": revision, "value": str(change.before["revision"])},
         {"op": "replace", "path": "/spec/template", "value": template},
         *_annotate("/metadata", found, ROLLED_BACK, str(ctx.record_id)),
@@ -160,6 +177,26 @@ def _revisions(ctx: Context, inputs: InNamespace, found: dict[str, Any]) -> dict
         if found["metadata"]["uid"] in owners and REVISION in _annotations(item):
             kept[int(_annotations(item)[REVISION])] = item["spec"]["template"]
     return kept
+
+
+def _settled(ctx: Context, inputs: InNamespace) -> dict[str, Any]:
+    """The Deployment, where its revisions tell of its newest spec.
+
+    Raises:
+        PreconditionFailed: if it is paused: nothing would roll out.
+        Transient: if its controller has not seen the newest spec yet.
+    """
+    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    if found["spec"].get("paused", False):
+        raise PreconditionFailed(f"{inputs.deployment} is paused; resume it with `kubectl rollout resume` first.")
+    if found.get("status", {}).get("observedGeneration", 0) < found["metadata"]["generation"]:
+        raise Transient(f"the Deployment controller has not seen the newest spec of {inputs.deployment} yet.")
+    return found
+
+
+def _still(found: dict[str, Any]) -> dict[str, Any]:
+    """The operation that holds only while nobody changed the spec since it was read."""
+    return {"op": "test", "path": "/metadata/generation", "value": found["metadata"]["generation"]}
 
 
 def _annotations(item: dict[str, Any]) -> dict[str, str]:
