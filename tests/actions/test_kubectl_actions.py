@@ -286,6 +286,7 @@ def test_a_rollout_that_was_given_up_is_told_and_rolled_back(action: Any, kubect
     kubectl(*words, f"--patch={json.dumps([soon, image, never])}")
     inputs = {"namespace": NAMESPACE, "deployment": deployment}
     restarted = run(action, "run", "restart_deployment", inputs, ACTION_RETRIES="3")
+    kubectl(*words, f"--patch={json.dumps([{**soon, 'value': 60}])}")  # a busy machine needs more than that second
     back = run(action, "run", "rollback_deployment", {**inputs, "revision": 1})
 
     assert (restarted.code, restarted.results["changed"]) == (4, "true"), restarted.stderr
