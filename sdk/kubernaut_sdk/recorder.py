@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from kubernaut_sdk.spool import Spool
@@ -21,9 +21,9 @@ __all__ = ["Delivery", "Recorder", "drain"]
 Delivery = Literal["stored", "deferred", "disabled"]
 
 _PATIENCE = 8.0
-"""Seconds for one delivery where the policy requires it, and to drain a spool."""
+"""Seconds for a delivery without which nothing goes on, and to drain a spool."""
 _BRIEF = 2.0
-"""Seconds where it does not: an incident does not wait for its record."""
+"""Seconds for any other: an incident does not wait for its record."""
 _BRIEFEST = 0.5
 """Seconds after a failed delivery: the service is most likely still away."""
 _BATCH = 1_000
@@ -35,7 +35,6 @@ class Recorder:
     Args:
         client: Where to; None delivers nothing and says `disabled`.
         spool: Where events wait that could not be sent.
-        patient: Whether to try for longer, because the policy requires the record.
         log_line: Takes the marked line of an event that was not stored; by default standard error.
     """
 
@@ -44,14 +43,12 @@ class Recorder:
         client: StorageClient | None,
         spool: Spool,
         *,
-        patient: bool = False,
         log_line: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
-        self._patient = patient
         self._spool = spool
         self._log_line = log_line or (lambda line: print(line, file=sys.stderr, flush=True))
-        self._queue: queue.SimpleQueue[tuple[dict[str, Any] | UUID, Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._away = False
         self._drained = False
         self._thread: threading.Thread | None = None
@@ -60,18 +57,27 @@ class Recorder:
         """Queues an event."""
         return self._enqueue(event)
 
-    def confirm(self, event: dict[str, Any]) -> Delivery:
-        """Queues an event and waits until it, and all before it, are stored or spooled."""
-        delivery: Delivery = self._enqueue(event).result()
+    def confirm(self, event: dict[str, Any], *, required: bool = False) -> Delivery:
+        """Queues an event and waits until it, and all before it, are stored or spooled.
+
+        Args:
+            event: What is told.
+            required: Whether to try for longer, since nothing goes on without it.
+        """
+        delivery: Delivery = self._enqueue(event, required=required).result()
         return delivery
 
-    def read(self, record_id: UUID) -> dict[str, Any] | None:
+    def read(self, record_id: UUID, *, required: bool = False) -> dict[str, Any] | None:
         """What the store knows of a record, as JSON, or None.
+
+        Args:
+            record_id: Which.
+            required: As for `confirm`.
 
         Raises:
             StorageUnavailable: if it cannot be asked.
         """
-        found: dict[str, Any] | None = self._enqueue(record_id).result()
+        found: dict[str, Any] | None = self._enqueue(record_id, required=required).result()
         return found
 
     def close(self) -> None:
@@ -83,7 +89,7 @@ class Recorder:
         if self._client is not None:
             self._client.close()
 
-    def _enqueue(self, what: dict[str, Any] | UUID) -> "Future[Any]":
+    def _enqueue(self, what: dict[str, Any] | UUID, *, required: bool = False) -> "Future[Any]":
         future: Future[Any] = Future()
         if self._client is None:
             future.set_result("disabled" if isinstance(what, dict) else None)
@@ -91,44 +97,45 @@ class Recorder:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
             self._thread.start()
-        self._queue.put((what, future))
+        self._queue.put(_Item(what, future, required))
         return future
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
-            items: list[tuple[dict[str, Any] | UUID, Future[Any]] | None] = [first]
+            items: list[_Item | None] = [first]
             while not self._queue.empty() and len(items) < _BATCH:
                 items.append(self._queue.get())
-            events = [item for item in items if item is not None and isinstance(item[0], dict)]
-            if events:
-                self._deliver([(event, future) for event, future in events if isinstance(event, dict)])
+            if events := [item for item in items if item is not None and isinstance(item.what, dict)]:
+                self._deliver(events)
             for item in items:
-                if item is not None and isinstance(item[0], UUID):
-                    self._answer(item[0], item[1])
+                if item is not None and isinstance(item.what, UUID):
+                    self._answer(item.what, item)
             if None in items:
                 return
 
-    def _answer(self, record_id: UUID, future: "Future[Any]") -> None:
+    def _answer(self, record_id: UUID, item: "_Item") -> None:
         assert self._client is not None
         try:
-            future.set_result(self._client.read(record_id, self._patience()))
+            item.future.set_result(self._client.read(record_id, self._patience([item])))
         except Exception as error:
-            future.set_exception(error if isinstance(error, StorageUnavailable) else StorageUnavailable(str(error)))
+            item.future.set_exception(
+                error if isinstance(error, StorageUnavailable) else StorageUnavailable(str(error))
+            )
 
-    def _deliver(self, items: "list[tuple[dict[str, Any], Future[Any]]]") -> None:
+    def _deliver(self, items: "list[_Item]") -> None:
         assert self._client is not None
         problems: list[str | None]
         try:
-            outcomes = self._client.post([event for event, _ in items], self._patience())
+            outcomes = self._client.post([item.what for item in items], self._patience(items))
             problems = [outcome.get("reason") if outcome["outcome"] == "refused" else None for outcome in outcomes]
             self._away = False
         except Exception as error:
             self._away = True
             problems = [str(error)] * len(items)
-        for (event, future), problem in zip(items, problems, strict=True):
+        for item, problem in zip(items, problems, strict=True):
             if problem is not None:
-                self._keep(event, problem)
-            future.set_result("stored" if problem is None else "deferred")
+                self._keep(item.what, problem)
+            item.future.set_result("stored" if problem is None else "deferred")
         if not self._away and not self._drained:
             self._drained = True
             drain(self._client, self._spool, most=_BATCH)
@@ -140,10 +147,18 @@ class Recorder:
             problem = f"{problem}; and the spool {self._spool.folder} cannot be written: {error}"
         self._log_line(json.dumps({"kubernaut_record": event, "not_stored": problem}, ensure_ascii=False))
 
-    def _patience(self) -> float:
-        if self._patient:
+    def _patience(self, items: "list[_Item]") -> float:
+        if any(item.required for item in items):
             return _PATIENCE
         return _BRIEFEST if self._away else _BRIEF
+
+
+class _Item(NamedTuple):
+    """What waits for the thread: an event, or the id of a record that is asked for."""
+
+    what: Any
+    future: "Future[Any]"
+    required: bool
 
 
 def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple[int, int]:

@@ -261,7 +261,7 @@ class Run:
         self.interrupts.check()
         with self.interrupts.shielded():
             event = self.witness.event(State.APPLYING, change=change, attempts=self._attempts or None)
-            delivery = self.recorder.confirm(event)
+            delivery = self.recorder.confirm(event, required=self.settings.require_record)
         if self.settings.require_record and delivery != "stored":
             raise RecordRequired(
                 f"nothing was applied: the record could not be stored at {self.settings.storage_url or 'no address'} "
@@ -281,7 +281,7 @@ class Run:
             return False
         self._asked = True
         try:
-            known = self.recorder.read(self.record_id)
+            known = self.recorder.read(self.record_id, required=self.settings.require_record)
         except StorageUnavailable as error:
             if self.settings.require_record:
                 raise RecordRequired(

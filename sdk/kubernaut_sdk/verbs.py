@@ -178,7 +178,7 @@ def _with_run(
 @contextmanager
 def _recorder(settings: Settings) -> Iterator[Recorder]:
     client = StorageClient(settings.storage_url, settings.storage_token_file) if settings.storage_url else None
-    recorder = Recorder(client, Spool(settings.spool), patient=settings.require_record)
+    recorder = Recorder(client, Spool(settings.spool))
     try:
         yield recorder
     finally:
