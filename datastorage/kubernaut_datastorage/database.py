@@ -6,6 +6,7 @@ power cut; and a long busy timeout, so that a second process on the same folder 
 
 import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from kubernaut_datastorage.schema import HEAD
 __all__ = ["StorageError", "open_sqlite", "reason"]
 
 BUSY_SECONDS = 60
+_MIGRATING = threading.Lock()
+"""Alembic keeps its migration context in a module, so that one thread at a time may use it."""
 
 
 class StorageError(Exception):
@@ -87,7 +90,8 @@ def _migrate(engine: sa.Engine) -> None:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            with _MIGRATING:
+                command.upgrade(config, "head")
         except CommandError:
             said = f"the database has schema {found}, and this version knows {HEAD}; use the Kubernaut that wrote it."
             raise StorageError(said) from None

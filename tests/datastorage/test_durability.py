@@ -8,12 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from kubernaut_datastorage import StorageError, embedded, serve
 from kubernaut_datastorage.database import open_sqlite
@@ -162,3 +164,13 @@ def test_serve_stops_gracefully(tmp_path: Path) -> None:
 
     assert process.wait(20) in {0, -signal.SIGTERM}
     process.stderr.close()
+
+
+def test_many_stores_can_be_opened_at_once_in_one_process(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        engines = list(pool.map(open_sqlite, [tmp_path / str(number) for number in range(8)]))
+
+    tables = [sorted(sa.inspect(engine).get_table_names()) for engine in engines]
+    for engine in engines:
+        engine.dispose()
+    assert tables == [["action_records", "alembic_version", "signals"]] * 8
