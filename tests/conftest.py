@@ -1,7 +1,9 @@
 """What several parts' tests need: an action image's program as a real process."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,10 @@ from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.times import rfc3339, utcnow
 
+ROOT = Path(__file__).parents[1]
 PROBES = Path(__file__).parent / "probe_actions.py"
+BASE = "kubernaut-test/base:bookworm"
+PARTS = ("argocd", "aws-cli", "kubectl")
 ZEROS = "0" * 64
 
 
@@ -158,3 +163,65 @@ def event() -> Callable[..., dict[str, Any]]:
         return {"id": str(mint()), "state": "succeeded", "at": rfc3339(utcnow()), "action_type": "a/b_c", **fields}
 
     return make
+
+
+def sh(*argv: str) -> str:
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr[-2000:] or done.stdout[-2000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def once(testrun_uid: str) -> Callable[[str, Callable[[], None]], None]:
+    """Does a piece of work once a test run, whichever worker comes first; the others wait for its end."""
+
+    def do(name: str, work: Callable[[], None]) -> None:
+        (ROOT / "build").mkdir(exist_ok=True)
+        with (ROOT / "build" / f".{name}").open("a+") as marker:
+            fcntl.flock(marker, fcntl.LOCK_EX)
+            marker.seek(0)
+            if marker.read() != testrun_uid:
+                work()
+                marker.truncate(0)
+                marker.write(testrun_uid)
+
+    return do
+
+
+@pytest.fixture(scope="session")
+def base(once: Callable[[str, Callable[[], None]], None]) -> str:
+    """A base for action images in the Docker engine, and build/wheels filled for its Python."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
+        pytest.skip("no Docker engine answers: `docker info` failed")
+    made = subprocess.run([str(ROOT / "tests" / "e2e" / "base-image"), "--check", BASE], capture_output=True, text=True)
+    if made.returncode == 3:
+        pytest.skip(made.stderr.strip())
+
+    def make() -> None:
+        sh(str(ROOT / "tests" / "e2e" / "base-image"), BASE)
+        program = "import sys; print(*sys.version_info[:2], sep='.')"
+        version = sh("docker", "run", "--rm", "--network=none", BASE, "python3", "-c", program)
+        sh("make", "wheels", f"IMAGE_PYTHON={version.strip()}")
+
+    once("base", make)
+    return BASE
+
+
+@pytest.fixture(scope="session")
+def images(base: str, once: Callable[[str, Callable[[], None]], None]) -> dict[str, str]:
+    """Part → image in the Docker engine, built from this tree by the Dockerfiles."""
+    if (kubectl := shutil.which("kubectl")) is None:
+        pytest.skip("no kubectl is here to put into the kubectl image")
+
+    def make() -> None:
+        context = ROOT / "build" / "kubectl"
+        context.mkdir(parents=True, exist_ok=True)
+        shutil.copy(kubectl, context / "kubectl")
+        (context / "Dockerfile").write_text("FROM scratch\nCOPY kubectl /kubectl\n")
+        sh("docker", "build", "--quiet", "--tag", "kubernaut-test/kubectl:1", str(context))
+        options = [f"BASE_IMAGE={base}", "TOOL_IMAGE=kubernaut-test/kubectl:1", "IMAGE_PREFIX=localhost/kubernaut"]
+        for part in PARTS:
+            sh("make", f"image-{part}", *(options if part == "kubectl" else [options[0], options[2]]))
+
+    once("images", make)
+    return {part: f"localhost/kubernaut/{part}:dev" for part in PARTS}

@@ -18,8 +18,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo"
-BASE = "kubernaut-test/base:bookworm"
-PARTS = ("argocd", "aws-cli", "kubectl")
 
 sys.path.insert(0, str(DEMO))
 
@@ -29,31 +27,6 @@ def sh(*argv: str, **options: Any) -> str:
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr[-2000:] or done.stdout[-2000:]}")
     return str(done.stdout)
-
-
-@pytest.fixture(scope="session")
-def images() -> dict[str, str]:
-    """Part → image in the Docker engine, built from this tree by the Dockerfiles."""
-    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
-        pytest.skip("no Docker engine answers: `docker info` failed")
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl is here to put into the kubectl image")
-    made = subprocess.run([str(Path(__file__).parent / "base-image"), BASE], capture_output=True, text=True)
-    if made.returncode == 3:
-        pytest.skip(made.stderr.strip())
-    assert made.returncode == 0, made.stderr
-    program = "import sys; print(*sys.version_info[:2], sep='.')"
-    version = sh("docker", "run", "--rm", "--network=none", BASE, "python3", "-c", program)
-    sh("make", "wheels", f"IMAGE_PYTHON={version.strip()}", cwd=ROOT)
-    context = ROOT / "build" / "kubectl"
-    context.mkdir(parents=True, exist_ok=True)
-    shutil.copy(shutil.which("kubectl") or "", context / "kubectl")
-    (context / "Dockerfile").write_text("FROM scratch\nCOPY kubectl /kubectl\n")
-    sh("docker", "build", "--quiet", "--tag", "kubernaut-test/kubectl:1", str(context))
-    options = [f"BASE_IMAGE={BASE}", "TOOL_IMAGE=kubernaut-test/kubectl:1", "IMAGE_PREFIX=localhost/kubernaut"]
-    for part in PARTS:
-        sh("make", f"image-{part}", *(options if part == "kubectl" else [options[0], options[2]]), cwd=ROOT)
-    return {part: f"localhost/kubernaut/{part}:dev" for part in PARTS}
 
 
 @pytest.fixture(scope="session")

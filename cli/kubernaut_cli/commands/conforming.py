@@ -1,0 +1,85 @@
+"""`kubernaut conform`: does this image keep the action contract?"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kubernaut_cli.conformance.checks import Check
+    from kubernaut_cli.conformance.spec import ImageSpec
+
+__all__ = ["conform"]
+
+
+@click.command()
+@click.argument("image", required=False)
+@click.option(
+    "--scenarios",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="How each action can be tried. By default conformance.yaml, where that is here.",
+)
+@click.option("--previous", metavar="IMAGE|FILE", help="An earlier image, or its spec.json; what broke since is told.")
+@click.option("-o", "output", type=click.Choice(["table", "json", "junit"]), default="table", show_default=True)
+@click.option("--list", "listed", is_flag=True, help="Only print the checks, with their reasons and fixes.")
+def conform(image: str | None, file: Path | None, previous: str | None, output: str, listed: bool) -> None:
+    """Examine the action image IMAGE from outside, whatever it is written in.
+
+    It is run in the local Docker engine as the generic Task runs it. Exit code: 0 it conforms, 1 a check failed, 2 the
+    image or a scenario cannot be used, 3 no Docker engine answers.
+    """
+    # libraries that `kubernaut --help` need not pay for
+    from rich.console import Console  # noqa: PLC0415
+
+    from kubernaut_cli.conformance import report  # noqa: PLC0415
+    from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
+    from kubernaut_cli.conformance.examine import examine  # noqa: PLC0415
+    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
+    from kubernaut_cli.conformance.scenario import read_scenarios  # noqa: PLC0415
+
+    if listed:
+        checks: list[Check[Any]] = [*IMAGE_CHECKS, *ACTION_CHECKS]
+        for check in checks:
+            click.echo(f"{check.name}\n  why  {check.reason}\n  fix  {check.fix}")
+        return
+    if image is None:
+        raise click.UsageError("name an IMAGE, such as ghcr.io/you/actions/yours@sha256:…, or --list the checks.")
+    if file is None and Path("conformance.yaml").is_file():
+        file = Path("conformance.yaml")
+    scenarios = read_scenarios(file) if file else []
+    examined = Image(image)
+    judgements = []
+    for judgement in examine(examined, scenarios, cwd=file.parent if file else None, previous=_earlier(previous)):
+        judgements.append(judgement)
+        if output == "table" and sys.stderr.isatty():
+            click.echo(f"{judgement.check.name} {judgement.outcome}", err=True)
+    match output:
+        case "json":
+            click.echo(report.as_json(image, judgements))
+        case "junit":
+            click.echo(report.as_junit(image, judgements), nl=False)
+        case _:
+            report.print_table(judgements, Console(highlight=False))
+            verdict = "conforms" if report.conforms(judgements) else "does not conform"
+            click.echo(f"{image} {verdict}: {report.summary(judgements)}.")
+    if not report.conforms(judgements):
+        sys.exit(1)
+
+
+def _earlier(previous: str | None) -> "ImageSpec | None":
+    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
+    from kubernaut_cli.conformance.spec import PATH, parse  # noqa: PLC0415
+    from kubernaut_sdk import InvalidInputs  # noqa: PLC0415
+
+    if previous is None:
+        return None
+    path = Path(previous)
+    content = path.read_bytes() if path.is_file() else Image(previous).read(PATH)
+    if content is None:
+        raise InvalidInputs(f"--previous {previous}: the image has no {PATH}.")
+    spec = parse(content)
+    if isinstance(spec, str):
+        raise InvalidInputs(f"--previous {previous}: {spec}.")
+    return spec

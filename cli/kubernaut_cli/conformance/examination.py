@@ -1,0 +1,431 @@
+"""The runs by which an image is examined; each is made once, when the first check asks for it."""
+
+import base64
+import json
+import shlex
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import quote, quote_plus
+from uuid import UUID
+
+from kubernaut_cli.conformance.gate import Gate, Mode
+from kubernaut_cli.conformance.image import Ended, Image, Mounts
+from kubernaut_cli.conformance.spec import PATH, ActionSpec, ImageSpec, parse
+from kubernaut_cli.conformance.traffic import Passed
+from kubernaut_cli.conformance.world import World
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.portable import dumps
+from kubernaut_sdk.storage import StorageClient
+from kubernaut_sdk.times import rfc3339, utcnow
+
+__all__ = ["ActionExamination", "ImageExamination", "Observation"]
+
+WORKFLOW = {"namespace": "conformance", "name": "conformance", "uid": "00000000-0000-7000-8000-000000000000"}
+_PAUSE = 0.6
+"""Seconds for which the store's answer is held after SIGTERM: time to do what should not be done any more."""
+_TIMEOUT = 1.0
+"""Seconds of the action's own time where it is to run out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What one run did.
+
+    Attributes:
+        what: The run, as a report tells it.
+        ended: The container's end.
+        events: What it told the store, as it came.
+        record: What the store made of it, or None.
+        record_id: The id it was given.
+        before: The world's state before it.
+        held: The world's state while the store's answer to `applying` was held back, where it was.
+        after: The world's state after it.
+        passed: The requests that it made to its target.
+        secrets: What must show nowhere.
+    """
+
+    what: str
+    ended: Ended
+    events: tuple[dict[str, Any], ...]
+    record: Mapping[str, Any] | None
+    record_id: str
+    before: str
+    held: str | None
+    after: str
+    passed: tuple[Passed, ...]
+    secrets: tuple[str, ...]
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        """The one JSON object of standard output, or None where it is something else."""
+        try:
+            value = json.loads(self.ended.stdout)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The result `error`; empty where there is none."""
+        try:
+            value = json.loads(self.ended.results.get("error") or "{}")
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def marked(self) -> list[dict[str, Any]]:
+        """The events that the log carries because they could not be sent."""
+        found = []
+        for line in self.ended.stderr.splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict) and isinstance(event := value.get("kubernaut_record"), dict):
+                found.append(event)
+        return found
+
+    @property
+    def writes(self) -> list[str]:
+        """The requests that could have changed something."""
+        return [request.told for request in self.passed if request.writes]
+
+    def leaks(self) -> Iterator[str]:
+        """The places where a secret shows."""
+        places = {
+            "standard output": self.ended.stdout,
+            "the log": self.ended.stderr,
+            **{f"the result {name}": text for name, text in self.ended.results.items()},
+            **{f"the event {event.get('state')}": json.dumps(event, ensure_ascii=False) for event in self.events},
+        }
+        for place, text in places.items():
+            for secret in self.secrets:
+                if any(form in text for form in _forms(secret)):
+                    yield place
+                    break
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret as it stands, and in the encodings it is likely to wear."""
+    raw = secret.encode()
+    forms = {
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        shlex.quote(secret).strip("'"),
+        raw.hex(),
+    }
+    for offset in range(3):
+        # the characters at either end hold bits of the neighbours, too
+        inner = (
+            base64.b64encode(b"\0" * offset + raw)
+            .decode()
+            .rstrip("=")[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
+        )
+        forms |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return forms
+
+
+@dataclass
+class ImageExamination:
+    """An image, with what it says of itself.
+
+    Args:
+        image: The image.
+        previous: What an earlier image of the same name said, where that is known.
+    """
+
+    image: Image
+    previous: ImageSpec | None = None
+
+    @cached_property
+    def offline(self) -> Ended:
+        """The verb `spec`, with no network, inputs or settings."""
+        return self.image.ask("spec")
+
+    @cached_property
+    def file(self) -> bytes | None:
+        """/kubernaut/spec.json."""
+        return self.image.read(PATH)
+
+    @cached_property
+    def spec(self) -> ImageSpec | str:
+        """What the image says of itself, or what is wrong with that."""
+        if self.offline.exit_code == 0:
+            return parse(self.offline.stdout)
+        return parse(self.file) if self.file is not None else "it says nothing"
+
+    @cached_property
+    def has_shell(self) -> bool:
+        """Whether there is a /bin/sh in it."""
+        return self.image.holds("/bin/sh")
+
+
+@dataclass
+class ActionExamination:
+    """One action of an image, in the world of a scenario, or in none.
+
+    Args:
+        image: The image.
+        spec: What it says of this action.
+        store: The address of a Data Storage Service.
+        world: Where its scenario takes place; None where there is no scenario.
+    """
+
+    image: Image
+    spec: ActionSpec
+    store: str
+    world: World | None = None
+    seen: list[Observation] = field(default_factory=list)
+    read_only: bool = True
+
+    def all_runs(self) -> list[Observation]:
+        """Every run of this action."""
+        names = "unknown_input missing_input planned dry first second stopped late alone required repeated elsewhere"
+        for name in names.split():
+            getattr(self, name)
+        return self.seen
+
+    @property
+    def works(self) -> bool:
+        """Whether the scenario's run changes the world, so that what it does can be judged."""
+        return self.first is not None and _worked(self.first)
+
+    @cached_property
+    def unknown_input(self) -> Observation:
+        """With an input that nobody knows, whose value holds a secret."""
+        canary = self.world.variables["canary"] if self.world else "no-secret"
+        encoded = base64.b64encode(canary.encode()).decode()
+        return self._observe("with an unknown input", {**self._inputs(), "no_such_input": f"{canary} {encoded}"})
+
+    @cached_property
+    def missing_input(self) -> Observation | None:
+        """Without one of the required inputs."""
+        required = self.spec.inputs.get("required", [])
+        if not required:
+            return None
+        return self._observe("with no inputs", {})
+
+    @cached_property
+    def planned(self) -> Observation | None:
+        """The verb `plan`."""
+        return self._in_world("of the verb plan", verb="plan")
+
+    @cached_property
+    def dry(self) -> Observation | None:
+        """A dry run."""
+        return self._in_world("with ACTION_DRY_RUN=true", ACTION_DRY_RUN="true")
+
+    @property
+    def first(self) -> Observation | None:
+        """As it is meant to run. Where a read-only root is in its way, it and all others run with a writable one."""
+        return self._twice[0]
+
+    @property
+    def second(self) -> Observation | None:
+        """Once more, in the world as the first run left it."""
+        return self._twice[1]
+
+    @cached_property
+    def _twice(self) -> tuple[Observation | None, Observation | None]:
+        first = self._in_world("of the scenario")
+        if first is not None and first.ended.exit_code != 0:
+            self.read_only = False
+            self.seen.remove(first)
+            first = self._in_world("of the scenario")
+            self.read_only = first is None or first.ended.exit_code != 0
+        if first is None or not _worked(first):
+            return first, None
+        return first, self._in_world("of the scenario once more", fresh=False)
+
+    @cached_property
+    def stopped(self) -> Observation | None:
+        """Told to stop while it waits for the store's word that it may begin to apply."""
+
+        def moment(gate: Gate, over: Event, look: Callable[[], None]) -> bool:
+            if not _reached(gate, over):
+                return False
+            look()
+            _later(gate, _PAUSE, over)
+            return True
+
+        return self._in_world("that SIGTERM stopped", mode="hold", moment=moment, DATA_STORAGE_POLICY="require")
+
+    @cached_property
+    def late(self) -> Observation | None:
+        """Out of time while it waits for the store's word that it may begin to apply."""
+
+        def moment(gate: Gate, over: Event, look: Callable[[], None]) -> bool:
+            if _reached(gate, over):
+                look()
+                _later(gate, _TIMEOUT + 0.5, over)
+            return False
+
+        return self._in_world(
+            f"with ACTION_TIMEOUT={_TIMEOUT:.0f}s",
+            mode="hold",
+            moment=moment,
+            DATA_STORAGE_POLICY="require",
+            ACTION_TIMEOUT=f"{_TIMEOUT:.0f}s",
+        )
+
+    @cached_property
+    def alone(self) -> Observation | None:
+        """With Data Storage out of reach, which may be."""
+        return self._in_world("with Data Storage out of reach", DATA_STORAGE_URL=_nobody())
+
+    @cached_property
+    def required(self) -> Observation | None:
+        """With Data Storage out of reach, which must not be."""
+        return self._in_world(
+            "with Data Storage out of reach and DATA_STORAGE_POLICY=require",
+            DATA_STORAGE_URL=_nobody(),
+            DATA_STORAGE_POLICY="require",
+        )
+
+    @cached_property
+    def repeated(self) -> Observation | None:
+        """With a store that gets everything twice, since the first answer was lost."""
+        return self._in_world("whose events came twice", mode="repeat")
+
+    @cached_property
+    def elsewhere(self) -> Observation | None:
+        """The pod is made again under the same name after another one had done it; only where that must not repeat."""
+        if self.spec.idempotent or not self.works:
+            return None
+        record_id = str(mint())
+        pod = {"name": "conformance-pod", "uid": "11111111-1111-4111-8111-111111111111"}
+        event = {
+            "id": record_id,
+            "attempt": 0,
+            "at": rfc3339(utcnow()),
+            "action_type": self.spec.action_type,
+            "pod": pod,
+        }
+        client = StorageClient(self.store)
+        client.post([{**event, "state": "applying"}, {**event, "state": "succeeded"}], 10)
+        client.close()
+        return self._in_world("of a pod made again after another had applied", record_id=record_id)
+
+    def _inputs(self) -> dict[str, Any]:
+        if self.world is not None:
+            self.world.fresh()
+            return self.world.inputs()
+        return next(iter(self.spec.examples), {})
+
+    def _in_world(self, what: str, *, fresh: bool = True, **options: Any) -> Observation | None:
+        if self.world is None:
+            return None
+        if fresh:
+            self.world.fresh()
+        return self._observe(what, self.world.inputs(), **options)
+
+    def _observe(
+        self,
+        what: str,
+        inputs: dict[str, Any],
+        *,
+        verb: str = "run",
+        mode: Mode = "pass",
+        moment: Callable[[Gate, Event, Callable[[], None]], bool] | None = None,
+        record_id: str | None = None,
+        **env: str,
+    ) -> Observation:
+        record_id = record_id or str(mint())
+        world = self.world
+        gate = Gate(self.store, mode)
+        before, passed_before = (world.state(), len(world.passed())) if world else ("", 0)
+        held: list[str] = []
+
+        def stop_when(over: Event) -> bool:
+            assert moment is not None
+            return moment(gate, over, lambda: held.append(world.state() if world else ""))
+
+        try:
+            ended = self.image.run(
+                [verb],
+                {**self._contract(inputs, record_id, gate.url), **(world.env() if world else {}), **env},
+                world.mounts() if world else Mounts(),
+                read_only=self.read_only,
+                stop_when=stop_when if moment else None,
+            )
+        finally:
+            gate.close()
+        observation = Observation(
+            what=what,
+            ended=ended,
+            events=tuple(gate.events),
+            record=self._record(record_id),
+            record_id=record_id,
+            before=before,
+            held=held[0] if held else None,
+            after=world.state() if world else "",
+            passed=tuple(world.passed()[passed_before:]) if world else (),
+            secrets=tuple(text for text in world.secrets().values() if len(text) >= 8) if world else (),
+        )
+        self.seen.append(observation)
+        return observation
+
+    def _contract(self, inputs: dict[str, Any], record_id: str, store: str) -> dict[str, str]:
+        """The environment that the generic Task gives."""
+        return {
+            "ACTION_TYPE": self.spec.action_type,
+            "ACTION_INPUTS": dumps(inputs),
+            "ACTION_DRY_RUN": "false",
+            "ACTION_TIMEOUT": "45s",
+            "ACTION_RETRIES": "0",
+            "ACTION_RECORD_ID": record_id,
+            "ACTION_CONTEXT": dumps({"workflow": WORKFLOW, "step": "conformance"}),
+            "DATA_STORAGE_URL": store,
+            "DATA_STORAGE_POLICY": "best-effort",
+            "RESULTS_DIR": "/tekton/results",
+            "SECRETS_DIR": "/kubernaut/secrets",
+            "WORKSPACE_PATH": "/tmp",  # noqa: S108 – the container's own
+            "HOME": "/tmp/home",  # noqa: S108
+            "TMPDIR": "/tmp",  # noqa: S108
+            "POD_NAME": "conformance-pod",
+            "POD_UID": "22222222-2222-4222-8222-222222222222",
+            "TASKRUN_NAME": "conformance",
+            "PIPELINERUN_NAME": "conformance",
+        }
+
+    def _record(self, record_id: str) -> Mapping[str, Any] | None:
+        client = StorageClient(self.store)
+        try:
+            return client.read(UUID(record_id), 10)
+        finally:
+            client.close()
+
+
+def _worked(run: Observation) -> bool:
+    return run.ended.exit_code == 0 and run.before != run.after
+
+
+def _reached(gate: Gate, over: Event) -> bool:
+    while not over.is_set():
+        if gate.reached.wait(0.02):
+            return True
+    return False
+
+
+def _later(gate: Gate, seconds: float, over: Event) -> None:
+    def release() -> None:
+        over.wait(seconds)
+        gate.release.set()
+
+    Thread(target=release, daemon=True).start()
+
+
+def _nobody() -> str:
+    """The address of a server that is not there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"

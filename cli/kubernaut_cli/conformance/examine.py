@@ -1,0 +1,91 @@
+"""Examining an image: every check, of the image and of each of its actions."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement, judge
+from kubernaut_cli.conformance.examination import ActionExamination, ImageExamination
+from kubernaut_cli.conformance.image import Image
+from kubernaut_cli.conformance.scenario import Scenario
+from kubernaut_cli.conformance.spec import ActionSpec, ImageSpec
+from kubernaut_cli.conformance.world import made
+from kubernaut_sdk import InvalidInputs
+
+__all__ = ["examine"]
+
+
+def examine(
+    image: Image,
+    scenarios: Sequence[Scenario] = (),
+    *,
+    cwd: Path | None = None,
+    previous: ImageSpec | None = None,
+    jobs: int = 4,
+) -> Iterator[Judgement]:
+    """Every judgement, as soon as it is known.
+
+    An action without a scenario is examined only as far as its inputs go.
+
+    Args:
+        image: What is examined.
+        scenarios: How its actions can be tried.
+        cwd: Where the scenarios' commands run.
+        previous: What an earlier image of the same name said of itself.
+        jobs: How many scenarios take place at once.
+
+    Raises:
+        InvalidInputs: if a scenario cannot take place.
+    """
+    whole = ImageExamination(image, previous)
+    actions = whole.spec.actions if isinstance(whole.spec, ImageSpec) else []
+    _require_known(scenarios, actions)
+    for check in IMAGE_CHECKS:
+        yield judge(check, whole, "image")
+    tries: list[tuple[ActionSpec, Scenario | None]] = []
+    for action in actions:
+        tries += [(action, item) for item in scenarios if item.action == action.action_type] or [(action, None)]
+
+    with _store() as store, ThreadPoolExecutor(jobs) as pool:
+
+        def judgements(action: ActionSpec, scenario: Scenario | None) -> list[Judgement]:
+            title = scenario.title if scenario else action.action_type
+            with _examination(image, action, store, scenario, cwd or Path.cwd()) as examination:
+                return [judge(check, examination, title) for check in ACTION_CHECKS]
+
+        for found in pool.map(judgements, *zip(*tries, strict=True)) if tries else ():
+            yield from found
+
+
+@contextmanager
+def _examination(
+    image: Image, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
+) -> Iterator[ActionExamination]:
+    with ExitStack() as stack:
+        world = None
+        if scenario is not None:
+            # what containers wrote there may belong to another user
+            temporary = tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(temporary))
+            folder.chmod(0o755)
+            world = stack.enter_context(made(scenario, cwd, folder))
+        examination = ActionExamination(image, action, store, world)
+        _ = examination.first  # it tells whether the others need a writable root
+        yield examination
+
+
+@contextmanager
+def _store() -> Iterator[str]:
+    from kubernaut_datastorage import embedded  # noqa: PLC0415 – half a second of libraries
+
+    with tempfile.TemporaryDirectory(prefix="kubernaut-conform-") as folder, embedded(Path(folder)) as service:
+        yield service.url
+
+
+def _require_known(scenarios: Sequence[Scenario], actions: Sequence[ActionSpec]) -> None:
+    known = [action.action_type for action in actions]
+    for scenario in scenarios:
+        if actions and scenario.action not in known:
+            raise InvalidInputs(f"a scenario is of {scenario.action}; the image has {', '.join(known)}.")

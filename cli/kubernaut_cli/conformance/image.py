@@ -1,0 +1,253 @@
+"""An action image in the Docker engine: what it says of itself, and its runs, confined as the generic Task does it."""
+
+import io
+import json
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests.exceptions import RequestException
+
+from kubernaut_sdk import InvalidInputs, PreconditionFailed
+
+__all__ = ["Ended", "Image", "Mounts"]
+
+USER = 65532
+LONGEST = 60.0
+"""Seconds after which a container is killed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A container that has ended.
+
+    Attributes:
+        exit_code: Its own, or 137 where it had to be killed.
+        stdout: What it wrote to standard output.
+        stderr: What it wrote to standard error.
+        results: Result file → content.
+        after_signal: Seconds from SIGTERM to its end, where it was signalled.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    results: Mapping[str, str]
+    after_signal: float | None = None
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """Folders and files of this machine that a container sees.
+
+    Attributes:
+        secrets: At /kubernaut/secrets, read-only.
+        world: At /world.
+        kubeconfig: At /kubernaut/kubeconfig, read-only.
+    """
+
+    secrets: Path | None = None
+    world: Path | None = None
+    kubeconfig: Path | None = None
+
+
+class Image:
+    """An image by name, id or digest. One that is not in the engine is pulled.
+
+    Args:
+        name: As `docker run` takes it.
+
+    Raises:
+        PreconditionFailed: if no Docker engine answers.
+        InvalidInputs: if there is no such image.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        try:
+            self._engine = docker.from_env(timeout=120)
+            self._engine.ping()
+        except DockerException as error:
+            raise PreconditionFailed(
+                f"no Docker engine answers ({error}); start one, or set DOCKER_HOST.", reason="NoDocker"
+            ) from None
+        try:
+            self._image = self._engine.images.get(name)
+        except ImageNotFound:
+            try:
+                self._image = self._engine.images.pull(name)
+            except DockerException as error:
+                raise InvalidInputs(f"image {name}: neither here nor to be pulled: {_said(error)}.") from None
+        except DockerException as error:
+            raise InvalidInputs(f"image {name}: {_said(error)}.") from None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its OCI labels."""
+        return dict(self._image.labels or {})
+
+    @property
+    def user(self) -> str:
+        """The user it names for itself; empty where it names none, which is root."""
+        return str(self._image.attrs.get("Config", {}).get("User") or "")
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file of the image, which is not run for this, or None."""
+        with self._created(command=["-"]) as container:
+            try:
+                stream, _ = container.get_archive(path)
+            except NotFound:
+                return None
+            archive = tarfile.open(fileobj=io.BytesIO(b"".join(stream)))  # noqa: SIM115 – in memory
+            member = archive.next()
+            file = archive.extractfile(member) if member is not None and member.isfile() else None
+            return file.read() if file is not None else None
+
+    def holds(self, path: str) -> bool:
+        """Whether there is such a file, folder or link in it."""
+        with self._created(command=["-"]) as container, suppress(NotFound):
+            container.get_archive(path)
+            return True
+        return False
+
+    def ask(self, *verb: str) -> Ended:
+        """Runs a verb with no network, no inputs and no settings."""
+        with self._created(command=list(verb), network="none") as container:
+            return _ended(container, None)
+
+    def run(
+        self,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        mounts: Mounts,
+        *,
+        read_only: bool = True,
+        stop_when: Callable[[Event], bool] | None = None,
+    ) -> Ended:
+        """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results.
+
+        The container shares this machine's network, so that it reaches what listens on loopback.
+
+        Args:
+            args: After `kubernaut-action`.
+            env: Its whole environment.
+            mounts: What it sees of this machine.
+            read_only: Whether its root is.
+            stop_when: Called in a thread of its own with an event that is set when the container has ended. Where
+                it answers True, the container is sent SIGTERM.
+        """
+        with tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True) as folder:
+            results = Path(folder)
+            results.chmod(0o777)
+            volumes = {str(results): {"bind": "/tekton/results", "mode": "rw"}}
+            for path, place, mode in (
+                (mounts.secrets, "/kubernaut/secrets", "ro"),
+                (mounts.world, "/world", "rw"),
+                (mounts.kubeconfig, "/kubernaut/kubeconfig", "ro"),
+            ):
+                if path is not None:
+                    volumes[str(path)] = {"bind": place, "mode": mode}
+            with self._created(
+                command=list(args), env=env, volumes=volumes, network="host", read_only=read_only
+            ) as container:
+                return _ended(container, results, stop_when)
+
+    @contextmanager
+    def _created(
+        self,
+        *,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        volumes: Mapping[str, Any] | None = None,
+        network: str = "none",
+        read_only: bool = True,
+    ) -> Iterator[Any]:
+        try:
+            container = self._engine.containers.create(
+                self._image.id,
+                command=list(command),
+                entrypoint=["kubernaut-action"],
+                environment=dict(env or {}),
+                user=f"{USER}:{USER}",
+                read_only=read_only,
+                tmpfs={"/tmp": f"rw,nosuid,nodev,size=256m,uid={USER},gid={USER},mode=0700"},  # noqa: S108
+                volumes=dict(volumes or {}),
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                mem_limit="512m",
+                network_mode=network,
+            )
+        except DockerException as error:
+            raise PreconditionFailed(f"the Docker engine makes no container of {self.name}: {_said(error)}.") from None
+        try:
+            yield container
+        finally:
+            with suppress(APIError):
+                container.remove(force=True)
+
+
+def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bool] | None = None) -> Ended:
+    over = Event()
+    stopper = _Stopper(container, stop_when, over) if stop_when else None
+    try:
+        container.start()
+    except APIError as error:
+        # no such program, or one that cannot be started: to the kubelet an exit code as well
+        return Ended(127, "", f"the container could not be started: {_said(error)}", {})
+    if stopper:
+        stopper.start()
+    try:
+        code = int(container.wait(timeout=LONGEST)["StatusCode"])
+    except RequestException:
+        container.kill()
+        code = 137
+    over.set()
+    after = stopper.since_signal() if stopper else None
+    return Ended(
+        code,
+        container.logs(stdout=True, stderr=False).decode("utf-8", "replace"),
+        container.logs(stdout=False, stderr=True).decode("utf-8", "replace"),
+        {
+            path.name: path.read_text(encoding="utf-8", errors="replace")
+            for path in (results.iterdir() if results else ())
+            if path.is_file() and not path.name.startswith(".")
+        },
+        after,
+    )
+
+
+class _Stopper(Thread):
+    """Sends SIGTERM when it is told that the moment has come."""
+
+    def __init__(self, container: Any, stop_when: Callable[[Event], bool], over: Event) -> None:
+        super().__init__(name="stopper", daemon=True)
+        self._container, self._stop_when, self._over = container, stop_when, over
+        self._at: float | None = None
+
+    def run(self) -> None:
+        if self._stop_when(self._over):
+            self._at = time.monotonic()
+            with suppress(APIError):  # it has just ended
+                self._container.kill(signal="SIGTERM")
+
+    def since_signal(self) -> float | None:
+        """Seconds since the signal, if one was sent."""
+        self.join(5)
+        return None if self._at is None else time.monotonic() - self._at
+
+
+def _said(error: Exception) -> str:
+    """What the engine said, in one line."""
+    text = str(getattr(error, "explanation", None) or error)
+    with suppress(ValueError):
+        document = json.loads(text)
+        text = document.get("message", text) if isinstance(document, dict) else text
+    return " ".join(text.split()).rstrip(".")
