@@ -1,5 +1,7 @@
 """Actions that do as they are told, to see what the SDK makes of it. Loaded by ACTION_MODULES."""
 
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +82,7 @@ class Behaviour(Inputs):
 behave = Action("probe/do_thing", idempotent=False, tools=["sleep"])
 
 
-def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:
+def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:  # noqa: C901 – a table of cases
     if inputs.where != here:
         return
     if inputs.marks:
@@ -98,10 +100,18 @@ def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:
         case "short-tool":
             ctx.run(["sleep", "1"])
             ctx.run(["sleep", "300"])
+        case "tool":
+            ctx.log.info("%s", next(line for line in ctx.run(["env"]).stdout.splitlines() if "TRACEPARENT" in line))
         case "missing-tool":
             ctx.run(["no-such-tool-anywhere"])
-        case "print":
+        case "log":
             ctx.log.info("token %s", inputs.token.get_secret_value())
+        case "print":
+            token = inputs.token.get_secret_value()
+            for stream in (sys.stdout, sys.stderr):
+                print("token", token[:4], end="", sep="=", file=stream, flush=True)
+                print(token[4:], file=stream)
+            subprocess.run(["echo", "by hand"], check=True)
 
 
 @behave.plan

@@ -12,6 +12,7 @@ from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.tools import Completed, run_tool
+from kubernaut_sdk.tracing import Tracing
 
 __all__ = ["Context"]
 
@@ -28,7 +29,9 @@ class Context:
         log: A logger; what it prints is masked.
     """
 
-    def __init__(self, settings: Settings, record_id: UUID, interrupts: Interrupts, masker: Masker) -> None:
+    def __init__(
+        self, settings: Settings, record_id: UUID, interrupts: Interrupts, masker: Masker, tracing: Tracing
+    ) -> None:
         self.record_id = record_id
         self.dry_run = settings.dry_run
         self.attempt = 0
@@ -37,6 +40,7 @@ class Context:
         self._secrets_dir = settings.secrets_dir
         self._interrupts = interrupts
         self._masker = masker
+        self._tracing = tracing
 
     def run(
         self,
@@ -63,7 +67,10 @@ class Context:
             DeadlineExceeded: if the action's time is over.
         """
         self._interrupts.check()
-        completed = run_tool(argv, stdin=stdin, env=env, cwd=cwd, mask=self._masker.text)
+        with self._tracing.span(Path(argv[0]).name) as span:
+            env = {**span.env, **(env or {})}
+            completed = run_tool(argv, stdin=stdin, env=env, cwd=cwd, mask=self._masker.text)
+            span.tell({"process.executable.name": Path(argv[0]).name, "process.exit.code": completed.exit_code})
         self.log.info(
             "ran %s",
             " ".join(argv[:2]),

@@ -36,7 +36,8 @@ class Interrupts:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """While this lasts, signals are heard."""
+        """While this lasts, signals are heard; they are raised from `open` on."""
+        self._shields += 1
         handlers = {
             number: signal.signal(number, handler)
             for number, handler in (
@@ -47,11 +48,17 @@ class Interrupts:
         }
         self._arm(self.deadline)
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # what came before is heard now
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+    def open(self) -> None:
+        """From now on there is somebody to catch what is raised; what came before comes now."""
+        self._shields -= 1
+        self.check()
 
     @contextmanager
     def shielded(self) -> Iterator[None]:

@@ -1,14 +1,18 @@
 """Logs on standard error: JSON lines for machines, plain and coloured lines where a person looks on. Always masked."""
 
+import io
 import json
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO
 
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["configure", "logger"]
+__all__ = ["configure", "diverted", "logger"]
 
 logger = logging.getLogger("kubernaut.action")
 
@@ -46,7 +50,7 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
 
     Args:
         masker: What hides secrets; those it learns later are hidden from then on.
-        common: Fields of every line, such as the action type and the record id.
+        common: Fields of every line, such as the action type and the record id; what is added later counts from then.
         stream: Instead of standard error.
     """
     stream = stream or sys.stderr
@@ -56,3 +60,48 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
     root.handlers[:] = [handler]
     root.propagate = False
     root.setLevel(logging.INFO)
+
+
+@contextmanager
+def diverted(masker: Masker) -> Iterator[None]:
+    """While this lasts, what the action prints goes to standard error, masked: standard output is the verb's own.
+
+    So does what programs print that the action starts without `Context.run`; that cannot be masked.
+    """
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    lines = _MaskedLines(masker, sys.stderr)
+    try:
+        with redirect_stdout(lines), redirect_stderr(lines):
+            yield
+    finally:
+        lines.close()
+        os.dup2(ours, 1)
+        os.close(ours)
+
+
+class _MaskedLines(io.TextIOBase):
+    """Passes whole lines on, so that no secret slips through in two writes."""
+
+    def __init__(self, masker: Masker, stream: TextIO) -> None:
+        self._masker, self._stream = masker, stream
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        whole, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline:
+            self._pass(whole + newline)
+        return len(text)
+
+    def close(self) -> None:
+        if not self.closed and self._rest:
+            self._pass(self._rest + "\n")
+        super().close()
+
+    def _pass(self, text: str) -> None:
+        self._stream.write(self._masker.text(text))
+        self._stream.flush()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kubernaut_sdk import ids
-from kubernaut_sdk.errors import ActionError
+from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.recorder import Delivery, Recorder
 from kubernaut_sdk.results import Results, write
@@ -14,7 +14,7 @@ from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.states import Change, Error, State
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["Outcome", "refuse"]
+__all__ = ["Outcome", "refuse", "state_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,19 @@ class Outcome:
         }
 
 
+def state_of(problem: ActionError) -> State:
+    """The state in which a step ends by an error."""
+    match problem:
+        case Cancelled():
+            return State.CANCELLED
+        case DeadlineExceeded():
+            return State.TIMED_OUT
+        case _:
+            return State.FAILED
+
+
 def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder | None) -> Outcome:
-    """Ends an execution that has no action to run: what was asked for is unknown or unreadable.
+    """Ends an execution that has no action to run: what was asked for is unknown or unreadable, or it ended before.
 
     Args:
         problem: Why.
@@ -58,7 +69,7 @@ def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder |
         recorder: Tells the record, where there is one.
     """
     record_id = (settings.record_id or ids.mint()) if settings else None
-    error = problem.error()
+    state, error = state_of(problem), problem.error()
     delivery: Delivery = "disabled"
     logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
     if settings and recorder and record_id:
@@ -70,15 +81,15 @@ def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder |
             "changed": False,
             "finished_at": now,
         }
-        event = {"id": str(record_id), "attempt": 0, "state": State.FAILED.value, "at": now, **known}
+        event = {"id": str(record_id), "attempt": 0, "state": state.value, "at": now, **known}
         event = {name: value for name, value in event.items() if value is not None}
         delivery = recorder.confirm(event)
-    results = Results(status=State.FAILED, changed=False, record_id=record_id, record_status=delivery, error=error)
+    results = Results(status=state, changed=False, record_id=record_id, record_status=delivery, error=error)
     folder = settings.results_dir if settings else os.environ.get("RESULTS_DIR")
     write(results, Path(folder) if folder else None)
     return Outcome(
         action_type=settings.action_type if settings else None,
-        status=State.FAILED,
+        status=state,
         changed=False,
         error=error,
         record_id=str(record_id) if record_id else None,

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -47,7 +48,7 @@ class Recorder:
     ) -> None:
         self._client = client
         self._spool = spool
-        self._log_line = log_line or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._log_line = log_line or partial(print, file=sys.stderr, flush=True)
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._away = False
         self._drained = False

@@ -16,8 +16,6 @@ from kubernaut_sdk.action import Action
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import (
     ActionError,
-    Cancelled,
-    DeadlineExceeded,
     Failed,
     PreconditionFailed,
     RecordRequired,
@@ -28,12 +26,13 @@ from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, Result
-from kubernaut_sdk.outcome import Outcome
+from kubernaut_sdk.outcome import Outcome, state_of
 from kubernaut_sdk.recorder import Delivery, Recorder
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.states import RANK, Change, Error, State, same
 from kubernaut_sdk.storage import StorageUnavailable
 from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.tracing import Tracing
 from kubernaut_sdk.witness import Witness
 
 __all__ = ["Run"]
@@ -54,6 +53,7 @@ class Run:
         interrupts: Already installed.
         masker: Knows the mounted secrets already.
         recorder: Delivers this run's events.
+        tracing: Makes its spans.
     """
 
     action: Action
@@ -61,11 +61,12 @@ class Run:
     interrupts: Interrupts
     masker: Masker
     recorder: Recorder
+    tracing: Tracing = field(default_factory=Tracing)
     started_at: datetime = field(default_factory=utcnow)
 
     def __post_init__(self) -> None:
         self.record_id = self.settings.record_id or ids.mint()
-        self.context = Context(self.settings, self.record_id, self.interrupts, self.masker)
+        self.context = Context(self.settings, self.record_id, self.interrupts, self.masker, self.tracing)
         self.witness = Witness(self.action, self.settings, self.masker, self.context, self.record_id)
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
@@ -96,7 +97,10 @@ class Run:
                 self.witness.write(
                     State.FAILED, Error(code=1, reason="Interrupted", message="the step was interrupted.")
                 )
-            status, result = work()
+            with self.tracing.span(
+                self.action.action_type, {"kubernaut.record.id": str(self.record_id), "kubernaut.dry_run": dry}
+            ):
+                status, result = work()
             self.interrupts.close()
             output = self.witness.output(result, self._change)
         except ActionError as problem:
@@ -114,13 +118,7 @@ class Run:
         error = problem.error()
         if self._changed is not False and problem.may_have_changed is False:
             error = replace(error, code=Failed.exit_code)
-        match problem:
-            case Cancelled():
-                return State.CANCELLED, error
-            case DeadlineExceeded():
-                return State.TIMED_OUT, error
-            case _:
-                return State.FAILED, error
+        return state_of(problem), error
 
     def _end(
         self, status: State, error: Error | None, output: dict[str, Any] | None, *, record: bool, dry: bool
@@ -227,7 +225,7 @@ class Run:
         if dry:
             return State.PLANNED, None
         self._announce(self._change)
-        self._apply(self.action.undo_function, inputs, change)
+        self._apply(self.action.undo_function, inputs, change, "undo")
         self._changed = True
         self.interrupts.check()
         return State.SUCCEEDED, None
@@ -235,17 +233,20 @@ class Run:
     def _plan(self, inputs: Inputs) -> Change:
         assert self.action.plan_function is not None
         try:
-            change = self.action.plan_function(self.context, inputs)
+            with self.tracing.span("plan"):
+                change = self.action.plan_function(self.context, inputs)
         finally:
             self.interrupts.check()
         if not isinstance(change, Change):
             raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
         return change
 
-    def _apply(self, function: Callable[..., Any] | None, inputs: Inputs, change: Change) -> Result | None:
+    def _apply(
+        self, function: Callable[..., Any] | None, inputs: Inputs, change: Change, name: str = "apply"
+    ) -> Result | None:
         assert function is not None
         self._changed = None
-        with self.interrupts.applying():
+        with self.interrupts.applying(), self.tracing.span(name):
             try:
                 result = function(self.context, inputs, change)
             except Exception:
@@ -305,9 +306,11 @@ class Run:
         return True
 
     def _verify(self, inputs: Inputs, change: Change) -> None:
-        verify = self.action.verify_function
-        if verify is None:
-            return
+        if self.action.verify_function is not None:
+            with self.tracing.span("verify"):
+                self._await_goal(self.action.verify_function, inputs, change)
+
+    def _await_goal(self, verify: Callable[..., bool | str], inputs: Inputs, change: Change) -> None:
         # what is missing is worth more than that the time was over, so this wait ends a little before that
         within = min(self.action.verify_within.total_seconds(), self.interrupts.remaining() - _VERIFY_MARGIN)
         deadline = time.monotonic() + within

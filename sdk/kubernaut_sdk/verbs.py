@@ -28,6 +28,7 @@ from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import Change
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
+from kubernaut_sdk.tracing import Tracing
 
 __all__ = ["program"]
 
@@ -101,10 +102,11 @@ def check(action_type: str | None, **sources: Any) -> None:
     settings = replace(settings, action_type=action_type or settings.action_type)
     logs.configure(masker, {})
     interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
-    with interrupts.installed():
+    with interrupts.installed(), logs.diverted(masker):
+        interrupts.open()
         _learn_secrets(settings, masker)
         action = _find(settings)
-        context = Context(settings, settings.record_id or mint(), interrupts, masker)
+        context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
         checks = look(action, context, _parser(action, settings, masker, sources))
     rows = [{"name": check.name, "ok": check.problem is None, "problem": check.problem} for check in checks]
     code = next((check.exit_code for check in checks if check.problem), 0)
@@ -144,8 +146,8 @@ def _with_run(
     quiet: bool = False,
 ) -> tuple[Outcome, Masker]:
     """Sets up one execution from environment and command line, and does the work with it."""
-    masker = Masker()
-    logs.configure(masker, {})
+    masker, about = Masker(), dict[str, Any]()
+    logs.configure(masker, about)
     try:
         settings = Settings.from_env()
     except InvalidInputs as error:
@@ -159,20 +161,20 @@ def _with_run(
         storage_url=None if quiet else settings.storage_url,
     )
     interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
-    with interrupts.installed(), _recorder(settings) as recorder:
+    with interrupts.installed(), _recorder(settings) as recorder, logs.diverted(masker):
         try:
+            interrupts.open()
             _learn_secrets(settings, masker)
             action = _find(settings)
+            tracing = Tracing(masker.text)
+            run = Run(action, settings, interrupts, masker, recorder, tracing)
+            about |= {"action_type": action.action_type, "record_id": str(run.record_id)}
+            outcome = work(run, _parser(action, settings, masker, sources))
+            tracing.close()
         except ActionError as error:
             interrupts.close()
-            return refuse(error, settings, recorder), masker
-        run = Run(action, settings, interrupts, masker, recorder)
-        logs.configure(masker, {"action_type": action.action_type, "record_id": str(run.record_id)})
-        try:
-            return work(run, _parser(action, settings, masker, sources)), masker
-        except ActionError as error:
-            interrupts.close()
-            return refuse(error, settings, recorder), masker
+            outcome = refuse(error, settings, recorder)
+        return outcome, masker
 
 
 @contextmanager

@@ -100,13 +100,14 @@ def test_a_secret_is_nowhere(action: Any, tmp_path: Path, closed_port: str) -> N
 
 
 def test_a_secret_input_is_masked_in_logs_and_tracebacks(action: Any, closed_port: str) -> None:
-    for how in ("print", "crash"):
+    for how in ("log", "print", "crash"):
         ended = action.run(
             "run", "probe/do_thing", "-p", "token=hunter22", "-p", f"how={how}", DATA_STORAGE_URL=closed_port
         )
         everything = [ended.stdout, ended.stderr, *ended.results.values(), *map(json.dumps, action.kept())]
         assert all("hunter22" not in place for place in everything)
         assert "***" in ended.stderr
+        assert ended.document["status"] == ("failed" if how == "crash" else "succeeded")
 
 
 def test_out_of_reach_the_events_are_spooled_and_marked_in_the_log(
