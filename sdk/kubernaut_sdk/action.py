@@ -70,6 +70,9 @@ class Action:
         self.target_function: Callable[..., ObjectRef | str | None] | None = None
         self.check_function: Callable[..., dict[str, str | None]] | None = None
 
+    def __repr__(self) -> str:
+        return f"Action({self.action_type!r})"
+
     def plan(self, function: Plan) -> Plan:
         """Registers `plan(ctx, inputs) -> Change`. Its docstring is the action's description."""
         self.inputs_model = self._inputs_of(function)

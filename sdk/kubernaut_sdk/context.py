@@ -1,8 +1,7 @@
 """What an action's functions are handed: the tools, secrets, log and time of this one execution."""
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -27,6 +26,7 @@ class Context:
         attempt: 0 for the first try within this container.
         workspace: A folder for scratch files.
         log: A logger; what it prints is masked.
+        tool_runner: What `run` runs tools by; tests may put another in its place (`kubernaut_sdk.testing`).
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Context:
         self._interrupts = interrupts
         self._masker = masker
         self._tracing = tracing
+        self.tool_runner: Callable[..., Completed] = run_tool
 
     def run(
         self,
@@ -69,7 +70,7 @@ class Context:
         self._interrupts.check()
         with self._tracing.span(Path(argv[0]).name) as span:
             env = {**span.env, **(env or {})}
-            completed = run_tool(argv, stdin=stdin, env=env, cwd=cwd, mask=self._masker.text)
+            completed = self.tool_runner(argv, stdin=stdin, env=env, cwd=cwd, mask=self._masker.text)
             span.tell({"process.executable.name": Path(argv[0]).name, "process.exit.code": completed.exit_code})
         self.log.info(
             "ran %s",
@@ -110,6 +111,4 @@ class Context:
 
     def sleep(self, seconds: float) -> None:
         """Waits; a cancel or the deadline ends the wait."""
-        self._interrupts.check()
-        time.sleep(seconds)
-        self._interrupts.check()
+        self._interrupts.sleep(seconds)

@@ -11,24 +11,37 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded
 
-__all__ = ["GRACE", "Interrupts"]
+__all__ = ["GRACE", "Clock", "Interrupts"]
 
 GRACE = 15.0
 """Seconds that a running tool may still take after SIGTERM."""
+
+
+class Clock(Protocol):
+    """What the module `time` is to a waiting action."""
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Waits."""
 
 
 class Interrupts:
     """Turns SIGTERM, SIGINT and the deadline's SIGALRM into exceptions.
 
     Args:
-        deadline: The `time.monotonic()` at which the action's time is over.
+        deadline: The clock's `monotonic()` at which the action's time is over.
+        clock: What tells the time, and sleeps.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, clock: Clock = time) -> None:
         self.deadline = deadline
+        self.clock = clock
         self._pending: ActionError | None = None
         self._closed = False
         self._shields = 0
@@ -90,7 +103,15 @@ class Interrupts:
 
     def remaining(self) -> float:
         """Seconds until the action's time is over, never below zero."""
-        return max(0.0, self.deadline - time.monotonic())
+        return max(0.0, self.deadline - self.clock.monotonic())
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; a cancel or the deadline ends the wait."""
+        self.check()
+        self.clock.sleep(min(seconds, self.remaining()))
+        if not self.remaining():
+            self._alarm()
+        self.check()
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
         if self._pending is not None:
@@ -101,7 +122,7 @@ class Interrupts:
         else:
             self.check()
 
-    def _alarm(self, _number: int, _frame: FrameType | None) -> None:
+    def _alarm(self, _number: int = signal.SIGALRM, _frame: FrameType | None = None) -> None:
         if self._pending is None:
             self._pending = DeadlineExceeded("the action's time (ACTION_TIMEOUT) is over.")
         self.check()

@@ -5,7 +5,6 @@ anything is mutated; apply; verify; the end in results and record. Called by the
 """
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -313,7 +312,7 @@ class Run:
     def _await_goal(self, verify: Callable[..., bool | str], inputs: Inputs, change: Change) -> None:
         # what is missing is worth more than that the time was over, so this wait ends a little before that
         within = min(self.action.verify_within.total_seconds(), self.interrupts.remaining() - _VERIFY_MARGIN)
-        deadline = time.monotonic() + within
+        deadline = self.interrupts.clock.monotonic() + within
         pause = 0.1
         while True:
             try:
@@ -324,7 +323,7 @@ class Run:
                 self.interrupts.check()
             if answer is True:
                 return
-            if time.monotonic() + pause > deadline:
+            if self.interrupts.clock.monotonic() + pause > deadline:
                 missing = answer if isinstance(answer, str) else "the goal is not reached"
                 raise VerifyFailed(f"applied, but after {max(0.0, within):.0f} s: {missing}")
             self.context.sleep(pause)

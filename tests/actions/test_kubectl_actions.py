@@ -12,8 +12,9 @@ import pytest
 
 import kubernaut_kubectl
 from kubernaut_kubectl.deployments import rollout_lacks
-from kubernaut_sdk import InvalidInputs, VerifyFailed
+from kubernaut_sdk import Action, InvalidInputs, VerifyFailed
 from kubernaut_sdk.models import parse_inputs
+from kubernaut_sdk.testing import ActionRunner, Answer, Tool
 
 NAMESPACE = f"kubernaut-test-{os.getpid()}"
 
@@ -153,28 +154,20 @@ COMPLAINTS = [
 ]  # fmt: skip
 
 
-def stand_in(folder: Path, script: str) -> str:
-    """A PATH on which a small program stands in for kubectl."""
-    program = folder / "bin" / "kubectl"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    return f"{program.parent}:/usr/bin:/bin"
+def complaining(text: str) -> Tool:
+    """Stands in for kubectl, in its own words."""
+    return lambda argv, stdin: Answer(stderr=text, exit_code=1)
 
 
 @pytest.mark.parametrize(("complaint", "code", "reason"), COMPLAINTS)
-def test_what_kubectl_complains_of_is_told_by_its_meaning(
-    action: Any, tmp_path: Path, complaint: str, code: int, reason: str
-) -> None:
-    """A program that only complains stands in for kubectl; the texts are kubectl's own."""
+def test_what_kubectl_complains_of_is_told_by_its_meaning(complaint: str, code: int, reason: str) -> None:
     logged = 'E1124 11:14:05.867210 1 memcache.go:265] "Unhandled Error" err="dial tcp"'
-    path = stand_in(tmp_path, f"echo '{logged}' >&2\necho '{complaint}' >&2\nexit 1")
-    inputs = {"namespace": "a", "deployment": "b", "replicas": 2}
-    ended = run(action, "run", "scale_deployment", inputs, PATH=path)
+    runner = ActionRunner(kubernaut_kubectl.scale, tools={"kubectl": complaining(f"{logged}\n{complaint}")})
+    ran = runner.run({"namespace": "a", "deployment": "b", "replicas": 2})
 
-    assert ended.document["error"]["message"].endswith(f": {complaint}")
-    assert (ended.code, json.loads(ended.results["error"])["reason"]) == (code, reason)
-    assert ended.results["changed"] == "false"
+    assert ran.error is not None
+    assert ran.error.message.endswith(f": {complaint}")
+    assert (ran.exit_code, ran.error.reason, ran.changed) == (code, reason, False)
 
 
 @pytest.mark.parametrize("name", ["--all", "a b", "A", "a/b", "-n", "x" * 300, "", "é", "a\nb", "a\0b"])
@@ -185,31 +178,36 @@ def test_names_that_kubernetes_does_not_have_are_refused(name: str) -> None:
         parse_inputs(kubernaut_kubectl.cordon.inputs_model, {"node": name})
 
 
-@pytest.mark.parametrize("type_of_patch", ["scale_deployment", "restart_deployment"])
-def test_somebody_who_was_first_makes_it_plan_anew(action: Any, tmp_path: Path, type_of_patch: str) -> None:
+@pytest.mark.parametrize("action", [kubernaut_kubectl.scale, kubernaut_kubectl.restart], ids=repr)
+def test_somebody_who_was_first_makes_it_plan_anew(action: Action) -> None:
     """kubectl's words for a `test` that does not hold; the world that is read next holds the other's change."""
-    world = json.dumps(rolled_out(5))
     refusal = "The request is invalid: the server rejected our request due to an error in our request"
-    path = stand_in(
-        tmp_path,
-        f"""printf '%s ' "$@" >> {tmp_path}/arguments
-case $1 in get) echo '{world}';; patch) cat >> {tmp_path}/patches; echo '{refusal}' >&2; exit 1;; esac""",
-    )
-    inputs = {"namespace": "a", "deployment": "b", **({"replicas": 2} if "scale" in type_of_patch else {})}
-    ended = run(action, "run", type_of_patch, inputs, PATH=path, ACTION_RETRIES="1")
+    patches: list[str | None] = []
 
-    assert (ended.code, ended.document["record"]["attempt"]) == (75, 1)
-    assert "changed since it was read; it is planned anew" in ended.document["error"]["message"]
-    patches = (tmp_path / "patches").read_text()
-    assert patches.startswith('[{"op": "test", "path": "/')
-    assert patches.split('"op": "test"')[1] not in (tmp_path / "arguments").read_text()
+    def kubectl(argv: list[str], stdin: str | None) -> Answer:
+        if argv[1] == "get":
+            return Answer(json.dumps(rolled_out(5)))
+        patches.append(stdin)
+        return Answer(stderr=refusal, exit_code=1)
+
+    inputs = {"namespace": "a", "deployment": "b", **({"replicas": 2} if action is kubernaut_kubectl.scale else {})}
+    ran = ActionRunner(action, tools={"kubectl": kubectl}, retries=1).run(inputs)
+
+    assert (ran.exit_code, len(patches)) == (75, 2)
+    assert ran.error is not None
+    assert "changed since it was read; it is planned anew" in ran.error.message
+    assert json.loads(patches[0] or "")[0]["op"] == "test"
+    assert all('"op"' not in argument for call in ran.calls for argument in call)
 
 
 def test_check_does_not_take_silence_for_a_no(action: Any, tmp_path: Path) -> None:
     refused = "The connection to the server was refused - did you specify the right host or port?"
-    path = stand_in(
-        tmp_path, f"case $1 in get) echo '{json.dumps(rolled_out(1))}';; *) echo '{refused}' >&2; exit 1;; esac"
-    )
+    program = tmp_path / "bin" / "kubectl"
+    program.parent.mkdir()
+    answers = f"case $1 in get) echo '{json.dumps(rolled_out(1))}';; *) echo '{refused}' >&2; exit 1;; esac"
+    program.write_text(f"#!/bin/sh\n{answers}\n")
+    program.chmod(0o755)
+    path = f"{program.parent}:/usr/bin:/bin"
     checked = run(action, "check", "scale_deployment", {"namespace": "a", "deployment": "b", "replicas": 2}, PATH=path)
     problems = [check["problem"] for check in checked.document["checks"] if check["problem"]]
 
@@ -255,15 +253,16 @@ def test_a_rollout_that_kubernetes_gave_up_ends_the_wait() -> None:
     assert rollout_lacks({**found, "metadata": {"name": "b", "generation": 5}}) is not None
 
 
-@pytest.mark.parametrize("action_type", ["restart_deployment", "rollback_deployment"])
-def test_nothing_rolls_out_of_a_paused_deployment(action: Any, tmp_path: Path, action_type: str) -> None:
+@pytest.mark.parametrize("action", [kubernaut_kubectl.restart, kubernaut_kubectl.rollback], ids=repr)
+def test_nothing_rolls_out_of_a_paused_deployment(action: Action) -> None:
     found = rolled_out(3)
     found["spec"]["paused"] = True
-    path = stand_in(tmp_path, f"echo '{json.dumps(found)}'")
-    ended = run(action, "run", action_type, {"namespace": "a", "deployment": "b"}, PATH=path)
+    runner = ActionRunner(action, tools={"kubectl": lambda argv, stdin: Answer(json.dumps(found))})
+    ran = runner.run({"namespace": "a", "deployment": "b"})
 
-    assert ended.code == 3
-    assert "b is paused; resume it with `kubectl rollout resume` first." in ended.document["error"]["message"]
+    assert ran.exit_code == 3
+    assert ran.error is not None
+    assert "b is paused; resume it with `kubectl rollout resume` first." in ran.error.message
 
 
 @pytest.mark.cluster

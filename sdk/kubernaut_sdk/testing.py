@@ -1,0 +1,283 @@
+"""Trying an action in a test: in this process, with real tools or stand-ins, and all of what it tells to look at.
+
+    from kubernaut_sdk.testing import ActionRunner, Answer
+
+    def test_it_scales():
+        kubectl = lambda argv, stdin: Answer('{"spec": {"replicas": 2}}') if "get" in argv else Answer()
+        ran = ActionRunner(scale, tools={"kubectl": kubectl}).run({"deployment": "checkout", "replicas": 6})
+
+        assert ran.exit_code == 0
+        assert ran.change == Change(before={"replicas": 2}, after={"replicas": 6})
+        assert ran.states == ["started", "applying", "succeeded"]
+        assert ran.calls[-1][0] == "kubectl"
+
+Everything between inputs and exit code is what runs in a container: the parser, retries, masking, results, events.
+Pauses (backoff, waiting for a goal) are not slept but pass at once. Signals need a process: `kubernaut conform`.
+"""
+
+import io
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from kubernaut_sdk import logs
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, parse_inputs, secret_values
+from kubernaut_sdk.outcome import Outcome
+from kubernaut_sdk.portable import dumps, loads
+from kubernaut_sdk.recorder import Recorder
+from kubernaut_sdk.runner import Run
+from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.states import RANK, Change, Error, State
+from kubernaut_sdk.storage import StorageClient, StorageUnavailable
+from kubernaut_sdk.tools import Completed, run_tool
+
+__all__ = ["ActionRunner", "Answer", "Ran", "Tool"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a stand-in for a tool says, and its exit code."""
+
+    stdout: str = ""
+    stderr: str = ""
+    exit_code: int = 0
+
+
+Tool = Callable[[list[str], str | None], Answer]
+"""A stand-in for a tool: takes its arguments (the tool's name first) and standard input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How an execution ended, and all that it told; secrets are masked, as they are for everybody else.
+
+    Attributes:
+        exit_code: The contract's.
+        status: `succeeded`, `unchanged`, `planned`, `failed`, `timed_out`.
+        changed: Whether the world changed; None where that is not known.
+        change: What was planned, or None.
+        output: The result, or None.
+        error: Code, reason and message, or None.
+        record_id: Of its record.
+        events: What the store was told, as JSON values, in order; also where it was away.
+        results: Result file → content.
+        calls: The tools that were run, each with its arguments.
+        log: What was logged, JSON lines.
+    """
+
+    exit_code: int
+    status: str
+    changed: bool | None
+    change: Change | None
+    output: dict[str, Any] | None
+    error: Error | None
+    record_id: UUID
+    events: list[dict[str, Any]]
+    results: dict[str, str]
+    calls: list[tuple[str, ...]]
+    log: str
+
+    @property
+    def states(self) -> list[str]:
+        """The states that were told, in order."""
+        return [event["state"] for event in self.events]
+
+
+@dataclass(kw_only=True)
+class _Setting:
+    """What surrounds the executions of an `ActionRunner`."""
+
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
+    timeout: timedelta = timedelta(minutes=5)
+    storage: Literal["there", "away", "none"] = "there"
+    require_record: bool = False
+
+
+class ActionRunner:
+    """Runs an action as its container would. One store serves all runs of one runner.
+
+    Args:
+        action: What is run.
+        tools: Name → stand-in; other tools are run for real.
+        secrets: Secret file → content.
+        retries: How often a transient failure is tried again.
+        timeout: The action's own time.
+        storage: Whether Data Storage is `there`, `away`, or `none` is configured.
+        require_record: Whether the policy is `require`.
+    """
+
+    def __init__(self, action: Action, **setting: Any) -> None:
+        action.require_complete()
+        self.action = action
+        self._setting = _Setting(**setting)
+        self._store = _Store(away=self._setting.storage == "away")
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        record_id: UUID | None = None,
+        pod_uid: str = "00000000-0000-4000-8000-000000000000",
+    ) -> Ran:
+        """Plans and applies.
+
+        Args:
+            inputs: As JSON values.
+            record_id: Of the record; the same one again stands for a pod that was made again.
+            pod_uid: Of the pod.
+        """
+        pod = {"name": "test-pod", "uid": pod_uid}
+        return self._ended(inputs, lambda run, parse: run.execute(parse), record_id=record_id, pod=pod)
+
+    def dry_run(self, inputs: Mapping[str, Any]) -> Ran:
+        """Only plans."""
+        return self._ended(inputs, lambda run, parse: run.execute(parse), dry_run=True)
+
+    def undo(self, inputs: Mapping[str, Any], change: Change) -> Ran:
+        """Restores what was before the change."""
+        return self._ended(inputs, lambda run, parse: run.undo(parse, change))
+
+    def _ended(
+        self, inputs: Mapping[str, Any], work: Callable[[Run, Callable[[], Inputs]], Outcome], **settings: Any
+    ) -> Ran:
+        setting, masker, log, calls = self._setting, Masker(), io.StringIO(), list[tuple[str, ...]]()
+        record_id = settings.pop("record_id", None) or mint()
+        told = len(self._store.events)
+        with tempfile.TemporaryDirectory() as name, _logged(masker, log):
+            folder = Path(name)
+            interrupts = Interrupts(time.monotonic() + setting.timeout.total_seconds(), clock=_Clock())
+            recorder = Recorder(
+                self._store if setting.storage != "none" else None,
+                Spool(folder / "spool"),
+                log_line=lambda line: print(line, file=log),
+            )
+            run = Run(
+                self.action,
+                Settings(
+                    action_type=self.action.action_type,
+                    retries=setting.retries,
+                    timeout=setting.timeout,
+                    record_id=record_id,
+                    storage_url="memory:",
+                    require_record=setting.require_record,
+                    spool=folder / "spool",
+                    results_dir=folder / "results",
+                    secrets_dir=_secrets(folder / "secrets", setting.secrets, masker),
+                    workspace=folder,
+                    **settings,
+                ),
+                interrupts,
+                masker,
+                recorder,
+            )
+            run.context.tool_runner = _tool_runner(setting.tools, calls)
+            try:
+                outcome = work(run, lambda: _parsed(self.action, inputs, masker))
+            finally:
+                recorder.close()
+            results = {path.name: path.read_text(encoding="utf-8") for path in (folder / "results").iterdir()}
+        return Ran(
+            exit_code=outcome.exit_code,
+            status=outcome.status.value,
+            changed=outcome.changed,
+            change=outcome.change,
+            output=outcome.output,
+            error=outcome.error,
+            record_id=record_id,
+            events=self._store.events[told:],
+            results=results,
+            calls=calls,
+            log=log.getvalue(),
+        )
+
+
+class _Clock:
+    """Time that passes by itself, and at once where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self._slept = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        self._slept += seconds
+
+
+class _Store(StorageClient):
+    """A Data Storage Service within this process. What it knows of a record are its events, the highest rank last."""
+
+    def __init__(self, *, away: bool) -> None:
+        super().__init__("memory:")
+        self.away = away
+        self.events: list[dict[str, Any]] = []
+
+    def post(self, events: list[dict[str, Any]], within: float) -> list[dict[str, Any]]:
+        self.events += loads(dumps(events), "events")
+        if self.away:
+            raise StorageUnavailable("it is away")
+        return [{"index": n, "id": event["id"], "outcome": "stored"} for n, event in enumerate(events)]
+
+    def read(self, record_id: UUID, within: float) -> dict[str, Any] | None:
+        if self.away:
+            raise StorageUnavailable("it is away")
+        known = [event for event in self.events if event["id"] == str(record_id)]
+        record: dict[str, Any] = {}
+        for event in sorted(known, key=lambda event: RANK[State(event["state"])]):
+            record |= event
+        return record or None
+
+
+@contextmanager
+def _logged(masker: Masker, stream: io.StringIO) -> Iterator[None]:
+    root = logging.getLogger("kubernaut")
+    before = root.handlers[:], root.propagate, root.level
+    logs.configure(masker, {}, stream)
+    try:
+        yield
+    finally:
+        root.handlers[:], root.propagate, level = before
+        root.setLevel(level)
+
+
+def _secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> Path:
+    folder.mkdir()
+    for name, content in secrets.items():
+        (folder / name).write_text(content, encoding="utf-8")
+        masker.add(content)
+    return folder
+
+
+def _parsed(action: Action, inputs: Mapping[str, Any], masker: Masker) -> Inputs:
+    """As from the environment: through JSON, so that what JSON cannot carry does not pass here either."""
+    parsed = parse_inputs(action.inputs_model, loads(dumps(dict(inputs)), "inputs"))
+    for secret in secret_values(parsed):
+        masker.add(secret)
+    return parsed
+
+
+def _tool_runner(tools: Mapping[str, Tool], calls: list[tuple[str, ...]]) -> Callable[..., Completed]:
+    def run(
+        argv: Sequence[str], *, stdin: str | None = None, mask: Callable[[str], str] = str, **rest: Any
+    ) -> Completed:
+        calls.append(tuple(argv))
+        if (tool := tools.get(argv[0])) is None:
+            return run_tool(argv, stdin=stdin, mask=mask, **rest)
+        answer = tool(list(argv), stdin)
+        return Completed(tuple(argv), answer.exit_code, mask(answer.stdout), mask(answer.stderr), 0.0)
+
+    return run
