@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 from kubernaut_cli.conformance import spec as specs
 from kubernaut_cli.conformance.compatibility import breaks
 from kubernaut_cli.conformance.examination import WORKFLOW, ActionExamination, ImageExamination, Observation
+from kubernaut_cli.conformance.image import Image
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.results import BUDGET, RESULT_NAMES, message_size
 
@@ -114,6 +115,12 @@ def _working(action: ActionExamination) -> Observation:
     return run
 
 
+def _document(run: Observation) -> dict[str, Any]:
+    if run.document is None:
+        raise _NotApplicable("standard output is not one object; see stdout-one-object")
+    return run.document
+
+
 def _ended(run: Observation) -> str:
     """How a run ended, for a message."""
     said = run.error.get("message") or run.ended.stderr.strip().rpartition("\n")[2]
@@ -124,6 +131,12 @@ def _spec(image: ImageExamination) -> specs.ImageSpec:
     if isinstance(image.spec, str):
         raise _NotApplicable(f"the spec cannot be read: {image.spec}")
     return image.spec
+
+
+def _image(examination: ImageExamination) -> Image:
+    if examination.image is None:
+        raise _NotApplicable("these are processes; only an image has labels, a user and a root")
+    return examination.image
 
 
 # the image
@@ -160,7 +173,7 @@ def _(image: ImageExamination) -> None:
     f"Write the output of `spec` to {specs.PATH} and label the image {specs.LABEL}=sha256:<digest of that file>; `kubernaut build` does both.",
 )
 def _(image: ImageExamination) -> None:
-    file, label = image.file, image.image.labels.get(specs.LABEL)
+    file, label = image.file, _image(image).labels.get(specs.LABEL)
     _unless(file is not None, f"there is no {specs.PATH}")
     _unless(label, f"there is no label {specs.LABEL}")
     digest = f"sha256:{sha256(file or b'').hexdigest()}"
@@ -187,7 +200,7 @@ def _(image: ImageExamination) -> None:
     "Set `USER 65532:65532` in the Dockerfile: a number, since names cannot be checked before the start.",
 )
 def _(image: ImageExamination) -> None:
-    user = image.image.user.partition(":")[0]
+    user = _image(image).user.partition(":")[0]
     _unless(user.isdigit() and int(user) != 0, f"its user is {user or 'root, since none is set'}")
 
 
@@ -198,7 +211,7 @@ def _(image: ImageExamination) -> None:
     advice=True,
 )
 def _(image: ImageExamination) -> None:
-    _unless(not image.has_shell, "it holds /bin/sh")
+    _unless(not _image(image).holds("/bin/sh"), "it holds /bin/sh")
 
 
 # each action
@@ -246,9 +259,9 @@ def _(action: ActionExamination) -> None:
     _working(action)
     run = _found(action.planned)
     _unless(run.ended.exit_code == 0, _ended(run))
-    _unless((run.document or {}).get("change"), f"it printed no change but {shorten(run.ended.stdout)}")
     _unless(run.before == run.after, "it changed the world")
     _unless(not run.writes, f"it sent {_listed(run.writes)}")
+    _unless(_document(run).get("change"), f"it printed no change but {shorten(run.ended.stdout)}")
 
 
 @_of_action(
@@ -351,7 +364,7 @@ def _(action: ActionExamination) -> None:
     run = _working(action)
     if action.spec.result is None:
         raise _NotApplicable("the spec promises no result")
-    output = (run.document or {}).get("output")
+    output = _document(run).get("output")
     problem = specs.violation(action.spec.result, output)
     _unless(problem is None, f"output {problem}")
 
@@ -439,12 +452,11 @@ def _(action: ActionExamination) -> None:
 def _(action: ActionExamination) -> None:
     _working(action)
     run = _found(action.late)
-    if run.held is None:
-        raise _NotApplicable("it never told `applying`, so there was no moment at which to hold it")
     _unless(run.ended.exit_code == 124, f"{_ended(run)}, not with 124")
     _unless(run.ended.results.get("status") == "timed_out", f"its results say {run.ended.results.get('status')}")
     _unless((run.record or {}).get("state") == "timed_out", f"its record says {(run.record or {}).get('state')}")
-    _unless(run.after == run.held, "it changed the world after its time was over")
+    untouched = run.before if run.held is None else run.held
+    _unless(run.after == untouched, "it changed the world after its time was over")
 
 
 @_of_action(
@@ -509,6 +521,8 @@ def _(action: ActionExamination) -> None:
 )
 def _(action: ActionExamination) -> None:
     _found(action.first)
+    if not isinstance(action.subject, Image):
+        raise _NotApplicable("these are processes; only an image has a root of its own")
     _unless(action.read_only, "it runs only with a writable root")
 
 

@@ -6,15 +6,15 @@ import shlex
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 from kubernaut_cli.conformance.gate import Gate, Mode
-from kubernaut_cli.conformance.image import Ended, Image, Mounts
+from kubernaut_cli.conformance.image import Image
 from kubernaut_cli.conformance.spec import PATH, ActionSpec, ImageSpec, parse
+from kubernaut_cli.conformance.subject import Ended, Mounts, Subject
 from kubernaut_cli.conformance.traffic import Passed
 from kubernaut_cli.conformance.world import World
 from kubernaut_sdk.ids import mint
@@ -27,8 +27,30 @@ __all__ = ["ActionExamination", "ImageExamination", "Observation"]
 WORKFLOW = {"namespace": "conformance", "name": "conformance", "uid": "00000000-0000-7000-8000-000000000000"}
 _PAUSE = 0.6
 """Seconds for which the store's answer is held after SIGTERM: time to do what should not be done any more."""
-_TIMEOUT = 1.0
+_TIMEOUT = 1
 """Seconds of the action's own time where it is to run out."""
+
+
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """A property that is made when it is first asked for.
+
+    `functools.cached_property` has, before Python 3.12, one lock for all instances, and these take seconds.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, _owner: type) -> T:
+        value = self._make(instance)
+        instance.__dict__[self._name] = value
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,34 +161,34 @@ class ImageExamination:
     """An image, with what it says of itself.
 
     Args:
-        image: The image.
+        subject: The image, or the installed actions.
         previous: What an earlier image of the same name said, where that is known.
     """
 
-    image: Image
+    subject: Subject
     previous: ImageSpec | None = None
 
-    @cached_property
+    @property
+    def image(self) -> Image | None:
+        """The image, where it is one."""
+        return self.subject if isinstance(self.subject, Image) else None
+
+    @_Once
     def offline(self) -> Ended:
         """The verb `spec`, with no network, inputs or settings."""
-        return self.image.ask("spec")
+        return self.subject.ask("spec")
 
-    @cached_property
+    @_Once
     def file(self) -> bytes | None:
         """/kubernaut/spec.json."""
-        return self.image.read(PATH)
+        return self.image.read(PATH) if self.image else None
 
-    @cached_property
+    @_Once
     def spec(self) -> ImageSpec | str:
         """What the image says of itself, or what is wrong with that."""
         if self.offline.exit_code == 0:
             return parse(self.offline.stdout)
         return parse(self.file) if self.file is not None else "it says nothing"
-
-    @cached_property
-    def has_shell(self) -> bool:
-        """Whether there is a /bin/sh in it."""
-        return self.image.holds("/bin/sh")
 
 
 @dataclass
@@ -174,13 +196,13 @@ class ActionExamination:
     """One action of an image, in the world of a scenario, or in none.
 
     Args:
-        image: The image.
+        subject: The image, or the installed actions.
         spec: What it says of this action.
         store: The address of a Data Storage Service.
         world: Where its scenario takes place; None where there is no scenario.
     """
 
-    image: Image
+    subject: Subject
     spec: ActionSpec
     store: str
     world: World | None = None
@@ -199,14 +221,14 @@ class ActionExamination:
         """Whether the scenario's run changes the world, so that what it does can be judged."""
         return self.first is not None and _worked(self.first)
 
-    @cached_property
+    @_Once
     def unknown_input(self) -> Observation:
         """With an input that nobody knows, whose value holds a secret."""
         canary = self.world.variables["canary"] if self.world else "no-secret"
         encoded = base64.b64encode(canary.encode()).decode()
         return self._observe("with an unknown input", {**self._inputs(), "no_such_input": f"{canary} {encoded}"})
 
-    @cached_property
+    @_Once
     def missing_input(self) -> Observation | None:
         """Without one of the required inputs."""
         required = self.spec.inputs.get("required", [])
@@ -214,12 +236,12 @@ class ActionExamination:
             return None
         return self._observe("with no inputs", {})
 
-    @cached_property
+    @_Once
     def planned(self) -> Observation | None:
         """The verb `plan`."""
         return self._in_world("of the verb plan", verb="plan")
 
-    @cached_property
+    @_Once
     def dry(self) -> Observation | None:
         """A dry run."""
         return self._in_world("with ACTION_DRY_RUN=true", ACTION_DRY_RUN="true")
@@ -234,7 +256,7 @@ class ActionExamination:
         """Once more, in the world as the first run left it."""
         return self._twice[1]
 
-    @cached_property
+    @_Once
     def _twice(self) -> tuple[Observation | None, Observation | None]:
         first = self._in_world("of the scenario")
         if first is not None and first.ended.exit_code != 0:
@@ -246,7 +268,7 @@ class ActionExamination:
             return first, None
         return first, self._in_world("of the scenario once more", fresh=False)
 
-    @cached_property
+    @_Once
     def stopped(self) -> Observation | None:
         """Told to stop while it waits for the store's word that it may begin to apply."""
 
@@ -259,30 +281,30 @@ class ActionExamination:
 
         return self._in_world("that SIGTERM stopped", mode="hold", moment=moment, DATA_STORAGE_POLICY="require")
 
-    @cached_property
+    @_Once
     def late(self) -> Observation | None:
-        """Out of time while it waits for the store's word that it may begin to apply."""
+        """Out of time, at the latest while it waits for the store's word that it may begin to apply."""
 
         def moment(gate: Gate, over: Event, look: Callable[[], None]) -> bool:
             if _reached(gate, over):
                 look()
-                _later(gate, _TIMEOUT + 0.5, over)
+                _later(gate, _TIMEOUT + _PAUSE, over)
             return False
 
         return self._in_world(
-            f"with ACTION_TIMEOUT={_TIMEOUT:.0f}s",
+            f"with ACTION_TIMEOUT={_TIMEOUT}s",
             mode="hold",
             moment=moment,
             DATA_STORAGE_POLICY="require",
-            ACTION_TIMEOUT=f"{_TIMEOUT:.0f}s",
+            ACTION_TIMEOUT=f"{_TIMEOUT}s",
         )
 
-    @cached_property
+    @_Once
     def alone(self) -> Observation | None:
         """With Data Storage out of reach, which may be."""
         return self._in_world("with Data Storage out of reach", DATA_STORAGE_URL=_nobody())
 
-    @cached_property
+    @_Once
     def required(self) -> Observation | None:
         """With Data Storage out of reach, which must not be."""
         return self._in_world(
@@ -291,12 +313,12 @@ class ActionExamination:
             DATA_STORAGE_POLICY="require",
         )
 
-    @cached_property
+    @_Once
     def repeated(self) -> Observation | None:
         """With a store that gets everything twice, since the first answer was lost."""
         return self._in_world("whose events came twice", mode="repeat")
 
-    @cached_property
+    @_Once
     def elsewhere(self) -> Observation | None:
         """The pod is made again under the same name after another one had done it; only where that must not repeat."""
         if self.spec.idempotent or not self.works:
@@ -350,7 +372,7 @@ class ActionExamination:
             return moment(gate, over, lambda: held.append(world.state() if world else ""))
 
         try:
-            ended = self.image.run(
+            ended = self.subject.run(
                 [verb],
                 {**self._contract(inputs, record_id, gate.url), **(world.env() if world else {}), **env},
                 world.mounts() if world else Mounts(),
@@ -375,7 +397,7 @@ class ActionExamination:
         return observation
 
     def _contract(self, inputs: dict[str, Any], record_id: str, store: str) -> dict[str, str]:
-        """The environment that the generic Task gives."""
+        """The environment that the generic Task gives, but for the folders."""
         return {
             "ACTION_TYPE": self.spec.action_type,
             "ACTION_INPUTS": dumps(inputs),
@@ -386,11 +408,6 @@ class ActionExamination:
             "ACTION_CONTEXT": dumps({"workflow": WORKFLOW, "step": "conformance"}),
             "DATA_STORAGE_URL": store,
             "DATA_STORAGE_POLICY": "best-effort",
-            "RESULTS_DIR": "/tekton/results",
-            "SECRETS_DIR": "/kubernaut/secrets",
-            "WORKSPACE_PATH": "/tmp",  # noqa: S108 – the container's own
-            "HOME": "/tmp/home",  # noqa: S108
-            "TMPDIR": "/tmp",  # noqa: S108
             "POD_NAME": "conformance-pod",
             "POD_UID": "22222222-2222-4222-8222-222222222222",
             "TASKRUN_NAME": "conformance",

@@ -1,16 +1,17 @@
 """Examining an image: every check, of the image and of each of its actions."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement, judge
+from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Check, Judgement, judge
 from kubernaut_cli.conformance.examination import ActionExamination, ImageExamination
-from kubernaut_cli.conformance.image import Image
 from kubernaut_cli.conformance.scenario import Scenario
 from kubernaut_cli.conformance.spec import ActionSpec, ImageSpec
+from kubernaut_cli.conformance.subject import Subject
 from kubernaut_cli.conformance.world import made
 from kubernaut_sdk import InvalidInputs
 
@@ -18,42 +19,48 @@ __all__ = ["examine"]
 
 
 def examine(
-    image: Image,
+    subject: Subject,
     scenarios: Sequence[Scenario] = (),
     *,
     cwd: Path | None = None,
     previous: ImageSpec | None = None,
+    only: Collection[str] = (),
     jobs: int = 4,
 ) -> Iterator[Judgement]:
     """Every judgement, as soon as it is known.
 
-    An action without a scenario is examined only as far as its inputs go.
+    An action of an image without a scenario is examined only as far as its inputs go; of the installed actions, which
+    may be of many packages, only those with scenarios are examined.
 
     Args:
-        image: What is examined.
+        subject: What is examined.
         scenarios: How its actions can be tried.
         cwd: Where the scenarios' commands run.
         previous: What an earlier image of the same name said of itself.
+        only: The names of the checks that are made; all by default.
         jobs: How many scenarios take place at once.
 
     Raises:
-        InvalidInputs: if a scenario cannot take place.
+        InvalidInputs: if there is no such check, or a scenario cannot take place.
     """
-    whole = ImageExamination(image, previous)
+    image_checks, action_checks = _chosen(IMAGE_CHECKS, only), _chosen(ACTION_CHECKS, only)
+    _require_checks(only)
+    whole = ImageExamination(subject, previous)
     actions = whole.spec.actions if isinstance(whole.spec, ImageSpec) else []
     _require_known(scenarios, actions)
-    for check in IMAGE_CHECKS:
-        yield judge(check, whole, "image")
+    for image_check in image_checks:
+        yield judge(image_check, whole, "image")
     tries: list[tuple[ActionSpec, Scenario | None]] = []
-    for action in actions:
-        tries += [(action, item) for item in scenarios if item.action == action.action_type] or [(action, None)]
+    for action in actions if action_checks else ():
+        alone: list[tuple[ActionSpec, Scenario | None]] = [(action, None)] if whole.image else []
+        tries += [(action, item) for item in scenarios if item.action == action.action_type] or alone
 
     with _store() as store, ThreadPoolExecutor(jobs) as pool:
 
         def judgements(action: ActionSpec, scenario: Scenario | None) -> list[Judgement]:
             title = scenario.title if scenario else action.action_type
-            with _examination(image, action, store, scenario, cwd or Path.cwd()) as examination:
-                return [judge(check, examination, title) for check in ACTION_CHECKS]
+            with _examination(subject, action, store, scenario, cwd or Path.cwd()) as examination:
+                return [judge(check, examination, title) for check in action_checks]
 
         for found in pool.map(judgements, *zip(*tries, strict=True)) if tries else ():
             yield from found
@@ -61,7 +68,7 @@ def examine(
 
 @contextmanager
 def _examination(
-    image: Image, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
+    subject: Subject, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
 ) -> Iterator[ActionExamination]:
     with ExitStack() as stack:
         world = None
@@ -70,8 +77,8 @@ def _examination(
             temporary = tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(temporary))
             folder.chmod(0o755)
-            world = stack.enter_context(made(scenario, cwd, folder))
-        examination = ActionExamination(image, action, store, world)
+            world = stack.enter_context(made(scenario, cwd, folder, subject))
+        examination = ActionExamination(subject, action, store, world)
         _ = examination.first  # it tells whether the others need a writable root
         yield examination
 
@@ -84,8 +91,18 @@ def _store() -> Iterator[str]:
         yield service.url
 
 
+def _chosen(checks: "Sequence[Check[Any]]", only: Collection[str]) -> "list[Check[Any]]":
+    return [check for check in checks if not only or check.name in only]
+
+
+def _require_checks(names: Collection[str]) -> None:
+    known = {check.name for check in IMAGE_CHECKS} | {check.name for check in ACTION_CHECKS}
+    if unknown := sorted(set(names) - known):
+        raise InvalidInputs(f"there is no check {', '.join(unknown)}; `kubernaut conform --list` prints all.")
+
+
 def _require_known(scenarios: Sequence[Scenario], actions: Sequence[ActionSpec]) -> None:
     known = [action.action_type for action in actions]
     for scenario in scenarios:
         if actions and scenario.action not in known:
-            raise InvalidInputs(f"a scenario is of {scenario.action}; the image has {', '.join(known)}.")
+            raise InvalidInputs(f"a scenario is of {scenario.action}; there is {', '.join(known)}.")

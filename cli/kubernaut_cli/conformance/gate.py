@@ -19,7 +19,7 @@ class Gate(ThreadingHTTPServer):
 
     Args:
         store: The service's address.
-        mode: `pass`; `hold` keeps the answer to the first event that says `applying` back until `release` is set;
+        mode: `pass`; `hold` keeps the answer to events that say `applying` back until `release` is set;
             `repeat` passes everything on twice and cuts the first connection before its answer.
 
     Attributes:
@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers[name] for name in ("content-type", "content-encoding") if name in self.headers}
         events = _events(body, headers.get("content-encoding", ""))
         gate.events += events
-        if gate.mode == "hold" and not gate.reached.is_set() and any(e.get("state") == "applying" for e in events):
+        if gate.mode == "hold" and any(event.get("state") == "applying" for event in events):
             gate.reached.set()
             gate.release.wait(_LONGEST_HOLD)
         answer = gate.passed_on("POST", self.path, headers, body)

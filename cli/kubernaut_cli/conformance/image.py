@@ -7,56 +7,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
+from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 
-__all__ = ["Ended", "Image", "Mounts"]
+__all__ = ["Image"]
 
 USER = 65532
-LONGEST = 60.0
-"""Seconds after which a container is killed."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A container that has ended.
-
-    Attributes:
-        exit_code: Its own, or 137 where it had to be killed.
-        stdout: What it wrote to standard output.
-        stderr: What it wrote to standard error.
-        results: Result file → content.
-        after_signal: Seconds from SIGTERM to its end, where it was signalled.
-    """
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    results: Mapping[str, str]
-    after_signal: float | None = None
-
-
-@dataclass(frozen=True)
-class Mounts:
-    """Folders and files of this machine that a container sees.
-
-    Attributes:
-        secrets: At /kubernaut/secrets, read-only.
-        world: At /world.
-        kubeconfig: At /kubernaut/kubeconfig, read-only.
-    """
-
-    secrets: Path | None = None
-    world: Path | None = None
-    kubeconfig: Path | None = None
 
 
 class Image:
@@ -99,6 +63,10 @@ class Image:
         """The user it names for itself; empty where it names none, which is root."""
         return str(self._image.attrs.get("Config", {}).get("User") or "")
 
+    def world_path(self, folder: Path) -> str:
+        """Where it sees the folder that is mounted as its world."""
+        return "/world"
+
     def read(self, path: str) -> bytes | None:
         """The content of a file of the image, which is not run for this, or None."""
         with self._created(command=["-"]) as container:
@@ -120,7 +88,7 @@ class Image:
 
     def ask(self, *verb: str) -> Ended:
         """Runs a verb with no network, no inputs and no settings."""
-        with self._created(command=list(verb), network="none") as container:
+        with self._created(command=verb, network="none") as container:
             return _ended(container, None)
 
     def run(
@@ -132,17 +100,9 @@ class Image:
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
     ) -> Ended:
-        """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results.
+        """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results; see `Subject.run`.
 
         The container shares this machine's network, so that it reaches what listens on loopback.
-
-        Args:
-            args: After `kubernaut-action`.
-            env: Its whole environment.
-            mounts: What it sees of this machine.
-            read_only: Whether its root is.
-            stop_when: Called in a thread of its own with an event that is set when the container has ended. Where
-                it answers True, the container is sent SIGTERM.
         """
         with tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True) as folder:
             results = Path(folder)
@@ -155,8 +115,16 @@ class Image:
             ):
                 if path is not None:
                     volumes[str(path)] = {"bind": place, "mode": mode}
+            places = {
+                "HOME": "/tmp/home",  # noqa: S108 – the container's own
+                "RESULTS_DIR": "/tekton/results",
+                "SECRETS_DIR": "/kubernaut/secrets",
+                "TMPDIR": "/tmp",  # noqa: S108
+                "WORKSPACE_PATH": "/tmp",  # noqa: S108
+                **({"KUBECONFIG": "/kubernaut/kubeconfig"} if mounts.kubeconfig else {}),
+            }
             with self._created(
-                command=list(args), env=env, volumes=volumes, network="host", read_only=read_only
+                command=args, env={**places, **env}, volumes=volumes, network="host", read_only=read_only
             ) as container:
                 return _ended(container, results, stop_when)
 
@@ -195,53 +163,32 @@ class Image:
 
 
 def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bool] | None = None) -> Ended:
-    over = Event()
-    stopper = _Stopper(container, stop_when, over) if stop_when else None
+    started = time.monotonic()
     try:
         container.start()
     except APIError as error:
         # no such program, or one that cannot be started: to the kubelet an exit code as well
-        return Ended(127, "", f"the container could not be started: {_said(error)}", {})
-    if stopper:
-        stopper.start()
+        return Ended(127, "", f"the container could not be started: {_said(error)}", {}, time.monotonic() - started)
+
+    def terminate() -> None:
+        with suppress(APIError):  # it has just ended
+            container.kill(signal="SIGTERM")
+
+    stopper = Stopper(terminate, stop_when)
     try:
         code = int(container.wait(timeout=LONGEST)["StatusCode"])
     except RequestException:
         container.kill()
         code = 137
-    over.set()
-    after = stopper.since_signal() if stopper else None
+    after, seconds = stopper.over(), time.monotonic() - started
     return Ended(
         code,
         container.logs(stdout=True, stderr=False).decode("utf-8", "replace"),
         container.logs(stdout=False, stderr=True).decode("utf-8", "replace"),
-        {
-            path.name: path.read_text(encoding="utf-8", errors="replace")
-            for path in (results.iterdir() if results else ())
-            if path.is_file() and not path.name.startswith(".")
-        },
+        results_in(results) if results else {},
+        seconds,
         after,
     )
-
-
-class _Stopper(Thread):
-    """Sends SIGTERM when it is told that the moment has come."""
-
-    def __init__(self, container: Any, stop_when: Callable[[Event], bool], over: Event) -> None:
-        super().__init__(name="stopper", daemon=True)
-        self._container, self._stop_when, self._over = container, stop_when, over
-        self._at: float | None = None
-
-    def run(self) -> None:
-        if self._stop_when(self._over):
-            self._at = time.monotonic()
-            with suppress(APIError):  # it has just ended
-                self._container.kill(signal="SIGTERM")
-
-    def since_signal(self) -> float | None:
-        """Seconds since the signal, if one was sent."""
-        self.join(5)
-        return None if self._at is None else time.monotonic() - self._at
 
 
 def _said(error: Exception) -> str:

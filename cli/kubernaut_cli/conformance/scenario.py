@@ -30,9 +30,9 @@ class Server(BaseModel):
 class Scenario(BaseModel):
     """One way to try one action, such that it changes something.
 
-    In all texts `$name` stands for a variable: `$server`, `$port` (a free one), `$folder` (this machine's path of the
-    action's /world), `$canary` (a secret made for this run), `$unique` (a name of this run's own), what `setup`
-    printed, and the environment's; `$$` is a dollar sign.
+    In all texts `$name` stands for a variable: `$world` (a folder of the action's, as it sees it), `$folder` (the same,
+    as this machine sees it), `$server`, `$port` (a free one), `$canary` (a secret made for this run), `$unique` (a name
+    of this run's own), what `setup` printed, and the environment's; `$$` is a dollar sign.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -40,9 +40,9 @@ class Scenario(BaseModel):
     action: str
     name: Annotated[str, Field(description="For the report, where an action has several.")] = ""
     inputs: dict[str, Any] = {}
-    secrets: Annotated[dict[str, str], Field(description="File name → content, at /kubernaut/secrets.")] = {}
+    secrets: Annotated[dict[str, str], Field(description="File of SECRETS_DIR → content.")] = {}
     env: Annotated[dict[str, str], Field(description="Variables that the image takes beside the contract's.")] = {}
-    files: Annotated[dict[str, str], Field(description="Path under /world → content; made anew for each run.")] = {}
+    files: Annotated[dict[str, str], Field(description="Path below $world → content; made anew for each run.")] = {}
     serve: Annotated[
         Command | None, Field(description="A program that runs as long as the scenario; it must listen on $port.")
     ] = None

@@ -14,8 +14,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from kubernaut_cli.conformance.image import Mounts
 from kubernaut_cli.conformance.scenario import Scenario
+from kubernaut_cli.conformance.subject import Mounts, Subject
 from kubernaut_cli.conformance.traffic import Passed, Traffic
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.ids import mint
@@ -47,7 +47,7 @@ class World:
 
     @property
     def folder(self) -> Path:
-        """The action's /world."""
+        """What the action sees as `$world`."""
         return self.root / "world"
 
     def fresh(self) -> None:
@@ -63,7 +63,7 @@ class World:
         for name, content in self.scenario.files.items():
             path = self.folder / name
             if not path.resolve().is_relative_to(self.folder.resolve()):
-                raise InvalidInputs(f"{self.scenario.title}: files: {name} is not under /world.")
+                raise InvalidInputs(f"{self.scenario.title}: files: {name} is not below $world.")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.expand(content), encoding="utf-8")
         if self.scenario.setup:
@@ -144,8 +144,6 @@ class World:
     def env(self) -> dict[str, str]:
         """Variables beside the contract's."""
         env: dict[str, str] = self.expand(self.scenario.env)
-        if self.traffic is not None and self.traffic.speaks == "kubernetes":
-            env["KUBECONFIG"] = "/kubernaut/kubeconfig"
         return env
 
     def secrets(self) -> dict[str, str]:
@@ -166,8 +164,14 @@ class World:
 
 
 @contextmanager
-def made(scenario: Scenario, cwd: Path, root: Path) -> Iterator[World]:
+def made(scenario: Scenario, cwd: Path, root: Path, subject: Subject) -> Iterator[World]:
     """The world, with its servers, as long as the block lasts.
+
+    Args:
+        scenario: Whose.
+        cwd: Where its commands run.
+        root: A folder of its own.
+        subject: Who will see it.
 
     Raises:
         InvalidInputs: if one of them does not come up.
@@ -178,6 +182,7 @@ def made(scenario: Scenario, cwd: Path, root: Path) -> Iterator[World]:
         "folder": str(root / "world"),
         "port": str(_free_port()),
         "unique": f"conform-{unique[-10:]}",
+        "world": subject.world_path(root / "world"),
     }
     world = World(scenario, cwd, root, variables)
     world.folder.mkdir()

@@ -32,7 +32,7 @@ set_flag = Action(
     "feature/set_flag",
     permissions=["configmaps: get"],
     idempotent=BROKEN != "not-applied-twice",
-    examples=[{"file": "/world/flags.json", "name": "dark", "on": True}],
+    examples=[{"file": "/tmp/flags.json", "name": "dark", "on": True}],
 )
 
 

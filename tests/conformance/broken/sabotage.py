@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from urllib.parse import urlsplit
 
 from kubernaut_sdk import models, results, verbs
 from kubernaut_sdk.ids import mint
-from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
@@ -58,7 +58,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("missing-input")
 def _(action: Action, write: Any) -> None:
-    _inputs(lambda values: {"file": "/world/flags.json", "name": "dark", "on": True, **values})
+    _inputs(lambda values: {"file": os.environ["FLAGS"], "name": "dark", "on": True, **values})
 
 
 @way("not-applied-twice")
@@ -110,23 +110,17 @@ def _(action: Action, write: Any) -> None:
 
 @way("sigterm")
 def _(action: Action, write: Any) -> None:
-    replace(Interrupts, _terminate=lambda self, number, frame: None)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @way("deadline")
 def _(action: Action, write: Any) -> None:
-    replace(Interrupts, _alarm=lambda self, number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @way("storage-away-best-effort")
 def _(action: Action, write: Any) -> None:
-    real = Recorder.__init__
-
-    def silent(self: Recorder, *args: Any, **options: Any) -> None:
-        real(self, *args, **options)
-        self._log_line = lambda line: None
-
-    replace(Recorder, __init__=silent)
+    replace(Recorder, _keep=lambda self, event, problem: self._spool.put(event))
 
 
 @way("storage-away-require")
@@ -150,4 +144,4 @@ def _(action: Action, write: Any) -> None:
 
 @way("secret-nowhere")
 def _(action: Action, write: Any) -> None:
-    replace(Masker, add=lambda self, secret: None)
+    replace(Masker, text=lambda self, text: text, json=lambda self, value: value)

@@ -1,0 +1,120 @@
+"""What is examined, an image or the installed actions, and how one run of it ended."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Protocol
+
+__all__ = ["LONGEST", "Ended", "Mounts", "Stopper", "Subject", "results_in"]
+
+LONGEST = 60.0
+"""Seconds after which a run is killed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended.
+
+    Attributes:
+        exit_code: Its own, or 137 where it had to be killed.
+        stdout: What it wrote to standard output.
+        stderr: What it wrote to standard error.
+        results: Result file → content.
+        seconds: How long it took.
+        after_signal: Seconds from SIGTERM to its end, where it was signalled.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    results: Mapping[str, str]
+    seconds: float
+    after_signal: float | None = None
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """Folders and files of this machine that a run sees.
+
+    Attributes:
+        secrets: SECRETS_DIR, read-only.
+        world: What the scenario calls `$world`.
+        kubeconfig: KUBECONFIG, read-only.
+    """
+
+    secrets: Path | None = None
+    world: Path | None = None
+    kubeconfig: Path | None = None
+
+
+class Subject(Protocol):
+    """Something that answers the verbs of the contract."""
+
+    @property
+    def name(self) -> str:
+        """How a report calls it."""
+
+    def world_path(self, folder: Path) -> str:
+        """Where a run sees the folder that is mounted as its world."""
+
+    def ask(self, *verb: str) -> Ended:
+        """Runs a verb with no inputs and no settings."""
+
+    def run(
+        self,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        mounts: Mounts,
+        *,
+        read_only: bool = True,
+        stop_when: Callable[[Event], bool] | None = None,
+    ) -> Ended:
+        """Runs it as the generic Task does.
+
+        Args:
+            args: After `kubernaut-action`.
+            env: The contract's variables but those that name folders, and what the scenario adds.
+            mounts: What it sees of this machine.
+            read_only: Whether its root is, where it has one.
+            stop_when: Called in a thread of its own with an event that is set when the run has ended. Where it answers
+                True, the run is sent SIGTERM.
+        """
+
+
+class Stopper(Thread):
+    """Sends SIGTERM when it is told that the moment has come.
+
+    Args:
+        terminate: Sends it.
+        stop_when: Waits for the moment; see `Subject.run`.
+    """
+
+    def __init__(self, terminate: Callable[[], None], stop_when: Callable[[Event], bool] | None) -> None:
+        super().__init__(name="stopper", daemon=True)
+        self._terminate, self._stop_when = terminate, stop_when
+        self._over = Event()
+        self._at: float | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Waits and sends."""
+        if self._stop_when is not None and self._stop_when(self._over):
+            self._at = time.monotonic()
+            self._terminate()
+
+    def over(self) -> float | None:
+        """Says that the run has ended. Returns the seconds since the signal, if one was sent."""
+        self._over.set()
+        self.join(5)
+        return None if self._at is None else time.monotonic() - self._at
+
+
+def results_in(folder: Path) -> dict[str, str]:
+    """The result files there; those still being written begin with a dot."""
+    return {
+        path.name: path.read_text(encoding="utf-8", errors="replace")
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".")
+    }

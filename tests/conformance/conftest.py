@@ -1,0 +1,21 @@
+"""The action that keeps the contract, and its ways to break it."""
+
+from pathlib import Path
+
+from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement
+from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
+
+BROKEN = Path(__file__).parent / "broken"
+OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice] + ["read-only-root"]
+OF_ACTIONS = [check.name for check in ACTION_CHECKS if check.name != "read-only-root"]
+
+
+def scenarios(broken: str) -> list[Scenario]:
+    """The action's scenario, with an image or a process that breaks one check, or none."""
+    found = read_scenarios(BROKEN / "conformance.yaml")
+    return [scenario.model_copy(update={"env": {**scenario.env, "BROKEN": broken}}) for scenario in found]
+
+
+def told(judgements: list[Judgement], outcome: str) -> dict[str, str]:
+    """Check → message, of those that ended so."""
+    return {judgement.check.name: judgement.message for judgement in judgements if judgement.outcome == outcome}

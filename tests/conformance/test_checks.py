@@ -1,0 +1,54 @@
+"""Each way of breaking the contract is found by the check for it, and by no other: on processes, which are quick."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement
+from kubernaut_cli.conformance.examine import examine
+from kubernaut_cli.conformance.installed import Installed
+from kubernaut_sdk import InvalidInputs
+
+from .conftest import BROKEN, OF_ACTIONS, scenarios, told
+
+pytestmark = pytest.mark.xdist_group("conformance")
+
+
+def judged_of(broken: str, **options: object) -> list[Judgement]:
+    env = {"ACTION_MODULES": str(BROKEN / "flag.py"), "BROKEN": broken, "PATH": os.environ["PATH"]}
+    return list(examine(Installed(env), scenarios(broken), cwd=BROKEN, jobs=1, **options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def judged() -> dict[str, list[Judgement]]:
+    with ThreadPoolExecutor(8) as pool:  # most of the time they wait: for deadlines, and for a store that is away
+        return dict(zip(["", *OF_ACTIONS], pool.map(judged_of, ["", *OF_ACTIONS]), strict=True))
+
+
+def test_the_good_action_conforms(judged: dict[str, list[Judgement]]) -> None:
+    assert told(judged[""], "failed") == {}
+    assert set(told(judged[""], "skipped")) == {
+        "no-shell", "non-root", "not-applied-twice", "read-only-root", "spec-compatible", "spec-label",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("check", OF_ACTIONS)
+def test_a_broken_action_fails_exactly_its_check(judged: dict[str, list[Judgement]], check: str) -> None:
+    failed = told(judged[check], "failed")
+
+    assert set(failed) == {check}, failed
+    assert failed[check]
+
+
+def test_checks_can_be_chosen() -> None:
+    assert [judgement.check.name for judgement in judged_of("", only=["unknown-input"])] == ["unknown-input"]
+    with pytest.raises(InvalidInputs, match="there is no check unknwon-input"):
+        judged_of("", only=["unknwon-input"])
+
+
+def test_every_check_says_why_and_what_to_do() -> None:
+    checks = {check.name: (check.reason, check.fix) for check in IMAGE_CHECKS}
+    checks |= {check.name: (check.reason, check.fix) for check in ACTION_CHECKS}
+    assert len(checks) == len(IMAGE_CHECKS) + len(ACTION_CHECKS)
+    assert all(text.endswith((".", ".)")) and len(text) > 30 for texts in checks.values() for text in texts)
