@@ -14,6 +14,7 @@ _COMMANDS = {
     "render": ("workflows", "render", "Print the PipelineRun of a workflow."),
     "run": ("running", "run", "Run a workflow on this machine."),
     "serve": ("serving", "serve", "Run the Data Storage Service."),
+    "test": ("testing", "test", "Run an action project's tests and conformance checks."),
     "validate": ("workflows", "validate", "Check a workflow."),
 }
 

@@ -6,8 +6,8 @@ from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgem
 from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
 
 BROKEN = Path(__file__).parent / "broken"
-OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice] + ["read-only-root"]
-OF_ACTIONS = [check.name for check in ACTION_CHECKS if check.name != "read-only-root"]
+OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice]
+OF_ACTIONS = [check.name for check in ACTION_CHECKS]
 
 
 def scenarios(broken: str) -> list[Scenario]:

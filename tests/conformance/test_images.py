@@ -1,43 +1,35 @@
-"""The kit on real images: ours conform, and each that breaks one thing fails by the check for that, and by no other."""
+"""The kit on real images: ours conform, and each that breaks one thing is found by the check for it."""
 
+import io
+import json
 import subprocess
-import sys
+import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+import docker
 import pytest
 
-from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement
+from kubernaut_cli.conformance.checks import Judgement
 from kubernaut_cli.conformance.examine import examine
 from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.scenario import read_scenarios
-from kubernaut_cli.conformance.spec import PATH, ImageSpec, parse
+from kubernaut_cli.conformance.spec import LABEL, PATH, ImageSpec, parse
+
+from .conftest import BROKEN, OF_ACTIONS, OF_IMAGES, scenarios, told
 
 ROOT = Path(__file__).parents[2]
-BROKEN = Path(__file__).parent / "broken"
-FAILING = [check.name for check in IMAGE_CHECKS if not check.advice] + [check.name for check in ACTION_CHECKS]
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("conformance")]
-
-
-def docker_build(context: Path, name: str, lines: list[str]) -> None:
-    (context / "Dockerfile").write_text("\n".join(lines) + "\n")
-    done = subprocess.run(
-        ["docker", "build", "--quiet", "--network=none", "--tag", name, str(context)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+Judged = Callable[..., list[Judgement]]
 
 
 @pytest.fixture(scope="module")
-def variant(base: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Builds the image that breaks one check, or none."""
-    folder = tmp_path_factory.mktemp("broken")
-    wheels = ROOT / "build" / "wheels"
-    whole = folder / "whole"
-    whole.mkdir()
-    for path in [*BROKEN.glob("*.py"), *wheels.glob("*.whl")]:
-        (whole / path.name).write_bytes(path.read_bytes())
+def whole(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with the SDK and the action, that says of itself what it should."""
+    context, name = tmp_path_factory.mktemp("flag"), "kubernaut-test/flag:whole"
+    for path in [*BROKEN.glob("*.py"), *(ROOT / "build" / "wheels").glob("*.whl")]:
+        (context / path.name).write_bytes(path.read_bytes())
     lines = [
         f"FROM {base}",
         "COPY *.whl /wheels/",
@@ -45,59 +37,85 @@ def variant(base: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
         'RUN ["/app/bin/pip", "install", "--no-index", "--find-links=/wheels", "kubernaut-sdk"]',
         "COPY *.py /app/",
         "ENV ACTION_MODULES=/app/flag.py PATH=/app/bin:/usr/bin:/bin",
+        "USER 65532:65532",
+        'ENTRYPOINT ["kubernaut-action"]',
     ]
-    docker_build(whole, "kubernaut-test/flag:whole", lines)
-
-    def build(check: str) -> str:
-        name = f"kubernaut-test/flag:{check or 'good'}"
-        env = {"ACTION_MODULES": str(BROKEN / "flag.py"), "BROKEN": check, "ACTION_TYPE": "feature/set_flag"}
-        told = subprocess.run([sys.executable, "-m", "kubernaut_sdk", "spec"], env=env, capture_output=True, check=True)
-        context = folder / (check or "good")
-        context.mkdir()
-        (context / "spec.json").write_bytes(told.stdout)
-        digest = sha256(told.stdout).hexdigest() if check != "spec-label" else "0" * 64
-        lines = [
-            "FROM kubernaut-test/flag:whole",
-            "COPY spec.json /kubernaut/spec.json",
-            f"ENV BROKEN={check}",
-            f"LABEL io.kubernaut.spec.digest=sha256:{digest}",
-            f"USER {'root' if check == 'non-root' else '65532:65532'}",
-            'ENTRYPOINT ["kubernaut-action"]',
-        ]
-        docker_build(context, name, lines)
-        return name
-
-    return build
+    (context / "Dockerfile").write_text("\n".join(lines) + "\n")
+    argv = ["docker", "build", "--quiet", "--network=none", "--tag", name, str(context)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return name
 
 
 @pytest.fixture(scope="module")
-def judged(variant: Callable[[str], str]) -> dict[str, list[Judgement]]:
-    """What the kit finds in the good image (the empty name) and in each broken one."""
-    names = {check: variant(check) for check in ["", *FAILING]}
-    good = parse(Image(names[""]).read(PATH) or b"")
+def image(whole: str) -> Callable[[str], Image]:
+    """The image that breaks one check, or none (the empty name)."""
+    engine = docker.from_env()
+    spec = Image(whole).ask("spec").stdout.encode()
+
+    def make(broken: str) -> Image:
+        told = spec
+        if broken == "spec-compatible":
+            document = json.loads(spec)
+            document["actions"][0]["inputs"]["properties"]["comment"]["maxLength"] = 10
+            told = json.dumps(document).encode()
+        digest = "0" * 64 if broken == "spec-label" else sha256(told).hexdigest()
+        changes = [
+            f"ENV BROKEN={broken}",
+            f"LABEL {LABEL}=sha256:{digest}",
+            f"USER {'root' if broken == 'non-root' else '65532:65532'}",
+        ]
+        container = engine.containers.create(whole, command=["-"], network_mode="none")
+        try:
+            container.put_archive("/", _archive(PATH, told))
+            container.commit("kubernaut-test/flag", broken or "good", changes="\n".join(changes))
+        finally:
+            container.remove(force=True)
+        return Image(f"kubernaut-test/flag:{broken or 'good'}")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def judged(image: Callable[[str], Image]) -> Judged:
+    """What the kit finds in an image."""
+    good = parse(image("").read(PATH) or b"")
     assert isinstance(good, ImageSpec)
-
-    def one(name: str) -> list[Judgement]:
-        scenarios = read_scenarios(BROKEN / "conformance.yaml")
-        return list(examine(Image(name), scenarios, cwd=BROKEN, previous=good, jobs=1))
-
-    with ThreadPoolExecutor(8) as pool:  # most of the time they wait: for deadlines, and for a store that is away
-        return dict(zip(names, pool.map(one, names.values()), strict=True))
+    return lambda broken, tries, only=(): list(
+        examine(image(broken), tries, cwd=BROKEN, previous=good, only=only, jobs=1)
+    )
 
 
-def told(judgements: list[Judgement], outcome: str) -> dict[str, str]:
-    return {judgement.check.name: judgement.message for judgement in judgements if judgement.outcome == outcome}
+def test_the_good_image_conforms(judged: Judged) -> None:
+    found = judged("", scenarios(""))
+
+    assert told(found, "failed") == {}
+    assert set(told(found, "skipped")) == {"not-applied-twice"}
+    assert told(found, "advice") == {"no-shell": "it holds /bin/sh"}
 
 
-def test_the_good_image_conforms(judged: dict[str, list[Judgement]]) -> None:
-    assert told(judged[""], "failed") == {}
-    assert set(told(judged[""], "skipped")) == {"not-applied-twice"}
-    assert told(judged[""], "advice") == {"no-shell": "it holds /bin/sh"}
+@pytest.fixture(scope="module")
+def found(judged: Judged) -> dict[str, list[Judgement]]:
+    """Of what only images have, all that needs no scenario; of the rest, the check itself: processes show more."""
+    with ThreadPoolExecutor(4) as pool:
+        jobs = {check: pool.submit(judged, check, ()) for check in OF_IMAGES}
+        jobs |= {check: pool.submit(judged, check, scenarios(check), [check]) for check in OF_ACTIONS}
+        return {check: job.result() for check, job in jobs.items()}
 
 
-@pytest.mark.parametrize("check", FAILING)
-def test_a_broken_image_fails_exactly_its_check(judged: dict[str, list[Judgement]], check: str) -> None:
-    failed = told(judged[check], "failed")
+@pytest.mark.parametrize("check", [*OF_IMAGES, *OF_ACTIONS])
+def test_a_broken_image_fails_exactly_its_check(found: dict[str, list[Judgement]], check: str) -> None:
+    failed = told(found[check], "failed")
 
     assert set(failed) == {check}, failed
     assert failed[check]
+
+
+def _archive(path: str, content: bytes) -> bytes:
+    """A tar archive of one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo(path.lstrip("/"))
+        member.size, member.mode = len(content), 0o644
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
