@@ -1,82 +1,89 @@
-"""The cluster that conformance.yaml speaks of: `setup NAME` makes objects anew, `state` prints, `teardown` ends them.
+"""The cluster that conformance.yaml speaks of: `setup URL NAME` makes objects, `state` prints, `teardown` ends them.
 
-No pod needs to run: the Deployments have no replicas, or are scaled to none; the Nodes are objects without a machine.
+It speaks to the API by way of `kubectl proxy`, since it is started for every run. No pod needs to run: the Deployments
+have no replicas, or are scaled to none; the Nodes are objects without a machine.
 """
 
 import json
-import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from typing import Any
 from uuid import uuid4
 
-verb, name = sys.argv[1:]
+verb, url, name = sys.argv[1:]
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{name}/deployments"
+NODES = f"/api/v1/nodes?labelSelector=kubernaut.io/conformance={name}"
 
 
-def kubectl(*words: str, stdin: Any = None) -> str:
-    """Runs kubectl; its complaint is this program's."""
-    done = subprocess.run(
-        ["kubectl", *words], input=json.dumps(stdin) if stdin else None, capture_output=True, text=True, check=False
+def api(method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
+    """What the API server answers."""
+    request = urllib.request.Request(  # noqa: S310 – kubectl proxy, on loopback
+        url + path, json.dumps(body).encode() if body else None, {"content-type": kind}, method=method
     )
-    if done.returncode != 0:
-        sys.exit(done.stderr)
-    return done.stdout
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return json.load(answer)
 
 
-def deployment(called: str, replicas: int, version: str) -> dict[str, Any]:
+def deployment(called: str, replicas: int) -> dict[str, Any]:
     """A Deployment whose image nobody has."""
     labels = {"app": called}
-    container = {"name": "app", "image": f"conformance.invalid/app:{version}"}
+    container = {"name": "app", "image": "conformance.invalid/app:1"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": called, "namespace": name},
-        "spec": spec,
-    }
+    return {"metadata": {"name": called}, "spec": spec}
 
 
 def node(called: str, *, cordoned: bool) -> dict[str, Any]:
     """A Node with no machine behind it, on which nothing is ever scheduled."""
     taints = [{"key": "kubernaut.io/conformance", "effect": "NoSchedule"}]
     labels = {"kubernaut.io/conformance": name}
-    spec = {"unschedulable": cordoned, "taints": taints}
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": called, "labels": labels}, "spec": spec}
+    return {"metadata": {"name": called, "labels": labels}, "spec": {"unschedulable": cordoned, "taints": taints}}
+
+
+def rolled_out(called: str) -> None:
+    """Waits until the Deployment's controller has seen its newest template."""
+    for _ in range(300):
+        found = api("GET", f"{DEPLOYMENTS}/{called}")
+        if found["status"].get("observedGeneration") == found["metadata"]["generation"]:
+            return
+        time.sleep(0.1)
+    sys.exit(f"no Deployment controller has seen {called} within 30 s")
 
 
 def setup() -> None:
-    """New objects under new names, which are printed as variables of the scenario."""
-    suffix = uuid4().hex[:6]
-    kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    names = {part: f"{part}-{suffix}" for part in ("busy", "idle")}
-    nodes = {part: f"{name}-{part}-{suffix}" for part in ("open", "cordoned")}
-    items = [
-        deployment(names["busy"], 1, "1"),
-        deployment(names["idle"], 0, "1"),
-        node(nodes["open"], cordoned=False),
-        node(nodes["cordoned"], cordoned=True),
-    ]
-    kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items})
-    kubectl("rollout", "status", "--timeout=30s", f"--namespace={name}", f"deployment/{names['idle']}")
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=deployment(names["idle"], 0, "2"))
-    kubectl("rollout", "status", "--timeout=30s", f"--namespace={name}", f"deployment/{names['idle']}")
-    print(json.dumps({**names, **nodes}))
+    """New objects under new names, which are printed as variables of the scenario. `idle` has two revisions."""
+    names = {part: f"{part}-{uuid4().hex[:6]}" for part in ("busy", "idle", "open", "cordoned")}
+    names |= {part: f"{name}-{names[part]}" for part in ("open", "cordoned")}
+    try:
+        api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    except urllib.error.HTTPError as error:
+        if error.code != 409:  # an earlier run made it
+            raise
+    api("POST", DEPLOYMENTS, deployment(names["busy"], 1))
+    api("POST", DEPLOYMENTS, deployment(names["idle"], 0))
+    api("POST", "/api/v1/nodes", node(names["open"], cordoned=False))
+    api("POST", "/api/v1/nodes", node(names["cordoned"], cordoned=True))
+    rolled_out(names["idle"])
+    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "conformance.invalid/app:2"}
+    api("PATCH", f"{DEPLOYMENTS}/{names['idle']}", [image], "application/json-patch+json")
+    rolled_out(names["idle"])
+    print(json.dumps(names))
 
 
 def state() -> None:
     """What the actions could change."""
-    deployments = json.loads(kubectl("get", "deployments", f"--namespace={name}", "--output=json"))["items"]
-    nodes = json.loads(kubectl("get", "nodes", f"--selector=kubernaut.io/conformance={name}", "--output=json"))["items"]
-    for item in deployments:
+    for item in api("GET", DEPLOYMENTS)["items"]:
         print(item["metadata"]["name"], item["spec"]["replicas"], json.dumps(item["spec"]["template"]))
-    for item in nodes:
+    for item in api("GET", NODES)["items"]:
         print(item["metadata"]["name"], item["spec"].get("unschedulable", False))
 
 
 def teardown() -> None:
     """Removes all of it."""
-    kubectl("delete", "nodes", "--wait=false", f"--selector=kubernaut.io/conformance={name}")
-    kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", name)
+    api("DELETE", NODES)
+    api("DELETE", f"/api/v1/namespaces/{name}")
 
 
 {"setup": setup, "state": state, "teardown": teardown}[verb]()

@@ -1,0 +1,37 @@
+"""The images of this repository keep the contract. `make conform` tries every action; here, of each image enough."""
+
+from pathlib import Path
+
+import pytest
+
+from kubernaut_cli.conformance.examine import examine
+from kubernaut_cli.conformance.image import Image
+from kubernaut_cli.conformance.scenario import read_scenarios
+
+from .conftest import told
+
+ACTIONS = Path(__file__).parents[2] / "actions"
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("conformance")]
+
+
+def conforms(part: str, image: str, *tried: str) -> None:
+    folder = ACTIONS / part
+    scenarios = [each for each in read_scenarios(folder / "conformance.yaml") if each.action in tried]
+    found = list(examine(Image(image), scenarios, cwd=folder))
+
+    assert len(scenarios) == len(tried)
+    assert told(found, "failed") == {}
+    assert "scenario-runs" in told(found, "passed")
+
+
+def test_git(images: dict[str, str]) -> None:
+    conforms("argocd", images["argocd"], "git/update_file")
+
+
+def test_aws(images: dict[str, str]) -> None:
+    conforms("aws-cli", images["aws-cli"], "aws/reboot_instances", "aws/set_desired_capacity")
+
+
+@pytest.mark.cluster
+def test_kubectl(images: dict[str, str], kubectl: object) -> None:
+    conforms("kubectl", images["kubectl"], "kubernetes/restart_deployment", "kubernetes/scale_deployment")
