@@ -117,3 +117,18 @@ def made_world(folder: Path) -> Iterator[World]:
 def world(tmp_path: Path) -> Callable[[str], Any]:
     """Makes a world of a name."""
     return lambda name: made_world(tmp_path / name)
+
+
+def manifest(kind: str, name: str, **content: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **content}
+
+
+def finished(kubectl: Callable[..., str], name: str, namespace: str) -> Any:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        run = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json"))
+        conditions = run.get("status", {}).get("conditions", [{"status": "Unknown"}])
+        if conditions[0]["status"] != "Unknown":
+            return run
+        time.sleep(0.5)
+    raise AssertionError(f"{name} did not end in time")

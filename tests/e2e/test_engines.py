@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
+
+from .conftest import finished, manifest
 
 ROOT = Path(__file__).parents[2]
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
@@ -98,7 +99,7 @@ def test_tekton_ends_as_processes_do(
         rendered = kubernaut("render", made.workflow(digests))
         name = kubectl("create", here, "-f", "-", "--output=name", stdin=rendered.stdout).strip()
         try:
-            run = finished(kubectl, name)
+            run = finished(kubectl, name, NAMESPACE)
             runs = json.loads(kubectl("get", "taskruns", here, "--output=json", f"--selector={label(name)}"))["items"]
             steps = {taskrun["metadata"]["labels"]["tekton.dev/pipelineTask"]: step_of(taskrun) for taskrun in runs}
             history = DataStorage(storage.url)
@@ -181,23 +182,8 @@ def scaler(image: str) -> list[dict[str, Any]]:
     ]
 
 
-def manifest(kind: str, name: str, **content: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **content}
-
-
 def label(name: str) -> str:
     return f"tekton.dev/pipelineRun={name.rpartition('/')[2]}"
-
-
-def finished(kubectl: Callable[..., str], name: str, namespace: str = NAMESPACE) -> Any:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        run = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json"))
-        conditions = run.get("status", {}).get("conditions", [{"status": "Unknown"}])
-        if conditions[0]["status"] != "Unknown":
-            return run
-        time.sleep(0.5)
-    raise AssertionError(f"{name} did not end in time")
 
 
 def step_of(taskrun: Any) -> tuple[str, bool | None, Any]:

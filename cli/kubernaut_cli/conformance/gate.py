@@ -4,9 +4,11 @@ import gzip
 import json
 import threading
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from kubernaut_cli.conformance.listener import Listener
 
 __all__ = ["Gate"]
 
@@ -14,7 +16,7 @@ Mode = Literal["pass", "hold", "repeat"]
 _LONGEST_HOLD = 20.0
 
 
-class Gate(ThreadingHTTPServer):
+class Gate(Listener):
     """Listens on a free port of loopback and passes on to the service.
 
     Args:
@@ -28,27 +30,18 @@ class Gate(ThreadingHTTPServer):
         release: Lets the held answer go.
     """
 
-    daemon_threads = True
-
     def __init__(self, store: str, mode: Mode = "pass") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.store = urlsplit(store)
         self.mode = mode
         self.events: list[dict[str, Any]] = []
         self.reached, self.release = threading.Event(), threading.Event()
         self.cut = False
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="gate", daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler)
 
     def close(self) -> None:
         """Ends it, whatever it still holds."""
         self.release.set()
-        self.shutdown()
-        self.server_close()
+        super().close()
 
     def passed_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         """What the service answers: status, content type, content."""

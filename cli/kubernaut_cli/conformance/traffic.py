@@ -1,13 +1,14 @@
 """A server between an action and its target, which writes down what passes and what right each request takes."""
 
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
+
+from kubernaut_cli.conformance.listener import Listener
 
 __all__ = ["Passed", "Traffic", "read_request"]
 
@@ -42,36 +43,22 @@ class Passed:
     permission: str | None = None
 
 
-class Traffic(ThreadingHTTPServer):
+class Traffic(Listener):
     """Listens on a free port of loopback.
 
     Args:
         upstream: Where requests go on to.
         speaks: How requests are read.
+
+    Attributes:
+        passed: The requests so far.
     """
 
-    daemon_threads = True
-    request_queue_size = 64
-
     def __init__(self, upstream: str, speaks: _SPEAKS) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream)
         self.speaks = speaks
         self.passed: list[Passed] = []
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="traffic", daemon=True
-        )
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def close(self) -> None:
-        """Ends it."""
-        self.shutdown()
-        self.server_close()
+        super().__init__(_Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):

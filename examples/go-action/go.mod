@@ -1,0 +1,3 @@
+module kubernaut.io/examples/go-action
+
+go 1.22

@@ -1,0 +1,183 @@
+"""Images of one's own: written by the README alone, or in Go by hand; conforming, and run by a real Tekton.
+
+The README's image is pushed to a real registry, and the cluster's node pulls it from there by its digest.
+"""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from kubernaut_cli.conformance.examine import examine
+from kubernaut_cli.conformance.image import Image
+from kubernaut_cli.conformance.scenario import read_scenarios
+from kubernaut_datastorage import embedded
+from kubernaut_sdk import DataStorage
+
+from .conftest import ROOT, finished, manifest, sh
+
+NAMESPACE = "kubernaut-e2e-custom"
+TASK = ROOT / "tekton" / "catalog" / "task" / "kubernaut-action" / "0.1" / "kubernaut-action.yaml"
+CUSTOM = Path(__file__).parent / "custom"
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("custom")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real registry on loopback."""
+    if (program := shutil.which("docker-registry")) is None:
+        pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    config = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+    try:
+        listening(port, process)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def flags() -> Iterator[str]:
+    """The service whose flag the custom action sets."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(CUSTOM / "flags_server.py"), str(port)])
+    try:
+        listening(port, process)
+        yield f"http://127.0.0.1:{port}/dark"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def listening(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens on {port}")
+
+
+@pytest.fixture(scope="module")
+def readme_image(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image that the README's Dockerfile makes of an action of one's own."""
+    folder, name = tmp_path_factory.mktemp("custom"), "kubernaut-test/custom:1"
+    [dockerfile] = re.findall(r"^```dockerfile\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (folder / "Dockerfile").write_text(dockerfile)
+    shutil.copy(CUSTOM / "my_action.py", folder)
+    shutil.copytree(ROOT / "build" / "wheels", folder / "build" / "wheels")
+    sh(sys.executable, "-m", "kubernaut_cli", "build", str(folder), f"--tag={name}", f"--build-arg=BASE_IMAGE={base}")
+    return name
+
+
+@pytest.fixture(scope="module")
+def go_image(base: str) -> str:
+    """The image of examples/go-action. (It needs no base; where there is one, images can be built.)"""
+    if shutil.which("go") is None:
+        pytest.skip("no Go compiler is here to build examples/go-action")
+    sh(str(ROOT / "examples" / "go-action" / "build"), "kubernaut-test/go-action:1")
+    return "kubernaut-test/go-action:1"
+
+
+@pytest.fixture(scope="module")
+def namespace(kubectl: Callable[..., str]) -> Iterator[str]:
+    kubectl("apply", "-f", "-", stdin=manifest("Namespace", NAMESPACE))
+    kubectl("apply", f"--namespace={NAMESPACE}", "-f", str(TASK))
+    yield NAMESPACE
+    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@pytest.mark.parametrize(
+    ("image", "folder"),
+    [("readme_image", CUSTOM), ("go_image", ROOT / "examples" / "go-action")],
+    ids=["readme", "go"],
+)
+def test_it_conforms(request: pytest.FixtureRequest, image: str, folder: Path) -> None:
+    examined = Image(request.getfixturevalue(image))
+    judgements = list(examine(examined, read_scenarios(folder / "conformance.yaml"), cwd=folder))
+
+    assert [(each.check.name, each.message) for each in judgements if each.outcome == "failed"] == []
+    assert {each.check.name: each.outcome for each in judgements}["scenario-runs"] == "passed"
+
+
+@pytest.mark.cluster
+def test_tekton_runs_it_by_the_digest_that_was_pushed(
+    readme_image: str, registry: str, flags: str, kubectl: Callable[..., str], namespace: str
+) -> None:
+    sh("docker", "tag", readme_image, f"{registry}/custom:1")
+    [digest] = re.findall(r"digest: (sha256:[0-9a-f]{64})", sh("docker", "push", f"{registry}/custom:1"))
+    image = f"{registry}/custom@{digest}"
+    params = {"actionType": "feature/set_remote_flag", "actionImage": image, "inputs": f'{{"url":"{flags}","on":true}}'}
+    name = started(kubectl, namespace, params)
+    run = finished(kubectl, name, namespace)
+    results = {result["name"]: result["value"] for result in run["status"].get("results", [])}
+
+    assert run["status"]["conditions"][0]["reason"] == "Succeeded", run["status"]["conditions"]
+    assert (results["status"], results["changed"], results["output"]) == ("succeeded", "true", '{"on":true}')
+    assert httpx.get(flags, trust_env=False).json() is True
+
+
+@pytest.mark.cluster
+def test_tekton_runs_the_one_in_go(
+    go_image: str, registry: str, kubectl: Callable[..., str], namespace: str, tmp_path: Path
+) -> None:
+    sh("docker", "tag", go_image, f"{registry}/go-action:1")
+    [digest] = re.findall(r"digest: (sha256:[0-9a-f]{64})", sh("docker", "push", f"{registry}/go-action:1"))
+    with embedded(tmp_path / "data") as storage:
+        config = manifest("ConfigMap", "kubernaut-data-storage", data={"url": storage.url, "policy": "require"})
+        kubectl("apply", f"--namespace={namespace}", "-f", "-", stdin=config)
+        inputs = '{"file":"/nowhere/flags.json","name":"dark-mode","on":true}'
+        image = f"{registry}/go-action@{digest}"
+        name = started(kubectl, namespace, {"actionType": "feature/set_flag", "actionImage": image, "inputs": inputs})
+        run = finished(kubectl, name, namespace)
+        kubectl("delete", f"--namespace={namespace}", "configmap", "kubernaut-data-storage")
+        history = DataStorage(storage.url)
+        [record] = history.get_action_history("feature/set_flag")
+        history.close()
+    results = {result["name"]: result["value"] for result in run["status"].get("results", [])}
+
+    assert (results["status"], results["changed"], results["record-status"]) == ("failed", "false", "stored")
+    assert json.loads(results["error"])["reason"] == "NotFound"
+    assert (record.state, record.error and record.error.code) == ("failed", 3)
+
+
+def started(kubectl: Callable[..., str], namespace: str, params: dict[str, str]) -> str:
+    """A TaskRun of the generic Task: by `tkn task start` where tkn is, otherwise as tkn makes it."""
+    if shutil.which("tkn"):
+        told = [f"--param={name}={value}" for name, value in params.items()]
+        options = ["--use-param-defaults", "--workspace=name=secrets,emptyDir=", f"--namespace={namespace}"]
+        said = sh("tkn", "task", "start", "kubernaut-action", *options, *told)
+        return "taskrun/" + re.findall(r"TaskRun started: (\S+)", said)[0]
+    spec = {
+        "taskRef": {"name": "kubernaut-action"},
+        "params": [{"name": name, "value": value} for name, value in params.items()],
+        "workspaces": [{"name": "secrets", "emptyDir": {}}],
+    }
+    meta = {"generateName": "custom-", "namespace": namespace}
+    taskrun = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": meta, "spec": spec}
+    return kubectl("create", "-f", "-", "--output=name", stdin=taskrun).strip()
