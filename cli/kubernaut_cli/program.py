@@ -7,6 +7,7 @@ import click
 __all__ = ["program"]
 
 _COMMANDS = {
+    "build": ("building", "build", "Build an action image, and stamp it with its spec."),
     "conform": ("conforming", "conform", "Does an action image keep the contract?"),
     "effectiveness": ("judging", "effectiveness", "Did it help? Rates with their uncertainty, a line an action."),
     "history": ("history", "history", "What was done, newest first."),
