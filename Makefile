@@ -44,7 +44,7 @@ bench: .venv/ready ## Print the benchmarks, each beside its floor
 
 .PHONY: docs
 docs: .venv/ready ## Write docs/actions from the actions' own definitions
-	$(bin)/python -m kubernaut_cli.docs docs/actions
+	$(bin)/kubernaut docs docs/actions
 
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
@@ -58,10 +58,10 @@ wheels: .venv/ready ## Fill build/wheels with what the action images install (IM
 	  --requirement build/requirements.txt --dest build/wheels
 
 .PHONY: image-%
-image-%: ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)
-	docker build --quiet --file actions/$*/Dockerfile --tag $(IMAGE_PREFIX)/$*:dev --build-arg BASE_IMAGE=$(BASE_IMAGE) \
-	  $(if $(TOOL_IMAGE),--build-arg TOOL_IMAGE=$(TOOL_IMAGE)) $(if $(TOOL_PATH),--build-arg TOOL_PATH=$(TOOL_PATH)) \
-	  --build-arg REVISION=$$(git rev-parse HEAD) .
+image-%: .venv/ready ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)
+	@$(if $(BASE_IMAGE),,echo 'kubernaut: say BASE_IMAGE=…; the head of actions/$*/Dockerfile tells with what' >&2; exit 2)
+	$(bin)/kubernaut build . --file=actions/$*/Dockerfile --tag=$(IMAGE_PREFIX)/$*:dev --quiet \
+	  $(foreach name,BASE_IMAGE BUILD_IMAGE TOOL_IMAGE TOOL_PATH,$(if $($(name)),--build-arg=$(name)=$($(name))))
 
 .PHONY: format
 format: .venv/ready ## Format the code and mend what the linter can

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from kubernaut_sdk.times import rfc3339, utcnow
 ROOT = Path(__file__).parents[1]
 PROBES = Path(__file__).parent / "probe_actions.py"
 BASE = "kubernaut-test/base:bookworm"
+PREFIX = f"localhost/kubernaut-{sha256(str(ROOT).encode()).hexdigest()[:8]}"
+"""Of this checkout's images: one Docker engine may serve several."""
 PARTS = ("argocd", "aws-cli", "kubectl")
 ZEROS = "0" * 64
 
@@ -219,9 +222,10 @@ def images(base: str, once: Callable[[str, Callable[[], None]], None]) -> dict[s
         shutil.copy(kubectl, context / "kubectl")
         (context / "Dockerfile").write_text("FROM scratch\nCOPY kubectl /kubectl\n")
         sh("docker", "build", "--quiet", "--tag", "kubernaut-test/kubectl:1", str(context))
-        options = [f"BASE_IMAGE={base}", "TOOL_IMAGE=kubernaut-test/kubectl:1", "IMAGE_PREFIX=localhost/kubernaut"]
+        ours = [f"BASE_IMAGE={base}", f"IMAGE_PREFIX={PREFIX}"]
+        tool = ["TOOL_IMAGE=kubernaut-test/kubectl:1", "TOOL_PATH=/kubectl"]
         for part in PARTS:
-            sh("make", f"image-{part}", *(options if part == "kubectl" else [options[0], options[2]]))
+            sh("make", f"image-{part}", *ours, *(tool if part == "kubectl" else []))
 
     once("images", make)
-    return {part: f"localhost/kubernaut/{part}:dev" for part in PARTS}
+    return {part: f"{PREFIX}/{part}:dev" for part in PARTS}

@@ -1,30 +1,32 @@
-"""A page for each installed action, from its definition: `make docs` writes them, and a test keeps them fresh."""
+"""A page for each action, from its definition."""
 
 import json
-import sys
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kubernaut_sdk.catalog import all_actions, spec
-
-__all__ = ["page", "pages"]
+__all__ = ["fields", "page", "pages", "traits"]
 
 
-def pages() -> dict[str, str]:
-    """File name → Markdown, for every installed action."""
-    entries = spec(all_actions())["actions"]
+def pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """File name → Markdown, of actions as `kubernaut-action spec` lists them."""
     return {f"{entry['action_type'].replace('/', '-')}.md": page(entry) for entry in entries}
 
 
-def page(entry: dict[str, Any]) -> str:
-    """The page of one action, from its entry in `kubernaut-action spec`."""
-    traits = [
+def traits(entry: Mapping[str, Any]) -> list[str]:
+    """What somebody who runs it must know, in a few words each. What an image does not say is left out."""
+    known = [
         f"risk: {entry['risk']}",
         "idempotent" if entry["idempotent"] else "not idempotent",
         "can be undone" if entry["undoable"] else "cannot be undone",
-        "verified" if entry["verified"] else "not verified",
     ]
-    lines = [f"# {entry['action_type']}", "", entry["summary"], "", "; ".join(traits) + ".", ""]
+    if "verified" in entry:
+        known.append("verified" if entry["verified"] else "not verified")
+    return known
+
+
+def page(entry: Mapping[str, Any]) -> str:
+    """The page of one action, from its entry in `kubernaut-action spec`."""
+    lines = [f"# {entry['action_type']}", "", entry["summary"], "", "; ".join(traits(entry)) + ".", ""]
     lines += ["## Inputs", "", *_table(entry["inputs"])]
     if entry["result"]:
         lines += ["## Output", "", *_table(entry["result"])]
@@ -35,32 +37,32 @@ def page(entry: dict[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(schema: dict[str, Any]) -> list[str]:
-    rows = ["| name | type | required | what |", "| --- | --- | --- | --- |"]
+def fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Of each field of an object: its name, its type, whether it is required (else its default), and what it is."""
+    found = []
     for name, field in schema.get("properties", {}).items():
-        required = "yes" if name in schema.get("required", ()) else f"no: `{json.dumps(field.get('default'))}`"
-        rows.append(f"| `{name}` | {_type(field)} | {required} | {field.get('description', '')} |")
+        required = "yes" if name in schema.get("required", ()) else f"no: {json.dumps(field.get('default'))}"
+        found.append((name, _type(field), required, " ".join(str(field.get("description", "")).split())))
+    return found
+
+
+def _table(schema: Mapping[str, Any]) -> list[str]:
+    rows = ["| name | type | required | what |", "| --- | --- | --- | --- |"]
+    for name, kind, required, what in fields(schema):
+        default = required.removeprefix("no: ")
+        cells = (f"`{name}`", kind, required if required == default else f"no: `{default}`", what)
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return [*rows, ""]
 
 
-def _type(field: dict[str, Any]) -> str:
+def _type(field: Mapping[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(json.dumps(value) for value in field["enum"])
     if "anyOf" in field:
         return " or ".join(_type(option) for option in field["anyOf"])
     kind = str(field.get("type", "any"))
     if kind == "array":
-        return f"list of {_type(field['items'])}"
+        return f"list of {_type(field.get('items', {}))}"
     limits = [f"{sign} {field[name]}" for name, sign in (("minimum", "≥"), ("maximum", "≤")) if name in field]
     limits += [f"≤ {field['maxLength']} characters"] if "maxLength" in field else []
     return f"{kind}, {', '.join(limits)}" if limits else kind
-
-
-def main() -> None:
-    """Writes the pages into the folder that is named."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,10 @@ import click
 __all__ = ["program"]
 
 _COMMANDS = {
+    "actions": ("describing", "actions", "What actions there are: list them, show one."),
+    "build": ("building", "build", "Build an action image, and stamp it with its spec."),
     "conform": ("conforming", "conform", "Does an action image keep the contract?"),
+    "docs": ("describing", "docs", "Write a page of Markdown for each action."),
     "effectiveness": ("judging", "effectiveness", "Did it help? Rates with their uncertainty, a line an action."),
     "history": ("history", "history", "What was done, newest first."),
     "records": ("records", "records", "Action records: send what waits."),

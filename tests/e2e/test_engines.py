@@ -58,7 +58,7 @@ def test_containers_end_as_processes_do(
     # an image that was never pushed has no digest in a registry, but an id that the engine knows it by
     inspect = ["docker", "image", "inspect", "--format={{.Id}}"]
     ids = {part: subprocess.run([*inspect, image], capture_output=True, text=True) for part, image in images.items()}
-    names = {part: f"localhost/kubernaut/{part}@{ended.stdout.strip()}" for part, ended in ids.items()}
+    names = {part: f"{images[part].removesuffix(':dev')}@{ended.stdout.strip()}" for part, ended in ids.items()}
     with world("containers") as made:
         steps = local_steps(made, made.workflow(names), "docker", tmp_path / "data-containers")
     steps["reboot-cache"][2].pop("instance_ids")

@@ -1,0 +1,94 @@
+"""`kubernaut build`: an action image, stamped with what it says of itself."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from kubernaut_sdk import InvalidInputs
+from kubernaut_sdk.times import utcnow
+
+__all__ = ["build"]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+@click.option("-t", "--tag", required=True, metavar="NAME", help="The image's name, such as ghcr.io/you/yours:1.0.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="The Dockerfile. By default FOLDER's.")
+@click.option(
+    "--build-arg", "arguments", multiple=True, metavar="K=V", help="An argument of the Dockerfile; may be repeated."
+)
+@click.option("--platform", help="Such as linux/arm64, where the engine can run it. By default the engine's own.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show the builder's own lines.")
+@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def build(
+    *,
+    folder: Path,
+    tag: str,
+    file: Path | None,
+    arguments: tuple[str, ...],
+    platform: str | None,
+    quiet: bool,
+    output: str,
+) -> None:
+    """Build an action image from FOLDER, and stamp it.
+
+    The image is asked for its spec, with no network; the answer becomes the file /kubernaut/spec.json and the label
+    io.kubernaut.spec.digest, beside the OCI labels that git knows. It is named only when all that went well.
+
+    Exit code: 1 the build failed, 2 something is missing or its spec is not valid, 3 no Docker engine answers.
+    """
+    # libraries that `kubernaut --help` need not pay for
+    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
+    from kubernaut_cli.images import engine as engines  # noqa: PLC0415
+    from kubernaut_cli.images import recipe as recipes  # noqa: PLC0415
+    from kubernaut_cli.images import stamp  # noqa: PLC0415
+    from kubernaut_cli.images.origin import origin_of  # noqa: PLC0415
+    from kubernaut_cli.images.reference import parse_reference  # noqa: PLC0415
+
+    reference = parse_reference(tag)
+    if reference.digest:
+        raise InvalidInputs(f"--tag {tag}: an image gets its digest by being published; name it NAME:TAG.")
+    recipe = recipes.Recipe(folder, file, _pairs(arguments), platform)
+    recipe.require()
+    created = _now()
+    with engines.opened() as engine:
+        plain = recipes.build(engine, recipe, say=lambda line: None if quiet else click.echo(line, err=True))
+        try:
+            image = Image(plain)
+            told = stamp.asked(image)
+            title = reference.path.rpartition("/")[2]
+            wanted = stamp.labels(told, image.labels, origin_of(folder), title=title, created=created)
+            stamped = stamp.stamped(engine, plain, told, wanted, created=created)
+        except BaseException:
+            engines.forgotten(engine, plain)
+            raise
+        engine.images.get(stamped).tag(reference.repository, reference.tag or "latest")
+    actions = [action.action_type for action in told.spec.actions]
+    if output == "json":
+        document = {"name": tag, "id": stamped, "spec_digest": told.digest, "actions": actions, "labels": wanted}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{tag} {stamped}\n  spec {told.digest}: {', '.join(actions)}")
+
+
+def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--build-arg {argument}: write NAME=VALUE.")
+        pairs[name] = value
+    return pairs
+
+
+def _now() -> datetime:
+    """The time now, or the one that reproducible builds say (https://reproducible-builds.org/specs/source-date-epoch)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return utcnow()
+    if not epoch.isdigit():
+        raise InvalidInputs(f"SOURCE_DATE_EPOCH is {epoch!r}; it must be whole seconds since 1970.")
+    return datetime.fromtimestamp(int(epoch), UTC)

@@ -1,0 +1,108 @@
+"""`kubernaut actions` and `kubernaut docs`: what actions there are, and what each is."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from kubernaut_cli import catalogue
+from kubernaut_cli.docs import fields, page, pages, traits
+from kubernaut_cli.progress import wide_console
+from kubernaut_sdk import PreconditionFailed
+
+__all__ = ["actions", "docs"]
+
+_of_image = click.option("--image", metavar="IMAGE", help="Those of this image. By default the installed ones.")
+
+
+@click.group()
+def actions() -> None:
+    """Actions: what there is, and what each takes, gives and needs."""
+
+
+@actions.command("list")
+@_of_image
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_(image: str | None, output: str) -> None:
+    """All actions, a line each."""
+    found = catalogue.entries(image)
+    if output == "json":
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    console = wide_console()
+    if not found:
+        console.print("no actions; install a package that has some, or name an --image", style="dim")
+        return
+    table = _table("action", "version", "what", "traits")
+    for entry in found:
+        summary = str(entry["summary"]).partition("\n")[0]
+        table.add_row(*map(escape, (entry["action_type"], entry["version"], summary, ", ".join(traits(entry)))))
+    console.print(table)
+
+
+@actions.command()
+@click.argument("action_type", metavar="TYPE")
+@_of_image
+@click.option("-o", "output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+def show(action_type: str, image: str | None, output: str) -> None:
+    """One action: its inputs, output, permissions and examples."""
+    entry = catalogue.entry_of(catalogue.entries(image), action_type)
+    match output:
+        case "json":
+            click.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+        case "markdown":
+            click.echo(page(entry), nl=False)
+        case _:
+            _print(entry)
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default="docs/actions")
+@_of_image
+def docs(folder: Path, image: str | None) -> None:
+    """Write a page of Markdown for each action into DIR (docs/actions), from its definition."""
+    written = pages(catalogue.entries(image))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in written.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PreconditionFailed(f"{folder}: {error.strerror}; name a folder that you may write.") from None
+    click.echo(f"{folder}: {len(written)} page{'s' * (len(written) != 1)}")
+
+
+def _print(entry: dict[str, Any]) -> None:
+    console = wide_console()
+    console.print(f"[bold]{escape(entry['action_type'])}[/] {escape(entry['version'])}")
+    console.print(escape(entry["summary"]))
+    console.print("; ".join(traits(entry)), style="dim")
+    for title, schema in (("inputs", entry["inputs"]), ("output", entry["result"])):
+        if schema:
+            console.print(f"\n[bold]{title}[/]")
+            table = _table("name", "type", "required", "what")
+            for field in fields(schema):
+                table.add_row(*map(escape, field))
+            console.print(table)
+    if entry["permissions"]:
+        console.print("\n[bold]permissions[/]")
+        for permission in entry["permissions"]:
+            console.print(f"  {escape(permission)}")
+    for example in entry["examples"]:
+        pairs = " ".join(f"-p {name}={_word(value)}" for name, value in example.items())
+        console.print(f"\n[bold]example[/]\n  kubernaut-action plan {escape(entry['action_type'])} {escape(pairs)}")
+
+
+def _word(value: Any) -> str:
+    """A value as a word of a shell's command line."""
+    return shlex.quote(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,63 @@
+"""Names of images, by the grammar of the OCI distribution specification and of github.com/distribution/reference."""
+
+import re
+from dataclasses import dataclass, replace
+
+from kubernaut_sdk import InvalidInputs
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["Reference", "parse_reference"]
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:(?P<registry>(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:\d))(?::\d+)?|\[[0-9a-f:]+\](?::\d+)?)/)?"
+    rf"(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?"
+    r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A name of an image.
+
+    Attributes:
+        registry: Host and port; empty where it names none, which is Docker Hub.
+        path: The repository within the registry.
+        tag: Or None.
+        digest: `sha256:…`, or None.
+    """
+
+    registry: str
+    path: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @property
+    def repository(self) -> str:
+        """Registry and path."""
+        return f"{self.registry}/{self.path}" if self.registry else self.path
+
+    def at(self, digest: str) -> "Reference":
+        """This repository's image of a digest."""
+        return replace(self, tag=None, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def parse_reference(text: str) -> Reference:
+    """What a name says.
+
+    Raises:
+        InvalidInputs: if it is none, with what would be.
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        hint = f", such as {text.lower()}" if _REFERENCE.fullmatch(text.lower()) else ""
+        raise InvalidInputs(
+            f"{shorten(text)} is no name of an image; write [REGISTRY/]PATH[:TAG], the path in lower case{hint}."
+        )
+    return Reference(match["registry"] or "", match["path"], match["tag"], match["digest"])

@@ -1,0 +1,58 @@
+"""Our three images: small, without a way to install more, named by what they offer, and compiled before they start."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from kubernaut_sdk.catalog import all_actions
+
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("images")]
+DOMAINS = {"argocd": "git", "aws-cli": "aws", "kubectl": "kubernetes"}
+LEFT_OVER = """
+import json, sys, pathlib
+import kubernaut_sdk.verbs, kubernaut_sdk.runner, kubernaut_sdk.recorder, {module}
+cached = {{name: getattr(found, "__cached__", None) for name, found in sys.modules.items()}}
+uncompiled = [name for name, path in cached.items() if path and not pathlib.Path(path).exists()]
+installers = [path.name for path in pathlib.Path(sys.prefix).rglob("pip*") if path.name.split("-")[0] == "pip"]
+print(json.dumps([uncompiled, installers]))
+"""
+
+
+def inspected(name: str) -> dict[str, Any]:
+    done = subprocess.run(["docker", "image", "inspect", name], capture_output=True, text=True, check=True)
+    document: dict[str, Any] = json.loads(done.stdout)[0]
+    return document
+
+
+@pytest.mark.parametrize("part", ["argocd", "aws-cli", "kubectl"])
+def test_an_image_is_at_most_a_third_larger_than_base_and_tool(images: dict[str, str], base: str, part: str) -> None:
+    floor = inspected(base)["Size"] + (inspected("kubernaut-test/kubectl:1")["Size"] if part == "kubectl" else 0)
+
+    assert inspected(images[part])["Size"] <= 1.3 * floor
+
+
+@pytest.mark.parametrize("part", ["argocd", "aws-cli", "kubectl"])
+def test_an_image_says_what_it_is_and_offers_its_own_actions(images: dict[str, str], part: str) -> None:
+    config = inspected(images[part])["Config"]
+    command = ["docker", "run", "--rm", "--network=none", "--read-only", images[part], "spec"]
+    spec = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    own = [action.action_type for action in all_actions() if action.action_type.startswith(f"{DOMAINS[part]}/")]
+
+    assert [action["action_type"] for action in spec["actions"]] == own
+    assert (config["User"], config["Entrypoint"]) == ("65532:65532", ["kubernaut-action"])
+    assert set(config["Labels"]) >= {
+        "io.kubernaut.spec.digest",
+        *(f"org.opencontainers.image.{name}" for name in ("created", "description", "licenses", "revision", "title")),
+    }
+
+
+@pytest.mark.parametrize("part", ["argocd", "aws-cli", "kubectl"])
+def test_nothing_is_left_to_compile_and_nothing_to_install_with(images: dict[str, str], part: str) -> None:
+    module = {"argocd": "kubernaut_argocd", "aws-cli": "kubernaut_aws, boto3", "kubectl": "kubernaut_kubectl"}[part]
+    run = ["docker", "run", "--rm", "--network=none", "--read-only", "--entrypoint=python3", images[part]]
+    done = subprocess.run([*run, "-c", LEFT_OVER.format(module=module)], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[], []]
