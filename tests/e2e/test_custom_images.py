@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -172,7 +171,7 @@ def started(kubectl: Callable[..., str], namespace: str, params: dict[str, str])
         told = [f"--param={name}={value}" for name, value in params.items()]
         options = ["--use-param-defaults", "--workspace=name=secrets,emptyDir=", f"--namespace={namespace}"]
         said = sh("tkn", "task", "start", "kubernaut-action", *options, *told)
-        return "taskrun/" + re.findall(r"TaskRun started: (\S+)", said)[0]
+        return "taskrun/" + said.partition("TaskRun started: ")[2].split()[0]
     spec = {
         "taskRef": {"name": "kubernaut-action"},
         "params": [{"name": name, "value": value} for name, value in params.items()],
