@@ -1,6 +1,9 @@
 """The action that keeps the contract, and its ways to break it."""
 
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement
 from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
@@ -19,3 +22,12 @@ def scenarios(broken: str) -> list[Scenario]:
 def told(judgements: list[Judgement], outcome: str) -> dict[str, str]:
     """Check → message, of those that ended so."""
     return {judgement.check.name: judgement.message for judgement in judgements if judgement.outcome == outcome}
+
+
+@pytest.fixture
+def cluster() -> None:
+    """Whatever cluster the kubeconfig names."""
+    try:
+        subprocess.run(["kubectl", "--request-timeout=3s", "get", "--raw", "/readyz"], capture_output=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        pytest.skip("no kubeconfig answers: `kubectl get --raw /readyz` failed")

@@ -33,5 +33,5 @@ def test_aws(images: dict[str, str]) -> None:
 
 
 @pytest.mark.cluster
-def test_kubectl(images: dict[str, str], kubectl: object) -> None:
+def test_kubectl(images: dict[str, str], cluster: None) -> None:
     conforms("kubectl", images["kubectl"], "kubernetes/restart_deployment", "kubernetes/scale_deployment")
