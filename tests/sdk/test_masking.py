@@ -72,6 +72,31 @@ def test_the_longer_secret_goes_first() -> None:
     assert masker.text("is hunter22-and-more") == f"is {MASK}"
 
 
+def test_what_overlaps_is_hidden_as_a_whole() -> None:
+    masker = Masker()
+    masker.add("abcd-efgh")
+    masker.add("efgh-ijkl")
+    masker.add("aaaa")
+
+    assert masker.text("(abcd-efgh-ijkl) aaaaaa") == f"({MASK}) {MASK}"
+
+
+@settings(deadline=None)
+@given(st.lists(SECRETS, min_size=1, max_size=4), st.lists(st.text(max_size=12), max_size=6), st.randoms())
+def test_of_several_secrets_none_is_left_and_all_else_stays(secrets: list[str], around: list[str], order: Any) -> None:
+    masker = Masker()
+    for secret in secrets:
+        masker.add(secret)
+    pieces = [*secrets, *around]
+    order.shuffle(pieces)
+    text = "\n".join(pieces)
+    masked = masker.text(text)
+
+    assert all(secret not in masked for secret in secrets)
+    kept = [piece for piece in around if not any(form in text for form in masker._variants if set(form) & set(piece))]
+    assert all(piece in masked for piece in kept)
+
+
 def test_what_is_no_secret_stays() -> None:
     masker = Masker()
     masker.add("abc")  # too short to be looked for
