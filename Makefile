@@ -40,7 +40,15 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 
 .PHONY: bench
 bench: .venv/ready ## Print the benchmarks, each beside its floor
-	for name in imports render action engine; do $(bin)/python tests/benchmarks/bench_$$name.py; done
+	for name in imports render action engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done
+
+.PHONY: bench-images
+bench-images: .venv/ready ## Print what the action images add (BASE_IMAGE=… TOOL_IMAGE=… IMAGE_PREFIX=…)
+	BASE_IMAGE=$(BASE_IMAGE) TOOL_IMAGE=$(TOOL_IMAGE) IMAGE_PREFIX=$(IMAGE_PREFIX) $(bin)/python tests/benchmarks/bench_image.py
+
+.PHONY: conform
+conform: .venv/ready ## Put every action of the images to the conformance kit (IMAGE_PREFIX=…)
+	for part in kubectl argocd aws-cli; do (cd actions/$$part && ../../$(bin)/kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
 
 .PHONY: docs
 docs: .venv/ready ## Write docs/actions from the actions' own definitions

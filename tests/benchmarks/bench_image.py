@@ -1,0 +1,73 @@
+"""What an action image adds to its base and its tool: `python tests/benchmarks/bench_image.py`. Needs a Docker engine.
+
+The images are those that `make image-kubectl`, `image-argocd` and `image-aws-cli` tag; BASE_IMAGE and TOOL_IMAGE are
+what they were made from.
+"""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import docker
+from measure import compare, report
+
+PREFIX = os.environ.get("IMAGE_PREFIX", "localhost/kubernaut")
+BASE, TOOL = (os.environ.get(name, "") for name in ("BASE_IMAGE", "TOOL_IMAGE"))
+PROBE = """
+import os
+from kubernaut_sdk import Action, Change, Context, Inputs
+
+probe = Action("probe/say_hello")
+
+@probe.plan
+def plan(ctx: Context, inputs: Inputs) -> Change:
+    return Change(0, 1)
+
+@probe.apply
+def apply(ctx: Context, inputs: Inputs, change: Change) -> None:
+    os.write(2, b"here\\n")
+    os._exit(0)
+"""
+CONFINED = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--tmpfs=/tmp")
+
+
+def first_line(*argv: str) -> None:
+    """Runs a container until it says something."""
+    with subprocess.Popen(
+        ["docker", "run", *CONFINED, *argv], stderr=subprocess.STDOUT, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), argv
+
+
+def sizes() -> None:
+    """Bytes of each image beside those of its base and its tool."""
+    engine = docker.from_env()
+    size = {name: engine.images.get(name).attrs["Size"] for name in (BASE, TOOL)}
+    print("\nsize of the images\n  target: at most 1.3 × base and tool")
+    for part in ("kubectl", "argocd", "aws-cli"):
+        whole = engine.images.get(f"{PREFIX}/{part}:dev").attrs["Size"]
+        floor = size[BASE] + (size[TOOL] if part == "kubectl" else 0)
+        print(
+            f"  {part:38} {whole / 1e6:8.1f} MB   base and tool {floor / 1e6:.1f} MB   {whole / floor:5.2f} × the floor"
+        )
+
+
+if __name__ == "__main__":
+    if not (BASE and TOOL):
+        raise SystemExit("set BASE_IMAGE and TOOL_IMAGE to what the images were made from.")
+    sizes()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "probe.py").write_text(PROBE)
+        image = f"{PREFIX}/kubectl:dev"
+        mounted = (f"--volume={folder}:/probe:ro", "--env=ACTION_MODULES=/probe/probe.py", "--env=HOME=/tmp")
+        times = compare(
+            15,
+            **{
+                "kubectl's container": lambda: first_line("--entrypoint=kubectl", image, "version", "--client"),
+                "to the first line of apply": lambda: first_line(*mounted, image, "run", "probe/say_hello"),
+            },
+        )
+        report("from `docker run` to a first line", times, "kubectl's container", "at most 150 ms more")
