@@ -25,6 +25,6 @@ def new(name: str, action_type: str | None, into: Path) -> None:
     click.echo(
         f"{folder}: a project with the action {made.action_type}. Its README.md says how to go on:\n"
         f"  pip install --editable '{folder}[dev]'\n"
-        f"  pytest {folder}\n"
+        f"  kubernaut test {folder}\n"
         f"  kubernaut build {folder} --tag={made.name}:dev"
     )
