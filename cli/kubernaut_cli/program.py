@@ -13,6 +13,8 @@ _COMMANDS = {
     "docs": ("describing", "docs", "Write a page of Markdown for each action."),
     "effectiveness": ("judging", "effectiveness", "Did it help? Rates with their uncertainty, a line an action."),
     "history": ("history", "history", "What was done, newest first."),
+    "new": ("starting", "new", "Start a project of your own actions."),
+    "publish": ("publishing", "publish", "Push an action image, and print its digest."),
     "records": ("records", "records", "Action records: send what waits."),
     "render": ("workflows", "render", "Print the PipelineRun of a workflow."),
     "run": ("running", "run", "Run a workflow on this machine."),

@@ -1,0 +1,30 @@
+"""`kubernaut new`: a project of one's own, which works at once."""
+
+from pathlib import Path
+
+import click
+
+from kubernaut_cli.scaffold import project, write
+
+__all__ = ["new"]
+
+
+@click.command()
+@click.argument("name")
+@click.option("--action", "action_type", metavar="TYPE", help="Of its first action. By default NAME/set_flag.")
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), default=".", help="Where its folder is made. Here."
+)
+def new(name: str, action_type: str | None, into: Path) -> None:
+    """Start a project NAME: an action, its tests, its image, and a workflow that publishes it.
+
+    It works as it stands: the action turns a flag in a JSON file on or off. Replace that by what you want done.
+    """
+    made = project(name, action_type)
+    folder = write(made, into)
+    click.echo(
+        f"{folder}: a project with the action {made.action_type}. Its README.md says how to go on:\n"
+        f"  pip install --editable '{folder}[dev]'\n"
+        f"  kubernaut test {folder}\n"
+        f"  kubernaut build {folder} --tag={made.name}:dev"
+    )

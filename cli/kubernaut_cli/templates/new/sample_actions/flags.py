@@ -1,0 +1,40 @@
+"""Feature flags, in a JSON file."""
+
+import json
+from pathlib import Path
+
+from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, Result
+
+
+class Flag(Inputs):
+    """Which flag, and what it shall be."""
+
+    file: str
+    name: str
+    on: bool
+
+
+class Flipped(Result):
+    """What it is now."""
+
+    on: bool
+
+
+set_flag = Action("sample/set_flag", risk="low", examples=[{"file": "flags.json", "name": "dark-mode", "on": True}])
+
+
+@set_flag.plan
+def plan(ctx: Context, inputs: Flag) -> Change:
+    """Turns a feature flag on or off."""
+    flags = json.loads(Path(inputs.file).read_text(encoding="utf-8"))
+    if inputs.name not in flags:
+        raise NotFound(f"no flag {inputs.name} in {inputs.file}; there is {', '.join(sorted(flags)) or 'none'}.")
+    return Change({"on": flags[inputs.name]}, {"on": inputs.on})
+
+
+@set_flag.apply
+def apply(ctx: Context, inputs: Flag, change: Change) -> Flipped:
+    """Writes the file."""
+    flags = json.loads(Path(inputs.file).read_text(encoding="utf-8"))
+    Path(inputs.file).write_text(json.dumps(flags | {inputs.name: inputs.on}), encoding="utf-8")
+    return Flipped(on=inputs.on)

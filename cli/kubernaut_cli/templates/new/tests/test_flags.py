@@ -1,0 +1,43 @@
+"""The action, tried in this process: no container, no cluster."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kubernaut_sdk.testing import ActionRunner
+from sample_actions import set_flag
+
+
+@pytest.fixture
+def flags(tmp_path: Path) -> Path:
+    """A file with one flag, which is off."""
+    path = tmp_path / "flags.json"
+    path.write_text('{"dark-mode": false}')
+    return path
+
+
+def test_a_flag_is_turned_on_once(flags: Path) -> None:
+    runner = ActionRunner(set_flag)
+    inputs = {"file": str(flags), "name": "dark-mode", "on": True}
+    first, again = runner.run(inputs), runner.run(inputs)
+
+    assert (first.status, first.output) == ("succeeded", {"on": True})
+    assert first.states == ["started", "applying", "succeeded"]
+    assert again.status == "unchanged"
+    assert json.loads(flags.read_text()) == {"dark-mode": True}
+
+
+def test_a_dry_run_changes_nothing(flags: Path) -> None:
+    planned = ActionRunner(set_flag).dry_run({"file": str(flags), "name": "dark-mode", "on": True})
+
+    assert planned.status == "planned"
+    assert json.loads(flags.read_text()) == {"dark-mode": False}
+
+
+def test_a_flag_that_is_not_there_is_told(flags: Path) -> None:
+    ended = ActionRunner(set_flag).run({"file": str(flags), "name": "dark", "on": True})
+
+    assert ended.exit_code == 3
+    assert ended.error is not None
+    assert "there is dark-mode" in ended.error.message

