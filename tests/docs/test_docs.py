@@ -1,6 +1,7 @@
 """The docs say only what is so: their code runs, their commands exist, their tables are the program's own."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 
 from kubernaut_cli.catalogue import entries
+from kubernaut_cli.conformance.examine import examine
+from kubernaut_cli.conformance.installed import Installed
+from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
 from kubernaut_cli.docs import pages
 from kubernaut_cli.program import program
 from kubernaut_controller import parse_workflow, render, require_valid
@@ -39,6 +43,29 @@ def test_the_smallest_action_is_small_and_runs(action: Any, tmp_path: Path) -> N
     assert planned.stdout.strip() in README
     assert (ended.code, again.document["status"]) == (0, "unchanged")
     assert json.loads(flags.read_text()) == {"dark-mode": True}
+
+
+def test_the_test_of_the_smallest_action_passes(tmp_path: Path) -> None:
+    [code] = blocks("python", (ROOT / "docs" / "testing-actions.md").read_text())
+    (tmp_path / "my_action.py").write_text(blocks("python")[0])
+    (tmp_path / "test_my_action.py").write_text(code)
+    options = ["-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    ended = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True)
+
+    assert "1 passed" in ended.stdout, ended.stdout
+
+
+def test_the_scenario_of_the_smallest_action_is_whole_and_every_field_is_told(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "testing-actions.md").read_text()
+    [scenarios] = blocks("yaml", text)
+    (tmp_path / "conformance.yaml").write_text(scenarios)
+    [scenario] = read_scenarios(tmp_path / "conformance.yaml")
+    (tmp_path / "my_action.py").write_text(blocks("python")[0])
+    subject = Installed({"ACTION_MODULES": str(tmp_path / "my_action.py"), "PATH": os.environ["PATH"]})
+    judgements = list(examine(subject, [scenario], only=["scenario-runs", "second-run-unchanged"]))
+
+    assert [judgement.outcome for judgement in judgements] == ["passed", "passed"]
+    assert [name for name in Scenario.model_fields if f"`{name}`" not in text] == []
 
 
 def test_the_workflow_is_valid_and_renders() -> None:
@@ -73,10 +100,10 @@ def test_the_pages_of_the_actions_are_fresh() -> None:
     assert {path.name: path.read_text() for path in folder.iterdir()} == pages(entries()), "run `make docs`"
 
 
-@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "docs/testing-actions.md"])
 def test_links_lead_somewhere(file: str) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / file).read_text()):
-        assert (ROOT / target).exists(), target
+        assert ((ROOT / file).parent / target).exists(), target
 
 
 def test_make_help_lists_every_target() -> None:

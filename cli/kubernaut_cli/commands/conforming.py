@@ -22,9 +22,12 @@ __all__ = ["conform"]
     help="How each action can be tried. By default conformance.yaml, where that is here.",
 )
 @click.option("--previous", metavar="IMAGE|FILE", help="An earlier image, or its spec.json; what broke since is told.")
+@click.option("--check", "only", metavar="NAME", multiple=True, help="Make only this check; may be repeated.")
 @click.option("-o", "output", type=click.Choice(["table", "json", "junit"]), default="table", show_default=True)
 @click.option("--list", "listed", is_flag=True, help="Only print the checks, with their reasons and fixes.")
-def conform(image: str | None, file: Path | None, previous: str | None, output: str, listed: bool) -> None:
+def conform(
+    image: str | None, file: Path | None, previous: str | None, only: tuple[str, ...], output: str, listed: bool
+) -> None:
     """Examine the action image IMAGE from outside, whatever it is written in.
 
     It is run in the local Docker engine as the generic Task runs it. Exit code: 0 it conforms, 1 a check failed, 2 the
@@ -51,7 +54,8 @@ def conform(image: str | None, file: Path | None, previous: str | None, output: 
     scenarios = read_scenarios(file) if file else []
     examined = Image(image)
     judgements = []
-    for judgement in examine(examined, scenarios, cwd=file.parent if file else None, previous=_earlier(previous)):
+    cwd = file.parent if file else None
+    for judgement in examine(examined, scenarios, cwd=cwd, previous=_earlier(previous), only=only):
         judgements.append(judgement)
         if output == "table" and sys.stderr.isatty():
             click.echo(f"{judgement.check.name} {judgement.outcome}", err=True)
