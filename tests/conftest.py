@@ -5,9 +5,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +30,7 @@ PREFIX = f"localhost/kubernaut-{sha256(str(ROOT).encode()).hexdigest()[:8]}"
 """Of this checkout's images: one Docker engine may serve several."""
 PARTS = ("argocd", "aws-cli", "kubectl")
 ZEROS = "0" * 64
+HTPASSWD = "publisher:$2b$04$OWzSjTFR/3FpkZomNwdmTOJE19FOIhmQt4vOUpN9rKiWvNipzwtiC"
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,6 @@ def action(tmp_path: Path) -> ActionProcess:
 @pytest.fixture
 def closed_port() -> str:
     """The address of a server that is not there: the port is bound, and nobody listens."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -229,3 +231,38 @@ def images(base: str, once: Callable[[str, Callable[[], None]], None]) -> dict[s
 
     once("images", make)
     return {part: f"{PREFIX}/{part}:dev" for part in PARTS}
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+@contextmanager
+def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
+    """A registry of this test's own; a closed one wants a password."""
+    if (program := shutil.which("docker-registry")) is None:
+        pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    (folder / "htpasswd").write_text(HTPASSWD + "\n")
+    config = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
+        "http": {"addr": address},
+        **({"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}} if closed else {}),
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([program, "serve", folder / "config.yml"], stdout=log, stderr=log)
+    try:
+        while not listens(address):
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.02)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()

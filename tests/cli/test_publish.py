@@ -4,11 +4,8 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from kubernaut_cli.images.origin import Origin
 from kubernaut_cli.images.push import refusal
 from kubernaut_cli.images.reference import parse_reference
 from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed
+from tests.conftest import registry
 
 from .conftest import SPEC, Done
 
@@ -28,7 +26,6 @@ Run = Callable[..., Done]
 GITHUB = Origin("abc", "https://github.com/You/Flags")
 NAME = "localhost/kubernaut-test/publish:1"
 PASSWORD = "canary-password"
-HTPASSWD = "publisher:$2b$04$OWzSjTFR/3FpkZomNwdmTOJE19FOIhmQt4vOUpN9rKiWvNipzwtiC"
 STAND_IN = """\
 #!/bin/sh
 echo chatter
@@ -40,42 +37,7 @@ echo >>{folder}/calls
 [ ! -e {folder}/broken ]
 """
 CHANGED = "FROM {image}\nLABEL " + f"{LABEL}=sha256:{'0' * 64}\n"
-SYFT = shutil.which("syft") or shutil.which("syft", path="/opt/syft/bin")
-
-
-def listens(address: str) -> bool:
-    host, _, port = address.partition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
-
-
-@contextmanager
-def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
-    """A registry of this test's own; a closed one wants a password."""
-    if (program := shutil.which("docker-registry")) is None:
-        pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
-    folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    (folder / "htpasswd").write_text(HTPASSWD + "\n")
-    config = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
-        "http": {"addr": address},
-        **({"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}} if closed else {}),
-    }
-    (folder / "config.yml").write_text(json.dumps(config))
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([program, "serve", folder / "config.yml"], stdout=log, stderr=log)
-    try:
-        while not listens(address):
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.02)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
+SYFT = shutil.which("syft")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from kubernaut_cli.conformance.image import Image
 from kubernaut_cli.conformance.scenario import read_scenarios
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
+from tests.conftest import listens, registry
 
 from .conftest import ROOT, finished, manifest, sh
 
@@ -37,25 +38,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pushed_to(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real registry on loopback."""
-    if (program := shutil.which("docker-registry")) is None:
-        pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
-    folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    config = {
-        "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (folder / "config.yml").write_text(json.dumps(config))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
-    try:
-        listening(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    with registry(tmp_path_factory.mktemp("registry") / "here") as address:
+        yield address
 
 
 @pytest.fixture
@@ -64,22 +50,13 @@ def flags() -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen([sys.executable, str(CUSTOM / "flags_server.py"), str(port)])
     try:
-        listening(port, process)
+        while not listens(f"127.0.0.1:{port}"):
+            assert process.poll() is None
+            time.sleep(0.05)
         yield f"http://127.0.0.1:{port}/dark"
     finally:
         process.terminate()
         process.wait()
-
-
-def listening(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"nobody listens on {port}")
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +103,11 @@ def test_it_conforms(request: pytest.FixtureRequest, image: str, folder: Path) -
 
 @pytest.mark.cluster
 def test_tekton_runs_it_by_the_digest_that_was_pushed(
-    readme_image: str, registry: str, flags: str, kubectl: Callable[..., str], namespace: str
+    readme_image: str, pushed_to: str, flags: str, kubectl: Callable[..., str], namespace: str
 ) -> None:
-    sh("docker", "tag", readme_image, f"{registry}/custom:1")
-    [digest] = re.findall(r"digest: (sha256:[0-9a-f]{64})", sh("docker", "push", f"{registry}/custom:1"))
-    image = f"{registry}/custom@{digest}"
+    sh("docker", "tag", readme_image, f"{pushed_to}/custom:1")
+    [digest] = re.findall(r"digest: (sha256:[0-9a-f]{64})", sh("docker", "push", f"{pushed_to}/custom:1"))
+    image = f"{pushed_to}/custom@{digest}"
     params = {"actionType": "feature/set_remote_flag", "actionImage": image, "inputs": f'{{"url":"{flags}","on":true}}'}
     name = started(kubectl, namespace, params)
     run = finished(kubectl, name, namespace)
@@ -143,15 +120,15 @@ def test_tekton_runs_it_by_the_digest_that_was_pushed(
 
 @pytest.mark.cluster
 def test_tekton_runs_the_one_in_go(
-    go_image: str, registry: str, kubectl: Callable[..., str], namespace: str, tmp_path: Path
+    go_image: str, pushed_to: str, kubectl: Callable[..., str], namespace: str, tmp_path: Path
 ) -> None:
-    sh("docker", "tag", go_image, f"{registry}/go-action:1")
-    [digest] = re.findall(r"digest: (sha256:[0-9a-f]{64})", sh("docker", "push", f"{registry}/go-action:1"))
+    sh("docker", "tag", go_image, f"{pushed_to}/go-action:1")
+    [digest] = re.findall(r"digest: (sha256:[0-9a-f]{64})", sh("docker", "push", f"{pushed_to}/go-action:1"))
     with embedded(tmp_path / "data") as storage:
         config = manifest("ConfigMap", "kubernaut-data-storage", data={"url": storage.url, "policy": "require"})
         kubectl("apply", f"--namespace={namespace}", "-f", "-", stdin=config)
         inputs = '{"file":"/nowhere/flags.json","name":"dark-mode","on":true}'
-        image = f"{registry}/go-action@{digest}"
+        image = f"{pushed_to}/go-action@{digest}"
         name = started(kubectl, namespace, {"actionType": "feature/set_flag", "actionImage": image, "inputs": inputs})
         run = finished(kubectl, name, namespace)
         kubectl("delete", f"--namespace={namespace}", "configmap", "kubernaut-data-storage")
