@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubernaut_datastorage.database import StorageError, open_sqlite
-from kubernaut_datastorage.locality import is_loopback
-from kubernaut_datastorage.store import Store
+from kubernaut_datastorage.locality import LocalOnly, is_loopback
+from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import StorageError, Store
 
-__all__ = ["Embedded", "embedded", "serve"]
+__all__ = ["Embedded", "embedded", "hosted", "serve"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def serve(host: str, port: int, data: Path) -> None:
 
     from kubernaut_datastorage.api import create_app  # noqa: PLC0415
 
-    app = create_app(Store(open_sqlite(data)))
+    app = LocalOnly(create_app(SqliteStore(open_sqlite(data))))
     config = uvicorn.Config(app, host, port, log_level="info", access_log=False, timeout_graceful_shutdown=10)
     server = uvicorn.Server(config)
     try:
@@ -57,15 +57,22 @@ def embedded(data: Path) -> Iterator[Embedded]:
     Raises:
         StorageError: if the folder cannot be used.
     """
+    with hosted(SqliteStore(open_sqlite(data))) as service:
+        yield service
+
+
+@contextmanager
+def hosted(store: Store) -> Iterator[Embedded]:
+    """As `embedded`, over any store."""
     import uvicorn  # noqa: PLC0415
 
     from kubernaut_datastorage.api import create_app  # noqa: PLC0415
 
-    store = Store(open_sqlite(data))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        config = uvicorn.Config(create_app(store), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        app = LocalOnly(create_app(store))
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="data-storage")
         thread.start()

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,19 +13,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from kubernaut_datastorage import embedded
-
 Make = Callable[..., dict[str, Any]]
 RECORDS = "/api/v1/action-records"
 HOSTILE = "' OR 1=1; DROP TABLE action_records; -- é 🚀 \" \n $(x) \u0000"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A service for the tables of what is refused, which need no store of their own."""
-    folder = tmp_path_factory.mktemp("shared")
-    with embedded(folder) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
-        yield client
 
 
 def post(service: httpx.Client, *events: Any) -> list[dict[str, Any]]:

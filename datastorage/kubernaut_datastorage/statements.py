@@ -1,0 +1,66 @@
+"""Queries as SQL, the same for both backends. Every value is bound."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from kubernaut_datastorage.schema import commits, counts, records, signals
+from kubernaut_datastorage.store import Query
+
+__all__ = ["episodes", "last_commit", "one_record", "some_commits", "some_records", "summary"]
+
+_FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document)
+
+
+def some_records(query: Query) -> "sa.Select[Any]":
+    """The records of a query, as columns of `Found`."""
+    statement = sa.select(*_FOUND).limit(query.limit)
+    for column, value in query.equal:
+        matches = records.c[column] == value
+        if isinstance(value, bool):
+            # what nobody called a dry run is none
+            matches = records.c[column] if value else records.c[column].is_not(True)
+        statement = statement.where(matches)
+    if query.first is not None:
+        statement = statement.where(records.c.id >= query.first)
+    if query.last is not None:
+        statement = statement.where(records.c.id < query.last)
+    if query.after_seq is not None:
+        return statement.where(records.c.seq > query.after_seq).order_by(records.c.seq)
+    return statement.order_by(records.c.id.desc())
+
+
+def one_record(record_id: Any) -> "sa.Select[Any]":
+    """One record, as columns of `Found` and its namespace."""
+    return sa.select(*_FOUND, records.c.namespace).where(records.c.id == record_id)
+
+
+def last_commit() -> "sa.Select[Any]":
+    """The newest commit."""
+    return sa.select(commits).order_by(commits.c.at.desc(), commits.c.batch.desc()).limit(1)
+
+
+def some_commits(*conditions: Any, limit: int, newest: bool = False) -> "sa.Select[Any]":
+    """Commits in the order of their batches."""
+    order = commits.c.batch.desc() if newest else commits.c.batch
+    return sa.select(commits).where(*conditions).order_by(order).limit(limit)
+
+
+def summary(action_type: str | None, since: str, until: str) -> "sa.Select[Any]":
+    """Counts by action type and state."""
+    total = sa.cast(sa.func.sum(counts.c.records), sa.BigInteger).label("records")
+    grouped = (
+        sa.select(counts.c.action_type, counts.c.state, total)
+        .where(counts.c.day >= since, counts.c.day < until)
+        .group_by(counts.c.action_type, counts.c.state)
+        .having(total > 0)
+        .order_by(counts.c.action_type, counts.c.state)
+    )
+    return grouped if action_type is None else grouped.where(counts.c.action_type == action_type)
+
+
+def episodes(fingerprint: str | None, since: str, until: str) -> "sa.Select[Any]":
+    """Episodes that overlap a time."""
+    over = sa.func.coalesce(signals.c.resolved_at, until)
+    statement = sa.select(signals).where(over >= since, signals.c.fired_at < until).order_by(signals.c.fired_at)
+    return statement if fingerprint is None else statement.where(signals.c.fingerprint == fingerprint)
