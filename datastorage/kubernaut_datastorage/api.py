@@ -1,6 +1,7 @@
 """The HTTP interface over a store."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -17,10 +18,12 @@ from starlette.exceptions import HTTPException
 from kubernaut_datastorage import problems
 from kubernaut_datastorage.access import Caller
 from kubernaut_datastorage.body import read_body, read_json
-from kubernaut_datastorage.documents import line
+from kubernaut_datastorage.checkpoints import checkpoint_of
+from kubernaut_datastorage.documents import Found, line
 from kubernaut_datastorage.export import STREAMS, narrow_lines
 from kubernaut_datastorage.ingest import Refused, events_of
 from kubernaut_datastorage.problems import Problem
+from kubernaut_datastorage.proofs import proof_of
 from kubernaut_datastorage.queries import (
     cursor_after,
     parameters_of,
@@ -29,6 +32,7 @@ from kubernaut_datastorage.queries import (
     require_known,
     time_text,
 )
+from kubernaut_datastorage.retention import keep
 from kubernaut_datastorage.signals import episodes_of
 from kubernaut_datastorage.store import Query, StorageError, StorageFull, Store
 from kubernaut_sdk.portable import shorten
@@ -52,30 +56,46 @@ class _Bare(APIRoute):
 router = APIRouter(route_class=_Bare)
 
 
-def create_app(store: Store, *, closing: Callable[[], Awaitable[None]] | None = None) -> FastAPI:
-    """The service; it starts the store, and closes it when it stops.
+def create_app(
+    store: Store,
+    *,
+    told: Callable[[str, str | None], None] | None = None,
+    metrics: Callable[[], bytes] | None = None,
+) -> FastAPI:
+    """The service; it starts the store, sweeps it, and closes it when it stops.
 
     Args:
         store: Where records are.
-        closing: Called before the store is closed.
+        told: Hears what became of each event, and why it was refused.
+        metrics: What `/metrics` answers.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await store.start()
+        sweeping = asyncio.create_task(keep(store))
         yield
-        if closing is not None:
-            await closing()
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
         await store.close()
 
     app = FastAPI(title="Kubernaut Data Storage", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.store = store
+    app.state.store, app.state.told, app.state.metrics = store, told, metrics
     app.include_router(router)
     app.add_exception_handler(Problem, problems.answer)
     app.add_exception_handler(HTTPException, _as_problem)
     app.add_exception_handler(StorageError, _unavailable)
     app.add_exception_handler(Exception, _unexpected)
     return app
+
+
+@router.get("/metrics")
+async def get_metrics(request: Request) -> Response:
+    """The service's figures, in Prometheus' text format."""
+    metrics = request.app.state.metrics
+    if metrics is None:
+        raise Problem(404, "No metrics", "an embedded service keeps no figures.")
+    return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _store(request: Request) -> Store:
@@ -104,6 +124,9 @@ async def put_records(request: Request) -> Response:
             outcome, reason = next(outcomes)
             record_id = str(UUID(bytes=one.key))
             answers.append({"index": index, "id": record_id, "outcome": outcome, "reason": reason})
+    if (hears := request.app.state.told) is not None:
+        for answer in answers:
+            hears(answer["outcome"], answer["reason"])
     return Response(msgspec.json.encode(answers), media_type="application/json")
 
 
@@ -141,12 +164,32 @@ async def summarise(request: Request) -> Response:
 async def get_record(request: Request) -> Response:
     """One record."""
     require_known(parameters_of(request), set())
-    record_id = _record_id(request)
-    known = await _store(request).get(record_id)
-    caller = _caller(request)
-    if known is None or (caller is not None and not _reads_all(caller) and known[1] != caller.namespace):
-        raise Problem(404, "No such record", f"there is no record {record_id}.")
-    return Response(line(known[0]), media_type="application/json")
+    return Response(line(await _visible(request, _record_id(request))), media_type="application/json")
+
+
+@router.get("/api/v1/action-records/{record_id}/proof")
+async def prove_record(request: Request) -> Response:
+    """That a record is in the log, as anyone can check."""
+    require_known(parameters_of(request), set())
+    record_id, store = _record_id(request), _store(request)
+    await _visible(request, record_id)
+    [row] = await store.rows([record_id])
+    commit = await store.commit_of(row["seq"])
+    if commit is None:
+        raise Problem(
+            404, "Not in the log", f"the log has no entry {row['seq']}; `kubernaut records verify` says more."
+        )
+    return JSONResponse(proof_of(row, commit))
+
+
+@router.get("/api/v1/checkpoint")
+async def get_checkpoint(request: Request) -> Response:
+    """The state of the whole log now: to be kept elsewhere, and held against the log later."""
+    require_known(parameters_of(request), set())
+    head = await _store(request).head()
+    if head is None:
+        raise Problem(404, "Nothing yet", "there is no commit yet.")
+    return JSONResponse(checkpoint_of(head))
 
 
 @router.post("/api/v1/signals")
@@ -178,6 +221,14 @@ async def readyz(request: Request) -> Response:
     """The database answers."""
     await _store(request).require_ready()
     return JSONResponse({"status": "ok"})
+
+
+async def _visible(request: Request, record_id: UUID) -> Found:
+    """A record, if the caller may see it; one that he may not see is not there."""
+    known, caller = await _store(request).get(record_id), _caller(request)
+    if known is None or (caller is not None and not _reads_all(caller) and known[1] != caller.namespace):
+        raise Problem(404, "No such record", f"there is no record {record_id}.")
+    return known[0]
 
 
 def _record_id(request: Request) -> UUID:

@@ -232,6 +232,7 @@ def _commit(
         first_seq=head.next_seq,
         count=len(leaves),
         root=root_of(hashes),
+        previous=head.chain,
         chain=b"",
         leaves=pack(leaves),
         note=note,

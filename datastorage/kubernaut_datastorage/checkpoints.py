@@ -14,7 +14,17 @@ from kubernaut_datastorage.merkle import chained
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-__all__ = ["Commit", "Signer", "Signs", "Unsigned", "checkpoint_of", "public_key", "signature_holds", "statement_of"]
+__all__ = [
+    "Commit",
+    "Signer",
+    "Signs",
+    "Unsigned",
+    "chain_holds",
+    "checkpoint_of",
+    "public_key",
+    "signature_holds",
+    "statement_of",
+]
 
 _CONTEXT = b"kubernaut data storage checkpoint v1\n"
 
@@ -29,7 +39,8 @@ class Commit:
         first_seq: The seq of its first leaf.
         count: How many leaves.
         root: Of their tree.
-        chain: Over the chain before and the statement of this commit.
+        previous: The chain after the commit before.
+        chain: Over that and the statement of this commit.
         leaves: Packed.
         note: JSON of what was done beside records, or None.
         key_id: Whose signature, or None where it is not signed.
@@ -41,6 +52,7 @@ class Commit:
     first_seq: int
     count: int
     root: bytes
+    previous: bytes
     chain: bytes
     leaves: bytes
     note: str | None = None
@@ -112,26 +124,32 @@ def statement_of(commit: Commit) -> dict[str, Any]:
     }
 
 
-def checkpoint_of(commit: Commit, previous: bytes) -> dict[str, Any]:
+def checkpoint_of(commit: Commit) -> dict[str, Any]:
     """A commit's checkpoint, as it is exported: it names the state of the whole log up to there."""
     signature = None if commit.signature is None else base64.b64encode(commit.signature).decode()
     return {
         **statement_of(commit),
-        "previous": previous.hex(),
+        "previous": commit.previous.hex(),
         "chain": commit.chain.hex(),
         "key_id": commit.key_id,
         "signature": signature,
     }
 
 
-def signature_holds(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -> bool:
-    """Whether a checkpoint is what it says and signed by this key."""
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-
+def chain_holds(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's chain is that of what it states."""
     names = ("batch", "at", "first_seq", "count", "root", "note")
     chain = chained(bytes.fromhex(checkpoint["previous"]), {name: checkpoint[name] for name in names})
-    if chain.hex() != checkpoint["chain"] or checkpoint["signature"] is None:
+    return bool(chain.hex() == checkpoint["chain"])
+
+
+def signature_holds(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -> bool:
+    """Whether a checkpoint's chain is signed by this key."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+
+    if checkpoint["signature"] is None:
         return False
+    chain = bytes.fromhex(checkpoint["chain"])
     try:
         key.verify(base64.b64decode(checkpoint["signature"]), _CONTEXT + chain)
     except InvalidSignature:

@@ -6,11 +6,12 @@ hashing events, is done before; under the lock are a look-up by primary key, a b
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,13 +26,15 @@ from kubernaut_datastorage.documents import Found, moment_text
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.migrate import found_revision, upgrade
 from kubernaut_datastorage.months import Month, wanted
-from kubernaut_datastorage.schema import HEAD, commits, counts, holds, records
+from kubernaut_datastorage.schema import HEAD, commits, counts, holds, records, tell_postgresql
 from kubernaut_datastorage.store import Episode, Query, Settings, StorageError, Store, Unready
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 __all__ = ["PostgresStore"]
+
+tell_postgresql()
 
 _COMMIT_LOCK = 0x6B75_6265_7200  # "kuber": a namespace of advisory locks
 _SCHEMA_LOCK = _COMMIT_LOCK + 1
@@ -77,11 +80,11 @@ _HEAD = "SELECT batch, first_seq + count, chain, at FROM commits ORDER BY at DES
 _LOG = """
 WITH counted AS (
   INSERT INTO record_counts AS known (day, action_type, state, records)
-  SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::bigint[])
+  SELECT * FROM unnest($12::text[], $13::text[], $14::text[], $15::bigint[])
   ON CONFLICT (day, action_type, state) DO UPDATE SET records = known.records + excluded.records
 )
-INSERT INTO commits (batch, at, first_seq, count, root, chain, leaves, note, key_id, signature)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO commits (batch, at, first_seq, count, root, previous, chain, leaves, note, key_id, signature)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 _EPISODES = """
 INSERT INTO signals AS known (fingerprint, fired_at, resolved_at, name, severity) VALUES ($1, $2, $3, $4, $5)
@@ -147,12 +150,16 @@ class PostgresStore(Store):
         await self._engine.dispose()
 
     async def prepare(self) -> None:
-        """Brings schema and partitions up to date.
+        try:
+            await self._prepare()
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *_AWAY) as error:
+            raise Unready(f"the database does not answer: {_reason(error).rstrip('.')}.") from None
 
-        Raises:
-            StorageError: if the schema is not one that this version knows.
-        """
+    async def _prepare(self) -> None:
         async with self._engine.begin() as connection:
+            # loading Alembic may take long on a busy machine, and waiting for another replica's migration longer
+            for limit in ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"):
+                await connection.exec_driver_sql(f"SET LOCAL {limit} = '5min'")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
             found = await connection.run_sync(found_revision)
             if found != HEAD and not self._migrates:
@@ -201,6 +208,10 @@ class PostgresStore(Store):
         found = (_commit_of(row) for row in rows)
         return next((commit for commit in found if commit.first_seq <= seq < commit.next_seq), None)
 
+    async def last_commit_before(self, time: datetime) -> Commit | None:
+        rows = await self._read(statements.last_commit(time))
+        return _commit_of(rows[0]) if rows else None
+
     async def commits(self, after: int, limit: int) -> list[Commit]:
         rows = await self._read(statements.some_commits(commits.c.batch > after, limit=limit))
         return [_commit_of(row) for row in rows]
@@ -216,8 +227,11 @@ class PostgresStore(Store):
         statement = sa.select(records).where(records.c.id > after).order_by(records.c.id).limit(limit)
         return [dict(row._mapping) for row in await self._read(statement)]
 
-    async def count(self) -> int:
-        return int((await self._read(sa.select(sa.func.count()).select_from(records)))[0][0])
+    async def notes(self) -> list[Commit]:
+        return [_commit_of(row) for row in await self._read(statements.notes())]
+
+    async def count(self, seq: int) -> int:
+        return int((await self._read(statements.how_many(seq)))[0][0])
 
     async def months(self) -> list[Month]:
         return await self._partitions("action_records")
@@ -304,7 +318,7 @@ class PostgresStore(Store):
 
     async def _read(self, statement: Any) -> "list[sa.Row[Any]]":
         """Reads, again where the database was away, within the patience that a request has."""
-        deadline = time.monotonic() + self.settings.patience
+        deadline = monotonic() + self.settings.patience
         pause = 0.05
         while True:
             try:
@@ -312,7 +326,7 @@ class PostgresStore(Store):
                     return list(await connection.execute(statement))
             except (sa.exc.DBAPIError, sa.exc.TimeoutError, *_AWAY) as error:
                 passing = isinstance(error, (*_AWAY, sa.exc.TimeoutError)) or _is_away(error)
-                if not passing or time.monotonic() + pause > deadline:
+                if not passing or monotonic() + pause > deadline:
                     raise Unready(f"the database does not answer: {_reason(error)}.") from None
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 2)
@@ -327,7 +341,7 @@ class PostgresStore(Store):
     ) -> Any:
         if self._closing:
             raise Unready("the service is stopping; send this again.")
-        job = _Job(time.monotonic() + self.settings.patience, events, work)
+        job = _Job(monotonic() + self.settings.patience, events, work)
         self._jobs.append(job)
         self._waiting += len(events)
         self._told.set()
@@ -341,9 +355,9 @@ class PostgresStore(Store):
         pause = 0.05
         while not self._ready and not self._closing:
             try:
-                await self.prepare()
+                await self._prepare()
                 self._ready = True
-            except (StorageError, sa.exc.DBAPIError, sa.exc.TimeoutError, *_AWAY) as error:
+            except Exception as error:  # whatever it is, the next attempt may go well, and /readyz says it
                 self._problem = _reason(error).rstrip(".")
                 self._give_up()
                 await asyncio.sleep(pause)
@@ -362,7 +376,7 @@ class PostgresStore(Store):
 
     def _give_up(self, jobs: "deque[_Job] | list[_Job] | None" = None) -> None:
         """Answers those whose time is over while the database is away."""
-        now = time.monotonic()
+        now = monotonic()
         waiting = self._jobs if jobs is None else jobs
         late = [job for job in waiting if job.deadline <= now or job.future.done()]
         for job in late:
@@ -373,7 +387,7 @@ class PostgresStore(Store):
     async def _write_group(self, jobs: list[_Job]) -> None:
         pause = 0.05
         while jobs:
-            started = time.monotonic()
+            started = monotonic()
             try:
                 async with asyncio.timeout(self.settings.patience):
                     answers = await self._commit(jobs)
@@ -401,7 +415,7 @@ class PostgresStore(Store):
                 elif not jobs[0].future.done():
                     jobs[0].future.set_exception(Unready(f"the database refused to store it: {_reason(error)}."))
                 return
-            self.settings.observe(sum(len(job.events) for job in jobs), time.monotonic() - started)
+            self.settings.observe(sum(len(job.events) for job in jobs), monotonic() - started)
             for job, answer in zip(jobs, answers, strict=True):
                 if not job.future.done():
                     job.future.set_result(answer)
@@ -456,6 +470,7 @@ async def _write(connection: "Connection", plan: Plan) -> None:
         one.first_seq,
         one.count,
         one.root,
+        one.previous,
         one.chain,
         one.leaves,
         one.note,

@@ -9,12 +9,13 @@ import fcntl
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -126,6 +127,9 @@ class SqliteStore(Store):
     async def start(self) -> None:
         self._writer.start()
 
+    async def prepare(self) -> None:
+        """Nothing is left to do: `open_sqlite` did it."""
+
     async def close(self) -> None:
         self._queue.put(None)
         if self._writer.is_alive():
@@ -168,6 +172,10 @@ class SqliteStore(Store):
         commit = _commit_of(rows[0]) if rows else None
         return commit if commit is not None and seq < commit.next_seq else None
 
+    async def last_commit_before(self, time: datetime) -> Commit | None:
+        rows = await self._read(statements.last_commit(time))
+        return _commit_of(rows[0]) if rows else None
+
     async def commits(self, after: int, limit: int) -> list[Commit]:
         rows = await self._read(statements.some_commits(commits.c.batch > after, limit=limit))
         return [_commit_of(row) for row in rows]
@@ -183,13 +191,17 @@ class SqliteStore(Store):
         statement = sa.select(records).where(records.c.id > after).order_by(records.c.id).limit(limit)
         return [dict(row._mapping) for row in await self._read(statement)]
 
-    async def count(self) -> int:
-        return int((await self._read(sa.select(sa.func.count()).select_from(records)))[0][0])
+    async def notes(self) -> list[Commit]:
+        return [_commit_of(row) for row in await self._read(statements.notes())]
+
+    async def count(self, seq: int) -> int:
+        return int((await self._read(statements.how_many(seq)))[0][0])
 
     async def months(self) -> list[Month]:
         row: Any = (await self._read(sa.select(sa.func.min(records.c.id), sa.func.max(records.c.id))))[0]
         first, last = row
-        return _between(first and Month.of_key(first.bytes), last and Month.of_key(last.bytes))
+        months = _between(first and Month.of_key(first.bytes), last and Month.of_key(last.bytes))
+        return [month for month in months if await self._read(sa.select(records.c.id).where(*_of(month)).limit(1))]
 
     async def log_months(self) -> list[Month]:
         row: Any = (await self._read(sa.select(sa.func.min(commits.c.at), sa.func.max(commits.c.at))))[0]
@@ -223,8 +235,7 @@ class SqliteStore(Store):
         return commit
 
     async def drop_month(self, month: Month) -> None:
-        of_it = (records.c.id >= month.first_id, records.c.id < month.following.first_id)
-        await self._delete(records, records.c.id, *of_it)
+        await self._delete(records, records.c.id, *_of(month))
         await self._delete(counts, counts.c.day, counts.c.day.like(f"{month}-%"))
 
     async def drop_log(self, month: Month) -> None:
@@ -277,7 +288,7 @@ class SqliteStore(Store):
     def _write_group(self, jobs: list[_Job]) -> None:
         if not jobs:
             return
-        started = time.monotonic()
+        started = monotonic()
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 answers = self._work(connection, jobs)
@@ -290,7 +301,7 @@ class SqliteStore(Store):
             for job in jobs:
                 job.future.set_exception(_refusal(error))
             return
-        self.settings.observe(sum(len(job.events) for job in jobs), time.monotonic() - started)
+        self.settings.observe(sum(len(job.events) for job in jobs), monotonic() - started)
         for job, answer in zip(jobs, answers, strict=True):
             job.future.set_result(answer)
 
@@ -364,6 +375,10 @@ def _found(row: Any) -> Found:
 
 def _commit_of(row: Any) -> Commit:
     return Commit(**row._mapping)
+
+
+def _of(month: Month) -> tuple[Any, Any]:
+    return records.c.id >= month.first_id, records.c.id < month.following.first_id
 
 
 def _between(first: Month | None, last: Month | None) -> list[Month]:

@@ -1,5 +1,6 @@
 """Queries as SQL, the same for both backends. Every value is bound."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,7 +8,7 @@ import sqlalchemy as sa
 from kubernaut_datastorage.schema import commits, counts, records, signals
 from kubernaut_datastorage.store import Query
 
-__all__ = ["episodes", "last_commit", "one_record", "some_commits", "some_records", "summary"]
+__all__ = ["episodes", "how_many", "last_commit", "notes", "one_record", "some_commits", "some_records", "summary"]
 
 _FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document)
 
@@ -35,15 +36,26 @@ def one_record(record_id: Any) -> "sa.Select[Any]":
     return sa.select(*_FOUND, records.c.namespace).where(records.c.id == record_id)
 
 
-def last_commit() -> "sa.Select[Any]":
-    """The newest commit."""
-    return sa.select(commits).order_by(commits.c.at.desc(), commits.c.batch.desc()).limit(1)
+def last_commit(before: datetime | None = None) -> "sa.Select[Any]":
+    """The newest commit, or the newest before a time."""
+    statement = sa.select(commits).order_by(commits.c.at.desc(), commits.c.batch.desc()).limit(1)
+    return statement if before is None else statement.where(commits.c.at < before)
 
 
 def some_commits(*conditions: Any, limit: int, newest: bool = False) -> "sa.Select[Any]":
     """Commits in the order of their batches."""
     order = commits.c.batch.desc() if newest else commits.c.batch
     return sa.select(commits).where(*conditions).order_by(order).limit(limit)
+
+
+def notes() -> "sa.Select[Any]":
+    """The commits that state something beside records."""
+    return sa.select(commits).where(commits.c.note.is_not(None)).order_by(commits.c.at, commits.c.batch)
+
+
+def how_many(seq: int) -> "sa.Select[Any]":
+    """The number of records whose last change has this seq or a lesser one."""
+    return sa.select(sa.func.count()).select_from(records).where(records.c.seq <= seq)
 
 
 def summary(action_type: str | None, since: str, until: str) -> "sa.Select[Any]":

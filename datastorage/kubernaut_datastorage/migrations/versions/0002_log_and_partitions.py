@@ -79,6 +79,7 @@ def _make_others(*, with_signals: bool) -> None:
         sa.Column("first_seq", sa.BigInteger, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
         sa.Column("root", sa.LargeBinary, nullable=False),
+        sa.Column("previous", sa.LargeBinary, nullable=False),
         sa.Column("chain", sa.LargeBinary, nullable=False),
         sa.Column("leaves", sa.LargeBinary, nullable=False),
         sa.Column("note", Json),
