@@ -18,7 +18,7 @@ from kubernaut_datastorage.documents import decode, digest, encode, target_text
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.merge import merge
 from kubernaut_datastorage.merkle import GENESIS, Leaf, chained, leaf_hash, pack, root_of
-from kubernaut_datastorage.provenance import Pods, unpack
+from kubernaut_datastorage.provenance import Pods, pack_pods, unpack
 from kubernaut_datastorage.provenance import pack as pack_provenance
 
 __all__ = ["COLUMNS", "Head", "Outcome", "Plan", "Row", "Stored", "adopt", "columns_of", "decide"]
@@ -140,9 +140,8 @@ def decide(
     hashes: list[bytes] = []
     for item in told:
         before = states.get(item.key) or _state_of(known.get(item.key))
-        if before is None and item.caller is None and _simple(item.event):
-            after = _State(item.event, item.document, None, {})
-            record, outcome = item.digest, "stored"
+        if before is None and _simple(item.event):
+            after, record, outcome = *_first(item), "stored"
         else:
             document, pods = (before.document, before.pods) if before else (None, {})
             if refusal := trespass(item.caller, item.event, document, pods):
@@ -201,6 +200,15 @@ def _simple(event: dict[str, Any]) -> bool:
     """Whether the first event of a record is the record, as it stands."""
     attempts = event.get("attempts", ())
     return not attempts or (len(attempts) == 1 and len(attempts[0]) > 1)
+
+
+def _first(item: Told) -> tuple[_State, bytes]:
+    """The record that is its first event, and its digest."""
+    pods = bound(item.caller, item.event, {})
+    if not pods:
+        return _State(item.event, item.document, None, pods), item.digest
+    provenance = pack_pods(pods)
+    return _State(item.event, item.document, provenance, pods), digest(item.key, item.document, provenance)
 
 
 def _state_of(stored: Stored | None) -> _State | None:

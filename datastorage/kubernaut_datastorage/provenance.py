@@ -16,7 +16,7 @@ from typing import Any
 from kubernaut_datastorage.merge import SOURCES, Key, Merged
 from kubernaut_sdk.states import RANK, State
 
-__all__ = ["Pods", "pack", "unpack"]
+__all__ = ["Pods", "pack", "pack_pods", "unpack"]
 
 Pods = dict[str, list[str]]
 """Attempt → namespace and UID of the pod that first wrote it."""
@@ -37,6 +37,11 @@ def pack(merged: Merged, pods: Mapping[str, list[str]]) -> str | None:
     if pods:
         told["pods"] = dict(sorted(pods.items()))
     return json.dumps(told, separators=(",", ":")) if told else None
+
+
+def pack_pods(pods: Mapping[str, list[str]]) -> str:
+    """As `pack`, of a record that is its first event."""
+    return json.dumps({"pods": dict(sorted(pods.items()))}, separators=(",", ":"))
 
 
 def unpack(document: Mapping[str, Any], text: str | None) -> tuple[Merged, Pods]:

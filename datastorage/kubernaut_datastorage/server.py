@@ -125,6 +125,7 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who is asked for a token is not who says so in a header
         timeout_graceful_shutdown=_GRACE,
         ssl_certfile=serving.tls[0] if serving.tls else None,
         ssl_keyfile=serving.tls[1] if serving.tls else None,
@@ -148,12 +149,12 @@ def hosted(store: Store, wrap: "Callable[[ASGIApp], ASGIApp]" = LocalOnly) -> It
     """As `embedded`, over any store, with anything before it."""
     import uvicorn  # noqa: PLC0415
 
-    from kubernaut_datastorage.api import create_app  # noqa: PLC0415
+    from kubernaut_datastorage.api import create_app, direct  # noqa: PLC0415
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        app = wrap(create_app(store))
+        app = wrap(direct(create_app(store)))
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="data-storage")
@@ -185,7 +186,7 @@ def opened(place: Place, settings: Settings | None = None, *, migrates: bool = T
 
 def _guarded_app(serving: Serving) -> "ASGIApp":
     """The service with all that stands before it."""
-    from kubernaut_datastorage.api import create_app  # noqa: PLC0415
+    from kubernaut_datastorage.api import create_app, direct  # noqa: PLC0415
     from kubernaut_datastorage.gate import Gate, Measured  # noqa: PLC0415
     from kubernaut_datastorage.metrics import Metrics  # noqa: PLC0415
     from kubernaut_datastorage.tokens import AccessFile, KubernetesReviews, Tokens  # noqa: PLC0415
@@ -199,7 +200,7 @@ def _guarded_app(serving: Serving) -> "ASGIApp":
     )
     store = opened(serving.place, settings, migrates=serving.migrates)
     metrics.watch(lambda: store.waiting)
-    app: ASGIApp = create_app(store, told=metrics.told, metrics=metrics.text)
+    app = direct(create_app(store, told=metrics.told, metrics=metrics.text))
     if serving.access_file is None and not serving.token_review:
         return Measured(LocalOnly(app), metrics)
     file = AccessFile(serving.access_file) if serving.access_file is not None else None

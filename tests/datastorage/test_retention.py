@@ -47,7 +47,7 @@ def test_a_year_goes_by(make_store: MakeStore) -> None:
         store = make_store(clock=clock, retention=RETENTION)
         await store.start()
         await sweep(store)
-        held, dropped = Month(2027, 3), []
+        held, dropped = Month(2027, 3), list[Month]()
         for day in range(0, 365, 10):
             clock.now = datetime(2027, 1, 15, 12, tzinfo=UTC) + timedelta(days=day)
             late = clock.now - timedelta(days=89)  # and one that waited long in a spool
