@@ -24,6 +24,7 @@ from kubernaut_datastorage.checkpoints import checkpoint_of
 from kubernaut_datastorage.documents import Found, line
 from kubernaut_datastorage.export import STREAMS, narrow_lines
 from kubernaut_datastorage.ingest import Refused, events_of
+from kubernaut_datastorage.openapi import document
 from kubernaut_datastorage.problems import Problem
 from kubernaut_datastorage.proofs import proof_of
 from kubernaut_datastorage.queries import (
@@ -87,6 +88,7 @@ def create_app(
     app = FastAPI(title="Kubernaut Data Storage", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.store, app.state.told, app.state.metrics = store, told, metrics
     app.include_router(router)
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI says how to
     app.add_exception_handler(Problem, problems.answer)
     app.add_exception_handler(HTTPException, _as_problem)
     app.add_exception_handler(StorageError, _unavailable)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,8 @@ from kubernaut_datastorage.postgresql import PostgresStore
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import Settings, Store
+
+sys.path.insert(0, str(Path(__file__).parent))  # for crash.py, which is a program too
 
 MakeStore = Callable[..., Store]
 

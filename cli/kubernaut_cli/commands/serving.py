@@ -11,7 +11,6 @@ import click
 
 from kubernaut_cli.store import data_folder
 from kubernaut_cli.window import AGE
-from kubernaut_controller import Fault, InvalidWorkflow
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.server import Place
@@ -50,6 +49,8 @@ def told_plainly(place: "Place") -> Iterator[None]:
     try:
         yield
     except StorageError as error:
+        from kubernaut_controller.faults import Fault, InvalidWorkflow  # noqa: PLC0415 – a service need not load it
+
         name = "the database" if place.database_url else str(place.data)
         raise InvalidWorkflow([Fault(name, str(error).rstrip("."))]) from None
 
@@ -60,9 +61,7 @@ def told_plainly(place: "Place") -> Iterator[None]:
 @PLACE
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="How long records are kept, at least.")
 @click.option("--access-file", type=_FILE, help="Who may do what: a line a token's hash, or a ServiceAccount.")
-@click.option(
-    "--token-review", is_flag=True, help="Take ServiceAccounts' tokens: ask Kubernetes about them."
-)
+@click.option("--token-review", is_flag=True, help="Take ServiceAccounts' tokens: ask Kubernetes about them.")
 @click.option("--signing-key", type=_FILE, help="Sign commits with this Ed25519 key (PEM).")
 @click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM); taken up anew when it is renewed.")
 @click.option("--tls-key", type=_FILE, help="Its key (PEM).")
