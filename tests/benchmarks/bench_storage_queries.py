@@ -1,4 +1,4 @@
-"""Reading: `python tests/benchmarks/bench_storage_queries.py [RECORDS]` (5,000,000 are the issue's; 500,000 by default).
+"""Reading: `python tests/benchmarks/bench_storage_queries.py [RECORDS]` (500,000 by default).
 
 The records are spread over 90 days, in 32 action types; they are written by COPY, since what is measured is reading.
 The floor of an export is COPY TO of the same columns, and that of a page its bare SQL.
