@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +16,12 @@ from kubernaut_sdk.ids import mint
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "datastorage" / "deploy"
-IMAGE = "localhost/kubernaut/data-storage:dev"
 
 
 def sh(*argv: str) -> str:
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr[-2000:] or done.stdout[-2000:]}"
     return done.stdout
-
-
-@pytest.fixture(scope="session")
-def storage_image(base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
-    """The image, built from this tree by its Dockerfile."""
-
-    def make() -> None:
-        program = "import sys; print(*sys.version_info[:2], sep='.')"
-        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
-        sh("make", "storage-wheels", f"IMAGE_PYTHON={version}")
-        sh("make", "image-data-storage", f"BASE_IMAGE={base}", f"STORAGE_IMAGE={IMAGE}")
-
-    once("storage-image", make)
-    return IMAGE
 
 
 @pytest.mark.docker
