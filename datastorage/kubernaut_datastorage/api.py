@@ -171,6 +171,8 @@ async def find_records(request: Request) -> Response:
     store = _store(request)
     media_type = _preferred(request.headers.get("accept") or "*/*")
     if media_type in STREAMS:
+        if media_type == "application/x-ndjson" and fields and (lines := await store.narrow(query, fields)):
+            return StreamingResponse(lines, media_type=media_type)
         chunks = store.stream(replace(query, limit=200))
         return StreamingResponse(STREAMS[media_type](chunks, fields), media_type=media_type)
     page = await store.page(query)

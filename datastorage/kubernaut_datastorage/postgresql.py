@@ -38,8 +38,11 @@ tell_postgresql()
 
 _COMMIT_LOCK = 0x6B75_6265_7200  # "kuber": a namespace of advisory locks
 _SCHEMA_LOCK = _COMMIT_LOCK + 1
+_SWEEP_LOCK = _COMMIT_LOCK + 2
 _LARGEST_GROUP = 5_000
 _CONNECTING = 5.0
+_LINES = 5_000
+"""Lines of an export that PostgreSQL writes at once."""
 _SESSION = {
     "application_name": "kubernaut-data-storage",
     "timezone": "UTC",
@@ -186,6 +189,20 @@ class PostgresStore(Store):
     async def find(self, query: Query) -> list[Found]:
         return [_found(row) for row in await self._read(statements.some_records(query))]
 
+    async def narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
+        return None if set(fields) - statements.WRITTEN.keys() else self._narrow(query, fields)
+
+    async def _narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
+        while True:
+            row: Any = (await self._read(statements.some_lines(query, fields, _LINES)))[0]
+            count, lines, seq, record_id = row
+            if not count:
+                return
+            yield f"{lines}\n"
+            if count < _LINES:
+                return
+            query = query.after(Found(record_id, seq, "", ""))
+
     async def head(self) -> Commit | None:
         rows = await self._read(statements.last_commit())
         return _commit_of(rows[0]) if rows else None
@@ -251,6 +268,14 @@ class PostgresStore(Store):
                 await connection.execute("INSERT INTO legal_holds VALUES ($1, $2, $3)", str(month), reason, now)
 
         await self._enqueue(work=work)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        connection = await self._connect()
+        try:
+            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _SWEEP_LOCK))
+        finally:
+            await connection.close()
 
     async def make_months(self, months: Sequence[Month]) -> None:
         there = {"action_records": set(await self.months()), "commits": set(await self.log_months())}

@@ -36,7 +36,15 @@ async def keep(store: Store) -> None:
 
 
 async def sweep(store: Store) -> Sequence[Month]:
-    """Makes the months that are wanted, drops those that are over, and says which it dropped."""
+    """Makes the months that are wanted, drops those that are over, and says which it dropped.
+
+    Of several replicas one does it; the others do nothing.
+    """
+    async with store.alone() as alone:
+        return await _sweep(store) if alone else []
+
+
+async def _sweep(store: Store) -> Sequence[Month]:
     now, retention = store.settings.clock(), store.settings.retention
     await store.make_months(wanted(now, retention))
     held = await store.holds()

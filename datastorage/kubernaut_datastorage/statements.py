@@ -8,7 +8,18 @@ import sqlalchemy as sa
 from kubernaut_datastorage.schema import commits, counts, records, signals
 from kubernaut_datastorage.store import Query
 
-__all__ = ["episodes", "how_many", "last_commit", "notes", "one_record", "some_commits", "some_records", "summary"]
+__all__ = [
+    "WRITTEN",
+    "episodes",
+    "how_many",
+    "last_commit",
+    "notes",
+    "one_record",
+    "some_commits",
+    "some_lines",
+    "some_records",
+    "summary",
+]
 
 _FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document)
 
@@ -29,6 +40,33 @@ def some_records(query: Query) -> "sa.Select[Any]":
     if query.after_seq is not None:
         return statement.where(records.c.seq > query.after_seq).order_by(records.c.seq)
     return statement.order_by(records.c.id.desc())
+
+
+def _text(column: "sa.ColumnElement[Any]") -> "sa.ColumnElement[Any]":
+    return sa.cast(sa.func.to_json(column), sa.Text)
+
+
+WRITTEN: "dict[str, sa.ColumnElement[Any]]" = {
+    "id": _text(records.c.id),
+    "seq": sa.cast(records.c.seq, sa.Text),
+    "state": _text(records.c.state),
+    "action_type": _text(records.c.action_type),
+    "dry_run": sa.cast(records.c.dry_run, sa.Text),
+}
+"""Fields that PostgreSQL writes by itself, from an index alone where the query names an action type."""
+
+
+def some_lines(query: Query, fields: tuple[str, ...], limit: int) -> "sa.Select[Any]":
+    """Records of a query as lines of JSON in one text, their number, and the place from which to go on."""
+    # concat_ws leaves out what is null, as what is not known of a record is left out
+    inside = sa.func.concat_ws(",", *(sa.literal(f'"{name}":').concat(WRITTEN[name]) for name in dict.fromkeys(fields)))
+    some = some_records(query).with_only_columns(records.c.id, records.c.seq, inside.label("inside")).limit(limit)
+    page = some.subquery()
+    # a subquery's order is the order in which its rows are aggregated, as PostgreSQL has it
+    lines = sa.func.string_agg(sa.literal("{").concat(page.c.inside).concat("}"), "\n")
+    last = sa.func.max(page.c.seq) if query.after_seq is not None else sa.literal(0)
+    first = sa.cast(sa.func.min(sa.cast(page.c.id, sa.Text)), sa.Text)
+    return sa.select(sa.func.count().label("count"), lines.label("lines"), last.label("seq"), first.label("id"))
 
 
 def one_record(record_id: Any) -> "sa.Select[Any]":

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -204,6 +205,11 @@ class Store(ABC):
     async def hold(self, month: Month, reason: str | None) -> None:
         """Puts a month under a legal hold or, with no reason, releases it."""
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Whether nobody else sweeps this database while the block lasts; of several replicas, one does."""
+        yield True
+
     @abstractmethod
     async def make_months(self, months: Sequence[Month]) -> None:
         """Makes places for records of these months; harmless where they are there."""
@@ -219,6 +225,11 @@ class Store(ABC):
     @abstractmethod
     async def drop_log(self, month: Month) -> None:
         """Drops the log of a month."""
+
+    async def narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
+        """All records that a query names as NDJSON, where the database itself can write these fields; else None."""
+        del query, fields
+        return None
 
     async def page(self, query: Query) -> list[Found]:
         """As many records of a query as its limit says, or fewer where they are large."""
