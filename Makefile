@@ -7,7 +7,7 @@ parts := sdk actions controller datastorage effectiveness cli examples/demo test
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 .DEFAULT_GOAL := help
 
 $(uv):
@@ -56,6 +56,7 @@ docs: .venv/ready ## Write docs/actions from the actions' own definitions
 
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
+STORAGE_IMAGE ?= ghcr.io/kubernaut/data-storage:dev
 .PHONY: wheels
 wheels: .venv/ready ## Fill build/wheels with what the action images install (IMAGE_PYTHON=3.13)
 	rm -rf build/wheels && mkdir -p build/wheels
@@ -64,6 +65,32 @@ wheels: .venv/ready ## Fill build/wheels with what the action images install (IM
 	  --package kubernaut-aws --output-file build/requirements.txt
 	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
 	  --requirement build/requirements.txt --dest build/wheels
+
+.PHONY: storage-wheels
+storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Storage image installs (IMAGE_PYTHON=3.13)
+	rm -rf build/storage-wheels && mkdir -p build/storage-wheels
+	for part in sdk controller datastorage effectiveness cli; do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/storage-wheels; done
+	$(uv) export --quiet --locked --no-dev --no-emit-workspace --package kubernaut-cli --output-file build/storage-requirements.txt
+	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
+	  --requirement build/storage-requirements.txt --dest build/storage-wheels
+
+.PHONY: image-data-storage
+image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)
+	docker build --quiet --file datastorage/Dockerfile --tag $(STORAGE_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
+
+.PHONY: openapi
+openapi: .venv/ready ## Write datastorage/openapi.json from the service
+	$(bin)/python -m kubernaut_datastorage.openapi > datastorage/openapi.json
+
+.PHONY: bench-storage
+bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (SECONDS=30, RECORDS=500000)
+	$(bin)/python tests/benchmarks/bench_storage.py $(or $(SECONDS),30)
+	$(bin)/python tests/benchmarks/bench_storage_queries.py $(or $(RECORDS),500000)
+
+.PHONY: crash-campaign
+crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under load, ROUNDS=200 times, and count what is lost
+	$(bin)/python tests/datastorage/crash.py $(or $(ROUNDS),200)
 
 .PHONY: image-%
 image-%: .venv/ready ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)

@@ -233,6 +233,21 @@ def images(base: str, once: Callable[[str, Callable[[], None]], None]) -> dict[s
     return {part: f"{PREFIX}/{part}:dev" for part in PARTS}
 
 
+@pytest.fixture(scope="session")
+def storage_image(base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
+    """The Data Storage image, built from this tree by its Dockerfile."""
+    name = f"{PREFIX}/data-storage:dev"
+
+    def make() -> None:
+        program = "import sys; print(*sys.version_info[:2], sep='.')"
+        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
+        sh("make", "storage-wheels", f"IMAGE_PYTHON={version}")
+        sh("make", "image-data-storage", f"BASE_IMAGE={base}", f"STORAGE_IMAGE={name}")
+
+    once("storage-image", make)
+    return name
+
+
 def listens(address: str) -> bool:
     host, _, port = address.partition(":")
     with socket.socket() as probe:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import platformdirs
 
-from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_sdk.storage import StorageClient
 
 __all__ = ["Store", "data_folder", "opened"]
@@ -57,4 +56,6 @@ def opened(data: Path | None) -> Iterator[Store]:
         with embedded(folder) as service:
             yield Store(service.url, None, embedded=True)
     except StorageError as error:
+        from kubernaut_controller.faults import Fault, InvalidWorkflow  # noqa: PLC0415
+
         raise InvalidWorkflow([Fault(str(folder), str(error).rstrip("."))]) from None

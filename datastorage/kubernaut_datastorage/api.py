@@ -1,10 +1,8 @@
 """The HTTP interface over a store."""
 
 import asyncio
-import csv
-import io
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -12,20 +10,24 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+import msgspec
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from sqlalchemy.exc import DBAPIError
-from starlette.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kubernaut_datastorage import problems
-from kubernaut_datastorage.database import StorageError, reason
-from kubernaut_datastorage.ingest import MOST_EVENTS, read_json, valid_event
-from kubernaut_datastorage.locality import require_local
-from kubernaut_datastorage.merge import Outcome
+from kubernaut_datastorage.access import Caller
+from kubernaut_datastorage.body import read_body, read_json
+from kubernaut_datastorage.checkpoints import checkpoint_of
+from kubernaut_datastorage.documents import Found, line
+from kubernaut_datastorage.export import STREAMS, narrow_lines
+from kubernaut_datastorage.ingest import Refused, events_of
+from kubernaut_datastorage.openapi import document
 from kubernaut_datastorage.problems import Problem
+from kubernaut_datastorage.proofs import proof_of
 from kubernaut_datastorage.queries import (
-    FIELDS,
     cursor_after,
     parameters_of,
     parse_fields,
@@ -33,34 +35,100 @@ from kubernaut_datastorage.queries import (
     require_known,
     time_text,
 )
+from kubernaut_datastorage.retention import keep
 from kubernaut_datastorage.signals import episodes_of
-from kubernaut_datastorage.store import Store
+from kubernaut_datastorage.store import Query, StorageError, StorageFull, Store
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["create_app"]
-
-router = APIRouter(dependencies=[Depends(require_local)])
-
-Record = dict[str, Any]
+__all__ = ["create_app", "direct"]
 
 
-def create_app(store: Store) -> FastAPI:
-    """The service; it closes the store when it stops."""
+class _Bare(APIRoute):
+    """A route whose function takes the request and answers: what FastAPI would work out before it is done here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = self.endpoint
+
+        async def handler(request: Request) -> Response:
+            answer: Response = await endpoint(request)
+            return answer
+
+        return handler
+
+
+router = APIRouter(route_class=_Bare)
+logger = logging.getLogger(__name__)
+
+_HOT = "/api/v1/action-records"
+
+
+def create_app(
+    store: Store,
+    *,
+    told: Callable[[str, str | None], None] | None = None,
+    metrics: Callable[[], bytes] | None = None,
+) -> FastAPI:
+    """The service; it starts the store, sweeps it, and closes it when it stops.
+
+    Args:
+        store: Where records are.
+        told: Hears what became of each event, and why it was refused.
+        metrics: What `/metrics` answers.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await store.start()
+        sweeping = asyncio.create_task(keep(store))
         yield
-        await run_in_threadpool(store.close)
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
+        await store.close()
 
     app = FastAPI(title="Kubernaut Data Storage", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.store = store
+    app.state.store, app.state.told, app.state.metrics = store, told, metrics
     app.include_router(router)
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI says how to
     app.add_exception_handler(Problem, problems.answer)
     app.add_exception_handler(HTTPException, _as_problem)
     app.add_exception_handler(StorageError, _unavailable)
-    app.add_exception_handler(DBAPIError, _unreadable)
     app.add_exception_handler(Exception, _unexpected)
     return app
+
+
+@router.get("/metrics")
+async def get_metrics(request: Request) -> Response:
+    """The service's figures, in Prometheus' text format."""
+    metrics = request.app.state.metrics
+    if metrics is None:
+        raise Problem(404, "No metrics", "an embedded service keeps no figures.")
+    return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def direct(app: FastAPI) -> ASGIApp:
+    """The service, with what is asked most often answered without routing.
+
+    Of a request with one event, routing and its middleware are a third of the work.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != _HOT or scope["method"] != "POST":
+            await app(scope, receive, send)
+            return
+        scope["app"] = app
+        request = Request(scope, receive)
+        try:
+            response = await put_records(request)
+        except Problem as problem:
+            response = await problems.answer(request, problem)
+        except StorageError as error:
+            response = await _unavailable(request, error)
+        except Exception as error:
+            logger.exception("a request failed")
+            response = await _unexpected(request, error)
+        await response(scope, receive, send)
+
+    return answer
 
 
 def _store(request: Request) -> Store:
@@ -68,50 +136,102 @@ def _store(request: Request) -> Store:
     return store
 
 
+def _caller(request: Request) -> Caller | None:
+    caller: Caller | None = request.scope.get("caller")
+    return caller
+
+
 @router.post("/api/v1/action-records")
 async def put_records(request: Request) -> Response:
     """Stores 1 to 1,000 events; answers after commit, with an outcome for each."""
-    items = await read_json(request)
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_EVENTS:
-        got = f"{len(items)} items" if isinstance(items, list) else type(items).__name__
-        raise Problem(422, "Not a batch", f"send a JSON array of 1 to {MOST_EVENTS} events; this is {got}.")
-    return JSONResponse(await _put(_store(request), items))
+    store = _store(request)
+    body = await read_body(request)
+    told = events_of(body, caller=_caller(request), retention=store.settings.retention, now=store.settings.clock())
+    good = [one for one in told if not isinstance(one, Refused)]
+    outcomes = iter(await store.put(good) if good else ())
+    answers = []
+    for index, one in enumerate(told):
+        if isinstance(one, Refused):
+            answers.append({"index": index, "id": one.id, "outcome": "refused", "reason": one.reason})
+        else:
+            outcome, reason = next(outcomes)
+            record_id = str(UUID(bytes=one.key))
+            answers.append({"index": index, "id": record_id, "outcome": outcome, "reason": reason})
+    if (hears := request.app.state.told) is not None:
+        for answer in answers:
+            hears(answer["outcome"], answer["reason"])
+    return Response(msgspec.json.encode(answers), media_type="application/json")
 
 
 @router.get("/api/v1/action-records")
 async def find_records(request: Request) -> Response:
-    """Records, newest first: a page as JSON, or all as NDJSON or CSV."""
+    """Records, newest first: a page as JSON, or all as a stream."""
     parameters = parameters_of(request)
-    query, fields = parse_query(parameters), parse_fields(parameters)
+    query, fields = _within(parse_query(parameters), _caller(request)), parse_fields(parameters)
+    store = _store(request)
     media_type = _preferred(request.headers.get("accept") or "*/*")
-    if media_type in _STREAMS:
-        pages = _store(request).stream(replace(query, limit=_STREAMED_AT_ONCE))
-        return StreamingResponse(_STREAMS[media_type](pages, fields), media_type=media_type)
-    page = await run_in_threadpool(_store(request).find, query)
-    more = len(page) == query.limit and query.after_seq is None
-    following = cursor_after(page[-1]) if page and more else None
-    return JSONResponse({"items": [_narrow(record, fields) for record in page], "next": following})
+    if media_type in STREAMS:
+        if media_type == "application/x-ndjson" and fields and (lines := await store.narrow(query, fields)):
+            return StreamingResponse(lines, media_type=media_type)
+        chunks = store.stream(replace(query, limit=200))
+        return StreamingResponse(STREAMS[media_type](chunks, fields), media_type=media_type)
+    page = await store.page(query)
+    full = query.after_seq is None and bool(page) and len(page) == query.limit
+    following = f'"{cursor_after(page[-1].id)}"' if full else "null"
+    body = f'{{"items":[{",".join(narrow_lines(page, fields))}],"next":{following}}}'
+    return Response(body, media_type="application/json")
+
+
+@router.get("/api/v1/action-records/summary")
+async def summarise(request: Request) -> Response:
+    """How many records there are, by action type and state, of whole days in UTC."""
+    parameters = parameters_of(request)
+    require_known(parameters, {"action_type", "since", "until"})
+    if (caller := _caller(request)) is not None and "read" not in caller.roles:
+        raise Problem(403, "Forbidden", "a summary is of all namespaces; it takes the role read.")
+    since = time_text("since", parameters.get("since", "90d"))[:10]
+    until = time_text("until", parameters["until"])[:10] if "until" in parameters else "9999"
+    items = await _store(request).summary(parameters.get("action_type"), since, until)
+    return JSONResponse({"since": since, "items": items})
 
 
 @router.get("/api/v1/action-records/{record_id}")
-async def get_record(request: Request, record_id: str) -> Response:
+async def get_record(request: Request) -> Response:
     """One record."""
     require_known(parameters_of(request), set())
-    try:
-        wanted = UUID(record_id)
-    except ValueError:
-        raise Problem(400, "Bad id", f"{shorten(record_id)} is not a record id (a UUID).") from None
-    record = await run_in_threadpool(_store(request).get, wanted)
-    if record is None:
-        raise Problem(404, "No such record", f"there is no record {wanted}.")
-    return JSONResponse(record)
+    return Response(line(await _visible(request, _record_id(request))), media_type="application/json")
+
+
+@router.get("/api/v1/action-records/{record_id}/proof")
+async def prove_record(request: Request) -> Response:
+    """That a record is in the log, as anyone can check."""
+    require_known(parameters_of(request), set())
+    record_id, store = _record_id(request), _store(request)
+    await _visible(request, record_id)
+    [row] = await store.rows([record_id])
+    commit = await store.commit_of(row["seq"])
+    if commit is None:
+        raise Problem(
+            404, "Not in the log", f"the log has no entry {row['seq']}; `kubernaut records verify` says more."
+        )
+    return JSONResponse(proof_of(row, commit))
+
+
+@router.get("/api/v1/checkpoint")
+async def get_checkpoint(request: Request) -> Response:
+    """The state of the whole log now: to be kept elsewhere, and held against the log later."""
+    require_known(parameters_of(request), set())
+    head = await _store(request).head()
+    if head is None:
+        raise Problem(404, "Nothing yet", "there is no commit yet.")
+    return JSONResponse(checkpoint_of(head))
 
 
 @router.post("/api/v1/signals")
 async def put_signals(request: Request) -> Response:
     """Alertmanager's webhook."""
     episodes = episodes_of(await read_json(request))
-    await run_in_threadpool(_store(request).put_signals, episodes)
+    await _store(request).put_signals(episodes)
     return JSONResponse({"episodes": len(episodes)})
 
 
@@ -122,12 +242,11 @@ async def find_signals(request: Request) -> Response:
     require_known(parameters, {"fingerprint", "since", "until"})
     since = time_text("since", parameters.get("since", "90d"))
     until = time_text("until", parameters.get("until", "9999-01-01T00:00:00Z"))
-    items = await run_in_threadpool(_store(request).find_signals, parameters.get("fingerprint"), since, until)
-    return JSONResponse({"items": items})
+    return JSONResponse({"items": await _store(request).find_signals(parameters.get("fingerprint"), since, until)})
 
 
 @router.get("/healthz")
-async def healthz() -> Response:
+async def healthz(_request: Request) -> Response:
     """The process is alive."""
     return JSONResponse({"status": "ok"})
 
@@ -135,69 +254,35 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """The database answers."""
-    await run_in_threadpool(_store(request).require_ready)
+    await _store(request).require_ready()
     return JSONResponse({"status": "ok"})
 
 
-async def _put(store: Store, items: list[Any]) -> list[dict[str, Any]]:
-    """An outcome for each item, after what is good of them is committed."""
-    outcomes: list[dict[str, Any]] = []
-    good: list[dict[str, Any]] = []
-    places: list[int] = []
-    for index, item in enumerate(items):
-        told = item.get("id") if isinstance(item, dict) and isinstance(item.get("id"), str) else None
-        try:
-            good.append(valid_event(item))
-            outcomes.append({"index": index, "id": good[-1]["id"], "outcome": "stored", "reason": None})
-            places.append(index)
-        except ValueError as error:
-            told = told if told is None or told.isascii() else None
-            outcomes.append({"index": index, "id": told, "outcome": "refused", "reason": f"{error}."})
-    if good:
-        answers: list[Outcome] = await asyncio.wrap_future(store.put(good))
-        for place, outcome in zip(places, answers, strict=True):
-            outcomes[place]["outcome"] = outcome
-    return outcomes
+async def _visible(request: Request, record_id: UUID) -> Found:
+    """A record, if the caller may see it; one that he may not see is not there."""
+    known, caller = await _store(request).get(record_id), _caller(request)
+    if known is None or (caller is not None and not _reads_all(caller) and known[1] != caller.namespace):
+        raise Problem(404, "No such record", f"there is no record {record_id}.")
+    return known[0]
 
 
-def _narrow(record: Record, fields: tuple[str, ...] | None) -> Record:
-    return record if fields is None else {name: record[name] for name in fields if name in record}
+def _record_id(request: Request) -> UUID:
+    text = request.path_params["record_id"]
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(400, "Bad id", f"{shorten(text)} is not a record id (a UUID).") from None
 
 
-def _ndjson(records: Iterator[Record], fields: tuple[str, ...] | None) -> Iterator[str]:
-    for record in records:
-        yield json.dumps(_narrow(record, fields), separators=(",", ":")) + "\n"
+def _reads_all(caller: Caller) -> bool:
+    return "read" in caller.roles
 
 
-def _csv(records: Iterator[Record], fields: tuple[str, ...] | None) -> Iterator[str]:
-    """RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
-    names = fields or FIELDS
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(names)
-    for record in records:
-        writer.writerow([_cell(record.get(name)) for name in names])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()
-
-
-def _cell(value: Any) -> str:
-    if value is None or isinstance(value, bool | int | float):
-        return "" if value is None else json.dumps(value)
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
-
-
-_STREAMS: dict[str, Callable[[Iterator[Record], tuple[str, ...] | None], Iterator[str]]] = {
-    "application/x-ndjson": _ndjson,
-    "text/csv": _csv,
-}
-
-
-_STREAMED_AT_ONCE = 200
-"""Records in memory: some 100 KB each at worst, for each client that streams."""
+def _within(query: Query, caller: Caller | None) -> Query:
+    """The query, within what the caller may read."""
+    if caller is None or _reads_all(caller):
+        return query
+    return replace(query, equal=(*query.equal, ("namespace", caller.namespace)))
 
 
 def _preferred(accept: str) -> str:
@@ -206,15 +291,17 @@ def _preferred(accept: str) -> str:
     Raises:
         Problem: 406 where it takes none of it.
     """
+    if accept == "*/*":
+        return "application/json"
     liked = []
     for part in accept.split(","):
         name, *parameters = [piece.strip().lower() for piece in part.split(";")]
         quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        offered = [known for known in ("application/json", *_STREAMS) if fnmatchcase(known, name)]
+        offered = [known for known in ("application/json", *STREAMS) if fnmatchcase(known, name)]
         with suppress(ValueError):
             liked += [(float(quality), known) for known in offered[:1] if float(quality) > 0]
     if not liked:
-        detail = f"accept: {shorten(accept)}: there is application/json, {', '.join(_STREAMS)}."
+        detail = f"accept: {shorten(accept)}: there is application/json, {', '.join(STREAMS)}."
         raise Problem(406, "Not acceptable", detail)
     return max(liked, key=itemgetter(0))[1]
 
@@ -226,11 +313,9 @@ async def _as_problem(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
+    if isinstance(error, StorageFull):
+        return await problems.answer(request, Problem(507, "No room", str(error)))
     return await problems.answer(request, Problem(503, "Unavailable", str(error), {"retry-after": "1"}))
-
-
-async def _unreadable(request: Request, error: Exception) -> Response:
-    return await _unavailable(request, StorageError(f"the database does not answer: {reason(error)}."))
 
 
 async def _unexpected(request: Request, _error: Exception) -> Response:

@@ -1,71 +1,208 @@
-"""From a request's bytes to valid events: size first, then each event by itself, so that a bad one harms no other."""
+"""From a request's bytes to valid events, each by itself, so that a bad one harms no other.
+
+An event that needs no mending is checked while it is parsed (`shapes.py`). Any other goes through the SDK's model,
+which mends it or says what is wrong. Which way an event goes depends on the event alone.
+"""
 
 import json
-import zlib
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from pydantic import ValidationError
-from starlette.requests import Request
 
+from kubernaut_datastorage.access import Caller, identity, unspeakable
+from kubernaut_datastorage.body import not_json
+from kubernaut_datastorage.documents import digest, encode
 from kubernaut_datastorage.problems import Problem
+from kubernaut_datastorage.shapes import TIMES, EventShape
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.ids import timestamp
 from kubernaut_sdk.portable import require_portable, shorten
 from kubernaut_sdk.records import Event
-from kubernaut_sdk.states import Source
 from kubernaut_sdk.times import utcnow
 
-__all__ = [
-    "LARGEST_BODY",
-    "LARGEST_EVENT",
-    "MOST_EVENTS",
-    "RETENTION",
-    "read_json",
-    "require_storable_time",
-    "valid_event",
-]
+__all__ = ["LARGEST_EVENT", "MOST_EVENTS", "Refused", "Told", "events_of", "require_storable_time"]
 
-LARGEST_BODY = 4 * 1024 * 1024
-"""Bytes of a request, after decompression."""
 LARGEST_EVENT = 64 * 1024
 MOST_EVENTS = 1_000
-RETENTION = timedelta(days=90)
 _AHEAD = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_SHAPE: "msgspec.json.Decoder[Any]" = msgspec.json.Decoder(EventShape)
+_PARTS = msgspec.json.Decoder(list[msgspec.Raw])
+_DIGITS = bytes.maketrans(bytes(range(256)), bytes(48 if 48 <= sign <= 57 else 32 for sign in range(256)))
+_LONG_NUMBER = b"0" * 19
+_DEEPEST = 64
 
-async def read_json(request: Request) -> Any:
-    """The JSON value of a request's body, plain or gzip.
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A valid event.
+
+    Attributes:
+        key: The record's id, 16 bytes.
+        event: As `Event.wire()` gives it, with its source, and without its id.
+        document: The event as text.
+        digest: Over key and document.
+        caller: Who says so; None where whoever speaks is trusted (loopback, without tokens).
+    """
+
+    key: bytes
+    event: dict[str, Any]
+    document: str
+    digest: bytes
+    caller: Caller | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that is not taken.
+
+    Attributes:
+        id: As it was told, where it is text at all.
+        reason: What was wrong, with which value.
+    """
+
+    id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Ids that are taken, by the milliseconds within them."""
+
+    first: int
+    last: int
+    now: datetime
+    retention: timedelta
+
+
+def events_of(
+    body: bytes, *, caller: Caller | None = None, retention: timedelta, now: datetime | None = None
+) -> list[Told | Refused]:
+    """What a request tells, in its order.
+
+    Args:
+        body: A JSON array of 1 to 1,000 events.
+        caller: Who sends it.
+        retention: How old an id may be.
+        now: The time, if not now.
 
     Raises:
-        Problem: 413 where it is too large, 415 for another encoding, 400 where it is not JSON.
+        Problem: 400 where it is not JSON, 422 where it is not such an array.
     """
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in {"identity", "gzip"}:
-        raise Problem(415, "Unsupported encoding", f"content-encoding {shorten(encoding)}: send it plain, or gzip.")
-    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    body = bytearray()
-    async for part in request.stream():
-        try:
-            # never unpacks more than would be refused anyway
-            body += unpack.decompress(part, LARGEST_BODY + 1 - len(body)) if unpack else part
-        except zlib.error as error:
-            raise Problem(400, "Not gzip", f"the body is not gzip: {error}.") from None
-        if len(body) > LARGEST_BODY:
-            raise Problem(413, "Too large", f"a request may have {LARGEST_BODY} bytes (4 MiB) after decompression.")
-        if unpack and unpack.unused_data:
-            raise Problem(400, "Not gzip", "there is more after the end of the gzip body; send one gzip member.")
-    if unpack and not unpack.eof:
-        raise Problem(400, "Not gzip", "the gzip body ends too early.")
+    now = now or utcnow()
+    window = _Window(_milliseconds(now - retention), _milliseconds(now + _AHEAD), now, retention)
+    parts: list[Any]
     try:
-        return json.loads(bytes(body))
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, "Not JSON", f"the body is not JSON: {shorten(str(error))}.") from None
+        parts = _PARTS.decode(body)
+        body.decode()  # what is passed over is not checked to be UTF-8
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # perhaps it is JSON still, with a lone surrogate somewhere; or it is no array
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise not_json(error) from None
+        if not isinstance(value, list):
+            raise _no_batch(type(value).__name__) from None
+        parts = value
+    if not 1 <= len(parts) <= MOST_EVENTS:
+        raise _no_batch(f"{len(parts)} items")
+    return [_one(part, caller, window) for part in parts]
 
 
-def valid_event(item: Any) -> dict[str, Any]:
-    """An event as the store takes it.
+def _no_batch(got: str) -> Problem:
+    return Problem(422, "Not a batch", f"send a JSON array of 1 to {MOST_EVENTS} events; this is {got}.")
+
+
+def _one(part: Any, caller: Caller | None, window: _Window) -> Told | Refused:
+    if isinstance(part, msgspec.Raw):
+        text = bytes(part)
+        event = _unmended(text)
+        if event is None:
+            try:
+                part = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                return Refused(None, f"it is not JSON that can be used: {shorten(str(error))}.")
+    else:
+        event = None
+    told = part.get("id") if event is None and isinstance(part, dict) else None
+    try:
+        event = event or _mended(part)
+        told = event.pop("id")
+        key = _key(told, window)
+    except ValueError as error:
+        return Refused(told if isinstance(told, str) and told.isascii() else None, f"{error}.")
+    if refusal := unspeakable(caller, event):
+        return Refused(told, f"{refusal}.")
+    event |= identity(caller, event)
+    document = encode(event)
+    return Told(key, event, document, digest(key, document), caller)
+
+
+def _unmended(text: bytes) -> dict[str, Any] | None:
+    """The event, where it can be taken as it stands."""
+    if len(text) > LARGEST_EVENT or _LONG_NUMBER in text.translate(_DIGITS) or b"\\u0000" in text:
+        return None
+    if text.count(b"{") + text.count(b"[") > _DEEPEST:
+        return None
+    try:
+        event: dict[str, Any] = msgspec.to_builtins(_SHAPE.decode(text))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    event.setdefault("attempt", 0)
+    if not all(_plain_time(event[name]) for name in TIMES if name in event) or not _plain_id(event["id"]):
+        return None
+    for attempt in event.get("attempts", ()):
+        if not all(_plain_time(attempt[name]) for name in ("started", "ended") if name in attempt):
+            return None
+    signal = event.get("signal")
+    return event if signal is None or "firedAt" not in signal or _plain_time(signal["firedAt"]) else None
+
+
+def _plain_time(text: str) -> bool:
+    """Whether a time is already as records spell it, and of 1970 or later."""
+    if len(text) != 27 or text[26] != "Z" or text[10] != "T" or text[19] != "." or text < "1970":
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain_id(text: str) -> bool:
+    return len(text) == 36 and text == text.lower() and text[8] == text[13] == text[18] == text[23] == "-"
+
+
+def _key(text: str, window: _Window) -> bytes:
+    try:
+        key = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        key = b""
+    if len(key) != 16 or key[6] >> 4 != 7 or key[8] >> 6 != 2:
+        raise ValueError(f"id: {shorten(text)} is no UUID of version 7, whose time sorts records")
+    made = int.from_bytes(key[:6])
+    if made > window.last:
+        raise ValueError(f"id: {text} is of {_when(key):%Y-%m-%d %H:%M}, more than a day ahead; is a clock wrong?")
+    if made < window.first:
+        days = window.retention.days
+        raise ValueError(f"id: {text} is of {_when(key):%Y-%m-%d}, older than the {days} days that are kept")
+    return key
+
+
+def _when(key: bytes) -> datetime:
+    try:
+        return timestamp(UUID(bytes=key))
+    except (ValueError, OverflowError):
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _mended(item: Any) -> dict[str, Any]:
+    """The event, through the SDK's model.
 
     Raises:
         ValueError: with the path, the value and the reason for which it is refused.
@@ -87,10 +224,12 @@ def valid_event(item: Any) -> dict[str, Any]:
         raise ValueError(f"{path}: {first['msg'].lower()}; it is {shorten(repr(first['input']))}") from None
     except OverflowError:
         raise ValueError("a time of it is out of range: in UTC its year must have four digits") from None
-    _require_storable_id(event)
     _require_storable_times(event)
-    # without tokens, whoever speaks on loopback says himself who he is
-    return {"source": Source.CONTAINER.value, **event.wire()}
+    wire = event.wire()
+    for name in ("action_type", "target", "workflow", "remediation", "signal"):
+        if "\\u0000" in json.dumps(wire.get(name)):
+            raise ValueError(f"{name}: it has a NUL, by which nobody could look for it")
+    return wire
 
 
 def require_storable_time(path: str, time: datetime | None) -> None:
@@ -104,7 +243,7 @@ def require_storable_time(path: str, time: datetime | None) -> None:
 
 
 def _require_storable_times(event: Event) -> None:
-    for name in ("at", "intended_at", "started_at", "finished_at"):
+    for name in TIMES:
         require_storable_time(name, getattr(event, name))
     if event.signal:
         require_storable_time("signal.firedAt", event.signal.firedAt)
@@ -113,11 +252,5 @@ def _require_storable_times(event: Event) -> None:
         require_storable_time(f"attempts.{index}.ended", attempt.ended)
 
 
-def _require_storable_id(event: Event) -> None:
-    if event.id.version != 7:
-        raise ValueError(f"id: {event.id} is no UUID of version 7, whose time sorts records")
-    made, now = timestamp(event.id), utcnow()
-    if made > now + _AHEAD:
-        raise ValueError(f"id: {event.id} is of {made:%Y-%m-%d %H:%M}, more than a day ahead; is a clock wrong?")
-    if made < now - RETENTION:
-        raise ValueError(f"id: {event.id} is of {made:%Y-%m-%d}, older than the {RETENTION.days} days that are kept")
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)

@@ -7,12 +7,13 @@ loopback (DNS rebinding), the name stands in `Host`.
 import ipaddress
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kubernaut_datastorage.problems import Problem
+from kubernaut_datastorage.problems import Problem, response
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["is_loopback", "require_local"]
+__all__ = ["LocalOnly", "is_loopback"]
 
 
 def is_loopback(host: str) -> bool:
@@ -23,16 +24,32 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def require_local(request: Request) -> None:
-    """Refuses what a browser sends for another site.
+class LocalOnly:
+    """Refuses what a browser sends for another site: 403, with the header that gave it away."""
 
-    Raises:
-        Problem: 403, with the header that gave it away.
-    """
-    for name, address in (("host", f"//{request.headers.get('host', '')}"), ("origin", request.headers.get("origin"))):
-        if address is not None and not is_loopback(_host(address)):
-            told = shorten(request.headers.get(name, ""))
-            raise Problem(403, "Not local", f"{name} {told}: without tokens, only programs of this machine are served.")
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._good: set[tuple[str, str | None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, or hands on."""
+        if scope["type"] == "http" and (problem := self._problem(Headers(scope=scope))) is not None:
+            await response(problem, scope["path"])(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _problem(self, headers: Headers) -> Problem | None:
+        told = (headers.get("host", ""), headers.get("origin"))
+        if told in self._good:
+            return None
+        for name, address in (("host", f"//{told[0]}"), ("origin", told[1])):
+            if address is not None and not is_loopback(_host(address)):
+                text = shorten(headers.get(name, ""))
+                detail = f"{name} {text}: without tokens, only programs of this machine are served."
+                return Problem(403, "Not local", detail)
+        if len(self._good) < 100:
+            self._good.add(told)
+        return None
 
 
 def _host(address: str) -> str:

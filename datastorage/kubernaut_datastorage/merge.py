@@ -15,12 +15,13 @@ from typing import Any, Literal
 from kubernaut_sdk.records import canonical
 from kubernaut_sdk.states import RANK, Source, State
 
-__all__ = ["Key", "Merged", "Outcome", "merge"]
+__all__ = ["SOURCES", "Key", "Merged", "Outcome", "merge"]
 
 Key = tuple[int, int, str, str]
 Outcome = Literal["stored", "merged", "duplicate"]
 
-_SOURCES = {Source.CONTROLLER: 0, Source.CONTAINER: 1}
+SOURCES: dict[str, int] = {Source.CONTROLLER: 0, Source.CONTAINER: 1}
+"""By whose word beats whose."""
 _OUTSIDE = {"id", "attempt", "attempts"}
 
 
@@ -83,7 +84,7 @@ def _greater(key: Key, value: Any, than_key: Key, than_value: Any) -> bool:
 def _slots(event: dict[str, Any]) -> dict[str, tuple[Key, Any]]:
     state = State(event["state"])
     source = Source(event.get("source", Source.CONTAINER))
-    key: Key = (RANK[state], _SOURCES[source], event["at"], state.value)
+    key: Key = (RANK[state], SOURCES[source], event["at"], state.value)
     slots = {name: (key, value) for name, value in event.items() if name not in _OUTSIDE}
     # the number of the last attempt only grows, whoever tells of it
     slots["attempt"] = ((event["attempt"], 0, "", ""), event["attempt"])

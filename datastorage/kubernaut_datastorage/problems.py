@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-__all__ = ["Problem", "answer"]
+__all__ = ["Problem", "answer", "response"]
 
 
 class Problem(Exception):
@@ -23,13 +23,18 @@ class Problem(Exception):
         self.status, self.title, self.detail, self.headers = status, title, detail, headers
 
 
-async def answer(request: Request, error: Exception) -> JSONResponse:
+def response(problem: Problem, path: str) -> JSONResponse:
     """The problem as `application/problem+json`."""
-    assert isinstance(error, Problem)
-    body = {"type": "about:blank", "title": error.title, "status": error.status, "detail": error.detail}
+    body = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
     return JSONResponse(
-        {**body, "instance": request.url.path},
-        status_code=error.status,
+        {**body, "instance": path},
+        status_code=problem.status,
         media_type="application/problem+json",
-        headers=dict(error.headers or {}),
+        headers=dict(problem.headers or {}),
     )
+
+
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """As `response`, for Starlette's table of exceptions."""
+    assert isinstance(error, Problem)
+    return response(error, request.url.path)

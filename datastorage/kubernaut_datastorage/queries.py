@@ -46,7 +46,7 @@ def parse_query(parameters: Mapping[str, str]) -> Query:
     equal = [(name, _checked(name, parameters[name], read)) for name, read in _EQUAL.items() if name in parameters]
     if "workflow" in parameters:
         namespace, name = _checked("workflow", parameters["workflow"], _workflow)
-        equal += [("workflow", name)] + ([("workflow_namespace", namespace)] if namespace else [])
+        equal += [("workflow", name)] + ([("namespace", namespace)] if namespace else [])
     first = _id_at(moment("since", parameters["since"])) if "since" in parameters else None
     last = _id_at(moment("until", parameters["until"])) if "until" in parameters else None
     if cursor := parameters.get("cursor"):
@@ -79,9 +79,9 @@ def parse_fields(parameters: Mapping[str, str]) -> tuple[str, ...] | None:
     return names
 
 
-def cursor_after(record: Mapping[str, Any]) -> str:
+def cursor_after(record_id: str) -> str:
     """What a client sends to get the page after this record."""
-    return base64.urlsafe_b64encode(UUID(record["id"]).bytes).decode().rstrip("=")
+    return base64.urlsafe_b64encode(UUID(record_id).bytes).decode().rstrip("=")
 
 
 def require_known(parameters: Mapping[str, str], known: set[str]) -> None:

@@ -1,19 +1,37 @@
 """Running the service: in the foreground for `kubernaut serve`, or within another program for a local run."""
 
+import asyncio
 import logging
+import os
+import resource
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kubernaut_datastorage.database import StorageError, open_sqlite
-from kubernaut_datastorage.locality import is_loopback
-from kubernaut_datastorage.store import Store
+from kubernaut_datastorage.checkpoints import Signer, Signs, Unsigned
+from kubernaut_datastorage.locality import LocalOnly, is_loopback
+from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import RETENTION, Settings, StorageError, Store
 
-__all__ = ["Embedded", "embedded", "serve"]
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
+
+__all__ = ["Embedded", "Place", "Serving", "embedded", "hosted", "opened", "serve"]
+
+logger = logging.getLogger(__name__)
+
+AUDIENCE = "kubernaut-data-storage"
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_GRACE = 10
+"""Seconds that requests have to come to their end once the service is told to stop."""
 
 
 @dataclass(frozen=True)
@@ -27,27 +45,92 @@ class Embedded:
     url: str
 
 
-def serve(host: str, port: int, data: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where records are: in a folder or, if it has a URL, in a PostgreSQL."""
+
+    data: Path
+    database_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How the service is run.
+
+    Attributes:
+        host: Of loopback, unless there are tokens.
+        port: 0 takes a free one.
+        place: Where records are.
+        retention: How long they are kept.
+        access_file: Who may do what (`tokens.py`).
+        token_review: Whether ServiceAccounts' tokens are taken: Kubernetes is asked about them.
+        kubernetes: The API server's address.
+        service_account: The folder of this pod's own token.
+        signing_key: A PEM file; commits are signed with it.
+        tls: Files of the certificate chain and its key.
+        rate: Requests a second of each token.
+        patience: Seconds that a request waits for a database that is away.
+        migrates: Whether the schema is brought up to date.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    place: Place
+    retention: timedelta = RETENTION
+    access_file: Path | None = None
+    token_review: bool = False
+    kubernetes: str = field(default_factory=lambda: _kubernetes(os.environ))
+    service_account: Path = _ACCOUNT
+    signing_key: Path | None = None
+    tls: tuple[Path, Path] | None = None
+    rate: float = 2_000
+    patience: float = 10.0
+    migrates: bool = True
+
+
+def serve(host: str, port: int, data: Path, **options: Any) -> None:
     """Serves until SIGTERM or SIGINT; then finishes what it has accepted.
+
+    Args:
+        host: As of `Serving`.
+        port: As of `Serving`.
+        data: The folder of records, where no `database_url` is given.
+        options: Others of `Serving`, and `database_url`.
 
     Raises:
         StorageError: if the folder cannot be used, or the address is not of this machine.
     """
-    _require_loopback(host)
+    place = Place(data=data, database_url=options.pop("database_url", None))
+    serving = Serving(host=host, port=port, place=place, **options)
+    guarded = serving.access_file is not None or serving.token_review
+    if not guarded and not is_loopback(host):
+        said = f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only."
+        raise StorageError(f"{said} Give --access-file or --token-review.")
     import uvicorn  # noqa: PLC0415 – the half of a second that `kubernaut --help` should not take
 
-    from kubernaut_datastorage.api import create_app  # noqa: PLC0415
+    from kubernaut_datastorage.logs import to_stderr  # noqa: PLC0415
+    from kubernaut_datastorage.protocol import ImpatientProtocol  # noqa: PLC0415
 
-    app = create_app(Store(open_sqlite(data)))
-    config = uvicorn.Config(app, host, port, log_level="info", access_log=False, timeout_graceful_shutdown=10)
-    server = uvicorn.Server(config)
-    try:
-        server.run()
-    except SystemExit:
-        if server.started:
-            raise
-        said = f"{host}:{port} cannot be listened on, most likely since another program does; choose another --port."
-        raise StorageError(said) from None
+    to_stderr()
+    _allow_many_connections()
+    with suppress(ImportError):
+        import uvloop  # noqa: PLC0415
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    config = uvicorn.Config(
+        _guarded_app(serving),
+        host,
+        port,
+        http=ImpatientProtocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who is asked for a token is not who says so in a header
+        timeout_graceful_shutdown=_GRACE,
+        ssl_certfile=serving.tls[0] if serving.tls else None,
+        ssl_keyfile=serving.tls[1] if serving.tls else None,
+    )
+    _run(config, serving)
 
 
 @contextmanager
@@ -57,15 +140,22 @@ def embedded(data: Path) -> Iterator[Embedded]:
     Raises:
         StorageError: if the folder cannot be used.
     """
+    with hosted(SqliteStore(open_sqlite(data))) as service:
+        yield service
+
+
+@contextmanager
+def hosted(store: Store, wrap: "Callable[[ASGIApp], ASGIApp]" = LocalOnly) -> Iterator[Embedded]:
+    """As `embedded`, over any store, with anything before it."""
     import uvicorn  # noqa: PLC0415
 
-    from kubernaut_datastorage.api import create_app  # noqa: PLC0415
+    from kubernaut_datastorage.api import create_app, direct  # noqa: PLC0415
 
-    store = Store(open_sqlite(data))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        config = uvicorn.Config(create_app(store), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        app = wrap(direct(create_app(store)))
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="data-storage")
         thread.start()
@@ -78,7 +168,103 @@ def embedded(data: Path) -> Iterator[Embedded]:
             thread.join()
 
 
-def _require_loopback(host: str) -> None:
-    """No open port without a token; and this version knows no tokens yet."""
-    if not is_loopback(host):
-        raise StorageError(f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only.")
+def opened(place: Place, settings: Settings | None = None, *, migrates: bool = True) -> Store:
+    """The store of a place.
+
+    Raises:
+        StorageError: if a folder cannot be used; of a PostgreSQL, the store itself says what is wrong.
+    """
+    if place.database_url is None:
+        return SqliteStore(open_sqlite(place.data), settings)
+    from kubernaut_datastorage.postgresql import PostgresStore  # noqa: PLC0415 – a local run does without
+
+    try:
+        return PostgresStore(place.database_url, settings, migrates=migrates)
+    except ValueError as error:
+        raise StorageError(f"the database's address cannot be used: {error}.") from None
+
+
+def _guarded_app(serving: Serving) -> "ASGIApp":
+    """The service with all that stands before it."""
+    from kubernaut_datastorage.api import create_app, direct  # noqa: PLC0415
+    from kubernaut_datastorage.gate import Gate, Measured  # noqa: PLC0415
+    from kubernaut_datastorage.metrics import Metrics  # noqa: PLC0415
+    from kubernaut_datastorage.tokens import AccessFile, KubernetesReviews, Tokens  # noqa: PLC0415
+
+    metrics = Metrics()
+    settings = Settings(
+        retention=serving.retention,
+        signer=_signer(serving.signing_key),
+        patience=serving.patience,
+        observe=metrics.committed,
+    )
+    store = opened(serving.place, settings, migrates=serving.migrates)
+    metrics.watch(lambda: store.waiting)
+    app = direct(create_app(store, told=metrics.told, metrics=metrics.text))
+    if serving.access_file is None and not serving.token_review:
+        return Measured(LocalOnly(app), metrics)
+    file = AccessFile(serving.access_file) if serving.access_file is not None else None
+    reviews = None
+    if serving.token_review:
+        reviews = KubernetesReviews(serving.kubernetes, serving.service_account, AUDIENCE)
+    return Measured(Gate(app, Tokens(file, reviews), serving.rate, metrics), metrics)
+
+
+def _signer(file: Path | None) -> Signs:
+    if file is None:
+        return Unsigned()
+    try:
+        return Signer(file)
+    except OSError as error:
+        raise StorageError(f"the signing key {file} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise StorageError(f"the signing key cannot be used: {error}.") from None
+
+
+def _run(config: "uvicorn.Config", serving: Serving) -> None:
+    import uvicorn  # noqa: PLC0415
+
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise StorageError(f"the certificate or its key cannot be used: {error}.") from None
+    server = uvicorn.Server(config)
+    if serving.tls is not None:
+        threading.Thread(target=_renew, args=(config, serving.tls), name="certificates", daemon=True).start()
+    try:
+        server.run()
+    except SystemExit:
+        if server.started:
+            raise
+        said = f"{serving.host}:{serving.port} cannot be listened on, most likely since another program does; "
+        raise StorageError(f"{said}choose another --port.") from None
+
+
+def _renew(config: "uvicorn.Config", tls: tuple[Path, Path]) -> None:
+    """Takes up a renewed certificate for new connections, within a minute."""
+    assert config.ssl is not None
+    seen = [path.stat().st_mtime_ns for path in tls]
+    while True:
+        time.sleep(30)
+        try:
+            now = [path.stat().st_mtime_ns for path in tls]
+            if now != seen:
+                config.ssl.load_cert_chain(*tls)
+                seen = now
+                logger.info("took up the renewed certificate %s", tls[0])
+        except (OSError, ssl.SSLError) as error:
+            logger.warning("the renewed certificate is not used yet: %s", error)
+
+
+def _allow_many_connections() -> None:
+    """Each is a file descriptor, of which a process may have 1,024 unless it asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _kubernetes(environment: Any) -> str:
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return "https://kubernetes.default.svc"
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

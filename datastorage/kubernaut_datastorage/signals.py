@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from kubernaut_datastorage.ingest import require_storable_time
 from kubernaut_datastorage.problems import Problem
+from kubernaut_datastorage.store import Episode
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
 
@@ -35,8 +36,8 @@ class _Webhook(BaseModel):
     alerts: Annotated[list[_Alert], Field(max_length=10_000)]
 
 
-def episodes_of(payload: Any) -> list[dict[str, Any]]:
-    """The episodes a webhook tells of: fingerprint, fired_at, resolved_at (None while it fires), name, severity.
+def episodes_of(payload: Any) -> list[Episode]:
+    """The episodes a webhook tells of; `resolved_at` is None while one fires.
 
     Raises:
         Problem: 422 with the path to what is not as Alertmanager sends it.
@@ -51,16 +52,16 @@ def episodes_of(payload: Any) -> list[dict[str, Any]]:
     return [_episode(f"alerts.{index}", alert) for index, alert in enumerate(webhook.alerts)]
 
 
-def _episode(path: str, alert: _Alert) -> dict[str, Any]:
+def _episode(path: str, alert: _Alert) -> Episode:
     # while it fires, endsAt is a guess or the year 1
     ended = alert.endsAt if alert.status == "resolved" else None
-    return {
-        "fingerprint": alert.fingerprint,
-        "fired_at": _text(f"{path}.startsAt", alert.startsAt),
-        "resolved_at": _text(f"{path}.endsAt", ended) if ended else None,
-        "name": alert.labels.get("alertname"),
-        "severity": alert.labels.get("severity"),
-    }
+    return Episode(
+        fingerprint=alert.fingerprint,
+        fired_at=_text(f"{path}.startsAt", alert.startsAt),
+        resolved_at=_text(f"{path}.endsAt", ended) if ended else None,
+        name=alert.labels.get("alertname"),
+        severity=alert.labels.get("severity"),
+    )
 
 
 def _text(path: str, time: datetime) -> str:

@@ -1,25 +1,37 @@
-"""Records and signals in the database: one writer that commits in groups, and readers beside it."""
+"""What a backend is: one interface over SQLite and PostgreSQL, which pass the same tests."""
 
-import queue
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from kubernaut_datastorage.batch import Outcome
+from kubernaut_datastorage.checkpoints import Commit, Signs, Unsigned
+from kubernaut_datastorage.documents import Found
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.months import Month
+from kubernaut_sdk.times import utcnow
 
-from kubernaut_datastorage.database import StorageError, reason
-from kubernaut_datastorage.merge import Merged, Outcome, merge
-from kubernaut_datastorage.schema import records, signals
-from kubernaut_sdk.times import rfc3339, utcnow
+__all__ = ["RETENTION", "Episode", "Query", "Settings", "StorageError", "StorageFull", "Store", "Unready"]
 
-__all__ = ["Query", "Store"]
+RETENTION = timedelta(days=90)
+_CHUNK_BYTES = 2 << 20
+_PAGE_BYTES = 16 << 20
 
-_LARGEST_GROUP = 5_000
-_AT_ONCE = 500
+
+class StorageError(Exception):
+    """The store cannot be used; the message says why and what to do."""
+
+
+class Unready(StorageError):
+    """The store cannot be used now, and may be soon."""
+
+
+class StorageFull(StorageError):
+    """There is no room for more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,141 +52,17 @@ class Query:
     after_seq: int | None = None
     limit: int = 100
 
-
-class Store:
-    """All that is kept. Its methods may be called from any thread.
-
-    Args:
-        engine: At the newest schema.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._queue: queue.SimpleQueue[tuple[Sequence[Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_groups, name="writer")
-        self._writer.start()
-
-    def put(self, events: Sequence[dict[str, Any]]) -> "Future[list[Outcome]]":
-        """Merges valid events; the future has an outcome for each once they are committed.
-
-        The future raises `StorageError` if they could not be; then none of them is stored.
-        """
-        future: Future[list[Outcome]] = Future()
-        self._queue.put((events, future))
-        return future
-
-    def get(self, record_id: UUID) -> dict[str, Any] | None:
-        """One record, or None."""
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(records).where(records.c.id == record_id)).first()
-        return _document(row) if row else None
-
-    def find(self, query: Query) -> list[dict[str, Any]]:
-        """The records that a query names."""
-        statement = sa.select(records).limit(query.limit)
-        for column, value in query.equal:
-            # what nobody called a dry run is none
-            matches = records.c[column].is_not(True) if value is False else records.c[column] == value
-            statement = statement.where(matches)
-        if query.first is not None:
-            statement = statement.where(records.c.id >= query.first)
-        if query.last is not None:
-            statement = statement.where(records.c.id < query.last)
-        if query.after_seq is not None:
-            statement = statement.where(records.c.seq > query.after_seq).order_by(records.c.seq)
-        else:
-            statement = statement.order_by(records.c.id.desc())
-        with self._engine.connect() as connection:
-            return [_document(row) for row in connection.execute(statement)]
-
-    def stream(self, query: Query) -> Iterator[dict[str, Any]]:
-        """All records that a query names, page by page, whatever its limit; memory stays that of a page."""
-        while True:
-            page = self.find(query)
-            yield from page
-            if len(page) < query.limit:
-                return
-            if query.after_seq is not None:
-                query = replace(query, after_seq=page[-1]["seq"])
-            else:
-                query = replace(query, last=UUID(page[-1]["id"]))
-
-    def put_signals(self, episodes: Sequence[dict[str, Any]]) -> None:
-        """Keeps when signals fired and when they were resolved; hearing it again changes nothing.
-
-        Raises:
-            StorageError: if they could not be stored.
-        """
-        future: Future[Any] = Future()
-        self._queue.put(([_Episode(**episode) for episode in episodes], future))
-        future.result()
-
-    def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
-        """The episodes that had not ended before `since` and fired before `until`, oldest first."""
-        over = sa.func.coalesce(signals.c.resolved_at, until)
-        statement = sa.select(signals).where(over >= since, signals.c.fired_at < until).order_by(signals.c.fired_at)
-        if fingerprint is not None:
-            statement = statement.where(signals.c.fingerprint == fingerprint)
-        with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]
-
-    def require_ready(self) -> None:
-        """Raises `StorageError` if the database does not answer."""
-        try:
-            with self._engine.connect() as connection:
-                connection.execute(sa.select(records.c.id).limit(1)).first()
-        except sa.exc.DBAPIError as error:
-            raise StorageError(f"the database does not answer: {reason(error)}.") from None
-        if not self._writer.is_alive():
-            raise StorageError("the writer has ended; restart the service.")
-
-    def close(self) -> None:
-        """Commits what waits and closes the database."""
-        self._queue.put(None)
-        self._writer.join()
-        self._engine.dispose()
-
-    def _write_groups(self) -> None:
-        """The one writer: what waits together is committed together."""
-        over = False
-        while not over:
-            job = self._queue.get()
-            group = [job]
-            size = len(job[0]) if job else 0
-            while job is not None and size < _LARGEST_GROUP and not self._queue.empty():
-                job = self._queue.get()
-                group.append(job)
-                size += len(job[0]) if job else 0
-            over = None in group
-            self._write_group([job for job in group if job is not None])
-
-    def _write_group(self, jobs: "list[tuple[Sequence[Any], Future[Any]]]") -> None:
-        if not jobs:
-            return
-        try:
-            with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-                answers = [self._write(connection, items) for items, _ in jobs]
-        except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
-            # one request's failure is not its neighbours'; a database that is locked or full is everyone's
-            if len(jobs) > 1 and not isinstance(error, sa.exc.OperationalError):
-                for job in jobs:
-                    self._write_group([job])
-                return
-            jobs[0][1].set_exception(StorageError(f"the database refused to store it: {reason(error)}."))
-            return
-        for (_, future), answer in zip(jobs, answers, strict=True):
-            future.set_result(answer)
-
-    def _write(self, connection: sa.Connection, items: Sequence[Any]) -> list[Outcome]:
-        if items and isinstance(items[0], _Episode):
-            for episode in items:
-                _put_episode(connection, episode)
-            return []
-        return _put_events(connection, items)
+    def after(self, found: Found) -> "Query":
+        """The rest of it, once this record was seen."""
+        if self.after_seq is not None:
+            return replace(self, after_seq=found.seq)
+        return replace(self, last=UUID(found.id))
 
 
 @dataclass(frozen=True)
-class _Episode:
+class Episode:
+    """One firing of a signal."""
+
     fingerprint: str
     fired_at: str
     resolved_at: str | None
@@ -182,69 +70,192 @@ class _Episode:
     severity: str | None
 
 
-def _put_episode(connection: sa.Connection, episode: _Episode) -> None:
-    statement = insert(signals).values(vars(episode))
-    known = sa.func.coalesce(statement.excluded.resolved_at, signals.c.resolved_at)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[signals.c.fingerprint, signals.c.fired_at],
-            set_={"resolved_at": known, "name": statement.excluded.name, "severity": statement.excluded.severity},
-        )
-    )
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a store is told, whatever the backend.
+
+    Attributes:
+        retention: Records are kept for so long at least, and older ones are not taken.
+        signer: Signs commits.
+        patience: Seconds that a request waits for a database that is away.
+        most_waiting: Events that may wait to be written; more are turned away.
+        clock: The time.
+        observe: Called after each commit with the number of events and the seconds it took.
+    """
+
+    retention: timedelta = RETENTION
+    signer: Signs = field(default_factory=Unsigned)
+    patience: float = 10.0
+    most_waiting: int = 50_000
+    clock: Callable[[], datetime] = utcnow
+    observe: Callable[[int, float], None] = lambda _events, _seconds: None
 
 
-def _put_events(connection: sa.Connection, events: Sequence[dict[str, Any]]) -> list[Outcome]:
-    ids = list({UUID(event["id"]) for event in events})
-    known: dict[UUID, Merged] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        wanted = records.c.id.in_(ids[start : start + _AT_ONCE])
-        for row in connection.execute(sa.select(records.c.id, records.c.document, records.c.provenance).where(wanted)):
-            known[row.id] = Merged(row.document, {slot: tuple(key) for slot, key in row.provenance.items()})
-    outcomes: list[Outcome] = []
-    changed: dict[UUID, Merged] = {}
-    for event in events:
-        record_id = UUID(event["id"])
-        known[record_id], outcome = merge(known.get(record_id), event)
-        outcomes.append(outcome)
-        if outcome != "duplicate":
-            changed[record_id] = known[record_id]
-    if changed:
-        seq = connection.execute(sa.select(sa.func.coalesce(sa.func.max(records.c.seq), 0))).scalar_one()
-        now = rfc3339(utcnow())
-        rows = [_row(key, merged, seq + number, now) for number, (key, merged) in enumerate(changed.items(), 1)]
-        statement = insert(records)
-        columns = {column.name: statement.excluded[column.name] for column in records.c if column.name != "id"}
-        connection.execute(statement.on_conflict_do_update(index_elements=[records.c.id], set_=columns), rows)
-    return outcomes
+class Store(ABC):
+    """All that is kept. Its methods belong to one event loop."""
 
+    settings: Settings
 
-def _row(record_id: UUID, merged: Merged, seq: int, now: str) -> dict[str, Any]:
-    values = merged.values
-    workflow = values.get("workflow") or {}
-    return {
-        "id": record_id,
-        "seq": seq,
-        "recorded_at": now,
-        "state": values["state"],
-        "action_type": values.get("action_type"),
-        "target": target_text(values.get("target")),
-        "workflow_namespace": workflow.get("namespace"),
-        "workflow": workflow.get("name"),
-        "remediation": (values.get("remediation") or {}).get("name"),
-        "signal": (values.get("signal") or {}).get("fingerprint"),
-        "dry_run": values.get("dry_run"),
-        "document": values,
-        "provenance": merged.keys,
-    }
+    @property
+    @abstractmethod
+    def waiting(self) -> int:
+        """Events that wait to be written."""
 
+    @abstractmethod
+    async def start(self) -> None:
+        """Begins to work. What is wrong with the database then, `require_ready` says."""
 
-def target_text(target: Any) -> str | None:
-    """A target as the filter takes it: an object as `namespace/Kind/name` (`Kind/name` without a namespace)."""
-    if isinstance(target, dict):
-        return "/".join(part for part in (target.get("namespace"), target["kind"], target["name"]) if part)
-    return None if target is None else str(target)
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Brings schema and partitions up to date.
 
+        Raises:
+            StorageError: if that cannot be.
+        """
 
-def _document(row: Any) -> dict[str, Any]:
-    merged = Merged(row.document, {})
-    return {"id": str(row.id), **merged.document(), "seq": row.seq, "recorded_at": row.recorded_at}
+    @abstractmethod
+    async def close(self) -> None:
+        """Commits what waits and closes the database."""
+
+    @abstractmethod
+    async def require_ready(self) -> None:
+        """Returns if records can be stored.
+
+        Raises:
+            StorageError: that says why not.
+        """
+
+    @abstractmethod
+    async def put(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+        """Merges events; returns once they are committed, with an outcome for each, and the reason of a refusal.
+
+        Raises:
+            StorageError: if they could not be; then none of them is stored.
+        """
+
+    @abstractmethod
+    async def get(self, record_id: UUID) -> tuple[Found, str | None] | None:
+        """One record and its namespace, or None."""
+
+    @abstractmethod
+    async def find(self, query: Query) -> list[Found]:
+        """The records that a query names."""
+
+    @abstractmethod
+    async def head(self) -> Commit | None:
+        """The last commit, or None before the first."""
+
+    @abstractmethod
+    async def summary(self, action_type: str | None, since: str, until: str) -> list[dict[str, Any]]:
+        """Counts by action type and state of the days from `since` to before `until`, such as 2026-01-31."""
+
+    @abstractmethod
+    async def put_signals(self, episodes: Sequence[Episode]) -> None:
+        """Keeps when signals fired and when they were resolved; hearing it again changes nothing.
+
+        Raises:
+            StorageError: if they could not be stored.
+        """
+
+    @abstractmethod
+    async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
+        """The episodes that had not ended before `since` and fired before `until`, oldest first."""
+
+    @abstractmethod
+    async def commit_of(self, seq: int) -> Commit | None:
+        """The commit that has the leaf of this seq."""
+
+    @abstractmethod
+    async def commits(self, after: int, limit: int) -> list[Commit]:
+        """Commits after a batch, oldest first."""
+
+    @abstractmethod
+    async def last_commit_before(self, time: datetime) -> Commit | None:
+        """The last commit of before a time."""
+
+    @abstractmethod
+    async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Whole rows of records, for those who verify them: all columns of `schema.records`."""
+
+    @abstractmethod
+    async def all_rows(self, after: UUID, limit: int) -> list[dict[str, Any]]:
+        """Whole rows of records with ids after this one, in the order of ids."""
+
+    @abstractmethod
+    async def notes(self) -> list[Commit]:
+        """The commits that have a note, oldest first."""
+
+    @abstractmethod
+    async def count(self, seq: int) -> int:
+        """The number of records whose last change has this seq or a lesser one, counted."""
+
+    @abstractmethod
+    async def months(self) -> list[Month]:
+        """The months that have a place for records, or records."""
+
+    @abstractmethod
+    async def log_months(self) -> list[Month]:
+        """The months of the log."""
+
+    @abstractmethod
+    async def holds(self) -> dict[Month, str]:
+        """Months under a legal hold, with the reason."""
+
+    @abstractmethod
+    async def hold(self, month: Month, reason: str | None) -> None:
+        """Puts a month under a legal hold or, with no reason, releases it."""
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Whether nobody else sweeps this database while the block lasts; of several replicas, one does."""
+        yield True
+
+    @abstractmethod
+    async def make_months(self, months: Sequence[Month]) -> None:
+        """Makes places for records of these months; harmless where they are there."""
+
+    @abstractmethod
+    async def note(self, note: str) -> Commit:
+        """Adds a commit that states something beside records, as JSON."""
+
+    @abstractmethod
+    async def drop_month(self, month: Month) -> None:
+        """Drops the records of a month, and what is counted of them."""
+
+    @abstractmethod
+    async def drop_log(self, month: Month) -> None:
+        """Drops the log of a month."""
+
+    async def narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
+        """All records that a query names as NDJSON, where the database itself can write these fields; else None."""
+        del query, fields
+        return None
+
+    async def page(self, query: Query) -> list[Found]:
+        """As many records of a query as its limit says, or fewer where they are large."""
+        found: list[Found] = []
+        size = 0
+        async for chunk in self.stream(query):
+            for one in chunk:
+                found.append(one)
+                size += len(one.document)
+                if len(found) == query.limit or size > _PAGE_BYTES:
+                    return found
+        return found
+
+    async def stream(self, query: Query) -> AsyncIterator[list[Found]]:
+        """All records that a query names, chunk by chunk; `limit` is how many are wanted at first, at most.
+
+        Each chunk is a query of its own, so that nobody who reads slowly holds a snapshot open. Its size follows from
+        that of the records before it, so that memory stays some megabytes.
+        """
+        size = min(query.limit, 200)
+        while True:
+            chunk = await self.find(replace(query, limit=size))
+            if chunk:
+                yield chunk
+            if len(chunk) < size:
+                return
+            query = query.after(chunk[-1])
+            mean = sum(len(found.document) for found in chunk) // len(chunk) + 1
+            size = max(20, min(2_000, _CHUNK_BYTES // mean))

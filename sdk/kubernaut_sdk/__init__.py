@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         Transient,
         VerifyFailed,
     )
-    from kubernaut_sdk.history import DataStorage
+    from kubernaut_sdk.history import AsyncDataStorage, DataStorage
     from kubernaut_sdk.models import Inputs, Result
     from kubernaut_sdk.states import Change, ObjectRef
     from kubernaut_sdk.tools import Completed
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "ActionError",
+    "AsyncDataStorage",
     "Cancelled",
     "Change",
     "Completed",
@@ -58,6 +59,7 @@ _ELSEWHERE = {
     "Change": "states",
     "Completed": "tools",
     "Context": "context",
+    "AsyncDataStorage": "history",
     "DataStorage": "history",
     "Inputs": "models",
     "ObjectRef": "states",

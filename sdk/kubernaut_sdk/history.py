@@ -1,29 +1,64 @@
-"""Reading history from Data Storage: `DataStorage(url).get_action_history(...)`, page by page."""
+"""Data Storage from Python: `DataStorage(url)` records, reads history page by page, and follows what changes.
 
-from collections.abc import Iterator
+    storage = DataStorage("http://127.0.0.1:8080", token_file=Path("token"))
+    for record in storage.get_action_history("kubernetes/restart_pod", window=timedelta(days=90)):
+        ...
+
+`AsyncDataStorage` is the same for asyncio: its methods are awaited, its iterators are asynchronous.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from kubernaut_sdk.records import Record, rfc3339, utcnow
+from kubernaut_sdk.records import Event, Record, rfc3339, utcnow
 from kubernaut_sdk.storage import RECORDS, StorageClient
 
-__all__ = ["DataStorage"]
+__all__ = ["AsyncDataStorage", "DataStorage"]
+
+T = TypeVar("T")
 
 _PAGE = 1_000
 _PATIENCE = 30.0
 
 
 class DataStorage:
-    """A Data Storage Service to ask.
+    """A Data Storage Service to tell and to ask. One thread uses it at a time.
 
     Args:
         url: Its address, without a path.
-        token_file: A file with a bearer token, where it wants one.
+        token_file: A file with a bearer token, where it wants one; read anew when it changes hands.
+        patience: Seconds for a request, all tries together: it is sent again, with jitter, where the service or the
+            way to it fails for the moment.
     """
 
-    def __init__(self, url: str, token_file: Path | None = None) -> None:
+    def __init__(self, url: str, token_file: Path | None = None, *, patience: float = _PATIENCE) -> None:
         self._client = StorageClient(url, token_file)
+        self._patience = patience
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def record(self, *events: Event | Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Sends events; returns once they are committed.
+
+        Args:
+            events: Any number; they are sent in as many requests as it takes.
+
+        Returns:
+            For each, in order: index, id, outcome (`stored`, `merged`, `duplicate` or `refused`) and reason.
+
+        Raises:
+            StorageUnavailable: if the service cannot be reached in time, or refuses the request as such. Some events
+                may have been stored by then; sending them again changes nothing.
+        """
+        return self._client.post([_wire(event) for event in events], self._patience)
 
     def get_action_history(
         self, action_type: str | None = None, window: timedelta = timedelta(days=90), **filters: str
@@ -38,16 +73,33 @@ class DataStorage:
         Raises:
             StorageUnavailable: if the service cannot be asked, or refuses to answer.
         """
-        query = {**filters, "since": rfc3339(utcnow() - window), "limit": str(_PAGE)}
-        if action_type:
-            query["action_type"] = action_type
-        cursor: str | None = None
-        while True:
-            page = self._client.get(RECORDS, {**query, "cursor": cursor} if cursor else query, _PATIENCE)
+        query: dict[str, str] | None = _history_query(action_type, window, filters)
+        while query is not None:
+            page = self._client.get(RECORDS, query, self._patience)
             yield from (Record.model_validate(item) for item in page["items"])
-            cursor = page["next"]
-            if not cursor:
-                return
+            query = {**query, "cursor": page["next"]} if page["next"] else None
+
+    def follow(self, after_seq: int = 0, *, interval: float = 1.0, **filters: str) -> Iterator[Record]:
+        """Every record that was changed after a commit, oldest change first; then waits for more, without an end.
+
+        A record comes again each time it changes. Nothing is missed; whoever stops goes on from the last `seq`.
+
+        Args:
+            after_seq: 0 begins with all there is.
+            interval: Seconds between two looks when there was nothing new.
+            filters: As for `get_action_history`.
+
+        Raises:
+            StorageUnavailable: if the service cannot be asked, or refuses to answer.
+        """
+        while True:
+            page = self._client.get(RECORDS, _follow_query(after_seq, filters), self._patience)
+            for item in page["items"]:
+                record = Record.model_validate(item)
+                after_seq = item["seq"]
+                yield record
+            if not page["items"]:
+                time.sleep(interval)
 
     def get_signals(self, since: datetime) -> list[dict[str, Any]]:
         """The episodes of signals since then: fingerprint, name, severity, fired_at, resolved_at (RFC 3339, or null).
@@ -55,8 +107,82 @@ class DataStorage:
         Raises:
             StorageUnavailable: if the service cannot be asked.
         """
-        return list(self._client.get("/api/v1/signals", {"since": rfc3339(since)}, _PATIENCE)["items"])
+        return list(self._client.get("/api/v1/signals", {"since": rfc3339(since)}, self._patience)["items"])
 
     def close(self) -> None:
         """Closes the connection."""
         self._client.close()
+
+
+class AsyncDataStorage:
+    """As `DataStorage`, for asyncio: a request runs in a thread, one at a time, and stops no other task.
+
+    Args:
+        url: As of `DataStorage`.
+        token_file: As of `DataStorage`.
+        patience: As of `DataStorage`.
+    """
+
+    def __init__(self, url: str, token_file: Path | None = None, *, patience: float = _PATIENCE) -> None:
+        self._storage = DataStorage(url, token_file, patience=patience)
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def record(self, *events: Event | Mapping[str, Any]) -> list[dict[str, Any]]:
+        """As `DataStorage.record`."""
+        return await self._alone(lambda: self._storage.record(*events))
+
+    async def get_action_history(
+        self, action_type: str | None = None, window: timedelta = timedelta(days=90), **filters: str
+    ) -> AsyncIterator[Record]:
+        """As `DataStorage.get_action_history`."""
+        query: dict[str, str] | None = _history_query(action_type, window, filters)
+        while query is not None:
+            page = await self._get(query)
+            for item in page["items"]:
+                yield Record.model_validate(item)
+            query = {**query, "cursor": page["next"]} if page["next"] else None
+
+    async def follow(self, after_seq: int = 0, *, interval: float = 1.0, **filters: str) -> AsyncIterator[Record]:
+        """As `DataStorage.follow`."""
+        while True:
+            page = await self._get(_follow_query(after_seq, filters))
+            for item in page["items"]:
+                after_seq = item["seq"]
+                yield Record.model_validate(item)
+            if not page["items"]:
+                await asyncio.sleep(interval)
+
+    async def get_signals(self, since: datetime) -> list[dict[str, Any]]:
+        """As `DataStorage.get_signals`."""
+        return await self._alone(lambda: self._storage.get_signals(since))
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._alone(self._storage.close)
+
+    async def _get(self, query: dict[str, str]) -> Any:
+        client, patience = self._storage._client, self._storage._patience  # noqa: SLF001 – the same thing, twice
+        return await self._alone(lambda: client.get(RECORDS, query, patience))
+
+    async def _alone(self, work: Callable[[], T]) -> T:
+        async with self._turn:
+            return await asyncio.to_thread(work)
+
+
+def _wire(event: Event | Mapping[str, Any]) -> dict[str, Any]:
+    return event.wire() if isinstance(event, Event) else dict(event)
+
+
+def _history_query(action_type: str | None, window: timedelta, filters: Mapping[str, str]) -> dict[str, str]:
+    query = {**filters, "since": rfc3339(utcnow() - window), "limit": str(_PAGE)}
+    return {**query, "action_type": action_type} if action_type else query
+
+
+def _follow_query(after_seq: int, filters: Mapping[str, str]) -> dict[str, str]:
+    return {**filters, "after_seq": str(after_seq), "limit": str(_PAGE)}

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -174,9 +175,8 @@ def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple
         How many were stored and how many the store refused.
     """
     stored = refused = 0
-    waiting = list(spool.waiting())[:most]
-    for start in range(0, len(waiting), _BATCH):
-        batch = waiting[start : start + _BATCH]
+    waiting = islice(spool.waiting(), most)
+    while batch := list(islice(waiting, _BATCH)):
         try:
             outcomes = client.post([event for _, event in batch], _PATIENCE)
         except StorageUnavailable:

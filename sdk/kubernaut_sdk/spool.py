@@ -36,10 +36,18 @@ class Spool:
             os.close(folder)
         return path
 
+    def paths(self) -> list[Path]:
+        """The files of the kept events, oldest record first."""
+        if not self.folder.is_dir():
+            return []
+        return [self.folder / name for name in sorted(os.listdir(self.folder)) if name.endswith(".json")]  # noqa: PTH208
+
     def waiting(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The kept events, oldest record first. A file that another process has just removed is passed over."""
-        paths = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
-        for path in paths:
+        """The kept events, oldest record first, one in memory at a time.
+
+        A file that another process has just removed is passed over.
+        """
+        for path in self.paths():
             try:
                 yield path, json.loads(path.read_text(encoding="utf-8"))
             except (FileNotFoundError, ValueError):

@@ -7,6 +7,7 @@ every step 100 ms or more, against 10 for this one, and that in the thread that 
 import json
 import random
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -19,6 +20,9 @@ __all__ = ["StorageClient", "StorageUnavailable"]
 
 RECORDS = "/api/v1/action-records"
 _SOCKET_PATIENCE = 5.0
+_MOST_EVENTS = 1_000
+_LARGEST_BODY = 4 * 1024 * 1024 - 2
+"""What the store takes in one request (records.md), less the brackets."""
 
 
 class StorageUnavailable(Exception):
@@ -44,15 +48,18 @@ class StorageClient:
         """Sends events and returns an outcome for each, after the store has committed them.
 
         Args:
-            events: 1 to 1,000 events as JSON values.
-            within: Seconds for all tries together.
+            events: As JSON values; in as many requests as the store's limits ask for.
+            within: Seconds for each request, all tries together.
 
         Raises:
             StorageUnavailable: if it could not be done within that time, or the store refuses the request as such.
         """
-        body = json.dumps(events, ensure_ascii=True).encode()
-        _, answer = self._request("POST", RECORDS, within, body=body)
-        return list(answer)
+        outcomes: list[dict[str, Any]] = []
+        for body in _bodies(events):
+            _, answer = self._request("POST", RECORDS, within, body=body)
+            start = len(outcomes)
+            outcomes += [{**outcome, "index": start + outcome["index"]} for outcome in answer]
+        return outcomes
 
     def read(self, record_id: UUID, within: float) -> dict[str, Any] | None:
         """One record, or None where the store has none of that id.
@@ -98,7 +105,7 @@ class StorageClient:
                     told_401 = True
                     self.close()
                     continue
-                if status < 500 and status != 429:
+                if (status < 500 and status != 429) or status == 507:
                     raise StorageUnavailable(problem)
             self.close()
             pause = min(1.0, pause * 2)
@@ -137,6 +144,21 @@ class StorageClient:
         elif self._connection.sock is not None:
             self._connection.sock.settimeout(timeout)
         return self._connection
+
+
+def _bodies(events: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Arrays of events, each within what the store takes in one request."""
+    parts: list[bytes] = []
+    size = 0
+    for event in events:
+        part = json.dumps(event, ensure_ascii=True).encode()
+        if parts and (len(parts) == _MOST_EVENTS or size + len(part) > _LARGEST_BODY):
+            yield b"[" + b",".join(parts) + b"]"
+            parts, size = [], 0
+        parts.append(part)
+        size += len(part) + 1
+    if parts:
+        yield b"[" + b",".join(parts) + b"]"
 
 
 def _json(text: bytes) -> Any:

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,19 +13,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from kubernaut_datastorage import embedded
-
 Make = Callable[..., dict[str, Any]]
 RECORDS = "/api/v1/action-records"
 HOSTILE = "' OR 1=1; DROP TABLE action_records; -- é 🚀 \" \n $(x) \u0000"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A service for the tables of what is refused, which need no store of their own."""
-    folder = tmp_path_factory.mktemp("shared")
-    with embedded(folder) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
-        yield client
 
 
 def post(service: httpx.Client, *events: Any) -> list[dict[str, Any]]:
@@ -350,3 +340,18 @@ def test_a_web_page_is_not_of_this_machine(shared: httpx.Client, headers: dict[s
     answer = shared.get(RECORDS, headers=headers)
 
     assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("fields", ["id", "id,state,seq", "dry_run,action_type,id,id", "seq,step"])
+def test_narrow_streams_say_what_whole_ones_do(service: httpx.Client, event: Make, fields: str) -> None:
+    post(service, *(event(dry_run=number % 3 == 0, action_type=f'a/b_{number % 2} "é\\') for number in range(60)))
+    post(service, {**event(), "action_type": None})
+    names = fields.split(",")
+    for query in ({}, {"action_type": 'a/b_1 "é\\'}, {"after_seq": "7"}, {"dry_run": "true"}):
+        headers = {"accept": "application/x-ndjson"}
+        whole = [json.loads(line) for line in service.get(RECORDS, headers=headers, params=query).text.splitlines()]
+        lines = service.get(RECORDS, headers=headers, params={**query, "fields": fields}).text.splitlines()
+        assert [json.loads(line) for line in lines] == [
+            {name: record[name] for name in names if name in record} for record in whole
+        ]
+        assert lines

@@ -1,15 +1,27 @@
-"""`kubernaut records`: what waits in the spool, sent."""
+"""`kubernaut records`: what waits in the spool, sent; whether the log and the records are as they were."""
 
+import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kubernaut_cli.commands.serving import PLACE, place_of, told_plainly
 from kubernaut_cli.store import data_folder, opened
-from kubernaut_sdk import PreconditionFailed
+from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.storage import RECORDS, StorageUnavailable
 
 __all__ = ["records"]
+
+_KEY = click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Whose signatures there must be (PEM).",
+)
+_PATIENCE = 30.0
 
 
 @click.group()
@@ -27,7 +39,101 @@ def flush(data: Path | None, spool: Path | None) -> None:
         client = store.client()
         stored, refused = drain(client, waiting)
         client.close()
-    left = sum(1 for _ in waiting.waiting())
+    left = sum(1 for _ in waiting.paths())
     click.echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
     if left:
         raise PreconditionFailed(f"the store at {store.url} did not take them; try again when it is back.")
+
+
+@records.command()
+@PLACE
+@_KEY
+@click.option(
+    "--checkpoint",
+    "checkpoint_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="One that `kubernaut records checkpoint` printed earlier; finds a log that was cut off.",
+)
+def verify(data: Path | None, database_url: str | None, public_key: Path | None, checkpoint_file: Path | None) -> None:
+    """Find any record that was edited, deleted or added behind the service's back. Reads the database itself."""
+    from kubernaut_datastorage import verify as verification  # noqa: PLC0415
+    from kubernaut_datastorage.server import opened as opened_store  # noqa: PLC0415
+
+    key = _read_key(public_key)
+    checkpoint = _read_json(checkpoint_file) if checkpoint_file else None
+    place = place_of(data, database_url)
+
+    async def work() -> verification.Report:
+        store = opened_store(place)
+        try:
+            return await verification.verify(store, key=key, checkpoint=checkpoint)
+        finally:
+            await store.close()
+
+    with told_plainly(place):
+        report = asyncio.run(work())
+    for fault in report.faults:
+        click.echo(fault, err=True)
+    if report.more:
+        click.echo(f"… and {report.more} more", err=True)
+    signed = f"{report.signed} signed by this key" if key else "signatures not checked (--public-key)"
+    click.echo(f"{report.records} records, {report.events} events in {report.commits} commits, {signed}")
+    if report.unsigned and key:
+        click.echo(f"{report.unsigned} commits have no signature of their own; the next signed one covers them")
+    if report.dropped:
+        click.echo(f"dropped after their time, as the log says: {', '.join(report.dropped)}")
+    if checkpoint is None:
+        click.echo("without --checkpoint, nobody can tell whether the end of the log was cut off")
+    if report.faults:
+        raise VerifyFailed("the store is not as it was written.")
+
+
+@records.command()
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+def checkpoint(data: Path | None) -> None:
+    """Print a checkpoint of the log: keep it elsewhere, and give it to `verify` later."""
+    click.echo(json.dumps(_asked(data, "/api/v1/checkpoint"), indent=2))
+
+
+@records.command()
+@click.argument("record_id", type=click.UUID)
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@_KEY
+def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
+    """Print a proof that a record is in the log, and check it. It can be checked later without the service."""
+    from kubernaut_datastorage.proofs import faults_of  # noqa: PLC0415
+
+    key = _read_key(public_key)
+    proof = _asked(data, f"{RECORDS}/{record_id}/proof")
+    click.echo(json.dumps(proof, indent=2, ensure_ascii=False))
+    if faults := faults_of(proof, key):
+        raise VerifyFailed(f"the proof does not hold: {'; '.join(faults)}.")
+    signed = "signed by this key" if key else "its signature was not checked (--public-key)"
+    click.echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
+
+
+def _asked(data: Path | None, path: str) -> Any:
+    with opened(data) as store:
+        client = store.client()
+        try:
+            return client.get(path, {}, _PATIENCE)
+        except StorageUnavailable as error:
+            raise PreconditionFailed(f"{error}") from None
+        finally:
+            client.close()
+
+
+def _read_key(file: Path | None) -> Any:
+    from kubernaut_datastorage.checkpoints import public_key  # noqa: PLC0415
+
+    try:
+        return public_key(file) if file is not None else None
+    except (OSError, ValueError) as error:
+        raise InvalidInputs(f"{error}.") from None
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidInputs(f"{file} is no checkpoint: {error}.") from None

@@ -1,0 +1,99 @@
+"""Who may do what: roles, and what an action's own token may say. Functions of plain data."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kubernaut_datastorage.provenance import Pods
+from kubernaut_sdk.states import Source, State
+
+__all__ = ["ROLES", "Caller", "Role", "bound", "identity", "trespass", "unspeakable"]
+
+Role = Literal["write", "read", "own-record"]
+ROLES: tuple[Role, ...] = ("write", "read", "own-record")
+
+_CONTAINERS = {state.value for state in State} - {State.INTENDED, State.LOST, State.SKIPPED}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever holds a token.
+
+    Attributes:
+        name: For logs: a ServiceAccount's user name, or what the token file calls it.
+        roles: `write` sends any events, and speaks as the controller unless an event says otherwise; `read` reads all;
+            `own-record` is an action's: container states of its namespace's records.
+        namespace: To which `own-record` is limited.
+        pod: UID of the pod that the token was made for, where it was made for one.
+        pod_name: Its name.
+    """
+
+    name: str
+    roles: frozenset[str]
+    namespace: str | None = None
+    pod: str | None = None
+    pod_name: str | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether it may speak for its own records only."""
+        return "write" not in self.roles
+
+
+def identity(caller: Caller | None, event: dict[str, Any]) -> dict[str, Any]:
+    """What the server itself says of an event's sender: its source and, where the token was made for a pod, the pod.
+
+    Without tokens, whoever speaks on loopback says so himself. An action's token is a container's word, always. The
+    controller may pass on a container's word, such as the line of a pod's log.
+    """
+    told = event.get("source")
+    if caller is None:
+        return {"source": told or Source.CONTAINER.value}
+    if not caller.limited:
+        return {"source": told or Source.CONTROLLER.value}
+    pod = {} if caller.pod is None else {"pod": {"name": caller.pod_name or caller.name, "uid": caller.pod}}
+    return {"source": Source.CONTAINER.value, **pod}
+
+
+def unspeakable(caller: Caller | None, event: dict[str, Any]) -> str | None:
+    """Why this caller cannot say this event at all, or None."""
+    if caller is None or not caller.limited:
+        return None
+    if event.get("source", Source.CONTAINER) != Source.CONTAINER:
+        return f"source: an action's token cannot speak in the name of the {event['source']}"
+    if event["state"] not in _CONTAINERS:
+        return f"state: {event['state']} is not an action's to say; there is {', '.join(sorted(_CONTAINERS))}"
+    namespace = (event.get("workflow") or {}).get("namespace")
+    if namespace is not None and namespace != caller.namespace:
+        return f"workflow.namespace: {namespace} is not the token's, which is {caller.namespace}"
+    return None
+
+
+def trespass(caller: Caller | None, event: dict[str, Any], known: dict[str, Any] | None, pods: Pods) -> str | None:
+    """Why this caller cannot say this event of this record, or None.
+
+    Args:
+        caller: Who says so.
+        event: What it says.
+        known: The record so far, or None.
+        pods: The pods that are bound to the record's attempts.
+    """
+    if caller is None or not caller.limited or known is None:
+        return None
+    attempt = str(event["attempt"])
+    first = pods.get(attempt)
+    owner = (known.get("workflow") or {}).get("namespace") or next((place for place, _ in pods.values()), None)
+    if owner != caller.namespace:
+        return f"id: this record is not of the token's namespace, {caller.namespace}"
+    if first is not None and caller.pod is not None and first[0] == owner and first[1] not in {"", caller.pod}:
+        return f"attempt: attempt {attempt} was first written by the pod {first[1]}; another tells of a later attempt"
+    return None
+
+
+def bound(caller: Caller | None, event: dict[str, Any], pods: Pods) -> Pods:
+    """The pods that are bound to the record's attempts after this event."""
+    attempt = str(event["attempt"])
+    if caller is None or not caller.limited or caller.namespace is None:
+        return pods
+    if attempt in pods and pods[attempt][0] == caller.namespace:
+        return pods
+    return {**pods, attempt: [caller.namespace, caller.pod or ""]}

@@ -1,0 +1,265 @@
+"""What one commit does: from what the database knows and what was told, to the rows it writes. A pure function.
+
+Commits come one after the other, whoever makes them: a backend calls this with nothing between reading and writing
+(PostgreSQL under an advisory lock, SQLite under its write lock). From that follows all that is promised: no merge is
+lost between two replicas, seq is the order of commit without a gap, and the log is one chain.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from kubernaut_datastorage.access import bound, trespass
+from kubernaut_datastorage.checkpoints import Commit, Signs, Unsigned, statement_of
+from kubernaut_datastorage.documents import decode, digest, encode, target_text
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.merge import merge
+from kubernaut_datastorage.merkle import GENESIS, Leaf, chained, leaf_hash, pack, root_of
+from kubernaut_datastorage.provenance import Pods, pack_pods, unpack
+from kubernaut_datastorage.provenance import pack as pack_provenance
+
+__all__ = ["COLUMNS", "Head", "Outcome", "Plan", "Row", "Stored", "adopt", "columns_of", "decide"]
+
+Outcome = Literal["stored", "merged", "duplicate", "refused"]
+
+
+class Head(NamedTuple):
+    """Where the log stands.
+
+    Attributes:
+        batch: Of the last commit; 0 before the first.
+        next_seq: Of the next leaf.
+        chain: After the last commit.
+        at: Of the last commit.
+    """
+
+    batch: int = 0
+    next_seq: int = 1
+    chain: bytes = GENESIS
+    at: datetime | None = None
+
+    @staticmethod
+    def after(commit: Commit) -> "Head":
+        """The head once this commit is made."""
+        return Head(commit.batch, commit.next_seq, commit.chain, commit.at)
+
+
+class Stored(NamedTuple):
+    """What the database knows of a record."""
+
+    document: str
+    provenance: str | None
+
+
+class Row(NamedTuple):
+    """A row of `action_records`, in the order of its columns; the id as 16 bytes."""
+
+    id: bytes
+    seq: int
+    recorded_at: datetime
+    state: str
+    action_type: str | None
+    target: str | None
+    namespace: str | None
+    workflow: str | None
+    remediation: str | None
+    signal: str | None
+    dry_run: bool | None
+    document: str
+    provenance: str | None
+
+
+COLUMNS = Row._fields
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write, all of it in one transaction.
+
+    Attributes:
+        outcomes: Of each event, with the reason where it is refused.
+        inserts: Records that are new.
+        updates: Records that are not.
+        counts: (day, action type, state) → by how much the number of records changes.
+        commit: The log's row; None where nothing changed.
+    """
+
+    outcomes: list[tuple[Outcome, str | None]]
+    inserts: list[Row] = field(default_factory=list)
+    updates: list[Row] = field(default_factory=list)
+    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    commit: Commit | None = None
+
+
+_DAY = 86_400_000
+"""Milliseconds."""
+
+
+@lru_cache(1_000)
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(number)).isoformat()
+
+
+@dataclass(slots=True)
+class _State:
+    """A record while a batch works on it."""
+
+    document: dict[str, Any]
+    text: str
+    provenance: str | None
+    pods: Pods
+    seq: int = 0
+
+
+def decide(
+    told: Sequence[Told],
+    known: Mapping[bytes, Stored],
+    head: Head,
+    *,
+    now: datetime,
+    signer: Signs,
+    note: str | None = None,
+) -> Plan:
+    """Merges events into records, and makes the commit of it.
+
+    Args:
+        told: Events, in the order in which they came.
+        known: Each record that the database has and an event is about.
+        head: Where the log stands.
+        now: The time of the commit, if the last one was not later.
+        signer: Signs the commit.
+        note: What else the commit states.
+    """
+    now = now if head.at is None else max(now, head.at)
+    states: dict[bytes, _State] = {}
+    outcomes: list[tuple[Outcome, str | None]] = []
+    leaves: list[Leaf] = []
+    hashes: list[bytes] = []
+    for item in told:
+        before = states.get(item.key) or _state_of(known.get(item.key))
+        if before is None and _simple(item.event):
+            after, record, outcome = *_first(item), "stored"
+        else:
+            document, pods = (before.document, before.pods) if before else (None, {})
+            if refusal := trespass(item.caller, item.event, document, pods):
+                outcomes.append(("refused", f"{refusal}."))
+                continue
+            after, outcome = _merged(before, item)
+            if outcome == "duplicate":
+                outcomes.append(("duplicate", None))
+                continue
+            record = digest(item.key, after.text, after.provenance)
+        after.seq = head.next_seq + len(leaves)
+        leaf = Leaf(item.key, item.digest, record)
+        leaves.append(leaf)
+        hashes.append(leaf_hash(after.seq, leaf))
+        states[item.key] = after
+        outcomes.append((outcome, None))  # type: ignore[arg-type] # merge has three of the four
+    if not leaves and note is None:
+        return Plan(outcomes)
+    plan = Plan(outcomes, commit=_commit(head, now, leaves, hashes, note, signer))
+    _fill(plan, states, known, now)
+    return plan
+
+
+def adopt(kept: Sequence[tuple[bytes, str, str | None]], head: Head, *, now: datetime) -> Plan:
+    """Enters records as they are, each by its key, document and provenance: of a time before there was a log."""
+    states: dict[bytes, _State] = {}
+    leaves: list[Leaf] = []
+    for key, document, provenance in kept:
+        states[key] = _State(decode(document), document, provenance, {}, head.next_seq + len(leaves))
+        of_it = digest(key, document, provenance)
+        leaves.append(Leaf(key, of_it, of_it))
+    hashes = [leaf_hash(seq, leaf) for seq, leaf in enumerate(leaves, head.next_seq)]
+    plan = Plan([], commit=_commit(head, now, leaves, hashes, None, Unsigned()))
+    _fill(plan, states, {}, now)
+    return plan
+
+
+def columns_of(
+    document: Mapping[str, Any], pods: Pods
+) -> tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, bool | None]:
+    """What a document says in columns: from `state` to `dry_run` of a `Row`."""
+    workflow = document.get("workflow") or {}
+    return (
+        document["state"],
+        document.get("action_type"),
+        target_text(document.get("target")),
+        workflow.get("namespace") or next((namespace for namespace, _ in pods.values()), None),
+        workflow.get("name"),
+        (document.get("remediation") or {}).get("name"),
+        (document.get("signal") or {}).get("fingerprint"),
+        document.get("dry_run"),
+    )
+
+
+def _simple(event: dict[str, Any]) -> bool:
+    """Whether the first event of a record is the record, as it stands."""
+    attempts = event.get("attempts", ())
+    return not attempts or (len(attempts) == 1 and len(attempts[0]) > 1)
+
+
+def _first(item: Told) -> tuple[_State, bytes]:
+    """The record that is its first event, and its digest."""
+    pods = bound(item.caller, item.event, {})
+    if not pods:
+        return _State(item.event, item.document, None, pods), item.digest
+    provenance = pack_pods(pods)
+    return _State(item.event, item.document, provenance, pods), digest(item.key, item.document, provenance)
+
+
+def _state_of(stored: Stored | None) -> _State | None:
+    if stored is None:
+        return None
+    pods: Pods = decode(stored.provenance).get("pods", {}) if stored.provenance else {}
+    return _State(decode(stored.document), stored.document, stored.provenance, pods)
+
+
+def _merged(before: _State | None, item: Told) -> tuple[_State, str]:
+    merged, pods = unpack(before.document, before.provenance) if before else (None, {})
+    after, outcome = merge(merged, item.event)
+    now_bound = bound(item.caller, item.event, pods)
+    if outcome == "duplicate" and (before is None or now_bound == pods):
+        assert before is not None
+        return before, outcome
+    document = after.document()
+    if outcome == "duplicate":
+        outcome = "merged"  # nothing new but whose attempt it is
+    return _State(document, encode(document), pack_provenance(after, now_bound), now_bound), outcome
+
+
+def _commit(
+    head: Head, now: datetime, leaves: list[Leaf], hashes: list[bytes], note: str | None, signer: Signs
+) -> Commit:
+    commit = Commit(
+        batch=head.batch + 1,
+        at=now,
+        first_seq=head.next_seq,
+        count=len(leaves),
+        root=root_of(hashes),
+        previous=head.chain,
+        chain=b"",
+        leaves=pack(leaves),
+        note=note,
+    )
+    chain = chained(head.chain, statement_of(commit))
+    key_id, signature = signer.sign(chain)
+    return replace(commit, chain=chain, key_id=key_id, signature=signature)
+
+
+def _fill(plan: Plan, states: Mapping[bytes, _State], known: Mapping[bytes, Stored], now: datetime) -> None:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for key, state in states.items():
+        row = Row(key, state.seq, now, *columns_of(state.document, state.pods), state.text, state.provenance)
+        day = _day(int.from_bytes(key[:6]) // _DAY)
+        counts[day, row.action_type or "", row.state] += 1
+        if key in known:
+            plan.updates.append(row)
+            old = decode(known[key].document)
+            counts[day, old.get("action_type") or "", old["state"]] -= 1
+        else:
+            plan.inserts.append(row)
+    plan.counts.update({place: change for place, change in counts.items() if change})

@@ -1,0 +1,125 @@
+"""What stands before the service: a request's size, its sender's rate, then the token, then what the token may do.
+
+Only then is the body read.
+"""
+
+import math
+import time
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kubernaut_datastorage.access import Caller
+from kubernaut_datastorage.body import LARGEST_BODY
+from kubernaut_datastorage.limits import Buckets
+from kubernaut_datastorage.metrics import Metrics
+from kubernaut_datastorage.problems import Problem, response
+from kubernaut_datastorage.store import Unready
+from kubernaut_datastorage.tokens import Tokens, hashed
+
+__all__ = ["Gate", "Measured", "allowed"]
+
+_OPEN = {"/healthz", "/readyz"}
+"""Kubelets ask without a token."""
+_FAILURES = (10.0, 50.0)
+"""Bad tokens that an address may send, a second and at once."""
+
+
+def allowed(method: str, path: str, caller: Caller) -> bool:
+    """Whether a caller may ask this at all; what of it he may see is for whoever answers."""
+    of_records = path.startswith("/api/v1/action-records")
+    if method == "POST":
+        return "write" in caller.roles or (of_records and "own-record" in caller.roles)
+    return "read" in caller.roles or (of_records and "own-record" in caller.roles)
+
+
+class Gate:
+    """Lets through who may, in this order: size, rate, token, role.
+
+    Args:
+        app: The service.
+        tokens: Who holds a token.
+        rate: Requests a second that each token may send; twice as many at once.
+        metrics: Counts what is turned away.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: Tokens, rate: float, metrics: Metrics | None = None) -> None:
+        self._app, self._tokens, self._metrics = app, tokens, metrics
+        self._asked = Buckets(rate, 2 * rate)
+        self._failed = Buckets(*_FAILURES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers with a problem, or hands on."""
+        if scope["type"] != "http" or scope["path"] in _OPEN:
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope["caller"] = await self._admitted(scope)
+        except Problem as problem:
+            if self._metrics is not None:
+                self._metrics.turned_away.labels(problem.title.lower()).inc()
+            await response(problem, scope["path"])(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _admitted(self, scope: Scope) -> Caller:
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            raise Problem(413, "Too large", f"a request may have {LARGEST_BODY} bytes (4 MiB) after decompression.")
+        token = _bearer(headers.get(b"authorization", b""))
+        address = scope["client"][0] if scope.get("client") else ""
+        digest = hashed(token) if token else ""
+        if wait := self._asked.wait(digest or address):
+            raise _too_many(wait)
+        if token and not self._tokens.knows(digest) and (wait := self._failed.wait(address, 0.5)):
+            raise _too_many(wait)  # Kubernetes is not asked for whoever tries one token after the other
+        try:
+            caller = await self._tokens.identify(token, digest) if token else None
+        except Unready as error:
+            raise Problem(503, "Unavailable", str(error), {"retry-after": "1"}) from None
+        if caller is None:
+            if wait := self._failed.wait(address):
+                raise _too_many(wait)
+            told = "this token is not known, or not for this service" if token else "send a bearer token"
+            raise Problem(401, "Unauthorized", f"{told}.", {"www-authenticate": "Bearer"})
+        if not allowed(scope["method"], scope["path"], caller):
+            roles = ", ".join(sorted(caller.roles))
+            raise Problem(403, "Forbidden", f"{scope['method']} {scope['path']} is not for {roles}.")
+        return caller
+
+
+class Measured:
+    """Measures how long requests take, and counts their answers."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands on, and measures."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._metrics.answered(scope["method"], scope["path"], status, time.perf_counter() - started)
+
+
+def _bearer(authorization: bytes) -> str:
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _too_many(wait: float) -> Problem:
+    return Problem(
+        429, "Too many requests", "come again after what Retry-After says.", {"retry-after": str(math.ceil(wait))}
+    )

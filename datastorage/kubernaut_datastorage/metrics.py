@@ -1,0 +1,82 @@
+"""What Prometheus is told."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from kubernaut_sdk.records import Event
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_METHODS = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"}
+_ROUTES = {
+    "/api/v1/action-records",
+    "/api/v1/action-records/summary",
+    "/api/v1/checkpoint",
+    "/api/v1/signals",
+    "/healthz",
+    "/metrics",
+    "/openapi.json",
+    "/readyz",
+}
+
+
+class Metrics:
+    """The service's figures, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        name = "kubernaut_data_storage"
+        self._requests = Histogram(
+            f"{name}_request_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ["method", "route", "status"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.events = Counter(f"{name}_events", "Events by what became of them.", ["outcome"], registry=self.registry)
+        self.refused = Counter(
+            f"{name}_refused", "Refused events by the field that was wrong.", ["reason"], registry=self.registry
+        )
+        self.turned_away = Counter(
+            f"{name}_turned_away", "Requests that were not let in, by reason.", ["reason"], registry=self.registry
+        )
+        self._batch = Histogram(
+            f"{name}_batch_events",
+            "Events committed together.",
+            registry=self.registry,
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000),
+        )
+        self._commit = Histogram(
+            f"{name}_commit_seconds", "Time of a commit.", registry=self.registry, buckets=_SECONDS
+        )
+        self._waiting = Gauge(f"{name}_waiting_events", "Events that wait to be written.", registry=self.registry)
+
+    def watch(self, waiting: Callable[[], int]) -> None:
+        """Says where the number of waiting events comes from."""
+        self._waiting.set_function(waiting)
+
+    def committed(self, events: int, seconds: float) -> None:
+        """Counts a commit."""
+        if events:
+            self._batch.observe(events)
+        self._commit.observe(seconds)
+
+    def told(self, outcome: str, reason: str | None) -> None:
+        """Counts an event."""
+        self.events.labels(outcome).inc()
+        if reason is not None:
+            place = reason.partition(":")[0].partition(".")[0]
+            self.refused.labels(place if place in Event.model_fields else "other").inc()
+
+    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Counts an answer. What a stranger can make up does not become a label."""
+        route = path if path in _ROUTES else "other"
+        if route == "other" and path.startswith("/api/v1/action-records/"):
+            route = "/api/v1/action-records/{id}/proof" if path.endswith("/proof") else "/api/v1/action-records/{id}"
+        self._requests.labels(method if method in _METHODS else "other", route, status).observe(seconds)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,130 @@
+"""The log of commits, counts and holds; records by month on PostgreSQL; documents as they are read.
+
+A SQLite database of revision 0001 keeps its records: they are entered in the log as one commit, in the order of seq.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from kubernaut_datastorage.schema import Json, Moment
+
+revision = "0002"
+down_revision = "0001"
+
+_PARTIAL = ("target", "workflow", "remediation", "signal")
+
+
+def upgrade() -> None:
+    """Makes the tables and moves what there is into them."""
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    if not postgresql:
+        for name in ("seq", "workflow", "signal", "target", "type"):
+            op.drop_index(f"action_records_{name}", "action_records")
+        op.rename_table("action_records", "old_records")
+    _make_records()
+    _make_others(with_signals=postgresql)
+    if postgresql:
+        op.execute("ALTER TABLE commits ALTER COLUMN leaves SET STORAGE EXTERNAL")  # hashes do not compress
+    else:
+        _move()
+        op.drop_table("old_records")
+
+
+def _make_records() -> None:
+    op.create_table(
+        "action_records",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("recorded_at", Moment, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("action_type", sa.String(253)),
+        sa.Column("target", sa.Text),
+        sa.Column("namespace", sa.String(253)),
+        sa.Column("workflow", sa.String(253)),
+        sa.Column("remediation", sa.String(253)),
+        sa.Column("signal", sa.String(253)),
+        sa.Column("dry_run", sa.Boolean),
+        sa.Column("document", Json, nullable=False),
+        sa.Column("provenance", Json),
+        postgresql_partition_by="RANGE (id)",
+    )
+    op.create_index(
+        "action_records_type",
+        "action_records",
+        ["action_type", sa.text("id DESC")],
+        postgresql_include=["state", "dry_run", "seq"],
+    )
+    op.create_index("action_records_seq", "action_records", ["seq"])
+    op.create_index("action_records_state", "action_records", ["state", "id"])
+    for name in _PARTIAL:
+        condition = sa.text(f"{name} IS NOT NULL")
+        op.create_index(
+            f"action_records_{name}",
+            "action_records",
+            [name, "id"],
+            postgresql_where=condition,
+            sqlite_where=condition,
+        )
+    dry = sa.text("dry_run")
+    op.create_index("action_records_dry_run", "action_records", ["id"], postgresql_where=dry, sqlite_where=dry)
+
+
+def _make_others(*, with_signals: bool) -> None:
+    op.create_table(
+        "commits",
+        sa.Column("at", Moment, primary_key=True),
+        sa.Column("batch", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("first_seq", sa.BigInteger, nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("root", sa.LargeBinary, nullable=False),
+        sa.Column("previous", sa.LargeBinary, nullable=False),
+        sa.Column("chain", sa.LargeBinary, nullable=False),
+        sa.Column("leaves", sa.LargeBinary, nullable=False),
+        sa.Column("note", Json),
+        sa.Column("key_id", sa.String(16)),
+        sa.Column("signature", sa.LargeBinary),
+        postgresql_partition_by="RANGE (at)",
+    )
+    op.create_index("commits_first_seq", "commits", ["first_seq"])
+    op.create_table(
+        "record_counts",
+        sa.Column("day", sa.String(10), primary_key=True),
+        sa.Column("action_type", sa.String(253), primary_key=True),
+        sa.Column("state", sa.String(16), primary_key=True),
+        sa.Column("records", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "legal_holds",
+        sa.Column("month", sa.String(7), primary_key=True),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("since", Moment, nullable=False),
+    )
+    if with_signals:
+        op.create_table(
+            "signals",
+            sa.Column("fingerprint", sa.String(253), primary_key=True),
+            sa.Column("fired_at", sa.String(27), primary_key=True),
+            sa.Column("resolved_at", sa.String(27)),
+            sa.Column("name", sa.Text),
+            sa.Column("severity", sa.Text),
+        )
+    op.create_index("signals_fired_at", "signals", ["fired_at"])
+
+
+def _move() -> None:
+    """Records as they were become records as they are, and the log's first commit."""
+    import json  # noqa: PLC0415
+
+    from kubernaut_datastorage import sqlite  # noqa: PLC0415 – what a commit is, is said there
+    from kubernaut_datastorage.merge import Merged  # noqa: PLC0415
+
+    connection = op.get_bind()
+    old = connection.exec_driver_sql("SELECT id, document, provenance FROM old_records ORDER BY seq")
+    while rows := old.fetchmany(500):
+        moved: list[tuple[bytes, Merged]] = []
+        for key, document, provenance in rows:
+            keys: dict[str, Any] = {slot: tuple(key) for slot, key in json.loads(provenance).items()}
+            moved.append((bytes.fromhex(key), Merged(json.loads(document), keys)))
+        sqlite.enter(connection, moved)

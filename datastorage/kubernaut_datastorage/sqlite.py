@@ -1,0 +1,395 @@
+"""The embedded backend: one SQLite file, one writer that commits in groups, and readers beside it.
+
+WAL, so that readers do not wait for the writer; synchronous=FULL, so that what was acknowledged survives a power cut;
+and a long busy timeout, so that a second process on the same folder waits for its turn.
+"""
+
+import asyncio
+import fcntl
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from kubernaut_datastorage import statements
+from kubernaut_datastorage.batch import Head, Outcome, Plan, Row, Stored, adopt, decide
+from kubernaut_datastorage.checkpoints import Commit
+from kubernaut_datastorage.documents import Found, encode, moment_text
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.merge import Merged
+from kubernaut_datastorage.migrate import found_revision, upgrade
+from kubernaut_datastorage.months import Month
+from kubernaut_datastorage.provenance import pack
+from kubernaut_datastorage.schema import commits, counts, holds, records, signals
+from kubernaut_datastorage.store import Episode, Query, Settings, StorageError, StorageFull, Store, Unready
+from kubernaut_sdk.times import utcnow
+
+__all__ = ["SqliteStore", "enter", "open_sqlite", "reason"]
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 60
+_LARGEST_GROUP = 5_000
+_AT_ONCE = 500
+_DELETED_AT_ONCE = 200
+"""Rows of one deletion: some milliseconds, so that no writer waits long."""
+
+
+def open_sqlite(folder: Path) -> sa.Engine:
+    """The database in a folder, made where there is none, at the newest schema.
+
+    Raises:
+        StorageError: if the folder or the database in it cannot be used.
+    """
+    file = folder / "records.db"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(folder / "lock"):
+            # as a part of its own, so that a ? or % of the path stays what it is
+            url = sa.URL.create("sqlite+pysqlite", database=str(file))
+            engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+            sa.event.listen(engine, "connect", _configure)
+            sa.event.listen(engine, "begin", _begin)
+            with engine.connect().execution_options(writes=True) as connection:
+                upgrade(connection, found_revision(connection))
+                connection.commit()
+    except OSError as error:
+        raise StorageError(f"the folder cannot be used: {error.strerror}; choose another with --data.") from None
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        said = f"{file.name} cannot be used as a database: {reason(error)}; move it away, or mend it."
+        raise StorageError(said) from None
+    return engine
+
+
+def reason(error: Exception) -> str:
+    """What the database itself said, without the statement (which would show what was to be stored)."""
+    return str(getattr(error, "orig", None) or error)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time makes or migrates the database."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin, below, says when a transaction starts
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@dataclass
+class _Job:
+    """What waits for the writer: events, or other work on its connection."""
+
+    events: Sequence[Told] = ()
+    work: Callable[[sa.Connection], Any] | None = None
+    future: "Future[Any]" = field(default_factory=Future)
+
+
+class SqliteStore(Store):
+    """Records in a SQLite file.
+
+    Args:
+        engine: At the newest schema.
+        settings: What a store is told.
+    """
+
+    def __init__(self, engine: sa.Engine, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._engine = engine
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._writer = threading.Thread(target=self._write_groups, name="writer")
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    async def start(self) -> None:
+        self._writer.start()
+
+    async def prepare(self) -> None:
+        """Nothing is left to do: `open_sqlite` did it."""
+
+    async def close(self) -> None:
+        self._queue.put(None)
+        if self._writer.is_alive():
+            await asyncio.to_thread(self._writer.join)
+        self._engine.dispose()
+
+    async def require_ready(self) -> None:
+        await self._read(sa.select(records.c.id).limit(1))
+        if not self._writer.is_alive():
+            raise StorageError("the writer has ended; restart the service.")
+
+    async def put(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+        if self._waiting > self.settings.most_waiting:
+            raise Unready(f"{self._waiting} events wait to be written already; send this again later.")
+        outcomes: list[tuple[Outcome, str | None]] = await self._enqueue(_Job(events=told))
+        return outcomes
+
+    async def get(self, record_id: UUID) -> tuple[Found, str | None] | None:
+        rows = await self._read(statements.one_record(record_id))
+        return (_found(rows[0]), rows[0].namespace) if rows else None
+
+    async def find(self, query: Query) -> list[Found]:
+        return [_found(row) for row in await self._read(statements.some_records(query))]
+
+    async def head(self) -> Commit | None:
+        rows = await self._read(statements.last_commit())
+        return _commit_of(rows[0]) if rows else None
+
+    async def summary(self, action_type: str | None, since: str, until: str) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self._read(statements.summary(action_type, since, until))]
+
+    async def put_signals(self, episodes: Sequence[Episode]) -> None:
+        await self._enqueue(_Job(work=lambda connection: _put_episodes(connection, episodes)))
+
+    async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self._read(statements.episodes(fingerprint, since, until))]
+
+    async def commit_of(self, seq: int) -> Commit | None:
+        rows = await self._read(statements.some_commits(commits.c.first_seq <= seq, limit=1, newest=True))
+        commit = _commit_of(rows[0]) if rows else None
+        return commit if commit is not None and seq < commit.next_seq else None
+
+    async def last_commit_before(self, time: datetime) -> Commit | None:
+        rows = await self._read(statements.last_commit(time))
+        return _commit_of(rows[0]) if rows else None
+
+    async def commits(self, after: int, limit: int) -> list[Commit]:
+        rows = await self._read(statements.some_commits(commits.c.batch > after, limit=limit))
+        return [_commit_of(row) for row in rows]
+
+    async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), _AT_ONCE):
+            wanted = records.c.id.in_(ids[start : start + _AT_ONCE])
+            found += [dict(row._mapping) for row in await self._read(sa.select(records).where(wanted))]
+        return found
+
+    async def all_rows(self, after: UUID, limit: int) -> list[dict[str, Any]]:
+        statement = sa.select(records).where(records.c.id > after).order_by(records.c.id).limit(limit)
+        return [dict(row._mapping) for row in await self._read(statement)]
+
+    async def notes(self) -> list[Commit]:
+        return [_commit_of(row) for row in await self._read(statements.notes())]
+
+    async def count(self, seq: int) -> int:
+        return int((await self._read(statements.how_many(seq)))[0][0])
+
+    async def months(self) -> list[Month]:
+        row: Any = (await self._read(sa.select(sa.func.min(records.c.id), sa.func.max(records.c.id))))[0]
+        first, last = row
+        months = _between(first and Month.of_key(first.bytes), last and Month.of_key(last.bytes))
+        return [month for month in months if await self._read(sa.select(records.c.id).where(*_of(month)).limit(1))]
+
+    async def log_months(self) -> list[Month]:
+        row: Any = (await self._read(sa.select(sa.func.min(commits.c.at), sa.func.max(commits.c.at))))[0]
+        first, last = row
+        return _between(first and Month.of(first), last and Month.of(last))
+
+    async def holds(self) -> dict[Month, str]:
+        return {Month.parse(row.month): row.reason for row in await self._read(sa.select(holds))}
+
+    async def hold(self, month: Month, reason: str | None) -> None:
+        now = self.settings.clock()
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(holds).where(holds.c.month == str(month)))
+            if reason is not None:
+                connection.execute(sa.insert(holds).values(month=str(month), reason=reason, since=now))
+
+        await self._enqueue(_Job(work=work))
+
+    async def make_months(self, months: Sequence[Month]) -> None:
+        """Nothing is made: SQLite has one table."""
+
+    async def note(self, note: str) -> Commit:
+        def work(connection: sa.Connection) -> Commit:
+            plan = decide([], {}, _head(connection), now=self.settings.clock(), signer=self.settings.signer, note=note)
+            _write(connection, plan)
+            assert plan.commit is not None
+            return plan.commit
+
+        commit: Commit = await self._enqueue(_Job(work=work))
+        return commit
+
+    async def drop_month(self, month: Month) -> None:
+        await self._delete(records, records.c.id, *_of(month))
+        await self._delete(counts, counts.c.day, counts.c.day.like(f"{month}-%"))
+
+    async def drop_log(self, month: Month) -> None:
+        await self._delete(commits, commits.c.batch, commits.c.at < month.following.start)
+
+    async def _delete(self, table: sa.Table, column: "sa.Column[Any]", *conditions: Any) -> None:
+        """Deletes in small bites, each a transaction of its own among the others."""
+        bite = sa.select(column).where(*conditions).limit(_DELETED_AT_ONCE).scalar_subquery()
+
+        def work(connection: sa.Connection) -> int:
+            return connection.execute(sa.delete(table).where(column.in_(bite))).rowcount
+
+        deleted = _DELETED_AT_ONCE
+        while deleted == _DELETED_AT_ONCE:
+            deleted = await self._enqueue(_Job(work=work))
+            await asyncio.sleep(0.01)
+
+    async def _enqueue(self, job: _Job) -> Any:
+        self._waiting += len(job.events)
+        self._queue.put(job)
+        try:
+            return await asyncio.wrap_future(job.future)
+        finally:
+            self._waiting -= len(job.events)
+
+    async def _read(self, statement: "sa.Select[Any]") -> "list[sa.Row[Any]]":
+        def work() -> "list[sa.Row[Any]]":
+            with self._engine.connect() as connection:
+                return list(connection.execute(statement))
+
+        try:
+            return await asyncio.to_thread(work)
+        except sa.exc.DBAPIError as error:
+            raise Unready(f"the database does not answer: {reason(error)}.") from None
+
+    def _write_groups(self) -> None:
+        """The one writer: what waits together is committed together."""
+        over = False
+        while not over:
+            job = self._queue.get()
+            group = [job]
+            size = len(job.events) if job else 0
+            while job is not None and size < _LARGEST_GROUP and not self._queue.empty():
+                job = self._queue.get()
+                group.append(job)
+                size += len(job.events) if job else 0
+            over = None in group
+            self._write_group([job for job in group if job is not None])
+
+    def _write_group(self, jobs: list[_Job]) -> None:
+        if not jobs:
+            return
+        started = monotonic()
+        try:
+            with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+                answers = self._work(connection, jobs)
+        except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
+            # one request's failure is not its neighbours'; a database that is locked or full is everyone's
+            if len(jobs) > 1 and not isinstance(error, sa.exc.OperationalError):
+                for job in jobs:
+                    self._write_group([job])
+                return
+            for job in jobs:
+                job.future.set_exception(_refusal(error))
+            return
+        self.settings.observe(sum(len(job.events) for job in jobs), monotonic() - started)
+        for job, answer in zip(jobs, answers, strict=True):
+            job.future.set_result(answer)
+
+    def _work(self, connection: sa.Connection, jobs: list[_Job]) -> list[Any]:
+        told = [one for job in jobs for one in job.events]
+        outcomes = iter(self._put(connection, told)) if told else iter(())
+        return [job.work(connection) if job.work is not None else [next(outcomes) for _ in job.events] for job in jobs]
+
+    def _put(self, connection: sa.Connection, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+        ids = list({UUID(bytes=one.key) for one in told})
+        known: dict[bytes, Stored] = {}
+        columns = (records.c.id, records.c.document, records.c.provenance)
+        for start in range(0, len(ids), _AT_ONCE):
+            wanted = records.c.id.in_(ids[start : start + _AT_ONCE])
+            for row in connection.execute(sa.select(*columns).where(wanted)):
+                known[row.id.bytes] = Stored(row.document, row.provenance)
+        plan = decide(told, known, _head(connection), now=self.settings.clock(), signer=self.settings.signer)
+        _write(connection, plan)
+        return plan.outcomes
+
+
+def enter(connection: sa.Connection, merged: Sequence[tuple[bytes, Merged]]) -> None:
+    """Enters records in the table and the log that were merged before there was a log."""
+    kept = [(key, encode(one.document()), pack(one, {})) for key, one in merged]
+    _write(connection, adopt(kept, _head(connection), now=utcnow()))
+
+
+def _head(connection: sa.Connection) -> Head:
+    row = connection.execute(statements.last_commit()).first()
+    return Head.after(_commit_of(row)) if row else Head()
+
+
+def _write(connection: sa.Connection, plan: Plan) -> None:
+    if rows := [_values(row) for row in (*plan.inserts, *plan.updates)]:
+        statement = insert(records)
+        columns = {column.name: statement.excluded[column.name] for column in records.c if column.name != "id"}
+        connection.execute(statement.on_conflict_do_update(index_elements=[records.c.id], set_=columns), rows)
+    if plan.counts:
+        upsert = insert(counts)
+        more = {"records": counts.c.records + upsert.excluded.records}
+        changes = [
+            {"day": day, "action_type": kind, "state": state, "records": change}
+            for (day, kind, state), change in plan.counts.items()
+        ]
+        keys = [counts.c.day, counts.c.action_type, counts.c.state]
+        connection.execute(upsert.on_conflict_do_update(index_elements=keys, set_=more), changes)
+    if plan.commit is not None:
+        connection.execute(sa.insert(commits).values(vars(plan.commit)))
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {**row._asdict(), "id": UUID(bytes=row.id)}
+
+
+def _put_episodes(connection: sa.Connection, episodes: Sequence[Episode]) -> None:
+    statement = insert(signals)
+    new = statement.excluded
+    renewed = {
+        "resolved_at": sa.func.coalesce(new.resolved_at, signals.c.resolved_at),
+        "name": new.name,
+        "severity": new.severity,
+    }
+    upsert = statement.on_conflict_do_update(index_elements=[signals.c.fingerprint, signals.c.fired_at], set_=renewed)
+    if episodes:
+        connection.execute(upsert, [vars(episode) for episode in episodes])
+
+
+def _found(row: Any) -> Found:
+    return Found(str(row.id), row.seq, moment_text(row.recorded_at), row.document)
+
+
+def _commit_of(row: Any) -> Commit:
+    return Commit(**row._mapping)
+
+
+def _of(month: Month) -> tuple[Any, Any]:
+    return records.c.id >= month.first_id, records.c.id < month.following.first_id
+
+
+def _between(first: Month | None, last: Month | None) -> list[Month]:
+    months = [first] if first and last else []
+    while months and last and months[-1] < last:
+        months.append(months[-1].following)
+    return months
+
+
+def _refusal(error: Exception) -> StorageError:
+    full = getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if full:
+        return StorageFull("there is no room for more on the disk; make room, and send it again. Reading goes on.")
+    return Unready(f"the database refused to store it: {reason(error)}.")

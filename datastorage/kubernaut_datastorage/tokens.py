@@ -1,0 +1,273 @@
+"""Who a token is: static ones from a file, and ServiceAccounts', which Kubernetes itself is asked about.
+
+A token is never kept: what is remembered is its SHA-256. Static tokens are made of random bytes (`kubernaut serve
+token`), so that a plain hash of them says nothing.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from kubernaut_datastorage.access import ROLES, Caller
+from kubernaut_datastorage.store import StorageError, Unready
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["AccessFile", "KubernetesReviews", "Reviewed", "Reviews", "Tokens", "hashed", "minted"]
+
+logger = logging.getLogger(__name__)
+
+_REMEMBERED = 60.0
+"""Seconds for which what Kubernetes said of a token is believed; of a bad one, less."""
+_REMEMBERED_BAD = 5.0
+_MOST = 10_000
+_ACCOUNT = "system:serviceaccount:"
+
+
+def hashed(token: str) -> str:
+    """A token as the file has it."""
+    return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def minted() -> str:
+    """A new static token: 256 random bits."""
+    return f"kubernaut_{secrets.token_urlsafe(32)}"
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What Kubernetes says of a good token: whose it is, and which pod it was made for, if for one."""
+
+    username: str
+    pod: str | None = None
+    pod_name: str | None = None
+
+
+class Reviews(Protocol):
+    """Asks Kubernetes about a token."""
+
+    async def review(self, token: str) -> Reviewed | None:
+        """Whose it is, or None where it is not good.
+
+        Raises:
+            Unready: if nobody answers.
+        """
+
+
+class AccessFile:
+    """A file of who may do what, a line each; it is read anew when it changes.
+
+        sha256:9f86d081…  write,read       controller
+        sha256:60303ae2…  own-record=shop  a pipeline of the shop
+        system:serviceaccount:kubernaut-system:kubernaut-controller  write,read
+
+    Args:
+        path: The file.
+
+    Raises:
+        StorageError: if it cannot be read or used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._looked = time.monotonic()
+        self._seen = self._stamp()
+        self._callers = self._read()
+
+    def find(self, principal: str) -> Caller | None:
+        """Who a hash of a token, or a ServiceAccount's user name, is."""
+        now = time.monotonic()
+        if now - self._looked > 1:
+            self._looked = now
+            self._refresh()
+        return self._callers.get(principal)
+
+    def _refresh(self) -> None:
+        try:
+            stamp = self._stamp()
+            if stamp == self._seen:
+                return
+            self._callers = self._read()
+            self._seen = stamp
+            logger.info("read the access file anew: %d entries", len(self._callers))
+        except StorageError as error:
+            # half a file must not lock everybody out, nor let anybody in
+            logger.warning("the access file is not used; the one before stays in force: %s", error)
+
+    def _stamp(self) -> tuple[int, int, int]:
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise StorageError(f"the access file {self._path} cannot be read: {error.strerror}.") from None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _read(self) -> dict[str, Caller]:
+        try:
+            lines = self._path.read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StorageError(f"the access file {self._path} cannot be read: {error}.") from None
+        callers: dict[str, Caller] = {}
+        for number, line in enumerate(lines, 1):
+            if not (text := line.partition("#")[0].strip()):
+                continue
+            try:
+                principal, caller = _entry(text)
+            except ValueError as error:
+                raise StorageError(f"{self._path}, line {number}: {error}.") from None
+            callers[principal] = caller
+        return callers
+
+
+def _entry(text: str) -> tuple[str, Caller]:
+    principal, _, rest = text.partition(" ")
+    told, _, name = rest.strip().partition(" ")
+    digest = principal.removeprefix("sha256:")
+    if principal.startswith("sha256:"):
+        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            raise ValueError(f"{shorten(principal)} is no SHA-256; `kubernaut serve token` writes the line")
+    elif not principal.startswith(_ACCOUNT):
+        # never a token itself: it would be in a file, and in this message
+        raise ValueError(f"a line begins with sha256:… of a token, or with {_ACCOUNT}NAMESPACE:NAME")
+    roles, namespace = set(), principal.split(":")[2] if principal.startswith(_ACCOUNT) else None
+    for item in told.split(","):
+        role, _, limit = item.partition("=")
+        if role not in ROLES:
+            raise ValueError(f"there is no role {shorten(role) or 'at all'}; there is {', '.join(ROLES)}")
+        if role == "own-record":
+            namespace = limit or namespace
+            if namespace is None:
+                raise ValueError("own-record of a static token needs its namespace: own-record=NAMESPACE")
+        roles.add(role)
+    return principal, Caller(name.strip() or principal, frozenset(roles), namespace)
+
+
+@dataclass
+class Tokens:
+    """Says who holds a token.
+
+    Attributes:
+        file: Static tokens, and what ServiceAccounts may do.
+        reviews: Asks Kubernetes; None where ServiceAccounts are not taken.
+    """
+
+    file: AccessFile | None
+    reviews: Reviews | None = None
+    _known: "OrderedDict[str, tuple[float, Reviewed | None]]" = field(default_factory=OrderedDict)
+    _asking: "dict[str, asyncio.Task[Reviewed | None]]" = field(default_factory=dict)
+
+    def knows(self, digest: str) -> bool:
+        """Whether nobody has to be asked about the token of this hash."""
+        known = self._known.get(digest)
+        static = self.file is not None and self.file.find(digest) is not None
+        return static or (known is not None and known[0] >= time.monotonic())
+
+    async def identify(self, token: str, digest: str) -> Caller | None:
+        """Who holds a token, or None where it is not good.
+
+        Args:
+            token: The token.
+            digest: Its hash, as `hashed` gives it.
+
+        Raises:
+            Unready: if Kubernetes has to be asked and does not answer.
+        """
+        if self.file is not None and (caller := self.file.find(digest)) is not None:
+            return caller
+        # Kubernetes is not bothered with what cannot be a ServiceAccount's: those are JWTs
+        if self.reviews is None or token.count(".") != 2:
+            return None
+        known = self._known.get(digest)
+        if known is None or known[0] < time.monotonic():
+            reviewed = await self._ask(digest, token)
+        else:
+            reviewed = known[1]
+        return None if reviewed is None else self._account(reviewed)
+
+    async def _ask(self, digest: str, token: str) -> Reviewed | None:
+        """Asks once, whoever else waits for the same answer."""
+        assert self.reviews is not None
+        task = self._asking.get(digest)
+        if task is None:
+            task = self._asking[digest] = asyncio.ensure_future(self.reviews.review(token))
+            task.add_done_callback(lambda _: self._asking.pop(digest, None))
+        reviewed = await asyncio.shield(task)
+        lasts = _REMEMBERED if reviewed is not None else _REMEMBERED_BAD
+        self._known[digest] = (time.monotonic() + lasts, reviewed)
+        while len(self._known) > _MOST:
+            self._known.popitem(last=False)
+        return reviewed
+
+    def _account(self, reviewed: Reviewed) -> Caller | None:
+        if not reviewed.username.startswith(_ACCOUNT):
+            return None
+        namespace = reviewed.username.split(":")[2]
+        listed = self.file.find(reviewed.username) if self.file is not None else None
+        if listed is None and reviewed.pod is None:
+            return None  # an action runs in a pod
+        roles = frozenset({"own-record"}) if listed is None else listed.roles
+        place = namespace if listed is None else listed.namespace
+        return Caller(reviewed.username, roles, place, reviewed.pod, reviewed.pod_name)
+
+
+def reviewed_of(answer: Mapping[str, object], audience: str) -> Reviewed | None:
+    """What a TokenReview's status says, if it is good, and for this audience."""
+    if answer.get("authenticated") is not True:
+        return None
+    audiences, user = answer.get("audiences"), answer.get("user")
+    if not isinstance(audiences, list) or audience not in audiences or not isinstance(user, dict):
+        return None
+
+    def extra(name: str) -> str | None:
+        values = (user.get("extra") or {}).get(f"authentication.kubernetes.io/{name}")
+        return str(values[0]) if values else None
+
+    return Reviewed(str(user.get("username")), extra("pod-uid"), extra("pod-name"))
+
+
+class KubernetesReviews:
+    """Kubernetes' TokenReview, over plain HTTP.
+
+    Args:
+        url: The API server's.
+        folder: With `token` and `ca.crt`, as a pod has them of its ServiceAccount; the token is read each time.
+        audience: That the token must be for.
+    """
+
+    def __init__(self, url: str, folder: Path, audience: str) -> None:
+        import httpx  # noqa: PLC0415 – most runs ask nobody
+
+        self._folder, self._audience = folder, audience
+        authority = folder / "ca.crt"
+        verify: object = True
+        if authority.exists():
+            import ssl  # noqa: PLC0415
+
+            verify = ssl.create_default_context(cafile=str(authority))
+        self._client = httpx.AsyncClient(base_url=url, timeout=5, trust_env=False, verify=verify)  # type: ignore[arg-type]
+
+    async def review(self, token: str) -> Reviewed | None:
+        """Whose it is, or None where it is not good."""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [self._audience]},
+        }
+        import httpx  # noqa: PLC0415
+
+        try:
+            mine = (self._folder / "token").read_text().strip()
+            answer = await self._client.post(
+                "/apis/authentication.k8s.io/v1/tokenreviews", json=body, headers={"authorization": f"Bearer {mine}"}
+            )
+            answer.raise_for_status()
+            status = answer.json()["status"]
+        except (OSError, httpx.HTTPError, ValueError, KeyError) as error:
+            logger.warning("a token cannot be reviewed: %s", error)
+            raise Unready("the token cannot be checked: Kubernetes does not answer; send this again later.") from None
+        return reviewed_of(status, self._audience)

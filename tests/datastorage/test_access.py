@@ -1,0 +1,346 @@
+"""Who may do what: static tokens, ServiceAccounts' tokens, roles, and what an action's own token may say."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from kubernaut_datastorage.gate import Gate
+from kubernaut_datastorage.limits import Buckets
+from kubernaut_datastorage.server import hosted
+from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import StorageError, Store
+from kubernaut_datastorage.tokens import AccessFile, KubernetesReviews, Tokens, hashed, minted
+from kubernaut_sdk.ids import mint
+
+MakeStore = Callable[..., Store]
+Make = Callable[..., dict[str, Any]]
+RECORDS = "/api/v1/action-records"
+WRITE, READ, SHOP = (minted() for _ in range(3))
+CONTROLLER = "system:serviceaccount:kubernaut-system:kubernaut-controller"
+
+
+class Kubernetes(ThreadingHTTPServer):
+    """Answers TokenReviews as the API server does. A token here is `x.POD.NAMESPACE`; the real one is in tests/e2e."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[dict[str, Any]] = []
+        self.down = False
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Kubernetes
+
+    def do_POST(self) -> None:
+        review = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.asked.append({**review["spec"], "by": self.headers["authorization"]})
+        kind, pod, namespace = review["spec"]["token"].split(".")
+        account = CONTROLLER if kind == "controller" else f"system:serviceaccount:{namespace}:runner"
+        extra = {
+            "authentication.kubernetes.io/pod-name": [f"{pod}-pod"],
+            "authentication.kubernetes.io/pod-uid": [pod],
+        }
+        status: dict[str, Any] = {
+            "authenticated": kind != "bad",
+            "audiences": ["other"] if kind == "other" else ["kubernaut-data-storage"],
+            "user": {"username": account, "extra": {} if kind in {"controller", "podless"} else extra},
+        }
+        body = json.dumps({"status": status}).encode()
+        self.send_response(500 if self.server.down else 201)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def kubernetes() -> Iterator[Kubernetes]:
+    server = Kubernetes()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> Path:
+    file = tmp_path / "access"
+    file.write_text(
+        f"# who          roles\n{hashed(WRITE)}  write,read  the command\n{hashed(READ)} read\n\n"
+        f"{hashed(SHOP)} own-record=shop  # a pipeline\n{CONTROLLER} write,read\n"
+    )
+    return file
+
+
+@contextmanager
+def guarded(
+    store: Store, access: Path, kubernetes: Kubernetes, folder: Path, rate: float = 1000
+) -> Iterator[Callable[[str], httpx.Client]]:
+    """A service behind its gate; gives a client for a token."""
+    (folder / "token").write_text("mine\n")
+    reviews = KubernetesReviews(f"http://127.0.0.1:{kubernetes.server_port}", folder, "kubernaut-data-storage")
+    tokens = Tokens(AccessFile(access), reviews)
+    clients: list[httpx.Client] = []
+
+    def client(token: str) -> httpx.Client:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        clients.append(httpx.Client(base_url=running.url, headers=headers, trust_env=False, timeout=30))
+        return clients[-1]
+
+    with hosted(store, lambda app: Gate(app, tokens, rate)) as running:
+        yield client
+        for one in clients:
+            one.close()
+
+
+@pytest.fixture
+def client(access: Path, kubernetes: Kubernetes, tmp_path: Path) -> Iterator[Callable[[str], httpx.Client]]:
+    with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def either(
+    make_store: MakeStore, access: Path, kubernetes: Kubernetes, tmp_path: Path
+) -> Iterator[Callable[[str], httpx.Client]]:
+    """As `client`, over each kind of store: where what is stored decides what may be said or seen."""
+    with guarded(make_store(), access, kubernetes, tmp_path) as made:
+        yield made
+
+
+def outcome(client: httpx.Client, *events: dict[str, Any]) -> dict[str, Any]:
+    answer = client.post(RECORDS, json=events)
+    assert answer.status_code == 200, answer.text
+    last: dict[str, Any] = answer.json()[-1]
+    return last
+
+
+def test_who_may_do_what(client: Callable[[str], httpx.Client], event: Make) -> None:
+    table = {
+        "": (401, 401, 401, 401),
+        "nonsense": (401, 401, 401, 401),
+        WRITE: (200, 200, 200, 200),
+        READ: (403, 200, 403, 200),
+        SHOP: (200, 200, 403, 403),
+        "controller.x.y": (200, 200, 200, 200),
+        "pod.uid1.shop": (200, 200, 403, 403),
+        "podless.uid1.shop": (401, 401, 401, 401),
+        "other.uid1.shop": (401, 401, 401, 401),
+        "bad.uid1.shop": (401, 401, 401, 401),
+    }
+    webhook = {"version": "4", "alerts": []}
+    for token, expected in table.items():
+        who = client(token)
+        answers = (
+            who.post(RECORDS, json=[event()]),
+            who.get(RECORDS),
+            who.post("/api/v1/signals", json=webhook),
+            who.get("/api/v1/signals"),
+        )
+        assert tuple(answer.status_code for answer in answers) == expected, token
+        assert who.get("/healthz").status_code == who.get("/readyz").status_code == 200
+
+
+def test_the_problem_says_what_to_do(client: Callable[[str], httpx.Client]) -> None:
+    without, wrong, reader = (client(token).get("/api/v1/signals") for token in ("", "nonsense", SHOP))
+
+    assert without.json()["detail"] == "send a bearer token."
+    assert without.headers["www-authenticate"] == "Bearer"
+    assert wrong.json()["detail"] == "this token is not known, or not for this service."
+    assert reader.json()["detail"] == "GET /api/v1/signals is not for own-record."
+
+
+def test_kubernetes_is_asked_once_for_this_audience(
+    client: Callable[[str], httpx.Client], kubernetes: Kubernetes
+) -> None:
+    pod = client("pod.uid1.shop")
+    for _ in range(5):
+        assert pod.get(RECORDS).status_code == 200
+    assert client("nonsense").get(RECORDS).status_code == 401
+
+    assert kubernetes.asked == [
+        {"token": "pod.uid1.shop", "audiences": ["kubernaut-data-storage"], "by": "Bearer mine"}
+    ]
+
+
+def test_what_was_reviewed_is_believed_for_a_minute_at_most(
+    client: Callable[[str], httpx.Client], kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod, real = client("pod.uid1.shop"), time.monotonic
+    pod.get(RECORDS)
+    monkeypatch.setattr("kubernaut_datastorage.tokens.time.monotonic", lambda: real() + 61)
+    pod.get(RECORDS)
+
+    assert len(kubernetes.asked) == 2
+
+
+def test_when_kubernetes_does_not_answer_the_caller_is_told_to_come_again(
+    client: Callable[[str], httpx.Client], kubernetes: Kubernetes
+) -> None:
+    kubernetes.down = True
+    answer = client("pod.uid1.shop").get(RECORDS)
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert "Kubernetes does not answer" in answer.json()["detail"]
+    assert client(WRITE).get(RECORDS).status_code == 200
+
+
+def test_a_file_that_changes_is_read_without_a_restart(
+    client: Callable[[str], httpx.Client], access: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, reader, real = minted(), client(READ), time.monotonic
+    newcomer = client(new)
+    assert (reader.get(RECORDS).status_code, newcomer.get(RECORDS).status_code) == (200, 401)
+
+    access.write_text(f"{hashed(new)} read\n")
+    monkeypatch.setattr("kubernaut_datastorage.tokens.time.monotonic", lambda: real() + 2)
+    assert (reader.get(RECORDS).status_code, newcomer.get(RECORDS).status_code) == (401, 200)
+
+    access.write_text("half a fi")
+    monkeypatch.setattr("kubernaut_datastorage.tokens.time.monotonic", lambda: real() + 4)
+    assert newcomer.get(RECORDS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("secret read", "line 1: a line begins with sha256:… of a token, or with system:serviceaccount:"),
+        ("sha256:12 read", "line 1: sha256:12 is no SHA-256"),
+        (f"{hashed('x')}", "line 1: there is no role at all; there is write, read, own-record"),
+        (f"{hashed('x')} read,admin", "line 1: there is no role admin; there is write, read, own-record"),
+        (f"{hashed('x')} own-record", "line 1: own-record of a static token needs its namespace"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, line: str, told: str) -> None:
+    (tmp_path / "access").write_text(line)
+    with pytest.raises(StorageError) as caught:
+        AccessFile(tmp_path / "access")
+
+    assert told in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_token_says_whose_word_it_is(client: Callable[[str], httpx.Client], event: Make) -> None:
+    shop = {"workflow": {"namespace": "shop", "name": "w"}}
+    told = event(state="started", **shop)
+    relayed = event(state="failed", source="container", **shop)
+    by_controller = {**told, "state": "intended"}
+    writer, pod = client(WRITE), client("pod.uid1.shop")
+    assert outcome(writer, by_controller)["outcome"] == "stored"
+    assert writer.get(f"{RECORDS}/{told['id']}").json()["source"] == "controller"
+    assert outcome(pod, {**told, "pod": {"name": "liar", "uid": "liar"}})["outcome"] == "merged"
+    assert outcome(writer, relayed)["outcome"] == "stored"
+    record = writer.get(f"{RECORDS}/{told['id']}").json()
+
+    assert record["source"] == "container"
+    assert record["pod"] == {"name": "uid1-pod", "uid": "uid1"}
+    assert writer.get(f"{RECORDS}/{relayed['id']}").json()["source"] == "container"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"source": "controller"}, "source: an action's token cannot speak in the name of the controller."),
+        ({"state": "intended"}, "state: intended is not an action's to say; there is applying, cancelled,"),
+        ({"state": "lost"}, "state: lost is not an action's to say"),
+        (
+            {"workflow": {"namespace": "bank", "name": "w"}},
+            "workflow.namespace: bank is not the token's",
+        ),
+    ],
+)
+@pytest.mark.parametrize("token", ["pod.uid1.shop", SHOP], ids=["pod", "static"])
+def test_what_an_action_cannot_say(
+    client: Callable[[str], httpx.Client], event: Make, token: str, fields: dict[str, Any], told: str
+) -> None:
+    answer = outcome(client(token), event(), event(**fields))
+
+    assert answer["outcome"] == "refused"
+    assert answer["reason"].startswith(told)
+
+
+def test_an_attempt_belongs_to_the_pod_that_first_wrote_it(either: Callable[[str], httpx.Client], event: Make) -> None:
+    client = either
+    shop = {"workflow": {"namespace": "shop", "name": "w"}}
+    told = event(state="started", **shop)
+    one, other, elsewhere = client("pod.uid1.shop"), client("pod.uid2.shop"), client("pod.uid3.bank")
+    assert outcome(client(WRITE), {**told, "state": "intended"})["outcome"] == "stored"
+    assert outcome(one, told)["outcome"] == "merged"
+    again = outcome(other, {**told, "state": "failed"})
+    later = outcome(other, {**told, "state": "failed", "attempt": 1})
+    stranger = outcome(elsewhere, {**event(state="failed"), "id": told["id"]})
+    client(WRITE).post(RECORDS, json=[{**told, "state": "cancelled"}])
+
+    assert again["reason"] == "attempt: attempt 0 was first written by the pod uid1; another tells of a later attempt."
+    assert later["outcome"] == "merged"
+    assert stranger["reason"] == "id: this record is not of the token's namespace, bank."
+    assert outcome(one, {**told, "state": "succeeded"})["outcome"] == "merged"
+
+
+def test_an_action_reads_the_records_of_its_namespace_only(either: Callable[[str], httpx.Client], event: Make) -> None:
+    client = either
+    mine, theirs = (
+        event(workflow={"namespace": "shop", "name": "w"}),
+        event(workflow={"namespace": "bank", "name": "w"}),
+    )
+    outcome(client(WRITE), mine, theirs)
+    pod, bank = client("pod.uid1.shop"), client("pod.uid1.bank")
+    bare = event()
+    assert outcome(pod, bare)["outcome"] == "stored"  # a PipelineRun rendered by hand has no workflow
+
+    assert {one["id"] for one in pod.get(RECORDS).json()["items"]} == {mine["id"], bare["id"]}
+    lines = bank.get(RECORDS, headers={"accept": "application/x-ndjson"}).text.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [theirs["id"]]
+    assert pod.get(f"{RECORDS}/{theirs['id']}").status_code == 404
+    assert pod.get(f"{RECORDS}/{theirs['id']}/proof").status_code == 404
+    assert bank.get(f"{RECORDS}/{bare['id']}").status_code == 404
+    assert pod.get(f"{RECORDS}/{bare['id']}").status_code == 200
+    assert pod.get(f"{RECORDS}/summary").status_code == 403
+
+
+def test_size_then_rate_then_token_then_body(access: Path, kubernetes: Kubernetes, tmp_path: Path) -> None:
+    with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path, rate=1) as client:
+        large, nobody = b"x" * ((4 << 20) + 1), client("nonsense")
+        assert [nobody.post(RECORDS, content=large).status_code for _ in range(4)] == [413] * 4
+        answers = [nobody.post(RECORDS, content=b"not JSON") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert client(WRITE).post(RECORDS, content=b"not JSON").status_code == 400
+
+
+def test_whoever_tries_tokens_is_slowed_down_and_nobody_else(
+    client: Callable[[str], httpx.Client], kubernetes: Kubernetes
+) -> None:
+    nobody = client("x")
+    answers = [nobody.get(RECORDS, headers={"authorization": f"Bearer bad.{n}.b"}).status_code for n in range(120)]
+
+    assert set(answers) == {401, 429}
+    assert answers.count(429) > 20
+    assert client(WRITE).get(RECORDS).status_code == 200
+
+
+def test_a_bucket_fills_again() -> None:
+    now = [0.0]
+    buckets = Buckets(2, 4, clock=lambda: now[0])
+
+    assert [buckets.wait("a") for _ in range(5)] == [0, 0, 0, 0, 0.5]
+    assert buckets.wait("b") == 0
+    now[0] = 0.5
+    assert [buckets.wait("a"), buckets.wait("a")] == [0, 0.5]
+
+
+def test_ids_are_not_known_by_guessing(client: Callable[[str], httpx.Client]) -> None:
+    assert client("pod.uid1.shop").get(f"{RECORDS}/{mint()}").status_code == 404

@@ -1,0 +1,105 @@
+"""The image serves as it will in a cluster: not as root, nothing to write to but /tmp; and its manifests are sound."""
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from kubernaut_datastorage.tokens import hashed, minted
+from kubernaut_sdk.ids import mint
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "datastorage" / "deploy"
+
+
+def sh(*argv: str) -> str:
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr[-2000:] or done.stdout[-2000:]}"
+    return done.stdout
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("images")
+def test_the_image_serves(storage_image: str, tmp_path: Path) -> None:
+    token = minted()
+    tmp_path.chmod(0o755)
+    (tmp_path / "access").write_text(f"{hashed(token)} write,read test\n")
+    options = ["--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp"]
+    serve = ["--host=127.0.0.1", "--port=0", "--data=/tmp/records", "--access-file=/etc/access/access"]
+    container = sh("docker", "run", "--detach", *options, f"--volume={tmp_path}:/etc/access:ro", storage_image, *serve)
+    try:
+        url = ""
+        deadline = time.monotonic() + 60
+        while not url and time.monotonic() < deadline:
+            done = subprocess.run(["docker", "logs", container.strip()], capture_output=True, text=True, check=False)
+            for line in done.stderr.splitlines():
+                message = json.loads(line)["message"]
+                if "Uvicorn running on" in message:
+                    url = message.split()[3]
+            time.sleep(0.2)
+        assert url, done.stderr
+        event = {"id": str(mint()), "state": "failed", "at": "2026-01-31T09:05:07Z"}
+        headers = {"authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, trust_env=False, headers=headers, timeout=30) as client:
+            assert client.post("/api/v1/action-records", json=[event]).json()[0]["outcome"] == "stored"
+            assert client.get("/readyz").status_code == 200
+            assert b"kubernaut_data_storage_events_total" in client.get("/metrics").content
+        sh("docker", "stop", "--time=20", container.strip())
+        ended = json.loads(sh("docker", "inspect", container.strip()))[0]
+        assert ended["State"]["ExitCode"] in {0, 143}
+        assert ended["Config"]["User"] == "65532:65532"
+    finally:
+        subprocess.run(["docker", "rm", "--force", container.strip()], capture_output=True, check=False)
+
+
+def manifests() -> list[dict[str, Any]]:
+    files = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"]
+    return [document for name in files for document in yaml.safe_load_all((DEPLOY / name).read_text())]
+
+
+def test_the_manifests_are_what_others_rely_on() -> None:
+    found = {(document["kind"], document["metadata"]["name"]): document for document in manifests()}
+    [container] = found["Deployment", "kubernaut-data-storage"]["spec"]["template"]["spec"]["containers"]
+    pod = found["Deployment", "kubernaut-data-storage"]["spec"]["template"]["spec"]
+
+    assert found["Service", "kubernaut-data-storage"]["spec"]["ports"][0]["port"] == 8080
+    assert found["ClusterRole", "kubernaut-data-storage-token-review"]["rules"] == [
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
+    ]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert ("PodDisruptionBudget", "kubernaut-data-storage") in found
+    assert ("NetworkPolicy", "kubernaut-data-storage") in found
+
+
+def test_the_command_knows_the_options_of_the_manifest() -> None:
+    from kubernaut_cli.commands.serving import serve
+
+    [container] = next(one for one in manifests() if one["kind"] == "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    known = {option for parameter in serve.params for option in parameter.opts}
+
+    assert {argument.partition("=")[0] for argument in container["args"]} <= known
+
+
+def test_the_manifests_render(tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl is here to render a kustomization")
+    rendered = list(yaml.safe_load_all(sh("kubectl", "kustomize", str(DEPLOY))))
+
+    namespaces = {one["metadata"].get("namespace") for one in rendered if one["kind"] not in _CLUSTER_WIDE}
+    assert namespaces == {"kubernaut-system"}
+
+
+_CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}

@@ -1,0 +1,154 @@
+"""The clock moves over a year: months are made ahead and dropped whole, what is held stays, the log verifies."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from kubernaut_datastorage.ingest import Refused, Told, events_of
+from kubernaut_datastorage.months import Month, expired, log_expired, wanted
+from kubernaut_datastorage.retention import sweep
+from kubernaut_datastorage.store import Query, Store
+from kubernaut_datastorage.verify import verify
+from kubernaut_sdk.ids import mint, step_record_id
+
+MakeStore = Callable[..., Store]
+RETENTION = timedelta(days=90)
+
+
+class Clock:
+    """A clock that is set."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def batch(now: datetime, *ids: UUID) -> list[Told]:
+    at = now.isoformat()
+    events = [{"id": str(one), "state": "succeeded", "at": at, "action_type": "a/b_c"} for one in ids]
+    made = events_of(json.dumps(events).encode(), retention=RETENTION, now=now)
+    assert not [one for one in made if isinstance(one, Refused)], made
+    return [one for one in made if isinstance(one, Told)]
+
+
+def test_a_year_goes_by(make_store: MakeStore) -> None:
+    clock = Clock(datetime(2027, 1, 15, 12, tzinfo=UTC))
+
+    async def work() -> None:
+        store = make_store(clock=clock, retention=RETENTION)
+        await store.start()
+        await sweep(store)
+        held, dropped = Month(2027, 3), list[Month]()
+        for day in range(0, 365, 10):
+            clock.now = datetime(2027, 1, 15, 12, tzinfo=UTC) + timedelta(days=day)
+            late = clock.now - timedelta(days=89)  # and one that waited long in a spool
+            ids = [step_record_id(when, f"{day}", f"{n}") for n, when in enumerate([clock.now] * 3 + [late])]
+            await store.put(batch(clock.now, *ids))
+            if day == 60:
+                await store.hold(held, "case 4711")
+            dropped += await sweep(store)
+            if day % 60 == 0:
+                assert (await verify(store)).faults == []
+        months = await store.months()
+        oldest = Month.of_key(UUID((await store.find(Query(last=Month(2027, 6).first_id)))[0].id).bytes)
+        counted = await store.summary("a/b_c", "0", "9999")
+        kept = await store.count(10**9)
+        await store.hold(held, None)
+        after = await sweep(store)
+        report = await verify(store)
+        log = await store.log_months()
+        await store.close()
+
+        assert held not in dropped
+        assert dropped == sorted(dropped)
+        assert dropped[-1] == Month(2027, 9)
+        assert oldest == held
+        assert months[0] == held
+        assert sum(row["records"] for row in counted) == kept
+        assert after == [held]
+        assert report.faults == []
+        assert str(held) in report.dropped
+        assert log[0] >= Month(2027, 8)
+
+    asyncio.run(work())
+
+
+def test_a_dropped_month_takes_little_time_and_stops_no_writer(make_store: MakeStore) -> None:
+    clock = Clock(datetime(2027, 1, 15, tzinfo=UTC))
+
+    async def work() -> None:
+        store = make_store(clock=clock, retention=RETENTION)
+        await store.start()
+        await sweep(store)
+        for part in range(10):
+            await store.put(batch(clock.now, *(step_record_id(clock.now, f"{part}", f"{n}") for n in range(300))))
+        clock.now += timedelta(days=120)
+        await store.make_months(wanted(clock.now, RETENTION))
+        task, waits = asyncio.create_task(sweep(store)), list[float]()
+        while not task.done():
+            started = time.monotonic()
+            await store.put(batch(clock.now, step_record_id(clock.now, f"{len(waits)}", "x")))
+            waits.append(time.monotonic() - started)
+        left = await store.find(Query(last=Month(2027, 2).first_id))
+        await store.close()
+
+        assert (
+            task.result() == [Month(2026, 10), Month(2026, 11), Month(2026, 12), Month(2027, 1)][-len(task.result()) :]
+        )
+        assert left == []
+        assert max(waits) < 5  # what it is on a quiet machine, the benchmark says
+
+    asyncio.run(work())
+
+
+def test_ids_of_the_future_and_of_the_past_are_refused_by_the_store_s_clock_and_retention() -> None:
+    now = datetime(2027, 1, 15, tzinfo=UTC)
+
+    def refused(when: datetime, retention: timedelta) -> str | None:
+        event: dict[str, Any] = {"id": str(step_record_id(when, "u", "s")), "state": "failed", "at": now.isoformat()}
+        [one] = events_of(json.dumps([event]).encode(), retention=retention, now=now)
+        return one.reason if isinstance(one, Refused) else None
+
+    assert refused(now - timedelta(days=100), timedelta(days=400)) is None
+    assert "older than the 30 days that are kept" in str(refused(now - timedelta(days=31), timedelta(days=30)))
+    assert "more than a day ahead" in str(refused(now + timedelta(days=2), timedelta(days=90)))
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "last"),
+    [
+        (datetime(2027, 1, 15, tzinfo=UTC), Month(2026, 10), Month(2027, 4)),
+        (datetime(2027, 12, 31, 23, 59, tzinfo=UTC), Month(2027, 10), Month(2028, 3)),
+    ],
+)
+def test_which_months_are_made(now: datetime, first: Month, last: Month) -> None:
+    months = wanted(now, RETENTION)
+
+    assert (months[0], months[-1]) == (first, last)
+    assert all(one.following == other for one, other in pairwise(months))
+
+
+def test_which_months_are_dropped() -> None:
+    months = [Month(2026, month) for month in range(1, 13)]
+    now = Month(2026, 7).start + RETENTION  # July's last record is not old enough; June's is, by a moment
+
+    assert expired(months, [], now, RETENTION) == months[:6]
+    assert expired(months, [Month(2026, 2)], now, RETENTION) == [months[0], *months[2:6]]
+    assert log_expired(months, [Month(2026, 7)]) == months[:5]
+    assert log_expired(months, [Month(2026, 2), Month(2026, 7)]) == []
+
+
+def test_a_month_is_a_range_of_ids() -> None:
+    month = Month.of(datetime.now(UTC))
+
+    assert month.first_id < mint() < month.following.first_id
+    assert str(Month.parse("2026-01").first_id) == "019b76da-a800-0000-0000-000000000000"

@@ -1,0 +1,123 @@
+"""The chain makes what the MetaData says, on both databases; and a database of before keeps its records."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from kubernaut_datastorage.documents import decode
+from kubernaut_datastorage.merge import merge
+from kubernaut_datastorage.migrate import upgrade
+from kubernaut_datastorage.postgresql import PostgresStore
+from kubernaut_datastorage.schema import HEAD, metadata
+from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import Query
+from kubernaut_datastorage.verify import verify
+from kubernaut_sdk.ids import mint
+
+
+def schema(connection: sqlite3.Connection) -> list[Any]:
+    rows = connection.execute("SELECT name, lower(replace(sql, '\"', '')) FROM sqlite_master WHERE sql IS NOT NULL")
+    return sorted((name, " ".join(sql.split())) for name, sql in rows)
+
+
+def difference(connection: sa.Connection) -> list[Any]:
+    def ours(name: str | None, kind: str, _parents: Any) -> bool:
+        # partitions and their indexes are made by the service
+        return kind not in {"table", "index"} or name is None or name[-3:-2] != "_" or not name[-2:].isdigit()
+
+    context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+def test_sqlite_is_made_at_once_as_the_chain_makes_it(tmp_path: Path) -> None:
+    open_sqlite(tmp_path / "direct").dispose()
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/chain.db")
+    with engine.begin() as connection:
+        upgrade(connection, "")
+        assert difference(connection) == []
+    engine.dispose()
+
+    direct, chain = sqlite3.connect(tmp_path / "direct" / "records.db"), sqlite3.connect(tmp_path / "chain.db")
+    with closing(direct), closing(chain):
+        made, expected = schema(direct), schema(chain)
+    assert [name for name, _ in made] == [name for name, _ in expected]
+
+
+def test_postgresql_is_as_the_metadata_says(database: str) -> None:
+    async def work() -> None:
+        store = PostgresStore(database)
+        async with store._engine.connect() as connection:
+            assert await connection.run_sync(difference) == []
+        await store.close()
+
+    asyncio.run(work())
+
+
+def test_many_replicas_that_start_at_once_migrate_once(postgres: str, database: str) -> None:
+    async def work() -> None:
+        stores = [PostgresStore(database) for _ in range(4)]
+        async with stores[0]._engine.begin() as connection:
+            await connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            await connection.exec_driver_sql("CREATE SCHEMA public")
+        await asyncio.gather(*(store.prepare() for store in stores))
+        async with stores[0]._engine.connect() as connection:
+            assert await connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
+        assert len(await stores[0].months()) >= 7
+        for store in stores:
+            await store.close()
+
+    asyncio.run(work())
+
+
+def test_a_database_of_before_keeps_its_records(tmp_path: Path) -> None:
+    """A file as revision 0001 wrote it: slots and keys."""
+    record_id = mint()
+    base = {"id": str(record_id), "attempt": 0, "source": "container"}
+    events: list[dict[str, Any]] = [
+        {**base, "state": "started", "at": "2026-11-24T09:05:07.000000Z", "step": "s", "inputs": {"a": 1}},
+        {
+            **base,
+            "state": "succeeded",
+            "at": "2026-11-24T09:05:09.000000Z",
+            "attempts": [
+                {"number": 0, "started": "2026-11-24T09:05:07.000000Z"},
+                {"number": 1, "started": "2026-11-24T09:05:08.000000Z"},
+            ],
+        },
+    ]
+    merged = merge(merge(None, events[0])[0], events[1])[0]
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/records.db")
+    with engine.begin() as connection:
+        from alembic import command
+        from alembic.config import Config
+
+        import kubernaut_datastorage
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(kubernaut_datastorage.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO action_records VALUES (?, 7, '2026-11-24T09:05:10.000000Z', 'succeeded', NULL, NULL, NULL,"
+            " NULL, NULL, NULL, NULL, ?, ?)",
+            (record_id.hex, json.dumps(merged.values), json.dumps(merged.keys)),
+        )
+    engine.dispose()
+
+    async def work() -> None:
+        store = SqliteStore(open_sqlite(tmp_path))
+        await store.start()
+        [found] = await store.find(Query())
+        report = await verify(store)
+        await store.close()
+        assert decode(found.document) == merged.document()
+        assert (report.records, report.faults) == (1, [])
+
+    asyncio.run(work())
