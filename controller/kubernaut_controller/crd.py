@@ -211,8 +211,7 @@ def _frozen(spec: dict[str, Any], but: str) -> list[dict[str, Any]]:
     for name in spec["properties"]:
         if name == but:
             continue
-        field = f"__{name}__" if name == "finally" else name
-        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+        same = f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})"
         rules.append(
             {
                 "rule": same,

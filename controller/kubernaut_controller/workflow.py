@@ -80,7 +80,7 @@ class Step(Shape):
         ),
     ]
     image: Annotated[Image, Field(description="The action image, by digest: repository@sha256:<64 hex digits>.")]
-    inputs: Inputs = {}
+    inputs: Inputs = Field(default_factory=dict)
     inputs_from: Annotated[
         tuple[InputFrom, ...],
         Field(max_length=64, description="Inputs taken from an earlier step's output, or from the workflow."),
@@ -148,8 +148,8 @@ class Metadata(Shape):
     namespace: Namespace | None = None
     uid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     creation_timestamp: datetime | None = None
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
 
 
 class WorkflowExecution(Shape):

@@ -17,7 +17,7 @@ from kubernaut_controller.reconciling.sentences import ended_badly, waiting
 from kubernaut_controller.workflow import Step
 from kubernaut_sdk.states import RANK, State
 
-__all__ = ["End", "Teller", "end_of", "is_alive", "skipped_or_lost"]
+__all__ = ["GONE", "End", "Teller", "end_of", "is_alive", "skipped_or_lost"]
 
 Json = Mapping[str, Any]
 
@@ -56,6 +56,9 @@ class End:
         """Whether there is nothing more to come."""
         return self.state.terminal or self.state is State.LOST
 
+
+GONE = "Gone"
+"""The phase that the controller gives to a pod which it saw go."""
 
 _NO_RESULTS = (
     "Its container succeeded but its results did not arrive, most likely since the pod's sidecars used up what a pod "
@@ -158,7 +161,7 @@ def skipped_or_lost(step_name: str, reason: str, *, record: Json | None, asked: 
 def is_alive(pod: Json) -> bool:
     """Whether any of a pod's containers may still run."""
     status = pod.get("status") or {}
-    if status.get("phase") in {"Succeeded", "Failed"}:
+    if status.get("phase") in {"Succeeded", "Failed", GONE}:
         return False
     containers = status.get("containerStatuses") or ()
     ended = bool(containers) and all("terminated" in (container.get("state") or {}) for container in containers)

@@ -46,7 +46,9 @@ class Remedy:
     again: datetime | None = None
 
 
-def remediate(document: Json, faults: tuple[Fault, ...], workflow: Json | None, now: datetime) -> Remedy:
+def remediate(  # noqa: PLR0911 – one case after the other
+    document: Json, faults: tuple[Fault, ...], workflow: Json | None, now: datetime
+) -> Remedy:
     """Decides what to do next.
 
     Args:

@@ -46,7 +46,15 @@ def ends_of(seen: Seen, workflow: WorkflowExecution, policy: Policy, *, run: Jso
         if step.name in children.own:
             task_run = children.own[step.name]
             pod = seen.pods.get(task_run["metadata"]["name"])
-            end = end_of(step, namespace, task_run, pod=pod, record=record, asked=asked, gone=run is None and over)
+            end = end_of(
+                step,
+                namespace,
+                task_run,
+                pod=pod,
+                record=record,
+                asked=asked,
+                gone=(run is None and over) or task_run["metadata"]["name"] in seen.gone,
+            )
             known = _from_row(row)
             # what was known once stays known, also when what told it is gone
             ends[step.name] = known if known and known.over and not end.over else end

@@ -28,6 +28,7 @@ class Seen:
         looked_up: Whether PipelineRun, TaskRuns and pods were read or watched since the controller started.
         pipeline_run: The PipelineRun of its name, or None where there is none.
         task_runs: Those that carry its label.
+        gone: The names of those TaskRuns that were deleted.
         pods: TaskRun's name → its pod, last seen.
         lock: How the target's lock stands.
         lock_stale: Whether it is time to read the lock again.
@@ -45,6 +46,7 @@ class Seen:
     looked_up: bool = True
     pipeline_run: Json | None = None
     task_runs: tuple[Json, ...] = ()
+    gone: frozenset[str] = frozenset()
     pods: Mapping[str, Json] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
     lock_stale: bool = False
