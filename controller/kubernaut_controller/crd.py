@@ -73,6 +73,8 @@ def custom_resource_definitions() -> dict[str, dict[str, Any]]:
     _spec(remediation)["x-kubernetes-validations"] = [
         {"rule": "self == oldSelf", "message": "a RemediationRequest is immutable once made"}
     ]
+    for bounded in (spec, _spec(remediation)):
+        _bound_texts(bounded)
     for steps in (spec, _spec(remediation)["properties"]["workflow"]):
         _name_steps_once(steps)
     return {f"{definition['metadata']['name']}.yaml": definition for definition in (workflow, remediation)}
@@ -189,14 +191,24 @@ def _object(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
             properties["image"]["pattern"] = DIGEST_PATTERN
         if {"step", "workflow", "input"} <= set(properties):
             return {"properties": properties, "x-kubernetes-validations": [_SOURCE_RULE]}
-        for bounded in properties.values():
-            if bounded.get("type") == "string" and not bounded.keys() & {"maxLength", "enum", "format"}:
-                bounded["maxLength"] = _LONGEST_NAME  # CEL's cost is reckoned from the longest that may be
         return {"properties": properties}
     extra = schema.get("additionalProperties", True)
     if extra is True:
         return {"x-kubernetes-preserve-unknown-fields": True}
     return {"additionalProperties": _structural(extra, definitions)}
+
+
+def _bound_texts(schema: dict[str, Any]) -> None:
+    """Gives every text of a spec a greatest length: CEL's cost is reckoned from the longest that may be.
+
+    Not those of a status: what the controller has to say must never be refused.
+    """
+    for name, inner in schema.get("properties", {}).items():
+        if inner.get("type") == "string" and not inner.keys() & {"maxLength", "enum", "format"}:
+            schema["properties"][name] = {**inner, "maxLength": _LONGEST_NAME}
+        _bound_texts(inner)
+    if isinstance(schema.get("items"), dict):
+        _bound_texts(schema["items"])
 
 
 def _name_steps_once(schema: dict[str, Any]) -> None:

@@ -11,8 +11,6 @@ from kubernaut_sdk.states import Error, State
 
 __all__ = ["Condition", "Phase", "RemediationStatus", "StepStatus", "WorkflowStatus"]
 
-Text = Annotated[str, Field(max_length=32768)]
-
 
 class Phase(StrEnum):
     """Where a WorkflowExecution stands."""
@@ -35,10 +33,10 @@ class Phase(StrEnum):
 class Condition(Shape):
     """One thing that is so, is not so, or is not known yet."""
 
-    type: Annotated[str, Field(max_length=316, description="What: Accepted, PipelineRunCreated, Succeeded, ….")]
+    type: Annotated[str, Field(description="What: Accepted, PipelineRunCreated, Succeeded, ….")]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it is so.")]
-    reason: Annotated[str, Field(max_length=1024, description="One word on why, for machines.")]
-    message: Annotated[Text, Field(description="A sentence for people: what happened and what to do.")]
+    reason: Annotated[str, Field(description="One word on why, for machines.")]
+    message: Annotated[str, Field(description="A sentence for people: what happened and what to do.")]
     last_transition_time: Annotated[datetime, Field(description="When its status changed last.")]
     observed_generation: Annotated[int | None, Field(description="The generation of the spec that it is about.")] = None
 
@@ -46,24 +44,24 @@ class Condition(Shape):
 class PipelineRunRef(Shape):
     """The PipelineRun that carries a workflow out, in the same namespace."""
 
-    name: Annotated[str, Field(max_length=253, description="Its name.")]
-    uid: Annotated[str, Field(max_length=128, description="Its uid, which tells it from another of that name.")]
+    name: Annotated[str, Field(description="Its name.")]
+    uid: Annotated[str, Field(description="Its uid, which tells it from another of that name.")]
 
 
 class StepStatus(Shape):
     """What is known of one step."""
 
-    name: Annotated[str, Field(max_length=63, description="The step.")]
+    name: Annotated[str, Field(description="The step.")]
     final: Annotated[bool, Field(alias="finally", description="Whether it is one of finally.")] = False
     state: Annotated[State, Field(description="As in action records.")]
-    message: Annotated[Text | None, Field(description="What happened or is waited for, and what to do.")] = None
-    task_run: Annotated[str | None, Field(max_length=253, description="Its TaskRun.")] = None
+    message: Annotated[str | None, Field(description="What happened or is waited for, and what to do.")] = None
+    task_run: Annotated[str | None, Field(description="Its TaskRun.")] = None
     started_at: Annotated[datetime | None, Field(description="When it started.")] = None
     finished_at: Annotated[datetime | None, Field(description="When it ended.")] = None
     changed: Annotated[bool | None, Field(description="Whether the world was changed; absent: not known.")] = None
     output: Annotated[dict[str, Any] | None, Field(description="What the action had to say.")] = None
     error: Annotated[Error | None, Field(description="Why it did not succeed.")] = None
-    record_id: Annotated[str | None, Field(max_length=36, description="Its action record in Data Storage.")] = None
+    record_id: Annotated[str | None, Field(description="Its action record in Data Storage.")] = None
 
 
 Conditions = Annotated[tuple[Condition, ...], Field(description="What is so: Accepted, Succeeded and more.")]
@@ -73,11 +71,11 @@ class WorkflowStatus(Shape):
     """What the controller says of a WorkflowExecution."""
 
     phase: Annotated[Phase | None, Field(description="Where it stands.")] = None
-    message: Annotated[Text | None, Field(description="In one sentence: what happens or happened, and what to do.")] = (
+    message: Annotated[str | None, Field(description="In one sentence: what happens or happened, and what to do.")] = (
         None
     )
-    progress: Annotated[str | None, Field(max_length=32, description="Steps done of all, such as 2/4.")] = None
-    target: Annotated[str | None, Field(max_length=1024, description="What is acted on, as Kind/name.")] = None
+    progress: Annotated[str | None, Field(description="Steps done of all, such as 2/4.")] = None
+    target: Annotated[str | None, Field(description="What is acted on, as Kind/name.")] = None
     observed_generation: Annotated[int | None, Field(description="The generation of the spec that this is about.")] = (
         None
     )
@@ -92,7 +90,7 @@ class RemediationStatus(Shape):
     """What the controller says of a RemediationRequest: what its WorkflowExecution came to."""
 
     phase: Annotated[Phase | None, Field(description="Its WorkflowExecution's.")] = None
-    outcome: Annotated[Text | None, Field(description="What came of it, in one sentence.")] = None
+    outcome: Annotated[str | None, Field(description="What came of it, in one sentence.")] = None
     observed_generation: Annotated[int | None, Field(description="The generation of the spec that this is about.")] = (
         None
     )

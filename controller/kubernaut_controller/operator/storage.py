@@ -23,7 +23,7 @@ _RECORDS = "/api/v1/action-records"
 _PATIENCE = aiohttp.ClientTimeout(total=15)
 _MOST = 500
 _LARGEST = 2 * 1024 * 1024
-_LONGEST_PAUSE = 15.0
+_LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
