@@ -45,7 +45,7 @@ class _Lines(logging.Formatter):
 @click.option(
     "--namespace", default="kubernaut-system", show_default=True, help="The controller's own: locks are in it."
 )
-@click.option("--watch-namespace", help="Serve this namespace only; all, by default.")
+@click.option("--watch-namespace", multiple=True, help="Serve this namespace; may be repeated. All, by default.")
 @click.option(
     "--allow-repository", multiple=True, metavar="PREFIX", help="Where images may come from; any, by default."
 )
@@ -68,7 +68,7 @@ class _Lines(logging.Formatter):
 @click.version_option(package_name="kubernaut-controller", message="%(prog)s %(version)s")
 def main(  # noqa: PLR0913, PLR0917 – one an option
     namespace: str,
-    watch_namespace: str | None,
+    watch_namespace: tuple[str, ...],
     allow_repository: tuple[str, ...],
     cooldown: timedelta,
     data_storage_url: str | None,

@@ -220,6 +220,7 @@ class Hands:
                 pods[name] = gone_pod(pod)
         entry.pods = pods
         entry.looked_up, entry.looked_at = True, time.monotonic()
+        entry.looked_version = run["metadata"]["resourceVersion"] if run else None
 
     async def _read_log(self, entry: Entry, step: str, pod: str) -> None:
         try:

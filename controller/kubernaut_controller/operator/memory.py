@@ -50,6 +50,7 @@ class Entry:
     lock: Lock = field(default_factory=Lock)
     lock_read_at: float = 0.0
     looked_at: float = 0.0
+    looked_version: str | None = None
     told: dict[tuple[str, str], str | None] = field(default_factory=dict)
     telling: set[tuple[str, str]] = field(default_factory=set)
     records: dict[str, Json | None] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Entry:
             workflow=self.workflow,
             faults=self.faults,
             looked_up=self.looked_up,
+            looked_at=self.looked_version,
             pipeline_run=self.pipeline_run,
             task_runs=tuple(self.task_runs.values()),
             gone=frozenset(self.gone),

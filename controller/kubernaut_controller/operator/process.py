@@ -24,7 +24,7 @@ _SWEEP = 600.0
 
 async def run(settings: Settings) -> None:
     """Runs until it is told to stop."""
-    kopf_options = kopf_settings()
+    kopf_options = kopf_settings(whole_cluster=not settings.watched)
     api = Api(lambda: connect(kopf_options))
     records = None
     if settings.data_storage_url:
@@ -40,8 +40,8 @@ async def run(settings: Settings) -> None:
                 registry=registry_of(workflows, remediations),
                 settings=kopf_options,
                 standalone=True,
-                clusterwide=settings.watched is None,
-                namespaces=[settings.watched] if settings.watched else (),
+                clusterwide=not settings.watched,
+                namespaces=settings.watched,
             )
     finally:
         await workflows.loop.close()

@@ -15,7 +15,7 @@ class Settings:
     Attributes:
         policy: What decisions depend on.
         namespace: The controller's own, where locks are.
-        watched: The one namespace to serve, or None for all.
+        watched: The namespaces to serve; all, where there are none.
         data_storage_url: Where records go, or None.
         data_storage_token_file: Its bearer token.
         host: Where health and metrics are served.
@@ -24,7 +24,7 @@ class Settings:
 
     policy: Policy = field(default_factory=Policy)
     namespace: str = "kubernaut-system"
-    watched: str | None = None
+    watched: tuple[str, ...] = ()
     data_storage_url: str | None = None
     data_storage_token_file: Path | None = None
     host: str = "127.0.0.1"

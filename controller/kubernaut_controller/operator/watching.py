@@ -44,10 +44,16 @@ class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):
         return essence
 
 
-def kopf_settings() -> kopf.OperatorSettings:
-    """Kopf with all turned off that would write."""
+def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
+    """Settings with all turned off that would write.
+
+    Args:
+        whole_cluster: Whether all namespaces are served. Where only some are, kopf looks for no others, nor for kinds
+            that are installed later: nothing of the cluster's has to be listed then.
+    """
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.scanning.disabled = not whole_cluster
     settings.persistence.diffbase_storage = _Nothing()
     settings.persistence.progress_storage = _Nothing()
     settings.watching.chunk_size = 500

@@ -53,8 +53,9 @@ class Workflows:
 
     async def prime(self) -> None:
         """Learns of all there are before any is decided about: who waits for a target has to be known first."""
-        async for document in self._api.items("workflowexecutions", self._settings.watched):
-            self.saw(None, {"kind": "WorkflowExecution", **document})
+        for namespace in self._settings.watched or (None,):
+            async for document in self._api.items("workflowexecutions", namespace):
+                self.saw(None, {"kind": "WorkflowExecution", **document})
         waiting, self._unprimed = self._unprimed or set(), None
         for key in sorted(waiting):
             self.loop.wake(key)

@@ -64,6 +64,7 @@ _NO_RESULTS = (
     "Its container succeeded but its results did not arrive, most likely since the pod's sidecars used up what a pod "
     "may say (12 KiB); what it did is in its log."
 )
+_NO_CONTAINER = {"TaskRunImagePullFailed", "CreateContainerConfigError"}
 _CANCELLED, _TIMED_OUT = "TaskRunCancelled", "TaskRunTimeout"
 
 
@@ -92,7 +93,7 @@ def end_of(
     condition = condition_of(task_run)
     name = task_run["metadata"]["name"]
     container = _container(status, pod)
-    times = {"started_at": _started(status, container), "finished_at": status.get("completionTime")}
+    times = {"started_at": _started(container), "finished_at": status.get("completionTime")}
     if condition.get("status") not in {"True", "False"} and not gone:
         ran = "running" in container or "terminated" in container
         return End(
@@ -108,7 +109,7 @@ def end_of(
     silent = not witness.get("status") or (_error(witness) or {}).get("reason") == "Interrupted"
     if not silent or (witness.get("status") and (cause or exit_code in {0, 143})):
         return _heard(witness, cause, name, times)
-    if pod is not None and is_alive(pod):
+    if pod is not None and is_alive(pod) and condition.get("reason") not in _NO_CONTAINER:
         return End(
             State.STARTED,
             message="It was told to stop; its pod may live for 30 s more.",
@@ -118,12 +119,15 @@ def end_of(
     known = State(record["state"]) if record else State.INTENDED
     if record and known.terminal:
         return _recorded(record, known, cause, name, times)
+    never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
     word, sentence = ended_badly(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
     if condition.get("status") == "True":
         word, sentence = "NoResults", _NO_RESULTS
-    if cause:
-        sentence = _stopped_sentence(cause, started=bool(times["started_at"]))
-    never = not times["started_at"] and RANK[known] < RANK[State.STARTED]
+    elif cause:
+        sentence = _stopped_sentence(cause, started=not never)
+    elif gone:
+        when = "before its container started" if never else "while it ran, and nothing more was heard of it"
+        word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
     teller = Teller.CONTROLLER if asked or (never and not status.get("podName")) else Teller.STORE
     if never and condition.get("status") != "True":
         cause = cause or (State.CANCELLED if gone else None)
@@ -260,14 +264,23 @@ def _step_container(pod: Json | None) -> dict[str, Any]:
     return {}
 
 
-def _started(status: Json, container: Json) -> str | None:
-    """When the container started, or None where it never did."""
-    for state in (container, *(status.get("steps") or ())[:1]):
-        for kind in ("running", "terminated"):
-            started: str | None = (state.get(kind) or {}).get("startedAt")
-            if started and not started.startswith(("0001", "1970")):
-                return started
+def _started(container: Json) -> str | None:
+    """When the container started, or None where it never did, or that is not known."""
+    for kind in ("running", "terminated"):
+        state = container.get(kind) or {}
+        # of steps that it stops, or never started, Tekton makes up an end
+        if state.get("startedAt") and not state.get("reason", "").startswith("TaskRun"):
+            return str(state["startedAt"])
     return None
+
+
+def _never_started(status: Json, condition: Json, pod: Json | None) -> bool:
+    """Whether its container surely never ran."""
+    if not status.get("podName") or condition.get("reason") in _NO_CONTAINER:
+        return True
+    state = _step_container(pod)
+    ran = "running" in state or (state.get("terminated") or {}).get("startedAt")
+    return pod is not None and not ran
 
 
 def _exit(status: Json, pod: Json | None) -> tuple[int | None, str | None]:

@@ -240,6 +240,8 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
             return _end_unstarted(seen, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
     before = Phase(seen.status["phase"]) if seen.status.get("phase") else Phase.PENDING
     done = run is not None and condition_of(run).get("status") in {"True", "False"}
+    if run is not None and done and not before.over and _lags(seen, run):
+        return Decision((LookUp(),))
     over = done or run is None or before.over
     ends = ends_of(seen, workflow, policy, run=run, over=over)
     verdict = judge(seen, workflow, run, ends, over=over, before=before)
@@ -264,6 +266,15 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
     if seen.being_deleted and settled and (stored.so or stored.reason in FINAL):
         acts.append(LetGo())
     return Decision(tuple(acts), again=now + _LOOK)
+
+
+def _lags(seen: Seen, run: Json) -> bool:
+    """Whether a TaskRun of a PipelineRun that is done is not known to be done: of two watches, one may be late."""
+    if seen.looked_at == run["metadata"]["resourceVersion"]:
+        return False
+    known = {task_run["metadata"]["name"]: task_run for task_run in seen.task_runs}
+    references = (run.get("status") or {}).get("childReferences") or ()
+    return any(condition_of(known.get(item["name"])).get("status") not in {"True", "False"} for item in references)
 
 
 def _conflict(run: Json, workflow: WorkflowExecution, policy: Policy) -> str | None:

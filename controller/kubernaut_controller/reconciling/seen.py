@@ -26,6 +26,7 @@ class Seen:
         workflow: The same as a model, or None where it has not even its shape.
         faults: What is wrong with it.
         looked_up: Whether PipelineRun, TaskRuns and pods were read or watched since the controller started.
+        looked_at: The PipelineRun's resourceVersion when its TaskRuns were read last.
         pipeline_run: The PipelineRun of its name, or None where there is none.
         task_runs: Those that carry its label.
         gone: The names of those TaskRuns that were deleted.
@@ -44,6 +45,7 @@ class Seen:
     workflow: WorkflowExecution | None
     faults: tuple[Fault, ...] = ()
     looked_up: bool = True
+    looked_at: str | None = None
     pipeline_run: Json | None = None
     task_runs: tuple[Json, ...] = ()
     gone: frozenset[str] = frozenset()

@@ -65,7 +65,12 @@ def judge(
     """
     if before.over:
         condition = condition_of(seen.document)
-        return Verdict(before, condition.get("reason", ""), condition.get("message", ""), ends, run=run)
+        kept = Verdict(before, condition.get("reason", ""), condition.get("message", ""), ends, run=run)
+        if run is None or condition_of(run).get("status") not in {"True", "False"}:
+            return kept
+        # the phase stays, and what is said of it may become better known
+        phase, reason, message = _ended(seen, workflow, run, ends)
+        return replace(kept, reason=reason, message=message) if phase is before else kept
     created = Fact("PipelineRunCreated", True, "Created", "")
     if run is None:
         name = (seen.status.get("pipelineRunRef") or {}).get("name", "")
