@@ -42,6 +42,10 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 bench: .venv/ready ## Print the benchmarks, each beside its floor
 	for name in imports render action engine; do $(bin)/python tests/benchmarks/bench_$$name.py; done
 
+.PHONY: crds
+crds: .venv/ready ## Write the custom resources from their models
+	$(bin)/python -m kubernaut_controller.crd controller/deploy/crds
+
 .PHONY: docs
 docs: .venv/ready ## Write docs/actions from the actions' own definitions
 	$(bin)/kubernaut docs docs/actions

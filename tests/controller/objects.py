@@ -51,7 +51,7 @@ def workflow(*steps: Json, status: Json | None = None, held: bool = True, delete
 def seen(document: Json, **known: Any) -> Seen:
     """What is seen of a workflow."""
     made, faults = admit(document, known.pop("policy", POLICY))
-    return Seen(document=document, workflow=made, faults=faults, **known)
+    return Seen(**{"absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults)
 
 
 def pipeline_run(document: Json, status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:

@@ -89,6 +89,13 @@ def test_after_a_restart_it_is_looked_up_before_anything_is_made() -> None:
     assert decide(workflow(), looked_up=False) == [LookUp()]
 
 
+def test_what_a_watch_has_not_told_of_is_looked_up_before_it_is_missed() -> None:
+    assert decide(workflow(status=RUNNING), absent=False) == [LookUp()]
+    assert decide(workflow(cancel=True), absent=False) == [LookUp()]
+    assert decide(workflow(deleted=True), absent=False) == [LookUp()]
+    assert "LookUp" not in names(decide(workflow(held=False, cancel=True), absent=False))
+
+
 def test_once_made_that_is_told_and_recorded() -> None:
     document = workflow(target=TARGET)
     acts = decide(document, lock=OURS, pipeline_run=pipeline_run(document))
@@ -175,7 +182,10 @@ def test_past_its_starting_deadline_it_expires_unstarted() -> None:
     assert names(acts) == ["Announce", "SetStatus"]
     assert said(acts) == (
         "Expired",
-        "It had not started within 5s (spec.startingDeadline). Waits for shop/other, which acts on Deployment shop/checkout.",
+        (
+            "It had not started within 5s (spec.startingDeadline). "
+            "Waits for shop/other, which acts on Deployment shop/checkout."
+        ),
     )
     assert facts(status(acts))["RecordsStored"] == ("True", "NothingToStore")
     assert status(acts)["steps"][0]["state"] == "skipped"
@@ -481,7 +491,7 @@ def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
     document["status"] = status(
         decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=(well(),), told={})
     )
-    acts = decide(document, pipeline_run=None, told=TOLD)
+    acts = decide(document, told=TOLD)
 
     assert said(acts)[0] == "Succeeded" if "SetStatus" in names(acts) else True
     [tell] = [act for act in acts if isinstance(act, Tell)]
@@ -607,8 +617,10 @@ def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
     assert names(acts) == ["Announce", "SetStatus"]
     assert said(acts) == (
         "Refused",
-        ("spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
-        "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."),
+        (
+            "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
+            "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
+        ),
     )
     assert facts(status(acts)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
 

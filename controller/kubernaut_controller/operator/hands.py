@@ -180,14 +180,14 @@ class Hands:
             logger.warning("%s/%s: %s", *entry.key, entry.trouble.message)
             return
         entry.trouble = entry.retry_at = None
-        entry.looked_up = True
+        entry.looked_up, entry.absent_for = True, None
 
     async def _cancel_run(self, entry: Entry, name: str, status: str) -> None:
         try:
             patched = await self.api.patch("pipelineruns", entry.key[0], name, {"spec": {"status": status}})
         except ApiError as error:
             if error.code == 404:
-                entry.looked_up = False
+                entry.pipeline_run, entry.absent_for = None, None
                 self.wake(entry.key)
                 return
             raise
@@ -195,8 +195,9 @@ class Hands:
 
     async def look_up(self, entry: Entry) -> None:
         """Reads PipelineRun, TaskRuns and pods; what was known of a TaskRun or pod that is gone stays known."""
+        version = entry.version  # of before it is asked
         if entry.run_name is None:
-            entry.looked_up = True
+            entry.looked_up, entry.absent_for = True, version
             return
         namespace, selector = entry.key[0], f"tekton.dev/pipelineRun={entry.run_name}"
         try:
@@ -220,6 +221,7 @@ class Hands:
                 pods[name] = gone_pod(pod)
         entry.pods = pods
         entry.looked_up, entry.looked_at = True, time.monotonic()
+        entry.absent_for = version if run is None else None
         entry.looked_version = run["metadata"]["resourceVersion"] if run else None
 
     async def _read_log(self, entry: Entry, step: str, pod: str) -> None:

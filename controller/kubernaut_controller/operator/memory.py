@@ -51,6 +51,7 @@ class Entry:
     lock_read_at: float = 0.0
     looked_at: float = 0.0
     looked_version: str | None = None
+    absent_for: str | None = None
     told: dict[tuple[str, str], str | None] = field(default_factory=dict)
     telling: set[tuple[str, str]] = field(default_factory=set)
     records: dict[str, Json | None] = field(default_factory=dict)
@@ -65,6 +66,11 @@ class Entry:
     def uid(self) -> str:
         """The workflow's uid."""
         return str(self.document["metadata"]["uid"])
+
+    @property
+    def version(self) -> str:
+        """The resourceVersion of what is known of the workflow."""
+        return str(self.document["metadata"]["resourceVersion"])
 
     @property
     def started(self) -> bool:
@@ -85,6 +91,7 @@ class Entry:
             workflow=self.workflow,
             faults=self.faults,
             looked_up=self.looked_up,
+            absent=self.absent_for == self.version,
             looked_at=self.looked_version,
             pipeline_run=self.pipeline_run,
             task_runs=tuple(self.task_runs.values()),
@@ -205,9 +212,9 @@ def learn_child(entry: Entry, kind: str, document: Json, *, deleted: bool) -> No
         case "PipelineRun" if deleted:
             known = entry.pipeline_run
             if known is None or known["metadata"]["uid"] == document["metadata"]["uid"]:
-                entry.pipeline_run, entry.looked_up = None, False
+                entry.pipeline_run, entry.absent_for = None, None
         case "PipelineRun" if newer(document, entry.pipeline_run):
-            entry.pipeline_run = document
+            entry.pipeline_run, entry.absent_for = document, None
         case "TaskRun" if deleted:
             entry.gone.add(name)
         case "TaskRun" if newer(document, entry.task_runs.get(name)):

@@ -46,8 +46,10 @@ Json = Mapping[str, Any]
 
 _POLL = timedelta(seconds=5)
 """How often a lock that another has is looked at."""
-_LOOK = timedelta(seconds=30)
-"""How often the API server is asked itself while something runs, should a watch have missed a word."""
+_LOOK = timedelta(minutes=5)
+"""How often what runs is decided about anew, should a watch have missed a word."""
+_LINGER = timedelta(seconds=20)
+"""The same, while pods of a workflow that is over do not go."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def reconcile(seen: Seen, policy: Policy, now: datetime) -> Decision:
         return _refuse(seen, now)
     if is_closed(seen.document):
         return _closed(seen, workflow, now)
-    if not seen.looked_up:
+    told_of = seen.pipeline_run is not None or seen.absent
+    if not seen.looked_up or (not told_of and seen.status.get("pipelineRunRef")):
         return Decision((LookUp(),))
     if not _was_created(seen):
         return _start(seen, workflow, policy, now)
@@ -137,8 +140,12 @@ def _closed(seen: Seen, workflow: WorkflowExecution, now: datetime) -> Decision:
 # Before there is a PipelineRun
 
 
-def _start(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: datetime) -> Decision:
+def _start(  # noqa: PLR0911 – one case after the other
+    seen: Seen, workflow: WorkflowExecution, policy: Policy, now: datetime
+) -> Decision:
     ended = _unstarted_end(seen, workflow, now)
+    if ended and seen.held and not seen.absent:
+        return Decision((LookUp(),))  # another controller may have started it
     if ended:
         return _end_unstarted(seen, workflow, *ended, now)
     hold: tuple[Act, ...] = () if seen.held else (Hold(),)
@@ -246,11 +253,8 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
     ends = ends_of(seen, workflow, policy, run=run, over=over)
     verdict = judge(seen, workflow, run, ends, over=over, before=before)
     acts: list[Act] = []
-    cancel = workflow.spec.cancel or seen.being_deleted
-    if cancel and run is not None and not done and not (run.get("spec") or {}).get("status"):
-        acts.append(CancelRun(run["metadata"]["name"]))
-    elif cancel and run is not None and not done and (run["spec"]["status"] == "PipelineRunPending"):
-        acts.append(CancelRun(run["metadata"]["name"], "Cancelled"))  # it never started: there is nothing to end well
+    if run is not None and not done and (workflow.spec.cancel or seen.being_deleted):
+        acts += _cancel(run)
     telling, stored = records(seen, workflow, policy, run, ends, over=over)
     acts += telling
     alive = [pod for pod in seen.pods.values() if is_alive(pod)]
@@ -265,7 +269,15 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
     acts += write(seen, workflow, verdict, now, stored)
     if seen.being_deleted and settled and (stored.so or stored.reason in FINAL):
         acts.append(LetGo())
-    return Decision(tuple(acts), again=now + _LOOK)
+    return Decision(tuple(acts), again=now + (_LINGER if alive and verdict.phase.over else _LOOK))
+
+
+def _cancel(run: Json) -> list[Act]:
+    """Stops a PipelineRun that nobody has stopped yet."""
+    name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
+    if asked == "PipelineRunPending":
+        return [CancelRun(name, "Cancelled")]  # it never started: there is nothing to end well
+    return [] if asked else [CancelRun(name)]
 
 
 def _lags(seen: Seen, run: Json) -> bool:

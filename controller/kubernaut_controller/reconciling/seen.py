@@ -26,6 +26,8 @@ class Seen:
         workflow: The same as a model, or None where it has not even its shape.
         faults: What is wrong with it.
         looked_up: Whether PipelineRun, TaskRuns and pods were read or watched since the controller started.
+        absent: Whether the API server itself said so since this version of the workflow was known, where there is no
+            PipelineRun: a watch that says nothing proves nothing.
         looked_at: The PipelineRun's resourceVersion when its TaskRuns were read last.
         pipeline_run: The PipelineRun of its name, or None where there is none.
         task_runs: Those that carry its label.
@@ -45,6 +47,7 @@ class Seen:
     workflow: WorkflowExecution | None
     faults: tuple[Fault, ...] = ()
     looked_up: bool = True
+    absent: bool = False
     looked_at: str | None = None
     pipeline_run: Json | None = None
     task_runs: tuple[Json, ...] = ()
