@@ -52,6 +52,7 @@ docs: .venv/ready ## Write docs/actions from the actions' own definitions
 
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
+CONTROLLER_IMAGE ?= ghcr.io/kubernaut/controller:dev
 .PHONY: wheels
 wheels: .venv/ready ## Fill build/wheels with what the action images install (IMAGE_PYTHON=3.13)
 	rm -rf build/wheels && mkdir -p build/wheels
@@ -60,6 +61,20 @@ wheels: .venv/ready ## Fill build/wheels with what the action images install (IM
 	  --package kubernaut-aws --output-file build/requirements.txt
 	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
 	  --requirement build/requirements.txt --dest build/wheels
+
+.PHONY: controller-wheels
+controller-wheels: .venv/ready ## Fill build/controller-wheels with what the controller's image installs (IMAGE_PYTHON=3.13)
+	rm -rf build/controller-wheels && mkdir -p build/controller-wheels
+	for part in sdk controller; do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/controller-wheels; done
+	$(uv) export --quiet --locked --no-dev --no-emit-workspace --package kubernaut-controller --extra operator \
+	  --output-file build/controller-requirements.txt
+	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
+	  --requirement build/controller-requirements.txt --dest build/controller-wheels
+
+.PHONY: image-controller
+image-controller: ## Build the controller's image (BASE_IMAGE=… by digest)
+	docker build --quiet --file controller/Dockerfile --tag $(CONTROLLER_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
 
 .PHONY: image-%
 image-%: .venv/ready ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)

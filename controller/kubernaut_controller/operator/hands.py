@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
-from kubernaut_controller.operator.memory import Entry, Memory, gone_pod, newer, slim
+from kubernaut_controller.operator.memory import Entry, Memory, gone_pod, learn_child, newer, slim
 from kubernaut_controller.operator.metrics import RECORDS_GIVEN_UP, TO_PIPELINERUN_SECONDS
 from kubernaut_controller.operator.settings import Settings
 from kubernaut_controller.operator.storage import Records
@@ -207,19 +207,19 @@ class Hands:
             if error.code != 404:
                 raise
             run, task_runs = None, []  # Tekton is not installed
+        pods = [item async for item in self.api.items("pods", namespace, selector)]
+        if run is not None and not newer(run, entry.gone_run):
+            run = None  # it was deleted while it was read
         entry.pipeline_run = slim({"kind": "PipelineRun", **run}) if run else None
-        found = set()
         for item in task_runs:
-            found.add(item["metadata"]["name"])
-            entry.task_runs[item["metadata"]["name"]] = slim({"kind": "TaskRun", **item})
-        entry.gone = set(entry.task_runs) - found
-        pods = {}
-        async for item in self.api.items("pods", namespace, selector):
-            pods[item["metadata"]["labels"].get("tekton.dev/taskRun", "")] = slim({"kind": "Pod", **item})
-        for name, pod in entry.pods.items():
-            if name not in pods:
-                pods[name] = gone_pod(pod)
-        entry.pods = pods
+            learn_child(entry, "TaskRun", slim({"kind": "TaskRun", **item}), deleted=False)
+        entry.gone |= set(entry.task_runs) - {item["metadata"]["name"] for item in task_runs}
+        found = {item["metadata"]["name"] for item in pods}
+        for item in pods:
+            learn_child(entry, "Pod", slim({"kind": "Pod", **item}), deleted=False)
+        for name, pod in list(entry.pods.items()):
+            if pod["metadata"]["name"] not in found:
+                entry.pods[name] = gone_pod(pod)
         entry.looked_up, entry.looked_at = True, time.monotonic()
         entry.absent_for = version if run is None else None
         entry.looked_version = run["metadata"]["resourceVersion"] if run else None

@@ -44,6 +44,7 @@ class Entry:
     run_name: str | None = None
     lock_key: str | None = None
     pipeline_run: Json | None = None
+    gone_run: Json | None = None
     task_runs: dict[str, Json] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     pods: dict[str, Json] = field(default_factory=dict)
@@ -73,11 +74,15 @@ class Entry:
         return str(self.document["metadata"]["resourceVersion"])
 
     @property
+    def over(self) -> bool:
+        """Whether its phase is its last one."""
+        return (self.document.get("status") or {}).get("phase") not in {None, "Pending", "Running"}
+
+    @property
     def started(self) -> bool:
         """Whether it no longer waits for its target."""
-        status = self.document.get("status") or {}
-        ended = status.get("phase") not in {None, "Pending", "Running"}
-        return bool(self.faults) or ended or self.pipeline_run is not None or bool(status.get("pipelineRunRef"))
+        referred = (self.document.get("status") or {}).get("pipelineRunRef")
+        return bool(self.faults) or self.over or self.pipeline_run is not None or bool(referred)
 
     @property
     def rank(self) -> tuple[str, str]:
@@ -213,9 +218,12 @@ def learn_child(entry: Entry, kind: str, document: Json, *, deleted: bool) -> No
             known = entry.pipeline_run
             if known is None or known["metadata"]["uid"] == document["metadata"]["uid"]:
                 entry.pipeline_run, entry.absent_for = None, None
+                entry.gone_run = document
         case "PipelineRun" if newer(document, entry.pipeline_run):
             entry.pipeline_run, entry.absent_for = document, None
         case "TaskRun" if deleted:
+            # its last version: what a list read before says otherwise is older than that
+            entry.task_runs[name] = document
             entry.gone.add(name)
         case "TaskRun" if newer(document, entry.task_runs.get(name)):
             entry.task_runs[name] = document

@@ -59,8 +59,8 @@ async def run(settings: Settings) -> None:
 async def _sweep(workflows: Workflows) -> None:
     """Takes away locks of targets that have rested and that nobody wants, now and then."""
     while True:
-        await asyncio.sleep(_SWEEP)
         try:
             await workflows.hands.target.sweep()
         except Exception:
             logger.exception("locks were not swept; in %.0f s again", _SWEEP)
+        await asyncio.sleep(_SWEEP)

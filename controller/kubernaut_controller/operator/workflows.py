@@ -25,6 +25,8 @@ Json = dict[str, Any]
 
 _LOOK = 300.0
 """Seconds after which the API server is asked itself about what runs, should a watch have missed a deletion."""
+_LOOK_AFTER = 15.0
+"""The same, of what is over, whose pods are waited for."""
 _LOCK_STALE = 4.0
 _TOGETHER = 0.05
 """Seconds in which news of children is gathered, so that a graph of many steps is not told step by step."""
@@ -151,7 +153,8 @@ class Workflows:
         entry = self.memory.entries.get(key)
         if entry is None:
             return await self._revisit(key)
-        if entry.started and time.monotonic() - entry.looked_at > _LOOK:
+        patience = _LOOK_AFTER if entry.over else _LOOK
+        if entry.started and time.monotonic() - entry.looked_at > patience:
             await self.hands.look_up(entry)
         for _ in range(_MOST_ROUNDS):
             stale = time.monotonic() - entry.lock_read_at > _LOCK_STALE

@@ -58,5 +58,6 @@ def test_what_is_not_there_is_told(controller: Controller, where: str) -> None:
 
     assert missing.returncode == 2
     assert missing.stderr == (
-        f"kubernaut: {where}/nobody: there is no WorkflowExecution of this name; `kubernaut status` lists those there are.\n"
+        f"kubernaut: {where}/nobody: there is no WorkflowExecution of this name; "
+        "`kubernaut status` lists those there are.\n"
     )
