@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_controller.py IMAGE [--resident 10000] [--only WORD]
 
-IMAGE is the probe image by digest, in the nodes of the kubeconfig's cluster. The floor is `minimal_operator.py`. For the
-first figures PipelineRuns are held pending, so that nothing but controllers is measured.
+IMAGE is the probe image by digest, in the nodes of the kubeconfig's cluster. The floor is `minimal_operator.py`. For
+the first figures PipelineRuns are held pending, so that nothing but controllers is measured.
 """
 
 import argparse

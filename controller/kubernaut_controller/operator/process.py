@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 import kopf
 
@@ -20,6 +21,8 @@ __all__ = ["run"]
 logger = logging.getLogger("kubernaut.controller")
 
 _SWEEP = 600.0
+_IDENTITY: Any = "kubernaut-controller"
+"""kopf would make one of the user's name, and in an image the user has none."""
 
 
 async def run(settings: Settings) -> None:
@@ -40,6 +43,7 @@ async def run(settings: Settings) -> None:
                 registry=registry_of(workflows, remediations),
                 settings=kopf_options,
                 standalone=True,
+                identity=_IDENTITY,
                 clusterwide=not settings.watched,
                 namespaces=settings.watched,
             )
