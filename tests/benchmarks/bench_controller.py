@@ -22,10 +22,20 @@ from typing import Any
 import httpx
 import psutil
 
-E2E = Path(__file__).parents[1] / "e2e" / "controller"
-sys.path.insert(0, str(E2E))
+CLUSTER = Path(__file__).parents[1] / "cluster"
+sys.path.insert(0, str(CLUSTER))
 
-from world import Controller, api_client, controller_kubeconfig, install, kubectl, namespace, step, storage_at, workflow
+from world import (  # noqa: E402 – its folder is on the path only now
+    Controller,
+    api_client,
+    controller_kubeconfig,
+    install,
+    kubectl,
+    namespace,
+    step,
+    storage_at,
+    workflow,
+)
 
 WORKFLOWS = "/apis/kubernaut.io/v1alpha1/namespaces/{}/workflowexecutions"
 RUNS = "/apis/tekton.dev/v1/namespaces/{}/pipelineruns"
@@ -84,7 +94,9 @@ class Bench:
     @contextmanager
     def ours(self, where: str, *, held: bool = True, port: int = 0) -> Iterator[Controller]:
         program = (
-            (sys.executable, str(E2E / "held.py")) if held else (sys.executable, "-m", "kubernaut_controller.operator")
+            (sys.executable, str(CLUSTER / "held.py"))
+            if held
+            else (sys.executable, "-m", "kubernaut_controller.operator")
         )
         options = [f"--watch-namespace={where}", f"--data-storage-url={self.url}", f"--port={port}"]
         with Controller(options, self.folder / "ours.log", self.kubeconfig, program) as running:
@@ -218,9 +230,8 @@ def diamond(bench: Bench, api: httpx.Client, image: str, rounds: int = 3) -> Non
     print("\nA diamond of four steps, end to end\n  target: ≤ 1.05 × the same PipelineRun created by hand")
     floor = statistics.median(times["a PipelineRun by hand"])
     for name, found in times.items():
-        print(
-            f"  {name:38} {statistics.median(found):6.2f} s (best {min(found):.2f})   {statistics.median(found) / floor:5.2f} × the floor"
-        )
+        middle = statistics.median(found)
+        print(f"  {name:38} {middle:6.2f} s (best {min(found):.2f})   {middle / floor:5.2f} × the floor")
 
 
 def intermediate(bench: Bench, api: httpx.Client, count: int = 60) -> None:
@@ -299,7 +310,8 @@ def resident(bench: Bench, api: httpx.Client, count: int) -> None:
     runs = len(api.get(RUNS.format(where)).json()["items"])
     drop_many(api, where, count)
     print(
-        f"\n{count:,} finished WorkflowExecutions\n  target (10,000): ≤ 150 MB resident, resync ≤ 30 s, no PipelineRun made"
+        f"\n{count:,} finished WorkflowExecutions\n"
+        "  target (10,000): ≤ 150 MB resident, resync ≤ 30 s, no PipelineRun made"
     )
     print(f"  {'resident':38} {memory:6.1f} MiB (peak {peak:.1f})")
     print(f"  {'learnt of all after a restart':38} {ready:6.1f} s")

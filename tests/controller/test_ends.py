@@ -11,7 +11,7 @@ from kubernaut_controller.workflow import Step
 BACK_OFF = 'the step "action" failed to pull the image "". The pod errored with the message: "Back-off pulling image"'
 ERROR = {"code": 1, "reason": "Failed", "message": "no such deployment"}
 INTERRUPTED = {"code": 143, "reason": "Interrupted", "message": "interrupted before its end"}
-CANCELLED = {"status": "False", "reason": "TaskRunCancelled", "steps": ended(1, "TaskRunCancelled")}
+CANCELLED: dict[str, Any] = {"status": "False", "reason": "TaskRunCancelled", "steps": ended(1, "TaskRunCancelled")}
 BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 
 #  what it is, the TaskRun, what else is known, (state, teller, changed, a part of the message)

@@ -13,8 +13,7 @@ from kubernaut_sdk.records import ObjectRef
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
 MADE = read_workflow_execution(workflow(target=TARGET))
 ME = holder_of(MADE)
-REF = locked_target(MADE)
-assert REF is not None
+REF = ObjectRef(kind="Deployment", namespace="shop", name="checkout")
 
 
 def kept(lease: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +64,6 @@ def test_targets_have_locks_of_their_own() -> None:
     ]
 
     assert len({lock_name(other) for other in [REF, *others]}) == 5
-    assert lock_name(REF) == lock_name(ObjectRef(**TARGET))
+    assert locked_target(MADE) == REF
     assert locked_target(read_workflow_execution(workflow(target=TARGET, dryRun=True))) is None
     assert locked_target(read_workflow_execution(workflow())) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
 
 from world import PROBE, ROOT, Controller, controller_kubeconfig, install, kubectl, namespace, sh, storage_at
 

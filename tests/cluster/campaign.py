@@ -1,9 +1,9 @@
-"""The fault campaign: `make fault-campaign`. Each row one fault on the real API server, and whether the end was the same.
+"""The fault campaign: `make fault-campaign`. Each row one fault on the real API server; was the end the same?
 
-    python tests/e2e/controller/campaign.py IMAGE [--only WORD] [--restart PROGRAM]
+    python tests/cluster/campaign.py IMAGE [--only WORD] [--restart PROGRAM]
 
-IMAGE is the probe image by digest, in the cluster's nodes. PROGRAM NAME restarts a program of the cluster; without it the
-API server is not restarted.
+IMAGE is the probe image by digest, in the cluster's nodes. PROGRAM NAME restarts a program of the cluster; without it
+the API server is not restarted.
 """
 
 import argparse
@@ -89,7 +89,9 @@ class Campaign:
         }
 
 
-def rows(campaign: Campaign, restart: str | None) -> Iterator[tuple[str, Callable[[], str]]]:
+def rows(  # noqa: C901, PLR0915 – one fault after the other
+    campaign: Campaign, restart: str | None
+) -> Iterator[tuple[str, Callable[[], str]]]:
     """Fault → makes it happen; the name of the workflow that went through it."""
     with campaign.controller():
         undisturbed = campaign.outcome(campaign.create())
@@ -216,7 +218,7 @@ def thousand(campaign: Campaign, count: int = 1000) -> str:
                     item.get("status", {}).get("phase") == "Pending" and "pipelineRunRef" in item["status"]
                     for item in items
                 )
-                return good == count
+                return bool(good == count)
 
             until("a thousand right statuses", right, 240)
             seconds = time.monotonic() - start

@@ -101,10 +101,15 @@ class Proxy:
                 self._watches.add(task)
                 task.add_done_callback(self._watches.discard)
             async for part in answer.content.iter_any():
-                while watch and self.faults.stall:
-                    await asyncio.sleep(0.1)
+                await self.stalled(watch=watch)
                 await response.write(part)
             return response
+
+    async def stalled(self, *, watch: bool) -> None:
+        for _ in range(3000):
+            if not (watch and self.faults.stall):
+                return
+            await asyncio.sleep(0.1)
 
     def cut(self) -> None:
         """Breaks every watch off."""
