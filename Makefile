@@ -42,6 +42,23 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 bench: .venv/ready ## Print the benchmarks, each beside its floor
 	for name in imports render action engine; do $(bin)/python tests/benchmarks/bench_$$name.py; done
 
+.PHONY: bench-controller
+bench-controller: .venv/ready ## Print the controller's figures on a cluster (PROBE_IMAGE=… by digest, in its nodes)
+	$(bin)/python tests/benchmarks/bench_controller.py $(PROBE_IMAGE)
+
+.PHONY: fault-campaign
+fault-campaign: .venv/ready ## Kill the controller after every write, and more, on a cluster (PROBE_IMAGE=…, RESTART=program)
+	$(bin)/python tests/cluster/campaign.py $(PROBE_IMAGE) $(if $(RESTART),--restart $(RESTART))
+
+TEKTON_VERSION ?= v1.6.0
+.PHONY: kind
+kind: ## Bring up a cluster by kind, with Tekton, for whoever reaches their registries (TEKTON_VERSION=…)
+	kind create cluster --name kubernaut
+	kubectl apply -f https://github.com/tektoncd/pipeline/releases/download/$(TEKTON_VERSION)/release.yaml
+	kubectl patch configmap feature-flags --namespace=tekton-pipelines --type=merge -p '{"data": {"set-security-context": "true"}}'
+	kubectl wait deployment --all --namespace=tekton-pipelines --for=condition=Available --timeout=300s
+	kubectl apply --server-side -k controller/deploy
+
 .PHONY: crds
 crds: .venv/ready ## Write the custom resources from their models
 	$(bin)/python -m kubernaut_controller.crd controller/deploy/crds
