@@ -14,8 +14,10 @@ SESSION: dict[str, Any] = {}
 
 
 async def post(path: str, document: dict[str, Any]) -> None:
-    async with SESSION["session"].post(f"{SESSION['server']}{path}", json=document) as response:
-        response.raise_for_status()
+    for _ in range(10):  # a webhook that is busy answers 500, and kopf does not call a handler of events again
+        async with SESSION["session"].post(f"{SESSION['server']}{path}", json=document) as response:
+            if response.status < 500:
+                return
 
 
 @kopf.on.startup()
