@@ -50,38 +50,26 @@ bench-images: .venv/ready ## Print what the action images add (BASE_IMAGE=… TO
 conform: .venv/ready ## Put every action of the images to the conformance kit (IMAGE_PREFIX=…)
 	for part in kubectl argocd aws-cli; do (cd actions/$$part && ../../$(bin)/kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
 
-.PHONY: docs
-docs: .venv/ready ## Write docs/actions from the actions' own definitions
-	$(bin)/kubernaut docs docs/actions
+.PHONY: bench-controller
+bench-controller: .venv/ready ## Print the controller's figures on a cluster (PROBE_IMAGE=… by digest, in its nodes)
+	$(bin)/python tests/benchmarks/bench_controller.py $(PROBE_IMAGE)
 
-IMAGE_PYTHON ?= 3.13
-IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
-STORAGE_IMAGE ?= ghcr.io/kubernaut/data-storage:dev
-.PHONY: wheels
-wheels: .venv/ready ## Fill build/wheels with what the action images install (IMAGE_PYTHON=3.13)
-	rm -rf build/wheels && mkdir -p build/wheels
-	for part in sdk kubectl argocd aws; do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/wheels; done
-	$(uv) export --quiet --locked --no-dev --no-emit-workspace --package kubernaut-kubectl --package kubernaut-argocd \
-	  --package kubernaut-aws --output-file build/requirements.txt
-	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
-	  --requirement build/requirements.txt --dest build/wheels
+.PHONY: fault-campaign
+fault-campaign: .venv/ready ## Kill the controller after every write, and more, on a cluster (PROBE_IMAGE=…, RESTART=program)
+	$(bin)/python tests/cluster/campaign.py $(PROBE_IMAGE) $(if $(RESTART),--restart $(RESTART))
 
-.PHONY: storage-wheels
-storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Storage image installs (IMAGE_PYTHON=3.13)
-	rm -rf build/storage-wheels && mkdir -p build/storage-wheels
-	for part in sdk controller datastorage effectiveness cli; do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/storage-wheels; done
-	$(uv) export --quiet --locked --no-dev --no-emit-workspace --package kubernaut-cli --output-file build/storage-requirements.txt
-	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
-	  --requirement build/storage-requirements.txt --dest build/storage-wheels
+TEKTON_VERSION ?= v1.6.0
+.PHONY: kind
+kind: ## Bring up a cluster by kind, with Tekton, for whoever reaches their registries (TEKTON_VERSION=…)
+	kind create cluster --name kubernaut
+	kubectl apply -f https://github.com/tektoncd/pipeline/releases/download/$(TEKTON_VERSION)/release.yaml
+	kubectl patch configmap feature-flags --namespace=tekton-pipelines --type=merge -p '{"data": {"set-security-context": "true"}}'
+	kubectl wait deployment --all --namespace=tekton-pipelines --for=condition=Available --timeout=300s
+	kubectl apply --server-side -k controller/deploy
 
-.PHONY: image-data-storage
-image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)
-	docker build --quiet --file datastorage/Dockerfile --tag $(STORAGE_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
-	  --build-arg REVISION=$$(git rev-parse HEAD) .
-
-.PHONY: openapi
-openapi: .venv/ready ## Write datastorage/openapi.json from the service
-	$(bin)/python -m kubernaut_datastorage.openapi > datastorage/openapi.json
+.PHONY: crds
+crds: .venv/ready ## Write the custom resources from their models
+	$(bin)/python -m kubernaut_controller.crd controller/deploy/crds
 
 .PHONY: bench-storage
 bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (SECONDS=30, RECORDS=500000)
@@ -91,6 +79,49 @@ bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (
 .PHONY: crash-campaign
 crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under load, ROUNDS=200 times, and count what is lost
 	$(bin)/python tests/datastorage/crash.py $(or $(ROUNDS),200)
+
+.PHONY: openapi
+openapi: .venv/ready ## Write datastorage/openapi.json from the service
+	$(bin)/python -m kubernaut_datastorage.openapi > datastorage/openapi.json
+
+.PHONY: docs
+docs: .venv/ready ## Write docs/actions from the actions' own definitions
+	$(bin)/kubernaut docs docs/actions
+
+IMAGE_PYTHON ?= 3.13
+IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
+STORAGE_IMAGE ?= ghcr.io/kubernaut/data-storage:dev
+CONTROLLER_IMAGE ?= ghcr.io/kubernaut/controller:dev
+# $(call fill,FOLDER,our parts,what of the lock): wheels for images, ours and those they need
+define fill
+	rm -rf build/$(1) && mkdir -p build/$(1)
+	for part in $(2); do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/$(1); done
+	$(uv) export --quiet --locked --no-dev --no-emit-workspace $(3) --output-file build/$(1).txt
+	$(bin)/pip --quiet --disable-pip-version-check download --require-hashes --no-deps --only-binary=:all: --python-version $(IMAGE_PYTHON) \
+	  --requirement build/$(1).txt --dest build/$(1)
+endef
+
+.PHONY: wheels
+wheels: .venv/ready ## Fill build/wheels with what the action images install (IMAGE_PYTHON=3.13)
+	$(call fill,wheels,sdk kubectl argocd aws,--package kubernaut-kubectl --package kubernaut-argocd --package kubernaut-aws)
+
+.PHONY: storage-wheels
+storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Storage image installs (IMAGE_PYTHON=3.13)
+	$(call fill,storage-wheels,sdk controller datastorage effectiveness cli,--package kubernaut-cli)
+
+.PHONY: controller-wheels
+controller-wheels: .venv/ready ## Fill build/controller-wheels with what the controller's image installs (IMAGE_PYTHON=3.13)
+	$(call fill,controller-wheels,sdk controller,--package kubernaut-controller --extra operator)
+
+.PHONY: image-data-storage
+image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)
+	docker build --quiet --file datastorage/Dockerfile --tag $(STORAGE_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
+
+.PHONY: image-controller
+image-controller: ## Build the controller's image (BASE_IMAGE=… by digest)
+	docker build --quiet --file controller/Dockerfile --tag $(CONTROLLER_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
 
 .PHONY: image-%
 image-%: .venv/ready ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)

@@ -9,6 +9,7 @@ __all__ = ["program"]
 _COMMANDS = {
     "actions": ("describing", "actions", "What actions there are: list them, show one."),
     "build": ("building", "build", "Build an action image, and stamp it with its spec."),
+    "cancel": ("submitting", "cancel", "Cancel a workflow of a cluster."),
     "conform": ("conforming", "conform", "Does an action image keep the contract?"),
     "docs": ("describing", "docs", "Write a page of Markdown for each action."),
     "effectiveness": ("judging", "effectiveness", "Did it help? Rates with their uncertainty, a line an action."),
@@ -19,6 +20,8 @@ _COMMANDS = {
     "render": ("workflows", "render", "Print the PipelineRun of a workflow."),
     "run": ("running", "run", "Run a workflow on this machine."),
     "serve": ("serving", "serve", "Run the Data Storage Service."),
+    "status": ("submitting", "status", "How the workflows of a cluster stand."),
+    "submit": ("submitting", "submit", "Run a workflow in a cluster."),
     "test": ("testing", "test", "Run an action project's tests and conformance checks."),
     "validate": ("workflows", "validate", "Check a workflow."),
 }

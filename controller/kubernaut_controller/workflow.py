@@ -4,20 +4,28 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
 from kubernaut_controller.documents import load_yaml
 from kubernaut_controller.duration import Duration
-from kubernaut_controller.faults import Fault, InvalidWorkflow
-from kubernaut_sdk.portable import shorten
+from kubernaut_controller.shape import Shape, read_as
 from kubernaut_sdk.records import ObjectRef, Signal
 
-__all__ = ["InputFrom", "Metadata", "Spec", "Step", "WorkflowExecution", "parse_workflow"]
+__all__ = [
+    "InputFrom",
+    "Metadata",
+    "Spec",
+    "Step",
+    "WorkflowExecution",
+    "parse_workflow",
+    "read_workflow_execution",
+]
 
 API_VERSION = "kubernaut.io/v1alpha1"
 DEFAULT_STEP_TIMEOUT = timedelta(minutes=5)
 DEFAULT_TIMEOUT = timedelta(hours=1)
+DEFAULT_STARTING_DEADLINE = timedelta(hours=1)
+DAY = 86_400
 
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -26,21 +34,16 @@ StepName = Annotated[str, Field(pattern=_LABEL, max_length=63)]
 ObjectName = Annotated[str, Field(pattern=_SUBDOMAIN, max_length=253)]
 Namespace = Annotated[str, Field(pattern=_LABEL, max_length=63)]
 Image = Annotated[str, Field(min_length=1, max_length=1024)]
+Inputs = Annotated[dict[str, Any], Field(description="What the action is given: JSON, at most 32 KiB.")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=AliasGenerator(alias=to_camel), validate_by_name=False
-    )
-
-
-class RemediationRef(_Model):
+class RemediationRef(Shape):
     """The RemediationRequest, in the same namespace, that a workflow belongs to."""
 
     name: ObjectName
 
 
-class InputFrom(_Model):
+class InputFrom(Shape):
     """An input taken from an earlier step's output, or from the workflow."""
 
     input: Annotated[str, Field(min_length=1, max_length=253, description="The input that gets the value.")]
@@ -53,46 +56,82 @@ class InputFrom(_Model):
     ] = ""
 
 
-class Resources(_Model):
+class Resources(Shape):
     """A container's compute resources, as in a pod."""
 
-    requests: dict[str, str | int | float] | None = None
-    limits: dict[str, str | int | float] | None = None
+    requests: Annotated[
+        dict[str, str | int | float] | None, Field(description="What the scheduler keeps free, such as memory: 64Mi.")
+    ] = None
+    limits: Annotated[
+        dict[str, str | int | float] | None, Field(description="What it may use at most, such as memory: 512Mi.")
+    ] = None
 
 
-class Step(_Model):
+class Step(Shape):
     """One action within a workflow."""
 
-    name: StepName
-    action_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9]*(_[a-z0-9]+)+$", max_length=253)]
-    image: Annotated[Image, Field(description="The action image, by digest.")]
-    inputs: dict[str, Any] = {}
-    inputs_from: tuple[InputFrom, ...] = ()
-    run_after: tuple[StepName, ...] = ()
+    name: Annotated[StepName, Field(description="Its name, unique among the steps and those of finally.")]
+    action_type: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9]*(_[a-z0-9]+)+$",
+            max_length=253,
+            description="What it does: domain/verb_noun, such as kubernetes/scale_deployment.",
+        ),
+    ]
+    image: Annotated[Image, Field(description="The action image, by digest: repository@sha256:<64 hex digits>.")]
+    inputs: Inputs = Field(default_factory=dict)
+    inputs_from: Annotated[
+        tuple[InputFrom, ...],
+        Field(max_length=64, description="Inputs taken from an earlier step's output, or from the workflow."),
+    ] = ()
+    run_after: Annotated[
+        tuple[StepName, ...], Field(max_length=256, description="The steps that must have ended before it starts.")
+    ] = ()
     timeout: Annotated[Duration | None, Field(description="The action's own time, all attempts together.")] = None
     retries: Annotated[int, Field(ge=0, le=100, description="How often a transient failure is tried again.")] = 0
-    on_failure: Literal["stop", "continue"] = "stop"
-    service_account_name: ObjectName | None = None
-    secret_name: ObjectName | None = None
-    resources: Resources | None = None
+    on_failure: Annotated[
+        Literal["stop", "continue"],
+        Field(description="Whether its failure stops what has not started (stop, the default), or not."),
+    ] = "stop"
+    service_account_name: Annotated[
+        ObjectName | None, Field(description="The ServiceAccount whose rights it has; default without.")
+    ] = None
+    secret_name: Annotated[ObjectName | None, Field(description="A Secret that it gets as files.")] = None
+    resources: Annotated[Resources | None, Field(description="Its container's compute resources.")] = None
 
 
-class Spec(_Model):
+class Spec(Shape):
     """What is to be done."""
 
-    remediation_request_ref: RemediationRef | None = None
-    target: ObjectRef | None = None
+    remediation_request_ref: Annotated[
+        RemediationRef | None, Field(description="The RemediationRequest that it was made for.")
+    ] = None
+    target: Annotated[
+        ObjectRef | None, Field(description="What is acted on; at most one workflow acts on a target at a time.")
+    ] = None
     signal: Annotated[Signal | None, Field(description="The alert that asked for it.")] = None
-    requester: Annotated[str | None, Field(max_length=1024)] = None
-    approver: Annotated[str | None, Field(max_length=1024)] = None
-    confidence: Annotated[float | None, Field(ge=0, le=1)] = None
-    dry_run: bool = False
-    cancel: bool = False
+    requester: Annotated[str | None, Field(max_length=1024, description="Who asked for it.")] = None
+    approver: Annotated[str | None, Field(max_length=1024, description="Who approved it.")] = None
+    confidence: Annotated[float | None, Field(ge=0, le=1, description="How sure whoever chose it was.")] = None
+    dry_run: Annotated[bool, Field(description="Plan every step; change nothing.")] = False
+    cancel: Annotated[
+        bool, Field(description="Stop: running steps are told to, finally still runs. The one field that may change.")
+    ] = False
     timeout: Annotated[Duration, Field(description="For all steps together; those of finally have their own time.")] = (
         DEFAULT_TIMEOUT
     )
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=5000)]
-    finally_: Annotated[tuple[Step, ...], Field(alias="finally", max_length=100)] = ()
+    starting_deadline: Annotated[
+        Duration, Field(description="How long it may wait to start, in a cluster; past it, it ends Expired.")
+    ] = DEFAULT_STARTING_DEADLINE
+    ttl_seconds_after_finished: Annotated[
+        int, Field(ge=0, le=365 * DAY, description="When a finished one is deleted, once its records are stored.")
+    ] = DAY
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=5000, description="What is done, as a graph.")]
+    finally_: Annotated[
+        tuple[Step, ...],
+        Field(alias="finally", max_length=100, description="Steps that run at the end, whatever happened."),
+    ] = ()
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
@@ -100,7 +139,7 @@ class Spec(_Model):
         return self.steps + self.finally_
 
 
-class Metadata(_Model):
+class Metadata(Shape):
     """An object's metadata; what else the API server puts there is passed over."""
 
     model_config = ConfigDict(extra="ignore")
@@ -109,11 +148,11 @@ class Metadata(_Model):
     namespace: Namespace | None = None
     uid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     creation_timestamp: datetime | None = None
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
 
 
-class WorkflowExecution(_Model):
+class WorkflowExecution(Shape):
     """One run of one workflow. Its spec is immutable once made, but for `cancel`."""
 
     api_version: Literal["kubernaut.io/v1alpha1"]
@@ -140,57 +179,13 @@ def parse_workflow(text: str, where: str = "the workflow") -> WorkflowExecution:
     Raises:
         InvalidWorkflow: with every fault of the shape.
     """
-    document = load_yaml(text, where)
-    try:
-        return WorkflowExecution.model_validate(document)
-    except ValidationError as error:
-        faults = [_fault(item) for item in error.errors(include_url=False) if not _is_echo(item)]
-        raise InvalidWorkflow(faults) from None
+    return read_workflow_execution(load_yaml(text, where))
 
 
-def _is_echo(item: Any) -> bool:
-    """Whether pydantic calls a list too short only because its items have faults of their own."""
-    return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
+def read_workflow_execution(document: dict[str, Any]) -> WorkflowExecution:
+    """A WorkflowExecution from JSON values, such as the API server gives them.
 
-
-def _fault(item: Any) -> Fault:
-    location = [part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part == "ObjectRef"))]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    value = shorten(repr(item["input"]))
-    match item["type"]:
-        case "missing":
-            message = "missing; it is required"
-        case "extra_forbidden":
-            message = f"unknown field; there is {_fields_beside(location)}"
-        case "string_pattern_mismatch":
-            message = f"{value} does not match {item['ctx']['pattern']}"
-        case "string_too_long":
-            message = f"{value} is too long; at most {item['ctx']['max_length']} characters"
-        case "too_short":
-            message = "is empty; a workflow needs at least one step"
-        case "value_error":
-            message = str(item["ctx"]["error"])
-        case _:
-            message = f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"
-    return Fault(path or "the document", message)
-
-
-def _fields_beside(location: list[Any]) -> str:
-    """The names of the fields that the model at this place has."""
-    model: type[BaseModel] = WorkflowExecution
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        field = next((field for field in model.model_fields.values() if field.alias == part), None)
-        annotation = field.annotation if field else None
-        inner = _models_in(annotation)
-        if not inner:
-            break
-        model = inner[0]
-    return ", ".join(sorted(field.alias or name for name, field in model.model_fields.items()))
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for option in getattr(annotation, "__args__", ()) for model in _models_in(option)]
+    Raises:
+        InvalidWorkflow: with every fault of the shape.
+    """
+    return read_as(WorkflowExecution, document)

@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+from kubernaut_cli.catalogue import find_action
 from kubernaut_cli.workflowfile import read_workflow
 from kubernaut_controller import dump_yaml
 from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.pipelinerun import render as pipeline_run_of
+from kubernaut_controller.rbac import rbac_of
 
 __all__ = ["render", "validate"]
 
@@ -51,6 +53,7 @@ def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool) ->
 @click.option("-o", "output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace, by cluster resolver.")
 @click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
+@click.option("--rbac", is_flag=True, help="Print instead the Roles that its actions declare, for its ServiceAccounts.")
 def render(
     file: str,
     repositories: tuple[str, ...],
@@ -58,6 +61,7 @@ def render(
     output: str,
     cluster_resolver: str | None,
     bundle: str | None,
+    rbac: bool,
 ) -> None:
     """Print the PipelineRun of the workflow in FILE; `kubernaut render FILE | kubectl create -f -` runs it."""
     if cluster_resolver and bundle:
@@ -65,6 +69,12 @@ def render(
     if bundle and "@sha256:" not in bundle:
         raise click.UsageError(f"--bundle {bundle}: name it by digest, such as registry/kubernaut-action@sha256:…")
     workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions)
+    if rbac:
+        documents = rbac_of(workflow, find_action)
+        click.echo(
+            "---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False
+        )
+        return
     document = pipeline_run_of(workflow, task_ref=_task_ref(cluster_resolver, bundle))
     text = dump_yaml(document) if output == "yaml" else json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     click.echo(text, nl=False)

@@ -8,9 +8,19 @@ from kubernaut_sdk.records import State, rfc3339
 
 __all__ = ["Phase", "Report", "Row"]
 
-Phase = Literal["Running", "Succeeded", "Failed", "Cancelled", "TimedOut"]
+Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled", "TimedOut", "Refused", "Expired"]
+"""As of a WorkflowExecution; a run on this machine is never pending, refused or expired."""
 
-EXIT_CODES: dict[Phase, int] = {"Running": 1, "Succeeded": 0, "Failed": 1, "Cancelled": 130, "TimedOut": 124}
+EXIT_CODES: dict[Phase, int] = {
+    "Pending": 1,
+    "Running": 1,
+    "Succeeded": 0,
+    "Failed": 1,
+    "Cancelled": 130,
+    "TimedOut": 124,
+    "Refused": 2,
+    "Expired": 124,
+}
 
 
 @dataclass
@@ -84,7 +94,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 for success, 1 for failure, 124 when its time was over, 130 when it was cancelled."""
+        """0 for success, 1 for failure, 2 refused, 124 when its time was over, 130 when it was cancelled."""
         return EXIT_CODES[self.phase]
 
     def row(self, name: str) -> Row:

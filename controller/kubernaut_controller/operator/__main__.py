@@ -1,0 +1,127 @@
+"""`kubernaut-controller`: carries out the WorkflowExecutions of a cluster."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from kubernaut_controller.operator.process import run
+from kubernaut_controller.operator.settings import Settings
+from kubernaut_controller.pipelinerun import TASK
+from kubernaut_controller.reconciling.policy import Policy
+from kubernaut_sdk import Action, InvalidInputs
+from kubernaut_sdk.catalog import find
+from kubernaut_sdk.durations import parse_duration
+from kubernaut_sdk.times import rfc3339, utcnow
+
+__all__ = ["main"]
+
+
+def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
+    if value in {"0", "0s"}:
+        return timedelta(0)
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+class _Lines(logging.Formatter):
+    """JSON lines, as the actions write them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {"time": rfc3339(utcnow()), "level": record.levelname.lower(), "message": record.getMessage()}
+        if record.exc_info:
+            entry["trace"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+@click.command(context_settings={"auto_envvar_prefix": "KUBERNAUT", "help_option_names": ["-h", "--help"]})
+@click.option(
+    "--namespace", default="kubernaut-system", show_default=True, help="The controller's own: locks are in it."
+)
+@click.option("--watch-namespace", multiple=True, help="Serve this namespace; may be repeated. All, by default.")
+@click.option(
+    "--allow-repository", multiple=True, metavar="PREFIX", help="Where images may come from; any, by default."
+)
+@click.option(
+    "--cooldown", callback=_duration, default="5m", show_default=True, help="Rest of a target after a workflow."
+)
+@click.option("--data-storage-url", help="Where records go; none are told without it.")
+@click.option("--data-storage-token-file", type=click.Path(path_type=Path), help="Its bearer token.")
+@click.option(
+    "--records-deadline",
+    callback=_duration,
+    default="24h",
+    show_default=True,
+    help="How long a finished workflow is held for records that cannot be stored.",
+)
+@click.option("--read-logs", is_flag=True, help="Read pods' logs for records that could not be sent (needs pods/log).")
+@click.option("--task-namespace", help="Take the Task from this namespace, by cluster resolver.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where health and metrics are served.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="0: nowhere.")
+@click.version_option(package_name="kubernaut-controller", message="%(prog)s %(version)s")
+def main(  # noqa: PLR0913, PLR0917 – one an option
+    namespace: str,
+    watch_namespace: tuple[str, ...],
+    allow_repository: tuple[str, ...],
+    cooldown: timedelta,
+    data_storage_url: str | None,
+    data_storage_token_file: Path | None,
+    records_deadline: timedelta,
+    read_logs: bool,
+    task_namespace: str | None,
+    host: str,
+    port: int,
+) -> None:
+    """Carry out WorkflowExecutions as Tekton PipelineRuns. Each option may be set as KUBERNAUT_OPTION instead."""
+    _log()
+    policy = Policy(
+        repositories=allow_repository,
+        task_ref=_task_ref(task_namespace),
+        find=_find,
+        cooldown=cooldown,
+        records=data_storage_url is not None,
+        records_deadline=records_deadline,
+        read_logs=read_logs,
+    )
+    settings = Settings(
+        policy=policy,
+        namespace=namespace,
+        watched=watch_namespace,
+        data_storage_url=data_storage_url,
+        data_storage_token_file=data_storage_token_file,
+        host=host,
+        port=port,
+    )
+    asyncio.run(run(settings))
+
+
+def _task_ref(namespace: str | None) -> dict[str, object]:
+    if namespace is None:
+        return dict(TASK)
+    params = {"kind": "task", "name": TASK["name"], "namespace": namespace}
+    return {"resolver": "cluster", "params": [{"name": name, "value": value} for name, value in params.items()]}
+
+
+def _find(action_type: str) -> Action | None:
+    """The action of a type, where its package is installed beside the controller: then its inputs are checked."""
+    try:
+        return find(action_type)
+    except InvalidInputs:
+        return None
+
+
+def _log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=os.environ.get("KUBERNAUT_LOG_LEVEL", "INFO"), handlers=[handler], force=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The API server, as far as the controller writes and looks up; watching is kopf's."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+import aiohttp
+import kopf
+
+from kubernaut_controller.operator.metrics import API_REQUESTS
+
+__all__ = ["Api", "ApiError", "Kind"]
+
+Json = dict[str, Any]
+
+_PATIENCE = aiohttp.ClientTimeout(total=30)
+_MOST_RETRIES = 5
+_LONGEST_PAUSE = 30.0
+_CHUNK = 500
+
+
+class ApiError(Exception):
+    """The API server's refusal, or its silence.
+
+    Attributes:
+        code: The HTTP status; 0 where there was no answer.
+        reason: The Status object's, such as AlreadyExists.
+        message: The Status object's.
+    """
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(f"{code} {reason}: {message}")
+        self.code, self.reason, self.message = code, reason, message
+
+
+Kind = Literal["workflowexecutions", "remediationrequests", "pipelineruns", "taskruns", "pods", "events", "leases"]
+_GROUPS: dict[Kind, str] = {
+    "workflowexecutions": "apis/kubernaut.io/v1alpha1",
+    "remediationrequests": "apis/kubernaut.io/v1alpha1",
+    "pipelineruns": "apis/tekton.dev/v1",
+    "taskruns": "apis/tekton.dev/v1",
+    "pods": "api/v1",
+    "events": "api/v1",
+    "leases": "apis/coordination.k8s.io/v1",
+}
+
+
+class Api:
+    """One API server.
+
+    Args:
+        login: Gives the credentials that are valid now.
+    """
+
+    def __init__(self, login: Callable[[], kopf.ConnectionInfo]) -> None:
+        self._login = login
+        self._session: aiohttp.ClientSession | None = None
+        self._server = ""
+
+    async def create(self, kind: Kind, namespace: str, document: Json) -> Json:
+        """Creates an object and returns it as it was stored."""
+        return dict(await self._call("POST", kind, _path(kind, namespace), document))
+
+    async def replace(self, kind: Kind, namespace: str, document: Json, *, status: bool = False) -> Json:
+        """Replaces an object, or its status, at the resourceVersion that it names."""
+        path = _path(kind, namespace, document["metadata"]["name"], "status" if status else None)
+        return dict(await self._call("PUT", kind, path, document))
+
+    async def patch(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """Merges a patch (RFC 7396) into an object."""
+        return dict(await self._call("PATCH", kind, _path(kind, namespace, name), patch))
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """An object, or None where there is none."""
+        try:
+            return dict(await self._call("GET", kind, _path(kind, namespace, name)))
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None) -> None:
+        """Deletes the object of this uid (and version); it may be gone already, or be another."""
+        only = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        options = {"preconditions": only, "propagationPolicy": "Background"}
+        try:
+            await self._call("DELETE", kind, _path(kind, namespace, name), options)
+        except ApiError as error:
+            if error.code not in {404, 409}:
+                raise
+
+    async def items(self, kind: Kind, namespace: str | None, selector: str | None = None) -> AsyncIterator[Json]:
+        """The objects of a kind, fetched in chunks."""
+        query = {"limit": str(_CHUNK)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            answer = await self._call("GET", kind, _path(kind, namespace), query=query)
+            for item in answer.get("items") or ():
+                yield item
+            following = (answer.get("metadata") or {}).get("continue")
+            del answer
+            if not following:
+                return
+            query["continue"] = following
+
+    async def log(self, namespace: str, pod: str, container: str) -> str:
+        """What a pod's container has written; at most 4 MiB of it, from the end."""
+        query = {"container": container, "tailLines": "2000", "limitBytes": str(4 * 1024 * 1024)}
+        return str(await self._call("GET", "pods", _path("pods", namespace, pod, "log"), query=query, text=True))
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _call(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        body: Json | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        text: bool = False,
+    ) -> Any:
+        """One request; again after 429, and once more with new credentials after 401.
+
+        Raises:
+            ApiError: for every other answer that is none, and where there is no answer.
+        """
+        told_401 = False
+        for attempt in range(_MOST_RETRIES + 1):
+            code, answer, retry_after = await self._exchange(method, path, body, query)
+            API_REQUESTS.labels(method, kind, str(code)).inc()
+            if 200 <= code < 300:
+                return answer.decode("utf-8", "replace") if text else json.loads(answer)
+            if code == 401 and not told_401:
+                told_401 = True
+                await self.close()
+            elif code == 429 and attempt < _MOST_RETRIES:
+                await asyncio.sleep(min(retry_after, _LONGEST_PAUSE))
+            else:
+                raise _refusal(code, answer)
+        raise _refusal(429, b"")
+
+    async def _exchange(
+        self, method: str, path: str, body: Json | None, query: Mapping[str, str] | None
+    ) -> tuple[int, bytes, float]:
+        session = self._connected()
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"content-type": kind}
+        try:
+            async with session.request(
+                method, f"{self._server}/{path}", params=query, data=data, headers=headers
+            ) as response:
+                return response.status, await response.read(), _seconds(response.headers.get("retry-after"))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, "NoAnswer", f"{method} {path}: {error or type(error).__name__}") from None
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            found = self._login()
+            self._server = found.server.rstrip("/")
+            connector = aiohttp.TCPConnector(limit=64, ssl=found.as_ssl_context())
+            headers = {"user-agent": "kubernaut-controller", **found.as_http_headers()}
+            self._session = aiohttp.ClientSession(connector=connector, timeout=_PATIENCE, headers=headers)
+        return self._session
+
+
+def _path(kind: Kind, namespace: str | None, name: str | None = None, part: str | None = None) -> str:
+    parts = [_GROUPS[kind], *(["namespaces", namespace] if namespace else []), kind, name, part]
+    return "/".join(quote(part, safe="/") for part in parts if part)
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 1.0
+
+
+def _refusal(code: int, answer: bytes) -> ApiError:
+    try:
+        status = json.loads(answer)
+        return ApiError(code, status.get("reason") or "", status.get("message") or "")
+    except (ValueError, AttributeError):
+        return ApiError(code, "", answer[:500].decode("utf-8", "replace"))

@@ -1,0 +1,123 @@
+"""One decision at a time for each object: woken by news, by the clock, or by an answer that was waited for.
+
+News that comes while an object is being decided about has it decided about once more; what fails is tried again, later
+each time.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from kubernaut_controller.operator.api import ApiError
+from kubernaut_controller.operator.metrics import RECONCILE_ERRORS, RECONCILE_SECONDS
+from kubernaut_sdk.times import utcnow
+
+__all__ = ["Loop"]
+
+logger = logging.getLogger("kubernaut.controller")
+
+Key = tuple[str, str]
+
+_LONGEST_PAUSE = 30.0
+_FARTHEST = 86_400.0
+_TOGETHER = 64
+
+
+class Loop:
+    """Decides about objects by key.
+
+    Args:
+        kind: For metrics and logs.
+        work: Decides and acts once; answers when it should be done again should nothing happen before.
+    """
+
+    def __init__(self, kind: str, work: Callable[[Key], Awaitable[datetime | None]]) -> None:
+        self.kind, self._work = kind, work
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._dirty: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._room = asyncio.Semaphore(_TOGETHER)
+
+    def wake(self, key: Key) -> None:
+        """Has an object decided about, as soon as can be."""
+        if key in self._running:
+            self._dirty.add(key)
+            return
+        self._forget_timer(key)
+        task = asyncio.get_running_loop().create_task(self._carry_on(key))
+        self._running[key] = task
+
+    def wake_soon(self, key: Key, seconds: float) -> None:
+        """Has it decided about after a little while, with what else there is news of by then."""
+        timer, loop = self._timers.get(key), asyncio.get_running_loop()
+        if key in self._running:
+            self._dirty.add(key)
+        elif timer is None or timer.when() > loop.time() + seconds:
+            self._forget_timer(key)
+            self._timers[key] = loop.call_later(seconds, self._ring, key)
+
+    def wake_at(self, key: Key, when: datetime) -> None:
+        """Has it decided about at a time, should nothing wake it before."""
+        seconds = max(0.0, min(_FARTHEST, (when - utcnow()).total_seconds()))
+        self._forget_timer(key)
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._ring, key)
+
+    def forget(self, key: Key) -> None:
+        """There is nothing more to decide about it."""
+        self._forget_timer(key)
+        self._failures.pop(key, None)
+
+    async def close(self) -> None:
+        """Lets what runs come to its end, and starts nothing more."""
+        for key in list(self._timers):
+            self._forget_timer(key)
+        self._dirty.clear()
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=5)
+
+    async def _carry_on(self, key: Key) -> None:
+        try:
+            async with self._room:
+                again = await self._once(key)
+        finally:
+            del self._running[key]
+        if key in self._dirty:
+            self._dirty.discard(key)
+            self.wake(key)
+        elif again is not None:
+            self.wake_at(key, again)
+
+    async def _once(self, key: Key) -> datetime | None:
+        start = time.perf_counter()
+        try:
+            again = await self._work(key)
+            self._failures.pop(key, None)
+        except Exception as error:
+            RECONCILE_ERRORS.labels(self.kind).inc()
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            pause = min(_LONGEST_PAUSE, 0.1 * 2**failures)
+            if isinstance(error, ApiError):
+                level = logging.INFO if error.code == 409 else logging.WARNING
+                logger.log(level, "%s %s/%s: %s; again in %.1f s", self.kind, *key, error, pause)
+            else:
+                logger.exception("%s %s/%s: again in %.1f s", self.kind, *key, pause)
+            return _in(pause)
+        finally:
+            RECONCILE_SECONDS.labels(self.kind).observe(time.perf_counter() - start)
+        return again
+
+    def _ring(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.wake(key)
+
+    def _forget_timer(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+
+def _in(seconds: float) -> datetime:
+    return utcnow() + timedelta(seconds=seconds)

@@ -1,0 +1,70 @@
+"""The controller's process from start to end: connect, learn what there is, watch, until SIGTERM."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import kopf
+
+from kubernaut_controller.operator.api import Api
+from kubernaut_controller.operator.connection import connect
+from kubernaut_controller.operator.remediations import Remediations
+from kubernaut_controller.operator.server import served
+from kubernaut_controller.operator.settings import Settings
+from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator.watching import kopf_settings, registry_of
+from kubernaut_controller.operator.workflows import Workflows
+
+__all__ = ["run"]
+
+logger = logging.getLogger("kubernaut.controller")
+
+_SWEEP = 600.0
+_IDENTITY: Any = "kubernaut-controller"
+"""kopf would make one of the user's name, and in an image the user has none."""
+
+
+async def run(settings: Settings) -> None:
+    """Runs until it is told to stop."""
+    kopf_options = kopf_settings(whole_cluster=not settings.watched)
+    api = Api(lambda: connect(kopf_options))
+    records = None
+    if settings.data_storage_url:
+        records = Records(settings.data_storage_url, settings.data_storage_token_file)
+    remediations = Remediations(api)
+    workflows = Workflows(api, records, settings, remediations.changed)
+    asides = [asyncio.create_task(_sweep(workflows))]
+    if records is not None:
+        asides.append(asyncio.create_task(records.run()))
+    try:
+        async with served(settings.host, settings.port, lambda: workflows.primed):
+            await kopf.operator(
+                registry=registry_of(workflows, remediations),
+                settings=kopf_options,
+                standalone=True,
+                identity=_IDENTITY,
+                clusterwide=not settings.watched,
+                namespaces=settings.watched,
+            )
+    finally:
+        await workflows.loop.close()
+        await remediations.loop.close()
+        await workflows.hands.close()
+        for task in asides:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if records is not None:
+            await records.close()
+        await api.close()
+
+
+async def _sweep(workflows: Workflows) -> None:
+    """Takes away locks of targets that have rested and that nobody wants, now and then."""
+    while True:
+        try:
+            await workflows.hands.target.sweep()
+        except Exception:
+            logger.exception("locks were not swept; in %.0f s again", _SWEEP)
+        await asyncio.sleep(_SWEEP)

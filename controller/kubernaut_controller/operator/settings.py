@@ -1,0 +1,31 @@
+"""How the controller is installed: what its command line and environment say."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kubernaut_controller.reconciling.policy import Policy
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the process is told.
+
+    Attributes:
+        policy: What decisions depend on.
+        namespace: The controller's own, where locks are.
+        watched: The namespaces to serve; all, where there are none.
+        data_storage_url: Where records go, or None.
+        data_storage_token_file: Its bearer token.
+        host: Where health and metrics are served.
+        port: The same; 0 serves them nowhere.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    namespace: str = "kubernaut-system"
+    watched: tuple[str, ...] = ()
+    data_storage_url: str | None = None
+    data_storage_token_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8081

@@ -1,0 +1,105 @@
+"""What kopf is for: lists and watches that resume, with bookmarks, 410 and stalled connections seen to.
+
+Only its low-level handlers are used (`on.event`): they put no finalizer and no annotation on an object, and no state
+of theirs has to be right. Selectors are the API server's, so that of a cluster's pods and TaskRuns only ours are sent.
+"""
+
+import logging
+from typing import Any
+
+import kopf
+
+from kubernaut_controller.crd import GROUP, VERSION
+from kubernaut_controller.operator.connection import connect
+from kubernaut_controller.operator.remediations import Remediations
+from kubernaut_controller.operator.workflows import Workflows
+
+__all__ = ["kopf_settings", "registry_of"]
+
+_OURS = "kubernaut.io/workflow"
+
+
+class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):
+    """Keeps nothing, and copies no object in order to: there are no handlers of changes."""
+
+    def build(self, **_: Any) -> Any:
+        """Of no object."""
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        """Nothing was stored."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is stored."""
+
+    def purge(self, **_: Any) -> None:
+        """There is nothing to purge."""
+
+    def touch(self, **_: Any) -> None:
+        """No object is touched."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """As it is."""
+        return essence
+
+
+def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
+    """Settings with all turned off that would write.
+
+    Args:
+        whole_cluster: Whether all namespaces are served. Where only some are, kopf looks for no others, nor for kinds
+            that are installed later: nothing of the cluster's has to be listed then.
+    """
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = not whole_cluster
+    settings.persistence.diffbase_storage = _Nothing()
+    settings.persistence.progress_storage = _Nothing()
+    settings.watching.chunk_size = 500
+    settings.watching.inactivity_timeout = 75.0  # the API server sends a bookmark a minute
+    settings.watching.connect_timeout = 10.0
+    settings.watching.reconnect_backoff = 0.5
+    settings.networking.request_timeout = 60.0
+    settings.networking.enforce_retry_after = True
+    settings.queueing.idle_timeout = 0.05  # a handler here takes no time, so a worker need not wait for more
+    settings.queueing.exit_timeout = 2.0
+    for kind in ("pipelineruns.tekton.dev", "taskruns.tekton.dev", "pods"):
+        settings.watching.label_selectors[kind] = _OURS
+    return settings
+
+
+def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.OperatorRegistry:
+    """The handlers: who is told of what."""
+    registry = kopf.OperatorRegistry()
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+
+    @kopf.on.login(registry=registry)
+    def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
+        return connect(settings)
+
+    @kopf.on.startup(registry=registry, backoff=2)
+    async def prime(**_: Any) -> None:
+        await workflows.prime()
+
+    @kopf.on.event(GROUP, VERSION, "workflowexecutions", registry=registry)
+    async def workflow(event: Any, **_: Any) -> None:
+        workflows.saw(event["type"], event["object"])
+
+    @kopf.on.event(GROUP, VERSION, "remediationrequests", registry=registry)
+    async def remediation(event: Any, **_: Any) -> None:
+        remediations.saw(event["type"], event["object"])
+
+    @kopf.on.event("tekton.dev", "v1", "pipelineruns", registry=registry)
+    async def pipeline_run(event: Any, **_: Any) -> None:
+        workflows.saw_child("PipelineRun", event["type"], event["object"])
+
+    @kopf.on.event("tekton.dev", "v1", "taskruns", registry=registry)
+    async def task_run(event: Any, **_: Any) -> None:
+        workflows.saw_child("TaskRun", event["type"], event["object"])
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def pod(event: Any, **_: Any) -> None:
+        workflows.saw_child("Pod", event["type"], event["object"])
+
+    return registry

@@ -1,0 +1,73 @@
+"""The Roles that a workflow's actions declare, for the ServiceAccounts that its steps run under.
+
+An action of the domain `kubernetes` says what it needs as `apps/deployments: get, patch`; what it needs within a
+namespace becomes a Role in the namespace that its inputs name, the rest a ClusterRole. Other domains' permissions are
+no RBAC.
+"""
+
+import re
+from typing import Any
+
+from kubernaut_controller.validation import Find
+from kubernaut_controller.workflow import Step, WorkflowExecution
+
+__all__ = ["rbac_of"]
+
+_PERMISSION = re.compile(
+    r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<resource>[a-z]+(?:/[a-z]+)?): (?P<verbs>[a-z]+(?:, [a-z]+)*)"
+)
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def rbac_of(workflow: WorkflowExecution, find: Find) -> list[dict[str, Any]]:
+    """A Role or ClusterRole, and its binding, for each ServiceAccount and place.
+
+    Args:
+        workflow: Valid.
+        find: The catalogue; a step whose action it does not know is passed over.
+    """
+    rules: dict[tuple[str, str | None], dict[tuple[str, str], set[str]]] = {}
+    for step in workflow.spec.all_steps:
+        for place, group, resource, verbs in _needs(step, find):
+            account = step.service_account_name or "default"
+            rules.setdefault((account, place), {}).setdefault((group, resource), set()).update(verbs)
+    namespace = workflow.metadata.namespace or "default"
+    return [
+        document
+        for (account, place), needed in sorted(rules.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+        for document in _role(account, namespace, place, needed)
+    ]
+
+
+def _needs(step: Step, find: Find) -> list[tuple[str | None, str, str, list[str]]]:
+    """Namespace (None: the cluster), group, resource and verbs of each permission of a step's action."""
+    action = find(step.action_type) if step.action_type.startswith("kubernetes/") else None
+    found = [_PERMISSION.fullmatch(permission) for permission in (action.permissions if action else ())]
+    place = step.inputs.get("namespace")
+    return [
+        (place if isinstance(place, str) else None, match["group"] or "", match["resource"], match["verbs"].split(", "))
+        for match in found
+        if match
+    ]
+
+
+def _role(
+    account: str, namespace: str, place: str | None, needed: dict[tuple[str, str], set[str]]
+) -> list[dict[str, Any]]:
+    kind = "Role" if place else "ClusterRole"
+    name = f"kubernaut-{account}" if place else f"kubernaut-{namespace}-{account}"
+    metadata = {"name": name, **({"namespace": place} if place else {})}
+    rules = [
+        {"apiGroups": [group], "resources": [resource], "verbs": sorted(verbs)}
+        for (group, resource), verbs in sorted(needed.items())
+    ]
+    return [
+        {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+        },
+    ]

@@ -1,0 +1,31 @@
+"""What `kubernaut validate` asks of a file, asked again of what the API server holds."""
+
+from typing import Any
+
+from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_controller.pipelinerun import render
+from kubernaut_controller.reconciling.policy import Policy
+from kubernaut_controller.validation import faults_of
+from kubernaut_controller.workflow import WorkflowExecution, read_workflow_execution
+
+__all__ = ["admit"]
+
+
+def admit(document: dict[str, Any], policy: Policy) -> tuple[WorkflowExecution | None, tuple[Fault, ...]]:
+    """A WorkflowExecution as a model, and what is wrong with it.
+
+    Args:
+        document: As the API server gave it.
+        policy: The repositories that are allowed, and the actions that are known.
+    """
+    try:
+        workflow = read_workflow_execution(document)
+    except InvalidWorkflow as error:
+        return None, error.faults
+    faults = tuple(faults_of(workflow, policy.find, repositories=policy.repositories, unknown_actions=True))
+    if not faults:
+        try:
+            render(workflow, task_ref=dict(policy.task_ref))
+        except InvalidWorkflow as error:
+            faults = error.faults
+    return workflow, faults

@@ -1,0 +1,114 @@
+"""What to do next about a RemediationRequest: its WorkflowExecution is made once, and what comes of it is said here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kubernaut_controller.faults import Fault
+from kubernaut_controller.reconciling.children import condition_of
+from kubernaut_controller.reconciling.conditions import Fact, merged, timestamp
+from kubernaut_controller.remediation import workflow_of
+from kubernaut_controller.status import Phase
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["CreateWorkflow", "DeleteRequest", "Remedy", "SetRequestStatus", "remediate"]
+
+Json = Mapping[str, Any]
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class CreateWorkflow:
+    """Creates the WorkflowExecution; one of that name that is there already is read instead."""
+
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SetRequestStatus:
+    """Writes the RemediationRequest's status, whole."""
+
+    status: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DeleteRequest:
+    """Deletes the RemediationRequest, whose workflow's time to live is over."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do, in order, and when to decide again."""
+
+    acts: tuple[CreateWorkflow | SetRequestStatus | DeleteRequest, ...] = ()
+    again: datetime | None = None
+
+
+def remediate(  # noqa: PLR0911 – one case after the other
+    document: Json, faults: tuple[Fault, ...], workflow: Json | None, now: datetime
+) -> Remedy:
+    """Decides what to do next.
+
+    Args:
+        document: The RemediationRequest, as the API server gave it.
+        faults: What is wrong with its shape.
+        workflow: The WorkflowExecution of its name, or None where there is none.
+        now: The time.
+    """
+    status = document.get("status") or {}
+    if document["metadata"].get("deletionTimestamp"):
+        return Remedy()
+    if faults:
+        message = shorten(" ".join(map(str, faults)), 8000)
+        return _say(document, Phase.REFUSED, message, Fact("Accepted", False, "Invalid", message), None, now)
+    over = status.get("phase") in {phase.value for phase in Phase if phase.over}
+    known = status.get("workflowExecutionRef") or {}
+    if workflow is not None and (_owner(workflow) != document["metadata"]["uid"]):
+        name = workflow["metadata"]["name"]
+        message = (
+            f"A WorkflowExecution {name} is there already and is not of this request; delete it or rename this one."
+        )
+        return _say(document, Phase.FAILED, message, Fact("WorkflowCreated", False, "Conflict", message), None, now)
+    if workflow is None and over:
+        ttl = timedelta(seconds=document["spec"]["workflow"].get("ttlSecondsAfterFinished", _DAY))
+        due = datetime.fromisoformat(status["finishedAt"]) + ttl
+        return Remedy((DeleteRequest(),)) if now >= due else Remedy(again=due)
+    if workflow is None and known:
+        message = f"Its WorkflowExecution {known.get('name')} was deleted before its end; it is not made again."
+        return _say(document, Phase.FAILED, message, Fact("WorkflowCreated", True, "Deleted", message), None, now)
+    if workflow is None:
+        return Remedy((CreateWorkflow(workflow_of(dict(document))),))
+    phase = Phase((workflow.get("status") or {}).get("phase") or Phase.PENDING)
+    outcome = (workflow.get("status") or {}).get("message") or "Its WorkflowExecution was made."
+    return _say(document, phase, outcome, Fact("WorkflowCreated", True, "Created", ""), workflow, now)
+
+
+def _owner(workflow: Json) -> str | None:
+    owners = workflow["metadata"].get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+
+
+def _say(document: Json, phase: Phase, outcome: str, created: Fact, workflow: Json | None, now: datetime) -> Remedy:
+    before = document.get("status") or {}
+    generation = document["metadata"].get("generation", 1)
+    ended = (workflow or {}).get("status") or {}
+    reason = condition_of(workflow).get("reason") or phase.value
+    so = True if phase is Phase.SUCCEEDED else False if phase.over else None
+    reference = before.get("workflowExecutionRef")
+    if workflow is not None:
+        reference = {"name": workflow["metadata"]["name"], "uid": workflow["metadata"]["uid"]}
+    finished = ended.get("finishedAt") or before.get("finishedAt") or timestamp(now)
+    status = {
+        "phase": phase.value,
+        "outcome": outcome,
+        "observedGeneration": generation,
+        "finishedAt": finished if phase.over else None,
+        "workflowExecutionRef": reference,
+        "conditions": merged(
+            before.get("conditions") or (), [created, Fact("Succeeded", so, reason, outcome)], generation, now
+        ),
+    }
+    known = {name: value for name, value in status.items() if value is not None}
+    return Remedy(() if known == before else (SetRequestStatus(known),))

@@ -1,0 +1,232 @@
+"""What happened to a PipelineRun or a TaskRun and what to do about it, in one sentence for a person.
+
+The words that are looked for are Tekton's and Kubernetes' own: conditions' reasons (`pkg/apis/pipeline/v1`,
+`pkg/pod/status.go` of tektoncd/pipeline), and the API server's errors.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubernaut_controller.reconciling.children import condition_of
+from kubernaut_controller.workflow import Step
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["Trouble", "create_trouble", "ended_badly", "run_ended_badly", "waiting"]
+
+Json = Mapping[str, Any]
+
+_ACCOUNT = re.compile(
+    r'serviceaccounts? "([^"]+)" not found|error looking up service account \S*?/([^\s:]+): ', re.IGNORECASE
+)
+_SECRET = re.compile(r'secrets? "([^"]+)" not found|references non-existent secret', re.IGNORECASE)
+_TASK = re.compile(r'tasks\.tekton\.dev "([^"]+)" not found', re.IGNORECASE)
+_LONGEST = 600
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why the PipelineRun could not be made.
+
+    Attributes:
+        reason: One word, for the condition.
+        message: One sentence.
+        permanent: Whether trying again is of no use.
+    """
+
+    reason: str
+    message: str
+    permanent: bool
+
+
+def create_trouble(code: int, reason: str, message: str) -> Trouble:
+    """What the API server's refusal of a PipelineRun means.
+
+    Args:
+        code: The HTTP status; 0 where there was no answer.
+        reason: The Status object's.
+        message: The Status object's.
+    """
+    told = _told(message)
+    if code == 404:
+        return Trouble(
+            "TektonNotInstalled",
+            "This cluster has no PipelineRuns (tekton.dev/v1); install Tekton Pipelines, and it starts by itself.",
+            permanent=False,
+        )
+    if code == 403 and "exceeded quota" in message:
+        return Trouble(
+            "QuotaExceeded", f"The namespace's quota has no room for a PipelineRun: {told}.", permanent=False
+        )
+    if code == 403 and ("being terminated" in message or reason == "NamespaceTerminating"):
+        return Trouble("NamespaceTerminating", "The namespace is being deleted; nothing starts in it.", permanent=True)
+    if code in {400, 422} or (code == 403 and "admission webhook" in message) or "denied the request" in message:
+        return Trouble(
+            "PipelineRunRejected",
+            f"Admission refused the PipelineRun: {told}; change the workflow or the policy, and create it anew.",
+            permanent=True,
+        )
+    if code == 403:
+        return Trouble(
+            "NotPermitted",
+            f"The controller may not create PipelineRuns here: {told}; grant it the role of controller/deploy.",
+            permanent=False,
+        )
+    if code == 413 or "request is too large" in message or "etcdserver: request" in message:
+        return Trouble("PipelineRunTooLarge", f"The PipelineRun is too large for etcd: {told}.", permanent=True)
+    if "failed calling webhook" in message:
+        return Trouble(
+            "WebhookUnreachable",
+            f"Tekton's webhook does not answer: {told}; see the pods of tekton-pipelines; it is tried again.",
+            permanent=False,
+        )
+    return Trouble(
+        "ApiServerError",
+        f"The API server did not take the PipelineRun ({code}): {told}; it is tried again.",
+        permanent=False,
+    )
+
+
+def run_ended_badly(run: Json, *, task: str, namespace: str) -> str | None:
+    """Why a PipelineRun failed as such, before or beside its steps; None where its steps say it."""
+    condition = condition_of(run)
+    reason, told = condition.get("reason", ""), _told(condition.get("message", ""))
+    match reason:
+        case "Failed" | "Succeeded" | "Completed" | "Cancelled" | "PipelineRunTimeout" | "":
+            return None
+        case "CouldntGetTask" | "CouldntGetPipeline":
+            return (
+                f"The namespace {namespace} has no Task {task}; install it: kubectl apply --namespace={namespace} "
+                f"-f tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml, and create the workflow anew."
+            )
+        case "CreateRunFailed":
+            return f"Tekton could not create a TaskRun: {told}; mend that and create the workflow anew."
+        case "InvalidTaskResultReference":
+            return f"A step's output that another step takes was not there: {told}."
+        case "PipelineRunCouldntCancel" | "PipelineRunCouldntTimeOut":
+            return f"Tekton could not stop all steps: {told}; see their TaskRuns."
+        case _:
+            return f"Tekton refused the PipelineRun ({reason}): {told}."
+
+
+def waiting(task_run: Json, pod: Json | None, step: Step) -> str | None:
+    """What a TaskRun that has not ended waits for, where a person would want to know; else None."""
+    condition = condition_of(task_run)
+    reason, told = condition.get("reason", ""), _told(condition.get("message", ""))
+    match reason:
+        case "ExceededResourceQuota":
+            return f"Waits for room in the namespace's quota: {told}."
+        case "ExceededNodeResources":
+            return f"Waits for a node with room for it: {_unscheduled(pod) or told}; lower its resources or add nodes."
+        case "PullImageFailed" | "TaskRunImagePullFailed":
+            return _not_pulled(step, told)
+        case "Pending" | "Running" | "Started" if pod is not None:
+            unscheduled = _unscheduled(pod)
+            if unscheduled:
+                return f"Waits for a node: {unscheduled}."
+            stuck = _stuck(pod)
+            if stuck and "mage" in stuck[0]:
+                return _not_pulled(step, stuck[1])
+            return f"Waits: {stuck[0]}: {stuck[1]}." if stuck and stuck[1] else None
+    return None
+
+
+def ended_badly(
+    task_run: Json, step: Step, namespace: str, *, exit_code: int | None, died_of: str | None
+) -> tuple[str, str]:
+    """Why a TaskRun failed where its container did not say so: a word and a sentence.
+
+    Args:
+        task_run: Ended, and not well.
+        step: Which.
+        namespace: Of both.
+        exit_code: Its container's, if it had one.
+        died_of: Why the kubelet says the container ended, such as OOMKilled.
+    """
+    condition = condition_of(task_run)
+    reason, message = condition.get("reason", ""), condition.get("message", "")
+    told = _told(message)
+    if died_of == "OOMKilled" or reason.endswith("OOM") or "OOMKilled" in message:
+        limit = ((step.resources.limits if step.resources else None) or {}).get("memory", "512Mi")
+        return (
+            "OOMKilled",
+            f"It was killed for using more memory than its limit of {limit}; raise resources.limits.memory.",
+        )
+    if reason == "PodEvicted" or "evicted" in message.lower() or "low on resource" in message:
+        return "Evicted", f"Its pod was evicted: {told}; the node was short of something, so run the workflow anew."
+    account = _ACCOUNT.search(message)
+    if account:
+        name = account[1] or account[2]
+        return (
+            "ServiceAccountMissing",
+            f"There is no ServiceAccount {namespace}/{name}; create it (`kubernaut render --rbac` prints what it needs).",
+        )
+    if _TASK.search(message) or reason in {"CouldntGetTask", "TaskRunResolutionFailed"}:
+        return "TaskMissing", f"Its Task could not be had: {told}; install kubernaut-action in {namespace}."
+    if reason in {"TaskRunImagePullFailed", "PullImageFailed"} or "ImagePull" in message:
+        return "ImageNotPulled", _not_pulled(step, told)
+    secret = _SECRET.search(message)
+    if secret:
+        return (
+            "SecretMissing",
+            f"There is no Secret {namespace}/{secret[1] or step.secret_name}; create it and run the workflow anew.",
+        )
+    match reason:
+        case "CreateContainerConfigError":
+            return (
+                "ContainerConfigError",
+                f"Its container could not be made: {told}; see its secretName and ConfigMaps.",
+            )
+        case "PodCreationFailed" | "PodAdmissionFailed":
+            return "PodRefused", f"Its pod was refused: {told}."
+        case "TaskRunValidationFailed" | "TaskValidationFailed" | "InvalidParamValue":
+            return (
+                "TaskInvalid",
+                f"The Task kubernaut-action in {namespace} is not of this version: {told}; install it anew.",
+            )
+        case "TaskRunResultLargerThanAllowedLimit":
+            return "ResultsTooLarge", f"Its pod's results were too large, so that none arrived: {told}."
+    if re.search(
+        r'pods? "[^"]+" not found|pod .*(was deleted|not found)|node .*(lost|shutdown|not ready)',
+        message,
+        re.IGNORECASE,
+    ):
+        return (
+            "PodLost",
+            f"Its pod went away, deleted or with its node: {told}; look at what it did before you run it again.",
+        )
+    if exit_code is not None and exit_code != 0:
+        killed = " (killed)" if exit_code == 137 else ""
+        return "NoWord", f"Its container ended with {exit_code}{killed} and said nothing; see its log."
+    return "NoWord", f"It ended with no word from its container: {told or reason or 'no reason is given'}."
+
+
+def _not_pulled(step: Step, told: str) -> str:
+    account = step.service_account_name or "default"
+    return (
+        f"Its image {shorten(step.image, 160)} cannot be pulled: {told}; see that it exists, that the node reaches its registry, "
+        f"and the imagePullSecrets of the ServiceAccount {account}."
+    )
+
+
+def _unscheduled(pod: Json | None) -> str | None:
+    for condition in ((pod or {}).get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _told(condition.get("message", ""))
+    return None
+
+
+def _stuck(pod: Json) -> tuple[str, str] | None:
+    """Why a container of the pod does not start, where the kubelet says so."""
+    status = pod.get("status") or {}
+    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+        state = (container.get("state") or {}).get("waiting") or {}
+        if state.get("reason") not in {None, "PodInitializing", "ContainerCreating"}:
+            return state["reason"], _told(state.get("message", ""))
+    return None
+
+
+def _told(message: str) -> str:
+    """Another's words within a sentence of ours: in one line, without its full stop, and not without end."""
+    return shorten(" ".join(message.split()).rstrip("."), _LONGEST)

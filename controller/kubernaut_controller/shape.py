@@ -1,0 +1,82 @@
+"""What the custom resources' models share: how fields are spelt, and how a wrong shape is told."""
+
+from typing import Any, TypeVar
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["Shape", "read_as"]
+
+
+class Shape(BaseModel):
+    """A part of a custom resource: camelCase outside, immutable, nothing unknown in it."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=AliasGenerator(alias=to_camel), validate_by_name=False
+    )
+
+
+Resource = TypeVar("Resource", bound=Shape)
+
+
+def read_as(model: type[Resource], document: dict[str, Any]) -> Resource:
+    """A custom resource from JSON values.
+
+    Raises:
+        InvalidWorkflow: with every fault of the shape.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        faults = [_fault(model, item) for item in error.errors(include_url=False) if not _is_echo(item)]
+        raise InvalidWorkflow(faults) from None
+
+
+def _is_echo(item: Any) -> bool:
+    """Whether pydantic calls a list too short only because its items have faults of their own."""
+    return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
+
+
+def _fault(model: type[BaseModel], item: Any) -> Fault:
+    location = [part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part == "ObjectRef"))]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    value = shorten(repr(item["input"]))
+    match item["type"]:
+        case "missing":
+            message = "missing; it is required"
+        case "extra_forbidden":
+            message = f"unknown field; there is {_fields_beside(model, location)}"
+        case "string_pattern_mismatch":
+            message = f"{value} does not match {item['ctx']['pattern']}"
+        case "string_too_long":
+            message = f"{value} is too long; at most {item['ctx']['max_length']} characters"
+        case "too_short":
+            message = "is empty; a workflow needs at least one step"
+        case "value_error":
+            message = str(item["ctx"]["error"])
+        case _:
+            message = f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"
+    return Fault(path or "the document", message)
+
+
+def _fields_beside(model: type[BaseModel], location: list[Any]) -> str:
+    """The names of the fields that the model at this place has."""
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = next((field for field in model.model_fields.values() if field.alias == part), None)
+        annotation = field.annotation if field else None
+        inner = _models_in(annotation)
+        if not inner:
+            break
+        model = inner[0]
+    return ", ".join(sorted(field.alias or name for name, field in model.model_fields.items()))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for option in getattr(annotation, "__args__", ()) for model in _models_in(option)]

@@ -1,0 +1,146 @@
+"""Objects as the API server gives them: of Tekton's and Kubernetes' own shapes, taken from a real cluster."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kubernaut_controller.pipelinerun import render
+from kubernaut_controller.reconciling import FINALIZER, Policy, Seen
+from kubernaut_controller.reconciling.admission import admit
+from kubernaut_controller.reconciling.lock import Lock
+
+Json = dict[str, Any]
+
+UID = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+CREATED = datetime(2026, 1, 31, 9, 5, 7, tzinfo=UTC)
+NOW = CREATED + timedelta(seconds=10)
+IMAGE = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
+POLICY = Policy()
+
+
+def stamp(seconds: float) -> str:
+    return (CREATED + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def step(name: str, **fields: Any) -> Json:
+    return {"name": name, "actionType": "probe/write_text", "image": IMAGE, "inputs": {}, **fields}
+
+
+def workflow(*steps: Json, status: Json | None = None, held: bool = True, deleted: bool = False, **spec: Any) -> Json:
+    """A WorkflowExecution of these steps, or of one."""
+    metadata: Json = {
+        "name": "fix",
+        "namespace": "shop",
+        "uid": UID,
+        "generation": 1,
+        "resourceVersion": "1",
+        "creationTimestamp": stamp(0),
+        "finalizers": [FINALIZER] if held else [],
+    }
+    if deleted:
+        metadata["deletionTimestamp"] = stamp(5)
+    return {
+        "apiVersion": "kubernaut.io/v1alpha1",
+        "kind": "WorkflowExecution",
+        "metadata": metadata,
+        "spec": {"steps": list(steps) or [step("a")], **spec},
+        **({"status": status} if status else {}),
+    }
+
+
+def seen(document: Json, **known: Any) -> Seen:
+    """What is seen of a workflow."""
+    made, faults = admit(document, known.pop("policy", POLICY))
+    return Seen(**{"absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults)
+
+
+def pipeline_run(document: Json, status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:
+    """The PipelineRun of a workflow, started, with a condition."""
+    made, _ = admit(document, POLICY)
+    assert made is not None
+    run = render(made)
+    spec = {**run["spec"], "taskRunTemplate": {"serviceAccountName": "default"}, **fields.pop("spec", {})}
+    metadata = {**run["metadata"], "uid": "run-1", "resourceVersion": "7", "creationTimestamp": stamp(1)}
+    conditions = [{"type": "Succeeded", "status": status, "reason": reason, "message": fields.pop("message", "")}]
+    done = {"completionTime": stamp(9)} if status != "Unknown" else {}
+    state = {"startTime": stamp(1), "conditions": conditions, **done, **fields}
+    return {**run, "metadata": metadata, "spec": spec, "status": state}
+
+
+def task_run(name: str = "a", status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:
+    """The TaskRun of a step."""
+    spec = {
+        "taskRef": {"kind": "Task", "name": "kubernaut-action"},
+        "serviceAccountName": fields.pop("account", "default"),
+        "params": [{"name": "actionImage", "value": fields.pop("image", IMAGE)}],
+    }
+    if message := fields.pop("status_message", None):
+        spec["statusMessage"] = message
+    metadata = {
+        "name": f"run-{name}",
+        "uid": f"task-{name}",
+        "resourceVersion": "8",
+        "labels": {"tekton.dev/pipelineTask": name},
+        "ownerReferences": [{"uid": fields.pop("owner", "run-1"), "controller": True}],
+    }
+    results = [{"name": key, "value": value} for key, value in fields.pop("results", {}).items()]
+    pod_name = fields.pop("pod_name", f"run-{name}-pod")
+    state: Json = {
+        "conditions": [{"type": "Succeeded", "status": status, "reason": reason, "message": fields.pop("message", "")}],
+        "startTime": stamp(2),
+        **({"podName": pod_name} if pod_name else {}),
+        **({"completionTime": stamp(8)} if status != "Unknown" else {}),
+        **({"results": results} if results else {}),
+        "steps": fields.pop(
+            "steps", [{"name": "action", "container": "step-action", "running": {"startedAt": stamp(3)}}]
+        ),
+    }
+    assert not fields, fields
+    return {"kind": "TaskRun", "metadata": metadata, "spec": spec, "status": state}
+
+
+def ended(code: int, reason: str = "Error", started: float | None = 3) -> list[Json]:
+    """A TaskRun's `steps` whose container has ended."""
+    times = {"startedAt": stamp(started)} if started is not None else {}
+    return [{"name": "action", "container": "step-action", "terminated": {"exitCode": code, "reason": reason, **times}}]
+
+
+def results(
+    status: str = "succeeded", *, stored: str = "stored", changed: str = "true", **fields: Any
+) -> dict[str, str]:
+    """Result files as an action writes them."""
+    error = fields.get("error")
+    return {
+        "status": status,
+        "changed": changed,
+        "record-id": "x",
+        "record-status": stored,
+        "output": json.dumps(fields.get("output", {"size": 1})),
+        "error": json.dumps(error) if error else "",
+    }
+
+
+def well(name: str = "a", **fields: Any) -> Json:
+    """A TaskRun that succeeded."""
+    return task_run(name, "True", "Succeeded", results=results(**fields), steps=ended(0, "Completed"))
+
+
+def pod(phase: str = "Running", state: Json | None = None, **metadata: Any) -> Json:
+    """A step's pod."""
+    state = state if state is not None else {"running": {"startedAt": stamp(3)}}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "run-a-pod", "uid": "pod-1", "resourceVersion": "9", **metadata},
+        "spec": {"nodeName": "node-7"},
+        "status": {"phase": phase, "containerStatuses": [{"name": "step-action", "state": state}]},
+    }
+
+
+def termination(files: dict[str, str], code: int = 143) -> Json:
+    """A container's state whose termination message holds these results."""
+    entries = [{"key": key, "value": value, "type": 1} for key, value in files.items()]
+    entries.append({"key": "StartedAt", "value": stamp(3), "type": 3})
+    return {"terminated": {"exitCode": code, "reason": "Error", "startedAt": stamp(3), "message": json.dumps(entries)}}
+
+
+OURS = Lock("ours")

@@ -1,0 +1,199 @@
+"""A real cluster with a real controller: what end-to-end tests, fault campaigns and benchmarks stand on."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "controller" / "deploy"
+TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
+SYSTEM = "kubernaut-system"
+PROBE = "localhost/kubernaut/probe:1"
+
+Json = dict[str, Any]
+
+
+def sh(*argv: str, stdin: str | None = None, check: bool = True) -> str:
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr[-2000:] or done.stdout[-2000:]}")
+    return done.stdout
+
+
+def kubectl(*words: str, stdin: Any = None, check: bool = True) -> str:
+    text = stdin if stdin is None or isinstance(stdin, str) else json.dumps(stdin)
+    return sh("kubectl", *words, stdin=text, check=check)
+
+
+def api_client() -> httpx.Client:
+    """The API server of the kubeconfig, with its token; for tests that make a thousand objects."""
+    config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    authority = ROOT / "build" / "cluster-ca.crt"
+    authority.parent.mkdir(exist_ok=True)
+    import base64
+    import ssl
+
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    headers = {"authorization": f"Bearer {user['token']}"}
+    return httpx.Client(base_url=cluster["server"], headers=headers, verify=context, timeout=30, trust_env=False)
+
+
+def install() -> None:
+    """The custom resources, the controller's ServiceAccount and its RBAC, as they are deployed."""
+    kubectl("create", "namespace", SYSTEM, check=False)
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(DEPLOY / "crds"), "-f", str(DEPLOY / "rbac.yaml"))
+    kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(DEPLOY / "crds"))
+
+
+def namespace(name: str, *, task: bool = True, storage: str | None = None) -> None:
+    """A namespace that runs workflows."""
+    kubectl("create", "namespace", name, check=False)
+    here = f"--namespace={name}"
+    if task:
+        kubectl("apply", here, "-f", str(TASK))
+    if storage:
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kubernaut-data-storage"}}
+        kubectl("apply", here, "-f", "-", stdin={**config, "data": {"url": storage}})
+
+
+def controller_kubeconfig(folder: Path) -> Path:
+    """A kubeconfig with the rights that the controller is deployed with, and no more."""
+    token = kubectl("create", "token", "kubernaut-controller", f"--namespace={SYSTEM}", "--duration=2h").strip()
+    config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
+    config["users"][0]["user"] = {"token": token}
+    path = folder / "controller.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    path.chmod(0o600)
+    return path
+
+
+@dataclass
+class Controller:
+    """A controller's process."""
+
+    options: Sequence[str]
+    log: Path
+    kubeconfig: Path
+    program: Sequence[str] = (sys.executable, "-m", "kubernaut_controller.operator")
+    env: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.program, "--port=0", *self.options],
+                env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **self.env},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=30)
+
+    def __enter__(self) -> "Controller":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def step(name: str, image: str, action: str = "probe/write_text", **fields: Any) -> Json:
+    """A step of the probe action."""
+    inputs = {"path": f"/tmp/{name}", "text": name} if action == "probe/write_text" else {}
+    return {"name": name, "actionType": action, "image": image, "inputs": inputs, "timeout": "1m", **fields}
+
+
+def workflow(name: str, where: str, *steps: Json, **spec: Any) -> Json:
+    """A WorkflowExecution."""
+    return {
+        "apiVersion": "kubernaut.io/v1alpha1",
+        "kind": "WorkflowExecution",
+        "metadata": {"name": name, "namespace": where},
+        "spec": {"steps": list(steps), **spec},
+    }
+
+
+def get(kind: str, name: str, where: str) -> Json | None:
+    """An object, or None."""
+    text = kubectl("get", kind, name, f"--namespace={where}", "--output=json", "--ignore-not-found")
+    return json.loads(text) if text.strip() else None
+
+
+def until(what: str, find: Callable[[], Any], seconds: float = 90) -> Any:
+    """Waits until something is to be found."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = find()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come in {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+def phase_of(document: Json | None) -> str:
+    return str(((document or {}).get("status") or {}).get("phase", ""))
+
+
+def condition(document: Json, type_: str) -> Json:
+    """A condition of a workflow, or an empty one."""
+    conditions = document.get("status", {}).get("conditions", [])
+    return next((item for item in conditions if item["type"] == type_), {})
+
+
+def closed(document: Json | None) -> bool:
+    """Whether a workflow has ended, and its records are stored."""
+    return phase_of(document) not in {"", "Pending", "Running"} and (
+        phase_of(document) == "Refused" or condition(document or {}, "RecordsStored").get("status") == "True"
+    )
+
+
+def rows(document: Json) -> dict[str, Json]:
+    """Step → its row."""
+    return {row["name"]: row for row in document["status"].get("steps", [])}
+
+
+def states(document: Json) -> dict[str, str]:
+    """Step → its state."""
+    return {name: row["state"] for name, row in rows(document).items()}
+
+
+@contextmanager
+def storage_at(folder: Path) -> Iterator[str]:
+    """A Data Storage on loopback; pods of this machine's cluster reach it there."""
+    from kubernaut_datastorage import embedded
+
+    with embedded(folder) as service:
+        yield service.url
+
+
+def records(url: str, name: str) -> dict[str, Json]:
+    """Step → its record, of the workflow of this name."""
+    query = {"workflow": name, "limit": "1000"}
+    answer = httpx.get(f"{url}/api/v1/action-records", params=query, trust_env=False)
+    return {item["step"]: item for item in answer.json()["items"]}

@@ -1,0 +1,50 @@
+"""The Roles that a workflow's actions declare: `kubernaut render --rbac`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from objects import workflow
+
+IMAGE = "ghcr.io/kubernaut/actions/kubectl@sha256:" + "0" * 64
+
+
+def step(name: str, action: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "actionType": action, "image": IMAGE, **fields}
+
+
+def test_a_role_for_each_account_and_place(tmp_path: Path) -> None:
+    where = {"namespace": "shop", "deployment": "checkout"}
+    document = workflow(
+        step("a", "kubernetes/scale_deployment", inputs={**where, "replicas": 2}, serviceAccountName="scaler"),
+        step("b", "kubernetes/rollback_deployment", inputs=where, serviceAccountName="scaler"),
+        step("c", "kubernetes/cordon_node", inputs={"node": "n1"}),
+        step("d", "aws/reboot_instances", inputs={"region": "eu-west-1", "instance_ids": ["i-0123456789abcdef0"]}),
+    )
+    file = tmp_path / "wf.json"
+    file.write_text(json.dumps(document))
+    argv = [sys.executable, "-m", "kubernaut_cli", "render", "--rbac", str(file)]
+    printed = subprocess.run(argv, capture_output=True, text=True)
+    assert printed.returncode == 0, printed.stderr
+    found = {(item["kind"], item["metadata"]["name"]): item for item in yaml.safe_load_all(printed.stdout)}
+
+    assert sorted(found) == [
+        ("ClusterRole", "kubernaut-shop-default"),
+        ("ClusterRoleBinding", "kubernaut-shop-default"),
+        ("Role", "kubernaut-scaler"),
+        ("RoleBinding", "kubernaut-scaler"),
+    ]
+    assert found["Role", "kubernaut-scaler"]["metadata"]["namespace"] == "shop"
+    assert found["Role", "kubernaut-scaler"]["rules"] == [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+    ]
+    assert found["ClusterRole", "kubernaut-shop-default"]["rules"] == [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}
+    ]
+    assert found["RoleBinding", "kubernaut-scaler"]["subjects"] == [
+        {"kind": "ServiceAccount", "name": "scaler", "namespace": "shop"}
+    ]

@@ -1,0 +1,644 @@
+"""What is done next about a workflow: a row a situation."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from objects import (
+    CREATED,
+    NOW,
+    OURS,
+    UID,
+    Json,
+    ended,
+    pipeline_run,
+    pod,
+    results,
+    seen,
+    stamp,
+    step,
+    task_run,
+    well,
+    workflow,
+)
+
+from kubernaut_controller.reconciling import Policy, reconcile
+from kubernaut_controller.reconciling.acts import (
+    Announce,
+    Ask,
+    CancelRun,
+    CreateRun,
+    Delete,
+    FreeLock,
+    GiveUpRecords,
+    Hold,
+    LetGo,
+    LookUp,
+    ReadLog,
+    SetStatus,
+    TakeLock,
+    Tell,
+)
+from kubernaut_controller.reconciling.lock import Lock
+from kubernaut_controller.reconciling.sentences import Trouble, create_trouble
+
+POLICY = Policy()
+TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
+TOLD = {("a", "intended"): None}
+REF = {"name": "fix-e5621d0cdb", "uid": "run-1"}
+RUNNING = {"phase": "Running", "pipelineRunRef": REF}
+
+
+def decide(document: Json, *, at: Any = NOW, policy: Policy = POLICY, **known: Any) -> list[Any]:
+    return list(reconcile(seen(document, policy=policy, **known), policy, at).acts)
+
+
+def names(acts: list[Any]) -> list[str]:
+    return [type(act).__name__ for act in acts]
+
+
+def status(acts: list[Any]) -> Json:
+    return next(act.status for act in acts if isinstance(act, SetStatus))
+
+
+def said(acts: list[Any]) -> tuple[str, str]:
+    written = status(acts)
+    return written["phase"], written["message"]
+
+
+def facts(written: Json) -> dict[str, tuple[str, str]]:
+    return {item["type"]: (item["status"], item["reason"]) for item in written["conditions"]}
+
+
+def test_first_it_is_held_and_its_target_locked_then_its_pipelinerun_is_made() -> None:
+    fresh = workflow(held=False, target=TARGET)
+
+    assert decide(fresh) == [Hold(), TakeLock()]
+    [create] = decide(workflow(target=TARGET), lock=OURS)
+    assert isinstance(create, CreateRun)
+    assert create.document["metadata"]["name"] == REF["name"]
+    assert decide(workflow(held=False)) == [Hold()]
+    assert names(decide(workflow())) == ["CreateRun"]
+
+
+def test_a_dry_run_locks_nothing() -> None:
+    assert names(decide(workflow(target=TARGET, dryRun=True))) == ["CreateRun"]
+
+
+def test_after_a_restart_it_is_looked_up_before_anything_is_made() -> None:
+    assert decide(workflow(), looked_up=False) == [LookUp()]
+
+
+def test_what_a_watch_has_not_told_of_is_looked_up_before_it_is_missed() -> None:
+    assert decide(workflow(status=RUNNING), absent=False) == [LookUp()]
+    assert decide(workflow(cancel=True), absent=False) == [LookUp()]
+    assert decide(workflow(deleted=True), absent=False) == [LookUp()]
+    assert "LookUp" not in names(decide(workflow(held=False, cancel=True), absent=False))
+
+
+def test_once_made_that_is_told_and_recorded() -> None:
+    document = workflow(target=TARGET)
+    acts = decide(document, lock=OURS, pipeline_run=pipeline_run(document))
+    written = status(acts)
+
+    assert names(acts) == ["Tell", "Announce", "SetStatus"]
+    assert acts[1] == Announce("Normal", "PipelineRunCreated", "Created PipelineRun fix-e5621d0cdb.")
+    assert acts[0].events[0] | {"id": "?"} == {
+        "id": "?",
+        "attempt": 0,
+        "state": "intended",
+        "at": "2026-01-31T09:05:08.000000Z",
+        "intended_at": "2026-01-31T09:05:08.000000Z",
+        "source": "controller",
+        "action_type": "probe/write_text",
+        "image": step("a")["image"],
+        "dry_run": False,
+        "workflow": {"namespace": "shop", "name": "fix", "uid": UID},
+        "step": "a",
+        "target": TARGET,
+    }
+    assert written["pipelineRunRef"] == REF
+    assert (written["phase"], written["progress"], written["target"]) == ("Running", "0/1", "Deployment/checkout")
+    assert facts(written) == {
+        "Accepted": ("True", "Valid"),
+        "PipelineRunCreated": ("True", "Created"),
+        "Succeeded": ("Unknown", "Running"),
+        "RecordsStored": ("Unknown", "Running"),
+    }
+
+
+def test_nothing_is_done_twice() -> None:
+    document = workflow()
+    run = pipeline_run(document)
+    document["status"] = status(decide(document, pipeline_run=run, told=TOLD))
+
+    assert decide(document, pipeline_run=run, told=TOLD, at=NOW + timedelta(hours=1)) == []
+
+
+def test_a_pending_pipelinerun_is_pending() -> None:
+    document = workflow()
+    run = pipeline_run(document, reason="PipelineRunPending", startTime=None)
+
+    assert said(decide(document, pipeline_run=run, told=TOLD)) == (
+        "Pending",
+        "Its PipelineRun waits for Tekton to start it.",
+    )
+
+
+WAITS: list[tuple[str, dict[str, Any], str]] = [
+    ("busy", {"lock": Lock("busy", by="shop/other")}, "Waits for shop/other, which acts on Deployment shop/checkout."),
+    (
+        "busy, and others ahead",
+        {"lock": Lock("busy", by="shop/other"), "ahead": 2},
+        "Waits for shop/other, which acts on Deployment shop/checkout; 2 more are ahead of it.",
+    ),
+    (
+        "rests",
+        {"lock": Lock("cooling", by="shop/other", until=NOW + timedelta(minutes=4))},
+        "Waits until 2026-01-31T09:09:17Z, when Deployment shop/checkout has rested after shop/other.",
+    ),
+    ("its turn", {"ahead": 1}, "Waits for its turn at Deployment shop/checkout: 1 more is ahead of it."),
+    (
+        "its turn at a free one",
+        {"lock": Lock("free"), "ahead": 1},
+        "Waits for its turn at Deployment shop/checkout: 1 more is ahead of it.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("known", "told"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
+def test_it_waits_for_its_target_visibly(known: dict[str, Any], told: str) -> None:
+    acts = decide(workflow(target=TARGET), **known)
+
+    assert names(acts) == ["Announce", "SetStatus"]
+    assert said(acts) == ("Pending", told)
+    assert acts[0] == Announce("Normal", "WaitsForTarget", told)
+
+
+def test_past_its_starting_deadline_it_expires_unstarted() -> None:
+    document = workflow(target=TARGET, startingDeadline="5s")
+    acts = decide(document, lock=Lock("busy", by="shop/other"))
+
+    assert names(acts) == ["Announce", "SetStatus"]
+    assert said(acts) == (
+        "Expired",
+        (
+            "It had not started within 5s (spec.startingDeadline). "
+            "Waits for shop/other, which acts on Deployment shop/checkout."
+        ),
+    )
+    assert facts(status(acts))["RecordsStored"] == ("True", "NothingToStore")
+    assert status(acts)["steps"][0]["state"] == "skipped"
+
+
+def test_past_its_starting_deadline_it_starts_where_nothing_is_in_its_way() -> None:
+    assert names(decide(workflow(startingDeadline="5s"))) == ["CreateRun"]
+
+
+def test_a_rested_target_is_read_anew() -> None:
+    assert decide(workflow(target=TARGET), lock=Lock("cooling", by="x", until=NOW)) == [TakeLock()]
+
+
+@pytest.mark.parametrize("known", [{"cancel": True}, {"deleted": True}])
+def test_what_has_not_started_ends_at_once(known: dict[str, Any]) -> None:
+    acts = decide(workflow(target=TARGET, **known), lock=OURS)
+
+    assert isinstance(acts[0], FreeLock)
+    if known.get("deleted"):
+        assert acts[1:] == [LetGo()]
+    else:
+        assert said(acts) == ("Cancelled", "It was cancelled before it started.")
+
+
+TROUBLES: list[tuple[str, tuple[int, str, str], str, str]] = [
+    (
+        "no Tekton",
+        (404, "NotFound", "the server could not find the requested resource"),
+        "Pending",
+        "install Tekton Pipelines",
+    ),
+    ("quota", (403, "Forbidden", 'pipelineruns "x" is forbidden: exceeded quota: q'), "Pending", "quota has no room"),
+    (
+        "may not",
+        (403, "Forbidden", 'User "u" cannot create resource "pipelineruns"'),
+        "Pending",
+        "grant it the role of controller/deploy",
+    ),
+    (
+        "webhook away",
+        (500, "InternalError", "Internal error occurred: failed calling webhook"),
+        "Pending",
+        "Tekton's webhook does not answer",
+    ),
+    ("no answer", (0, "NoAnswer", "POST: connection refused"), "Pending", "it is tried again"),
+    (
+        "namespace goes",
+        (403, "Forbidden", "unable to create new content in namespace x because it is being terminated"),
+        "Failed",
+        "nothing starts in it",
+    ),
+    (
+        "webhook says no",
+        (400, "BadRequest", 'admission webhook "validation.webhook.pipeline.tekton.dev" denied the request: bad'),
+        "Failed",
+        "Admission refused the PipelineRun",
+    ),
+    (
+        "policy says no",
+        (403, "Forbidden", 'admission webhook "policy" denied the request: no'),
+        "Failed",
+        "Admission refused the PipelineRun",
+    ),
+    (
+        "invalid",
+        (422, "Invalid", "ValidatingAdmissionPolicy 'p' denied request: no"),
+        "Failed",
+        "Admission refused the PipelineRun",
+    ),
+    ("too large", (413, "RequestEntityTooLarge", "Request entity too large"), "Failed", "too large for etcd"),
+]
+
+
+@pytest.mark.parametrize(("answer", "phase", "told"), [row[1:] for row in TROUBLES], ids=[row[0] for row in TROUBLES])
+def test_a_pipelinerun_that_cannot_be_made(answer: tuple[int, str, str], phase: str, told: str) -> None:
+    acts = decide(workflow(), trouble=create_trouble(*answer), retry_at=NOW + timedelta(seconds=1))
+
+    assert said(acts)[0] == phase
+    assert told in said(acts)[1]
+    assert facts(status(acts))["PipelineRunCreated"] == ("False", create_trouble(*answer).reason)
+    assert isinstance(acts[0], Announce)
+    assert acts[0].type == "Warning"
+
+
+def test_it_is_tried_again_when_the_pause_is_over() -> None:
+    trouble = Trouble("ApiServerError", "No.", permanent=False)
+
+    assert names(decide(workflow(), trouble=trouble, retry_at=NOW)) == ["CreateRun"]
+
+
+def test_somebody_elses_pipelinerun_is_not_taken() -> None:
+    document = workflow()
+    theirs, other = pipeline_run(document), pipeline_run(document)
+    theirs["metadata"]["ownerReferences"][0]["uid"] = "other"
+    other["spec"]["pipelineSpec"]["tasks"][0]["params"][1]["value"] = "evil@sha256:0"
+
+    assert said(decide(document, pipeline_run=theirs))[1].startswith(
+        "A PipelineRun fix-e5621d0cdb of somebody else is there"
+    )
+    assert "with another spec.pipelineSpec is there already" in said(decide(document, pipeline_run=other))[1]
+
+
+def test_tekton_spells_durations_anew_and_that_is_no_conflict() -> None:
+    document = workflow(timeout="15m")
+    run = pipeline_run(document)
+    run["spec"]["timeouts"] = {"pipeline": "15m30s", "tasks": "15m0s", "finally": "30s"}
+
+    assert said(decide(document, pipeline_run=run))[0] == "Running"
+
+
+# How it ends. Each: the PipelineRun's condition, its TaskRuns, (phase, message, states)
+
+FAILED = {"code": 3, "reason": "NotFound", "message": "no Deployment shop/checkout"}
+TWO = [step("a"), step("b", runAfter=["a"])]
+BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
+
+
+def bad(**fields: Any) -> Json:
+    return task_run(status="False", reason="Failed", results=results("failed", error=FAILED), steps=ended(3), **fields)
+
+
+ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]]]] = [
+    (
+        "well",
+        {"status": "True", "reason": "Succeeded"},
+        [well("a"), well("b")],
+        ("Succeeded", "2 of 2 steps done.", {"a": "succeeded", "b": "succeeded"}),
+    ),
+    (
+        "a step failed",
+        {"status": "False", "reason": "Failed", "skippedTasks": [{"name": "b", "reason": "PipelineRun was stopping"}]},
+        [bad()],
+        ("Failed", "Step a failed: no Deployment shop/checkout", {"a": "failed", "b": "skipped"}),
+    ),
+    (
+        "Task missing: no children",
+        {"status": "False", "reason": "CouldntGetTask", "message": "Pipeline shop/fix can't be Run"},
+        [],
+        (
+            "Failed",
+            "The namespace shop has no Task kubernaut-action; install it: kubectl apply --namespace=shop",
+            {"a": "skipped", "b": "skipped"},
+        ),
+    ),
+    (
+        "workspace missing",
+        {"status": "False", "reason": "InvalidWorkspaceBindings", "message": "no secret."},
+        [],
+        (
+            "Failed",
+            "Tekton refused the PipelineRun (InvalidWorkspaceBindings): no secret.",
+            {"a": "skipped", "b": "skipped"},
+        ),
+    ),
+    (
+        "a result missing",
+        {"status": "False", "reason": "InvalidTaskResultReference", "message": "a.output"},
+        [well("a")],
+        (
+            "Failed",
+            "A step's output that another step takes was not there: a.output.",
+            {"a": "succeeded", "b": "skipped"},
+        ),
+    ),
+    (
+        "cancelled",
+        {
+            "status": "False",
+            "reason": "Cancelled",
+            "spec": {"status": "CancelledRunFinally"},
+            "skippedTasks": [{"name": "b", "reason": "PipelineRun was gracefully cancelled"}],
+        },
+        [task_run(status="False", reason="TaskRunCancelled", steps=[], pod_name=None)],
+        (
+            "Cancelled",
+            "It was cancelled, by somebody who changed its PipelineRun; 0 of 2 steps were done.",
+            {"a": "cancelled", "b": "skipped"},
+        ),
+    ),
+    (
+        "the whole's time was over",
+        {"status": "False", "reason": "PipelineRunTimeout"},
+        [task_run(status="False", reason="TaskRunCancelled", steps=[], pod_name=None, status_message=BY_TIMEOUT)],
+        (
+            "TimedOut",
+            "Its time of 1h (spec.timeout) was over while a ran; 0 of 2 steps were done.",
+            {"a": "timed_out", "b": "skipped"},
+        ),
+    ),
+    (
+        "the tasks' time was over, and finally ran",
+        {
+            "status": "False",
+            "reason": "Failed",
+            "skippedTasks": [{"name": "b", "reason": "PipelineRun Tasks timeout has been reached"}],
+        },
+        [well("a")],
+        (
+            "TimedOut",
+            "Its time of 1h (spec.timeout) was over; 1 of 2 steps were done.",
+            {"a": "succeeded", "b": "skipped"},
+        ),
+    ),
+    (
+        "a TaskRun that somebody else made",
+        {"status": "True", "reason": "Succeeded"},
+        [
+            well("a"),
+            {**well("b"), "metadata": {**well("b")["metadata"], "ownerReferences": [{"uid": "x", "controller": True}]}},
+        ],
+        (
+            "Failed",
+            "TaskRun run-b is not owned by the PipelineRun; somebody else made it",
+            {"a": "succeeded", "b": "lost"},
+        ),
+    ),
+    (
+        "another image",
+        {"status": "True", "reason": "Succeeded"},
+        [well("a"), {**well("b"), "spec": {**well("b")["spec"], "params": [{"name": "actionImage", "value": "evil"}]}}],
+        ("Failed", "TaskRun run-b runs another image; somebody else made it", {"a": "succeeded", "b": "lost"}),
+    ),
+    (
+        "another ServiceAccount",
+        {"status": "True", "reason": "Succeeded"},
+        [well("a"), {**well("b"), "spec": {**well("b")["spec"], "serviceAccountName": "admin"}}],
+        (
+            "Failed",
+            "TaskRun run-b has the ServiceAccount admin, not default; somebody else made it",
+            {"a": "succeeded", "b": "lost"},
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("condition", "task_runs", "told"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS])
+def test_how_it_ends(condition: dict[str, Any], task_runs: list[Json], told: tuple[str, str, dict[str, str]]) -> None:
+    document = workflow(*TWO, status=RUNNING)
+    acts = decide(document, pipeline_run=pipeline_run(document, **condition), task_runs=tuple(task_runs))
+    phase, message, states = told
+
+    assert said(acts)[0] == phase
+    assert said(acts)[1].startswith(message)
+    assert {row["name"]: row["state"] for row in status(acts)["steps"]} == states
+    assert next(act for act in acts if isinstance(act, Announce)).reason == phase
+
+
+def test_a_failure_that_was_let_go_on_shows_behind_success() -> None:
+    document = workflow(step("a", onFailure="continue"), step("b"), status=RUNNING)
+    run = pipeline_run(document, "True", "Completed")
+    acts = decide(document, pipeline_run=run, task_runs=(bad(), well("b")))
+
+    assert said(acts) == ("Succeeded", "1 of 2 steps done. a failed and did not stop it (onFailure: continue).")
+
+
+def test_a_cancel_is_passed_on_once() -> None:
+    document = workflow(cancel=True, status=RUNNING)
+    run = pipeline_run(document)
+
+    assert CancelRun(REF["name"]) in decide(document, pipeline_run=run, task_runs=(task_run(),), told=TOLD)
+    run["spec"]["status"] = "CancelledRunFinally"
+    assert "CancelRun" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), told=TOLD))
+
+
+def test_of_two_watches_one_may_be_late() -> None:
+    document = workflow(status=RUNNING)
+    children = [{"name": "run-a", "pipelineTaskName": "a"}]
+    run = pipeline_run(document, "True", "Succeeded", childReferences=children)
+
+    assert decide(document, pipeline_run=run, task_runs=(task_run(),)) == [LookUp()]
+    assert decide(document, pipeline_run=run) == [LookUp()]
+    assert said(decide(document, pipeline_run=run, task_runs=(well(),)))[0] == "Succeeded"
+    # looked up, and it is not there: it was deleted by hand
+    acts = decide(document, pipeline_run=run, looked_at="7", told=TOLD)
+    assert Ask("a", acts[0].record_id) == acts[0]
+
+
+def test_a_pipelinerun_that_vanished_is_reported_and_never_made_again() -> None:
+    document = workflow(*TWO, status=RUNNING)
+    acts = decide(
+        document,
+        task_runs=(task_run(),),
+        pods={"run-a": pod("Gone", {"running": {"startedAt": stamp(3)}})},
+        records={"b": None},
+    )
+
+    assert "CreateRun" not in names(acts)
+    assert said(acts)[0] == "Failed"
+    assert said(acts)[1].startswith("Its PipelineRun fix-e5621d0cdb was deleted while it ran; it is not made again.")
+    assert {row["name"]: row["state"] for row in status(acts)["steps"]} == {"a": "lost", "b": "skipped"}
+
+
+def test_one_of_its_name_made_afterwards_is_another() -> None:
+    document = workflow(status=RUNNING)
+    other = pipeline_run(document, "True", "Succeeded")
+    other["metadata"]["uid"] = "run-2"
+
+    assert said(decide(document, pipeline_run=other, task_runs=(well(),)))[0] == "Failed"
+
+
+def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
+    document = workflow(status=RUNNING)
+    document["status"] = status(
+        decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=(well(),), told={})
+    )
+    acts = decide(document, told=TOLD)
+
+    assert said(acts)[0] == "Succeeded" if "SetStatus" in names(acts) else True
+    [tell] = [act for act in acts if isinstance(act, Tell)]
+    assert tell.events[0]["state"] == "succeeded"
+
+
+# Closing
+
+
+def finished(**spec: Any) -> tuple[Json, dict[str, Any]]:
+    """A workflow whose PipelineRun has ended well, and what is seen of it."""
+    document = workflow(target=TARGET, status=RUNNING, **spec)
+    return document, {"pipeline_run": pipeline_run(document, "True", "Succeeded"), "task_runs": (well(),), "lock": OURS}
+
+
+def test_the_lock_is_held_until_the_last_pod_is_gone() -> None:
+    document, known = finished()
+    alive = decide(document, told=TOLD, pods={"run-a": pod()}, **known)
+    gone = decide(document, told=TOLD, pods={"run-a": pod("Succeeded")}, **known)
+
+    assert "FreeLock" not in names(alive)
+    assert facts(status(alive))["RecordsStored"] == ("Unknown", "Running")
+    assert names(gone) == ["FreeLock", "Announce", "SetStatus"]
+    assert facts(status(gone))["RecordsStored"] == ("True", "Stored")
+
+
+def test_a_pod_that_does_not_go_is_told() -> None:
+    document, known = finished()
+    stuck = pod(deletionTimestamp=stamp(0))
+    acts = decide(document, told=TOLD, pods={"run-a": stuck}, at=CREATED + timedelta(minutes=5), **known)
+
+    assert said(acts)[1] == (
+        "Its pod run-a-pod does not go away, and its target stays locked: node-7 may be gone. Once it surely is: "
+        "kubectl delete pod run-a-pod --force."
+    )
+
+
+def test_what_was_not_told_is_told_before_it_is_closed() -> None:
+    document, known = finished()
+    known["task_runs"] = (well(stored="deferred"),)
+    acts = decide(document, **known)
+
+    assert [event["state"] for event in acts[0].events] == ["intended", "succeeded"]
+    assert acts[0].events[1]["finished_at"] == "2026-01-31T09:05:15.000000Z"
+    assert facts(status(acts))["RecordsStored"] == ("False", "Waiting")
+    told = {("a", "intended"): None, ("a", "succeeded"): None}
+    assert facts(status(decide(document, told=told, **known)))["RecordsStored"] == ("True", "Stored")
+
+
+def test_a_record_that_is_refused_is_told_and_waited_for_no_longer() -> None:
+    document, known = finished()
+    acts = decide(document, told={("a", "intended"): "the id is older than 90 days"}, **known)
+
+    assert facts(status(acts))["RecordsStored"] == ("False", "RefusedByStore")
+
+
+def test_logs_are_read_only_where_that_is_allowed() -> None:
+    document, known = finished()
+    known["task_runs"] = (well(stored="deferred"),)
+    allowed = Policy(read_logs=True)
+    line = {"id": "x", "state": "succeeded", "at": "2026-01-31T09:05:15Z", "step": "a"}
+
+    assert "ReadLog" not in names(decide(document, told=TOLD, **known))
+    assert ReadLog("a", "run-a-pod") in decide(document, told=TOLD, policy=allowed, **known)
+    [tell] = [
+        act
+        for act in decide(document, told=TOLD, policy=allowed, logs={"a": (line,)}, **known)
+        if isinstance(act, Tell)
+    ]
+    assert line in tell.events
+
+
+def test_without_data_storage_nothing_is_waited_for() -> None:
+    document, known = finished()
+    acts = decide(document, policy=Policy(records=False), **known)
+
+    assert names(acts) == ["FreeLock", "Announce", "SetStatus"]
+    assert facts(status(acts))["RecordsStored"] == ("Unknown", "Disabled")
+
+
+def closed(**spec: Any) -> Json:
+    document, known = finished(**spec)
+    document["status"] = status(decide(document, told=TOLD, **known))
+    return document
+
+
+def test_a_closed_one_is_deleted_when_its_time_is_over_and_not_before() -> None:
+    document = closed(ttlSecondsAfterFinished=60)
+
+    assert decide(document, at=CREATED + timedelta(seconds=60)) == []
+    assert decide(document, at=CREATED + timedelta(seconds=69)) == [Delete()]
+
+
+def test_one_whose_records_are_not_stored_is_not_deleted_until_the_deadline() -> None:
+    document, known = finished(ttlSecondsAfterFinished=0)
+    document["status"] = status(decide(document, **known))
+    day = timedelta(days=1)
+
+    assert "Delete" not in names(decide(document, at=NOW + day / 2, **known))
+    acts = decide(document, at=NOW + day, **known)
+    assert GiveUpRecords() in acts
+    assert facts(status(acts))["RecordsStored"] == ("False", "GivenUp")
+
+
+def test_a_deleted_one_is_let_go_when_its_pods_are_gone_and_its_records_stored() -> None:
+    running = workflow(deleted=True, status=RUNNING)
+    run = pipeline_run(running)
+    assert CancelRun(REF["name"]) in decide(running, pipeline_run=run, task_runs=(task_run(),), told=TOLD)
+
+    document, known = finished()
+    document["metadata"]["deletionTimestamp"] = stamp(5)
+    assert "LetGo" not in names(decide(document, **known))
+    assert "LetGo" not in names(decide(document, told=TOLD, pods={"run-a": pod()}, **known))
+    assert decide(document, told=TOLD, **known)[-1] == LetGo()
+    assert decide(closed() | {"metadata": document["metadata"]}) == [LetGo()]
+    assert decide(workflow(held=False, deleted=True)) == []
+
+
+def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
+    document = workflow(step("a", runAfter=["z"]), step("b", image="x:1"), held=False)
+    acts = decide(document)
+
+    assert names(acts) == ["Announce", "SetStatus"]
+    assert said(acts) == (
+        "Refused",
+        (
+            "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
+            "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
+        ),
+    )
+    assert facts(status(acts)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
+
+
+def test_a_policy_that_changed_does_not_refuse_what_runs() -> None:
+    document = workflow(status=RUNNING)
+    policy = Policy(repositories=("elsewhere.example",))
+
+    assert said(decide(workflow(), policy=policy))[0] == "Refused"
+    assert said(decide(document, policy=policy, pipeline_run=pipeline_run(document)))[0] == "Running"
+
+
+def test_outputs_that_would_make_the_status_too_large_are_left_to_the_records() -> None:
+    steps = [step(f"s{number}") for number in range(300)]
+    document = workflow(*steps, status=RUNNING)
+    task_runs = tuple(well(f"s{number}", output={"text": "x" * 1500}) for number in range(300))
+    rows = status(decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=task_runs))[
+        "steps"
+    ]
+
+    assert all("output" not in row and row["state"] == "succeeded" for row in rows)

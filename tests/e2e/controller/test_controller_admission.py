@@ -1,0 +1,118 @@
+"""The custom resources in a real API server: what it refuses by itself, and what it explains."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from world import Json, install, kubectl, workflow
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("e2e")]
+
+IMAGE = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
+WHERE = "kubernaut-ctl-admission"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def resources(request: pytest.FixtureRequest) -> Iterator[None]:
+    request.getfixturevalue("kubectl")  # skips where there is no cluster
+    install()
+    kubectl("create", "namespace", WHERE, check=False)
+    yield
+    kubectl("delete", "namespace", WHERE, "--wait=false")
+
+
+def step(name: str = "a", **fields: Any) -> Json:
+    return {"name": name, "actionType": "probe/write_text", "image": IMAGE, **fields}
+
+
+def refusal(document: Json, *words: str) -> str:
+    done = subprocess.run(
+        ["kubectl", *(words or ("create", "--dry-run=server")), "-f", "-"],
+        input=json.dumps(document),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0, done.stdout
+    return done.stderr
+
+
+BAD: list[tuple[str, list[Json], Json, str]] = [
+    ("no steps", [], {}, "spec.steps: Invalid value"),
+    ("a name twice", [step(), step()], {}, "spec.steps[1]: Duplicate value"),
+    ("a bad name", [step("A_b")], {}, "spec.steps[0].name: Invalid value"),
+    ("no digest", [step(image="ghcr.io/x:1")], {}, "spec.steps[0].image: Invalid value"),
+    ("a short digest", [step(image="ghcr.io/x@sha256:00")], {}, "spec.steps[0].image: Invalid value"),
+    ("an option for a type", [step(actionType="--help")], {}, "spec.steps[0].actionType: Invalid value"),
+    ("no type", [{"name": "a", "image": IMAGE}], {}, "spec.steps[0].actionType: Required value"),
+    ("an unknown field", [step(retry=1)], {}, 'unknown field "spec.steps[0].retry"'),
+    ("a wrong type", [step(retries="many")], {}, "spec.steps[0].retries: Invalid value"),
+    ("too many retries", [step(retries=101)], {}, "spec.steps[0].retries: Invalid value"),
+    ("no duration", [step(timeout="2 minutes")], {}, "spec.steps[0].timeout: Invalid value"),
+    ("another onFailure", [step(onFailure="ignore")], {}, "spec.steps[0].onFailure: Unsupported value"),
+    (
+        "two sources",
+        [step(inputsFrom=[{"input": "x", "step": "b", "workflow": "target"}])],
+        {},
+        "name either step or workflow",
+    ),
+    ("no source", [step(inputsFrom=[{"input": "x"}])], {}, "name either step or workflow"),
+    ("half a target", [step()], {"target": {"kind": "Node"}}, "spec.target.name: Required value"),
+    ("a confidence of 2", [step()], {"confidence": 2}, "spec.confidence: Invalid value"),
+    (
+        "a negative time to live",
+        [step()],
+        {"ttlSecondsAfterFinished": -1},
+        "spec.ttlSecondsAfterFinished: Invalid value",
+    ),
+]
+
+
+@pytest.mark.parametrize(("steps", "spec", "told"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_the_api_server_refuses(steps: list[Json], spec: Json, told: str) -> None:
+    assert told in refusal(workflow("bad", WHERE, *steps, **spec))
+
+
+def test_a_spec_is_immutable_but_for_cancel() -> None:
+    document = workflow("made", WHERE, step(inputs={"a": {"b": [1]}}), target={"kind": "Node", "name": "n"})
+    kubectl("create", "-f", "-", stdin=document)
+
+    def patched(kind: str, patch: Any) -> str:
+        argv = ["kubectl", "patch", "wfe", "made", f"--namespace={WHERE}", f"--type={kind}", "-p", json.dumps(patch)]
+        return subprocess.run(argv, capture_output=True, text=True).stderr
+
+    for field in ("timeout", "requester", "startingDeadline"):
+        assert f"spec.{field} is immutable once made; only spec.cancel may be set" in patched(
+            "merge", {"spec": {field: "5m"}}
+        )
+    assert "spec.target is immutable" in patched("merge", {"spec": {"target": None}})
+    assert "spec.steps is immutable" in patched(
+        "json", [{"op": "replace", "path": "/spec/steps/0/inputs/a/b/0", "value": 2}]
+    )
+    assert "spec.steps is immutable" in patched("json", [{"op": "add", "path": "/spec/steps/0/retries", "value": 2}])
+    assert patched("merge", {"spec": {"cancel": True}}) == ""
+    assert "a cancelled workflow stays cancelled" in patched("merge", {"spec": {"cancel": False}})
+
+
+def test_every_value_of_an_input_is_kept() -> None:
+    inputs: Json = {
+        "null": None,
+        "list": [1, None, 2.5, True],
+        "text": "$(params.x) $$ \u00e9\u2028",
+        "nested": {"": {}},
+    }
+    kubectl("create", "-f", "-", stdin=workflow("kept", WHERE, step(inputs=inputs)))
+
+    kept = json.loads(kubectl("get", "wfe", "kept", f"--namespace={WHERE}", "--output=json"))
+    assert kept["spec"]["steps"][0]["inputs"] == inputs
+
+
+def test_it_explains_itself() -> None:
+    told = kubectl("explain", "wfe.spec.steps")
+
+    assert "One action within a workflow." in told or "What is done, as a graph." in told
+    assert "How often a transient failure is tried again." in told
+    assert "What is acted on" in kubectl("explain", "wfe.spec")
+    assert "A sentence for people" in kubectl("explain", "wfe.status.conditions")
+    assert "Why this workflow was chosen." in kubectl("explain", "rr.spec")
