@@ -84,14 +84,14 @@ def test_what_cannot_be_reached_is_told_in_time(closed_port: str, event: Make) -
 def test_a_spool_drains(tmp_path: Path, event: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _file: None)  # what is measured elsewhere need not be waited for here
     spool = Spool(tmp_path / "spool")
-    for _ in range(2_500):
+    for _ in range(1_100):
         spool.put({**event(), "attempt": 0})
-    for _ in range(80):
+    for _ in range(70):
         spool.put({**event(inputs={"text": "é" * 10_000}), "attempt": 0})
     spool.put({**event(state="nonsense"), "attempt": 0})
     with embedded(tmp_path / "data") as service:
         client = StorageClient(service.url)
-        assert drain(client, spool) == (2_580, 1)
+        assert drain(client, spool) == (1_170, 1)
         client.close()
 
     assert spool.paths() == []

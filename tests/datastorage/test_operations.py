@@ -122,8 +122,8 @@ def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_migrate_and_hold(postgres: str, database: str, tmp_path: Path) -> None:
-    migrated, again = serve("migrate", DATABASE_URL=database), serve("migrate", f"--data={tmp_path}")
+def test_migrate_and_hold(database: str) -> None:
+    migrated = serve("migrate", DATABASE_URL=database)
     held = serve("hold", "2026-07", "--reason", "case 4711", DATABASE_URL=database)
 
     async def look() -> dict[Month, str]:
@@ -132,11 +132,9 @@ def test_migrate_and_hold(postgres: str, database: str, tmp_path: Path) -> None:
         await store.close()
         return found
 
-    assert (migrated.stdout, again.stdout) == ("the schema is the newest.\n",) * 2
+    assert migrated.stdout == "the schema is the newest.\n"
     assert held.stdout == "2026-07 is held.\n"
     assert asyncio.run(look()) == {Month(2026, 7): "case 4711"}
-    assert serve("hold", "2026-07", "--release", DATABASE_URL=database).stdout == "2026-07 is released.\n"
-    assert asyncio.run(look()) == {}
 
 
 def test_a_service_that_may_not_migrate_says_what_to_do(postgres: str, database: str) -> None:
