@@ -7,9 +7,12 @@ taken in the same run: the same records by COPY and by one prepared INSERT, one 
 import asyncio
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +22,9 @@ from kubernaut_datastorage.batch import COLUMNS, Head, decide
 from kubernaut_datastorage.checkpoints import Unsigned
 from kubernaut_datastorage.ingest import Told, events_of
 from kubernaut_datastorage.store import RETENTION
+from kubernaut_sdk.recorder import drain
+from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.times import utcnow
 
 
@@ -141,7 +147,26 @@ async def on_sqlite(seconds: float) -> None:
         print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
 
 
+def drained(count: int) -> None:
+    """A spool that waited, sent by `drain`."""
+    with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}/data") as service:
+        spool, made = Spool(Path(folder) / "spool"), ids_over(1, count)
+        with patch("os.fsync"):  # filling it is not what is measured
+            for number in range(count):
+                spool.put(record(*next(made), number))
+        (Path(folder) / "token").write_text(service.token)
+        client = StorageClient(service.url, Path(folder) / "token")
+        began = time.perf_counter()
+        stored, refused = drain(client, spool)
+        took = time.perf_counter() - began
+        client.close()
+        assert (stored, refused) == (count, 0)
+        print("\nA spool drained into SQLite\n  target: 100,000 records in 60 s")
+        print(f"  {count:,} records {took:21.1f} s   {took / count * 100_000:.0f} s for 100,000")
+
+
 if __name__ == "__main__":
     duration = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     asyncio.run(on_postgres(duration))
     asyncio.run(on_sqlite(duration))
+    drained(int(min(100_000, duration * 2_000)))
