@@ -218,12 +218,11 @@ class PostgresStore(Store):
         return [dict(row._mapping) for row in await self._read(statements.episodes(fingerprint, since, until))]
 
     async def commit_of(self, seq: int) -> Commit | None:
-        statement = (
-            sa.select(commits).where(commits.c.first_seq <= seq).order_by(commits.c.first_seq.desc(), commits.c.batch)
-        )
-        rows = await self._read(statement.limit(10))
-        found = (_commit_of(row) for row in rows)
-        return next((commit for commit in found if commit.first_seq <= seq < commit.next_seq), None)
+        # a commit that is only a note has no leaf, and the first_seq of the next
+        with_leaf = sa.select(commits).where(commits.c.first_seq <= seq, commits.c.count > 0)
+        rows = await self._read(with_leaf.order_by(commits.c.first_seq.desc()).limit(1))
+        commit = _commit_of(rows[0]) if rows else None
+        return commit if commit is not None and seq < commit.next_seq else None
 
     async def last_commit_before(self, time: datetime) -> Commit | None:
         rows = await self._read(statements.last_commit(time))

@@ -227,6 +227,24 @@ def test_the_commands_say_what_they_found(tmp_path: Path) -> None:
     assert "there is no record" in unknown.stderr
 
 
+def test_notes_between_commits_hide_no_leaf(make_store: MakeStore) -> None:
+    async def work() -> None:
+        store = make_store()
+        await filled(store)
+        for number in range(15):
+            await store.note(json.dumps({"n": number}))
+        await store.put(batch(str(mint())))
+        await store.note("{}")
+        commits = [await store.commit_of(seq) for seq in range(1, 16)]
+        report = await verify(store)
+        await store.close()
+
+        assert [commit and commit.batch for commit in commits] == [1] * 4 + [2] * 6 + [3] * 2 + [4, 20, None]
+        assert report.faults == []
+
+    asyncio.run(work())
+
+
 def test_a_checkpoint_names_the_state_of_the_log(make_store: MakeStore) -> None:
     async def work() -> None:
         store = make_store()
