@@ -1,28 +1,25 @@
 """The runs by which an image is examined; each is made once, when the first check asks for it."""
 
 import base64
-import json
-import shlex
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 from kubernaut_cli.conformance.gate import Gate, Mode
 from kubernaut_cli.conformance.image import Image
+from kubernaut_cli.conformance.observation import Observation
 from kubernaut_cli.conformance.spec import PATH, ActionSpec, ImageSpec, parse
 from kubernaut_cli.conformance.subject import Ended, Mounts, Subject
-from kubernaut_cli.conformance.traffic import Passed
 from kubernaut_cli.conformance.world import World
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["ActionExamination", "ImageExamination", "Observation"]
+__all__ = ["WORKFLOW", "ActionExamination", "ImageExamination"]
 
 WORKFLOW = {"namespace": "conformance", "name": "conformance", "uid": "00000000-0000-7000-8000-000000000000"}
 _PAUSE = 0.6
@@ -51,109 +48,6 @@ class _Once(Generic[T]):
         value = self._make(instance)
         instance.__dict__[self._name] = value
         return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """What one run did.
-
-    Attributes:
-        what: The run, as a report tells it.
-        ended: The container's end.
-        events: What it told the store, as it came.
-        record: What the store made of it, or None.
-        record_id: The id it was given.
-        before: The world's state before it.
-        held: The world's state while the store's answer to `applying` was held back, where it was.
-        after: The world's state after it.
-        passed: The requests that it made to its target.
-        secrets: What must show nowhere.
-    """
-
-    what: str
-    ended: Ended
-    events: tuple[dict[str, Any], ...]
-    record: Mapping[str, Any] | None
-    record_id: str
-    before: str
-    held: str | None
-    after: str
-    passed: tuple[Passed, ...]
-    secrets: tuple[str, ...]
-
-    @property
-    def document(self) -> dict[str, Any] | None:
-        """The one JSON object of standard output, or None where it is something else."""
-        try:
-            value = json.loads(self.ended.stdout)
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The result `error`; empty where there is none."""
-        try:
-            value = json.loads(self.ended.results.get("error") or "{}")
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    @property
-    def marked(self) -> list[dict[str, Any]]:
-        """The events that the log carries because they could not be sent."""
-        found = []
-        for line in self.ended.stderr.splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(value, dict) and isinstance(event := value.get("kubernaut_record"), dict):
-                found.append(event)
-        return found
-
-    @property
-    def writes(self) -> list[str]:
-        """The requests that could have changed something."""
-        return [request.told for request in self.passed if request.writes]
-
-    def leaks(self) -> Iterator[str]:
-        """The places where a secret shows."""
-        places = {
-            "standard output": self.ended.stdout,
-            "the log": self.ended.stderr,
-            **{f"the result {name}": text for name, text in self.ended.results.items()},
-            **{f"the event {event.get('state')}": json.dumps(event, ensure_ascii=False) for event in self.events},
-        }
-        for place, text in places.items():
-            for secret in self.secrets:
-                if any(form in text for form in _forms(secret)):
-                    yield place
-                    break
-
-
-def _forms(secret: str) -> set[str]:
-    """A secret as it stands, and in the encodings it is likely to wear."""
-    raw = secret.encode()
-    forms = {
-        secret,
-        quote(secret, safe=""),
-        quote(secret),
-        quote_plus(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        shlex.quote(secret).strip("'"),
-        raw.hex(),
-    }
-    for offset in range(3):
-        # the characters at either end hold bits of the neighbours, too
-        inner = (
-            base64.b64encode(b"\0" * offset + raw)
-            .decode()
-            .rstrip("=")[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
-        )
-        forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return forms
 
 
 @dataclass

@@ -1,0 +1,138 @@
+"""What a run tells, and what it does when it is stopped, out of time, made again, or with nobody to tell."""
+
+from kubernaut_cli.conformance.checks.check import Check, NotApplicable, adds_to, unless
+from kubernaut_cli.conformance.checks.telling import ended, found, listed, working
+from kubernaut_cli.conformance.examination import WORKFLOW, ActionExamination
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["BAD_DAY_CHECKS"]
+
+TERMINAL = {"succeeded", "unchanged", "planned", "failed", "cancelled", "timed_out"}
+BAD_DAY_CHECKS: list[Check[ActionExamination]] = []
+_check = adds_to(BAD_DAY_CHECKS)
+
+
+@_check(
+    "not-applied-twice",
+    "A pod is made again under the same name after it was force-deleted or its node was lost; what is not idempotent must not happen twice.",
+    "Before applying, ask Data Storage for the own record; where another pod had begun, end with 3 (reason AlreadyApplied).",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.elsewhere, "it calls itself idempotent")
+    unless(run.ended.exit_code == 3, f"{ended(run)}, not with 3")
+    unless(run.before == run.after, "it changed the world")
+
+
+@_check(
+    "record-complete",
+    "The record is what is left of a remediation after a day; whether it helped is asked of it for months.",
+    "Send events with the given id, context and pod: `started`, `applying` with the change, and the end.",
+)
+def _(action: ActionExamination) -> None:
+    run = working(action)
+    record = run.record
+    unless(record is not None, "the store has no record of the id that was given")
+    assert record is not None
+    expected = {
+        "state": run.ended.results.get("status"),
+        "action_type": action.spec.action_type,
+        "workflow": WORKFLOW,
+        "step": "conformance",
+        "pod": {"name": "conformance-pod", "uid": "22222222-2222-4222-8222-222222222222"},
+    }
+    for name, value in expected.items():
+        unless(record.get(name) == value, f"{name} is {shorten(repr(record.get(name)))} and not {shorten(repr(value))}")
+    for name in ("started_at", "finished_at", "change"):
+        unless(record.get(name), f"{name} is missing")
+    unless(record.get("changed") is True, f"changed is {record.get('changed')}")
+
+
+@_check(
+    "told-before-applied",
+    "If the pod dies now, only what was told before the first change says that one may have been made.",
+    "Send `applying`, and change nothing before Data Storage has acknowledged it (or it is in the spool).",
+)
+def _(action: ActionExamination) -> None:
+    first = working(action)
+    states = [event.get("state") for event in first.events]
+    unless("applying" in states, f"it changed the world and told only {', '.join(map(str, states)) or 'nothing'}")
+    run = found(action.stopped)
+    if run.held is None:
+        raise NotApplicable("with DATA_STORAGE_POLICY=require it never told `applying`")
+    unless(run.held == run.before, "the world was changed before `applying` was acknowledged")
+
+
+@_check(
+    "sigterm",
+    "A cancel, a node that drains and a deleted pod all come as SIGTERM; after 30 s the pod is killed, and nobody knows what it did.",
+    "On SIGTERM start no new change, and end within 20 s: exit code 143, status and record `cancelled`.",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.stopped)
+    seconds = run.ended.after_signal
+    if seconds is None:
+        raise NotApplicable("it never told `applying`, so there was no moment at which to stop it")
+    unless(run.ended.exit_code == 143, f"{ended(run)}, {seconds:.0f} s after SIGTERM, not with 143")
+    unless(seconds <= 20, f"it took {seconds:.0f} s")
+    unless(run.ended.results.get("status") == "cancelled", f"its results say {run.ended.results.get('status')}")
+    unless((run.record or {}).get("state") == "cancelled", f"its record says {(run.record or {}).get('state')}")
+    unless(run.after == run.held, "it changed the world after SIGTERM")
+
+
+@_check(
+    "deadline",
+    "The action's own end tells what was done; Tekton's timeout kills, and takes no results.",
+    "Where ACTION_TIMEOUT has passed start no new change, and end: exit code 124, status and record `timed_out`.",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.late)
+    unless(run.ended.exit_code == 124, f"{ended(run)}, not with 124")
+    unless(run.ended.results.get("status") == "timed_out", f"its results say {run.ended.results.get('status')}")
+    unless((run.record or {}).get("state") == "timed_out", f"its record says {(run.record or {}).get('state')}")
+    untouched = run.before if run.held is None else run.held
+    unless(run.after == untouched, "it changed the world after its time was over")
+
+
+@_check(
+    "storage-away-best-effort",
+    "An incident does not wait for its record; and the record must not be lost with the pod.",
+    'Run nevertheless; end with record-status `deferred` and each event in the log, as one line {"kubernaut_record": {…}}.',
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.alone)
+    unless(run.ended.exit_code == 0, ended(run))
+    unless(run.before != run.after, "it did not change the world")
+    status = run.ended.results.get("record-status")
+    unless(status == "deferred", f"record-status is {status}")
+    ends = [event for event in run.marked if event.get("state") in TERMINAL and event.get("id") == run.record_id]
+    unless(ends, 'the log has no line {"kubernaut_record": …} with the end')
+
+
+@_check(
+    "storage-away-require",
+    "Who sets `require` wants no change that nobody knows of.",
+    "Where `applying` cannot be stored and DATA_STORAGE_POLICY is `require`, change nothing and end with 5.",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.required)
+    unless(run.before == run.after, "it changed the world")
+    unless(run.ended.exit_code == 5, f"{ended(run)}, not with 5")
+
+
+@_check(
+    "told-twice-one-record",
+    "Answers get lost; what is sent again must not become a second remediation in the history.",
+    "Send every event with the id of ACTION_RECORD_ID, and again unaltered where no answer came.",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.repeated)
+    unless(run.ended.exit_code == 0, ended(run))
+    ids = sorted({str(event.get("id")) for event in run.events})
+    unless(ids == [run.record_id], f"it told of {listed(ids)}, and not of {run.record_id} alone")
+    unless(run.record is not None and run.record.get("state") in TERMINAL, "the store has no end of it")
