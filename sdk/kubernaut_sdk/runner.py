@@ -70,6 +70,7 @@ class Run:
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
         self._asked = False
+        self._first_attempt = 0  # a store takes an attempt's words from one pod only
         self._attempts: list[dict[str, Any]] = []
 
     def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> Outcome:
@@ -161,7 +162,8 @@ class Run:
                 end = self._attempt(inputs, dry=dry)
             except ActionError as problem:
                 self._note_attempt(attempt_started, problem)
-                if not isinstance(problem, Transient) or self.context.attempt >= self.settings.retries:
+                tried = self.context.attempt - self._first_attempt
+                if not isinstance(problem, Transient) or tried >= self.settings.retries:
                     raise
                 self._back_off(problem)
             else:
@@ -288,10 +290,11 @@ class Run:
                     f"nothing was applied: whether another pod had begun is not known: {error}."
                 ) from None
             return False
-        if known is None or RANK[State(known["state"])] < RANK[State.APPLYING]:
+        pod = (known or {}).get("pod") or self.settings.pod
+        if known is None or pod == self.settings.pod:
             return False
-        pod = known.get("pod") or self.settings.pod
-        if pod == self.settings.pod:
+        self._first_attempt = self.context.attempt = int(known.get("attempt") or 0) + 1
+        if RANK[State(known["state"])] < RANK[State.APPLYING]:
             return False
         if not self.action.idempotent:
             raise PreconditionFailed(
@@ -330,7 +333,7 @@ class Run:
             pause = min(2.0, pause * 1.5)
 
     def _back_off(self, problem: Transient) -> None:
-        pause = min(_LONGEST_PAUSE, _PAUSE * 2**self.context.attempt) * random.uniform(0.5, 1)  # noqa: S311 – jitter
+        pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (self.context.attempt - self._first_attempt)) * random.uniform(0.5, 1)  # noqa: S311 – jitter
         if pause >= self.interrupts.remaining():
             raise problem
         logger.warning(

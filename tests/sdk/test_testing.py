@@ -230,6 +230,7 @@ def test_a_pod_made_again_waits_for_the_first_to_end_and_plans_anew(runner: Call
     assert (again.exit_code, again.changed, queue.workers) == (0, True, 4)
     assert [call[1] for call in again.calls] == ["get", "get", "set", "get"]
     assert "another pod began to apply this step" in again.log
+    assert [event["attempt"] for event in again.events] == [0, 1, 1]  # it learns of the other after it has begun
 
 
 def test_the_same_pod_goes_on(runner: Callable[..., ActionRunner]) -> None:
