@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +18,8 @@ import pytest
 
 from kubernaut_cli.__main__ import main
 
+OURS = f"localhost/kubernaut-test-{sha256(str(Path(__file__)).encode()).hexdigest()[:8]}"
+"""Where the tests of this checkout name their images: one Docker engine may serve several."""
 SPEC: dict[str, Any] = {
     "contract": "1",
     "actions": [

@@ -11,7 +11,7 @@ import pytest
 from kubernaut_cli.catalogue import known_types
 from kubernaut_cli.docs import page
 
-from .conftest import SPEC
+from .conftest import OURS, SPEC
 
 Run = Callable[..., Any]
 
@@ -72,7 +72,7 @@ def test_a_page_keeps_its_table_whatever_a_description_holds() -> None:
 def test_an_image_is_read_where_it_is_stamped_and_asked_where_not(
     kubernaut: Run, context: Run, tmp_path: Path, stamped: bool
 ) -> None:
-    name = f"localhost/kubernaut-test/actions:{'stamped' if stamped else 'plain'}"
+    name = f"{OURS}/actions:{'stamped' if stamped else 'plain'}"
     if stamped:
         # what it would answer now is something else: it is not run
         folder = context(tmp_path / "image", "RUN true")

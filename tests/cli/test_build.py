@@ -14,8 +14,10 @@ from kubernaut_cli.conformance.examine import examine
 from kubernaut_cli.conformance.image import Image
 from kubernaut_cli.conformance.spec import LABEL, PATH
 
+from .conftest import OURS
+
 Run = Callable[..., Any]
-NAME = "localhost/kubernaut-test/build"
+NAME = f"{OURS}/build"
 
 
 def inspected(name: str) -> dict[str, Any] | None:
@@ -86,15 +88,18 @@ def test_an_image_is_stamped_and_all_else_in_it_stays(kubernaut: Run, context: R
 
 
 @pytest.mark.docker
-def test_a_failed_build_tells_its_last_lines_and_names_nothing(
+def test_a_failed_build_tells_its_last_lines_and_leaves_nothing(
     kubernaut: Run, context: Run, tmp_path: Path, name: str
 ) -> None:
-    folder = context(tmp_path / "image", 'RUN ["sh", "-c", "echo the tool is not to be had; exit 7"]')
+    said = f"the tool for {name} is not to be had"
+    folder = context(tmp_path / "image", f'RUN ["sh", "-c", "echo {said}; exit 7"]')
     ended = kubernaut("build", folder, f"--tag={name}", "--quiet")
 
     assert (ended.code, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"kubernaut: {folder}/Dockerfile: the build failed:\n")
-    assert "the tool is not to be had" in ended.stderr
+    assert said in ended.stderr
+    listed = ["docker", "container", "ls", "--all", "--no-trunc", "--format={{.Command}}"]
+    assert said not in subprocess.run(listed, capture_output=True, text=True, check=True).stdout
     assert "returned a non-zero code: 7" in ended.stderr or "exit code: 7" in ended.stderr
     assert inspected(name) is None
 

@@ -105,9 +105,11 @@ def test_values_are_never_taken_for_options() -> None:
 
     assert build_command("docker", recipe, Path("/id"), load=False) == [
         "docker", "build", "--file=-x/Dockerfile", "--iidfile=/id", "--build-arg=BASE=--privileged",
-        "--platform=linux/arm64", "--", "-x",
+        "--platform=linux/arm64", "--force-rm", "--", "-x",
     ]  # fmt: skip
-    assert "--load" in build_command("docker", recipe, Path("/id"), load=True)
+    with_buildx = build_command("docker", recipe, Path("/id"), load=True)
+    assert "--load" in with_buildx
+    assert "--force-rm" not in with_buildx
 
 
 class Speaker:

@@ -19,7 +19,7 @@ from kubernaut_cli.conformance.scenario import read_scenarios
 from kubernaut_cli.scaffold import Project, project
 from kubernaut_sdk import InvalidInputs
 
-from .conftest import Done
+from .conftest import OURS, Done
 
 Run = Callable[..., Done]
 ROOT = Path(__file__).parents[2]
@@ -103,9 +103,9 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
 @pytest.mark.xdist_group("images")
 def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) -> None:
     wheels = made / "wheels"
-    shutil.copytree(ROOT / "build" / "wheels", wheels)
+    shutil.copytree(ROOT / "build" / "wheels", wheels, ignore=shutil.ignore_patterns("boto*"))
     sh(BIN / "pip", "--quiet", "download", "--only-binary=:all:", f"--dest={wheels}", "hatchling>=1.27")
-    name = "localhost/kubernaut-test/new:dev"
+    name = f"{OURS}/new:dev"
     arguments = [f"--build-arg=BASE_IMAGE={base}", "--build-arg=PIP_NO_INDEX=1"]
     built = kubernaut("build", made, f"--tag={name}", *arguments, "--quiet")
     assert built.code == 0, built.stderr

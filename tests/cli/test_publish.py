@@ -20,11 +20,11 @@ from kubernaut_cli.images.reference import parse_reference
 from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed
 from tests.conftest import registry
 
-from .conftest import SPEC, Done
+from .conftest import OURS, SPEC, Done
 
 Run = Callable[..., Done]
 GITHUB = Origin("abc", "https://github.com/You/Flags")
-NAME = "localhost/kubernaut-test/publish:1"
+NAME = f"{OURS}/publish:1"
 PASSWORD = "canary-password"
 STAND_IN = """\
 #!/bin/sh

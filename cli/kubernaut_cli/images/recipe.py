@@ -112,7 +112,8 @@ def build_command(program: str, recipe: Recipe, id_file: Path, *, load: bool) ->
     options = [f"--build-arg={name}={value}" for name, value in recipe.arguments.items()]
     if recipe.platform:
         options.append(f"--platform={recipe.platform}")
-    options += ["--load", "--progress=plain", "--provenance=false"] * load
+    # the classic builder would leave the container of a step that failed behind
+    options += ["--load", "--progress=plain", "--provenance=false"] if load else ["--force-rm"]
     return [program, "build", f"--file={recipe.file}", f"--iidfile={id_file}", *options, "--", str(recipe.context)]
 
 
