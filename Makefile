@@ -28,8 +28,12 @@ demo: .venv/ready ## Plan, run, record and judge a remediation workflow on this 
 	@$(bin)/python examples/demo/demo.py
 
 .PHONY: test
-test: check ## Check, then run every test that can run here; skips say why
+test: check ## Check, then run the tests that can run here (slow ones apart); skips say why
 	$(bin)/pytest -n 2 --dist loadgroup
+
+.PHONY: test-slow
+test-slow: .venv/ready ## Run the tests that take minutes: the controller's, on a cluster
+	$(bin)/pytest -n 2 --dist loadgroup -m slow
 
 .PHONY: check
 check: .venv/ready ## Lint, formatting, strict types, who may import whom
