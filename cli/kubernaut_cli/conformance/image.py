@@ -1,7 +1,6 @@
 """An action image in the Docker engine: what it says of itself, and its runs, confined as the generic Task does it."""
 
 import io
-import json
 import tarfile
 import tempfile
 import time
@@ -10,12 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
+from weakref import finalize
 
-import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
 from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
+from kubernaut_cli.images.engine import connected, said
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 
 __all__ = ["Image"]
@@ -36,22 +36,17 @@ class Image:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        try:
-            self._engine = docker.from_env(timeout=120)
-            self._engine.ping()
-        except DockerException as error:
-            raise PreconditionFailed(
-                f"no Docker engine answers ({error}); start one, or set DOCKER_HOST.", reason="NoDocker"
-            ) from None
+        self._engine = connected()
+        finalize(self, self._engine.close)
         try:
             self._image = self._engine.images.get(name)
         except ImageNotFound:
             try:
                 self._image = self._engine.images.pull(name)
             except DockerException as error:
-                raise InvalidInputs(f"image {name}: neither here nor to be pulled: {_said(error)}.") from None
+                raise InvalidInputs(f"image {name}: neither here nor to be pulled: {said(error)}.") from None
         except DockerException as error:
-            raise InvalidInputs(f"image {name}: {_said(error)}.") from None
+            raise InvalidInputs(f"image {name}: {said(error)}.") from None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -154,7 +149,7 @@ class Image:
                 network_mode=network,
             )
         except DockerException as error:
-            raise PreconditionFailed(f"the Docker engine makes no container of {self.name}: {_said(error)}.") from None
+            raise PreconditionFailed(f"the Docker engine makes no container of {self.name}: {said(error)}.") from None
         try:
             yield container
         finally:
@@ -168,7 +163,7 @@ def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bo
         container.start()
     except APIError as error:
         # no such program, or one that cannot be started: to the kubelet an exit code as well
-        return Ended(127, "", f"the container could not be started: {_said(error)}", {}, time.monotonic() - started)
+        return Ended(127, "", f"the container could not be started: {said(error)}", {}, time.monotonic() - started)
 
     def terminate() -> None:
         with suppress(APIError):  # it has just ended
@@ -189,12 +184,3 @@ def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bo
         seconds,
         after,
     )
-
-
-def _said(error: Exception) -> str:
-    """What the engine said, in one line."""
-    text = str(getattr(error, "explanation", None) or error)
-    with suppress(ValueError):
-        document = json.loads(text)
-        text = document.get("message", text) if isinstance(document, dict) else text
-    return " ".join(text.split()).rstrip(".")

@@ -10,15 +10,14 @@ from docker.errors import DockerException, ImageNotFound
 
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 
-__all__ = ["forgotten", "image_here", "opened", "said"]
+__all__ = ["connected", "forgotten", "image_here", "opened", "said"]
 
 _PATIENCE = 600
 """Seconds that one answer may take; a push or a commit of a large layer is quiet for long."""
 
 
-@contextmanager
-def opened() -> Iterator[Any]:
-    """A client of the engine that DOCKER_HOST names, or of this machine's, as long as the block lasts.
+def connected() -> Any:
+    """A client of the engine that DOCKER_HOST names, or of this machine's.
 
     Raises:
         PreconditionFailed: if none answers.
@@ -30,6 +29,13 @@ def opened() -> Iterator[Any]:
         raise PreconditionFailed(
             f"no Docker engine answers ({said(error)}); start one, or set DOCKER_HOST.", reason="NoDocker"
         ) from None
+    return engine
+
+
+@contextmanager
+def opened() -> Iterator[Any]:
+    """A client of the engine, as long as the block lasts."""
+    engine = connected()
     try:
         yield engine
     finally:
