@@ -29,11 +29,11 @@ demo: .venv/ready ## Plan, run, record and judge a remediation workflow on this 
 
 .PHONY: test
 test: check ## Check, then run the tests that can run here (slow ones apart); skips say why
-	$(bin)/pytest -n 2 --dist loadgroup
+	$(bin)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-slow
-test-slow: .venv/ready ## Run the tests that take minutes: the controller's, on a cluster
-	$(bin)/pytest -n 2 --dist loadgroup -m slow
+test-slow: .venv/ready ## Run the tests that take minutes: images under the kit, the controller on a cluster
+	$(bin)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 .PHONY: check
 check: .venv/ready ## Lint, formatting, strict types, who may import whom

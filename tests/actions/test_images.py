@@ -8,7 +8,7 @@ import pytest
 
 from kubernaut_sdk.catalog import all_actions
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.docker]
 DOMAINS = {"argocd": "git", "aws-cli": "aws", "kubectl": "kubernetes"}
 LEFT_OVER = """
 import json, sys, pathlib

@@ -100,7 +100,7 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.xdist_group("images")
+@pytest.mark.slow
 def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) -> None:
     wheels = made / "wheels"
     shutil.copytree(ROOT / "build" / "wheels", wheels, ignore=shutil.ignore_patterns("boto*"))

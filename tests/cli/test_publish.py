@@ -74,7 +74,6 @@ def without(*programs: str, folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.docker
-@pytest.mark.xdist_group("images")
 class TestWithARegistry:
     def test_what_is_pulled_by_digest_is_what_was_built(self, image: str, kubernaut: Run, tmp_path: Path) -> None:
         env = without("cosign", "syft", folder=tmp_path)
@@ -235,6 +234,8 @@ def test_where_it_cannot_be_told_what_to_say_is(image: str, reference: str | Non
         ("no basic auth credentials", "Unauthorized", "log in with `docker login ghcr.io`"),
         ("denied: permission_denied: write_package", "Denied", "may not write you/flags"),
         ("name unknown: repository not found", "NoSuchRepository", "no registry takes you/flags there"),
+        ("unexpected status: 401 from registry", "Unauthorized", "log in with `docker login ghcr.io`"),
+        ("dial tcp 127.0.0.1:46401: connect: connection refused", "Unreachable", "look whether ghcr.io is right"),
         ("dial tcp: lookup ghcr.io: no such host", "Unreachable", "look whether ghcr.io is right"),
         ("Head https://ghcr.io/v2/: x509: unknown authority", "Untrusted", "trust its certificate"),
         ("server gave HTTP response to HTTPS client", "NotEncrypted", "give it TLS"),

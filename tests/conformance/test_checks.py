@@ -13,7 +13,6 @@ from kubernaut_sdk import InvalidInputs
 from .conftest import BROKEN, OF_ACTIONS, scenarios, told
 
 SHOWN = [check for check in OF_ACTIONS if check != "read-only-root"]  # processes have no root of their own
-pytestmark = pytest.mark.xdist_group("conformance")
 
 
 def judged_of(broken: str, **options: object) -> list[Judgement]:

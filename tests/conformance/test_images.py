@@ -20,7 +20,7 @@ from kubernaut_cli.conformance.spec import LABEL, PATH, ImageSpec, parse
 from .conftest import BROKEN, OF_ACTIONS, OF_IMAGES, scenarios, told
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("conformance")]
+pytestmark = [pytest.mark.docker]
 Judged = Callable[..., list[Judgement]]
 
 
@@ -103,6 +103,7 @@ def found(judged: Judged) -> dict[str, list[Judgement]]:
         return {check: job.result() for check, job in jobs.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [*OF_IMAGES, *OF_ACTIONS])
 def test_a_broken_image_fails_exactly_its_check(found: dict[str, list[Judgement]], check: str) -> None:
     failed = told(found[check], "failed")

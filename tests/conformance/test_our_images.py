@@ -11,7 +11,7 @@ from kubernaut_cli.conformance.scenario import read_scenarios
 from .conftest import told
 
 ACTIONS = Path(__file__).parents[2] / "actions"
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("conformance")]
+pytestmark = [pytest.mark.docker]
 
 
 def conforms(part: str, image: str, *tried: str) -> None:
@@ -28,10 +28,12 @@ def test_git(images: dict[str, str]) -> None:
     conforms("argocd", images["argocd"], "git/update_file")
 
 
+@pytest.mark.slow
 def test_aws(images: dict[str, str]) -> None:
     conforms("aws-cli", images["aws-cli"], "aws/reboot_instances", "aws/set_desired_capacity")
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_kubectl(images: dict[str, str], cluster: None) -> None:
     conforms("kubectl", images["kubectl"], "kubernetes/restart_deployment", "kubernetes/scale_deployment")

@@ -24,8 +24,8 @@ def sh(*argv: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.docker
-@pytest.mark.xdist_group("images")
 def test_the_image_serves(storage_image: str, tmp_path: Path) -> None:
     token = minted()
     tmp_path.chmod(0o755)

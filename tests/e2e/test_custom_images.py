@@ -28,7 +28,7 @@ from .conftest import ROOT, finished, manifest, sh
 NAMESPACE = "kubernaut-e2e-custom"
 TASK = ROOT / "tekton" / "catalog" / "task" / "kubernaut-action" / "0.1" / "kubernaut-action.yaml"
 CUSTOM = Path(__file__).parent / "custom"
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("custom")]
+pytestmark = [pytest.mark.docker]
 
 
 def free_port() -> int:
@@ -88,6 +88,7 @@ def namespace(kubectl: Callable[..., str]) -> Iterator[str]:
     kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "folder"),
     [("readme_image", CUSTOM), ("go_image", ROOT / "examples" / "go-action")],

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
 RECORDS = "/api/v1/action-records"
 AUDIENCE = "kubernaut-data-storage"
-pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.docker]
 
 ACTION = """
 from kubernaut_sdk import Action, Change, Context, Inputs

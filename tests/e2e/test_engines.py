@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[2]
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
 NAMESPACE = "kubernaut-e2e"
 DIGEST = "sha256:" + "0" * 64
-pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def kubernaut(*args: str) -> "subprocess.CompletedProcess[str]":

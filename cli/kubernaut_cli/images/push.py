@@ -1,5 +1,6 @@
 """An image pushed to a registry, with the credentials that Docker has (`docker login`)."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -81,10 +82,10 @@ def push(engine: Any, image: Any, reference: Reference, *, say: Callable[[str], 
 
 
 def refusal(reference: Reference, told: str) -> ActionError:
-    """What it means that a push failed with these words."""
+    """What it means that a push failed with these words. A number counts as a status only where it is no port."""
     registry = reference.registry or "docker.io"
     for words, reason, hint in _REFUSALS:
-        if any(word in told.lower() for word in words):
+        if any(re.search(rf"(?<![\w:]){re.escape(word)}(?!\w)", told, re.IGNORECASE) for word in words):
             advice = hint.format(registry=registry, path=reference.path)
             return PreconditionFailed(f"{reference} is not published: {told.rstrip('.')}; {advice}.", reason=reason)
     return Failed(f"{reference} is not published: {told.rstrip('.')}.", reason="PushFailed")

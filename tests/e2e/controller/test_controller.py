@@ -24,7 +24,7 @@ from world import (
 
 from kubernaut_controller.reconciling.ends import is_alive
 
-pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 HOSTILE = "".join(
     [

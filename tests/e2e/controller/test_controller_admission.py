@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from world import Json, install, kubectl, workflow
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.cluster]
 
 IMAGE = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
 WHERE = "kubernaut-ctl-admission"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from world import Controller, closed, get, step, until, workflow
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
 def kubernaut(*words: str) -> "subprocess.CompletedProcess[str]":

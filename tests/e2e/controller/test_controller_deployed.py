@@ -29,7 +29,7 @@ from world import (
     workflow,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.docker, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.docker]
 
 IMAGE = "localhost/kubernaut/controller:1"
 USER = f"system:serviceaccount:{SYSTEM}:kubernaut-controller"
