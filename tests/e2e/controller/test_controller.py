@@ -302,7 +302,7 @@ def test_kubectl_get_prints_what_a_person_looks_for(ended: Any, where: str) -> N
 
 
 def test_tkn_describes_and_shows_logs(ended: Any, where: str) -> None:
-    tkn = shutil.which("tkn") or shutil.which("/opt/cluster-bin/tkn")
+    tkn = shutil.which("tkn")
     if tkn is None:
         pytest.skip("no tkn is on PATH")
     name = ended("diamond")["status"]["pipelineRunRef"]["name"]
