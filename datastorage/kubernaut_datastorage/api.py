@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -65,14 +66,14 @@ _HOT = "/api/v1/action-records"
 def create_app(
     store: Store,
     *,
-    told: Callable[[str, str | None], None] | None = None,
+    told: Callable[[str, str | None, int], None] | None = None,
     metrics: Callable[[], bytes] | None = None,
 ) -> FastAPI:
     """The service; it starts the store, sweeps it, and closes it when it stops.
 
     Args:
         store: Where records are.
-        told: Hears what became of each event, and why it was refused.
+        told: Hears what became of events, why they were refused, and how many.
         metrics: What `/metrics` answers.
     """
 
@@ -149,17 +150,13 @@ async def put_records(request: Request) -> Response:
     told = events_of(body, caller=_caller(request), retention=store.settings.retention, now=store.settings.clock())
     good = [one for one in told if not isinstance(one, Refused)]
     outcomes = iter(await store.put(good) if good else ())
-    answers = []
+    answers: list[dict[str, Any]] = []
     for index, one in enumerate(told):
-        if isinstance(one, Refused):
-            answers.append({"index": index, "id": one.id, "outcome": "refused", "reason": one.reason})
-        else:
-            outcome, reason = next(outcomes)
-            record_id = str(UUID(bytes=one.key))
-            answers.append({"index": index, "id": record_id, "outcome": outcome, "reason": reason})
+        outcome, reason = ("refused", one.reason) if isinstance(one, Refused) else next(outcomes)
+        answers.append({"index": index, "id": one.id, "outcome": outcome, "reason": reason})
     if (hears := request.app.state.told) is not None:
-        for answer in answers:
-            hears(answer["outcome"], answer["reason"])
+        for (outcome, reason), events in Counter((one["outcome"], one["reason"]) for one in answers).items():
+            hears(outcome, reason, events)
     return Response(msgspec.json.encode(answers), media_type="application/json")
 
 

@@ -43,13 +43,15 @@ class Told:
     """A valid event.
 
     Attributes:
-        key: The record's id, 16 bytes.
+        id: The record's, as text with hyphens.
+        key: The same, 16 bytes.
         event: As `Event.wire()` gives it, with its source, and without its id.
         document: The event as text.
         digest: Over key and document.
         caller: Who says so; None where whoever speaks is trusted (loopback, without tokens).
     """
 
+    id: str
     key: bytes
     event: dict[str, Any]
     document: str
@@ -140,7 +142,7 @@ def _one(part: Any, caller: Caller | None, window: _Window) -> Told | Refused:
         return Refused(told, f"{refusal}.")
     event |= identity(caller, event)
     document = encode(event)
-    return Told(key, event, document, digest(key, document), caller)
+    return Told(told, key, event, document, digest(key, document), caller)
 
 
 def _unmended(text: bytes) -> dict[str, Any] | None:

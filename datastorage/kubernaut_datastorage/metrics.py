@@ -63,12 +63,12 @@ class Metrics:
             self._batch.observe(events)
         self._commit.observe(seconds)
 
-    def told(self, outcome: str, reason: str | None) -> None:
-        """Counts an event."""
-        self.events.labels(outcome).inc()
+    def told(self, outcome: str, reason: str | None, events: int = 1) -> None:
+        """Counts events."""
+        self.events.labels(outcome).inc(events)
         if reason is not None:
             place = reason.partition(":")[0].partition(".")[0]
-            self.refused.labels(place if place in Event.model_fields else "other").inc()
+            self.refused.labels(place if place in Event.model_fields else "other").inc(events)
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Counts an answer. What a stranger can make up does not become a label."""

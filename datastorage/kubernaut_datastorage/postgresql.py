@@ -17,6 +17,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from asyncpg.pgproto import pgproto
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from kubernaut_datastorage import statements
@@ -26,13 +27,14 @@ from kubernaut_datastorage.documents import Found, moment_text
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.migrate import found_revision, upgrade
 from kubernaut_datastorage.months import Month, wanted
+from kubernaut_datastorage.packing import pack, unpack
 from kubernaut_datastorage.schema import HEAD, commits, counts, holds, records, tell_postgresql
 from kubernaut_datastorage.store import Episode, Query, Settings, StorageError, Store, Unready
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-__all__ = ["PostgresStore"]
+__all__ = ["PostgresStore", "values_of"]
 
 tell_postgresql()
 
@@ -69,7 +71,7 @@ _AWAY = (
 _ARRAYS = ", ".join(
     f"${number}::{kind}[]"
     for number, kind in enumerate(
-        ("uuid", "bigint", "timestamptz", *["text"] * 7, "boolean", "json", "json"),
+        ("uuid", "bigint", "timestamptz", *["text"] * 7, "boolean", "bytea", "json"),
         1,
     )
 )
@@ -133,6 +135,7 @@ class PostgresStore(Store):
         self._waiting = 0
         self._closing = False
         self._ready = False
+        self._current = False
         self._problem = "it has not been asked yet"
         self._connection: Connection | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -166,8 +169,7 @@ class PostgresStore(Store):
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
             found = await connection.run_sync(found_revision)
             if found != HEAD and not self._migrates:
-                said = f"the database has schema {found}, and this version wants {HEAD}; run: kubernaut serve migrate"
-                raise StorageError(said)
+                raise StorageError(_other_schema(found))
             await connection.run_sync(upgrade, found)
         await self.make_months(wanted(self.settings.clock(), self.settings.retention))
 
@@ -358,6 +360,11 @@ class PostgresStore(Store):
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
         async with self._engine.connect() as connection:
+            if not self._current:
+                found = await connection.run_sync(found_revision)
+                if found != HEAD:
+                    raise Unready(_other_schema(found))
+                self._current = True
             yield connection
 
     async def _enqueue(
@@ -459,8 +466,9 @@ class PostgresStore(Store):
         return answers
 
     async def _put(self, connection: "Connection", told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
-        ids = [UUID(bytes=key) for key in sorted({one.key for one in told})]
-        known = {row[0].bytes: Stored(row[1], row[2]) for row in await connection.fetch(_KNOWN, ids, ids[0], ids[-1])}
+        ids = [pgproto.UUID(key) for key in sorted({one.key for one in told})]
+        rows = await connection.fetch(_KNOWN, ids, ids[0], ids[-1])
+        known = {row[0].bytes: Stored(unpack(row[1]), row[2]) for row in rows}
         head = await _head(connection)
         plan = decide(told, known, head, now=self.settings.clock(), signer=self.settings.signer)
         await _write(connection, plan)
@@ -479,7 +487,7 @@ async def _head(connection: "Connection") -> Head:
 
 async def _write(connection: "Connection", plan: Plan) -> None:
     if plan.inserts:
-        rows = [(UUID(bytes=row[0]), *row[1:]) for row in plan.inserts]
+        rows = map(values_of, plan.inserts)
         await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
     if plan.updates:
         await connection.execute(_UPDATE, *_arrays(plan.updates))
@@ -508,9 +516,18 @@ async def _write(connection: "Connection", plan: Plan) -> None:
 
 
 def _arrays(rows: Sequence[Row]) -> list[Any]:
-    ids = [UUID(bytes=row.id) for row in rows]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return [ids, *columns[1:], min(ids), max(ids)]
+    columns = [list(column) for column in zip(*map(values_of, rows), strict=True)]
+    return [*columns, min(columns[0]), max(columns[0])]
+
+
+def values_of(row: Row) -> tuple[Any, ...]:
+    """A row as PostgreSQL is given it, in the order of its columns."""
+    # asyncpg's own UUID takes bytes, and an eighth of the time
+    return (pgproto.UUID(row.id), *row[1:-2], pack(row.document), row.provenance)
+
+
+def _other_schema(found: str | None) -> str:
+    return f"the database has schema {found}, and this version wants {HEAD}; run: kubernaut serve migrate"
 
 
 def _found(row: Any) -> Found:

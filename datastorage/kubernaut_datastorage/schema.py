@@ -8,21 +8,38 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kubernaut_datastorage.packing import pack, unpack
 from kubernaut_sdk.times import rfc3339
 
 __all__ = ["HEAD", "Json", "Moment", "commits", "counts", "holds", "metadata", "records", "signals", "tell_postgresql"]
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision of the chain; a database that is there already needs no migration."""
 
 
 class Json(sa.types.UserDefinedType[str]):
-    """JSON as the text that was stored, byte for byte: hashes are over it. Never jsonb, which rewrites it."""
+    """JSON as the text that was stored, byte for byte. Never jsonb, which rewrites it."""
 
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
         return "JSON"
+
+
+class Document(sa.TypeDecorator[str]):
+    """A record as JSON, the text that is hashed; packed on PostgreSQL, as it is in SQLite."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return Json() if dialect.name == "sqlite" else sa.LargeBinary()
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return value if value is None or dialect.name == "sqlite" else pack(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return value if value is None or dialect.name == "sqlite" else unpack(value)
 
 
 class Moment(sa.TypeDecorator[datetime]):
@@ -63,7 +80,7 @@ records = sa.Table(
     sa.Column("remediation", sa.String(253)),
     sa.Column("signal", sa.String(253)),
     sa.Column("dry_run", sa.Boolean),
-    sa.Column("document", Json, nullable=False),  # the record without id, seq and recorded_at; keys sorted
+    sa.Column("document", Document, nullable=False),  # the record without id, seq and recorded_at; keys sorted
     sa.Column("provenance", Json),  # see provenance.py; null where the document says it all
 )
 sa.Index("action_records_type", records.c.action_type, records.c.id.desc())
@@ -119,6 +136,11 @@ signals = sa.Table(
     sa.Column("severity", sa.Text),
 )
 sa.Index("signals_fired_at", signals.c.fired_at)
+
+for _table, _column in ((records, "document"), (commits, "leaves")):
+    # neither hashes nor what is packed can be compressed once more
+    _external = sa.DDL(f"ALTER TABLE {_table.name} ALTER COLUMN {_column} SET STORAGE EXTERNAL")  # type: ignore[no-untyped-call]
+    sa.event.listen(_table, "after_create", _external.execute_if(dialect="postgresql"))
 
 
 def tell_postgresql() -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID
 
 import asyncpg
 from storage_world import Client, Service, batches, execute, ids_over, percentile, postgres, record, served, watched
@@ -21,6 +20,7 @@ from storage_world import Client, Service, batches, execute, ids_over, percentil
 from kubernaut_datastorage.batch import COLUMNS, Head, decide
 from kubernaut_datastorage.checkpoints import Unsigned
 from kubernaut_datastorage.ingest import Told, events_of
+from kubernaut_datastorage.postgresql import values_of
 from kubernaut_datastorage.store import RETENTION
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
@@ -36,7 +36,7 @@ def rows(count: int) -> list[tuple[Any, ...]]:
         part = [record(*next(made), start + place) for place in range(min(1_000, count - start))]
         told = [one for one in events_of(json.dumps(part).encode(), retention=RETENTION) if isinstance(one, Told)]
         plan = decide(told, {}, Head(), now=utcnow(), signer=Unsigned())
-        found += [(UUID(bytes=row[0]), *row[1:]) for row in plan.inserts]
+        found += map(values_of, plan.inserts)
     return found
 
 
@@ -56,16 +56,16 @@ async def floors(url: str, seconds: float) -> dict[str, float]:
 
     rates = {}
     for name, write in (("COPY", by_copy), ("prepared INSERT", by_insert)):
-        await connection.execute("TRUNCATE action_records")
-        done, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        done, took = 0, 0.0
+        while took < seconds:
             start = done % len(some)
-            if start == 0 and done:
-                some = rows(20_000)
+            if start == 0:
                 await connection.execute("TRUNCATE action_records")
+            began = time.perf_counter()
             await write(some[start : start + 1_000])
+            took += time.perf_counter() - began
             done += 1_000
-        rates[name] = done / (time.perf_counter() - began)
+        rates[name] = done / took
     await connection.execute("TRUNCATE action_records")
     await connection.close()
     return rates
@@ -106,26 +106,30 @@ def spread(latencies: list[float]) -> str:
 
 
 async def on_postgres(seconds: float) -> None:
-    """Batches of 100, then one record a request."""
-    with postgres() as url, served(DATABASE_URL=url) as service:
+    """Batches of 100, by one replica and by the two that are deployed; then one record a request."""
+    with postgres() as url, served(DATABASE_URL=url) as service, served(DATABASE_URL=url) as second:
         await asyncio.sleep(2)
         idle = service.resident
         first = await floors(url, min(10.0, seconds))
-        bodies, before = list(batches(int(seconds * 250), 100)), service.cpu
-        requests, latencies, took = await load(service, timed(iter(bodies), seconds), 4)
-        rate, cpu = requests * 100 / took, service.cpu - before
+        print(
+            f"\nBatches of 100 for {seconds:.0f} s, PostgreSQL, a token, signed checkpoints\n  target: 20,000 records/s"
+        )
+        for name, floor in first.items():
+            print(f"  floor: {name:19} {floor:9,.0f} records/s")
+        for name, replicas in (("one replica", [service]), ("two replicas", [service, second])):
+            before = sum(one.cpu for one in replicas)
+            bodies = timed(batches(100), seconds)
+            loads = await asyncio.gather(*(load(one, bodies, 4 // len(replicas)) for one in replicas))
+            count, took = sum(one[0] for one in loads) * 100, max(one[2] for one in loads)
+            rate, cpu = count / took, sum(one.cpu for one in replicas) - before
+            shares = ", ".join(f"{rate / floor:.0%} of {kind}" for kind, floor in first.items())
+            late = spread([late for one in loads for late in one[1]])
+            print(f"  {name:26} {rate:9,.0f} records/s   {shares}; {late}; CPU {cpu / count * 1e6:.0f} µs a record")
         kept = await execute(url, "SELECT count(*) FROM action_records")
         size = await execute(url, _SIZE)
-        print(f"\nBatches of 100 for {took:.0f} s, PostgreSQL, a token, signed checkpoints\n  target: 20,000 records/s")
-        print(f"  the service {rate:24,.0f} records/s   {spread(latencies)}")
-        print(f"  its CPU {cpu / (requests * 100) * 1e6:28,.0f} µs a record")
-        for name, floor in first.items():
-            print(f"  floor: {name:19} {floor:9,.0f} records/s   the service reaches {rate / floor:.0%} of it")
         print(f"  bytes a record             {size / kept:9,.0f}   (aim: 1,500), indexes and log included")
         print(f"  memory: idle {idle:.0f} MB (100), under load {service.peak} MB (180)")
-        single = iter(batches(int(seconds * 8_000), 1, days=0.4))
-        bodies = [body for body, _ in zip(single, range(int(seconds * 6_000)), strict=False)]
-        requests, latencies, took = await load(service, timed(iter(bodies), seconds), 64)
+        requests, latencies, took = await load(service, timed(batches(1), seconds), 64)
         print("\nOne record a request, 64 clients, PostgreSQL\n  target: 5,000 records/s, p99 50 ms")
         print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
 
@@ -141,8 +145,7 @@ async def on_sqlite(seconds: float) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}") as service:
-        bodies = list(batches(int(seconds * 6_000), 1))
-        requests, latencies, took = await load(service, timed(iter(bodies), seconds), 64)
+        requests, latencies, took = await load(service, timed(batches(1), seconds), 64)
         print("\nOne record a request, 64 writers, SQLite synchronous=FULL\n  target: 3,000 records/s")
         print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
 

@@ -8,7 +8,6 @@ import asyncio
 import json
 import sys
 import time
-from uuid import UUID
 
 import asyncpg
 from storage_world import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
@@ -16,6 +15,7 @@ from storage_world import Client, Service, execute, ids_over, percentile, postgr
 from kubernaut_datastorage.batch import COLUMNS, Head, decide
 from kubernaut_datastorage.checkpoints import Unsigned
 from kubernaut_datastorage.ingest import Told, events_of
+from kubernaut_datastorage.postgresql import values_of
 from kubernaut_datastorage.store import RETENTION
 from kubernaut_sdk.times import utcnow
 
@@ -36,7 +36,7 @@ async def fill(url: str, count: int) -> None:
         plan = decide(told, {}, head, now=utcnow(), signer=Unsigned())
         assert plan.commit is not None
         head = Head.after(plan.commit)
-        rows = [(UUID(bytes=row[0]), *row[1:]) for row in plan.inserts]
+        rows = map(values_of, plan.inserts)
         await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
         await connection.executemany(
             "INSERT INTO record_counts AS known VALUES ($1, $2, $3, $4)"

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -223,10 +224,20 @@ async def execute(url: str, statement: str) -> Any:
         await connection.close()
 
 
-def batches(count: int, size: int, days: float = 0.5) -> Iterator[bytes]:
-    """Bodies of requests."""
-    made = ids_over(days, count * size)
-    for number in range(count):
-        yield json.dumps(
-            [record(*next(made), number * size + place) for place in range(size)], separators=(",", ":")
-        ).encode()
+def batches(size: int) -> Iterator[bytes]:
+    """Bodies of requests without end: some twenty thousand records, over and over, each time with new ids."""
+    made = ids_over(0.5, 20_000, seed=3)
+    templates: list[tuple[bytearray, list[int]]] = []
+    for number in range(20_000 // size):
+        part = [record(*next(made), number * size + place) for place in range(size)]
+        body = json.dumps(part, separators=(",", ":")).encode()
+        templates.append((bytearray(body), [body.index(one["id"].encode()) for one in part]))
+    first, chance = int((time.time() - 43_200) * 1000), random.Random(4)
+    number = 0
+    for template, places in cycle(templates):
+        for place in places:
+            number += 1
+            high, low = divmod(first + number, 1 << 16)
+            text = f"{high:08x}-{low:04x}-7000-{0x8000 | number & 0xFFF:04x}-{chance.getrandbits(48):012x}"
+            template[place : place + 36] = text.encode()
+        yield bytes(template)

@@ -7,17 +7,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from kubernaut_datastorage.documents import decode
+from kubernaut_datastorage.ingest import Told, events_of
 from kubernaut_datastorage.merge import merge
 from kubernaut_datastorage.migrate import upgrade
 from kubernaut_datastorage.postgresql import PostgresStore
-from kubernaut_datastorage.schema import HEAD, metadata
+from kubernaut_datastorage.schema import HEAD, metadata, records
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import Query
+from kubernaut_datastorage.store import RETENTION, Query, Unready
 from kubernaut_datastorage.verify import verify
 from kubernaut_sdk.ids import mint
 
@@ -56,6 +58,64 @@ def test_postgresql_is_as_the_metadata_says(database: str) -> None:
         async with store._engine.connect() as connection:
             assert await connection.run_sync(difference) == []
         await store.close()
+
+    asyncio.run(work())
+
+
+def test_postgresql_is_made_at_once_as_the_chain_makes_it(database: str) -> None:
+    """What the chain makes differs in nothing from the MetaData, and its columns are kept in the same way."""
+
+    def kept(connection: sa.Connection) -> list[Any]:
+        found = connection.exec_driver_sql(
+            "SELECT relname, attname, attstorage FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+            " WHERE relname IN ('action_records', 'commits') AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2"
+        )
+        return [tuple(row) for row in found]
+
+    async def work() -> None:
+        store = PostgresStore(database)
+        async with store._engine.begin() as connection:
+            at_once = await connection.run_sync(kept)
+            await connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            await connection.exec_driver_sql("CREATE SCHEMA public")
+            await connection.run_sync(upgrade, "")
+            assert await connection.run_sync(difference) == []
+            assert await connection.run_sync(kept) == at_once
+        await store.close()
+
+    asyncio.run(work())
+
+
+def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
+    """A database of revision 0002, on which the service starts."""
+    at = "2026-11-24T09:05:07Z"
+    events = [{"id": str(mint()), "state": "failed", "at": at, "step": f"s{number}"} for number in range(3)]
+    told = [one for one in events_of(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, Told)]
+
+    async def work() -> None:
+        store = PostgresStore(database)
+        await store.start()
+        await store.put(told)
+        async with store._engine.begin() as connection:
+            rows = (await connection.execute(sa.select(records.c.id, records.c.document))).all()
+            await connection.exec_driver_sql("ALTER TABLE action_records ADD COLUMN text json")
+            for row in rows:
+                how = sa.text("UPDATE action_records SET text = CAST(:text AS json) WHERE id = :id")
+                await connection.execute(how, {"text": row.document, "id": row.id})
+            await connection.exec_driver_sql("ALTER TABLE action_records DROP COLUMN document")
+            await connection.exec_driver_sql("ALTER TABLE action_records RENAME COLUMN text TO document")
+            await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        await store.close()
+
+        again = PostgresStore(database)
+        with pytest.raises(Unready, match="the database has schema 0002, and this version wants 0003"):
+            await again.find(Query())
+        await again.prepare()
+        found = await again.find(Query())
+        report = await verify(again)
+        await again.close()
+        assert {decode(one.document)["step"] for one in found} == {"s0", "s1", "s2"}
+        assert (report.records, report.faults) == (3, [])
 
     asyncio.run(work())
 

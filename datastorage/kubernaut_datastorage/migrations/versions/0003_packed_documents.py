@@ -1,0 +1,29 @@
+"""Documents packed, on PostgreSQL; SQLite keeps them as text."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from kubernaut_datastorage.packing import pack
+
+revision = "0003"
+down_revision = "0002"
+
+_PAGE = 1_000
+
+
+def upgrade() -> None:
+    """Packs what there is. The table is locked meanwhile."""
+    connection = op.get_bind()
+    if connection.dialect.name != "postgresql":
+        return
+    op.add_column("action_records", sa.Column("packed", sa.LargeBinary))
+    after = "00000000-0000-0000-0000-000000000000"
+    some = sa.text("SELECT id, document::text FROM action_records WHERE id > :after ORDER BY id LIMIT :page")
+    keep = sa.text("UPDATE action_records SET packed = :packed WHERE id = :id")
+    while rows := connection.execute(some, {"after": after, "page": _PAGE}).all():
+        connection.execute(keep, [{"id": row[0], "packed": pack(row[1])} for row in rows])
+        after = rows[-1][0]
+    op.alter_column("action_records", "packed", nullable=False)
+    op.drop_column("action_records", "document")
+    op.alter_column("action_records", "packed", new_column_name="document")
+    op.execute("ALTER TABLE action_records ALTER COLUMN document SET STORAGE EXTERNAL")  # it is compressed already
