@@ -73,7 +73,7 @@ kind: ## Bring up a cluster by kind, with Tekton, for whoever reaches their regi
 
 .PHONY: crds
 crds: .venv/ready ## Write the custom resources from their models
-	$(bin)/python -m kubernaut_controller.crd controller/deploy/crds
+	$(bin)/python -m kubernaut_controller.crd controller/deploy/base/crds
 
 .PHONY: bench-storage
 bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (SECONDS=30, RECORDS=500000)

@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "controller" / "deploy"
+DEPLOY = ROOT / "controller" / "deploy" / "base"
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
 SYSTEM = "kubernaut-system"
 PROBE = "localhost/kubernaut/probe:1"

@@ -14,7 +14,7 @@ from kubernaut_controller.reconciling.acts import SetStatus
 from kubernaut_controller.remediation import read_remediation_request, workflow_of
 from kubernaut_controller.workflow import read_workflow_execution
 
-FOLDER = Path(__file__).parents[2] / "controller" / "deploy" / "crds"
+FOLDER = Path(__file__).parents[2] / "controller" / "deploy" / "base" / "crds"
 DEFINITIONS = custom_resource_definitions()
 
 

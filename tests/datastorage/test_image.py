@@ -15,7 +15,6 @@ from kubernaut_datastorage.tokens import hashed, minted
 from kubernaut_sdk.ids import mint
 
 ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "datastorage" / "deploy"
 
 
 def sh(*argv: str) -> str:
@@ -58,15 +57,28 @@ def test_the_image_serves(storage_image: str, tmp_path: Path) -> None:
         subprocess.run(["docker", "rm", "--force", container.strip()], capture_output=True, check=False)
 
 
-def manifests() -> list[dict[str, Any]]:
-    files = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"]
-    return [document for name in files for document in yaml.safe_load_all((DEPLOY / name).read_text())]
+def rendered(folder: str) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would apply."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl is here to render a kustomization")
+    return list(yaml.safe_load_all(sh("kubectl", "kustomize", folder)))
 
 
-def test_the_manifests_are_what_others_rely_on() -> None:
-    found = {(document["kind"], document["metadata"]["name"]): document for document in manifests()}
-    [container] = found["Deployment", "kubernaut-data-storage"]["spec"]["template"]["spec"]["containers"]
-    pod = found["Deployment", "kubernaut-data-storage"]["spec"]["template"]["spec"]
+def deployment(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """Data Storage's Deployment of these."""
+    named = {(one["kind"], one["metadata"]["name"]): one for one in documents}
+    return named["Deployment", "kubernaut-data-storage"]
+
+
+FOLDERS = ["datastorage/deploy", "controller/deploy", "controller/deploy/postgresql"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_manifests_are_what_others_rely_on(folder: str) -> None:
+    documents = rendered(folder)
+    found = {(document["kind"], document["metadata"]["name"]): document for document in documents}
+    pod = deployment(documents)["spec"]["template"]["spec"]
+    [container] = pod["containers"]
 
     assert found["Service", "kubernaut-data-storage"]["spec"]["ports"][0]["port"] == 8080
     assert found["ClusterRole", "kubernaut-data-storage-token-review"]["rules"] == [
@@ -78,28 +90,28 @@ def test_the_manifests_are_what_others_rely_on() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert ("PodDisruptionBudget", "kubernaut-data-storage") in found
     assert ("NetworkPolicy", "kubernaut-data-storage") in found
+    assert {one["metadata"].get("namespace") for one in documents if one["kind"] not in _CLUSTER_WIDE} == {
+        "kubernaut-system"
+    }
 
 
-def test_the_command_knows_the_options_of_the_manifest() -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_command_knows_the_options_of_the_manifest(folder: str) -> None:
     from kubernaut_cli.commands.serving import serve
 
-    [container] = next(one for one in manifests() if one["kind"] == "Deployment")["spec"]["template"]["spec"][
-        "containers"
-    ]
+    [container] = deployment(rendered(folder))["spec"]["template"]["spec"]["containers"]
     known = {option for parameter in serve.params for option in parameter.opts}
 
     assert {argument.partition("=")[0] for argument in container["args"]} <= known
 
 
-def test_the_manifests_render(tmp_path: Path) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl is here to render a kustomization")
-    rendered = list(yaml.safe_load_all(sh("kubectl", "kustomize", str(DEPLOY))))
+def test_on_a_volume_there_is_one_replica_and_on_postgresql_two_that_are_not_evicted_together() -> None:
+    volume, database = (deployment(rendered(folder))["spec"] for folder in FOLDERS[1:])
+    [budget] = [one for one in rendered(FOLDERS[2]) if one["kind"] == "PodDisruptionBudget"]
 
-    namespaces = {one["metadata"].get("namespace") for one in rendered if one["kind"] not in _CLUSTER_WIDE}
-    assert namespaces == {"kubernaut-system"}
+    assert (volume["replicas"], volume["strategy"]) == (1, {"type": "Recreate"})
+    assert (database["replicas"], budget["spec"]["minAvailable"]) == (2, 1)
 
 
-_CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+_CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}

@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import yaml
 from world import (
@@ -32,6 +36,7 @@ from world import (
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.docker]
 
 IMAGE = "localhost/kubernaut/controller:1"
+PAUSE = "registry.k8s.io/pause"
 USER = f"system:serviceaccount:{SYSTEM}:kubernaut-controller"
 STARTED = datetime.now(UTC)
 
@@ -61,108 +66,158 @@ def image(base: str, probe: str, once: Callable[[str, Callable[[], None]], None]
 
 
 @pytest.fixture(scope="module")
-def deployed(image: str, where: str, storage: str) -> Iterator[None]:
-    """`kubectl apply -k`, with what only this cluster needs: the host's network, and a Data Storage on loopback."""
-    overlay = ROOT / "build" / "deploy"
-    overlay.mkdir(parents=True, exist_ok=True)
+def port() -> int:
+    """Of loopback, where the Data Storage that is deployed listens: pods here are on the host's network."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def on_this_host(name: str, args: list[str], port: int, **fields: Any) -> Json:
+    """A Deployment's patch: what only this cluster needs, the host's network."""
+    probed = {"httpGet": {"host": "127.0.0.1", "port": port}}
     container = {
-        "name": "controller",
-        "args": ["--host=127.0.0.1", "--port=18081", "--cooldown=0"],
-        "ports": [{"$patch": "replace"}, {"name": "http", "containerPort": 18081}],
-        "env": [{"name": "KUBERNAUT_DATA_STORAGE_URL", "value": storage}],
-        "livenessProbe": {"httpGet": {"host": "127.0.0.1", "port": 18081}},
-        "readinessProbe": {"httpGet": {"host": "127.0.0.1", "port": 18081}},
+        "name": name.removeprefix("kubernaut-"),
+        "args": args,
+        "ports": [{"$patch": "replace"}, {"name": "http", "containerPort": port}],
+        "livenessProbe": probed,
+        "readinessProbe": probed,
+        **fields,
     }
-    pod = {"hostNetwork": True, "containers": [container]}
-    deployment = {
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "kubernaut-controller", "namespace": SYSTEM},
+        "metadata": {"name": name, "namespace": SYSTEM},
+        "spec": {"template": {"spec": {"hostNetwork": True, "containers": [container]}}},
+    }
+
+
+def overlaid(name: str, base: str, images: dict[str, str], *patches: Json, extra: Sequence[Json] = ()) -> str:
+    """A kustomization over one of ours, with images by digest and patches; its folder."""
+    overlay = ROOT / "build" / name
+    overlay.mkdir(parents=True, exist_ok=True)
+    (overlay / "extra.yaml").write_text(yaml.safe_dump_all(extra))
+    named = [(image, *by_digest.split("@")) for image, by_digest in images.items()]
+    customization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"../../{base}", *(["extra.yaml"] if extra else [])],
+        "images": [{"name": image, "newName": new, "digest": digest} for image, new, digest in named],
+        "patches": [{"patch": yaml.safe_dump(patch)} for patch in patches],
+    }
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(customization))
+    return str(overlay)
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    image: str, storage_image: str, probe: str, port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """`kubectl apply -k controller/deploy`, with what only this cluster needs; the address of its Data Storage."""
+    volume = tmp_path_factory.mktemp("volume")
+    volume.chmod(0o777)
+    data_storage, url = sh(os.environ["KUBERNAUT_LOAD_IMAGES"], storage_image).split()[-1], f"http://127.0.0.1:{port}"
+    serve = ["--host=127.0.0.1", f"--port={port}", "--access-file=/etc/kubernaut/access/access", "--token-review"]
+    env = [{"name": "KUBERNAUT_DATA_STORAGE_URL", "value": url}]
+    disk = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "kubernaut-data-storage"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "10Gi"},
+            "hostPath": {"path": str(volume)},
+            "claimRef": {"name": "kubernaut-data-storage", "namespace": SYSTEM},
+        },
     }
     system = {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": SYSTEM, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
     }
-    repository, digest = image.split("@")
-    customization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": ["../../controller/deploy"],
-        "images": [{"name": "ghcr.io/kubernaut/controller", "newName": repository, "digest": digest}],
-        "patches": [
-            {"patch": yaml.safe_dump({**deployment, "spec": {"template": {"spec": pod}}})},
-            {"patch": yaml.safe_dump(system)},
-        ],
-    }
-    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(customization))
-    kubectl("apply", "--server-side", "--force-conflicts", "-k", str(overlay))
+    startup = {"httpGet": {"host": "127.0.0.1", "port": port}}
+    folder = overlaid(
+        "deploy",
+        "controller/deploy",
+        {"ghcr.io/kubernaut/controller": image, "ghcr.io/kubernaut/data-storage": data_storage},
+        on_this_host("kubernaut-controller", ["--host=127.0.0.1", "--port=18081", "--cooldown=0"], 18081, env=env),
+        on_this_host("kubernaut-data-storage", [*serve, "--data=/var/lib/kubernaut"], port, startupProbe=startup),
+        system,
+        extra=[disk],
+    )
+    kubectl("apply", "--server-side", "--force-conflicts", "-k", folder)
     try:
-        kubectl("rollout", "status", "deployment/kubernaut-controller", f"--namespace={SYSTEM}", "--timeout=60s")
-        yield
+        for name in ("data-storage", "controller"):
+            kubectl("rollout", "status", f"deployment/kubernaut-{name}", f"--namespace={SYSTEM}", "--timeout=120s")
+        yield url
     finally:
-        kubectl("delete", "deployment", "kubernaut-controller", f"--namespace={SYSTEM}", "--ignore-not-found")
+        here = f"--namespace={SYSTEM}"
+        kubectl("delete", "deployment", "kubernaut-controller", "kubernaut-data-storage", here, "--ignore-not-found")
+        kubectl("delete", "pvc", "kubernaut-data-storage", here, "--ignore-not-found")
+        kubectl("delete", "pv", "kubernaut-data-storage", "--ignore-not-found")
 
 
-def scaled(where: str, image: str) -> list[Json]:
-    """A Deployment, and a ServiceAccount that may scale it."""
-    labels = {"app": "checkout"}
-    container = {"name": "app", "image": image, "command": ["python3", "-c", "import time; time.sleep(1000)"]}
-    pod = {"containers": [container], "hostNetwork": True, "terminationGracePeriodSeconds": 0}
-    spec = {
-        "replicas": 1,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "kubernaut-scaler"}}
-    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "kubernaut-scaler"}
-    account = {"kind": "ServiceAccount", "name": "kubernaut-scaler"}
-    return [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "checkout"}, "spec": spec},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "kubernaut-scaler"}},
-        {**rbac, "kind": "Role", "rules": [rule]},
-        {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [account]},
+@pytest.fixture(scope="module")
+def shop(deployed: str, digests: dict[str, str]) -> Iterator[None]:
+    """The example's namespace, on this host's network, with an image that is here."""
+    container = {"name": "checkout", "command": ["python3", "-c", "import time; time.sleep(1000)"]}
+    spec = {"hostNetwork": True, "terminationGracePeriodSeconds": 0, "containers": [container]}
+    patches = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "checkout"},
+            "spec": {"template": {"spec": spec}},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "kubernaut-data-storage"},
+            "data": {"url": deployed, "policy": "require"},
+        },
     ]
+    kubectl("apply", "-k", overlaid("shop", "examples/shop", {PAUSE: digests["kubectl"]}, *patches))
+    yield
+    kubectl("delete", "wfe", "--all", "--namespace=shop", "--timeout=60s", check=False)
+    kubectl("delete", "namespace", "shop", "--wait=false")
 
 
-def test_deployed_it_scales_a_real_deployment_and_the_history_shows_it(
-    deployed: None, digests: dict[str, str], where: str, storage: str
+def test_the_example_scales_and_restarts_a_real_deployment_and_the_history_shows_it(
+    shop: None, deployed: str, digests: dict[str, str], tmp_path: Path
 ) -> None:
-    here = f"--namespace={where}"
-    for item in scaled(where, digests["kubectl"]):
-        kubectl("apply", here, "-f", "-", stdin=item)
-    inputs = {"namespace": where, "deployment": "checkout", "replicas": 2}
-    fields = {
-        "actionType": "kubernetes/scale_deployment",
-        "image": digests["kubectl"],
-        "inputs": inputs,
-        "timeout": "1m",
-    }
-    steps = [
-        {**fields, "name": "scale-out", "serviceAccountName": "kubernaut-scaler"},
-        {**fields, "name": "may-not", "inputs": {**inputs, "replicas": 3}, "onFailure": "continue"},
-    ]
-    target = {"kind": "Deployment", "namespace": where, "name": "checkout"}
-    kubectl("apply", "-f", "-", stdin=workflow("scale-out-checkout", where, *steps, target=target))
-    document: Json = until("its end", lambda: closed(found := get("wfe", "scale-out-checkout", where)) and found)
-    replicas = json.loads(kubectl("get", "deployment", "checkout", here, "--output=json"))["spec"]["replicas"]
-    argv = [sys.executable, "-m", "kubernaut_cli", "history", "kubernetes/scale_deployment", "-o", "json"]
-    history = subprocess.run(argv, env={**os.environ, "DATA_STORAGE_URL": storage}, capture_output=True, text=True)
-    kubectl("delete", "deployment", "checkout", here, "--wait=false")
+    text = (ROOT / "examples" / "shop" / "workflow.yaml").read_text()
+    named = re.sub(r"ghcr\.io/kubernaut/actions/kubectl@sha256:0{64}", digests["kubectl"], text)
+    kubectl("apply", "-f", "-", stdin=named)
+    document: Json = until("its end", lambda: closed(found := get("wfe", "scale-out-checkout", "shop")) and found, 180)
+    spec = json.loads(kubectl("get", "deployment", "checkout", "--namespace=shop", "--output=json"))["spec"]
+    who = ["kubernaut-effectiveness", f"--namespace={SYSTEM}", "--audience=kubernaut-data-storage"]
+    (tmp_path / "token").write_text(kubectl("create", "token", *who).strip())
+    env = {**os.environ, "DATA_STORAGE_URL": deployed, "DATA_STORAGE_TOKEN_FILE": str(tmp_path / "token")}
+    argv = [sys.executable, "-m", "kubernaut_cli", "history", "-o", "json"]
+    history = subprocess.run(argv, env=env, capture_output=True, text=True)
+    told = [item for item in json.loads(history.stdout) if item["workflow"]["uid"] == document["metadata"]["uid"]]
 
-    assert (phase_of(document), replicas) == ("Succeeded", 2)
+    assert (phase_of(document), spec["replicas"]) == ("Succeeded", 2)
+    assert "kubernaut.io/restarted-by" in spec["template"]["metadata"]["annotations"]
     assert rows(document)["scale-out"]["output"] == {"replicas": 2}
-    assert rows(document)["may-not"]["error"]["reason"] == "Forbidden"
-    assert {item["step"]: item["state"] for item in json.loads(history.stdout)} == {
-        "scale-out": "succeeded",
-        "may-not": "failed",
+    assert {item["step"]: (item["state"], item["source"]) for item in told} == {
+        "scale-out": ("succeeded", "container"),
+        "restart": ("succeeded", "container"),
     }
+    assert all(item["intended_at"] for item in told)
 
 
-def test_deployed_it_is_probed_and_measured(deployed: None) -> None:
-    import httpx
+def test_who_may_do_no_more_is_told_so(shop: None, digests: dict[str, str]) -> None:
+    inputs = {"namespace": "shop", "deployment": "checkout", "replicas": 3}
+    may_not = step("may-not", digests["kubectl"], "kubernetes/scale_deployment", inputs=inputs)
+    kubectl("apply", "-f", "-", stdin=workflow("may-not", "shop", may_not))
+    document: Json = until("its end", lambda: closed(found := get("wfe", "may-not", "shop")) and found)
 
+    assert phase_of(document) == "Failed"
+    assert rows(document)["may-not"]["error"]["reason"] == "Forbidden"
+
+
+def test_deployed_it_is_probed_and_measured(deployed: str) -> None:
     base = "http://127.0.0.1:18081"
     metrics = httpx.get(f"{base}/metrics", trust_env=False).text
 
@@ -175,6 +230,17 @@ def test_deployed_it_is_probed_and_measured(deployed: None) -> None:
         "created_to_pipelinerun_seconds_count",
     ):
         assert f"kubernaut_{name}" in metrics
+
+
+def test_the_rights_of_the_example_are_those_that_its_actions_declare() -> None:
+    argv = [sys.executable, "-m", "kubernaut_cli", "render", "--rbac", str(ROOT / "examples/shop/workflow.yaml")]
+    declared = subprocess.run(argv, capture_output=True, text=True).stdout
+    roles = [
+        [one["rules"] for one in yaml.safe_load_all(text) if one["kind"] == "Role"]
+        for text in (declared, (ROOT / "examples" / "shop" / "scaler.yaml").read_text())
+    ]
+
+    assert roles[0] == roles[1] != []
 
 
 def granted() -> set[tuple[str, str, str]]:
@@ -212,7 +278,7 @@ def used() -> tuple[set[tuple[str, str, str]], list[str]]:
 
 
 def test_it_was_granted_what_it_used_and_no_more(
-    deployed: None, controller: Controller, probe: str, where: str, storage: str
+    deployed: str, controller: Controller, probe: str, where: str, storage: str
 ) -> None:
     request = {
         "apiVersion": "kubernaut.io/v1alpha1",
