@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from world import Json, install, kubectl, workflow
+from world import DEPLOY, Json, install, kubectl, until, workflow
 
 pytestmark = [pytest.mark.cluster]
 
@@ -116,3 +116,73 @@ def test_it_explains_itself() -> None:
     assert "What is acted on" in kubectl("explain", "wfe.spec")
     assert "A sentence for people" in kubectl("explain", "wfe.status.conditions")
     assert "Why this workflow was chosen." in kubectl("explain", "rr.spec")
+
+
+@pytest.fixture(scope="module")
+def policy(resources: None) -> Iterator[None]:
+    """The optional policy, and alice, who may ask for workflows and use one ServiceAccount and one Secret."""
+    kubectl("apply", "-k", str(DEPLOY.parent / "policy"))
+    rules = [
+        {"apiGroups": ["kubernaut.io"], "resources": ["workflowexecutions", "remediationrequests"], "verbs": ["*"]},
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["scaler"], "verbs": ["use"]},
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["git"], "verbs": ["use"]},
+    ]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "alice"}, "rules": rules}
+    binding = {
+        **role,
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "alice"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+    }
+    del binding["rules"]
+    kubectl(
+        "apply", f"--namespace={WHERE}", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": [role, binding]}
+    )
+    # a policy is in force some moments after it is there
+    until("the policy", lambda: "may not use" in tried(workflow("try", WHERE, allowed(serviceAccountName="admin"))))
+    yield
+    kubectl("delete", "-k", str(DEPLOY.parent / "policy"))
+
+
+def tried(document: Json) -> str:
+    """What alice is told, or nothing."""
+    argv = ["kubectl", "create", "--dry-run=server", "--as=alice", "-f", "-"]
+    done = subprocess.run(argv, input=json.dumps(document), capture_output=True, text=True)
+    return done.stderr
+
+
+def allowed(**fields: Any) -> Json:
+    return step(image="ghcr.io/kubernaut/actions/kubectl@sha256:" + "0" * 64, **fields)
+
+
+MAY_NOT = "alice may not use each of the"
+OTHER = "ghcr.io/kubernaut/actions-of-mine/x@sha256:" + "0" * 64
+NARROWED: list[tuple[str, Json, Json, str]] = [
+    ("nothing special", {}, {}, ""),
+    ("what it may use", {"serviceAccountName": "scaler", "secretName": "git"}, {}, ""),
+    ("another repository", {"image": OTHER}, {}, f"image {OTHER} is of none of the repositories"),
+    ("another account", {"serviceAccountName": "admin"}, {}, f"{MAY_NOT} ServiceAccounts admin; grant the verb use"),
+    ("another secret", {"secretName": "aws"}, {}, f"{MAY_NOT} Secrets aws; grant the verb use"),
+    ("in finally", {}, {"finally": [{"serviceAccountName": "admin"}]}, f"{MAY_NOT} ServiceAccounts admin"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["WorkflowExecution", "RemediationRequest"])
+@pytest.mark.parametrize(("fields", "spec", "told"), [row[1:] for row in NARROWED], ids=[row[0] for row in NARROWED])
+def test_the_policy_narrows_who_may_run_what(policy: None, kind: str, fields: Json, spec: Json, told: str) -> None:
+    last = {name: [allowed(name="last", **one) for one in steps] for name, steps in spec.items()}
+    document = workflow("narrow", WHERE, {**allowed(), **fields}, **last)
+    if kind == "RemediationRequest":
+        target = {"kind": "Node", "name": "n"}
+        asked = {"signal": {"fingerprint": "f"}, "target": target, "workflow": document["spec"]}
+        document = {**document, "kind": kind, "spec": asked}
+
+    assert told in tried(document) if told else tried(document) == ""
+
+
+def test_the_policy_lets_whoever_may_update_cancel(policy: None) -> None:
+    kubectl("create", "-f", "-", stdin=workflow("stopped", WHERE, allowed(serviceAccountName="admin")))
+    patch = ["patch", "wfe", "stopped", f"--namespace={WHERE}", "--as=alice", "--type=merge"]
+    kubectl(*patch, "-p", json.dumps({"spec": {"cancel": True}}))
+
+    assert json.loads(kubectl("get", "wfe", "stopped", f"--namespace={WHERE}", "-o", "json"))["spec"]["cancel"] is True
