@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ class Seen:
 
     def _watch(self, version: str) -> None:
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "600"}
-        with self._api.stream("GET", self._path, params=query, timeout=None) as answer:
+        # it ends when its client is closed; whoever waits for more is told what came
+        with suppress(httpx.HTTPError), self._api.stream("GET", self._path, params=query, timeout=None) as answer:
             for line in answer.iter_lines():
                 event = json.loads(line)
                 if event["type"] in self._kinds:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import click
@@ -109,6 +110,7 @@ def _task_ref(namespace: str | None) -> dict[str, object]:
     return {"resolver": "cluster", "params": [{"name": name, "value": value} for name, value in params.items()]}
 
 
+@cache  # what is installed stays so, and looking takes 10 ms
 def _find(action_type: str) -> Action | None:
     """The action of a type, where its package is installed beside the controller: then its inputs are checked."""
     try:

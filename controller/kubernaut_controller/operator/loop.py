@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from kubernaut_controller.operator.api import ApiError
 from kubernaut_controller.operator.metrics import RECONCILE_ERRORS, RECONCILE_SECONDS
+from kubernaut_controller.operator.turns import Turns
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["Loop"]
@@ -22,7 +23,6 @@ Key = tuple[str, str]
 
 _LONGEST_PAUSE = 30.0
 _FARTHEST = 86_400.0
-_TOGETHER = 64
 
 
 class Loop:
@@ -31,15 +31,21 @@ class Loop:
     Args:
         kind: For metrics and logs.
         work: Decides and acts once; answers when it should be done again should nothing happen before.
+        starts: Whether an object has something started, for which others are kept waiting.
     """
 
-    def __init__(self, kind: str, work: Callable[[Key], Awaitable[datetime | None]]) -> None:
-        self.kind, self._work = kind, work
+    def __init__(
+        self,
+        kind: str,
+        work: Callable[[Key], Awaitable[datetime | None]],
+        starts: Callable[[Key], bool] = lambda _key: True,
+    ) -> None:
+        self.kind, self._work, self._starts = kind, work, starts
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._dirty: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._room = asyncio.Semaphore(_TOGETHER)
+        self._turns = Turns()
 
     def wake(self, key: Key) -> None:
         """Has an object decided about, as soon as can be."""
@@ -80,7 +86,7 @@ class Loop:
 
     async def _carry_on(self, key: Key) -> None:
         try:
-            async with self._room:
+            async with self._turns.turn(first=self._starts(key)):
                 again = await self._once(key)
         finally:
             del self._running[key]

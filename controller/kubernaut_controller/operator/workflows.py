@@ -48,7 +48,7 @@ class Workflows:
     ) -> None:
         self._api, self._settings, self._changed = api, settings, changed
         self.memory = Memory()
-        self.loop = Loop("WorkflowExecution", self._work)
+        self.loop = Loop("WorkflowExecution", self._work, self._starts)
         self.hands = Hands(api, records, self.memory, settings, self.loop.wake)
         self._phases: dict[Key, str] = {}
         self._unprimed: set[Key] | None = set()
@@ -149,10 +149,15 @@ class Workflows:
 
     # Decisions
 
+    def _starts(self, key: Key) -> bool:
+        entry = self.memory.entries.get(key)
+        return entry is not None and not entry.started
+
     async def _work(self, key: Key) -> datetime | None:
         entry = self.memory.entries.get(key)
         if entry is None:
             return await self._revisit(key)
+        starts = not entry.started
         patience = _LOOK_AFTER if entry.over else _LOOK
         if entry.started and time.monotonic() - entry.looked_at > patience:
             await self.hands.look_up(entry)
@@ -170,6 +175,8 @@ class Workflows:
                 return None
             if not again:
                 break
+            if starts and entry.started:
+                return utcnow()  # what is to be told of it can wait for others' starts
         document = entry.document
         self._count(key, (document.get("status") or {}).get("phase") or "Pending")
         if is_closed(document) and not document["metadata"].get("deletionTimestamp"):

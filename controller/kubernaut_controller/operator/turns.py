@@ -1,0 +1,48 @@
+"""Who decides when many want to: what starts a workflow goes before what tells of another that runs already.
+
+An incident waits for the first. In a burst, statuses, Events and records of those that run may lag by a moment.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+__all__ = ["Turns"]
+
+_STARTING = 64
+_FOLLOWING = 8
+_PATIENCE = 5.0
+"""Seconds for which what follows lets starts go first, so that an endless burst hides nothing for long."""
+
+
+class Turns:
+    """At most so many at once, of each kind."""
+
+    def __init__(self) -> None:
+        self._starting, self._following = asyncio.Semaphore(_STARTING), asyncio.Semaphore(_FOLLOWING)
+        self._first = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    @asynccontextmanager
+    async def turn(self, *, first: bool) -> AsyncIterator[None]:
+        """Waits for its turn, and has it.
+
+        Args:
+            first: Whether it starts something.
+        """
+        if not first:
+            async with self._following:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._quiet.wait(), _PATIENCE)
+                yield
+            return
+        self._first += 1
+        self._quiet.clear()
+        try:
+            async with self._starting:
+                yield
+        finally:
+            self._first -= 1
+            if not self._first:
+                self._quiet.set()

@@ -1,0 +1,55 @@
+"""What starts a workflow goes first; what follows is not kept for ever."""
+
+import asyncio
+
+import pytest
+
+from kubernaut_controller.operator import turns
+from kubernaut_controller.operator.turns import Turns
+
+
+def test_what_follows_waits_until_nothing_starts() -> None:
+    async def work() -> list[str]:
+        turn, done, go = Turns(), [], asyncio.Event()
+
+        async def have(name: str, *, first: bool, until: asyncio.Event | None = None) -> None:
+            async with turn.turn(first=first):
+                if until is not None:
+                    await until.wait()
+                done.append(name)
+
+        starting = asyncio.create_task(have("a start", first=True, until=go))
+        await asyncio.sleep(0)
+        following = [asyncio.create_task(have("what follows", first=False)) for _ in range(20)]
+        await asyncio.sleep(0)
+        second = asyncio.create_task(have("another start", first=True))
+        await second
+        assert done == ["another start"]
+        go.set()
+        await asyncio.gather(starting, *following)
+        return done
+
+    assert asyncio.run(work()) == ["another start", "a start", *["what follows"] * 20]
+
+
+def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_PATIENCE", 0.01)
+
+    async def work() -> None:
+        turn = Turns()
+        async with turn.turn(first=True), asyncio.timeout(10), turn.turn(first=False):
+            pass
+
+    asyncio.run(work())
+
+
+def test_a_start_that_fails_keeps_nobody_waiting() -> None:
+    async def work() -> None:
+        turn = Turns()
+        with pytest.raises(ValueError, match="no"):
+            async with turn.turn(first=True):
+                raise ValueError("no")
+        async with asyncio.timeout(1), turn.turn(first=False):
+            pass
+
+    asyncio.run(work())
