@@ -8,6 +8,7 @@ the first figures PipelineRuns are held pending, so that nothing but controllers
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -40,6 +41,8 @@ from world import (  # noqa: E402 – its folder is on the path only now
 WORKFLOWS = "/apis/kubernaut.io/v1alpha1/namespaces/{}/workflowexecutions"
 RUNS = "/apis/tekton.dev/v1/namespaces/{}/pipelineruns"
 ZEROS = "probe@sha256:" + "0" * 64
+RUN = os.getpid()
+"""Within the names of namespaces, so that what an earlier run left harms none."""
 
 
 class Seen:
@@ -71,7 +74,7 @@ class Seen:
 
 
 def workflow_name(run: Any) -> str:
-    return str(run["metadata"]["labels"]["kubernaut.io/workflow"])
+    return str(run["metadata"].get("labels", {}).get("kubernaut.io/workflow"))
 
 
 class Bench:
@@ -108,7 +111,6 @@ class Bench:
 @contextmanager
 def _plain(controller: Controller) -> Iterator[Controller]:
     """A program that takes no --port."""
-    import os
     import subprocess
 
     with controller.log.open("ab") as log:
@@ -159,7 +161,7 @@ def latency(bench: Bench, api: httpx.Client, rounds: int = 2, count: int = 60) -
     rates: dict[str, list[float]] = {name: [] for name in times}
     for number in range(rounds):
         for name, run in (("the minimal operator", bench.floor), ("the controller", bench.ours)):
-            where = f"bench-ctl-{'floor' if run == bench.floor else 'ours'}-{number}"
+            where = f"bench-ctl-{'floor' if run == bench.floor else 'ours'}-{number}-{RUN}"
             namespace(where)
             with run(where):
                 times[name] += paced(api, where, "p", count, 10)
@@ -188,7 +190,7 @@ def drop(api: httpx.Client, where: str) -> None:
 
 def diamond(bench: Bench, api: httpx.Client, image: str, rounds: int = 3) -> None:
     """A diamond of four steps, by a WorkflowExecution and by its own PipelineRun made by hand."""
-    where = "bench-ctl-diamond"
+    where = f"bench-ctl-diamond-{RUN}"
     namespace(where, storage=bench.url)
     steps = [
         step("top", image),
@@ -237,7 +239,7 @@ def diamond(bench: Bench, api: httpx.Client, image: str, rounds: int = 3) -> Non
 
 def intermediate(bench: Bench, api: httpx.Client, count: int = 60) -> None:
     """What each step would pay, had it a resource of its own with its own controller between workflow and TaskRun."""
-    where = "bench-ctl-layer"
+    where = f"bench-ctl-layer-{RUN}"
     namespace(where)
     path = f"/api/v1/namespaces/{where}/configmaps"
     with bench.floor(where):
@@ -261,7 +263,7 @@ def intermediate(bench: Bench, api: httpx.Client, count: int = 60) -> None:
 
 def resident(bench: Bench, api: httpx.Client, count: int) -> None:
     """Many finished workflows: what they weigh, and how long a restart takes to learn of them."""
-    where = "bench-ctl-resident"
+    where = f"bench-ctl-resident-{RUN}"
     namespace(where)
     path = WORKFLOWS.format(where)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
