@@ -87,6 +87,7 @@ sa.Index("action_records_type", records.c.action_type, records.c.id.desc())
 sa.Index("action_records_seq", records.c.seq)
 sa.Index("action_records_state", records.c.state, records.c.id)
 sa.Index("action_records_target", records.c.target, records.c.id, **_known("target"))
+sa.Index("action_records_namespace", records.c.namespace, records.c.id, **_known("namespace"))  # a pod reads its own's
 sa.Index("action_records_workflow", records.c.workflow, records.c.id, **_known("workflow"))
 sa.Index("action_records_remediation", records.c.remediation, records.c.id, **_known("remediation"))
 sa.Index("action_records_signal", records.c.signal, records.c.id, **_known("signal"))

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubernaut_datastorage.certificates import Renewal
 from kubernaut_datastorage.checkpoints import Signer, Signs, Unsigned
 from kubernaut_datastorage.locality import LocalOnly, is_loopback
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
@@ -232,7 +233,8 @@ def _run(config: "uvicorn.Config", serving: Serving) -> None:
     server = uvicorn.Server(config)
     _collect_seldom()
     if serving.tls is not None:
-        threading.Thread(target=_renew, args=(config, serving.tls), name="certificates", daemon=True).start()
+        assert config.ssl is not None
+        Renewal(config.ssl, serving.tls).start()
     try:
         server.run()
     except SystemExit:
@@ -240,22 +242,6 @@ def _run(config: "uvicorn.Config", serving: Serving) -> None:
             raise
         said = f"{serving.host}:{serving.port} cannot be listened on, most likely since another program does; "
         raise StorageError(f"{said}choose another --port.") from None
-
-
-def _renew(config: "uvicorn.Config", tls: tuple[Path, Path]) -> None:
-    """Takes up a renewed certificate for new connections, within a minute."""
-    assert config.ssl is not None
-    seen = [path.stat().st_mtime_ns for path in tls]
-    while True:
-        time.sleep(30)
-        try:
-            now = [path.stat().st_mtime_ns for path in tls]
-            if now != seen:
-                config.ssl.load_cert_chain(*tls)
-                seen = now
-                logger.info("took up the renewed certificate %s", tls[0])
-        except (OSError, ssl.SSLError) as error:
-            logger.warning("the renewed certificate is not used yet: %s", error)
 
 
 def _allow_many_connections() -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +22,9 @@ from kubernaut_datastorage.batch import COLUMNS, Head, decide
 from kubernaut_datastorage.checkpoints import Unsigned
 from kubernaut_datastorage.ingest import Told, events_of
 from kubernaut_datastorage.postgresql import values_of
-from kubernaut_datastorage.store import RETENTION
+from kubernaut_datastorage.retention import sweep
+from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import RETENTION, Episode, Settings
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient
@@ -150,6 +153,44 @@ async def on_sqlite(seconds: float) -> None:
         print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
 
 
+async def deleted_beside_writers(count: int) -> None:
+    """A month of SQLite that retention deletes, while others write."""
+    now = utcnow()
+    clock = [now]
+    commits: list[tuple[int, float]] = []
+
+    def told(number: int) -> list[Told]:
+        part = [record(*next(made), number * 100 + place) for place in range(100)]
+        events = events_of(json.dumps(part).encode(), retention=RETENTION, now=clock[0])
+        return [one for one in events if isinstance(one, Told)]
+
+    def observe(events: int, seconds: float) -> None:
+        commits.append((events, seconds))
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(open_sqlite(Path(folder)), Settings(clock=lambda: clock[0], observe=observe))
+        await store.start()
+        made = ids_over(0.5, 2 * count)
+        for number in range(count // 100):
+            await store.put(told(number))
+        clock[0] = now + timedelta(days=130)
+        commits.clear()
+        waits: list[float] = []
+        dropping = asyncio.create_task(sweep(store))
+        while not dropping.done():
+            began = time.perf_counter()
+            await store.put_signals([Episode("f", f"{began:027.9f}", None, "n", "s")])
+            waits.append(time.perf_counter() - began)
+        dropped = await dropping
+        await store.close()
+    deletions = [seconds for events, seconds in commits if not events]
+    assert dropped
+    print(f"\nA month of {count:,} records deleted from SQLite beside a writer")
+    print("  target: no writer waits for more than 50 ms")
+    print(f"  a transaction of it {spread(deletions):>31}, {max(deletions) * 1e3:.0f} ms at most")
+    print(f"  a write meanwhile {spread(waits):>33}, {max(waits) * 1e3:.0f} ms at most, of {len(waits):,}")
+
+
 def drained(count: int) -> None:
     """A spool that waited, sent by `drain`."""
     with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}/data") as service:
@@ -172,4 +213,5 @@ if __name__ == "__main__":
     duration = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     asyncio.run(on_postgres(duration))
     asyncio.run(on_sqlite(duration))
+    asyncio.run(deleted_beside_writers(50_000))
     drained(int(min(100_000, duration * 2_000)))

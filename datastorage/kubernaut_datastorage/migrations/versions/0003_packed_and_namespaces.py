@@ -1,4 +1,4 @@
-"""Documents packed, on PostgreSQL; SQLite keeps them as text."""
+"""Documents packed, on PostgreSQL (SQLite keeps them as text); an index for what a pod may read."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,8 +14,15 @@ _PAGE = 1_000
 def upgrade() -> None:
     """Packs what there is. The table is locked meanwhile."""
     connection = op.get_bind()
-    if connection.dialect.name != "postgresql":
-        return
+    known = sa.text("namespace IS NOT NULL")
+    op.create_index(
+        "action_records_namespace", "action_records", ["namespace", "id"], postgresql_where=known, sqlite_where=known
+    )
+    if connection.dialect.name == "postgresql":
+        _pack(connection)
+
+
+def _pack(connection: sa.Connection) -> None:
     op.add_column("action_records", sa.Column("packed", sa.LargeBinary))
     after = "00000000-0000-0000-0000-000000000000"
     some = sa.text("SELECT id, document::text FROM action_records WHERE id > :after ORDER BY id LIMIT :page")
