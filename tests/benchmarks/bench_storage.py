@@ -1,15 +1,15 @@
-"""Ingest: `python tests/benchmarks/bench_storage.py [SECONDS]`.
+"""Ingest: `python tests/benchmarks/bench_storage.py [SECONDS] [--held MINUTES]`.
 
 The service with a token and signed checkpoints, its load and PostgreSQL share this machine's cores. The floors are
 taken in the same run: the same records by COPY and by one prepared INSERT, one connection, into the same table.
 """
 
+import argparse
 import asyncio
 import json
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -108,26 +108,30 @@ def spread(latencies: list[float]) -> str:
     return f"p50 {percentile(latencies, 0.5) * 1e3:.0f} ms, p99 {percentile(latencies, 0.99) * 1e3:.0f} ms"
 
 
+async def batched(replicas: Sequence[Service], seconds: float) -> tuple[float, list[float], float]:
+    """Batches of 100 by four clients: records a second, latencies, and the CPU of a record in microseconds."""
+    before = sum(one.cpu for one in replicas)
+    bodies = timed(batches(100), seconds)
+    loads = await asyncio.gather(*(load(one, bodies, 4 // len(replicas)) for one in replicas))
+    count, took = sum(one[0] for one in loads) * 100, max(one[2] for one in loads)
+    cpu = sum(one.cpu for one in replicas) - before
+    return count / took, [late for one in loads for late in one[1]], cpu / count * 1e6
+
+
 async def on_postgres(seconds: float) -> None:
     """Batches of 100, by one replica and by the two that are deployed; then one record a request."""
     with postgres() as url, served(DATABASE_URL=url) as service, served(DATABASE_URL=url) as second:
         await asyncio.sleep(2)
         idle = service.resident
         first = await floors(url, min(10.0, seconds))
-        print(
-            f"\nBatches of 100 for {seconds:.0f} s, PostgreSQL, a token, signed checkpoints\n  target: 20,000 records/s"
-        )
+        print(f"\nBatches of 100 for {seconds:.0f} s each, PostgreSQL, a token, signed checkpoints")
+        print("  target: 20,000 records/s")
         for name, floor in first.items():
             print(f"  floor: {name:19} {floor:9,.0f} records/s")
         for name, replicas in (("one replica", [service]), ("two replicas", [service, second])):
-            before = sum(one.cpu for one in replicas)
-            bodies = timed(batches(100), seconds)
-            loads = await asyncio.gather(*(load(one, bodies, 4 // len(replicas)) for one in replicas))
-            count, took = sum(one[0] for one in loads) * 100, max(one[2] for one in loads)
-            rate, cpu = count / took, sum(one.cpu for one in replicas) - before
+            rate, late, cpu = await batched(replicas, seconds)
             shares = ", ".join(f"{rate / floor:.0%} of {kind}" for kind, floor in first.items())
-            late = spread([late for one in loads for late in one[1]])
-            print(f"  {name:26} {rate:9,.0f} records/s   {shares}; {late}; CPU {cpu / count * 1e6:.0f} µs a record")
+            print(f"  {name:26} {rate:9,.0f} records/s   {shares}; {spread(late)}; CPU {cpu:.0f} µs a record")
         kept = await execute(url, "SELECT count(*) FROM action_records")
         size = await execute(url, _SIZE)
         print(f"  bytes a record             {size / kept:9,.0f}   (aim: 1,500), indexes and log included")
@@ -135,6 +139,19 @@ async def on_postgres(seconds: float) -> None:
         requests, latencies, took = await load(service, timed(batches(1), seconds), 64)
         print("\nOne record a request, 64 clients, PostgreSQL\n  target: 5,000 records/s, p99 50 ms")
         print(f"  the service {requests / took:24,.0f} records/s   {spread(latencies)}")
+
+
+async def held(minutes: int) -> None:
+    """Batches of 100 by two replicas, minute by minute."""
+    with postgres() as url, served(DATABASE_URL=url) as service, served(DATABASE_URL=url) as second:
+        print(f"\nBatches of 100, two replicas, held for {minutes} minutes\n  target: 20,000 records/s", flush=True)
+        for minute in range(minutes):
+            rate, late, _ = await batched([service, second], 60)
+            peak = max(service.peak, second.peak)
+            print(f"  minute {minute + 1:2} {rate:26,.0f} records/s   {spread(late)}; {peak} MB at most", flush=True)
+        kept = await execute(url, "SELECT count(*) FROM action_records")
+        size = await execute(url, _SIZE)
+        print(f"  {kept:,} records of {size / kept:,.0f} bytes")
 
 
 _SIZE = """
@@ -145,8 +162,6 @@ WHERE relkind = 'r' AND (relname LIKE 'action_records%' OR relname LIKE 'commits
 
 async def on_sqlite(seconds: float) -> None:
     """One record a request, 64 writers."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}") as service:
         requests, latencies, took = await load(service, timed(batches(1), seconds), 64)
         print("\nOne record a request, 64 writers, SQLite synchronous=FULL\n  target: 3,000 records/s")
@@ -209,9 +224,20 @@ def drained(count: int) -> None:
         print(f"  {count:,} records {took:21.1f} s   {took / count * 100_000:.0f} s for 100,000")
 
 
-if __name__ == "__main__":
-    duration = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
-    asyncio.run(on_postgres(duration))
-    asyncio.run(on_sqlite(duration))
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("seconds", type=float, nargs="?", default=30.0)
+    parser.add_argument("--held", type=int, metavar="MINUTES", help="only batches, for so long")
+    given = parser.parse_args()
+    if given.held:
+        asyncio.run(held(given.held))
+        return
+    asyncio.run(on_postgres(given.seconds))
+    asyncio.run(on_sqlite(given.seconds))
     asyncio.run(deleted_beside_writers(50_000))
-    drained(int(min(100_000, duration * 2_000)))
+    drained(int(min(100_000, given.seconds * 2_000)))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 import ssl
 import threading
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ class Proxy:
             return refused(409, "Conflict")
         headers = {"content-type": request.headers["content-type"]} if "content-type" in request.headers else {}
         async with self.session.request(
-            request.method, self.server + request.path_qs, data=await request.read(), headers=headers
+            request.method, self.server + request.path_qs, data=await request.read() or None, headers=headers
         ) as answer:
             response = web.StreamResponse(
                 status=answer.status, headers={"content-type": answer.headers.get("content-type", "")}
@@ -121,7 +122,9 @@ class Proxy:
         async with aiohttp.ClientSession(connector=connector, headers=self.headers, timeout=timeout) as self.session:
             app = web.Application(client_max_size=16 * 1024 * 1024)
             app.router.add_route("*", "/{path:.*}", self.handle)
-            runner = web.AppRunner(app, access_log=None)
+            # whoever is cut off is meant to be, and no error of this program's
+            logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.port = runner.addresses[0][1]

@@ -40,7 +40,7 @@ def test_requests_made_from_the_description_are_answered_as_it_says(tmp_path: Pa
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     with embedded(tmp_path / "data") as service:
         argv = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{service.url}/openapi.json"]
-        argv += ["--checks", checks, "--max-examples=8", "--phases=fuzzing", "--seed=1"]
+        argv += ["--checks", checks, "--max-examples=8", "--phases=coverage,fuzzing", "--seed=1"]
         done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

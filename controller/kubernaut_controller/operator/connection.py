@@ -1,13 +1,19 @@
 """How to reach the API server, for kopf and for writes: in a pod by its ServiceAccount, elsewhere by a kubeconfig."""
 
+import asyncio
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import kopf
 
-__all__ = ["connect"]
+__all__ = ["Logins", "connect"]
 
+_LONGEST_PAUSE = 30.0
+_FORGOTTEN = 300.0
+"""Seconds after which a login has nothing to do with the one before."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -29,3 +35,28 @@ def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
     if found is None:
         raise kopf.LoginError("no ServiceAccount is mounted and no kubeconfig is found (KUBECONFIG, ~/.kube/config)")
     return found
+
+
+class Logins:
+    """kopf's logins, which outlive a token that is refused for a moment.
+
+    kopf takes no credentials again that were refused once, and ends when it has no others. But an API server that is
+    just starting refuses good tokens too. So the same are given once more, under another priority, after a pause.
+    """
+
+    def __init__(self) -> None:
+        self._last: kopf.ConnectionInfo | None = None
+        self._at = 0.0
+        self._again = 0
+        self._number = 0
+
+    async def __call__(self, settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
+        """Credentials, later each time where they are the same."""
+        found = connect(settings)
+        recent = time.monotonic() - self._at < _FORGOTTEN
+        self._again = self._again + 1 if found == self._last and recent else 0
+        if self._again:
+            await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2**self._again))
+        self._last, self._at = found, time.monotonic()
+        self._number += 1
+        return replace(found, priority=self._number)

@@ -10,7 +10,7 @@ from typing import Any
 import kopf
 
 from kubernaut_controller.crd import GROUP, VERSION
-from kubernaut_controller.operator.connection import connect
+from kubernaut_controller.operator.connection import Logins
 from kubernaut_controller.operator.remediations import Remediations
 from kubernaut_controller.operator.workflows import Workflows
 
@@ -74,9 +74,11 @@ def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.Operat
     registry = kopf.OperatorRegistry()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
 
+    logins = Logins()
+
     @kopf.on.login(registry=registry)
-    def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
-        return connect(settings)
+    async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
+        return await logins(settings)
 
     @kopf.on.startup(registry=registry, backoff=2)
     async def prime(**_: Any) -> None:
