@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -25,14 +24,15 @@ from sqlalchemy.dialects.sqlite import insert
 from kubernaut_datastorage import statements
 from kubernaut_datastorage.batch import Head, Outcome, Plan, Row, Stored, adopt, decide
 from kubernaut_datastorage.checkpoints import Commit
-from kubernaut_datastorage.documents import Found, encode, moment_text
+from kubernaut_datastorage.documents import encode
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.merge import Merged
 from kubernaut_datastorage.migrate import found_revision, upgrade
 from kubernaut_datastorage.months import Month
 from kubernaut_datastorage.provenance import pack
+from kubernaut_datastorage.reading import ReadingStore, commit_of_row
 from kubernaut_datastorage.schema import commits, counts, holds, records, signals
-from kubernaut_datastorage.store import Episode, Query, Settings, StorageError, StorageFull, Store, Unready
+from kubernaut_datastorage.store import Episode, Settings, StorageError, StorageFull, Unready
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["SqliteStore", "enter", "open_sqlite", "reason"]
@@ -105,7 +105,7 @@ class _Job:
     future: "Future[Any]" = field(default_factory=Future)
 
 
-class SqliteStore(Store):
+class SqliteStore(ReadingStore):
     """Records in a SQLite file.
 
     Args:
@@ -137,79 +137,34 @@ class SqliteStore(Store):
         self._engine.dispose()
 
     async def require_ready(self) -> None:
-        await self._read(sa.select(records.c.id).limit(1))
+        await self.read(sa.select(records.c.id).limit(1))
         if not self._writer.is_alive():
             raise StorageError("the writer has ended; restart the service.")
 
-    async def put(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
-        if self._waiting > self.settings.most_waiting:
-            raise Unready(f"{self._waiting} events wait to be written already; send this again later.")
+    async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
         outcomes: list[tuple[Outcome, str | None]] = await self._enqueue(_Job(events=told))
         return outcomes
 
-    async def get(self, record_id: UUID) -> tuple[Found, str | None] | None:
-        rows = await self._read(statements.one_record(record_id))
-        return (_found(rows[0]), rows[0].namespace) if rows else None
-
-    async def find(self, query: Query) -> list[Found]:
-        return [_found(row) for row in await self._read(statements.some_records(query))]
-
-    async def head(self) -> Commit | None:
-        rows = await self._read(statements.last_commit())
-        return _commit_of(rows[0]) if rows else None
-
-    async def summary(self, action_type: str | None, since: str, until: str) -> list[dict[str, Any]]:
-        return [dict(row._mapping) for row in await self._read(statements.summary(action_type, since, until))]
-
     async def put_signals(self, episodes: Sequence[Episode]) -> None:
         await self._enqueue(_Job(work=lambda connection: _put_episodes(connection, episodes)))
-
-    async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
-        return [dict(row._mapping) for row in await self._read(statements.episodes(fingerprint, since, until))]
-
-    async def commit_of(self, seq: int) -> Commit | None:
-        rows = await self._read(statements.some_commits(commits.c.first_seq <= seq, limit=1, newest=True))
-        commit = _commit_of(rows[0]) if rows else None
-        return commit if commit is not None and seq < commit.next_seq else None
-
-    async def last_commit_before(self, time: datetime) -> Commit | None:
-        rows = await self._read(statements.last_commit(time))
-        return _commit_of(rows[0]) if rows else None
-
-    async def commits(self, after: int, limit: int) -> list[Commit]:
-        rows = await self._read(statements.some_commits(commits.c.batch > after, limit=limit))
-        return [_commit_of(row) for row in rows]
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for start in range(0, len(ids), _AT_ONCE):
             wanted = records.c.id.in_(ids[start : start + _AT_ONCE])
-            found += [dict(row._mapping) for row in await self._read(sa.select(records).where(wanted))]
+            found += [dict(row._mapping) for row in await self.read(sa.select(records).where(wanted))]
         return found
 
-    async def all_rows(self, after: UUID, limit: int) -> list[dict[str, Any]]:
-        statement = sa.select(records).where(records.c.id > after).order_by(records.c.id).limit(limit)
-        return [dict(row._mapping) for row in await self._read(statement)]
-
-    async def notes(self) -> list[Commit]:
-        return [_commit_of(row) for row in await self._read(statements.notes())]
-
-    async def count(self, seq: int) -> int:
-        return int((await self._read(statements.how_many(seq)))[0][0])
-
     async def months(self) -> list[Month]:
-        row: Any = (await self._read(sa.select(sa.func.min(records.c.id), sa.func.max(records.c.id))))[0]
+        row: Any = (await self.read(sa.select(sa.func.min(records.c.id), sa.func.max(records.c.id))))[0]
         first, last = row
         months = _between(first and Month.of_key(first.bytes), last and Month.of_key(last.bytes))
-        return [month for month in months if await self._read(sa.select(records.c.id).where(*_of(month)).limit(1))]
+        return [month for month in months if await self.read(sa.select(records.c.id).where(*_of(month)).limit(1))]
 
     async def log_months(self) -> list[Month]:
-        row: Any = (await self._read(sa.select(sa.func.min(commits.c.at), sa.func.max(commits.c.at))))[0]
+        row: Any = (await self.read(sa.select(sa.func.min(commits.c.at), sa.func.max(commits.c.at))))[0]
         first, last = row
         return _between(first and Month.of(first), last and Month.of(last))
-
-    async def holds(self) -> dict[Month, str]:
-        return {Month.parse(row.month): row.reason for row in await self._read(sa.select(holds))}
 
     async def hold(self, month: Month, reason: str | None) -> None:
         now = self.settings.clock()
@@ -261,7 +216,7 @@ class SqliteStore(Store):
         finally:
             self._waiting -= len(job.events)
 
-    async def _read(self, statement: "sa.Select[Any]") -> "list[sa.Row[Any]]":
+    async def read(self, statement: "sa.Select[Any]") -> "list[sa.Row[Any]]":
         def work() -> "list[sa.Row[Any]]":
             with self._engine.connect() as connection:
                 return list(connection.execute(statement))
@@ -331,7 +286,7 @@ def enter(connection: sa.Connection, merged: Sequence[tuple[bytes, Merged]]) -> 
 
 def _head(connection: sa.Connection) -> Head:
     row = connection.execute(statements.last_commit()).first()
-    return Head.after(_commit_of(row)) if row else Head()
+    return Head.after(commit_of_row(row)) if row else Head()
 
 
 def _write(connection: sa.Connection, plan: Plan) -> None:
@@ -367,14 +322,6 @@ def _put_episodes(connection: sa.Connection, episodes: Sequence[Episode]) -> Non
     upsert = statement.on_conflict_do_update(index_elements=[signals.c.fingerprint, signals.c.fired_at], set_=renewed)
     if episodes:
         connection.execute(upsert, [vars(episode) for episode in episodes])
-
-
-def _found(row: Any) -> Found:
-    return Found(str(row.id), row.seq, moment_text(row.recorded_at), row.document)
-
-
-def _commit_of(row: Any) -> Commit:
-    return Commit(**row._mapping)
 
 
 def _of(month: Month) -> tuple[Any, Any]:

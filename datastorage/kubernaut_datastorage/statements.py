@@ -10,6 +10,7 @@ from kubernaut_datastorage.store import Query
 
 __all__ = [
     "WRITTEN",
+    "commit_before",
     "episodes",
     "how_many",
     "last_commit",
@@ -80,10 +81,15 @@ def last_commit(before: datetime | None = None) -> "sa.Select[Any]":
     return statement if before is None else statement.where(commits.c.at < before)
 
 
-def some_commits(*conditions: Any, limit: int, newest: bool = False) -> "sa.Select[Any]":
+def some_commits(*conditions: Any, limit: int) -> "sa.Select[Any]":
     """Commits in the order of their batches."""
-    order = commits.c.batch.desc() if newest else commits.c.batch
-    return sa.select(commits).where(*conditions).order_by(order).limit(limit)
+    return sa.select(commits).where(*conditions).order_by(commits.c.batch).limit(limit)
+
+
+def commit_before(seq: int) -> "sa.Select[Any]":
+    """The last commit that begins at this seq or before. One that is only a note has no leaf; it begins as the next."""
+    with_leaf = sa.select(commits).where(commits.c.first_seq <= seq, commits.c.count > 0)
+    return with_leaf.order_by(commits.c.first_seq.desc()).limit(1)
 
 
 def notes() -> "sa.Select[Any]":

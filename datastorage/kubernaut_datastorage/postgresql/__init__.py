@@ -1,0 +1,11 @@
+"""The PostgreSQL backend: commits in groups, one after the other whichever replica makes them; readers beside them.
+
+A commit holds an advisory lock from before it reads to after it is visible. So merging has no race, seq is the order
+of commit without a gap (whoever follows it misses nothing), and the log is one chain. What takes time, checking and
+hashing events, is done before; under the lock are a look-up by primary key, a binary COPY, and a small statement.
+"""
+
+from kubernaut_datastorage.postgresql.commit import values_of
+from kubernaut_datastorage.postgresql.store import PostgresStore
+
+__all__ = ["PostgresStore", "values_of"]

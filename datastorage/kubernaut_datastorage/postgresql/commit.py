@@ -1,0 +1,122 @@
+"""What one commit does to PostgreSQL, under the lock that lets one commit at a time be made.
+
+What takes time, checking and hashing events, was done before; here are a look-up by primary key, a binary COPY, and a
+small statement.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from asyncpg.pgproto import pgproto
+
+from kubernaut_datastorage.batch import COLUMNS, Head, Outcome, Plan, Row, Stored, decide
+from kubernaut_datastorage.checkpoints import Commit
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.packing import pack, unpack
+from kubernaut_datastorage.store import Episode, Settings
+
+if TYPE_CHECKING:
+    from kubernaut_datastorage.postgresql.connection import Connection
+
+__all__ = ["merge_into", "note_into", "signals_into", "values_of"]
+
+_ARRAYS = ", ".join(
+    f"${number}::{kind}[]"
+    for number, kind in enumerate(
+        ("uuid", "bigint", "timestamptz", *["text"] * 7, "boolean", "bytea", "json"),
+        1,
+    )
+)
+_UPDATE = f"""
+UPDATE action_records AS record SET ({", ".join(COLUMNS[1:])}) = ({", ".join(f"told.{name}" for name in COLUMNS[1:])})
+FROM unnest({_ARRAYS}) AS told({", ".join(COLUMNS)})
+WHERE record.id = told.id AND record.id BETWEEN $14 AND $15
+"""  # noqa: S608 – names of columns
+_KNOWN = "SELECT id, document, provenance FROM action_records WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"
+_HEAD = "SELECT batch, first_seq + count, chain, at FROM commits ORDER BY at DESC, batch DESC LIMIT 1"
+_LOG = """
+WITH counted AS (
+  INSERT INTO record_counts AS known (day, action_type, state, records)
+  SELECT * FROM unnest($12::text[], $13::text[], $14::text[], $15::bigint[])
+  ON CONFLICT (day, action_type, state) DO UPDATE SET records = known.records + excluded.records
+)
+INSERT INTO commits (batch, at, first_seq, count, root, previous, chain, leaves, note, key_id, signature)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+_EPISODES = """
+INSERT INTO signals AS known (fingerprint, fired_at, resolved_at, name, severity) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (fingerprint, fired_at) DO UPDATE
+SET resolved_at = coalesce(excluded.resolved_at, known.resolved_at), name = excluded.name, severity = excluded.severity
+"""
+
+
+async def merge_into(
+    connection: "Connection", told: Sequence[Told], settings: Settings
+) -> list[tuple[Outcome, str | None]]:
+    """Merges events into records, and says what became of each."""
+    ids = [pgproto.UUID(key) for key in sorted({one.key for one in told})]
+    rows = await connection.fetch(_KNOWN, ids, ids[0], ids[-1])
+    known = {row[0].bytes: Stored(unpack(row[1]), row[2]) for row in rows}
+    plan = decide(told, known, await _head(connection), now=settings.clock(), signer=settings.signer)
+    await _write(connection, plan)
+    return plan.outcomes
+
+
+async def note_into(connection: "Connection", note: str, settings: Settings) -> Commit:
+    """Adds a commit that is only a note."""
+    plan = decide([], {}, await _head(connection), now=settings.clock(), signer=settings.signer, note=note)
+    await _write(connection, plan)
+    assert plan.commit is not None
+    return plan.commit
+
+
+async def signals_into(connection: "Connection", episodes: Sequence[Episode]) -> None:
+    """Keeps when signals fired, and when they were resolved."""
+    rows = [(one.fingerprint, one.fired_at, one.resolved_at, one.name, one.severity) for one in episodes]
+    await connection.executemany(_EPISODES, rows)
+
+
+async def _head(connection: "Connection") -> Head:
+    row = await connection.fetchrow(_HEAD)
+    return Head(*row) if row is not None else Head()
+
+
+async def _write(connection: "Connection", plan: Plan) -> None:
+    if plan.inserts:
+        rows = map(values_of, plan.inserts)
+        await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
+    if plan.updates:
+        await connection.execute(_UPDATE, *_arrays(plan.updates))
+    if plan.commit is None:
+        return
+    one = plan.commit
+    places = list(plan.counts)
+    await connection.execute(
+        _LOG,
+        one.batch,
+        one.at,
+        one.first_seq,
+        one.count,
+        one.root,
+        one.previous,
+        one.chain,
+        one.leaves,
+        one.note,
+        one.key_id,
+        one.signature,
+        [day for day, _, _ in places],
+        [kind for _, kind, _ in places],
+        [state for _, _, state in places],
+        [plan.counts[place] for place in places],
+    )
+
+
+def _arrays(rows: Sequence[Row]) -> list[Any]:
+    columns = [list(column) for column in zip(*map(values_of, rows), strict=True)]
+    return [*columns, min(columns[0]), max(columns[0])]
+
+
+def values_of(row: Row) -> tuple[Any, ...]:
+    """A row as PostgreSQL is given it, in the order of its columns."""
+    # asyncpg's own UUID takes bytes, and an eighth of the time
+    return (pgproto.UUID(row.id), *row[1:-2], pack(row.document), row.provenance)

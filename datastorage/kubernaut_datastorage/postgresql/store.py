@@ -1,0 +1,207 @@
+"""Records in PostgreSQL: reading beside the one writer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from kubernaut_datastorage import statements
+from kubernaut_datastorage.batch import Outcome
+from kubernaut_datastorage.checkpoints import Commit
+from kubernaut_datastorage.documents import Found
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.migrate import found_revision, upgrade
+from kubernaut_datastorage.months import Month, wanted
+from kubernaut_datastorage.postgresql.commit import note_into, signals_into
+from kubernaut_datastorage.postgresql.connection import AWAY, SCHEMA_LOCK, SWEEP_LOCK, connect, is_away, reason
+from kubernaut_datastorage.postgresql.partitions import (
+    drop_partition,
+    make_partition,
+    month_of_partition,
+    partitions_of,
+)
+from kubernaut_datastorage.postgresql.writer import Writer
+from kubernaut_datastorage.reading import ReadingStore
+from kubernaut_datastorage.schema import HEAD, counts, records, tell_postgresql
+from kubernaut_datastorage.store import Episode, Query, Settings, StorageError, Unready
+
+if TYPE_CHECKING:
+    from kubernaut_datastorage.postgresql.connection import Connection
+
+__all__ = ["PostgresStore"]
+
+tell_postgresql()
+
+_LINES = 5_000
+"""Lines of an export that PostgreSQL writes at once."""
+
+
+class PostgresStore(ReadingStore):
+    """Records in PostgreSQL.
+
+    Args:
+        url: As libpq takes it: `postgresql://user@host/database?sslmode=verify-full`. The password may come from
+            PGPASSWORD or PGPASSFILE.
+        settings: What a store is told.
+        migrates: Whether it brings the schema up to date itself.
+    """
+
+    def __init__(self, url: str, settings: Settings | None = None, *, migrates: bool = True) -> None:
+        self.settings = settings or Settings()
+        self._url = url
+        self._migrates = migrates
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: connect(url),
+            json_deserializer=str,  # documents stay text
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=5,
+        )
+        self._writer = Writer(url, self.settings, self._prepare, self._make_wanted)
+        self._current = False
+
+    @property
+    def waiting(self) -> int:
+        return self._writer.waiting
+
+    async def start(self) -> None:
+        self._writer.start()
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._engine.dispose()
+
+    async def prepare(self) -> None:
+        try:
+            await self._prepare()
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *AWAY) as error:
+            raise Unready(f"the database does not answer: {reason(error).rstrip('.')}.") from None
+
+    async def _prepare(self) -> None:
+        async with self._engine.begin() as connection:
+            # loading Alembic may take long on a busy machine, and waiting for another replica's migration longer
+            for limit in ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"):
+                await connection.exec_driver_sql(f"SET LOCAL {limit} = '5min'")
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+            found = await connection.run_sync(found_revision)
+            if found != HEAD and not self._migrates:
+                raise StorageError(_other_schema(found))
+            await connection.run_sync(upgrade, found)
+        await self._make_wanted()
+
+    async def _make_wanted(self) -> None:
+        await self.make_months(wanted(self.settings.clock(), self.settings.retention))
+
+    async def require_ready(self) -> None:
+        if not self._writer.ready:
+            raise Unready(f"the database does not answer: {self._writer.problem}.")
+        await self.read(sa.select(records.c.id).limit(1))
+
+    async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+        outcomes: list[tuple[Outcome, str | None]] = await self._writer.enqueue(told)
+        return outcomes
+
+    async def narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
+        return None if set(fields) - statements.WRITTEN.keys() else self._narrow(query, fields)
+
+    async def _narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
+        while True:
+            row: Any = (await self.read(statements.some_lines(query, fields, _LINES)))[0]
+            count, lines, seq, record_id = row
+            if not count:
+                return
+            yield f"{lines}\n"
+            if count < _LINES:
+                return
+            query = query.after(Found(record_id, seq, "", ""))
+
+    async def put_signals(self, episodes: Sequence[Episode]) -> None:
+        await self._writer.enqueue(work=lambda connection: signals_into(connection, episodes))
+
+    async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        wanted_ids = (records.c.id == sa.func.any(sa.cast(list(ids), sa.ARRAY(sa.Uuid))), records.c.id >= min(ids))
+        statement = sa.select(records).where(*wanted_ids, records.c.id <= max(ids))
+        return [dict(row._mapping) for row in await self.read(statement)]
+
+    async def months(self) -> list[Month]:
+        return await self._months_of("action_records")
+
+    async def log_months(self) -> list[Month]:
+        return await self._months_of("commits")
+
+    async def hold(self, month: Month, reason: str | None) -> None:
+        now = self.settings.clock()
+
+        async def work(connection: "Connection") -> None:
+            await connection.execute("DELETE FROM legal_holds WHERE month = $1", str(month))
+            if reason is not None:
+                await connection.execute("INSERT INTO legal_holds VALUES ($1, $2, $3)", str(month), reason, now)
+
+        await self._writer.enqueue(work=work)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        connection = await connect(self._url)
+        try:
+            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", SWEEP_LOCK))
+        finally:
+            await connection.close()
+
+    async def make_months(self, months: Sequence[Month]) -> None:
+        there = {"action_records": set(await self.months()), "commits": set(await self.log_months())}
+        for table, known in there.items():
+            for month in months:
+                if month not in known:
+                    await make_partition(self._engine, table, month)
+
+    async def note(self, note: str) -> Commit:
+        commit: Commit = await self._writer.enqueue(work=lambda connection: note_into(connection, note, self.settings))
+        return commit
+
+    async def drop_month(self, month: Month) -> None:
+        await drop_partition(self._engine, "action_records", month)
+        async with self._engine.begin() as connection:
+            await connection.execute(sa.delete(counts).where(counts.c.day.like(f"{month}-%")))
+
+    async def drop_log(self, month: Month) -> None:
+        await drop_partition(self._engine, "commits", month)
+
+    async def _months_of(self, table: str) -> list[Month]:
+        return sorted(month_of_partition(row[0]) for row in await self.read(partitions_of(table)))
+
+    async def read(self, statement: Any) -> "list[sa.Row[Any]]":
+        """Reads, again where the database was away, within the patience that a request has."""
+        deadline = monotonic() + self.settings.patience
+        pause = 0.05
+        while True:
+            try:
+                async with self._reading() as connection:
+                    return list(await connection.execute(statement))
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError, *AWAY) as error:
+                passing = isinstance(error, (*AWAY, sa.exc.TimeoutError)) or is_away(error)
+                if not passing or monotonic() + pause > deadline:
+                    raise Unready(f"the database does not answer: {reason(error)}.") from None
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 2)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.connect() as connection:
+            if not self._current:
+                found = await connection.run_sync(found_revision)
+                if found != HEAD:
+                    raise Unready(_other_schema(found))
+                self._current = True
+            yield connection
+
+
+def _other_schema(found: str | None) -> str:
+    return f"the database has schema {found}, and this version wants {HEAD}; run: kubernaut serve migrate"

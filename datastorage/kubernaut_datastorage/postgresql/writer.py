@@ -1,0 +1,187 @@
+"""The one writer of a replica: what waits together is committed together, one commit after the other."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import sqlalchemy as sa
+
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.postgresql.commit import merge_into
+from kubernaut_datastorage.postgresql.connection import AWAY, COMMIT_LOCK, connect, reason
+from kubernaut_datastorage.store import Settings, StorageError, Unready
+
+if TYPE_CHECKING:
+    from kubernaut_datastorage.postgresql.connection import Connection
+
+__all__ = ["Writer"]
+
+_LARGEST_GROUP = 5_000
+
+
+@dataclass
+class _Job:
+    """What waits for the writer: events, or other work in its transaction."""
+
+    deadline: float
+    events: Sequence[Told] = ()
+    work: "Callable[[Connection], Awaitable[Any]] | None" = None
+    future: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Writer:
+    """Commits in groups, as a task.
+
+    Args:
+        url: Of the database.
+        settings: What the store is told.
+        prepare: Brings the schema up to date; called until it goes well, before anything is written.
+        make_months: Makes partitions where a commit found none.
+
+    Attributes:
+        waiting: Events that wait to be written.
+        ready: Whether the schema was brought up to date.
+        problem: What the database said last that was no answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        prepare: Callable[[], Awaitable[None]],
+        make_months: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.waiting = 0
+        self.ready = False
+        self.problem = "it has not been asked yet"
+        self._url, self._settings, self._prepare, self._make_months = url, settings, prepare, make_months
+        self._jobs: deque[_Job] = deque()
+        self._told = asyncio.Event()
+        self._closing = False
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins; needs a running loop."""
+        self._task = asyncio.create_task(self._write_groups(), name="writer")
+
+    async def close(self) -> None:
+        """Commits what waits, and ends."""
+        self._closing = True
+        self._told.set()
+        if self._task is not None:
+            await self._task
+        self._leave()
+
+    async def enqueue(
+        self, events: Sequence[Told] = (), work: "Callable[[Connection], Awaitable[Any]] | None" = None
+    ) -> Any:
+        """Has events merged, or other work done in the writer's transaction; returns once it is committed.
+
+        Raises:
+            StorageError: if it could not be, within the patience of a request.
+        """
+        if self._closing:
+            raise Unready("the service is stopping; send this again.")
+        job = _Job(monotonic() + self._settings.patience, events, work)
+        self._jobs.append(job)
+        self.waiting += len(events)
+        self._told.set()
+        try:
+            return await job.future
+        finally:
+            self.waiting -= len(events)
+
+    async def _write_groups(self) -> None:
+        """The one writer of this replica: what waits together is committed together."""
+        pause = 0.05
+        while not self.ready and not self._closing:
+            try:
+                await self._prepare()
+                self.ready = True
+            except Exception as error:  # whatever it is, the next attempt may go well, and /readyz says it
+                self.problem = reason(error).rstrip(".")
+                self._give_up()
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 2)
+        while self._jobs or not self._closing:
+            self._told.clear()
+            if not self._jobs:
+                await self._told.wait()
+                continue
+            group: list[_Job] = []
+            size = 0
+            while self._jobs and size < _LARGEST_GROUP:
+                group.append(self._jobs.popleft())
+                size += len(group[-1].events)
+            await self._write_group(group)
+
+    def _give_up(self, jobs: "deque[_Job] | list[_Job] | None" = None) -> None:
+        """Answers those whose time is over while the database is away."""
+        now = monotonic()
+        waiting = self._jobs if jobs is None else jobs
+        late = [job for job in waiting if job.deadline <= now or job.future.done()]
+        for job in late:
+            waiting.remove(job)
+            if not job.future.done():
+                job.future.set_exception(Unready(f"the database does not answer: {self.problem}."))
+
+    async def _write_group(self, jobs: list[_Job]) -> None:
+        pause = 0.05
+        while jobs:
+            started = monotonic()
+            try:
+                async with asyncio.timeout(self._settings.patience):
+                    answers = await self._commit(jobs)
+            except AWAY as error:
+                self.problem = reason(error).rstrip(".")
+                self._leave()
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 2)
+                self._give_up(jobs)
+                self._give_up()
+                continue
+            except asyncpg.CheckViolationError:
+                # no partition for it: the clock went past what was made
+                self._leave()
+                with suppress(StorageError, sa.exc.DBAPIError, *AWAY):
+                    await self._make_months()
+                await asyncio.sleep(pause)
+                self._give_up(jobs)
+                continue
+            except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
+                self._leave()
+                if len(jobs) > 1:  # one request's failure is not its neighbours'
+                    for job in jobs:
+                        await self._write_group([job])
+                elif not jobs[0].future.done():
+                    jobs[0].future.set_exception(Unready(f"the database refused to store it: {reason(error)}."))
+                return
+            self._settings.observe(sum(len(job.events) for job in jobs), monotonic() - started)
+            for job, answer in zip(jobs, answers, strict=True):
+                if not job.future.done():
+                    job.future.set_result(answer)
+            return
+
+    async def _commit(self, jobs: list[_Job]) -> list[Any]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url)
+        connection = self._connection
+        told = [one for job in jobs for one in job.events]
+        await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({COMMIT_LOCK})")
+        outcomes = iter(await merge_into(connection, told, self._settings) if told else ())
+        answers = [
+            await job.work(connection) if job.work is not None else [next(outcomes) for _ in job.events] for job in jobs
+        ]
+        await connection.execute("COMMIT")
+        return answers
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.terminate()

@@ -1,0 +1,96 @@
+"""What both databases are asked, and how their rows are read."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from kubernaut_datastorage import statements
+from kubernaut_datastorage.batch import Outcome
+from kubernaut_datastorage.checkpoints import Commit
+from kubernaut_datastorage.documents import Found, moment_text
+from kubernaut_datastorage.ingest import Told
+from kubernaut_datastorage.months import Month
+from kubernaut_datastorage.schema import commits, holds, records
+from kubernaut_datastorage.store import Query, Store, Unready
+
+__all__ = ["ReadingStore", "commit_of_row"]
+
+Rows = Sequence["sa.Row[Any]"]
+
+
+class ReadingStore(Store):
+    """A store that runs statements of SQLAlchemy."""
+
+    @abstractmethod
+    async def read(self, statement: "sa.Select[Any]") -> Rows:
+        """The rows of a statement.
+
+        Raises:
+            StorageError: if the database does not answer.
+        """
+
+    @abstractmethod
+    async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+        """Has the writer merge events, and waits for the commit."""
+
+    async def put(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+        if self.waiting > self.settings.most_waiting:
+            raise Unready(f"{self.waiting} events wait to be written already; send this again later.")
+        return await self.write(told)
+
+    async def get(self, record_id: UUID) -> tuple[Found, str | None] | None:
+        rows = await self.read(statements.one_record(record_id))
+        return (_found(rows[0]), rows[0].namespace) if rows else None
+
+    async def find(self, query: Query) -> list[Found]:
+        return [_found(row) for row in await self.read(statements.some_records(query))]
+
+    async def head(self) -> Commit | None:
+        return _first(await self.read(statements.last_commit()))
+
+    async def summary(self, action_type: str | None, since: str, until: str) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self.read(statements.summary(action_type, since, until))]
+
+    async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self.read(statements.episodes(fingerprint, since, until))]
+
+    async def commit_of(self, seq: int) -> Commit | None:
+        commit = _first(await self.read(statements.commit_before(seq)))
+        return commit if commit is not None and seq < commit.next_seq else None
+
+    async def last_commit_before(self, time: datetime) -> Commit | None:
+        return _first(await self.read(statements.last_commit(time)))
+
+    async def commits(self, after: int, limit: int) -> list[Commit]:
+        rows = await self.read(statements.some_commits(commits.c.batch > after, limit=limit))
+        return [commit_of_row(row) for row in rows]
+
+    async def all_rows(self, after: UUID, limit: int) -> list[dict[str, Any]]:
+        statement = sa.select(records).where(records.c.id > after).order_by(records.c.id).limit(limit)
+        return [dict(row._mapping) for row in await self.read(statement)]
+
+    async def notes(self) -> list[Commit]:
+        return [commit_of_row(row) for row in await self.read(statements.notes())]
+
+    async def count(self, seq: int) -> int:
+        return int((await self.read(statements.how_many(seq)))[0][0])
+
+    async def holds(self) -> dict[Month, str]:
+        return {Month.parse(row.month): row.reason for row in await self.read(sa.select(holds))}
+
+
+def commit_of_row(row: Any) -> Commit:
+    """A row of the log."""
+    return Commit(**row._mapping)
+
+
+def _first(rows: Rows) -> Commit | None:
+    return commit_of_row(rows[0]) if rows else None
+
+
+def _found(row: Any) -> Found:
+    return Found(str(row.id), row.seq, moment_text(row.recorded_at), row.document)
