@@ -85,6 +85,7 @@ records = sa.Table(
 )
 sa.Index("action_records_type", records.c.action_type, records.c.id.desc())
 sa.Index("action_records_seq", records.c.seq)
+sa.Index("action_records_type_state", records.c.action_type, records.c.state, records.c.id)  # which of a type failed?
 sa.Index("action_records_state", records.c.state, records.c.id)
 sa.Index("action_records_target", records.c.target, records.c.id, **_known("target"))
 sa.Index("action_records_namespace", records.c.namespace, records.c.id, **_known("namespace"))  # a pod reads its own's

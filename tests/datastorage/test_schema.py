@@ -98,7 +98,7 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.put(told)
         async with store._engine.begin() as connection:
             rows = (await connection.execute(sa.select(records.c.id, records.c.document))).all()
-            await connection.exec_driver_sql("DROP INDEX action_records_namespace")
+            await connection.exec_driver_sql("DROP INDEX action_records_namespace, action_records_type_state")
             await connection.exec_driver_sql("ALTER TABLE action_records ADD COLUMN text json")
             for row in rows:
                 how = sa.text("UPDATE action_records SET text = CAST(:text AS json) WHERE id = :id")

@@ -1,4 +1,4 @@
-"""Documents packed, on PostgreSQL (SQLite keeps them as text); an index for what a pod may read."""
+"""Documents packed, on PostgreSQL (SQLite keeps them as text); two more indexes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.create_index(
         "action_records_namespace", "action_records", ["namespace", "id"], postgresql_where=known, sqlite_where=known
     )
+    op.create_index("action_records_type_state", "action_records", ["action_type", "state", "id"])
     if connection.dialect.name == "postgresql":
         _pack(connection)
 
