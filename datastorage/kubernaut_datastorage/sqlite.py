@@ -42,7 +42,7 @@ T = TypeVar("T")
 BUSY_SECONDS = 60
 _LARGEST_GROUP = 5_000
 _AT_ONCE = 500
-_DELETED_AT_ONCE = 200
+_DELETED_AT_ONCE = 100
 """Rows of one deletion: some milliseconds, so that no writer waits long."""
 
 
