@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from world import DEPLOY, Json, install, kubectl, until, workflow
 
 pytestmark = [pytest.mark.cluster]
@@ -121,7 +122,12 @@ def test_it_explains_itself() -> None:
 @pytest.fixture(scope="module")
 def policy(resources: None) -> Iterator[None]:
     """The optional policy, and alice, who may ask for workflows and use one ServiceAccount and one Secret."""
-    kubectl("apply", "-k", str(DEPLOY.parent / "policy"))
+    rendered = list(yaml.safe_load_all(kubectl("kustomize", str(DEPLOY.parent / "policy"))))
+    for item in rendered:
+        if item["kind"] == "ValidatingAdmissionPolicyBinding":  # other tests' namespaces are left alone
+            here = {"matchLabels": {"kubernetes.io/metadata.name": WHERE}}
+            item["spec"]["matchResources"] = {"namespaceSelector": here}
+        kubectl("apply", "-f", "-", stdin=item)
     rules = [
         {"apiGroups": ["kubernaut.io"], "resources": ["workflowexecutions", "remediationrequests"], "verbs": ["*"]},
         {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["scaler"], "verbs": ["use"]},
