@@ -1,22 +1,23 @@
 """Where a workflow stands: its phase, why, and one sentence about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.conditions import Fact
-from kubernaut_controller.reconciling.ends import End
+from kubernaut_controller.reconciling.ends import End, taskrun_succeeded
 from kubernaut_controller.reconciling.rows import progress
 from kubernaut_controller.reconciling.seen import Seen
 from kubernaut_controller.reconciling.sentences import run_ended_badly
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
+from kubernaut_sdk.judgement import stopping
 from kubernaut_sdk.states import State
 
-__all__ = ["Verdict", "judge", "with_lingering"]
+__all__ = ["Verdict", "contradicting", "judge", "with_lingering"]
 
 Json = Mapping[str, Any]
 
@@ -101,15 +102,23 @@ def _ended(seen: Seen, workflow: WorkflowExecution, run: Json, ends: Mapping[str
     if foreign:
         return Phase.FAILED, "ForeignTaskRun", str(foreign.message)
     good = sum(end.state.good for end in ends.values())
+    lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
+    states = {name: end.state for name, end in ends.items()}
+    bad = stopping(states, ())
+    stops = stopping(states, lets)
+    contradicted = contradicting(workflow, seen.task_runs, ends)
+    asked = (run.get("spec") or {}).get("status") or ""
+    by_person = workflow.spec.cancel or bool(seen.being_deleted)
+    if stops and (condition.get("status") == "True" or (contradicted and asked and not by_person)):
+        # Tekton looks at exit codes alone, and was told to stop by the controller; a person was not the cause
+        return _step_failed((contradicted or stops)[0], ends)
     if condition.get("status") == "True":
-        bad = [name for name, end in ends.items() if end.over and not end.state.good and end.state is not State.SKIPPED]
         message = f"{good} of {len(ends)} steps done."
         if bad:
             message += f" {', '.join(bad)} failed and did not stop it (onFailure: continue)."
         return Phase.SUCCEEDED, "Succeeded", message
-    asked = (run.get("spec") or {}).get("status") or ""
     if asked.startswith(("Cancelled", "StoppedRunFinally")):
-        who = "" if workflow.spec.cancel or seen.being_deleted else ", by somebody who changed its PipelineRun"
+        who = "" if by_person else ", by somebody who changed its PipelineRun"
         return Phase.CANCELLED, "Cancelled", f"It was cancelled{who}; {good} of {len(ends)} steps were done."
     if _time_over(run, seen.task_runs):
         still = [name for name, end in ends.items() if end.state is State.TIMED_OUT]
@@ -124,20 +133,31 @@ def _ended(seen: Seen, workflow: WorkflowExecution, run: Json, ends: Mapping[str
     as_such = run_ended_badly(run, task="kubernaut-action", namespace=namespace)
     if as_such:
         return Phase.FAILED, condition.get("reason", "Failed"), as_such
-    lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
-    failed = [name for name, end in ends.items() if end.over and not end.state.good and end.state is not State.SKIPPED]
-    stops = [name for name in failed if name not in lets] or failed
-    if stops:
-        return (
-            Phase.FAILED,
-            "StepFailed",
-            f"Step {stops[0]} {ends[stops[0]].state.value.replace('_', ' ')}: {ends[stops[0]].message or 'see its log.'}",
-        )
+    if bad:
+        return _step_failed((stops or bad)[0], ends)
     return (
         Phase.FAILED,
         condition.get("reason", "Failed"),
         f"Its PipelineRun failed: {condition.get('message', 'no reason is given')}.",
     )
+
+
+def _step_failed(name: str, ends: Mapping[str, End]) -> tuple[Phase, str, str]:
+    state, message = ends[name].state.value.replace("_", " "), ends[name].message
+    return Phase.FAILED, "StepFailed", f"Step {name} {state}: {message or 'see its log.'}"
+
+
+def contradicting(workflow: WorkflowExecution, task_runs: Iterable[Json], ends: Mapping[str, End]) -> list[str]:
+    """Return the steps that fail the workflow although Tekton takes them for succeeded and goes on.
+
+    Args:
+        workflow: Whose.
+        task_runs: Its TaskRuns.
+        ends: What became of each step.
+    """
+    well = {task_run["metadata"]["name"] for task_run in task_runs if taskrun_succeeded(task_run)}
+    lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
+    return [name for name in stopping({n: end.state for n, end in ends.items()}, lets) if ends[name].task_run in well]
 
 
 def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:
