@@ -5,6 +5,7 @@ import sys
 import click
 
 from kubernaut_cli.program import program
+from kubernaut_cli.streams import steady
 
 __all__ = ["main"]
 
@@ -14,6 +15,7 @@ def main() -> None:
     from kubernaut_controller.faults import InvalidWorkflow  # noqa: PLC0415 – `kubernaut --help` need not pay for it
     from kubernaut_sdk.errors import ActionError  # noqa: PLC0415
 
+    steady()
     try:
         program(prog_name="kubernaut")
     except InvalidWorkflow as error:

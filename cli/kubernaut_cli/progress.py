@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubernaut_cli.engine.report import Report, Row
+from kubernaut_cli.streams import SteadyStream, printable
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -58,14 +59,14 @@ class _Lines:
 
     def ended(self, row: Row) -> None:
         sign, colour = _LOOKS.get(row.state, _BAD)
-        told = f"{sign} {row.name}: {_summary(row)}"
+        told = printable(f"{sign} {row.name}: {_summary(row)}")
         self.console.print(f"[{colour}]{escape(told)}[/]", highlight=False, soft_wrap=True)
         for line in change_lines(row.change):
             colour = {"-": "red", "+": "green"}[line[0]]
-            self.console.print(f"    [{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
+            self.console.print(f"    [{colour}]{escape(printable(line))}[/]", highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 class _Table(_Lines):
@@ -87,20 +88,29 @@ class _Table(_Lines):
                 sign, colour = _LOOKS.get(row.state, _BAD)
                 name = f"{row.name} (finally)" if row.final else row.name
                 since = f"{(utcnow() - row.started_at).total_seconds():.0f} s" if row.started_at else ""
-                table.add_row(f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(row.action_type)}[/]", since)
+                table.add_row(
+                    f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(printable(row.action_type))}[/]", since
+                )
         return table
 
 
 @contextmanager
-def progress_for(report: Report, *, quiet: bool) -> Iterator[Progress]:
-    """What suits the one who watches, from before the first step until after the last."""
-    console = Console(stderr=quiet)
+def progress_for(report: Report, *, quiet: bool, stdout: SteadyStream | None = None) -> Iterator[Progress]:
+    """Yield what suits the one who watches, from before the first step until after the last.
+
+    Args:
+        report: Of what.
+        quiet: Whether standard output is a program's.
+        stdout: Where to; by default standard output as it is, so that the watching ends where nobody reads it.
+    """
     if quiet:
         yield _Silent()
         return
-    console.print(f"[bold]{escape(report.name)}[/]{' (dry run)' if report.dry_run else ''}", highlight=False)
+    console = Console(file=cast("TextIO | None", stdout))
+    name = escape(printable(report.name))
+    console.print(f"[bold]{name}[/]{' (dry run)' if report.dry_run else ''}", highlight=False)
     for note in report.notes:
-        console.print(f"note: {escape(note)}", style="dim", highlight=False)
+        console.print(f"note: {escape(printable(note))}", style="dim", highlight=False)
     if console.is_terminal:
         table = _Table(console, report)
         with table.live:

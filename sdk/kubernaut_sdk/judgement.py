@@ -80,7 +80,8 @@ class StepOutcome:
         error: `{code, reason, message}`, where it did not succeed.
         message: One sentence on the end, where there is something to say.
         decided_by: The container's results, its record, or the engine, which had nothing else.
-        recorded: Whether Data Storage has this end from the container itself.
+        record_status: Where the container's own word on this end is: `stored`, `deferred` or `disabled`; None where it
+            gave none that is believed.
     """
 
     state: State
@@ -89,7 +90,12 @@ class StepOutcome:
     error: dict[str, Any] | None = None
     message: str | None = None
     decided_by: Literal["results", "record", "engine"] = "engine"
-    recorded: bool = False
+    record_status: str | None = None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether Data Storage has this end from the container itself."""
+        return self.record_status == "stored"
 
 
 def outcome_of(end: ContainerEnd) -> StepOutcome:
@@ -154,7 +160,7 @@ def _by_results(end: ContainerEnd) -> StepOutcome:
         error=error,
         message=error["message"] if error else None,
         decided_by="results",
-        recorded=end.results.get("record-status") == "stored",
+        record_status=end.results.get("record-status"),
     )
     return _stopped_outcome(end, outcome)
 
@@ -268,7 +274,7 @@ def _by_record(end: ContainerEnd, known: State, record: Json) -> StepOutcome:
         error=error,
         message=(error or {}).get("message"),
         decided_by="record",
-        recorded=True,
+        record_status="stored",
     )
     return _stopped_outcome(end, outcome)
 

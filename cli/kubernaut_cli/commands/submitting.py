@@ -13,6 +13,7 @@ from kubernaut_cli.engine.report import Report, Row
 from kubernaut_cli.progress import Progress, progress_for, wide_console
 from kubernaut_cli.workflowfile import read_text, read_workflow
 from kubernaut_controller import load_yaml
+from kubernaut_controller.status import Phase
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -152,7 +153,7 @@ def _report(document: Json) -> Report:
 
 def _renew(report: Report, document: Json) -> None:
     state = document.get("status") or {}
-    report.phase = _phase(document)
+    report.phase = Phase(_phase(document))
     report.notes[:] = [state["message"]] if state.get("message") else []
     for known in state.get("steps") or ():
         row = report.row(known["name"])

@@ -286,7 +286,7 @@ def _stop(run: Json, seen: Seen, workflow: WorkflowExecution, ends: Mapping[str,
     """Stops a PipelineRun in which a step failed that Tekton takes for succeeded, since its exit code is 0.
 
     As after any failure, what runs may end, nothing new starts, and `finally` runs. Tekton looks at the TaskRun at the
-    same time, and may start what waits for that very step before it is stopped: such steps are cancelled, not prevented.
+    same time, and may start what waits for that very step before it is stopped; such a step is cancelled.
     """
     failed = set(contradicting(workflow, seen.task_runs, ends)) & {step.name for step in workflow.spec.steps}
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
