@@ -15,14 +15,15 @@ _ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Signals:
     """Hands SIGINT, SIGTERM and SIGHUP (a terminal that went away) to whoever can end well.
 
-    Before anyone can, they end the command; afterwards, while it puts its things away, they are passed over. A SIGHUP
-    that was ignored when the command began (`nohup`) stays so.
+    Before anyone can, the first waits, and a second one ends the command; afterwards, while it puts its things away,
+    they are passed over. A SIGHUP that was ignored when the command began (`nohup`) stays so.
     """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._act: Callable[[signal.Signals], None] = lambda _number: None
-        self._begun = False
+        self._early: signal.Signals | None = None
+        self._over = False
 
     @contextmanager
     def installed(self) -> Iterator["Signals"]:
@@ -38,15 +39,19 @@ class Signals:
                 signal.signal(number, before[number] if before[number] is not None else signal.SIG_DFL)
 
     def lead_to(self, act: Callable[[signal.Signals], None]) -> None:
-        """Call this within the running loop when a signal comes."""
-        self._loop, self._act, self._begun = asyncio.get_running_loop(), act, True
+        """Have a function called within the running loop when a signal comes, and at once where one came already."""
+        self._loop, self._act = asyncio.get_running_loop(), act
+        if self._early is not None:
+            act(self._early)
 
     def over(self) -> None:
         """Pass signals over from now on."""
-        self._loop = None
+        self._loop, self._over = None, True
 
     def _came(self, number: int, _frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._act, signal.Signals(number))
-        elif not self._begun:
-            sys.exit(128 + number)
+        elif not self._over:
+            if self._early is not None and number is not signal.SIGHUP:
+                sys.exit(128 + number)
+            self._early = signal.Signals(number)

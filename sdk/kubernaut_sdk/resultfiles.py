@@ -31,12 +31,13 @@ class ResultFiles:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES) -> ResultFiles:
+def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES, *, largest: int = LARGEST) -> ResultFiles:
     """Return the results that stand in a folder; never raises for what stands there.
 
     Args:
         folder: RESULTS_DIR, as this machine has it.
         names: The results that the Task declares; other files are passed over, as Tekton does.
+        largest: Bytes that they may have together.
     """
     values: dict[str, str] = {}
     unreadable: dict[str, str] = {}
@@ -47,7 +48,7 @@ def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES) -> Re
     try:
         for name in sorted(names):
             try:
-                values[name] = _text(name, place)
+                values[name] = _text(name, place, largest)
             except FileNotFoundError:
                 continue
             except _Odd as odd:
@@ -57,9 +58,9 @@ def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES) -> Re
     finally:
         os.close(place)
     size = message_size(values)
-    if size > LARGEST:
-        largest = max(values, key=lambda name: len(values[name]))
-        unreadable[largest] = f"is too large: the results have {size} bytes together, and Tekton carries {LARGEST}"
+    if size > largest:
+        longest = max(values, key=lambda name: len(values[name]))
+        unreadable[longest] = f"is too large: the results have {size} bytes together, and Tekton carries {LARGEST}"
         values = {}
     return ResultFiles(values, unreadable)
 
@@ -68,7 +69,7 @@ class _Odd(Exception):
     """Why a file is not read."""
 
 
-def _text(name: str, place: int) -> str:
+def _text(name: str, place: int, largest: int) -> str:
     kind = os.stat(name, dir_fd=place, follow_symlinks=False).st_mode
     if not stat.S_ISREG(kind):
         raise _Odd(_kind(kind))
@@ -78,9 +79,9 @@ def _text(name: str, place: int) -> str:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             raise _Odd(_kind(found.st_mode))
-        if found.st_size > LARGEST:
+        if found.st_size > largest:
             raise _Odd(f"is too large: it has {found.st_size} bytes, and Tekton carries {LARGEST} of all together")
-        content = os.read(file, LARGEST + 1)
+        content = os.read(file, largest + 1)
     finally:
         os.close(file)
     try:

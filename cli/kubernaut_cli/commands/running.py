@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,8 +100,12 @@ class _Watched:
         self.cancel: Callable[[], None] = lambda: None
 
     def _gone(self) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            if self.loop is not None:
+        if self.loop is None:
+            return
+        if threading.current_thread() is threading.main_thread():
+            self.cancel()  # before anything more is started
+        else:
+            with suppress(RuntimeError):  # the loop has ended
                 self.loop.call_soon_threadsafe(self.cancel)
 
 
@@ -133,6 +138,7 @@ async def _carried_out(local: LocalRun, progress: Progress, signals: Signals, wa
         return await local.execute()
     finally:
         signals.over()
+        watched.loop = None
 
 
 def _secret_folders(options: tuple[str, ...]) -> dict[str, Path]:
@@ -204,7 +210,7 @@ def _run_folder(folder: Path, name: str) -> Path:
     """Make a new folder for this run's logs and results, below the data folder whatever the run is called."""
     runs = folder / "runs"
     runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if Path(name).name != name or name.startswith("."):
+    if not name or Path(name).name != name or name.startswith("."):
         raise InvalidWorkflow([Fault("metadata.name", f"{shorten(name)} is no name of a PipelineRun")])
     try:
         (runs / name).mkdir(mode=0o700)  # refuses what is there already, a link too

@@ -24,6 +24,8 @@ __all__ = ["WORKFLOW", "ActionExamination", "ImageExamination"]
 WORKFLOW = {"namespace": "conformance", "name": "conformance", "uid": "00000000-0000-7000-8000-000000000000"}
 _PAUSE = 0.6
 """Seconds for which the store's answer is held after SIGTERM: time to do what should not be done any more."""
+_GLANCE = 0.02
+"""Seconds between two looks at the world while it is waited for that it changes."""
 _TIMEOUT = 1
 """Seconds of the action's own time where it is to run out."""
 
@@ -163,6 +165,29 @@ class ActionExamination:
         return first, self._in_world("of the scenario once more", fresh=False)
 
     @_Once
+    def planned_again(self) -> Observation | None:
+        """The verb `plan`, in the world as the second run left it; only where that one ended well."""
+        if self.second is None or self.second.ended.exit_code != 0:
+            return None
+        return self._apart(self._in_world("of the verb plan once more", fresh=False, verb="plan"))
+
+    @_Once
+    def killed(self) -> Observation | None:
+        """Killed as soon as the world is seen to change, as for its memory."""
+        if self.world is None or not self.works:
+            return None
+        self.world.fresh()
+        world, before = self.world, self.world.state()
+
+        def moment(_gate: Gate, over: Event, _look: Callable[[], None]) -> bool:
+            while not over.wait(_GLANCE):
+                if world.state() != before:
+                    return True
+            return False
+
+        return self._apart(self._in_world("that was killed", fresh=False, moment=moment, kill=True))
+
+    @_Once
     def stopped(self) -> Observation | None:
         """Told to stop while it waits for the store's word that it may begin to apply."""
 
@@ -231,6 +256,12 @@ class ActionExamination:
         client.close()
         return self._in_world("of a pod made again after another had applied", record_id=record_id)
 
+    def _apart(self, run: Observation | None) -> Observation | None:
+        """A run that only one check looks at: it did not end by itself, or shows nothing new."""
+        if run is not None:
+            self.seen.remove(run)
+        return run
+
     def _inputs(self) -> dict[str, Any]:
         if self.world is not None:
             self.world.fresh()
@@ -253,6 +284,7 @@ class ActionExamination:
         mode: Mode = "pass",
         moment: Callable[[Gate, Event, Callable[[], None]], bool] | None = None,
         record_id: str | None = None,
+        kill: bool = False,
         **env: str,
     ) -> Observation:
         record_id = record_id or str(mint())
@@ -272,6 +304,7 @@ class ActionExamination:
                 world.mounts() if world else Mounts(),
                 read_only=self.read_only,
                 stop_when=stop_when if moment else None,
+                kill=kill,
             )
         finally:
             gate.close()

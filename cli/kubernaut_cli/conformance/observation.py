@@ -10,6 +10,8 @@ from urllib.parse import quote, quote_plus
 
 from kubernaut_cli.conformance.subject import Ended
 from kubernaut_cli.conformance.traffic import Passed
+from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.portable import loads
 
 __all__ = ["Observation"]
 
@@ -46,8 +48,8 @@ class Observation:
     def document(self) -> dict[str, Any] | None:
         """The one JSON object of standard output, or None where it is something else."""
         try:
-            value = json.loads(self.ended.stdout)
-        except ValueError:
+            value = loads(self.ended.stdout)  # strictly: NaN, or a key that stands there twice, is no JSON for everyone
+        except (InvalidInputs, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -55,8 +57,8 @@ class Observation:
     def error(self) -> dict[str, Any]:
         """The result `error`; empty where there is none."""
         try:
-            value = json.loads(self.ended.results.get("error") or "{}")
-        except ValueError:
+            value = loads(self.ended.results.get("error") or "{}")
+        except (InvalidInputs, ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -67,7 +69,7 @@ class Observation:
         for line in self.ended.stderr.splitlines():
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict) and isinstance(event := value.get("kubernaut_record"), dict):
                 found.append(event)

@@ -201,6 +201,10 @@ class LocalRun:
 
     async def _container_end(self, task: PipelineTask, row: Row) -> ContainerEnd:
         """Start a step, wait for its end, and read what it left."""
+        if self._stop and (self._over or not row.final):
+            how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
+            told = f"It never started: {self._stop}."
+            return ContainerEnd(started=False, stopped=how, sentence=told)
         pod = self._pod(task)
         row.log = str(pod.log)
         running = await self.executor.start(pod)

@@ -5,7 +5,9 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,6 +68,79 @@ def _(action: Action, write: Any) -> None:
     replace(Run, _waited_for_another_pod=lambda run: False)
 
 
+def _printing(around: Callable[[Callable[[dict[str, Any]], None], dict[str, Any]], None]) -> None:
+    """Does something before or after the one object is printed, when all else is over."""
+    real = verbs._print
+    verbs.__dict__["_print"] = lambda document: around(real, document)
+
+
+def _at_the_end(change: Callable[[Path, dict[str, str]], None]) -> None:
+    """Does something to the result files when all is over, as an image of another language might have left them."""
+
+    def around(real: Callable[[dict[str, Any]], None], document: dict[str, Any]) -> None:
+        folder = Path(os.environ.get("RESULTS_DIR", "/nowhere"))
+        if (folder / "status").is_file() and sys.argv[1] == "run":
+            change(folder, {name: (folder / name).read_text() for name in ("status", "error")})
+        real(document)
+
+    _printing(around)
+
+
+@way("code-and-status-agree")
+def _(action: Action, write: Any) -> None:
+    def lie(folder: Path, results: dict[str, str]) -> None:
+        if results["status"] == "succeeded":
+            (folder / "status").write_text("failed")
+
+    _at_the_end(lie)
+
+
+@way("codes-keep-their-promise")
+def _(action: Action, write: Any) -> None:
+    def late(folder: Path, results: dict[str, str]) -> None:
+        if results["error"] and json.loads(results["error"])["code"] in {2, 3, 5}:
+            (folder / "changed").write_text("true")
+
+    _at_the_end(late)
+
+
+@way("results-plain-files")
+def _(action: Action, write: Any) -> None:
+    def link(folder: Path, results: dict[str, str]) -> None:
+        (folder / "output").replace(folder / ".elsewhere")
+        (folder / "output").symlink_to(folder / ".elsewhere")
+
+    _at_the_end(link)
+
+
+@way("results-complete:none-at-0")
+def _(action: Action, write: Any) -> None:
+    def clear(folder: Path, results: dict[str, str]) -> None:
+        if results["status"] in {"succeeded", "unchanged", "planned"}:
+            for path in folder.iterdir():
+                path.unlink()
+
+    _at_the_end(clear)
+
+
+@way("killed-while-applying")
+def _(action: Action, write: Any) -> None:
+    real = action.apply_function
+
+    def slow(*args: Any) -> Any:
+        (Path(os.environ["RESULTS_DIR"]) / "changed").write_text("false")
+        result = real(*args)
+        time.sleep(0.5)
+        return result
+
+    action.apply_function = slow
+
+
+@way("unchanged-verified")
+def _(action: Action, write: Any) -> None:
+    action.verify()(lambda ctx, inputs, change: True)
+
+
 @way("results-complete")
 def _(action: Action, write: Any) -> None:
     real = results.Results.files
@@ -79,14 +154,26 @@ def _(action: Action, write: Any) -> None:
 
 @way("stdout-one-object")
 def _(action: Action, write: Any) -> None:
-    real = verbs._print
+    _chatty("done", lambda document: True)
 
-    def chatty(document: dict[str, Any]) -> None:
+
+def _chatty(text: str, when: Callable[[dict[str, Any]], bool]) -> None:
+    def around(real: Callable[[dict[str, Any]], None], document: dict[str, Any]) -> None:
         real(document)
-        if sys.argv[1] != "spec":
-            print("done")
+        if sys.argv[1] != "spec" and when(document):
+            print(text)
 
-    verbs.__dict__["_print"] = chatty
+    _printing(around)
+
+
+@way("stdout-one-object:plan")
+def _(action: Action, write: Any) -> None:
+    _chatty("planned", lambda document: sys.argv[1] == "plan")
+
+
+@way("stdout-one-object:failure")
+def _(action: Action, write: Any) -> None:
+    _chatty("{}", lambda document: document.get("status") == "failed")
 
 
 @way("record-complete")
