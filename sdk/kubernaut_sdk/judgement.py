@@ -18,7 +18,16 @@ from kubernaut_sdk.results import RESULT_NAMES
 from kubernaut_sdk.states import RANK, Source, State
 from kubernaut_sdk.times import rfc3339
 
-__all__ = ["ContainerEnd", "StepIdentity", "StepOutcome", "intended_event", "outcome_of", "step_event", "stopping"]
+__all__ = [
+    "CODES",
+    "ContainerEnd",
+    "StepIdentity",
+    "StepOutcome",
+    "intended_event",
+    "outcome_of",
+    "step_event",
+    "stopping",
+]
 
 Json = Mapping[str, Any]
 

@@ -40,8 +40,9 @@ class Containers:
     async def start(self, pod: Pod) -> "Container":
         name = pod.folder.name
         self.ran.append(name)
-        if (act := self.acts.get(name)) is NotStarted:
-            raise NotStarted("ImageNotPulled", "It cannot be pulled.")
+        act = self.acts.get(name)
+        if act is no_image:
+            act(pod)
         self.alive += 1
         self.most = max(self.most, self.alive)
         return Container(self, pod, act)
@@ -104,6 +105,10 @@ def out_of_order(pod: Pod) -> int:
     raise OSError("the engine went away")
 
 
+def no_image(_pod: Pod) -> int:
+    raise NotStarted("ImageNotPulled", "It cannot be pulled.")
+
+
 def a_list(pod: Pod) -> int:
     pod.output.write_text("[1]")
     return 1
@@ -120,7 +125,7 @@ ODD: dict[str, tuple[Any, str, str]] = {
     "none": (instead("status", lambda path: None), "failed", "NoResults"),
     "standard output is a list": (a_list, "failed", "Contradiction"),
     "an engine that goes away": (out_of_order, "lost", "EngineError"),
-    "no image": (NotStarted, "failed", "ImageNotPulled"),
+    "no image": (no_image, "failed", "ImageNotPulled"),
 }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -92,6 +92,9 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
     """What the local engine says: of the step, and to Data Storage."""
     store = Store(case.record)
 
+    def soon(cancel: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(0.01, cancel)
+
     async def carried_out() -> Row:
         local = LocalRun(
             run=RUN,
@@ -103,7 +106,7 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
             folder=folder,
         )
         if case.cancelled:
-            local.on_change = lambda _report, row: asyncio.get_running_loop().call_later(0.01, local.cancel) and None
+            local.on_change = lambda _report, _row: soon(local.cancel)
         return (await local.execute()).row("a")
 
     row = asyncio.run(carried_out())
@@ -116,15 +119,16 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
 def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What the controller says: of the step, and to Data Storage."""
     files = dict(case.files)
+    known: dict[str, Any] = {}
     if case.refused:
-        given, known = task_run(status="False", reason="TaskRunImagePullFailed", message="Back-off", steps=[]), {}
+        given = task_run(status="False", reason="TaskRunImagePullFailed", message="Back-off", steps=[])
     elif case.cancelled:
         # Tekton takes no results then; the pod's last word has them
         given = task_run(status="False", reason="TaskRunCancelled", steps=ended(1, "TaskRunCancelled"))
         known = {"pod": pod("Failed", termination(files, case.code))}
     else:
         status, reason = ("True", "Succeeded") if case.code == 0 else ("False", "Failed")
-        given, known = task_run(status=status, reason=reason, results=files, steps=ended(case.code)), {}
+        given = task_run(status=status, reason=reason, results=files, steps=ended(case.code))
     end = end_of(STEP, "shop", given, record=case.record, **known)
     said = {"state": end.state, "changed": end.changed, "output": end.output, "error": end.error}
     event = ended_event(WORKFLOW, STEP, end, "2026-01-31T09:05:15Z") if end.teller is Teller.CONTROLLER else None

@@ -7,7 +7,7 @@ from typing import Any
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.records import State, rfc3339
 
-__all__ = ["Report", "Row"]
+__all__ = ["EXIT_CODES", "Report", "Row"]
 
 EXIT_CODES: dict[Phase, int] = {
     Phase.PENDING: 1,

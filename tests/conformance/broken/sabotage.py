@@ -1,5 +1,6 @@
 """What an image may get wrong beside its action: each way breaks the SDK beneath it in one place."""
 
+import importlib
 import json
 import os
 import signal
@@ -68,16 +69,31 @@ def _(action: Action, write: Any) -> None:
     replace(Run, _waited_for_another_pod=lambda run: False)
 
 
-def _printing(around: Callable[[Callable[[dict[str, Any]], None], dict[str, Any]], None]) -> None:
+Say = Callable[[str], None]
+Real = Callable[[dict[str, Any]], None]
+
+
+def _printing(around: Callable[[Real, dict[str, Any], Say], None]) -> None:
     """Does something before or after the one object is printed, when all else is over."""
-    real = verbs._print
-    verbs.__dict__["_print"] = lambda document: around(real, document)
+    if "_print" in verbs.__dict__:
+        real = verbs.__dict__["_print"]
+        verbs.__dict__["_print"] = lambda document: around(real, document, print)
+        return
+    answer = importlib.import_module("kubernaut_sdk.stdio").Answer
+    give = answer.give
+
+    def given(self: Any, document: dict[str, Any]) -> None:
+        around(
+            lambda told: give(self, told), document, lambda text: print(os.write(self._number, f"{text}\n".encode()))
+        )
+
+    answer.give = given
 
 
 def _at_the_end(change: Callable[[Path, dict[str, str]], None]) -> None:
     """Does something to the result files when all is over, as an image of another language might have left them."""
 
-    def around(real: Callable[[dict[str, Any]], None], document: dict[str, Any]) -> None:
+    def around(real: Real, document: dict[str, Any], _say: Say) -> None:
         folder = Path(os.environ.get("RESULTS_DIR", "/nowhere"))
         if (folder / "status").is_file() and sys.argv[1] == "run":
             change(folder, {name: (folder / name).read_text() for name in ("status", "error")})
@@ -158,10 +174,10 @@ def _(action: Action, write: Any) -> None:
 
 
 def _chatty(text: str, when: Callable[[dict[str, Any]], bool]) -> None:
-    def around(real: Callable[[dict[str, Any]], None], document: dict[str, Any]) -> None:
+    def around(real: Real, document: dict[str, Any], say: Say) -> None:
         real(document)
         if sys.argv[1] != "spec" and when(document):
-            print(text)
+            say(text)
 
     _printing(around)
 
