@@ -146,7 +146,7 @@ def _(action: Action, write: Any) -> None:
     def slow(*args: Any) -> Any:
         (Path(os.environ["RESULTS_DIR"]) / "changed").write_text("false")
         result = real(*args)
-        time.sleep(0.5)
+        time.sleep(2)
         return result
 
     action.apply_function = slow
