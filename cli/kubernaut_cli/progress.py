@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubernaut_cli.engine.report import Report, Row
-from kubernaut_cli.streams import SteadyStream, printable
+from kubernaut_cli.streams import SteadyStream
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -59,14 +59,14 @@ class _Lines:
 
     def ended(self, row: Row) -> None:
         sign, colour = _LOOKS.get(row.state, _BAD)
-        told = printable(f"{sign} {row.name}: {_summary(row)}")
+        told = f"{sign} {row.name}: {_summary(row)}"
         self.console.print(f"[{colour}]{escape(told)}[/]", highlight=False, soft_wrap=True)
         for line in change_lines(row.change):
             colour = {"-": "red", "+": "green"}[line[0]]
-            self.console.print(f"    [{colour}]{escape(printable(line))}[/]", highlight=False, soft_wrap=True)
+            self.console.print(f"    [{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Table(_Lines):
@@ -88,9 +88,7 @@ class _Table(_Lines):
                 sign, colour = _LOOKS.get(row.state, _BAD)
                 name = f"{row.name} (finally)" if row.final else row.name
                 since = f"{(utcnow() - row.started_at).total_seconds():.0f} s" if row.started_at else ""
-                table.add_row(
-                    f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(printable(row.action_type))}[/]", since
-                )
+                table.add_row(f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(row.action_type)}[/]", since)
         return table
 
 
@@ -107,10 +105,9 @@ def progress_for(report: Report, *, quiet: bool, stdout: SteadyStream | None = N
         yield _Silent()
         return
     console = Console(file=cast("TextIO | None", stdout))
-    name = escape(printable(report.name))
-    console.print(f"[bold]{name}[/]{' (dry run)' if report.dry_run else ''}", highlight=False)
+    console.print(f"[bold]{escape(report.name)}[/]{' (dry run)' if report.dry_run else ''}", highlight=False)
     for note in report.notes:
-        console.print(f"note: {escape(printable(note))}", style="dim", highlight=False)
+        console.print(f"note: {escape(note)}", style="dim", highlight=False)
     if console.is_terminal:
         table = _Table(console, report)
         with table.live:

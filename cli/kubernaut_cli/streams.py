@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-__all__ = ["SteadyStream", "printable", "steady"]
+__all__ = ["SteadyStream", "steady"]
 
 
 class SteadyStream(io.TextIOBase):
@@ -91,8 +91,3 @@ def steady() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def printable(text: str) -> str:
-    """Return a text in which nothing moves a terminal's cursor, colours it or hides: each such sign as its escape."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

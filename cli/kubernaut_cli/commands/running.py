@@ -84,7 +84,7 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
         with progress_for(local.report, quiet=output == "json", stdout=watched.stdout) as progress:
             report = asyncio.run(_carried_out(local, progress, signals, watched))
     if output == "json":
-        watched.stdout.write(json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
+        watched.stdout.write(json.dumps(report.document(), indent=2) + "\n")
         watched.stdout.flush()
     if watched.stdout.problem is not None:
         SteadyStream(sys.stderr).write(f"kubernaut: standard output: {watched.stdout.problem}; not all was printed\n")

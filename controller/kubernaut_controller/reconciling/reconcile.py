@@ -28,14 +28,14 @@ from kubernaut_controller.reconciling.acts import (
 from kubernaut_controller.reconciling.children import condition_of, is_ours, started_spec
 from kubernaut_controller.reconciling.conditions import Fact, timestamp
 from kubernaut_controller.reconciling.ends import End, is_alive
+from kubernaut_controller.reconciling.halting import STOPPED, halt
 from kubernaut_controller.reconciling.lock import locked_target, target_text
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.report import conditions, set_status, write
 from kubernaut_controller.reconciling.rows import ends_of, unstarted_ends
 from kubernaut_controller.reconciling.seen import Seen
-from kubernaut_controller.reconciling.verdict import Verdict, contradicting, judge, with_lingering
+from kubernaut_controller.reconciling.verdict import Verdict, judge, with_lingering
 from kubernaut_controller.status import Phase
-from kubernaut_controller.validation import dependencies
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.portable import shorten
@@ -45,7 +45,6 @@ __all__ = ["Decision", "is_closed", "reconcile"]
 
 Json = Mapping[str, Any]
 
-_STOP = "StoppedRunFinally"
 _POLL = timedelta(seconds=5)
 """How often a lock that another has is looked at."""
 _LOOK = timedelta(minutes=5)
@@ -256,7 +255,9 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
     verdict = judge(seen, workflow, run, ends, over=over, before=before)
     acts: list[Act] = []
     if run is not None and not done:
-        acts += _cancel(run) if workflow.spec.cancel or seen.being_deleted else _stop(run, seen, workflow, ends)
+        acts += (
+            _cancel(run) if workflow.spec.cancel or seen.being_deleted else halt(run, seen.task_runs, workflow, ends)
+        )
     telling, stored = records(seen, workflow, policy, run, ends, over=over)
     acts += telling
     alive = [pod for pod in seen.pods.values() if is_alive(pod)]
@@ -279,25 +280,7 @@ def _cancel(run: Json) -> list[Act]:
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
     if asked == "PipelineRunPending":
         return [CancelRun(name, "Cancelled")]  # it never started: there is nothing to end well
-    return [] if asked and asked != _STOP else [CancelRun(name)]
-
-
-def _stop(run: Json, seen: Seen, workflow: WorkflowExecution, ends: Mapping[str, End]) -> list[Act]:
-    """Stops a PipelineRun in which a step failed that Tekton takes for succeeded, since its exit code is 0.
-
-    As after any failure, what runs may end, nothing new starts, and `finally` runs. Tekton looks at the TaskRun at the
-    same time, and may start what waits for that very step before it is stopped; such a step is cancelled.
-    """
-    failed = set(contradicting(workflow, seen.task_runs, ends)) & {step.name for step in workflow.spec.steps}
-    name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
-    if not failed or (asked and asked != _STOP):
-        return []
-    after = set(failed)
-    for _ in workflow.spec.steps:
-        after |= {step.name for step in workflow.spec.steps if dependencies(step) & after}
-    if any(ends[step].state is State.STARTED or ends[step].task_run for step in after - failed if not ends[step].over):
-        return [CancelRun(name)]
-    return [] if asked else [CancelRun(name, _STOP)]
+    return [] if asked and asked != STOPPED else [CancelRun(name)]
 
 
 def _lags(seen: Seen, run: Json) -> bool:

@@ -1,13 +1,14 @@
 """Where a workflow stands: its phase, why, and one sentence about it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.conditions import Fact
-from kubernaut_controller.reconciling.ends import End, taskrun_succeeded
+from kubernaut_controller.reconciling.ends import End
+from kubernaut_controller.reconciling.halting import contradicting
 from kubernaut_controller.reconciling.rows import progress
 from kubernaut_controller.reconciling.seen import Seen
 from kubernaut_controller.reconciling.sentences import run_ended_badly
@@ -17,7 +18,7 @@ from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.judgement import stopping
 from kubernaut_sdk.states import State
 
-__all__ = ["Verdict", "contradicting", "judge", "with_lingering"]
+__all__ = ["Verdict", "judge", "with_lingering"]
 
 Json = Mapping[str, Any]
 
@@ -145,19 +146,6 @@ def _ended(seen: Seen, workflow: WorkflowExecution, run: Json, ends: Mapping[str
 def _step_failed(name: str, ends: Mapping[str, End]) -> tuple[Phase, str, str]:
     state, message = ends[name].state.value.replace("_", " "), ends[name].message
     return Phase.FAILED, "StepFailed", f"Step {name} {state}: {message or 'see its log.'}"
-
-
-def contradicting(workflow: WorkflowExecution, task_runs: Iterable[Json], ends: Mapping[str, End]) -> list[str]:
-    """Return the steps that fail the workflow although Tekton takes them for succeeded and goes on.
-
-    Args:
-        workflow: Whose.
-        task_runs: Its TaskRuns.
-        ends: What became of each step.
-    """
-    well = {task_run["metadata"]["name"] for task_run in task_runs if taskrun_succeeded(task_run)}
-    lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
-    return [name for name in stopping({n: end.state for n, end in ends.items()}, lets) if ends[name].task_run in well]
 
 
 def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:
