@@ -49,8 +49,8 @@ def halt(run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, ends
     if not failed or (asked and asked != STOPPED):
         return []
     after = set(failed)
-    for _ in steps:
-        after |= {step.name for step in steps if dependencies(step) & after}
+    while more := {step.name for step in steps if dependencies(step) & after} - after:
+        after |= more
     if any(ends[step].task_run and not ends[step].over for step in after - failed):
         return [CancelRun(name)]
     return [] if asked else [CancelRun(name, STOPPED)]
