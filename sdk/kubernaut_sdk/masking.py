@@ -53,7 +53,8 @@ class Masker:
                 return
         large = len(secret) > _LARGE
         for part in parts_of(secret):
-            self._learn(part, encoded=not large or part.strip() == secret.strip())
+            whole = part.strip() == secret.strip()
+            self._learn(part, encoded=part == part.strip() and (whole or not large))
 
     def text(self, text: str) -> str:
         """Return the text without the secrets."""

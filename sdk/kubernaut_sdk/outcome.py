@@ -1,13 +1,14 @@
 """How an execution ended, as standard output tells it; and the end of one that had nothing to run."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kubernaut_sdk import ids
 from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded
 from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Delivery, Recorder
 from kubernaut_sdk.results import Results, write
 from kubernaut_sdk.settings import Settings
@@ -60,16 +61,20 @@ def state_of(problem: ActionError) -> State:
             return State.FAILED
 
 
-def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder | None) -> Outcome:
+def refuse(
+    problem: ActionError, settings: Settings | None, recorder: Recorder | None, masker: Masker | None = None
+) -> Outcome:
     """Ends an execution that has no action to run: what was asked for is unknown or unreadable, or it ended before.
 
     Args:
         problem: Why.
         settings: Where results go and whose record it is; None where they could not be read.
         recorder: Tells the record, where there is one.
+        masker: Hides in its message the secrets that are known by then.
     """
     record_id = (settings.record_id or ids.mint()) if settings else None
     state, error = state_of(problem), problem.error()
+    error = replace(error, message=(masker or Masker()).text(error.message))
     delivery: Delivery = "disabled"
     logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
     if settings and recorder and record_id:

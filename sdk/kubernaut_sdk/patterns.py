@@ -127,9 +127,10 @@ class _Windows:
             offsets = list(range(base, base + width))
         for key, offset in zip(self._keys(pattern, offsets), offsets, strict=True):
             entry = number << _OFFSET_BITS | offset
-            if key not in self._table:
-                self._table[key] = entry
-            elif len(more := self._more.setdefault(key, [])) < _CROWD:
+            if self._table.setdefault(key, entry) == entry:
+                continue
+            more = self._more.setdefault(key, [])
+            if len(more) < _CROWD:
                 more.append(entry)
             else:
                 crowded.append(key)
