@@ -6,7 +6,7 @@ them all is shorter than imitating each. Escapes within escapes are undone as we
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 __all__ = ["DecodedText", "decoded"]
@@ -20,7 +20,10 @@ _BACKSLASH = re.compile(
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _ENTITY = re.compile(rb"&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6}));")
 _QUOTE = re.compile(rb"""'\\''|'"'"'|''|\"\"""")
-_WRAP = re.compile(rb"(?<=[A-Za-z0-9+/_-]{8})(?:\r?\n|(?:\\r)?\\n)[ \t]*(?=[A-Za-z0-9+/=_-])")
+_FOLLOWS = rb"[ \t]*(?=[A-Za-z0-9+/=_-]+(?:[\r\n\"'\\<]|\Z))"
+_WRAPS = [(end, re.compile(re.escape(end) + _FOLLOWS)) for end in (b"\r\n", b"\n", b"\\r\\n", b"\\n")]
+"""Ends of lines and what follows within encoded text; a pattern each, since one that begins with a literal is fast."""
+_ENCODED_TAIL = re.compile(rb"[A-Za-z0-9+/_-]{8}")
 
 _CONTROLS = dict(zip(b"0abefnrtv", b"\x00\x07\x08\x1b\x0c\n\r\t\x0b", strict=True))
 _NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
@@ -33,11 +36,13 @@ class DecodedText:
         data: Its bytes.
     """
 
-    def __init__(self, data: bytes, outer: Self | None = None) -> None:
+    def __init__(
+        self, data: bytes, outer: Self | None = None, starts: Sequence[int] = (0,), places: Sequence[int] = (0,)
+    ) -> None:
         self.data = data
         self._outer = outer
-        self._starts: list[int] = [0]  # of stretches of `data`, that are verbatim and undone escapes in turn
-        self._places: list[int] = [0]  # where they begin in the outer text
+        self._starts = starts  # of stretches of `data`, that are verbatim and undone escapes in turn
+        self._places = places  # where they begin in the outer text
 
     def place(self, start: int, stop: int) -> tuple[int, int]:
         """Return where a part of it stands in the text that it was made of first."""
@@ -48,20 +53,24 @@ class DecodedText:
         end = self._places[last + 1] if last % 2 else self._places[last] + stop - self._starts[last]
         return self._outer.place(begin, end)
 
-    def undone(self, escape: re.Pattern[bytes], meant: Callable[[re.Match[bytes]], bytes]) -> Self | None:
-        """Return the text with one kind of escape undone, or None where there is none of it."""
-        inner = type(self)(b"", self)
+    def undone(self, escape: re.Pattern[bytes], meant: Callable[[re.Match[bytes]], bytes | None]) -> Self | None:
+        """Return the text with one kind of escape undone, or None where there is none of it.
+
+        Args:
+            escape: What may be one.
+            meant: What it stands for; None where it is none.
+        """
+        starts, places = [0], [0]
         pieces: list[bytes] = []
         end = size = 0
         for match in escape.finditer(self.data):
-            verbatim, value = self.data[end : match.start()], meant(match)
+            if (value := meant(match)) is None:
+                continue
+            verbatim = self.data[end : match.start()]
             pieces += (verbatim, value)
-            inner._starts += (size := size + len(verbatim), size := size + len(value))
-            inner._places += (match.start(), end := match.end())
-        if not pieces:
-            return None
-        inner.data = b"".join([*pieces, self.data[end:]])
-        return inner
+            starts += (size := size + len(verbatim), size := size + len(value))
+            places += (match.start(), end := match.end())
+        return type(self)(b"".join([*pieces, self.data[end:]]), self, starts, places) if pieces else None
 
 
 def decoded(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
@@ -71,21 +80,21 @@ def decoded(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
         data: The text.
         quotes: Whether doubled quotes are undone: only a secret with a quote is changed by them.
     """
-    kinds: list[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]]] = [
+    kinds: list[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes | None]]] = [
         (b"\\", _BACKSLASH, _meant_by_backslash),
         (b"%", _PERCENT, lambda match: bytes([int(match[1], 16)])),
         (b"&", _ENTITY, _meant_by_entity),
     ]
     if quotes:
-        kinds += [(sign, _QUOTE, lambda match: match[0][:1]) for sign in (b"'", b'"')]
+        kinds.append((b"", _QUOTE, lambda match: match[0][:1]))
     seen = {data}
     level = [DecodedText(data)]
     for depth in range(_DEEPEST + 1):
         following = []
         for text in level:
             yield text
-            if b"\n" in text.data or b"\\n" in text.data:
-                unwrapped = text.undone(_WRAP, lambda _: b"")
+            for end, wrap in _WRAPS:
+                unwrapped = text.undone(wrap, _meant_by_wrap) if end in text.data else None
                 if unwrapped is not None:
                     yield unwrapped
             for sign, escape, meant in kinds if depth < _DEEPEST else ():
@@ -109,6 +118,12 @@ def _meant_by_backslash(match: re.Match[bytes]) -> bytes:
     if newline:
         return b""
     return bytes([_CONTROLS.get(sign[0], sign[0])])
+
+
+def _meant_by_wrap(match: re.Match[bytes]) -> bytes | None:
+    """Return nothing for a line's end within encoded text, such as base64 is wrapped by."""
+    start = match.start()
+    return b"" if _ENCODED_TAIL.fullmatch(match.string, max(0, start - 8), start) else None
 
 
 def _meant_by_entity(match: re.Match[bytes]) -> bytes:

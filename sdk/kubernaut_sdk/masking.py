@@ -45,15 +45,15 @@ class Masker:
 
     def add(self, secret: str | bytes) -> None:
         """Hide a secret from now on, its lines, and the values that it holds where it is of a known format."""
-        if isinstance(secret, bytes):
-            try:
-                secret = secret.decode()
-            except UnicodeDecodeError:
-                self._learn_binary(secret)
-                return
-        large = len(secret) > _LARGE
-        for part in parts_of(secret):
-            whole = part.strip() == secret.strip()
+        try:
+            text = secret if isinstance(secret, str) else secret.decode()
+        except UnicodeDecodeError:
+            assert isinstance(secret, bytes)
+            self._learn_binary(secret)
+            return
+        large = len(text) > _LARGE
+        for part in parts_of(text):
+            whole = part.strip() == text.strip()
             self._learn(part, encoded=part == part.strip() and (whole or not large))
 
     def text(self, text: str) -> str:
@@ -62,7 +62,8 @@ class Masker:
         spans = sorted(self._spans(data))
         if not spans:
             return text
-        parts, end = [], 0
+        parts: list[bytes] = []
+        end = 0
         for start, stop in spans:
             if start > end or not parts:
                 parts += [data[end:start], MASK.encode()]
@@ -142,7 +143,9 @@ class Masker:
         for offset in range(3):
             # Of base64 at an offset, the characters that also hold bits of the neighbours are not the secret's own.
             whole = base64.b64encode(b"\0" * offset + raw).rstrip(b"=")
-            self._find(whole[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6], fragments=True)
+            start, stop = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
+            self._find(whole[start:stop], fragments=True)
+            self._find(whole[start:])  # where nothing follows, the last character is known as well
 
     def _find(self, pattern: bytes, *, fragments: bool = False) -> None:
         self._index.add(pattern.translate(_URL_SAFE), fragments=fragments)

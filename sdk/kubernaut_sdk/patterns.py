@@ -12,7 +12,7 @@ __all__ = ["PatternIndex"]
 
 Span = tuple[int, int]
 
-_CHUNK = 4096
+_CHUNK = 512
 _CROWD = 64
 """Patterns that may share a window; what more of them do to each other is bounded below."""
 _FEW = 48
@@ -45,7 +45,7 @@ class PatternIndex:
                 patterns over 16 KiB some parts of less than 80 bytes are not found, and of those over 128 KiB some of
                 less than 272, so that the table stays small.
         """
-        if not pattern or self._known.get(pattern, not fragments) >= fragments and pattern in self._known:
+        if not pattern or (pattern in self._known and self._known[pattern] >= fragments):
             return
         self._known[pattern] = fragments
         number = len(self._patterns)

@@ -102,7 +102,9 @@ def _require_portable_scalar(value: Any, path: str, *, quote: bool) -> None:
         case int():
             if not -(2**63) <= value < 2**63:
                 number = shorten(str(value)) if quote else "this integer"
-                raise InvalidInputs(f"{path}: {number} does not fit in 64 bits and would be rounded; pass it as a string.")
+                raise InvalidInputs(
+                    f"{path}: {number} does not fit in 64 bits and would be rounded; pass it as a string."
+                )
         case float():
             if not math.isfinite(value):
                 raise InvalidInputs(f"{path}: {value} is not a JSON number.")

@@ -67,7 +67,12 @@ class Results:
             if name not in kept and message_size({**others, "output": dumps({**kept, name: value})}) <= BUDGET:
                 kept[name] = value
         while message_size({**others, "output": dumps(kept)}) > BUDGET:  # escapes can make six bytes of one
-            kept.pop(max((name for name in kept if name not in {"truncated", WITHHELD}), key=lambda name: len(dumps(kept[name]))))
+            kept.pop(
+                max(
+                    (name for name in kept if name not in {"truncated", WITHHELD}),
+                    key=lambda name: len(dumps(kept[name])),
+                )
+            )
         return dumps(kept)
 
 

@@ -27,6 +27,7 @@ def learn_files(folder: Path, masker: Masker) -> None:
             masker.add(path.read_bytes())
         except OSError as error:
             raise PreconditionFailed(
-                f"the secret file {path.name} in {folder} cannot be read: {error.strerror}; the step runs as user 65532.",
+                f"the secret file {path.name} in {folder} cannot be read: {error.strerror}; make it readable for the "
+                f"user of the step (65532).",
                 reason="SecretUnreadable",
             ) from None

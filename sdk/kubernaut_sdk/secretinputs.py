@@ -2,7 +2,7 @@
 
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel
@@ -30,15 +30,8 @@ def given_secrets(annotation: Any, value: Any) -> Iterator[str]:
         return
     fields = _fields(annotation)
     if fields is not None:
-        if isinstance(value, Mapping):
-            for name, inner in fields.items():
-                if name in value:
-                    yield from given_secrets(inner, value[name])
-            if holds_secret(annotation):
-                # a misspelt name of a secret is refused, and what was meant as one is not shown for it
-                yield from scalars([item for name, item in value.items() if name not in fields])
-        elif holds_secret(annotation):
-            yield from scalars(value)
+        if holds_secret(annotation):
+            yield from _given_to_fields(fields, value)
         return
     arguments = _arguments(annotation)
     if get_origin(annotation) in {Union, types.UnionType} or not isinstance(value, list | Mapping):
@@ -48,6 +41,15 @@ def given_secrets(annotation: Any, value: Any) -> Iterator[str]:
     for item in value.values() if isinstance(value, Mapping) else value:
         for argument in arguments:
             yield from given_secrets(argument, item)
+
+
+def _given_to_fields(fields: Mapping[str, Any], value: Any) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield from scalars(value)
+        return
+    for name, item in value.items():
+        # a misspelt name of a secret is refused, and what was meant as one is not shown for it
+        yield from given_secrets(fields[name], item) if name in fields else scalars(item)
 
 
 def scalars(value: Any) -> Iterator[str]:
@@ -91,19 +93,20 @@ def _plain(value: Any) -> Iterator[str | bytes]:
             yield plain
         elif plain is not None:
             yield from map(str, scalars(plain)) if isinstance(plain, Mapping | list | tuple) else [str(plain)]
-    elif isinstance(value, BaseModel):
-        for name in [*type(value).model_fields, *(value.model_extra or ())]:
-            yield from _plain(getattr(value, name))
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _plain(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _plain(key)
-            yield from _plain(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _plain(item)
+        return
+    for item in _items(value):
+        yield from _plain(item)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    """Return what a value is made of; nothing for a scalar."""
+    if isinstance(value, BaseModel):
+        return [getattr(value, name) for name in [*type(value).model_fields, *(value.model_extra or ())]]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name) for field in dataclasses.fields(value)]
+    if isinstance(value, Mapping):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
 def _holds(annotation: Any, above: tuple[Any, ...]) -> bool:
@@ -120,7 +123,7 @@ def _holds(annotation: Any, above: tuple[Any, ...]) -> bool:
 def _fields(annotation: Any) -> dict[str, Any] | None:
     """Return the fields of a model, dataclass or TypedDict, by all names that they have; None for anything else."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        found = {}
+        found: dict[str, Any] = {}
         for name, field in annotation.model_fields.items():
             found |= dict.fromkeys({name, field.alias or name, str(field.validation_alias or name)}, field.annotation)
         return found

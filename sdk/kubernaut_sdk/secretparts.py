@@ -26,11 +26,11 @@ _DEEPEST = 4
 _MOST_PAIRS, _LONGEST_PAIR = 5_000, 4_096
 
 _TRIVIAL = frozenset({"false", "none", "null", "true"})
-_COMMON = frozenset(
-    "active admin disabled default disable enable enabled false info latest local localhost main master none null "
-    "opaque prefer public readonly require required root test true undefined user".split()
+_COMMON = re.compile(
+    r"(?i)active|admin|default|disabled?|enabled?|info|latest|local|localhost|main|master|opaque|prefer|public|"
+    r"readonly|required?|root|test|undefined|user"
 )
-"""Words that stand in every configuration: no value of one is hidden for them, unless its key says that it is secret."""
+"""Words that stand in every configuration: such a value is hidden only where its key says that it is secret."""
 _SECRET_KEY = re.compile(
     r"(?i)pass|pwd|secret|token|key|credential|auth|private|session|cookie|bearer|signature|salt|\bpin\b|\bsas\b|dsn"
 )
@@ -50,7 +50,9 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\'\'|\\.)*)\'')
 _BARE = re.compile(r"[^\s\"'][^\s]*")
 _USERINFO = re.compile(r"://([^/\s\"'<>]*)@")
 _NETRC = re.compile(r"\b(?:password|passwd|account)\s+(\S+)")
-_BLOCK = re.compile(r"^([ \t]*)(?:- )?[\w./\"'-]+:[ \t]*[|>][+-]?\d?[ \t]*\n((?:(?:\1[ \t]+\S.*|[ \t]*)(?:\n|\Z))+)", re.M)
+_BLOCK = re.compile(
+    r"^([ \t]*)(?:- )?[\w./\"'-]+:[ \t]*[|>][+-]?\d?[ \t]*\n((?:(?:\1[ \t]+\S.*|[ \t]*)(?:\n|\Z))+)", re.MULTILINE
+)
 _ELEMENT = re.compile(r"<([\w:.-]++)[^<>]*+>([^<>]++)</")
 _PEM = re.compile(r"-----BEGIN [^-\n]+-----[ \t\r]*\n((?:[A-Za-z0-9+/=]+[ \t\r]*\n)+)-----END ")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
@@ -108,7 +110,7 @@ def _lines(secret: str) -> Iterator[str]:
         if sign and set(key.strip("\"' \t")) <= set(_KEY_SIGNS) and not _worth(key, value.strip(" \t\"',")):
             continue
         for part in (line, line.lstrip("- "), line.strip("\"', \t")):
-            if len(part) >= _SHORTEST_LINE and part.casefold() not in _COMMON and not _PLAIN_VALUE.fullmatch(part):
+            if len(part) >= _SHORTEST_LINE and not _COMMON.fullmatch(part) and not _PLAIN_VALUE.fullmatch(part):
                 yield part
 
 
@@ -151,7 +153,7 @@ def _worth(key: str, value: str) -> bool:
         return False
     if _SECRET_KEY.search(key):
         return True
-    if value.casefold() in _COMMON:
+    if _COMMON.fullmatch(value):
         return False
     plain = _PLAIN_KEY.fullmatch(key.strip("\"' \t")) or _PLAIN_VALUE.fullmatch(value)
     return len(value) >= _SHORTEST_UNNAMED and not plain
@@ -174,7 +176,7 @@ def _pairs(secret: str) -> Iterator[str]:
 
 
 def _last_fields(secret: str) -> Iterator[str]:
-    """Return the passwords of a pgpass file: `host:port:database:user:password`, with backslashes before : and itself."""
+    """Return the passwords of a pgpass file: `host:port:database:user:password`, where a backslash escapes a colon."""
     for line in secret.splitlines():
         fields = re.split(r"(?<!\\):", line, maxsplit=4)
         if len(fields) == 5 and not trivial(fields[4].strip()):

@@ -12,14 +12,22 @@ from kubernaut_sdk.errors import InvalidInputs, PreconditionFailed
 from kubernaut_sdk.masking import MASK, Masker
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["WITHHELD", "known_again", "require_known", "require_plain_keys", "require_plain_target", "require_told", "told"]
+__all__ = [
+    "WITHHELD",
+    "known_again",
+    "require_known",
+    "require_plain_keys",
+    "require_plain_target",
+    "require_told",
+    "told",
+]
 
 WITHHELD = "withheld"
 """The field of `output` that names those that were left out."""
 
 
 def told(output: dict[str, Any] | None, masker: Masker) -> dict[str, Any] | None:
-    """Return an output as later steps may take it: without the fields that would show a secret, and with their names."""
+    """Return an output as later steps may take it: less the fields that would show a secret, and with their names."""
     if output is None:
         return None
     hidden = [name for name, value in output.items() if masker.hides(value)]

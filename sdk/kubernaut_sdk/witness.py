@@ -127,7 +127,7 @@ class Witness:
         return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
 
     def output(self, result: Result | None, change: Change | None) -> dict[str, Any] | None:
-        """What the action has to say, less what would show a secret; where it was not applied, what the change implies."""
+        """What the action, or where it was not applied its change, has to say; less what would show a secret."""
         if result is not None:
             return told(result.model_dump(mode="json"), self.masker)
         model = self.action.result_model

@@ -20,7 +20,8 @@ _RECORD = "Kubernaut-Record"
 def _without_password(repository: str) -> str:
     if has_credentials(repository):
         raise ValueError(
-            "a user, password or token in the address would be recorded; put it into the Secret of the step's secretName"
+            "a user, password or token in the address would be recorded; put it into the Secret of the step's "
+            "secretName"
         )
     return repository
 

@@ -17,6 +17,7 @@ from kubernaut_cli.engine.report import Report
 from kubernaut_cli.engine.run import Executor, LocalRun
 from kubernaut_cli.progress import Progress, progress_for
 from kubernaut_cli.store import Store, data_folder, opened
+from kubernaut_cli.terminal import echo
 from kubernaut_cli.workflowfile import admitted, read_text, read_workflow
 from kubernaut_controller import Fault, InvalidWorkflow, load_yaml, render
 from kubernaut_sdk.recorder import Recorder
@@ -69,7 +70,7 @@ def run(
         with progress_for(local.report, quiet=output == "json") as progress:
             report = asyncio.run(_carried_out(local, progress))
     if output == "json":
-        click.echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
+        echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
     sys.exit(report.exit_code)
 
 
