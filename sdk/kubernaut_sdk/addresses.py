@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["has_credentials", "password_of", "without_userinfo"]
 
-_USERINFO = re.compile(r"://([^/\s?#\"'<>\\]*)@")
+_USERINFO = re.compile(r"://([^/\s?#\"<>\\]*)@")
 _WEB = ("http", "https")
 
 

@@ -29,7 +29,7 @@ _LARGE = 16 * 1024
 _OPAQUE = re.compile(rb"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/=_.-]{24,}")
 """A key or token, of which a part is a secret too; a part of a URL or a sentence is not."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_USERINFO = re.compile(rb"://([^/\s?#\"'<>\\]+)@")
+_USERINFO = re.compile(rb"://([^/\s?#\"<>\\]+)@")
 
 
 class Masker:

@@ -74,14 +74,16 @@ def refuse(
     """
     record_id = (settings.record_id or ids.mint()) if settings else None
     state, error = state_of(problem), problem.error()
-    error = replace(error, message=(masker or Masker()).text(error.message))
+    masker = masker or Masker()
+    error = replace(error, message=masker.text(error.message))
+    action_type = masker.json(settings.action_type) if settings else None
     delivery: Delivery = "disabled"
     logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
     if settings and recorder and record_id:
         now = rfc3339(utcnow())
         known = {
             **settings.about(),
-            "action_type": settings.action_type and settings.action_type[:253],
+            "action_type": action_type and action_type[:253],
             "error": error.document(),
             "changed": False,
             "finished_at": now,
@@ -93,7 +95,7 @@ def refuse(
     folder = settings.results_dir if settings else os.environ.get("RESULTS_DIR")
     write(results, Path(folder) if folder else None)
     return Outcome(
-        action_type=settings.action_type if settings else None,
+        action_type=action_type,
         status=state,
         changed=False,
         error=error,

@@ -48,7 +48,7 @@ _STRUCTURE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----|\[[^\]]*\]|[\W_]*|[\w
 """A line that holds no value: a boundary, a section's head, brackets, a key."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\'\'|\\.)*)\'')
 _BARE = re.compile(r"[^\s\"'][^\s]*")
-_USERINFO = re.compile(r"://([^/\s\"'<>]*)@")
+_USERINFO = re.compile(r"://([^/\s\"<>]*)@")
 _NETRC = re.compile(r"\b(?:password|passwd|account)\s+(\S+)")
 _BLOCK = re.compile(
     r"^([ \t]*)(?:- )?[\w./\"'-]+:[ \t]*[|>][+-]?\d?[ \t]*\n((?:(?:\1[ \t]+\S.*|[ \t]*)(?:\n|\Z))+)", re.MULTILINE

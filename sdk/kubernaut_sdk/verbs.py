@@ -25,7 +25,7 @@ from kubernaut_sdk.portable import loads, pointer, shorten
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
 from kubernaut_sdk.secretfiles import learn_files
-from kubernaut_sdk.secretinputs import given_secrets, secret_values
+from kubernaut_sdk.secretinputs import given_secrets, holds_secret, secret_values
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import Change
@@ -209,9 +209,10 @@ def _parser(action: Action, settings: Settings, masker: Masker, sources: dict[st
 
 def _given(action: Action, settings: Settings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
     """Return the inputs as they are given, unchecked; what is given for a secret is hidden from here on."""
-    values = _object(settings.inputs, "ACTION_INPUTS")
+    quote = not holds_secret(action.inputs_model)
+    values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
     if (path := sources["inputs_file"]) is not None:
-        values |= _object(_read(path), str(path))
+        values |= _object(_read(path), str(path), quote=quote)
     for name, path, output in sources["taken"]:
         values[name] = _taken(name, path, output)
     for number, param in enumerate(sources["params"]):
@@ -243,8 +244,8 @@ def _taken(name: str, path: str, output: str) -> Any:
         raise InvalidInputs(f"inputs.{shorten(name)}: {message}") from None
 
 
-def _object(text: str, what: str) -> dict[str, Any]:
-    value = loads(text, what, quote=False)
+def _object(text: str, what: str, *, quote: bool = False) -> dict[str, Any]:
+    value = loads(text, what, quote=quote)
     if not isinstance(value, dict):
         raise InvalidInputs(f"{what}: must be a JSON object, such as {{}}; it is a {type(value).__name__}.")
     return value

@@ -11,6 +11,7 @@ from kubernaut_cli.commands.serving import PLACE, place_of, told_plainly
 from kubernaut_cli.store import data_folder, opened
 from kubernaut_cli.terminal import echo
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
+from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS, StorageUnavailable
@@ -43,7 +44,8 @@ def flush(data: Path | None, spool: Path | None) -> None:
     left = sum(1 for _ in waiting.paths())
     echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
     if left:
-        raise PreconditionFailed(f"the store at {store.url} did not take them; try again when it is back.")
+        address = without_userinfo(store.url)
+        raise PreconditionFailed(f"the store at {address} did not take them; try again when it is back.")
 
 
 @records.command()
