@@ -74,10 +74,10 @@ def _refused(value: Any) -> Any:
 
 class Many(Inputs):
     one: SecretStr | None = None
-    listed: list[SecretStr] = []
-    named: dict[str, SecretStr] = {}
+    listed: list[SecretStr] = Field(default_factory=list)
+    named: dict[str, SecretStr] = Field(default_factory=dict)
     account: Account | None = None
-    accounts: dict[str, list[Account]] = {}
+    accounts: dict[str, list[Account]] = Field(default_factory=dict)
     raw: SecretBytes | None = None
     number: Secret[int] | None = None
     checked: Annotated[SecretStr, AfterValidator(_refused)] | None = None

@@ -7,6 +7,7 @@ them all is shorter than imitating each. Escapes within escapes are undone as we
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Self
 
 __all__ = ["DecodedText", "decoded"]
@@ -19,7 +20,8 @@ _BACKSLASH = re.compile(
 )
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _ENTITY = re.compile(rb"&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6}));")
-_QUOTE = re.compile(rb"""'\\''|'"'"'|''|\"\"""")
+_SHELL_QUOTE = re.compile(rb"""'\\''|'"'"'""")
+_DOUBLED_QUOTE = re.compile(rb"""''|\"\"""")
 _FOLLOWS = rb"[ \t]*(?=[A-Za-z0-9+/=_-]+(?:[\r\n\"'\\<]|\Z))"
 _WRAPS = [(end, re.compile(re.escape(end) + _FOLLOWS)) for end in (b"\r\n", b"\n", b"\\r\\n", b"\\n")]
 """Ends of lines and what follows within encoded text; a pattern each, since one that begins with a literal is fast."""
@@ -78,15 +80,16 @@ def decoded(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
 
     Args:
         data: The text.
-        quotes: Whether doubled quotes are undone: only a secret with a quote is changed by them.
+        quotes: Whether a shell's and doubled quotes are undone: only a secret with a quote is changed by them.
     """
     kinds: list[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes | None]]] = [
-        (b"\\", _BACKSLASH, _meant_by_backslash),
+        (b"\\", _BACKSLASH, partial(_meant_by_backslash, points=False)),
+        (b"\\x", _BACKSLASH, partial(_meant_by_backslash, points=True)),
         (b"%", _PERCENT, lambda match: bytes([int(match[1], 16)])),
         (b"&", _ENTITY, _meant_by_entity),
     ]
     if quotes:
-        kinds.append((b"", _QUOTE, lambda match: match[0][:1]))
+        kinds += [(b"'", _SHELL_QUOTE, lambda _: b"'"), (b"", _DOUBLED_QUOTE, lambda match: match[0][:1])]
     seen = {data}
     level = [DecodedText(data)]
     for depth in range(_DEEPEST + 1):
@@ -105,7 +108,8 @@ def decoded(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
         level = following
 
 
-def _meant_by_backslash(match: re.Match[bytes]) -> bytes:
+def _meant_by_backslash(match: re.Match[bytes], *, points: bool) -> bytes:
+    r"""Return what an escape means; of `\xe9` a byte of UTF-8, as Go and Python's bytes have it, or a code point."""
     high, low, short, long, byte, octal, newline, sign = match.groups()
     if high:
         point = 0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00
@@ -113,6 +117,8 @@ def _meant_by_backslash(match: re.Match[bytes]) -> bytes:
     if short or long:
         point = int(short or long, 16)
         return chr(point).encode("utf-8", "surrogatepass") if point <= 0x10FFFF else bytes(match[0])
+    if byte and points:
+        return chr(int(byte, 16)).encode()
     if byte or octal:
         return bytes([int(byte, 16) if byte else int(octal, 8)])
     if newline:

@@ -53,8 +53,7 @@ class Masker:
             return
         large = len(text) > _LARGE
         for part in parts_of(text):
-            whole = part.strip() == text.strip()
-            self._learn(part, encoded=part == part.strip() and (whole or not large))
+            self._learn(part, encoded=not large or part == text.strip())
 
     def text(self, text: str) -> str:
         """Return the text without the secrets."""

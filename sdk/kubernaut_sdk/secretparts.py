@@ -41,9 +41,10 @@ _PLAIN_KEY = re.compile(
 )
 _KEY_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _PLAIN_VALUE = re.compile(
-    r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?|[\w.+-]+@[\w-]+(\.[\w-]+)+|[a-z][a-z0-9+.-]*://[^@\s]*|/[\w./-]*|[\d.,:TZ+-]+"
+    r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?|[\w.+-]+@[\w-]+(\.[\w-]+)+|[a-z][a-z0-9+.-]*://[^@\s]*|/[\w./-]*|"
+    r"\d+([.,:]\d+)+|\d{4}-\d\d-\d\d[\dTZ:.+ -]*"
 )
-"""A host's name, an address of e-mail, a URL without user, a path, a number or time."""
+"""A host's name, an address of e-mail, a URL without user, a path, a version or time."""
 _STRUCTURE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----|\[[^\]]*\]|[\W_]*|[\w.\"'-]+\s*[:=]\s*[\[{|>]?[+-]?")
 """A line that holds no value: a boundary, a section's head, brackets, a key."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\'\'|\\.)*)\'')
@@ -83,7 +84,7 @@ def _within(secret: str, depth: int) -> Iterator[str]:
     if document is not None:
         yield from _values(document, "", depth)
     else:
-        yield from _pairs(secret)
+        yield from _pairs(secret, depth)
         yield from _last_fields(secret)
         for match in _BLOCK.finditer(secret):
             block = dedent(match[2])
@@ -110,7 +111,7 @@ def _lines(secret: str) -> Iterator[str]:
         if sign and set(key.strip("\"' \t")) <= set(_KEY_SIGNS) and not _worth(key, value.strip(" \t\"',")):
             continue
         for part in (line, line.lstrip("- "), line.strip("\"', \t")):
-            if len(part) >= _SHORTEST_LINE and not _COMMON.fullmatch(part) and not _PLAIN_VALUE.fullmatch(part):
+            if len(part) >= _SHORTEST_LINE and not _COMMON.fullmatch(part):
                 yield part
 
 
@@ -159,7 +160,7 @@ def _worth(key: str, value: str) -> bool:
     return len(value) >= _SHORTEST_UNNAMED and not plain
 
 
-def _pairs(secret: str) -> Iterator[str]:
+def _pairs(secret: str, depth: int) -> Iterator[str]:
     """Return the values of `key = value`, `key: value` and the like, any number in a line."""
     lines = secret.splitlines()
     separators = ((line, match.start()) for line in lines for match in re.finditer(r"[:=]", line))
@@ -172,7 +173,7 @@ def _pairs(secret: str) -> Iterator[str]:
         for value in _spelt(after, first=not line[:place].strip(_KEY_SIGNS + "\"' \t")):
             if _worth(key, value):
                 yield from _whole(value)
-                yield from _unwrapped(value, _DEEPEST)
+                yield from _unwrapped(value, depth + 1)
 
 
 def _last_fields(secret: str) -> Iterator[str]:

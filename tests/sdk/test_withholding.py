@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from kubernaut_sdk import Action, Change, Context, Inputs, Result
 from kubernaut_sdk.masking import MASK
 from kubernaut_sdk.testing import ActionRunner, Answer, Ran
-
-from .. import secret_actions
+from tests import secret_actions
 
 SECRET = "s3cr3t-Value/+1"
 TELL = "secret/tell_text"

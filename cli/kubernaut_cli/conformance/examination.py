@@ -2,7 +2,7 @@
 
 import base64
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar
@@ -19,9 +19,11 @@ from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["WORKFLOW", "ActionExamination", "ImageExamination"]
+__all__ = ["NOT_MOUNTED", "WORKFLOW", "ActionExamination", "ImageExamination"]
 
 WORKFLOW = {"namespace": "conformance", "name": "conformance", "uid": "00000000-0000-7000-8000-000000000000"}
+NOT_MOUNTED = "conformance-2f6b1c-not-mounted"
+"""A secret of which an image knows only that it was given where inputs belong."""
 _PAUSE = 0.6
 """Seconds for which the store's answer is held after SIGTERM: time to do what should not be done any more."""
 _TIMEOUT = 1
@@ -105,7 +107,10 @@ class ActionExamination:
 
     def all_runs(self) -> list[Observation]:
         """Every run of this action."""
-        names = "unknown_input missing_input planned dry first second stopped late alone required repeated elsewhere"
+        names = (
+            "unknown_input missing_input malformed withheld planned dry first second stopped late alone required "
+            "repeated elsewhere"
+        )
         for name in names.split():
             getattr(self, name)
         return self.seen
@@ -129,6 +134,21 @@ class ActionExamination:
         if not required:
             return None
         return self._observe("with no inputs", {})
+
+    @_Once
+    def malformed(self) -> Observation:
+        """With inputs that are no JSON, and hold what nobody could know for a secret."""
+        text = f'{{"password": "{NOT_MOUNTED}"'
+        return self._observe("with inputs that are no JSON", self._inputs(), ACTION_INPUTS=text)
+
+    @_Once
+    def withheld(self) -> Observation | None:
+        """With an input that is to come from an earlier step's output, which withheld it; only where it has inputs."""
+        inputs = self._inputs()
+        if not inputs:
+            return None
+        taken = ["--input-from", next(iter(inputs)), "/conformance", dumps({"withheld": ["conformance"]})]
+        return self._observe("with an input that the earlier step withheld", inputs, args=taken)
 
     @_Once
     def planned(self) -> Observation | None:
@@ -250,6 +270,7 @@ class ActionExamination:
         inputs: dict[str, Any],
         *,
         verb: str = "run",
+        args: Sequence[str] = (),
         mode: Mode = "pass",
         moment: Callable[[Gate, Event, Callable[[], None]], bool] | None = None,
         record_id: str | None = None,
@@ -267,7 +288,7 @@ class ActionExamination:
 
         try:
             ended = self.subject.run(
-                [verb],
+                [verb, *args],
                 {**self._contract(inputs, record_id, gate.url), **(world.env() if world else {}), **env},
                 world.mounts() if world else Mounts(),
                 read_only=self.read_only,
