@@ -58,7 +58,7 @@ class Masker:
     def text(self, text: str) -> str:
         """Return the text without the secrets."""
         data = text.encode("utf-8", "surrogatepass")
-        spans = sorted(self._spans(data))
+        spans = sorted(_whole_characters(data, span) for span in self._spans(data))
         if not spans:
             return text
         parts: list[bytes] = []
@@ -148,6 +148,16 @@ class Masker:
 
     def _find(self, pattern: bytes, *, fragments: bool = False) -> None:
         self._index.add(pattern.translate(_URL_SAFE), fragments=fragments)
+
+
+def _whole_characters(data: bytes, span: Span) -> Span:
+    """Return a span that cuts no character of UTF-8: a binary secret may begin within one."""
+    start, stop = span
+    while start > 0 and data[start] & 0xC0 == 0x80:
+        start -= 1
+    while stop < len(data) and data[stop] & 0xC0 == 0x80:
+        stop += 1
+    return start, stop
 
 
 def _json_spellings(part: str) -> set[str]:

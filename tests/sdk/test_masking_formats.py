@@ -170,6 +170,10 @@ def test_binary_secrets_count(secret: bytes, shape: str) -> None:
     assert masked in {f"a {MASK} z", f"a {MASK}= z", f"a {MASK}== z"}
 
 
+def test_no_character_is_cut() -> None:
+    assert masking(b"\xa9abcdefgh-1\xc3").text("say éabcdefgh-1é!") == f"say {MASK}!"
+
+
 def test_a_part_of_a_key_is_hidden_where_it_was_cut() -> None:
     key = "".join(base64.b64encode(bytes([n, 255 - n, n ^ 90])).decode() for n in range(100))
     masker = masking(key)

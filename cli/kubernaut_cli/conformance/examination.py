@@ -16,6 +16,7 @@ from kubernaut_cli.conformance.subject import Ended, Mounts, Subject
 from kubernaut_cli.conformance.world import World
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import dumps
+from kubernaut_sdk.secretfiles import NOT_SECRET
 from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.times import rfc3339, utcnow
 
@@ -306,7 +307,7 @@ class ActionExamination:
             held=held[0] if held else None,
             after=world.state() if world else "",
             passed=tuple(world.passed()[passed_before:]) if world else (),
-            secrets=tuple(text for text in world.secrets().values() if len(text) >= 8) if world else (),
+            secrets=_secrets(world) if world else (),
         )
         self.seen.append(observation)
         return observation
@@ -335,6 +336,11 @@ class ActionExamination:
             return client.read(UUID(record_id), 10)
         finally:
             client.close()
+
+
+def _secrets(world: World) -> tuple[str, ...]:
+    """Return what must show nowhere: of the mounted files those that are secret, and long enough to be looked for."""
+    return tuple(text for name, text in world.secrets().items() if len(text) >= 8 and name not in NOT_SECRET)
 
 
 def _worked(run: Observation) -> bool:
