@@ -203,7 +203,7 @@ def _error(completed: Completed, verb: str) -> ActionError:
     remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
     own = "\n".join(line for line in lines if not line.startswith("remote:"))
     told = " / ".join(filter(None, dict.fromkeys([*remote[:5], *(line.strip() for line in own.splitlines()[-3:])])))
-    message = f"git {verb} failed: {told[:600] or completed.complaint()}"
+    message = f"git {verb} failed: {completed.mask(told)[:600] or completed.complaint()}"
     if any(sign in completed.stderr for sign in _REFUSED):
         return Failed(message, reason="PushRefused")
     if "Permission denied" in own:

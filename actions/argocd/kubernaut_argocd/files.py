@@ -3,13 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from kubernaut_argocd._git import Checkout, cloned
 from kubernaut_argocd.yamltext import read_value, replace_value
 from kubernaut_sdk import Action, ActionError, Change, Context, Inputs, PreconditionFailed, Result, Transient
+from kubernaut_sdk.addresses import has_credentials
 
 __all__ = ["update_file"]
 
@@ -18,8 +18,11 @@ _RECORD = "Kubernaut-Record"
 
 
 def _without_password(repository: str) -> str:
-    if "://" in repository and urlsplit(repository).password is not None:
-        raise ValueError("a password in the address would be recorded; put it into the Secret of the step's secretName")
+    if has_credentials(repository):
+        raise ValueError(
+            "a user, password or token in the address would be recorded; put it into the Secret of the step's "
+            "secretName"
+        )
     return repository
 
 

@@ -168,4 +168,4 @@ def _error(completed: Completed, what: str) -> ActionError:
 def _said(completed: Completed) -> str:
     """What kubectl said, without the lines that its libraries log."""
     lines = [line for line in completed.stderr.splitlines() if line.strip() and not _KLOG.match(line)]
-    return " / ".join(lines[-3:])[:400] or completed.complaint()
+    return completed.mask(" / ".join(lines[-3:]))[:400] or completed.complaint()

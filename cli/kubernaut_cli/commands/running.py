@@ -21,6 +21,7 @@ from kubernaut_cli.progress import Progress, progress_for
 from kubernaut_cli.signals import Signals
 from kubernaut_cli.store import Store, data_folder, opened
 from kubernaut_cli.streams import SteadyStream
+from kubernaut_cli.terminal import printable
 from kubernaut_cli.workflowfile import admitted, read_text, read_workflow
 from kubernaut_controller import Fault, InvalidWorkflow, load_yaml, render
 from kubernaut_sdk.portable import shorten
@@ -84,7 +85,7 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
         with progress_for(local.report, quiet=output == "json", stdout=watched.stdout) as progress:
             report = asyncio.run(_carried_out(local, progress, signals, watched))
     if output == "json":
-        watched.stdout.write(json.dumps(report.document(), indent=2) + "\n")
+        watched.stdout.write(printable(json.dumps(report.document(), indent=2, ensure_ascii=False)) + "\n")
         watched.stdout.flush()
     if watched.stdout.problem is not None:
         SteadyStream(sys.stderr).write(f"kubernaut: standard output: {watched.stdout.problem}; not all was printed\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kubernaut_sdk import models, results, verbs
+from kubernaut_sdk import InvalidInputs, models, results, verbs, witness
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Recorder
@@ -62,6 +62,29 @@ def _(action: Action, write: Any) -> None:
 @way("missing-input")
 def _(action: Action, write: Any) -> None:
     _inputs(lambda values: {"file": os.environ["FLAGS"], "name": "dark", "on": True, **values})
+
+
+@way("mask-is-no-data")
+def _(action: Action, write: Any) -> None:
+    witness.__dict__["told"] = lambda output, masker: masker.json(output)
+
+
+@way("withheld-input")
+def _(action: Action, write: Any) -> None:
+    verbs.__dict__["_taken"] = lambda name, path, output: json.loads(os.environ["ACTION_INPUTS"])[name]
+
+
+@way("malformed-inputs")
+def _(action: Action, write: Any) -> None:
+    real: Any = verbs.__dict__["loads"]
+
+    def repeating(text: str, *args: Any, **options: Any) -> Any:
+        try:
+            return real(text, *args, **options)
+        except InvalidInputs as error:
+            raise InvalidInputs(f"{error.message} It is {text}") from None
+
+    verbs.__dict__["loads"] = repeating
 
 
 @way("not-applied-twice")
