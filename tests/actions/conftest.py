@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the stand-ins
+sys.path.insert(0, str(Path(__file__).parent / "standins"))
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",

@@ -68,7 +68,10 @@ def test_a_goal_that_is_seen_once_has_not_held(action: Action, inputs: Json) -> 
     def status(found: Json, looks: int) -> Json:
         return short()(found, looks) if looks % 3 == 0 else ready(found, looks)
 
-    assert ran(action, Kubectl(status), **inputs).exit_code == 4
+    end = ran(action, Kubectl(status), **inputs)
+
+    assert end.exit_code == 4
+    assert "replicas are available." in message_of(end)
 
 
 def test_to_none_there_is_nothing_that_could_crash() -> None:

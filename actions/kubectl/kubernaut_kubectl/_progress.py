@@ -29,11 +29,12 @@ def rolled_out(ctx: Context, found: dict[str, Any]) -> bool | str:
     lacks = rollout_lacks(found)
     if lacks is None:
         return watch.holds(ctx, at_once=found["spec"]["replicas"] == 0)
-    watch.broken()
+    watch.broken(lacks)
     if found.get("status", {}).get("observedGeneration", 0) < found["metadata"]["generation"]:
         return lacks
     reasons, never = _reasons(ctx, found)
     told = " ".join([lacks, *reasons])
+    watch.broken(told)
     name = found["metadata"]["name"]
     # what is rolled back was often given up before: only a newer word is about this change
     if (when := given_up_at(found)) is not None and when != watch.given_up:

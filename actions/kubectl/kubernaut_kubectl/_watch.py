@@ -37,6 +37,7 @@ class Watch:
     given_up: str | None = None
     _looked: bool = field(default=False, init=False)
     _holds_from: float | None = field(default=None, init=False)
+    _lacked: str = field(default="", init=False)
 
     def wrote(self, written: dict[str, Any]) -> None:
         """Remember our write."""
@@ -61,11 +62,12 @@ class Watch:
             self._holds_from = ctx.remaining()
         held = self._holds_from - ctx.remaining()
         why = f", to see if {' or '.join(takers)} takes it back" if takers else ""
-        return held >= wanted or f"the goal is reached, and has held for {held:.0f} of {wanted:.0f} s{why}."
+        before = f" Before that: {self._lacked}" if self._lacked else ""
+        return held >= wanted or f"the goal is reached, and has held for {held:.0f} of {wanted:.0f} s{why}.{before}"
 
-    def broken(self) -> None:
-        """Start anew: the goal does not hold."""
-        self._holds_from = None
+    def broken(self, lacks: str) -> None:
+        """Start anew: the goal does not hold. A pod that crashes is ready again in between, so why not is kept."""
+        self._holds_from, self._lacked = None, lacks
 
     def still(
         self, found: dict[str, Any], field: Field, now: Any, *, before: Any, wanted: Any, what: str
@@ -85,7 +87,7 @@ class Watch:
         """
         if now == wanted:
             return None
-        self.broken()
+        self._holds_from = None
         metadata = found["metadata"]
         if self.written is not None:
             stale = metadata.get("generation", 0) < self.written["metadata"].get("generation", 0)
