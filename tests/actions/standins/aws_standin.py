@@ -5,6 +5,7 @@ Every answer is held to botocore's own service model, so that nothing is played 
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -29,10 +30,16 @@ class Aws:
         return _Client(self, service)
 
 
+@cache
+def model_of(service: str) -> Any:
+    """Return botocore's model of a service; EC2's takes half a second to read."""
+    return botocore.session.get_session().get_service_model(service)
+
+
 class _Client:
     def __init__(self, aws: Aws, service: str) -> None:
         self._aws = aws
-        self._model = botocore.session.get_session().get_service_model(service)
+        self._model = model_of(service)
         self._names = {
             "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_"): name
             for name in self._model.operation_names
