@@ -54,10 +54,10 @@ git -c user.name=T -c user.email=t@example.com commit --quiet --all --message=th
 exit 0
 """
     repository.hook("pre-receive", theirs)
-    ended = update(action, repository, 6, ACTION_RETRIES="3")
+    ended = update(action, repository, 6)
 
     assert ended.code == 0, ended.stderr
-    assert ended.document["record"]["attempt"] == 1
+    assert ended.document["record"]["attempt"] == 0  # not a retry: only another push
     assert repository.show("app.yaml") == "replicas: 6 # why\nimage: theirs:9\n"
     assert repository.commits() == 3
 

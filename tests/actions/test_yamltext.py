@@ -130,22 +130,25 @@ BILLIONS = "a: &a [1, 1]\n" + "".join(
     [
         ("base: &x 3\nweb: *x\n", "web", "web is an alias of what stands in line 1; set that instead."),
         ("a: [&x 1, *x]\n", "a[1]", "a[1] is an alias of what stands in line 1; set that instead."),
-        ("a:\n  b: &x 1\nweb: *x\n", "a", "a cannot be set to 9 without touching something else in the file"),
-        ("b: &x {r: 3}\nweb:\n  <<: *x\n", "web.r", "there is no web.r; there is <<."),
-        ("a: 1\na: 2\n", "a", "a stands in the file twice; keep one of them."),
+        ("a:\n  b: &x 1\nweb: *x\n", "a", "else in the file: the anchor &x stands within it, and line 3 refers to it"),
+        ("b: &x {r: 3}\nweb:\n  <<: *x\n", "web.r", "web.r is only inherited, by <<, from line 1; set it there"),
+        ("b: &x\n  r: {c: 3}\nw:\n  <<: [*x]\n", "w.r.c", "w.r is only inherited, by <<, from line 2; set it there"),
+        ("a: &x\n  r: 3\nb: &y\n  <<: *x\nw:\n  <<: *y\n", "w.r", "w.r is only inherited, by <<, from line 2"),
+        ("a: 1\nb: 2\na: 2\n", "a", "a stands in the file twice, in lines 1 and 3; keep one of them."),
         (BILLIONS, "d", "the value has more than 10000 parts; name a smaller one."),
-        ("a: &a [*a]\n", "a", "the value has more than 10000 parts; name a smaller one."),
+        ("a: &a [*a]\n", "a", "the value is nested more than 64 deep; name a smaller one."),
     ],
 )  # fmt: skip
 def test_what_would_change_more_than_one_value_is_refused(text: str, field: str, told: str) -> None:
     with pytest.raises(ActionError) as refused:
-        read_value(replace_value(text, field, 0, 9) if "be set" in told else text, field, 0)
+        read_value(replace_value(text, field, 0, 9) if "else in the file" in told else text, field, 0)
     assert refused.value.exit_code == 3
     assert told in refused.value.message
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("2024-01-01", "2024-01-01"), (".nan", ".nan"), ("0x10", 16), ("yes", "yes"), ("~", None)]
+    ("text", "value"),
+    [("2024-01-01", "2024-01-01"), (".nan", ".nan"), ("0x10", 16), ("yes", True), ("~", None), ("0400", 256)],
 )
 def test_what_is_read_is_json(text: str, value: Any) -> None:
     assert read_value(f"a: {text}\n", "a", 0) == value
