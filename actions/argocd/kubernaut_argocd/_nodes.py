@@ -35,6 +35,11 @@ class Nodes:
         self._meant: dict[int, int] = {}
         self._open = 0
 
+    @property
+    def keeping(self) -> bool:
+        """Whether all events are kept, since they stand in a node that is."""
+        return self._open > 0
+
     def forget(self) -> None:
         """Forget the anchors: another document begins."""
         self._anchors = {}

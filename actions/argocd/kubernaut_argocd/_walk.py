@@ -54,8 +54,8 @@ class Place:
         step: How far that is indented.
         flow: Whether it stands within braces or brackets.
         node: Its position in the walk's nodes.
-        entry: Offset and column of a block mapping's key on the way, and how many steps lead to it: from there the
-            text can be read without what stands before.
+        entry: Where the innermost mapping's key on the way begins, what must stand before it, and how many steps lead
+            there: with that, the text can be read from there on without all that stands before.
         followers: The paths that follow it by an anchor, or by one around it.
         torn: The name and line of a reference, elsewhere, to an anchor within it.
     """
@@ -69,7 +69,7 @@ class Place:
     step: int
     flow: bool
     node: int
-    entry: tuple[int, int, int]
+    entry: tuple[int, str, int]
     followers: list[str] = field(default_factory=list)
     torn: tuple[str, int] | None = None
 
@@ -77,12 +77,26 @@ class Place:
 class _Frame:
     """A mapping or list that is open."""
 
-    __slots__ = ("column", "count", "event", "flow", "key", "level", "mapping", "merges", "names", "node", "step")
+    __slots__ = (
+        "column",
+        "count",
+        "event",
+        "flow",
+        "item",
+        "key",
+        "level",
+        "mapping",
+        "merges",
+        "names",
+        "node",
+        "step",
+    )
 
     def __init__(self, event: Any, level: int, column: int, step: int, *, flow: bool, node: int | None) -> None:
         self.event, self.level, self.column, self.step, self.flow, self.node = event, level, column, step, flow, node
         self.mapping = type(event) is MappingStartEvent
         self.count = 0
+        self.item = -1
         self.key: Any = None
         self.names: list[str] = []
         self.merges: list[int] = []
@@ -94,10 +108,13 @@ class Walk:
     Args:
         path: Keys and indexes.
         document: Which document of the text, counted from 0.
+        select: Names a key: `named` is then what the items of the list at the path have under it, as it is written.
     """
 
-    def __init__(self, path: Path, document: int) -> None:
+    def __init__(self, path: Path, document: int, select: str | None = None) -> None:
         self.path, self.document = path, document
+        self.named: list[str | None] | None = None
+        self._select = select
         self.nodes = Nodes()
         self.place: Place | None = None
         self.documents = 0
@@ -105,7 +122,7 @@ class Walk:
         self._frames: list[_Frame] = []
         self._hits: list[int | None] = [None] * len(path)
         self._end = 0
-        self._entry = (0, 0, 0)
+        self._entry = (0, "", 0)
         self._watched: set[str] = set()
         self._inner: set[str] = set()
         self._stuck: tuple[int, str] | None = None
@@ -118,9 +135,10 @@ class Walk:
         """
         kind = type(event)
         if kind is ScalarEvent or kind is AliasEvent:
-            self._leaf(event, self._level(event))
-            if event.end_mark.index > self._end:
-                self._end = event.end_mark.index
+            level = self._level(event)
+            if level >= 0 or event.anchor is not None or self.nodes.keeping or self._on_path():
+                self._leaf(event, level)
+            self._end = max(self._end, event.end_mark.index)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             self._open(event, self._level(event))
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -133,8 +151,8 @@ class Walk:
             self._watched, self._inner = set(), set()
             self._end = event.end_mark.index
 
-    def finish(self) -> Place:
-        """Return the place.
+    def finish(self) -> None:
+        """Check that there is what the path leads to.
 
         Raises:
             NotFound: if there is none, with what there is.
@@ -143,10 +161,9 @@ class Walk:
             raise NotFound(
                 f"there is no document {self.document} in the file; it has {self.documents}, counted from 0."
             )
-        if self.place is None:
+        if not self.done:
             level, there = self._stuck or (1, "there is nothing")
             raise NotFound(f"there is no {spell(self.path[:level])}; {there}.")
-        return self.place
 
     def _level(self, event: Any) -> int:
         """Count the child in the frame around it, and return how many steps of the path lead to it; -1: it is aside."""
@@ -166,6 +183,11 @@ class Walk:
                 frame.names.append(event.value)
             return -1
         if frame.level < 0 or frame.level >= len(self.path):
+            if self.named is not None and frame.level == len(self.path) and not frame.mapping:
+                self.named.append(None)
+            elif frame.item >= 0 and type(event) is ScalarEvent and getattr(frame.key, "value", None) == self._select:
+                assert self.named is not None
+                self.named[frame.item] = event.value
             return -1
         step = self.path[frame.level]
         if frame.mapping:
@@ -192,8 +214,7 @@ class Walk:
             column = frame.key.start_mark.column
             frame.step = column - frame.column if column > frame.column else frame.step
             frame.column = column
-            if not frame.flow:
-                self._entry = (frame.key.start_mark.index, column, frame.level)
+            self._entry = (frame.key.start_mark.index, "{" if frame.flow else " " * column, frame.level)
         return frame.level + 1
 
     def _leaf(self, event: Any, level: int) -> None:
@@ -207,36 +228,38 @@ class Walk:
         if getattr(event, "anchor", None) and type(event) is ScalarEvent:
             self._bind(str(event.anchor), on_path=target)
         if target:
-            self._found(event, node)
-            assert self.place is not None
-            start = self.place.start
-            self.place.end = max(start, event.end_mark.index)
             self.done = True
+            if self._select is None:
+                self._found(event, node)
         elif level >= 0:
             self._stuck = (level + 1, f"there is {self.nodes.shown(event)}")
 
     def _open(self, event: Any, level: int) -> None:
         target, merge = level == len(self.path), self._is_merge(level)
-        node = self.nodes.add(event, keep=target or merge)
+        node = self.nodes.add(event, keep=(target and self._select is None) or merge)
         around = self._frames[-1] if self._frames else None
         if merge and node is not None and around is not None:
             around.merges.append(node)
         if event.anchor:
             self._bind(event.anchor, on_path=level >= 0)
-        if target:
+        if target and self._select is None:
             self._found(event, node)
+        elif target and type(event) is SequenceStartEvent:
+            self.named = []
         flow = bool(event.flow_style) or (around is not None and around.flow)
         column, step = (around.column, around.step) if around else (0, 2)
-        self._frames.append(_Frame(event, level, column, step, flow=flow, node=node))
-        if event.end_mark.index > self._end:
-            self._end = event.end_mark.index
+        frame = _Frame(event, level, column, step, flow=flow, node=node)
+        self._frames.append(frame)
+        if around is not None and self.named is not None and around.level == len(self.path):
+            frame.item = around.count - 1
+        self._end = max(self._end, event.end_mark.index)
 
     def _close(self, event: Any) -> None:
         frame = self._frames.pop()
         self.nodes.close(event, frame.node)
         if frame.level == len(self.path):
-            assert self.place is not None
-            self.place.end = self._end
+            if self.place is not None:
+                self.place.end = self._end
             self.done = True
         elif frame.level >= 0 and self._hits[frame.level] is None:
             self._missing(frame)
@@ -266,20 +289,17 @@ class Walk:
             after = frame.event.start_mark.index
         key = frame.key if frame.mapping else None
         self.place = Place(
-            start, start, after, event, key, frame.column, frame.step, frame.flow, node, self._entry
-        )  # its end is known when it ends
+            start, event.end_mark.index, after, event, key, frame.column, frame.step, frame.flow, node, self._entry
+        )  # a mapping's or list's end is known when it ends
+
+    def _on_path(self) -> bool:
+        return bool(self._frames) and self._frames[-1].level >= 0
 
     def _is_merge(self, level: int) -> bool:
-        if level >= 0 or not self._frames:
+        if level >= 0 or not self._on_path():
             return False
         frame = self._frames[-1]
-        return (
-            frame.level >= 0
-            and frame.mapping
-            and not frame.count % 2
-            and type(frame.key) is ScalarEvent
-            and frame.key.value == "<<"
-        )
+        return frame.mapping and not frame.count % 2 and type(frame.key) is ScalarEvent and frame.key.value == "<<"
 
     def _bind(self, name: str, *, on_path: bool) -> None:
         inside = self.place is not None and not self.done and not on_path

@@ -204,17 +204,19 @@ def _located(text: str, field: str, document: int) -> _Found:
     path = parse_field(field)
     for depth, step in enumerate(path):
         if isinstance(step, Selector):
-            path[depth] = _index(_walked(text, path[:depth], document), path[: depth + 1], step)
+            path[depth] = _index(text, path[: depth + 1], step, document)
     walk, count = _walked(text, path, document)
-    place = walk.finish()
+    walk.finish()
+    place = walk.place
+    assert place is not None
     value, whole = walk.nodes.value(place.node)
     return _Found(text, path, document, place, count, value, whole, walk.nodes.size(place.node))
 
 
-def _walked(text: str, path: Path, document: int) -> tuple[Walk, int]:
+def _walked(text: str, path: Path, document: int, select: str | None = None) -> tuple[Walk, int]:
     if text.startswith(_POINTER):
         raise PreconditionFailed("the file is a pointer of Git LFS, and no YAML; its content is not in the repository.")
-    walk, count = Walk(path, document), 0
+    walk, count = Walk(path, document, select), 0
     try:
         for event in events_of(text):
             walk.feed(event)
@@ -235,17 +237,19 @@ def _read(text: str, place: Place, nodes: Nodes, beside: _Found) -> _Found | Non
         return None
 
 
-def _index(walked: tuple[Walk, int], here: Path, selector: Selector) -> int:
+def _index(text: str, here: Path, selector: Selector, document: int) -> int:
     """Return which item of a list has the key's value."""
-    walk = walked[0]
-    items = walk.nodes.value(walk.finish().node)[0]
-    if not isinstance(items, list):
-        raise NotFound(f"there is no {spell(here)}; {spell(here[:-1]) or 'the file'} is no list.")
-    values = [str(item.get(selector.key)) if isinstance(item, dict) else None for item in items]
+    walk, _ = _walked(text, here[:-1], document, selector.key)
+    walk.finish()
+    if walk.named is None:
+        raise NotFound(f"there is no {spell(here)}; {spell(here[:-1])} is no list.")
+    values = walk.named
     if values.count(selector.value) > 1:
         raise PreconditionFailed(f"{spell(here)} stands in the file twice; name the item by its index.")
     if selector.value not in values:
-        there = ", ".join(value for value in values[:20] if value is not None) or f"a list of {len(items)}"
+        there = (
+            ", ".join(value for value in values[:_MOST_FOLLOWERS] if value is not None) or f"a list of {len(values)}"
+        )
         raise NotFound(f"there is no {spell(here)}; there is {there}.")
     return values.index(selector.value)
 
@@ -270,11 +274,11 @@ def _reread(found: _Found, changed: str) -> tuple[Place, Nodes] | None:
     the same events come before it, and the next ones after it stand at the same place from the end; and if the whole
     has as many more events as the value has.
     """
-    offset, column, level = found.place.entry
+    offset, lead, level = found.place.entry
     if "%TAG" in found.text or found.text[:offset].rstrip(" ").endswith("?"):
-        offset, column, level = 0, 0, 0
-    document = found.document if offset == 0 else 0
-    old, new = (_excerpt(text, offset, column, found.path[level:], document) for text in (found.text, changed))
+        offset, lead, level = 0, "", 0
+    document = 0 if lead or offset else found.document
+    old, new = (_excerpt(lead, text, offset, found.path[level:], document) for text in (found.text, changed))
     if old is None or new is None or (old.before, old.behind) != (new.before, new.behind):
         return None
     try:
@@ -301,9 +305,9 @@ class _Excerpt:
         return self.nodes.size(self.place.node)
 
 
-def _excerpt(text: str, offset: int, column: int, path: Path, document: int) -> _Excerpt | None:
-    """Read the text from a block mapping's key on, as if nothing stood before it, until a little behind the value."""
-    part = " " * column + text[offset:]
+def _excerpt(lead: str, text: str, offset: int, path: Path, document: int) -> _Excerpt | None:
+    """Read the text from a mapping's key on, as if nothing but `lead` stood before it, until a little behind the value."""
+    part = lead + text[offset:]
     walk, before, behind = Walk(path, document), list[Any](), list[Any]()
     try:
         for event in events_of(part):
@@ -319,7 +323,7 @@ def _excerpt(text: str, offset: int, column: int, path: Path, document: int) -> 
         behind.append(type(error))
     if walk.place is None or not walk.done:
         return None
-    moved, place = offset - column, walk.place
+    moved, place = offset - len(lead), walk.place
     place.start, place.end, place.after = place.start + moved, place.end + moved, place.after + moved
     return _Excerpt(before, behind, place, walk.nodes)
 
