@@ -131,13 +131,13 @@ _CAUSES = (
     _Cause(r"cannot run ssh|ssh: not found", PreconditionFailed, "ToolMissing", "the image has no ssh"),
     # of TLS
     _Cause(
-        r"certificate has expired|has expired",
+        r"certificate has expired|expiration date has passed",
         PreconditionFailed,
         "CertificateExpired",
         "the server's certificate has expired; its owner must renew it (or this machine's clock is wrong)",
     ),
     _Cause(
-        r"not yet (?:valid|activated)",
+        r"not yet (?:valid|activated)|not activated yet",
         PreconditionFailed,
         "CertificateNotYetValid",
         "the server's certificate is not valid yet; look at its dates and at this machine's clock",
@@ -149,20 +149,14 @@ _CAUSES = (
         "the server's certificate is for another host; use the name in the address that it was made for",
     ),
     _Cause(
-        r"error (?:reading ca|setting certificate|adding trust)|problem with the SSL CA cert",
-        PreconditionFailed,
-        "AuthorityUnreadable",
-        "the certificate authorities cannot be read; the Secret's ca.crt must hold certificates in PEM",
-    ),
-    _Cause(
         r"certificate problem|certificate verification failed|verification failed|issuer is unknown|not trusted",
         PreconditionFailed,
         "CertificateUnknown",
-        "the server's certificate is not signed by the authority in the Secret's ca.crt",
+        "the server's certificate is not signed by the authority in the Secret's ca.crt, or has expired",
         without=(
             "authority",
-            "the server's certificate is signed by nobody this image trusts; put its authority's certificate into "
-            "the step's Secret, as ca.crt",
+            "the server's certificate is signed by nobody this image trusts, or has expired; put its authority's "
+            "certificate into the step's Secret, as ca.crt",
         ),
     ),
     _Cause(

@@ -52,7 +52,7 @@ def granted(ctx: Context, repository: str, folder: Path, settings: Mapping[str, 
         env: Variables to pass on.
 
     Raises:
-        PreconditionFailed: if the key is locked.
+        PreconditionFailed: if the key is locked, or the authority is none.
     """
     configuration = dict(settings)
     password, key, known, authority = map(ctx.secret_path, ("password", "ssh-privatekey", "known_hosts", "ca.crt"))
@@ -64,6 +64,11 @@ def granted(ctx: Context, repository: str, folder: Path, settings: Mapping[str, 
         name = f"http.{server.scheme}://{server.netloc.rpartition('@')[2]}/.extraHeader"
         configuration[name] = f"Authorization: Basic {header}"
     if authority is not None:
+        if "-----BEGIN " not in authority.read_text(errors="replace"):
+            raise PreconditionFailed(
+                "the ca.crt of the step's Secret holds no certificate in PEM (-----BEGIN CERTIFICATE-----).",
+                reason="AuthorityUnreadable",
+            )
         configuration["http.sslCAInfo"] = str(authority)
     own = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(configuration)}
     own |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(configuration.values())}
