@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 SSHD = os.environ.get("SSHD") or shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(SSHD is None, reason="no sshd is installed (Debian: openssh-server), and SSHD names none")
+pytestmark = pytest.mark.skipif(
+    SSHD is None, reason="no sshd is installed (Debian: openssh-server), and SSHD names none"
+)
 
 
 class Sshd:
@@ -90,7 +92,12 @@ def test_with_key_and_host_key_it_pushes(action: Any, repository: Any, sshd: Ssh
 @pytest.mark.parametrize(
     ("key", "known", "reason", "told"),
     [
-        ("user", None, "HostKeyUnknown", "the step's Secret has no known_hosts, so it is not known whether [127.0.0.1]"),
+        (
+            "user",
+            None,
+            "HostKeyUnknown",
+            "the step's Secret has no known_hosts, so it is not known whether [127.0.0.1]",
+        ),
         ("user", "", "HostKeyUnknown", "the Secret's known_hosts has no ED25519 host key of [127.0.0.1]"),
         ("user", "another-host", "HostKeyChanged", "the server's host key is not the one in the Secret's known_hosts"),
         ("locked", "host", "KeyLocked", "the ssh-privatekey of the step's Secret is locked with a passphrase"),

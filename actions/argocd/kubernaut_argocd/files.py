@@ -14,7 +14,7 @@ from kubernaut_argocd._git import PUSH_REJECTED, Checkout, cloned
 from kubernaut_argocd.yamltext import plan_edit, read_state, restore
 from kubernaut_sdk import Action, ActionError, Change, Context, Inputs, PreconditionFailed, Result, Transient
 
-__all__ = ["update_file"]
+__all__ = ["update_file", "with_trailer"]
 
 _RECORD = "Kubernaut-Record"
 """The trailer of a commit's message that names the record it was made for."""
@@ -208,14 +208,14 @@ def _pushed(ctx: Context, inputs: Update, change: Change, edited: Callable[[str]
 
 def _committed(ctx: Context, inputs: Update, checkout: Checkout) -> str:
     subject = inputs.message or f"Set {inputs.field} in {inputs.path}"
-    return checkout.commit(inputs.path, _with_trailer(subject.rstrip(), _trailer(ctx)), inputs.author)
+    return checkout.commit(inputs.path, with_trailer(subject.rstrip(), _trailer(ctx)), inputs.author)
 
 
 def _trailer(ctx: Context) -> str:
     return f"{_RECORD}: {ctx.record_id}"
 
 
-def _with_trailer(message: str, trailer: str) -> str:
+def with_trailer(message: str, trailer: str) -> str:
     """Return the message with a trailer, in one block with those that end it already, such as Signed-off-by.
 
     Git's own `--trailer` would put it before a last line that begins with #, which it takes for a comment.

@@ -78,10 +78,15 @@ class _Found:
     size: int
 
     @property
+    def start(self) -> int:
+        """The value's first character; where nothing stands, the place right behind the indicator."""
+        return self.place.start if self.place.end > self.place.start else self.after
+
+    @property
     def end(self) -> int:
         """Behind the value's own text: before the blank lines that a block ends with."""
-        start = self.place.start
-        return start + len(self.text[start : self.place.end].rstrip(_BLANK))
+        start = self.start
+        return start + len(self.text[start : max(start, self.place.end)].rstrip(_BLANK))
 
     @property
     def after(self) -> int:
@@ -97,7 +102,7 @@ class _Found:
     @property
     def source(self) -> str:
         """The value as it is written; with what stands before it where that is more than one space."""
-        start, end = self.place.start, self.end
+        start, end = self.start, self.end
         if end <= start:
             return ""
         gap = self.text[self.after : start]
@@ -186,8 +191,10 @@ def restore(text: str, field: str, document: int, state: State) -> str:
     if isinstance(source, str):
         changed = _put_back(found, source)
         # read as a whole, since what is put back may refer to what stands before it
-        if _reread(found, changed) is not None and _same(_located(changed, field, document).state, state):
-            return mark + changed
+        if _reread(found, changed) is not None:
+            after = _located(changed, field, document)
+            if after.place.torn is None and _same(after.state, state):
+                return mark + changed
     raise PreconditionFailed(f"what the record says of {field} cannot be put back; change it by hand.")
 
 
@@ -336,7 +343,7 @@ def _put_back(found: _Found, source: str) -> str:
     """Return the text with a value as it was written, in place of the one that is there."""
     before, after = found.text[: found.after], found.text[found.end :]
     if source and source[0] not in _BLANK:
-        return (found.text[: found.place.start] if found.place.flow else f"{before} ") + source + after
+        return (found.text[: found.start] if found.place.flow else f"{before} ") + source + after
     return before + source + after
 
 
@@ -344,8 +351,8 @@ def _candidates(found: _Found, value: Any) -> Iterator[str]:
     """Yield what could stand behind the indicator, the best looking first. Each has still to be read again."""
     text, place = found.text, found.place
     newline = "\r\n" if "\r\n" in text else "\n"
-    gap = text[found.after : place.start] or ("" if place.flow and found.end > place.start else " ")
-    properties = _PROPERTIES.match(text[: found.end], place.start)
+    gap = text[found.after : found.start] or ("" if place.flow and found.end > found.start else " ")
+    properties = _PROPERTIES.match(text[: found.end], found.start)
     assert properties is not None
     start = properties.end()
     anchor = "".join(_ANCHOR.findall(properties[0]))
@@ -359,7 +366,7 @@ def _candidates(found: _Found, value: Any) -> Iterator[str]:
         if was_block or place.key is None:
             column = start - max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) - 1
             yield f"{gap}{anchor}{block(value, column, newline)}"
-        if place.key is not None and found.end > place.start:
+        if place.key is not None and found.end > found.start:
             column = place.column + place.step
             yield f"{(gap + anchor).rstrip(' ')}{newline}{' ' * column}{block(value, column, newline)}"
     if (
