@@ -172,7 +172,7 @@ def test_who_follows_by_an_anchor_is_told(action: Any, repository: Any) -> None:
 
     assert ended.document["change"]["after"] == {"value": 6, "source": "&n 6", "followers": ["web.replicas", "jobs[0]"]}
     assert ended.document["output"]["followers"] == ["web.replicas", "jobs[0]"]
-    assert "web.replicas, jobs[0] follow replicas by an anchor, and change with it" in ended.stderr
+    assert "web.replicas, jobs[0]: follows replicas by an anchor, and changes with it" in ended.stderr
 
 
 def test_several_at_once_on_one_repository_all_get_through(action: Any, repository: Any) -> None:

@@ -85,8 +85,10 @@ _CAUSES = (
         f"add its line, as ssh-keyscan prints it, and {_COMPARE}",
         without=(
             "known_hosts",
-            "the step's Secret has no known_hosts, so it is not known whether {1} is the right server; add one with "
-            f"its {{0}} line, as ssh-keyscan prints it, and {_COMPARE}",
+            (
+                "the step's Secret has no known_hosts, so it is not known whether {1} is the right server; add one "
+                f"with its {{0}} line, as ssh-keyscan prints it, and {_COMPARE}"
+            ),
         ),
     ),
     _Cause(
@@ -155,8 +157,10 @@ _CAUSES = (
         "the server's certificate is not signed by the authority in the Secret's ca.crt, or has expired",
         without=(
             "authority",
-            "the server's certificate is signed by nobody this image trusts, or has expired; put its authority's "
-            "certificate into the step's Secret, as ca.crt",
+            (
+                "the server's certificate is signed by nobody this image trusts, or has expired; put its authority's "
+                "certificate into the step's Secret, as ca.crt"
+            ),
         ),
     ),
     _Cause(

@@ -104,25 +104,22 @@ class Nodes:
 
     def _merged(self, node: int, key: str, depth: int) -> int | None:
         event = self._log[node]
+        sources: list[int] = []
         if depth > _DEEPEST:
             return None
         if type(event) is AliasEvent:
-            return self._merged(self._meant[node], key, depth + 1) if node in self._meant else None
-        if type(event) is SequenceStartEvent:
-            found = (self._merged(item, key, depth + 1) for item in self._children(node))
-            return next((line for line in found if line is not None), None)
-        if type(event) is not MappingStartEvent:
-            return None
-        children = self._children(node)
-        pairs = list(zip(children[::2], children[1::2], strict=True))
-        names = [(getattr(self._log[name], "value", None), value) for name, value in pairs]
-        for name, value in names:
-            if name == key:
-                return line_of(self._log[value])
-        for name, value in names:
-            if name == "<<" and (line := self._merged(value, key, depth + 1)) is not None:
-                return line
-        return None
+            sources = [self._meant[node]] if node in self._meant else []
+        elif type(event) is SequenceStartEvent:
+            sources = self._children(node)
+        elif type(event) is MappingStartEvent:
+            children = self._children(node)
+            for name, value in zip(children[::2], children[1::2], strict=True):
+                if getattr(self._log[name], "value", None) == key:
+                    return line_of(self._log[value])
+                if getattr(self._log[name], "value", None) == "<<":
+                    sources.append(value)
+        found = (self._merged(source, key, depth + 1) for source in sources)
+        return next((line for line in found if line is not None), None)
 
     def _children(self, node: int) -> list[int]:
         children, place = [], node + 1

@@ -1,8 +1,8 @@
 """One pass over a YAML text, along a path, to the place where its value stands.
 
-libyaml reads the text. It is the parser that Kubernetes' own was ported from, so both see the same keys and scalars; and
-its events say where in the text each stands. Nothing is kept of the file but what the value, anchors and merges need.
-Called by `kubernaut_argocd.yamltext`.
+libyaml reads the text. It is the parser that Kubernetes' own was ported from, so both see the same keys and scalars;
+and its events say where in the text each stands. Nothing is kept of the file but what the value, anchors and merges
+need. Called by `kubernaut_argocd.yamltext`.
 """
 
 from collections.abc import Iterator

@@ -72,7 +72,9 @@ class Updated(Result):
 
     commit: Annotated[str, Field(max_length=64)]
     value: Any = None
-    followers: Annotated[list[str], Field(description="Fields that follow it by an anchor, and changed with it.")] = []
+    followers: Annotated[
+        list[str], Field(default_factory=list, description="Fields that follow it by an anchor, and changed with it.")
+    ]
 
 
 update_file = Action(
@@ -97,14 +99,15 @@ def plan(ctx: Context, inputs: Update) -> Change:
 
     Values are read as Kubernetes reads them (`0400` is 256, `yes` is true), and texts are quoted where any reader of
     YAML could take them for something else. The change tells the value and, where it is written in a way of its own,
-    its `source`: the text as it stands in the file, which undo puts back to the byte. It tells as `followers` the fields that follow by an anchor, and change too.
+    its `source`: the text as it stands in the file, which undo puts back to the byte. It tells as `followers` the
+    fields that follow by an anchor, and change too.
     Idempotent: where the value stands there already, nothing is committed. If somebody pushes in between, it starts
     again from what they pushed, as long as this field is as it was planned.
     """
     with cloned(ctx, inputs.repository, inputs.branch) as checkout:
         edit = plan_edit(_text(checkout.path(inputs.path)), inputs.field, inputs.document, inputs.value)
     if followers := edit.before.get("followers"):
-        ctx.log.warning("%s follow %s by an anchor, and change with it", ", ".join(followers), inputs.field)
+        ctx.log.warning("%s: follows %s by an anchor, and changes with it", ", ".join(followers), inputs.field)
     return Change(edit.before, edit.after)
 
 

@@ -239,9 +239,11 @@ def _read(text: str, place: Place, nodes: Nodes, beside: _Found) -> _Found | Non
     try:
         value, whole = nodes.value(place.node)
         found = replace(beside, text=text, place=place, value=value, whole=whole, size=nodes.size(place.node))
-        return found if found.after else None
+        readable = found.after >= 0
     except PreconditionFailed:
         return None
+    else:
+        return found if readable else None
 
 
 def _index(text: str, here: Path, selector: Selector, document: int) -> int:
@@ -313,7 +315,7 @@ class _Excerpt:
 
 
 def _excerpt(lead: str, text: str, offset: int, path: Path, document: int) -> _Excerpt | None:
-    """Read the text from a mapping's key on, as if nothing but `lead` stood before it, until a little behind the value."""
+    """Read the text from a mapping's key on, with `lead` instead of what stands before, until behind the value."""
     part = lead + text[offset:]
     walk, before, behind = Walk(path, document), list[Any](), list[Any]()
     try:
