@@ -17,7 +17,7 @@ from kubernaut_datastorage.tokens import KubernetesReviews, Unready
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.storage import StorageUnavailable
 
-TOKEN = "Bearer s3cr3t-of-one-server"  # noqa: S105 – a canary
+TOKEN = "Bearer s3cr3t-of-one-server"
 
 
 class Server(ThreadingHTTPServer):
@@ -68,7 +68,7 @@ async def records(url: str, folder: Path) -> None:
     client = Records(url, folder / "token")
     reading = asyncio.create_task(client.read("01890000-0000-7000-8000-000000000000"))
     async with asyncio.timeout(10):
-        while client.trouble is None:
+        while client.trouble is None:  # noqa: ASYNC110 – it is told as text, not as an event
             await asyncio.sleep(0.01)
     reading.cancel()
     with contextlib.suppress(asyncio.CancelledError):
