@@ -13,7 +13,8 @@ import pytest
 
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.storage import Records
-from kubernaut_datastorage.tokens import KubernetesReviews, Unready
+from kubernaut_datastorage.store import Unready
+from kubernaut_datastorage.tokens import KubernetesReviews
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.storage import StorageUnavailable
 
