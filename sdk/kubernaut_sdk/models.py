@@ -3,6 +3,7 @@
 Both are pydantic models. Types are strict, as the JSON Schema that is published says: "6" is not 6.
 """
 
+import json
 import types
 from collections.abc import Collection
 from enum import Enum
@@ -100,14 +101,20 @@ def _discreet(message: str, model: type[Inputs], values: dict[str, Any]) -> str:
 
 
 def from_text(model: type[Inputs], name: str, text: str) -> Any:
-    """The JSON value that a person means by `-p name=text`: text where the input takes text, else JSON."""
+    """Return the JSON value that a person means by `-p name=text`: text where the input takes text, else JSON.
+
+    Where it takes any value, a number that JSON would spell otherwise (`1.10`, `1e3`) stays the text that it is: it is
+    a version, or a hash, more often than a number, and `1.10` is not `1.1`.
+    """
     field = model.model_fields.get(name)
-    if field is None or field.annotation is Any or not _takes_text(field):
-        try:
-            return loads(text)
-        except InvalidInputs:
-            return text
-    return text
+    if field is not None and field.annotation is not Any and _takes_text(field):
+        return text
+    try:
+        value = loads(text)
+    except InvalidInputs:
+        return text
+    anything = field is not None and field.annotation is Any
+    return text if anything and type(value) in {int, float} and json.dumps(value) != text else value
 
 
 def _takes_text(field: FieldInfo) -> bool:

@@ -27,7 +27,7 @@ _COLOURS = {"succeeded": "green", "unchanged": "green", "planned": "cyan", "skip
 
 @click.command()
 @click.argument("action_type", metavar="[TYPE]", required=False)
-@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h or 90d.")
+@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many rows.")
 @click.option("--state", help="Only records of this state.")
 @click.option("--workflow", help="Only records of this workflow.")

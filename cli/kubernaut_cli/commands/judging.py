@@ -22,7 +22,7 @@ __all__ = ["effectiveness"]
 
 @click.command()
 @click.argument("action_type", metavar="[TYPE]", required=False)
-@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h or 90d.")
+@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
 @click.option("--quiet", type=AGE, default="30m", show_default=True, help="How long a signal must stay silent.")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")

@@ -122,6 +122,9 @@ class Records:
         if self._token_file is not None:
             headers["authorization"] = f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"
         data = None if body is None else json.dumps(body).encode()
-        async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
+        # a redirect is an answer like others: the token is for this address alone
+        async with self._session.request(
+            method, self._url + path, data=data, headers=headers, allow_redirects=False
+        ) as response:
             text = await response.read()
             return response.status, json.loads(text) if text else None
