@@ -24,11 +24,16 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{event['id']}.{event['attempt']}.{event['state']}.{_digits(event['at'])}.json"
         temporary = path.with_suffix(f".{os.getpid()}")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(event, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            # JSON spells a lone surrogate as Python's own escape does
+            with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                json.dump(event, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)

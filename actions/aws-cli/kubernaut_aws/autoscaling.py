@@ -1,6 +1,5 @@
 """Auto Scaling groups."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -56,7 +55,7 @@ def apply(ctx: Context, inputs: Capacity, change: Change) -> Desired:
     return Desired(desired=inputs.desired)
 
 
-@set_desired_capacity.verify(within=timedelta(minutes=4))
+@set_desired_capacity.verify
 def verify(ctx: Context, inputs: Capacity, change: Change) -> bool | str:
     """Whether they are in service."""
     if not inputs.wait:

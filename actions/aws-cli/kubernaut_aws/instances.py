@@ -1,6 +1,5 @@
 """EC2 instances."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -59,7 +58,7 @@ def apply(ctx: Context, inputs: Reboot, change: Change) -> Rebooted:
     return Rebooted(count=len(instance_ids), instance_ids=instance_ids)
 
 
-@reboot_instances.verify(within=timedelta(minutes=4))
+@reboot_instances.verify
 def verify(ctx: Context, inputs: Reboot, change: Change) -> bool | str:
     """Whether they run and no status check fails."""
     with told("describe the instances' status"):

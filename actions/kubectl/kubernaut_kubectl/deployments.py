@@ -1,6 +1,6 @@
 """Scaling Deployments."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -56,7 +56,7 @@ def apply(ctx: Context, inputs: Scale, change: Change) -> Scaled:
     return Scaled(replicas=inputs.replicas)
 
 
-@scale.verify(within=timedelta(minutes=3))
+@scale.verify
 def verify(ctx: Context, inputs: Scale, change: Change) -> bool | str:
     """Whether the replicas are ready."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)

@@ -39,7 +39,7 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
         _set(ctx, inputs, unschedulable=change.after["unschedulable"])
         return Schedulable(unschedulable=unschedulable)
 
-    @action.verify()
+    @action.verify
     def verify(ctx: Context, inputs: Node, change: Change) -> bool | str:
         now = get(ctx, "node", inputs.node)["spec"].get("unschedulable", False)
         return now == unschedulable or f"{inputs.node} is {'un' if now else ''}schedulable still."

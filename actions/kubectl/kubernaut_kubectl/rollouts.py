@@ -3,7 +3,6 @@
 What was done carries the record's id, so that an attempt that got through without hearing so is not repeated.
 """
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -54,7 +53,7 @@ def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> Restarte
     return Restarted(restarted_by=str(ctx.record_id))
 
 
-@restart.verify(within=timedelta(minutes=3))
+@restart.verify
 def verify_restart(ctx: Context, inputs: InNamespace, change: Change) -> bool | str:
     """Whether all pods are new."""
     return not_rolled_out(ctx, inputs) or True
@@ -132,7 +131,7 @@ def apply_rollback(ctx: Context, inputs: Rollback, change: Change) -> RolledBack
     return RolledBack(revision=change.after["revision"], images=change.after["images"])
 
 
-@rollback.verify(within=timedelta(minutes=3))
+@rollback.verify
 def verify_rollback(ctx: Context, inputs: Rollback, change: Change) -> bool | str:
     """Whether all pods are of that revision."""
     return not_rolled_out(ctx, inputs) or True
