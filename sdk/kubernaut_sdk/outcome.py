@@ -60,9 +60,11 @@ def failure(problem: BaseException) -> tuple[State, Error]:
         return State.FAILED, error
     code = code_of(problem)
     reason = getattr(problem, "reason", None)
+    if not isinstance(reason, str) or not reason or (reason == "Interrupted" and code != Cancelled.exit_code):
+        reason = type(problem).__name__  # a container that ended as it began says Interrupted
     error = Error(
         code=code,
-        reason=unicode_text(reason) if reason and isinstance(reason, str) else type(problem).__name__,
+        reason=unicode_text(reason),
         message=_told(problem) or "no more is said.",
     )
     return {Cancelled.exit_code: State.CANCELLED, DeadlineExceeded.exit_code: State.TIMED_OUT}.get(

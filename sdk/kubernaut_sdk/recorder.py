@@ -214,9 +214,12 @@ class Recorder:
             self._spool.put(event)
         except Exception as error:
             unsafe = problem = f"{problem}; and the spool {self._spool.folder} cannot be written: {error}"
+        self._mark(event, problem)
+        return _Kept("deferred", unsafe)
+
+    def _mark(self, event: dict[str, Any], problem: str) -> None:
         with suppress(Exception):  # a log that is full or closed
             self._log_line(json.dumps({"kubernaut_record": event, "not_stored": problem}, ensure_ascii=False))
-        return _Kept("deferred", unsafe)
 
     def _leave(self, item: "_Item", problem: str) -> None:
         if isinstance(item.what, UUID):

@@ -15,6 +15,7 @@ from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
 from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.stdio import Answer
 from kubernaut_sdk.storage import StorageClient
 
 Action = Any
@@ -79,14 +80,14 @@ def _(action: Action, write: Any) -> None:
 
 @way("stdout-one-object")
 def _(action: Action, write: Any) -> None:
-    real = verbs._print
+    real = Answer.give
 
-    def chatty(document: dict[str, Any]) -> None:
-        real(document)
+    def chatty(answer: Answer, document: dict[str, Any]) -> None:
+        real(answer, document)
         if sys.argv[1] != "spec":
-            print("done")
+            real(answer, {"done": True})
 
-    verbs.__dict__["_print"] = chatty
+    replace(Answer, give=chatty)
 
 
 @way("record-complete")
@@ -120,7 +121,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("storage-away-best-effort")
 def _(action: Action, write: Any) -> None:
-    replace(Recorder, _keep=lambda self, event, problem: self._spool.put(event))
+    replace(Recorder, _mark=lambda self, event, problem: None)
 
 
 @way("storage-away-require")
