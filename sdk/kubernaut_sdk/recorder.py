@@ -271,7 +271,7 @@ def _refusal(outcome: dict[str, Any]) -> str | None:
 
 
 def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple[int, int]:
-    """Send what waits in the spool and remove what was acknowledged. What is refused for good is removed as well.
+    """Send what waits in the spool and remove what was acknowledged. What is refused for good is set aside.
 
     Args:
         client: Where to.
@@ -288,7 +288,10 @@ def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple
             outcomes = client.post([event for _, event in batch], _PATIENCE)
         except StorageUnavailable:
             break
-        spool.remove([path for path, _ in batch])
-        refused += sum(outcome["outcome"] == "refused" for outcome in outcomes)
-        stored += sum(outcome["outcome"] != "refused" for outcome in outcomes)
+        ends = list(zip((path for path, _ in batch), outcomes, strict=True))
+        kept = [path for path, outcome in ends if _refusal(outcome) is not None]
+        spool.set_aside(kept)
+        spool.remove([path for path, outcome in ends if _refusal(outcome) is None])
+        refused += len(kept)
+        stored += len(ends) - len(kept)
     return stored, refused

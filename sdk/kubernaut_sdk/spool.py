@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,15 @@ class Spool:
                 continue
 
     def remove(self, paths: list[Path]) -> None:
-        """Forgets events that the store has acknowledged or refused for good."""
+        """Forget events that the store has acknowledged."""
         for path in paths:
             path.unlink(missing_ok=True)
+
+    def set_aside(self, paths: list[Path]) -> None:
+        """Keep events that the store refuses for good, as `*.refused`: they wait no longer, and are not lost."""
+        for path in paths:
+            with suppress(FileNotFoundError):
+                path.replace(path.with_suffix(".refused"))
 
 
 def _digits(time: str) -> str:
