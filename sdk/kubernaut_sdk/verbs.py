@@ -1,10 +1,9 @@
 """`kubernaut-action VERB`: what every action container answers. Standard output carries only the verb's JSON."""
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,20 @@ import click
 
 from kubernaut_sdk import catalog, logs
 from kubernaut_sdk.action import Action
+from kubernaut_sdk.answering import Answered, Work, answered, learn_mounted_secrets, learn_secrets_in, plain
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed, explain
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, from_text, parse_inputs, secret_values
-from kubernaut_sdk.outcome import Outcome, failure, log_failure, refuse
+from kubernaut_sdk.outcome import Outcome, refuse
 from kubernaut_sdk.portable import loads, pointer, shorten
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
 from kubernaut_sdk.settings import Settings, results_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import Change
-from kubernaut_sdk.stdio import Answer
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 from kubernaut_sdk.tracing import Tracing
 
@@ -62,14 +61,14 @@ def _inputs_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @program.command()
 @_inputs_options
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
-def run(dry_run: bool, action_type: str | None, **sources: Any) -> "Work":
+def run(dry_run: bool, action_type: str | None, **sources: Any) -> Work:
     """Plan the action and carry it out."""
     return _with_run(action_type, sources, lambda run, parse: run.execute(parse), dry_run=dry_run)
 
 
 @program.command()
 @_inputs_options
-def plan(action_type: str | None, **sources: Any) -> "Work":
+def plan(action_type: str | None, **sources: Any) -> Work:
     """Print what the action would change; write nothing."""
     return _with_run(
         action_type, sources, lambda run, parse: run.execute(parse, record=False, plan_only=True), quiet=True
@@ -83,7 +82,7 @@ def plan(action_type: str | None, **sources: Any) -> "Work":
 @click.option("--change", "change_file", type=click.Path(path_type=Path), help="A JSON file {before, after} instead.")
 def undo(
     dry_run: bool, record_id: str | None, change_file: Path | None, action_type: str | None, **sources: Any
-) -> "Work":
+) -> Work:
     """Restore what was before an action, if the world still is as the action left it."""
 
     def work(run: Run, parse: Callable[[], Inputs]) -> Outcome:
@@ -95,7 +94,7 @@ def undo(
 
 @program.command()
 @_inputs_options
-def check(action_type: str | None, **sources: Any) -> "Work":
+def check(action_type: str | None, **sources: Any) -> Work:
     """Look whether the action could run: inputs, tools, target, permissions."""
     from kubernaut_sdk.checking import look  # noqa: PLC0415 – of no use to the other verbs
 
@@ -118,20 +117,20 @@ def check(action_type: str | None, **sources: Any) -> "Work":
 
 
 @program.command()
-def spec() -> "Work":
+def spec() -> Work:
     """Print all actions of this image: schemas, permissions, examples, risk."""
-    return _plain(lambda: catalog.spec(catalog.all_actions()))
+    return plain(lambda: catalog.spec(catalog.all_actions()))
 
 
 @program.command(name="explain")
 @click.argument("code", type=int)
-def explain_code(code: int) -> "Work":
+def explain_code(code: int) -> Work:
     """Print what an exit code means."""
-    return _plain(lambda: explain(code))
+    return plain(lambda: explain(code))
 
 
 @program.command()
-def version() -> "Work":
+def version() -> Work:
     """Print the versions of the SDK and of the actions."""
     from importlib.metadata import version as installed  # noqa: PLC0415 – of no use to the other verbs
 
@@ -139,13 +138,7 @@ def version() -> "Work":
         actions = {action.action_type: action.version for action in catalog.all_actions()}
         return {"sdk": installed("kubernaut-sdk"), "contract": catalog.CONTRACT, "actions": actions}
 
-    return _plain(versions)
-
-
-Answered = tuple[dict[str, Any], int]
-"""The JSON object for standard output, and the exit code."""
-Work = Callable[[Masker, dict[str, Any]], Answered]
-"""What a verb does once standard output is put aside: takes the masker, and the fields of every log line."""
+    return plain(versions)
 
 
 def call(arguments: list[str]) -> int:
@@ -153,36 +146,17 @@ def call(arguments: list[str]) -> int:
 
     Nothing that an action, its module or a library raises or prints comes past this function.
     """
+    verb = arguments[0] if arguments else ""
     try:
         work = program.main(arguments, prog_name="kubernaut-action", standalone_mode=False)
     except click.ClickException as error:
-        work = _misused(error, arguments[0] if arguments else "")
+        work = _misused(error, verb)
     if not callable(work):
         return int(work or 0)  # help was asked for and printed
-    answer, masker, about = Answer(), Masker(), dict[str, Any]()
-    logs.configure(masker, about)
-    with logs.diverted(masker):
-        try:
-            document, code = work(masker, about)
-        except BaseException as problem:
-            document, code = _failed(problem, masker)
-    try:
-        answer.give(document)
-    except OSError as error:
-        logs.logger.error("standard output cannot be written: %s", error)
-        code = code or int(arguments[0] not in _WITH_RESULTS)  # what was done and is told in results stays done
-    return int(code)
+    return answered(work, only_output=verb not in _WITH_RESULTS)
 
 
 _WITH_RESULTS = {"run", "undo"}
-
-
-def _failed(problem: BaseException, masker: Masker) -> Answered:
-    """The answer of a verb other than `run`, `plan` and `undo` that could not do its work."""
-    _, error = failure(problem)
-    error = replace(error, message=masker.text(error.message))
-    log_failure(problem, error)
-    return {"error": error.document()}, error.code
 
 
 def _misused(error: click.ClickException, verb: str) -> Work:
@@ -194,18 +168,7 @@ def _misused(error: click.ClickException, verb: str) -> Work:
 
     if verb in _WITH_RESULTS or verb not in program.commands:
         return _with_run(None, {}, None, refused=problem)
-    return _plain(refused)
-
-
-def _plain(work: Callable[[], dict[str, Any]]) -> Work:
-    """The work of a verb that runs no action, though it may import some: SIGTERM ends it as it ends any program."""
-
-    def do(masker: Masker, _: dict[str, Any]) -> Answered:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        _learn_mounted_secrets(masker)
-        return masker.json(work()), 0
-
-    return do
+    return plain(refused)
 
 
 def _with_run(
@@ -225,7 +188,7 @@ def _with_run(
         try:
             settings = Settings.from_env()
         except InvalidInputs as error:
-            _learn_mounted_secrets(masker)
+            learn_mounted_secrets(masker)
             return _told(refuse(error, None, None, mask=masker.text, folder=folder), masker)
         settings = replace(
             settings,
@@ -298,25 +261,11 @@ def _learn_secrets(settings: Settings, masker: Masker) -> None:
         PreconditionFailed: if one cannot be read: what is not known cannot be hidden.
     """
     try:
-        _learn_secrets_in(settings.secrets_dir, masker)
+        learn_secrets_in(settings.secrets_dir, masker)
     except OSError as error:
         raise PreconditionFailed(
             f"the secrets in {settings.secrets_dir} cannot be read: {error}.", reason="SecretUnreadable"
         ) from None
-
-
-def _learn_secrets_in(folder: Path, masker: Masker) -> None:
-    """Kubernetes' own links (`..data`) are passed over."""
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if not path.name.startswith("..") and path.is_file():
-                masker.add(path.read_text(encoding="utf-8", errors="replace"))
-
-
-def _learn_mounted_secrets(masker: Masker) -> None:
-    """As far as that goes, where there are no settings: for the message that says what is wrong with them."""
-    with suppress(OSError):
-        _learn_secrets_in(Path(os.environ.get("SECRETS_DIR") or "/kubernaut/secrets"), masker)
 
 
 def _parser(action: Action, settings: Settings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
