@@ -161,7 +161,8 @@ _WITH_RESULTS = {"run", "undo"}
 
 def _misused(error: click.ClickException, verb: str) -> Work:
     """The end of a command line that cannot be understood: of `run`, with results like any other."""
-    problem = InvalidInputs(f"{error.format_message()} See kubernaut-action --help.", reason="Usage")
+    told = error.format_message() if verb else f"No verb is given; there is {', '.join(sorted(program.commands))}."
+    problem = InvalidInputs(f"{told} See kubernaut-action --help.", reason="Usage")
 
     def refused() -> dict[str, Any]:
         raise problem

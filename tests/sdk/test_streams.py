@@ -80,6 +80,14 @@ def test_a_wrong_command_line_is_one_object_and_code_2(action: Any, verb: str, o
     assert bool(ended.results) == (verb in {"run", "undo", "no-such-verb"})
 
 
+def test_no_verb_is_a_wrong_command_line(action: Any) -> None:
+    ended = action.run()
+
+    told = "No verb is given; there is check, explain, plan, run, spec, undo, version. See kubernaut-action --help."
+    assert (ended.code, ended.document["error"]["message"]) == (2, told)
+    assert json.loads(ended.results["error"])["code"] == 2
+
+
 def run(
     folder: Path, *args: str, stdout: Any = subprocess.DEVNULL, stderr: Any = subprocess.DEVNULL, **env: str
 ) -> int:
