@@ -266,6 +266,17 @@ def test_secrets_that_cannot_be_read_are_a_precondition(action: Any) -> None:
     assert ended.results["changed"] == "false"
 
 
+def test_a_secret_that_is_no_text_is_a_precondition_of_the_action_that_reads_it(action: Any, tmp_path: Path) -> None:
+    (action.secrets / "password").write_bytes(b"p\xe4ssword")
+    file = tmp_path / "reading.py"
+    file.write_text(PRINTING.replace('    say("plan")\n', '    ctx.secret("password")\n'))
+    ended = action.run("run", "probe/talk_much", ACTION_MODULES=str(file))
+
+    told = "cannot be read as text: it is not UTF-8; take its bytes by secret_path."
+    assert (ended.code, ended.results["changed"]) == (3, "false")
+    assert ended.document["error"]["message"] == f"the secret file password in {action.secrets} {told}"
+
+
 def test_a_log_line_that_cannot_be_formatted_or_written_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger("kubernaut")
     before = root.handlers[:], root.propagate, root.level
