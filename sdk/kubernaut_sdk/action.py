@@ -4,15 +4,24 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints, overload
 
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.models import Inputs, Result, parse_inputs, reliable_fields
 from kubernaut_sdk.states import ObjectRef
 
-__all__ = ["Action"]
+__all__ = ["Action", "defined"]
 
 ACTION_TYPE = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9]*(_[a-z0-9]+)+")
+
+_PARAMETERS = {
+    "plan": ("ctx", "inputs"),
+    "apply": ("ctx", "inputs", "change"),
+    "verify": ("ctx", "inputs", "change"),
+    "undo": ("ctx", "inputs", "change"),
+    "target": ("inputs",),
+    "check": ("ctx", "inputs"),
+}
 
 Plan = TypeVar("Plan", bound=Callable[..., Any])
 Apply = TypeVar("Apply", bound=Callable[..., Any])
@@ -20,6 +29,8 @@ Verify = TypeVar("Verify", bound=Callable[..., bool | str])
 Undo = TypeVar("Undo", bound=Callable[..., None])
 Target = TypeVar("Target", bound=Callable[..., ObjectRef | str | None])
 Check = TypeVar("Check", bound=Callable[..., dict[str, str | None]])
+
+_defined: "list[Action]" = []
 
 
 class Action:
@@ -62,28 +73,112 @@ class Action:
         self.version = "0"  # the catalogue knows the package, and so its version
         self.inputs_model: type[Inputs] = Inputs
         self.result_model: type[Result] | None = None
-        self.verify_within = timedelta(0)
+        self.verify_within: timedelta | None = None
+        self.verify_settle = timedelta(0)
+        self.module = _defining_module()
         self.plan_function: Callable[..., Any] | None = None
         self.apply_function: Callable[..., Any] | None = None
         self.verify_function: Callable[..., bool | str] | None = None
         self.undo_function: Callable[..., None] | None = None
         self.target_function: Callable[..., ObjectRef | str | None] | None = None
         self.check_function: Callable[..., dict[str, str | None]] | None = None
+        self._unused: set[str] = set()
+        _defined.append(self)
 
     def __repr__(self) -> str:
         return f"Action({self.action_type!r})"
 
-    def plan(self, function: Plan) -> Plan:
-        """Registers `plan(ctx, inputs) -> Change`. Its docstring is the action's description."""
+    @overload
+    def plan(self, function: Plan, /) -> Plan: ...
+    @overload
+    def plan(self) -> Callable[[Plan], Plan]: ...
+    def plan(self, function: Any = None) -> Any:
+        """Register `plan(ctx, inputs) -> Change`. Its docstring is the action's description."""
+        return self._decorate("plan", function, self._set_plan)
+
+    @overload
+    def apply(self, function: Apply, /) -> Apply: ...
+    @overload
+    def apply(self) -> Callable[[Apply], Apply]: ...
+    def apply(self, function: Any = None) -> Any:
+        """Register `apply(ctx, inputs, change) -> Result | None`."""
+        return self._decorate("apply", function, self._set_apply)
+
+    @overload
+    def verify(self, function: Verify, /) -> Verify: ...
+    @overload
+    def verify(
+        self, within: timedelta | None = None, *, settle: timedelta = timedelta(0)
+    ) -> Callable[[Verify], Verify]: ...
+    def verify(self, within: Any = None, *, settle: timedelta = timedelta(0)) -> Any:
+        """Register `verify(ctx, inputs, change) -> bool | str`, asked again until it says True.
+
+        False means not yet, and a text says what is missing; raise `VerifyFailed` where it will never be. It is also
+        asked where there was nothing to apply (`change.empty`): `unchanged` is told only where the goal is reached.
+
+        Args:
+            within: At most how long to wait before the action fails with code 4; by default as long as the step may
+                take.
+            settle: For how long it must say True without a break.
+        """
+        if callable(within):
+            return self._decorate("verify", within, self._set_verify)
+        if not isinstance(within, timedelta | None) or not isinstance(settle, timedelta):
+            wrong = settle if isinstance(within, timedelta | None) else within
+            raise TypeError(f"{self.action_type}: verify takes within and settle as timedelta, not {wrong!r}")
+        if settle < timedelta(0) or (within is not None and within < settle):
+            raise TypeError(f"{self.action_type}: verify cannot see it hold for {settle} within {within}")
+
+        def register(function: Callable[..., bool | str]) -> None:
+            self._set_verify(function)
+            self.verify_within, self.verify_settle = within, settle
+
+        return self._decorate("verify", None, register)
+
+    @overload
+    def undo(self, function: Undo, /) -> Undo: ...
+    @overload
+    def undo(self) -> Callable[[Undo], Undo]: ...
+    def undo(self, function: Any = None) -> Any:
+        """Register `undo(ctx, inputs, change)`, called only while the world still equals `change.after`."""
+        return self._decorate("undo", function, lambda undo: setattr(self, "undo_function", undo))
+
+    @overload
+    def target(self, function: Target, /) -> Target: ...
+    @overload
+    def target(self) -> Callable[[Target], Target]: ...
+    def target(self, function: Any = None) -> Any:
+        """Register `target(inputs)`: the Kubernetes object, or an ARN or repository as text, that is acted on."""
+        return self._decorate("target", function, lambda target: setattr(self, "target_function", target))
+
+    @overload
+    def check(self, function: Check, /) -> Check: ...
+    @overload
+    def check(self) -> Callable[[Check], Check]: ...
+    def check(self, function: Any = None) -> Any:
+        """Register `check(ctx, inputs)`: the name of each thing looked at, with what is wrong or None."""
+        return self._decorate("check", function, lambda check: setattr(self, "check_function", check))
+
+    def _decorate(self, name: str, function: Any, register: Callable[[Any], None]) -> Any:
+        """Register the function, or return what will: `@action.plan` and `@action.plan()` are one."""
+        if function is None:
+            self._unused.add(name)
+            return lambda given: self._decorate(name, given if given is not None else 0, register)
+        _require_function(self.action_type, name, function)
+        if getattr(self, f"{name}_function") is not None:
+            raise TypeError(f"{self.action_type}: {name} is defined twice; an action has one")
+        register(function)
+        self._unused.discard(name)
+        return function
+
+    def _set_plan(self, function: Callable[..., Any]) -> None:
         self.inputs_model = self._inputs_of(function)
         self.summary = inspect.getdoc(function) or ""
         self.plan_function = function
         for example in self.examples:
             parse_inputs(self.inputs_model, example)
-        return function
 
-    def apply(self, function: Apply) -> Apply:
-        """Registers `apply(ctx, inputs, change) -> Result | None`."""
+    def _set_apply(self, function: Callable[..., Any]) -> None:
         result = _hints(function).get("return")
         if result not in {None, type(None)}:
             if not (isinstance(result, type) and issubclass(result, Result)):
@@ -91,46 +186,12 @@ class Action:
             reliable_fields(result)
             self.result_model = result
         self.apply_function = function
-        return function
 
-    def verify(self, within: timedelta = timedelta(seconds=60)) -> Callable[[Verify], Verify]:
-        """Registers `verify(ctx, inputs, change) -> bool | str`, asked again until it says True.
-
-        Anything else means not yet; a text says what is missing. Raising `VerifyFailed` ends the wait.
-
-        Args:
-            within: How long to wait before the action fails with code 4.
-        """
-
-        def register(function: Verify) -> Verify:
-            self.verify_function = function
-            self.verify_within = within
-            return function
-
-        return register
-
-    def undo(self, function: Undo) -> Undo:
-        """Registers `undo(ctx, inputs, change)`, called only while the world still equals `change.after`."""
-        self.undo_function = function
-        return function
-
-    def target(self, function: Target) -> Target:
-        """Registers `target(inputs)`: the Kubernetes object, or an ARN or repository as text, that is acted on."""
-        self.target_function = function
-        return function
-
-    def check(self, function: Check) -> Check:
-        """Registers `check(ctx, inputs)`: the name of each thing looked at, with what is wrong or None."""
-        self.check_function = function
-        return function
-
-    @property
-    def domain(self) -> str:
-        """The part before the slash; the entry point that finds the action."""
-        return self.action_type.split("/", 1)[0]
+    def _set_verify(self, function: Callable[..., bool | str]) -> None:
+        self.verify_function = function
 
     def require_complete(self) -> None:
-        """Refuses an action that lacks one of its two halves.
+        """Refuse an action that lacks one of its two halves, or has a decorator that decorates nothing.
 
         Raises:
             TypeError: with what is missing.
@@ -138,6 +199,9 @@ class Action:
         if self.plan_function is None or self.apply_function is None:
             missing = "plan" if self.plan_function is None else "apply"
             raise TypeError(f"{self.action_type} has no {missing} function; an action needs plan and apply")
+        if self._unused:
+            name = min(self._unused)
+            raise TypeError(f"{self.action_type}: {name}() was called and given no function; write @….{name} above one")
 
     def _inputs_of(self, function: Callable[..., Any]) -> type[Inputs]:
         parameters = list(inspect.signature(function).parameters)
@@ -146,6 +210,39 @@ class Action:
         if not (isinstance(inputs, type) and issubclass(inputs, Inputs)) or hints.get(parameters[0]) is not Context:
             raise TypeError(f"{self.action_type}: plan must be plan(ctx: Context, inputs: …), … a subclass of Inputs")
         return inputs
+
+
+def defined() -> list[Action]:
+    """Return every action that was defined in this process, the oldest first."""
+    return list(_defined)
+
+
+def _defining_module() -> str:
+    """The name of the module whose code defines an action: the first on the stack that is not this one."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
+
+
+def _require_function(action_type: str, name: str, function: Any) -> None:
+    """Refuse what could not be called as the runner will call it.
+
+    Raises:
+        TypeError: with what is wrong.
+    """
+    wanted = _PARAMETERS[name]
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"{action_type}: {name} decorates a function, not {function!r}")
+    if any(
+        kind(function)
+        for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    ):
+        raise TypeError(f"{action_type}: {name} must be a plain function that returns; it is async, or it yields")
+    try:
+        inspect.signature(function).bind(*wanted)
+    except (TypeError, ValueError):
+        raise TypeError(f"{action_type}: {name} is called as {name}({', '.join(wanted)})") from None
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,47 +1,77 @@
 """Finding actions: those of installed packages (entry points `kubernaut.actions`) and of single files.
 
-The `kubernaut-action` program looks up one action at a time, so only the module of its domain is imported.
+A package has one entry point for each of its actions, named by the action's type:
+`"kubernetes/drain_node" = "kubernaut_kubectl.nodes:drain"`. So the program `kubernaut-action`, which looks up one
+action at a time, imports only the module that it needs.
 """
 
 import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from kubernaut_sdk.action import Action
-from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.action import ACTION_TYPE, Action, defined
+from kubernaut_sdk.errors import ActionError, Failed, InvalidInputs
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["all_actions", "find", "spec"]
+__all__ = ["all_actions", "find", "known_types", "spec"]
 
 GROUP = "kubernaut.actions"
 CONTRACT = "1"
 """Version of the action contract that `spec` speaks."""
 
+T = TypeVar("T")
+
 
 def find(action_type: str) -> Action:
-    """The action of a type.
+    """Return the action of a type. A single file's stands before a package's.
 
     Raises:
-        InvalidInputs: if no package here has it, with those there are.
+        InvalidInputs: if no file and no package here has it, with those there are.
+        Failed: if what has it cannot be used: it does not import, or its definition breaks a rule.
     """
-    domain = action_type.split("/", 1)[0]
-    for action in _actions(entry for entry in _entries() if entry.name == domain):
-        if action.action_type == action_type:
-            return action
-    known = ", ".join(action.action_type for action in all_actions())
+    files = _of_files()
+    if action_type in files:
+        return files[action_type]
+    entries = _entries()
+    if action_type in entries:
+        return _loaded(entries[action_type])
+    known = ", ".join(sorted({*files, *entries}))
     raise InvalidInputs(f"no action {shorten(action_type)} here; there is {known or 'none at all'}.")
 
 
+def known_types() -> list[str]:
+    """Return the types of all actions that are installed here, sorted; only single files are imported for it.
+
+    Raises:
+        Failed: as for `find`.
+    """
+    return sorted({*_of_files(), *_entries()})
+
+
 def all_actions() -> list[Action]:
-    """Every action that is installed here, by type."""
-    return sorted(_actions(_entries()), key=lambda action: action.action_type)
+    """Return every action that is installed here, by type.
+
+    Raises:
+        Failed: as for `find`, and if a package defines an action that has no entry point: nobody would find it.
+    """
+    entries = _entries()
+    actions = {name: _loaded(entry) for name, entry in entries.items()}
+    packages = {entry.module.split(".")[0] for entry in entries.values()}
+    for action in defined():
+        known = actions.get(action.action_type)
+        if known is not action and action.module.split(".")[0] in packages:
+            raise _unusable(
+                f"the module {action.module} defines an action {action.action_type}"
+                + (" a second time." if known else f" that no entry point of the group {GROUP} names: nobody finds it.")
+            )
+    actions |= _of_files()
+    return sorted(actions.values(), key=lambda action: action.action_type)
 
 
 def spec(actions: list[Action]) -> dict[str, Any]:
@@ -66,21 +96,58 @@ def _entry(action: Action) -> dict[str, Any]:
     }
 
 
-def _entries() -> Iterable[EntryPoint]:
-    return entry_points(group=GROUP)
+def _entries() -> dict[str, EntryPoint]:
+    """Action type → entry point."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        if not ACTION_TYPE.fullmatch(entry.name) or not entry.attr:
+            raise _unusable(
+                f"{_whose(entry)} is not one of an action; write one for each action, such as "
+                f'"kubernetes/drain_node" = "my_package.nodes:drain".'
+            )
+        if (other := found.setdefault(entry.name, entry)).value != entry.value:
+            raise _unusable(f"two packages bring {entry.name}: {_whose(entry)}, and {_whose(other)}. Remove one.")
+    return found
 
 
-def _files() -> list[ModuleType]:
-    """The modules that ACTION_MODULES names: paths of Python files or names of modules, with commas between."""
-    return [_load(name.strip()) for name in os.environ.get("ACTION_MODULES", "").split(",") if name.strip()]
+def _loaded(entry: EntryPoint) -> Action:
+    value = _imported(entry.module, entry.load)
+    if not isinstance(value, Action):
+        raise _unusable(f"{_whose(entry)} names {shorten(repr(value))}, which is no Action.")
+    if value.action_type != entry.name:
+        raise _unusable(f"{_whose(entry)} names the action {value.action_type}.")
+    return _complete(value, entry.dist.version if entry.dist else "0")
+
+
+def _whose(entry: EntryPoint) -> str:
+    return f"the entry point {entry.name} = {entry.value} of {entry.dist.name if entry.dist else 'a package'}"
+
+
+def _of_files() -> dict[str, Action]:
+    """The actions of what ACTION_MODULES names: paths of Python files or names of modules, with commas between.
+
+    An action counts where it is the module's, and where the module's own code (or that of a module below it) defined
+    it, be it in a list or by a function.
+    """
+    found: dict[str, Action] = {}
+    for name in os.environ.get("ACTION_MODULES", "").split(","):
+        if not name.strip():
+            continue
+        module = _load(name.strip())
+        named = [value for value in vars(module).values() if isinstance(value, Action)]
+        own = [a for a in defined() if a.module == module.__name__ or a.module.startswith(f"{module.__name__}.")]
+        for action in [*named, *own]:
+            if (other := found.setdefault(action.action_type, action)) is not action:
+                raise _unusable(f"{other.module} and {action.module} both define an action {action.action_type}.")
+            _complete(action, "0")
+    return found
 
 
 def _load(name: str) -> ModuleType:
     if not name.endswith(".py"):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise InvalidInputs(f"ACTION_MODULES: no module {shorten(name)} ({error}).") from None
+        if importlib.util.find_spec(name.split(".", maxsplit=1)[0]) is None:
+            raise InvalidInputs(f"ACTION_MODULES: no module {shorten(name)}.")
+        return _imported(name, lambda: importlib.import_module(name))
     path = Path(name)
     if not path.is_file():
         raise InvalidInputs(f"ACTION_MODULES: no file {shorten(name)}.")
@@ -90,19 +157,42 @@ def _load(name: str) -> ModuleType:
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
+    replaced = sys.modules.get(path.stem)
     sys.modules[path.stem] = module
-    found.loader.exec_module(module)
+    loader = found.loader
+    try:
+        _imported(name, lambda: loader.exec_module(module))
+    except BaseException:
+        sys.modules.pop(path.stem)
+        if replaced is not None:
+            sys.modules[path.stem] = replaced
+        raise
     return module
 
 
-def _actions(entries: Iterable[EntryPoint]) -> list[Action]:
-    """The actions of single files and of packages; a file's stands before a package's of the same type."""
-    packaged = ((entry.load(), entry.dist.version if entry.dist else "0") for entry in entries)
-    actions: dict[str, Action] = {}
-    for module, version in chain(((file, "0") for file in _files()), packaged):
-        for value in vars(module).values():
-            if isinstance(value, Action) and value.action_type not in actions:
-                value.require_complete()
-                value.version = version
-                actions[value.action_type] = value
-    return list(actions.values())
+def _imported(name: str, load: Callable[[], T]) -> T:
+    """Return what importing gives. Whatever a module raises while it is imported means that it cannot be used.
+
+    Raises:
+        Failed: with what was raised.
+    """
+    try:
+        return load()
+    except (ActionError, KeyboardInterrupt):  # a cancel or the deadline came meanwhile
+        raise
+    except BaseException as error:
+        told = str(error) or "no more is said"
+        raise _unusable(f"{shorten(name)} cannot be imported: {type(error).__name__}: {told}.") from error
+
+
+def _complete(action: Action, version: str) -> Action:
+    try:
+        action.require_complete()
+    except TypeError as error:
+        raise _unusable(f"{error}.") from None
+    action.version = version
+    return action
+
+
+def _unusable(message: str) -> Failed:
+    return Failed(message, reason="ActionUnusable")

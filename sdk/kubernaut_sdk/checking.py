@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from kubernaut_sdk.action import Action
 from kubernaut_sdk.context import Context
-from kubernaut_sdk.errors import ActionError, PreconditionFailed
+from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded, PreconditionFailed
 from kubernaut_sdk.models import Inputs
+from kubernaut_sdk.outcome import failure, log_failure
+from kubernaut_sdk.wire import unicode_text
 
 __all__ = ["Check", "look"]
 
@@ -28,26 +31,55 @@ class Check:
 
 
 def look(action: Action, context: Context, parse: Callable[[], Inputs]) -> list[Check]:
-    """Inputs and tools first; only where they are right, the target (by planning) and the action's own checks."""
+    """Inputs and tools first; only where they are right, the target (by planning) and the action's own checks.
+
+    Whatever one of them raises is what is wrong with it.
+
+    Raises:
+        Cancelled: if the program was told to stop.
+        DeadlineExceeded: if its time is over.
+    """
     checks = [_tool(name) for name in action.tools]
     try:
         inputs = parse()
     except ActionError as error:
-        return [Check("inputs", error.message, error.exit_code), *checks]
+        return [_failed("inputs", error), *checks]
     checks.insert(0, Check("inputs"))
     if any(check.problem for check in checks):
         return checks
     assert action.plan_function is not None
     try:
         action.plan_function(context, inputs)
-    except ActionError as error:
-        checks.append(Check("target", error.message, error.exit_code))
+    except BaseException as error:
+        checks.append(_failed("target", error))
     else:
         checks.append(Check("target"))
-    own = action.check_function(context, inputs) if action.check_function else {}
-    return checks + [
-        Check(name, problem, PreconditionFailed.exit_code if problem else 0) for name, problem in own.items()
-    ]
+    if action.check_function is None:
+        return checks
+    try:
+        own = action.check_function(context, inputs)
+    except BaseException as error:
+        return [*checks, _failed("check", error)]
+    return checks + _own(own)
+
+
+def _failed(name: str, problem: BaseException) -> Check:
+    if isinstance(problem, Cancelled | DeadlineExceeded):
+        raise problem
+    _, error = failure(problem)
+    if not isinstance(problem, ActionError):
+        log_failure(problem, error)
+    return Check(name, error.message, error.code)
+
+
+def _own(found: Any) -> list[Check]:
+    if not isinstance(found, dict):
+        return [Check("check", f"check must return a dict, not {type(found).__name__}.", 1)]
+    checks = []
+    for name, problem in found.items():
+        told = None if problem is None else unicode_text(str(problem)) or "it is not as it should be."
+        checks.append(Check(unicode_text(str(name)), told, 0 if told is None else PreconditionFailed.exit_code))
+    return checks
 
 
 def _tool(name: str) -> Check:

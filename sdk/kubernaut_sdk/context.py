@@ -89,7 +89,7 @@ class Context:
         """The content of a file of the mounted Secret, without surrounding white space.
 
         Raises:
-            PreconditionFailed: if it is not mounted.
+            PreconditionFailed: if it is not mounted, or is no text that can be read.
         """
         path = self.secret_path(name)
         if path is None:
@@ -98,7 +98,14 @@ class Context:
                 f"the key {name}.",
                 reason="SecretMissing",
             )
-        return path.read_text().strip()
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8; take its bytes by secret_path"
+            raise PreconditionFailed(
+                f"the secret file {name} in {self._secrets_dir} cannot be read as text: {problem}.",
+                reason="SecretUnreadable",
+            ) from None
 
     def secret_path(self, name: str) -> Path | None:
         """The file of the mounted Secret, or None where it is not mounted."""

@@ -6,7 +6,7 @@
     ├── PreconditionFailed   3    the world is not as the action needs it
     │   └── NotFound         3    what it acts on does not exist
     ├── VerifyFailed         4    applied, goal not reached
-    ├── RecordRequired       5    Data Storage is out of reach and the policy requires it
+    ├── RecordRequired       5    Data Storage is out of reach and the policy requires it, or nothing can be spooled
     ├── Transient           75    may pass: tried again while retries and time last
     ├── DeadlineExceeded   124    the action's own time is over
     └── Cancelled          143    SIGTERM
@@ -29,7 +29,9 @@ __all__ = [
     "RecordRequired",
     "Transient",
     "VerifyFailed",
+    "code_of",
     "explain",
+    "promises_no_change",
 ]
 
 
@@ -82,17 +84,17 @@ class NotFound(PreconditionFailed):
 
 
 class VerifyFailed(ActionError):
-    """The change was applied and its goal was not reached."""
+    """The change was applied, or stood there already, and its goal was not reached."""
 
     exit_code = 4
     meaning = "applied, but the goal was not reached"
 
 
 class RecordRequired(ActionError):
-    """The policy is `require` and Data Storage is out of reach, so nothing was applied."""
+    """Data Storage is out of reach and the policy is `require`, or the spool cannot keep it; nothing was applied."""
 
     exit_code = 5
-    meaning = "policy require, and Data Storage is out of reach"
+    meaning = "Data Storage is out of reach, and the policy is require or the spool cannot be written"
     may_have_changed = False
 
 
@@ -130,6 +132,16 @@ _CLASSES: tuple[type[ActionError], ...] = (
     DeadlineExceeded,
     Cancelled,
 )
+
+
+def code_of(problem: ActionError) -> int:
+    """The contract's exit code for an error; 1 where an author's class has one that is not the contract's."""
+    return problem.exit_code if problem.exit_code in {kind.exit_code for kind in _CLASSES} else Failed.exit_code
+
+
+def promises_no_change(code: int) -> bool:
+    """Whether an exit code says that nothing was changed."""
+    return any(kind.exit_code == code and kind.may_have_changed is False for kind in _CLASSES)
 
 
 def explain(code: int) -> dict[str, object]:

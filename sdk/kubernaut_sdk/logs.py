@@ -3,10 +3,9 @@
 import io
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, TextIO
 
 from kubernaut_sdk.masking import Masker
@@ -45,6 +44,19 @@ class _Lines(logging.Formatter):
         return json.dumps(self._masker.json(entry), ensure_ascii=False, default=str)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines; one that cannot be written (a full disk, a closed stream, odd arguments) never stops an action.
+
+    Python's own handler would print the line and a traceback on standard error, past the masker.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 – Python's name
+        with suppress(Exception):
+            line = f"a line of {record.pathname}:{record.lineno} could not be written"
+            self.stream.write(json.dumps({"time": rfc3339(utcnow()), "level": "error", "message": line}) + "\n")
+            self.flush()
+
+
 def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = None) -> None:
     """Sends the SDK's and the action's log lines to standard error, through the masker.
 
@@ -54,7 +66,7 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
         stream: Instead of standard error.
     """
     stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(_Lines(masker, common, plain=stream.isatty()))
     root = logging.getLogger("kubernaut")
     root.handlers[:] = [handler]
@@ -66,19 +78,14 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
 def diverted(masker: Masker) -> Iterator[None]:
     """While this lasts, what the action prints goes to standard error, masked: standard output is the verb's own.
 
-    So does what programs print that the action starts without `Context.run`; that cannot be masked.
+    What programs print that the action starts without `Context.run` is `stdio`'s: it cannot be masked.
     """
-    sys.stdout.flush()
-    ours = os.dup(1)
-    os.dup2(2, 1)
     lines = _MaskedLines(masker, sys.stderr)
     try:
         with redirect_stdout(lines), redirect_stderr(lines):
             yield
     finally:
         lines.close()
-        os.dup2(ours, 1)
-        os.close(ours)
 
 
 class _MaskedLines(io.TextIOBase):
@@ -103,5 +110,6 @@ class _MaskedLines(io.TextIOBase):
         super().close()
 
     def _pass(self, text: str) -> None:
-        self._stream.write(self._masker.text(text))
-        self._stream.flush()
+        with suppress(OSError, ValueError):  # a full disk or a closed stream is no reason to stop half-way
+            self._stream.write(self._masker.text(text))
+            self._stream.flush()

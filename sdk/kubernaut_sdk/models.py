@@ -34,7 +34,7 @@ class Inputs(BaseModel):
 class Result(BaseModel):
     """What an action has to say when it succeeded; later steps may take values from it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, ser_json_inf_nan="constants")
 
 
 def parse_inputs(model: type[Inputs], values: dict[str, Any]) -> Inputs:

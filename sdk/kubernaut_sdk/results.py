@@ -7,6 +7,7 @@ succeeded, so everything here stays under 2,000, of which Tekton's own part take
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,6 +105,19 @@ def write(results: Results, folder: Path | None) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in sorted(results.files().items()):
-        temporary = folder / f".{name}.{os.getpid()}"
-        temporary.write_text(content, encoding="utf-8", errors="replace")
-        temporary.replace(folder / name)
+        _replace(folder / name, content.encode("utf-8", "replace"))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        if not path.exists():
+            raise
+        with path.open("r+b") as file:  # a disk that is full has no room for a second file; the first one has its block
+            file.write(content)
+            file.truncate()

@@ -19,25 +19,26 @@ from kubernaut_sdk.errors import (
     PreconditionFailed,
     RecordRequired,
     Transient,
-    VerifyFailed,
+    promises_no_change,
 )
+from kubernaut_sdk.goal import await_goal
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, Result
-from kubernaut_sdk.outcome import Outcome, state_of
-from kubernaut_sdk.recorder import Delivery, Recorder
+from kubernaut_sdk.outcome import Outcome, failure, log_failure
+from kubernaut_sdk.predecessor import Predecessor
+from kubernaut_sdk.recorder import Delivery, NotKept, Recorder
 from kubernaut_sdk.settings import Settings
-from kubernaut_sdk.states import RANK, Change, Error, State, same
-from kubernaut_sdk.storage import StorageUnavailable
+from kubernaut_sdk.states import Change, Error, State, same
 from kubernaut_sdk.times import rfc3339, utcnow
 from kubernaut_sdk.tracing import Tracing
+from kubernaut_sdk.wire import json_value
 from kubernaut_sdk.witness import Witness
 
 __all__ = ["Run"]
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 20.0
-_VERIFY_MARGIN = 2.0
 _POD_GRACE = 30.0
 """Seconds that another pod of the same step, told to stop, may still live."""
 
@@ -69,8 +70,9 @@ class Run:
         self.witness = Witness(self.action, self.settings, self.masker, self.context, self.record_id)
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
-        self._asked = False
-        self._first_attempt = 0  # a store takes an attempt's words from one pod only
+        self.predecessor = Predecessor(self.settings, self.recorder, self.record_id)
+        self._waited = self._left_alone = False
+        self._first_attempt = 0
         self._attempts: list[dict[str, Any]] = []
 
     def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> Outcome:
@@ -89,43 +91,45 @@ class Run:
         dry = self.settings.dry_run
         return self._conclude(lambda: self._undo(parse, change, dry=dry), record=True, dry=dry)
 
+    @property
+    def changed(self) -> bool | None:
+        """Whether the world was changed; None once something was begun and its end is not known."""
+        return self._changed
+
     def _conclude(self, work: Callable[[], tuple[State, Result | None]], *, record: bool, dry: bool) -> Outcome:
         error: Error | None = None
         output: dict[str, Any] | None = None
         try:
             if record:
-                self.witness.write(
-                    State.FAILED, Error(code=1, reason="Interrupted", message="the step was interrupted.")
-                )
+                self._write_interrupted(changed=False)
             with self.tracing.span(
                 self.action.action_type, {"kubernaut.record.id": str(self.record_id), "kubernaut.dry_run": dry}
             ):
                 status, result = work()
             self.interrupts.close()
             output = self.witness.output(result, self._change)
-        except ActionError as problem:
+        except BaseException as problem:  # whatever an action or its libraries raise is an end, and is told
             self.interrupts.close()
             status, error = self._failure(problem)
-        except Exception as problem:
-            self.interrupts.close()
-            logger.exception("unexpected: %s", problem)
-            status = State.FAILED
-            error = Error(code=1, reason="Unexpected", message=f"unexpected {type(problem).__name__}: {problem}")
         return self._end(status, error, output, record=record, dry=dry)
 
-    def _failure(self, problem: ActionError) -> tuple[State, Error]:
+    def _write_interrupted(self, *, changed: bool | None, delivery: Delivery = "disabled") -> None:
+        """Write what the results shall say if nothing more can be written."""
+        error = Error(code=1, reason="Interrupted", message="the step was interrupted.")
+        self.witness.write(State.FAILED, error, changed=changed, delivery=delivery, required=True)
+
+    def _failure(self, problem: BaseException) -> tuple[State, Error]:
         """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
-        error = problem.error()
-        if self._changed is not False and problem.may_have_changed is False:
+        status, error = failure(problem)
+        if self._changed is not False and promises_no_change(error.code):
             error = replace(error, code=Failed.exit_code)
-        return state_of(problem), error
+        error = replace(error, message=self.masker.text(error.message))
+        log_failure(problem, error)
+        return status, error
 
     def _end(
         self, status: State, error: Error | None, output: dict[str, Any] | None, *, record: bool, dry: bool
     ) -> Outcome:
-        if error is not None:
-            error = replace(error, message=self.masker.text(error.message))
-            logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
         if record:
@@ -133,8 +137,9 @@ class Run:
             event = self.witness.event(
                 status,
                 finished_at=rfc3339(utcnow()),
-                changed=changed,
-                change=self._change,
+                # what an earlier pod changed is not for this one to say
+                changed=None if self._left_alone else changed,
+                change=None if self._left_alone else self._change,
                 output=output,
                 error=error,
                 attempts=self._attempts or None,
@@ -177,8 +182,8 @@ class Run:
             "ended": rfc3339(utcnow()),
         }
         if problem is not None:
-            message = self.masker.text(problem.message)
-            attempt["error"] = replace(problem.error(), message=message).document()
+            _, error = failure(problem)
+            attempt["error"] = replace(error, message=self.masker.text(error.message)).document()
         self._attempts.append(attempt)
 
     def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
@@ -198,10 +203,10 @@ class Run:
             self._verify(inputs, self._change)
             return State.SUCCEEDED, None
         self._change = change
-        if change.empty:
-            return State.UNCHANGED, None
         if dry:
-            return State.PLANNED, None
+            return State.UNCHANGED if change.empty else State.PLANNED, None
+        if change.empty:
+            return self._confirm_goal(inputs, change)
         if self._waited_for_another_pod():
             return self._attempt(inputs, dry=dry)
         self._announce(change)
@@ -210,6 +215,20 @@ class Run:
         self.interrupts.check()
         self._verify(inputs, change)
         return State.SUCCEEDED, result
+
+    def _confirm_goal(self, inputs: Inputs, change: Change) -> tuple[State, Result | None]:
+        """End where there is nothing to apply: that what was asked for stands there is not yet that it was reached.
+
+        Where another pod of this step had begun to apply, it was this step that changed the world.
+        """
+        earlier = self._predecessor()
+        if earlier is not None:
+            known = earlier.get("change") or {}
+            told = self.witness.fitting(change)
+            self._changed = True if told and same(told["after"], known.get("after")) else None
+            self._change = Change(known.get("before", change.before), change.after)
+        self._verify(inputs, change)
+        return State.UNCHANGED if earlier is None else State.SUCCEEDED, None
 
     def _undo(self, parse: Callable[[], Inputs], change: Change, *, dry: bool) -> tuple[State, Result | None]:
         inputs = self._begin(parse, dry=dry, record=True)
@@ -240,6 +259,7 @@ class Run:
             self.interrupts.check()
         if not isinstance(change, Change):
             raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
+        change = Change(json_value(change.before, "change.before"), json_value(change.after, "change.after"))
         self.witness.accept(change)
         return change
 
@@ -251,7 +271,7 @@ class Run:
         with self.interrupts.applying(), self.tracing.span(name):
             try:
                 result = function(self.context, inputs, change)
-            except Exception:
+            except BaseException:
                 self.interrupts.check()  # a library may have wrapped the cancel in an error of its own
                 raise
         if result is not None and not isinstance(result, Result):
@@ -264,40 +284,40 @@ class Run:
         self.interrupts.check()
         with self.interrupts.shielded():
             event = self.witness.event(State.APPLYING, change=change, attempts=self._attempts or None)
-            delivery = self.recorder.confirm(event, required=self.settings.require_record)
-        if self.settings.require_record and delivery != "stored":
-            raise RecordRequired(
-                f"nothing was applied: the record could not be stored at {self.settings.storage_url or 'no address'} "
-                f"and DATA_STORAGE_POLICY is require."
-            )
+            try:
+                delivery = self.recorder.keep(event, required=self.settings.require_record)
+            except NotKept as problem:
+                raise RecordRequired(
+                    f"nothing is applied: that it begins can be kept nowhere: {problem}.", reason="RecordNotKept"
+                ) from None
+            if self.settings.require_record and delivery != "stored":
+                raise RecordRequired(
+                    f"nothing was applied: the record could not be stored at "
+                    f"{self.settings.storage_url or 'no address'} and DATA_STORAGE_POLICY is require."
+                )
+            self._write_interrupted(changed=None, delivery=delivery)
+
+    def _predecessor(self) -> dict[str, Any] | None:
+        """The record as another pod of this step left it that had begun to apply, or None."""
+        known = self.predecessor.record()
+        if self._first_attempt < self.predecessor.attempt:
+            self._first_attempt = self.context.attempt = self.predecessor.attempt
+        return known
 
     def _waited_for_another_pod(self) -> bool:
-        """Whether another pod of this same step had begun to apply, so that the world is to be read anew.
-
-        A pod can be run again under the same name (force-deleted, node lost) while the first may still be alive.
+        """Whether another pod of this step had begun to apply and was waited for: the world is to be read anew.
 
         Raises:
             PreconditionFailed: if so, and the action is not idempotent.
             RecordRequired: if the record cannot be read and the policy requires it.
         """
-        if self.settings.record_id is None or self.settings.pod is None or self._asked:
+        known = self._predecessor()
+        if known is None or self._waited:
             return False
-        self._asked = True
-        try:
-            known = self.recorder.read(self.record_id, required=self.settings.require_record)
-        except StorageUnavailable as error:
-            if self.settings.require_record:
-                raise RecordRequired(
-                    f"nothing was applied: whether another pod had begun is not known: {error}."
-                ) from None
-            return False
-        pod = (known or {}).get("pod") or self.settings.pod
-        if known is None or pod == self.settings.pod:
-            return False
-        self._first_attempt = self.context.attempt = int(known.get("attempt") or 0) + 1
-        if RANK[State(known["state"])] < RANK[State.APPLYING]:
-            return False
+        self._waited = True
+        pod = known["pod"]
         if not self.action.idempotent:
+            self._left_alone = True
             raise PreconditionFailed(
                 f"pod {pod['name']} ({pod['uid']}) already began to apply this step; its record says "
                 f"{known['state']}. {self.action.action_type} is not idempotent, so it is not done again.",
@@ -309,29 +329,14 @@ class Run:
         return True
 
     def _verify(self, inputs: Inputs, change: Change) -> None:
-        if self.action.verify_function is not None:
+        if (verify := self.action.verify_function) is not None:
             with self.tracing.span("verify"):
-                self._await_goal(self.action.verify_function, inputs, change)
-
-    def _await_goal(self, verify: Callable[..., bool | str], inputs: Inputs, change: Change) -> None:
-        # what is missing is worth more than that the time was over, so this wait ends a little before that
-        within = min(self.action.verify_within.total_seconds(), self.interrupts.remaining() - _VERIFY_MARGIN)
-        deadline = self.interrupts.clock.monotonic() + within
-        pause = 0.1
-        while True:
-            try:
-                answer = verify(self.context, inputs, change)
-            except Transient as problem:
-                answer = problem.message
-            finally:
-                self.interrupts.check()
-            if answer is True:
-                return
-            if self.interrupts.clock.monotonic() + pause > deadline:
-                missing = answer if isinstance(answer, str) else "the goal is not reached"
-                raise VerifyFailed(f"applied, but after {max(0.0, within):.0f} s: {missing}")
-            self.context.sleep(pause)
-            pause = min(2.0, pause * 1.5)
+                await_goal(
+                    self.action,
+                    self.interrupts,
+                    lambda: verify(self.context, inputs, change),
+                    applied=self._changed is not False,
+                )
 
     def _back_off(self, problem: Transient) -> None:
         pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (self.context.attempt - self._first_attempt)) * random.uniform(0.5, 1)  # noqa: S311 – jitter
@@ -339,7 +344,7 @@ class Run:
             raise problem
         logger.warning(
             "transient: %s",
-            problem.message,
+            failure(problem)[1].message,
             extra={"fields": {"attempt": self.context.attempt, "pause": round(pause, 2)}},
         )
         self.context.sleep(pause)

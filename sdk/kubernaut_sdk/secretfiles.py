@@ -20,14 +20,17 @@ def learn_files(folder: Path, masker: Masker) -> None:
     """
     if not folder.is_dir():
         return
+    unreadable: PreconditionFailed | None = None
     for path in sorted(folder.iterdir()):
         if path.name.startswith("..") or path.name in NOT_SECRET or not path.is_file():
             continue
         try:
             masker.add(path.read_bytes())
         except OSError as error:
-            raise PreconditionFailed(
+            unreadable = unreadable or PreconditionFailed(
                 f"the secret file {path.name} in {folder} cannot be read: {error.strerror}; make it readable for the "
                 f"user of the step (65532).",
                 reason="SecretUnreadable",
-            ) from None
+            )
+    if unreadable is not None:  # raised last, so that its own message is masked by all the others
+        raise unreadable

@@ -13,7 +13,7 @@ from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "results_dir"]
 
 TEKTON_RESULTS = Path("/tekton/results")
 
@@ -82,8 +82,8 @@ class Settings:
             storage_url=storage_url,
             storage_token_file=Path(token_file) if token_file else None,
             require_record=_one_of(given, "DATA_STORAGE_POLICY", ("best-effort", "require")) == "require",
-            spool=Path(given.get("DATA_STORAGE_SPOOL", home / ".kubernaut" / "spool")),
-            results_dir=_results_dir(given),
+            spool=Path(given.get("DATA_STORAGE_SPOOL", home / ".kubernaut" / "spool")).absolute(),
+            results_dir=results_dir(given),
             secrets_dir=Path(given.get("SECRETS_DIR", "/kubernaut/secrets")),
             workspace=Path(given.get("WORKSPACE_PATH", scratch)),
             trace_id=_trace_id(given.get("TRACEPARENT")),
@@ -144,10 +144,10 @@ def _context(given: Mapping[str, str]) -> dict[str, Any]:
     return {name: value[name] for name in _ABOUT if value.get(name) is not None}
 
 
-def _results_dir(given: Mapping[str, str]) -> Path | None:
+def results_dir(given: Mapping[str, str]) -> Path | None:
     """Where results go; nowhere for a person who calls the program outside a Task."""
-    if "RESULTS_DIR" in given:
-        return Path(given["RESULTS_DIR"])
+    if given.get("RESULTS_DIR"):
+        return Path(given["RESULTS_DIR"]).absolute()  # an action may go to another folder
     return TEKTON_RESULTS if TEKTON_RESULTS.is_dir() else None
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,16 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{event['id']}.{event['attempt']}.{event['state']}.{_digits(event['at'])}.json"
         temporary = path.with_suffix(f".{os.getpid()}")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(event, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            # JSON spells a lone surrogate as Python's own escape does
+            with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                json.dump(event, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -54,9 +60,15 @@ class Spool:
                 continue
 
     def remove(self, paths: list[Path]) -> None:
-        """Forgets events that the store has acknowledged or refused for good."""
+        """Forget events that the store has acknowledged."""
         for path in paths:
             path.unlink(missing_ok=True)
+
+    def set_aside(self, paths: list[Path]) -> None:
+        """Keep events that the store refuses for good, as `*.refused`: they wait no longer, and are not lost."""
+        for path in paths:
+            with suppress(FileNotFoundError):
+                path.replace(path.with_suffix(".refused"))
 
 
 def _digits(time: str) -> str:

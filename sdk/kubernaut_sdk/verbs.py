@@ -1,10 +1,9 @@
 """`kubernaut-action VERB`: what every action container answers. Standard output carries only the verb's JSON."""
 
-import json
-import sys
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import click
 
 from kubernaut_sdk import catalog, logs
 from kubernaut_sdk.action import Action
+from kubernaut_sdk.answering import Answered, Work, answered, learn_mounted_secrets, plain
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed, explain
 from kubernaut_sdk.ids import mint
@@ -26,14 +26,14 @@ from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
 from kubernaut_sdk.secretfiles import learn_files
 from kubernaut_sdk.secretinputs import given_secrets, holds_secret, secret_values
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.settings import Settings, results_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import Change
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 from kubernaut_sdk.tracing import Tracing
 from kubernaut_sdk.withholding import known_again, require_known, require_told
 
-__all__ = ["program"]
+__all__ = ["call", "program"]
 
 _STARTED = time.monotonic()
 
@@ -43,7 +43,7 @@ def program() -> None:
     """Run and inspect the remediation actions of this image."""
 
 
-def _inputs_options(command: Callable[..., None]) -> Callable[..., None]:
+def _inputs_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--input-from",
@@ -64,17 +64,17 @@ def _inputs_options(command: Callable[..., None]) -> Callable[..., None]:
 @program.command()
 @_inputs_options
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
-def run(dry_run: bool, action_type: str | None, **sources: Any) -> None:
+def run(dry_run: bool, action_type: str | None, **sources: Any) -> Work:
     """Plan the action and carry it out."""
-    _finish(_with_run(action_type, sources, lambda run, parse: run.execute(parse), dry_run=dry_run))
+    return _with_run(action_type, sources, lambda run, parse: run.execute(parse), dry_run=dry_run)
 
 
 @program.command()
 @_inputs_options
-def plan(action_type: str | None, **sources: Any) -> None:
+def plan(action_type: str | None, **sources: Any) -> Work:
     """Print what the action would change; write nothing."""
-    _finish(
-        _with_run(action_type, sources, lambda run, parse: run.execute(parse, record=False, plan_only=True), quiet=True)
+    return _with_run(
+        action_type, sources, lambda run, parse: run.execute(parse, record=False, plan_only=True), quiet=True
     )
 
 
@@ -85,7 +85,7 @@ def plan(action_type: str | None, **sources: Any) -> None:
 @click.option("--change", "change_file", type=click.Path(path_type=Path), help="A JSON file {before, after} instead.")
 def undo(
     dry_run: bool, record_id: str | None, change_file: Path | None, action_type: str | None, **sources: Any
-) -> None:
+) -> Work:
     """Restore what was before an action, if the world still is as the action left it."""
 
     def work(run: Run, parse: Callable[[], Inputs]) -> Outcome:
@@ -95,92 +95,151 @@ def undo(
         known = known_again(recorded, _given(run.action, run.settings, run.masker, sources))
         return run.undo(lambda: _parsed(run.action, known, run.masker), change)
 
-    _finish(_with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True))
+    return _with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True)
 
 
 @program.command()
 @_inputs_options
-def check(action_type: str | None, **sources: Any) -> None:
+def check(action_type: str | None, **sources: Any) -> Work:
     """Look whether the action could run: inputs, tools, target, permissions."""
     from kubernaut_sdk.checking import look  # noqa: PLC0415 – of no use to the other verbs
 
-    settings, masker = Settings.from_env(), Masker()
-    settings = replace(settings, action_type=action_type or settings.action_type)
-    logs.configure(masker, {})
-    interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
-    with interrupts.installed(), logs.diverted(masker):
-        interrupts.open()
-        learn_files(settings.secrets_dir, masker)
-        action = _find(settings)
-        context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
-        checks = look(action, context, _parser(action, settings, masker, sources))
-    rows = [{"name": check.name, "ok": check.problem is None, "problem": check.problem} for check in checks]
-    code = next((check.exit_code for check in checks if check.problem), 0)
-    _print({"action_type": action.action_type, "ok": code == 0, "checks": masker.json(rows)})
-    sys.exit(code)
+    def work(masker: Masker, _: dict[str, Any]) -> Answered:
+        settings = Settings.from_env()
+        settings = replace(settings, action_type=action_type or settings.action_type)
+        interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
+        with interrupts.installed():
+            interrupts.open()
+            learn_files(settings.secrets_dir, masker)
+            action = _find(settings)
+            context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
+            checks = look(action, context, _parser(action, settings, masker, sources))
+            interrupts.close()
+        rows = [{"name": check.name, "ok": check.problem is None, "problem": check.problem} for check in checks]
+        code = next((check.exit_code for check in checks if check.problem is not None), 0)
+        return {"action_type": action.action_type, "ok": code == 0, "checks": masker.json(rows)}, code
+
+    return work
 
 
 @program.command()
-def spec() -> None:
+def spec() -> Work:
     """Print all actions of this image: schemas, permissions, examples, risk."""
-    _print(catalog.spec(catalog.all_actions()))
+    return plain(lambda: catalog.spec(catalog.all_actions()))
 
 
 @program.command(name="explain")
 @click.argument("code", type=int)
-def explain_code(code: int) -> None:
+def explain_code(code: int) -> Work:
     """Print what an exit code means."""
-    _print(explain(code))
+    return plain(lambda: explain(code))
 
 
 @program.command()
-def version() -> None:
+def version() -> Work:
     """Print the versions of the SDK and of the actions."""
     from importlib.metadata import version as installed  # noqa: PLC0415 – of no use to the other verbs
 
-    actions = {action.action_type: action.version for action in catalog.all_actions()}
-    _print({"sdk": installed("kubernaut-sdk"), "contract": catalog.CONTRACT, "actions": actions})
+    def versions() -> dict[str, Any]:
+        actions = {action.action_type: action.version for action in catalog.all_actions()}
+        return {"sdk": installed("kubernaut-sdk"), "contract": catalog.CONTRACT, "actions": actions}
+
+    return plain(versions)
+
+
+def call(arguments: list[str]) -> int:
+    """Do what the command line says, print its JSON object and return the exit code.
+
+    Nothing that an action, its module or a library raises or prints comes past this function.
+    """
+    verb = arguments[0] if arguments else ""
+    try:
+        work = program.main(arguments, prog_name="kubernaut-action", standalone_mode=False)
+    except click.ClickException as error:
+        work = _misused(error, verb)
+    if not callable(work):
+        return int(work or 0)  # help was asked for and printed
+    return answered(work, only_output=verb not in _WITH_RESULTS)
+
+
+_WITH_RESULTS = {"run", "undo"}
+
+
+def _misused(error: click.ClickException, verb: str) -> Work:
+    """The end of a command line that cannot be understood: of `run`, with results like any other."""
+    told = error.format_message() if verb else f"No verb is given; there is {', '.join(sorted(program.commands))}."
+    problem = InvalidInputs(f"{told} See kubernaut-action --help.", reason="Usage")
+
+    def refused() -> dict[str, Any]:
+        raise problem
+
+    if verb in _WITH_RESULTS or verb not in program.commands:
+        return _with_run(None, {}, None, refused=problem)
+    return plain(refused)
 
 
 def _with_run(
     action_type: str | None,
     sources: dict[str, Any],
-    work: Callable[[Run, Callable[[], Inputs]], Outcome],
+    work: Callable[[Run, Callable[[], Inputs]], Outcome] | None,
     *,
     dry_run: bool = False,
     fresh_record: bool = False,
     quiet: bool = False,
-) -> tuple[Outcome, Masker]:
-    """Sets up one execution from environment and command line, and does the work with it."""
-    masker, about = Masker(), dict[str, Any]()
-    logs.configure(masker, about)
-    try:
-        settings = Settings.from_env()
-    except InvalidInputs as error:
-        return refuse(error, None, None, masker), masker
-    settings = replace(
-        settings,
-        action_type=action_type or settings.action_type,
-        dry_run=dry_run or settings.dry_run,
-        record_id=None if fresh_record else settings.record_id,
-        results_dir=None if quiet else settings.results_dir,
-        storage_url=None if quiet else settings.storage_url,
-    )
-    interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
-    with interrupts.installed(), _recorder(settings) as recorder, logs.diverted(masker):
+    refused: ActionError | None = None,
+) -> Work:
+    """The work of a verb that runs an action: one execution, set up from environment and command line."""
+
+    def do(masker: Masker, about: dict[str, Any]) -> Answered:
+        folder = None if quiet else results_dir(os.environ)
         try:
-            interrupts.open()
-            learn_files(settings.secrets_dir, masker)
-            action = _find(settings)
-            tracing = Tracing(masker.text)
-            run = Run(action, settings, interrupts, masker, recorder, tracing)
-            about |= {"action_type": action.action_type, "record_id": str(run.record_id)}
-            outcome = work(run, _parser(action, settings, masker, sources))
-            tracing.close()
-        except ActionError as error:
-            interrupts.close()
-            outcome = refuse(error, settings, recorder, masker)
-        return outcome, masker
+            settings = Settings.from_env()
+        except InvalidInputs as error:
+            learn_mounted_secrets(masker)
+            return _told(refuse(error, None, None, masker=masker, folder=folder), masker)
+        settings = replace(
+            settings,
+            action_type=action_type or settings.action_type,
+            dry_run=dry_run or settings.dry_run,
+            record_id=None if fresh_record else settings.record_id,
+            results_dir=folder,
+            storage_url=None if quiet else settings.storage_url,
+        )
+        interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
+        recorder: Recorder | None = None
+        run: Run | None = None
+        with interrupts.installed(), ExitStack() as stack:
+            try:
+                interrupts.open()
+                recorder = stack.enter_context(_recorder(settings))
+                learn_files(settings.secrets_dir, masker)
+                if refused is not None:
+                    raise refused  # noqa: TRY301 – it ends as whatever is raised here
+                action = _find(settings)
+                tracing = Tracing(masker.text)
+                run = Run(action, settings, interrupts, masker, recorder, tracing)
+                about |= {"action_type": action.action_type, "record_id": str(run.record_id)}
+                assert work is not None
+                outcome = work(run, _parser(action, settings, masker, sources))
+                _close(tracing)
+            except BaseException as problem:
+                interrupts.close()
+                changed = run.changed if run is not None else False
+                outcome = refuse(problem, settings, recorder, masker=masker, folder=folder, changed=changed)
+        return _told(outcome, masker)
+
+    return do
+
+
+def _told(outcome: Outcome, masker: Masker) -> Answered:
+    return masker.json(outcome.document()), outcome.exit_code
+
+
+def _close(tracing: Tracing) -> None:
+    try:
+        tracing.close()
+    except Exception as error:
+        logs.logger.warning("traces were not sent: %s", error)
 
 
 @contextmanager
@@ -195,7 +254,7 @@ def _recorder(settings: Settings) -> Iterator[Recorder]:
 
 def _find(settings: Settings) -> Action:
     if settings.action_type is None:
-        known = ", ".join(action.action_type for action in catalog.all_actions())
+        known = ", ".join(catalog.known_types())
         raise InvalidInputs(
             f"no action named; set ACTION_TYPE or give one as argument: {known or 'none is installed'}."
         )
@@ -281,14 +340,3 @@ def _change_to_undo(run: Run, record_id: str | None, change_file: Path | None) -
         raise InvalidInputs(f"record {record_id} is of {known['action_type']}, not of {run.action.action_type}.")
     require_known(known["change"], str(record_id))
     return Change(**known["change"]), known.get("inputs")
-
-
-def _finish(ended: tuple[Outcome, Masker]) -> None:
-    outcome, _ = ended
-    _print(outcome.document())
-    sys.exit(outcome.exit_code)
-
-
-def _print(document: dict[str, Any]) -> None:
-    person = sys.stdout.isatty()
-    print(json.dumps(document, ensure_ascii=not person, indent=2 if person else None))

@@ -71,7 +71,9 @@ def test_a_project_is_complete_and_named_throughout(made: Path) -> None:
     assert [path for path, text in texts.items() if re.search(r"sample|set_flag", text)] == []
     definition = tomllib.loads(texts["pyproject.toml"])["project"]
     assert definition["name"] == "queue-actions"
-    assert definition["entry-points"]["kubernaut.actions"] == {"queue": "queue_actions"}
+    assert definition["entry-points"]["kubernaut.actions"] == {
+        "queue/purge_messages": "queue_actions.flags:purge_messages"
+    }
     assert "  - action: queue/purge_messages\n" in texts["conformance.yaml"]
     assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", texts["Dockerfile"], re.MULTILINE)
     code = [line for line in texts["queue_actions/flags.py"].splitlines() if line.strip() and '"""' not in line]

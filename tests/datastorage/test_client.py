@@ -95,3 +95,4 @@ def test_a_spool_drains(tmp_path: Path, event: Make, monkeypatch: pytest.MonkeyP
         client.close()
 
     assert spool.paths() == []
+    assert [path.suffix for path in spool.folder.iterdir()] == [".refused"]

@@ -123,13 +123,20 @@ def test_out_of_reach_the_events_are_spooled_and_marked_in_the_log(
     assert {event["id"] for event in ended.marked} == {ended.results["record-id"]}
 
 
-def test_an_unwritable_spool_does_not_fail_the_action(action: Any, tmp_path: Path, closed_port: str) -> None:
+def test_nothing_is_applied_where_the_record_is_neither_stored_nor_spooled(
+    action: Any, tmp_path: Path, closed_port: str
+) -> None:
     action.spool.write_text("a file where the folder should be")
     ended = action.run("run", WRITE, "-p", f"path={tmp_path / 'x'}", DATA_STORAGE_URL=closed_port)
 
-    assert ended.code == 0
+    assert ended.code == 5
+    assert ended.document["error"]["reason"] == "RecordNotKept"
+    assert ended.document["error"]["message"].startswith("nothing is applied: that it begins can be kept nowhere: ")
+    assert f"the spool {action.spool} cannot be written" in ended.document["error"]["message"]
+    assert (ended.results["status"], ended.results["changed"]) == ("failed", "false")
     assert ended.results["record-status"] == "deferred"
-    assert len(ended.marked) == 3
+    assert [event["state"] for event in ended.marked] == ["started", "applying", "failed"]
+    assert not (tmp_path / "x").exists()
 
 
 def test_undo_restores_what_was_before(action: Any, tmp_path: Path) -> None:

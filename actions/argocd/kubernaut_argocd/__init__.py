@@ -1,5 +1,1 @@
-"""Actions that change what GitOps deploys."""
-
-from kubernaut_argocd.files import update_file
-
-__all__ = ["update_file"]
+"""Actions that change what GitOps deploys. Each is imported from its module."""

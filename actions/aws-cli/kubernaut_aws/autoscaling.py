@@ -1,7 +1,6 @@
 """Auto Scaling groups."""
 
 from collections import Counter
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,9 +10,6 @@ from kubernaut_aws._regions import Region
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result, Transient, VerifyFailed
 
 __all__ = ["set_desired_capacity"]
-
-STEP = timedelta(days=7)
-"""How long `verify` may take at most: always as long as the step may."""
 
 
 class Capacity(Inputs):
@@ -71,7 +67,7 @@ def apply(ctx: Context, inputs: Capacity, change: Change) -> Desired:
     return Desired(desired=inputs.desired)
 
 
-@set_desired_capacity.verify(within=STEP)
+@set_desired_capacity.verify
 def verify(ctx: Context, inputs: Capacity, change: Change) -> bool | str:
     """Whether they are in service."""
     group = _group(ctx, inputs)

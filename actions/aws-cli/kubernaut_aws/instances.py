@@ -1,7 +1,6 @@
 """EC2 instances."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
@@ -12,9 +11,6 @@ from kubernaut_aws._regions import Region
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result
 
 __all__ = ["reboot_instances"]
-
-STEP = timedelta(days=7)
-"""How long `verify` may take at most: always as long as the step may."""
 
 InstanceId = Annotated[str, Field(pattern=r"^i-[0-9a-f]{8,17}$")]
 
@@ -102,7 +98,7 @@ def apply(ctx: Context, inputs: Reboot, change: Change) -> Rebooted:
     return Rebooted(count=len(instance_ids), instance_ids=instance_ids)
 
 
-@reboot_instances.verify(within=STEP)
+@reboot_instances.verify
 def verify(ctx: Context, inputs: Reboot, change: Change) -> bool | str:
     """Whether they run and no status check fails, by what AWS saw since the reboot."""
     watch = _WATCHES.setdefault(ctx, _Watch(ctx.remaining()))

@@ -1,6 +1,5 @@
 """Scaling Deployments."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,10 +10,7 @@ from kubernaut_kubectl._watch import watch_of
 from kubernaut_kubectl.ownership import REPLICAS, Noted, WhenOwned, look, note_of
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed
 
-__all__ = ["STEP", "InNamespace", "scale"]
-
-STEP = timedelta(days=7)
-"""How long `verify` may take at most: always as long as the step may."""
+__all__ = ["InNamespace", "scale"]
 
 
 class InNamespace(Inputs):
@@ -83,7 +79,7 @@ def apply(ctx: Context, inputs: Scale, change: Change) -> Scaled:
     return Scaled(replicas=inputs.replicas, note=note_of(watch_of(ctx).owners))
 
 
-@scale.verify(within=STEP)
+@scale.verify
 def verify(ctx: Context, inputs: Scale, change: Change) -> bool | str:
     """Whether the replicas are ready, and the number is ours."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)

@@ -41,7 +41,7 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
         _set(ctx, inputs, before=change.before["unschedulable"], after=unschedulable)
         return Schedulable(unschedulable=unschedulable)
 
-    @action.verify()
+    @action.verify
     def verify(ctx: Context, inputs: Node, change: Change) -> bool | str:
         now = get(ctx, "node", inputs.node)["spec"].get("unschedulable", False)
         return now == unschedulable or f"{inputs.node} is {'un' if now else ''}schedulable still."

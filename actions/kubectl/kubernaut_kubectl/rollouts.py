@@ -10,7 +10,7 @@ from pydantic import Field
 from kubernaut_kubectl._kubectl import can_i, get, list_all, patch
 from kubernaut_kubectl._progress import REVISION, owned_by, rolled_out
 from kubernaut_kubectl._watch import watch_of
-from kubernaut_kubectl.deployments import STEP, InNamespace
+from kubernaut_kubectl.deployments import InNamespace
 from kubernaut_kubectl.ownership import TEMPLATE, Noted, look, note_of
 from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Transient
 
@@ -62,7 +62,7 @@ def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> Restarte
     return Restarted(restarted_by=str(ctx.record_id), note=note_of(watch_of(ctx).owners))
 
 
-@restart.verify(within=STEP)
+@restart.verify
 def verify_restart(ctx: Context, inputs: InNamespace, change: Change) -> bool | str:
     """Whether all pods are of the template that this record marked."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
@@ -150,7 +150,7 @@ def apply_rollback(ctx: Context, inputs: Rollback, change: Change) -> RolledBack
     return RolledBack(revision=change.after["revision"], images=change.after["images"], note=note)
 
 
-@rollback.verify(within=STEP)
+@rollback.verify
 def verify_rollback(ctx: Context, inputs: Rollback, change: Change) -> bool | str:
     """Whether all pods are of the template that was taken."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)

@@ -15,7 +15,7 @@ from kubernaut_controller.operator.process import run
 from kubernaut_controller.operator.settings import Settings
 from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_sdk import Action, InvalidInputs
+from kubernaut_sdk import Action, Failed, InvalidInputs
 from kubernaut_sdk.catalog import find
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -116,6 +116,9 @@ def _find(action_type: str) -> Action | None:
     try:
         return find(action_type)
     except InvalidInputs:
+        return None
+    except Failed as error:  # a package that cannot be used: its actions' inputs are checked where they run
+        logging.getLogger(__name__).warning("%s", error)
         return None
 
 

@@ -1,6 +1,5 @@
 """What an image may get wrong beside its action: each way breaks the SDK beneath it in one place."""
 
-import importlib
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
 from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.stdio import Answer
 from kubernaut_sdk.storage import StorageClient
 
 Action = Any
@@ -98,19 +98,16 @@ Real = Callable[[dict[str, Any]], None]
 
 def _printing(around: Callable[[Real, dict[str, Any], Say], None]) -> None:
     """Does something before or after the one object is printed, when all else is over."""
-    if "_print" in verbs.__dict__:
-        real = verbs.__dict__["_print"]
-        verbs.__dict__["_print"] = lambda document: around(real, document, print)
-        return
-    answer = importlib.import_module("kubernaut_sdk.stdio").Answer
-    give = answer.give
+    give = Answer.give
 
-    def given(self: Any, document: dict[str, Any]) -> None:
+    def given(answer: Answer, document: dict[str, Any]) -> None:
         around(
-            lambda told: give(self, told), document, lambda text: print(os.write(self._number, f"{text}\n".encode()))
+            lambda told: give(answer, told),
+            document,
+            lambda text: print(os.write(answer._number, f"{text}\n".encode())),
         )
 
-    answer.give = given
+    replace(Answer, give=given)
 
 
 def _at_the_end(change: Callable[[Path, dict[str, str]], None]) -> None:
@@ -246,7 +243,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("storage-away-best-effort")
 def _(action: Action, write: Any) -> None:
-    replace(Recorder, _keep=lambda self, event, problem: self._spool.put(event))
+    replace(Recorder, _mark=lambda self, event, problem: None)
 
 
 @way("storage-away-require")
