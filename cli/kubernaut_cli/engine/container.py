@@ -103,8 +103,10 @@ class ContainerExecutor:
         try:
             image = self._image(pod.image)
         except _TROUBLES as error:
-            told = f"Its image {shorten(pod.image, 160)} cannot be pulled: the Docker engine says: {shorten(said(error), 600)}."
-            raise NotStarted("ImageNotPulled", told) from None
+            told = f"Its image {shorten(pod.image, 160)} cannot be pulled"
+            raise NotStarted(
+                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(said(error), 600)}."
+            ) from None
         container = None
         try:
             container = self._engine.containers.create(
