@@ -12,6 +12,7 @@ from requests.exceptions import RequestException
 
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.images.engine import said
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_sdk.portable import shorten
 
@@ -102,8 +103,10 @@ class ContainerExecutor:
         try:
             image = self._image(pod.image)
         except _TROUBLES as error:
-            told = f"Its image {shorten(pod.image, 160)} cannot be pulled: {_told(error)}."
-            raise NotStarted("ImageNotPulled", told) from None
+            told = f"Its image {shorten(pod.image, 160)} cannot be pulled"
+            raise NotStarted(
+                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(said(error), 600)}."
+            ) from None
         container = None
         try:
             container = self._engine.containers.create(
@@ -125,7 +128,7 @@ class ContainerExecutor:
             if container is not None:
                 with contextlib.suppress(*_TROUBLES):
                     container.remove(force=True)
-            told = f"Its container could not be started: {_told(error)}."
+            told = f"Its container could not be started: the Docker engine says: {shorten(said(error), 600)}."
             raise NotStarted("ContainerNotStarted", told) from None
         return container
 
@@ -135,9 +138,3 @@ class ContainerExecutor:
             with contextlib.suppress(ImageNotFound):
                 return str(self._engine.images.get(known).id)
         return str(self._engine.images.pull(name).id)
-
-
-def _told(error: Exception) -> str:
-    """The engine's own words, in one line, without the address that they came from."""
-    words = getattr(error, "explanation", None) or str(error)
-    return f"the Docker engine says: {shorten(' '.join(str(words).split()).rstrip('.'), 600)}"
