@@ -148,7 +148,7 @@ def _git(
 ) -> Completed:
     completed = ctx.run(["git", *words], env={**access.env, **(env or {})}, cwd=folder, check=False)
     if completed.exit_code != 0:
-        raise error_of(words[0], completed.stderr or completed.stdout, access)
+        raise error_of(words[0], completed.mask(completed.stderr or completed.stdout), access)
     return completed
 
 
