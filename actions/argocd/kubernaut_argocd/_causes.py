@@ -308,7 +308,7 @@ def error_of(verb: str, said: str, access: Access) -> ActionError:
 
     Args:
         verb: Such as fetch.
-        said: Its standard error.
+        said: Its standard error, masked.
         access: What it ran with.
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]

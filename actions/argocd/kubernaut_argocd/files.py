@@ -125,9 +125,9 @@ def apply(ctx: Context, inputs: Update, change: Change) -> Updated:
 
 @update_file.verify(within=timedelta(seconds=30))
 def verify(ctx: Context, inputs: Update, change: Change) -> bool | str:
-    """Whether the branch has the commit, be it under newer ones; where the value stood there, no commit is needed."""
+    """Whether the branch has the commit, be it under newer ones, or the value by somebody else's."""
     if change.empty:
-        return True
+        return True  # it stood there already
     with cloned(ctx, inputs.repository, inputs.branch, depth=50) as checkout:
         if checkout.newest(_trailer(ctx)):
             return True
