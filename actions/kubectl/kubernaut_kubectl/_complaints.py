@@ -89,7 +89,7 @@ def error_of(completed: Completed, what: str) -> ActionError:
 def said(completed: Completed) -> str:
     """Return what kubectl and its plugins said, each line once, without what its libraries log."""
     lines = [line.strip() for line in _lines(completed.stderr) if not _ADVICE.match(line)]
-    text = " / ".join(dict.fromkeys(lines))
+    text = completed.mask(" / ".join(dict.fromkeys(lines)))  # before it is cut: half a secret is not recognised
     return f"…{text[-_LONGEST:]}" if len(text) > _LONGEST else text or completed.complaint()
 
 
