@@ -53,6 +53,8 @@ COMPLAINTS = [
      "Unauthorized"),
     ("Unable to connect to the server: failed to refresh token: oauth2: cannot fetch token: 400 Bad Request", 3,
      "Unauthorized"),
+    ("Unable to connect to the server: failed to refresh token: oauth2: cannot fetch: dial tcp: i/o timeout", 75,
+     "Unreachable"),
     ("The connection to the server localhost:8080 was refused - did you specify the right host or port?", 3,
      "Configuration"),
     ('error: context "nowhere" does not exist', 3, "Configuration"),

@@ -218,6 +218,8 @@ def test_autoscalers_that_may_not_be_read_are_not_taken_for_none() -> None:
 
     assert refused.error is not None
     assert (refused.exit_code, refused.error.reason) == (3, "Forbidden")
-    assert "horizontalpodautoscalers.autoscaling" in refused.error.message
+    assert refused.error.message.endswith(
+        "; let the ServiceAccount list horizontalpodautoscalers.autoscaling, or set when_owned: proceed."
+    )
     assert proceeded.exit_code == 0
     assert "it is not known whether one owns the field" in proceeded.log

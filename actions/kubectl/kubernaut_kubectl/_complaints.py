@@ -38,7 +38,8 @@ _REASONS: dict[str, type[ActionError]] = {
 
 _CREDENTIALS = re.compile(
     r"getting credentials: exec|exec plugin|You must be logged in to the server|\(Unauthorized\)"
-    r"|refresh token|oauth2: |status code 407|Proxy Authentication Required"
+    r"|(?:refresh token|oauth2): (?!.*(?:dial tcp|timeout|\bEOF\b|x509: ))"
+    r"|status code 407|Proxy Authentication Required"
 )
 _CONFIGURATION = re.compile(
     r"error loading config file|Error in configuration|invalid configuration|unable to read c|unable to load root"

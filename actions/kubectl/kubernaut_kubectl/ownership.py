@@ -104,9 +104,13 @@ def look(ctx: Context, found: dict[str, Any], field: Field, value: Any, when_own
     if kind is not None:
         try:
             autoscalers = list_all(ctx, kind, found["metadata"]["namespace"])
-        except PreconditionFailed:
+        except PreconditionFailed as error:
             if when_owned == "refuse":
-                raise
+                raise PreconditionFailed(
+                    f"it is not known whether an autoscaler owns {'.'.join(field[:2])} of {_called(found)}: "
+                    f"{error.message}; let the ServiceAccount list {kind}, or set when_owned: proceed.",
+                    reason=error.reason,
+                ) from None
             ctx.log.warning("the %s cannot be read, so it is not known whether one owns the field", kind)
     owners = owners_of(found, field, value, autoscalers)
     takers = [owner for owner in owners if owner.takes_back]
