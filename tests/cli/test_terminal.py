@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.markup import escape
 from rich.table import Table
@@ -26,6 +26,7 @@ HOSTILE = st.text(
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_nothing_that_is_printed_is_obeyed(text: str) -> None:
     assert not OBEYED.search(printable(text))
@@ -33,6 +34,7 @@ def test_nothing_that_is_printed_is_obeyed(text: str) -> None:
     assert printable(printable(text)) == printable(text)
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_json_stays_the_same_json(text: str) -> None:
     shown = printable(json.dumps({"message": text}, ensure_ascii=False))
@@ -40,6 +42,7 @@ def test_json_stays_the_same_json(text: str) -> None:
     assert json.loads(shown) == {"message": text}
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_in_tables_and_lines_only_our_styles_are_escapes(text: str) -> None:
     screen = io.StringIO()
