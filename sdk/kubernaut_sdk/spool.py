@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class Spool:
         path = self.folder / f"{event['id']}.{event['attempt']}.{event['state']}.{_digits(event['at'])}.json"
         temporary = path.with_suffix(f".{os.getpid()}")
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(event, file, ensure_ascii=False)
+            json.dump(event, file)  # as ASCII: half a character, too, is kept as it came
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -45,13 +46,21 @@ class Spool:
     def waiting(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """The kept events, oldest record first, one in memory at a time.
 
-        A file that another process has just removed is passed over.
+        A file that another process has just removed is passed over. One that holds no event (somebody wrote to it: ours
+        are whole, or not there) is set aside as NAME.unreadable, so that nothing waits for it.
         """
         for path in self.paths():
             try:
-                yield path, json.loads(path.read_text(encoding="utf-8"))
-            except (FileNotFoundError, ValueError):
+                event = json.loads(path.read_text(encoding="utf-8"))
+            except OSError:
                 continue
+            except (ValueError, RecursionError):
+                event = None
+            if isinstance(event, dict):
+                yield path, event
+            else:
+                with suppress(OSError):
+                    path.replace(path.with_name(f"{path.name}.unreadable"))
 
     def remove(self, paths: list[Path]) -> None:
         """Forgets events that the store has acknowledged or refused for good."""
