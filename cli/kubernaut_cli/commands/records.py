@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.commands.serving import PLACE, place_of, told_plainly
 from kubernaut_cli.store import data_folder, opened
+from kubernaut_datastorage.command import PLACE, drop_month, place_of, told_plainly
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
@@ -27,6 +27,9 @@ _PATIENCE = 30.0
 @click.group()
 def records() -> None:
     """Action records."""
+
+
+records.add_command(drop_month)
 
 
 @records.command()
