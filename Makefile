@@ -111,7 +111,7 @@ wheels: .venv/ready ## Fill build/wheels with what the action images install (IM
 
 .PHONY: storage-wheels
 storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Storage image installs (IMAGE_PYTHON=3.13)
-	$(call fill,storage-wheels,sdk controller datastorage effectiveness cli,--package kubernaut-cli)
+	$(call fill,storage-wheels,sdk datastorage,--package kubernaut-datastorage)
 
 .PHONY: controller-wheels
 controller-wheels: .venv/ready ## Fill build/controller-wheels with what the controller's image installs (IMAGE_PYTHON=3.13)

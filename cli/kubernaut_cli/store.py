@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.storage import StorageClient
 
 __all__ = ["Store", "data_folder", "opened"]
@@ -30,11 +29,6 @@ class Store:
     def client(self) -> StorageClient:
         """A connection of one's own."""
         return StorageClient(self.url, self.token_file)
-
-
-def data_folder(option: Path | None) -> Path:
-    """The folder that a person named, or the platform's for a user's data."""
-    return option if option is not None else platformdirs.user_data_path("kubernaut")
 
 
 @contextmanager

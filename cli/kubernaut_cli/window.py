@@ -1,25 +1,5 @@
 """Ages on the command line: `12h`, `90d`, `1w`."""
 
-from datetime import timedelta
-from typing import Any
-
-import click
-
-from kubernaut_sdk.durations import parse_duration
+from kubernaut_sdk.ages import AGE
 
 __all__ = ["AGE"]
-
-
-class _Age(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4 only
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-AGE = _Age()

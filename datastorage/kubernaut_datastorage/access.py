@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kubernaut_datastorage.bounds import MOST_PODS
 from kubernaut_datastorage.provenance import Pods
 from kubernaut_sdk.states import Source, State
 
-__all__ = ["ROLES", "Caller", "Role", "bound", "identity", "trespass", "unspeakable"]
+__all__ = ["ROLES", "Caller", "Role", "bound", "identity", "strangers", "trespass", "unspeakable"]
 
-Role = Literal["write", "read", "own-record"]
-ROLES: tuple[Role, ...] = ("write", "read", "own-record")
+Role = Literal["write", "read", "own-record", "signals"]
+ROLES: tuple[Role, ...] = ("write", "read", "own-record", "signals")
 
 _CONTAINERS = {state.value for state in State} - {State.INTENDED, State.LOST, State.SKIPPED}
 
@@ -21,7 +22,8 @@ class Caller:
     Attributes:
         name: For logs: a ServiceAccount's user name, or what the token file calls it.
         roles: `write` sends any events, and speaks as the controller unless an event says otherwise; `read` reads all;
-            `own-record` is an action's: container states of its namespace's records.
+            `own-record` is an action's: container states of its namespace's records; `signals` is Alertmanager's:
+            it sends its webhook, and nothing else.
         namespace: To which `own-record` is limited.
         pod: UID of the pod that the token was made for, where it was made for one.
         pod_name: Its name.
@@ -69,31 +71,57 @@ def unspeakable(caller: Caller | None, event: dict[str, Any]) -> str | None:
 
 
 def trespass(caller: Caller | None, event: dict[str, Any], known: dict[str, Any] | None, pods: Pods) -> str | None:
-    """Why this caller cannot say this event of this record, or None.
+    """Return why this caller cannot send this event of this record, or None.
 
     Args:
-        caller: Who says so.
+        caller: Who sends it.
         event: What it says.
         known: The record so far, or None.
         pods: The pods that are bound to the record's attempts.
     """
     if caller is None or not caller.limited or known is None:
         return None
-    attempt = str(event["attempt"])
-    first = pods.get(attempt)
-    owner = (known.get("workflow") or {}).get("namespace") or next((place for place, _ in pods.values()), None)
+    owner = (known.get("workflow") or {}).get("namespace") or next((bound[0] for bound in pods.values()), None)
     if owner != caller.namespace:
         return f"id: this record is not of the token's namespace, {caller.namespace}"
+    expected = known.get("pod_name")
+    if expected is not None and caller.pod_name is not None and caller.pod_name != expected:
+        return f"id: this record is of the pod {expected}, as the controller says, and the token of {caller.pod_name}"
+    first = pods.get(_place(event))
     if first is not None and caller.pod is not None and first[0] == owner and first[1] not in {"", caller.pod}:
+        attempt = event["attempt"]
         return f"attempt: attempt {attempt} was first written by the pod {first[1]}; another tells of a later attempt"
     return None
 
 
+def strangers(event: dict[str, Any], pods: Pods) -> bool:
+    """Return whether an event of the controller shows that a record was written by pods it has nothing to do with.
+
+    Whoever knows a record's id can write it before the controller does. Then the controller's word decides.
+
+    Args:
+        event: What the controller says.
+        pods: The pods that are bound to the record's attempts.
+    """
+    namespace, name = (event.get("workflow") or {}).get("namespace"), event.get("pod_name")
+    for place, _, *names in pods.values():
+        if namespace is not None and place != namespace:
+            return True
+        if name is not None and names and names[0] not in {"", name}:
+            return True
+    return False
+
+
 def bound(caller: Caller | None, event: dict[str, Any], pods: Pods) -> Pods:
-    """The pods that are bound to the record's attempts after this event."""
-    attempt = str(event["attempt"])
+    """Return the pods that are bound to the record's attempts after this event."""
+    place = _place(event)
     if caller is None or not caller.limited or caller.namespace is None:
         return pods
-    if attempt in pods and pods[attempt][0] == caller.namespace:
+    if place in pods and pods[place][0] == caller.namespace:
         return pods
-    return {**pods, attempt: [caller.namespace, caller.pod or ""]}
+    return {**pods, place: [caller.namespace, caller.pod or "", caller.pod_name or ""]}
+
+
+def _place(event: dict[str, Any]) -> str:
+    """Return under which number an attempt's pod is remembered: a record remembers so many, whatever it is sent."""
+    return str(min(event["attempt"], MOST_PODS - 1))

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -37,7 +36,7 @@ from kubernaut_datastorage.queries import (
     time_text,
 )
 from kubernaut_datastorage.retention import keep
-from kubernaut_datastorage.signals import episodes_of
+from kubernaut_datastorage.signals import RefusedAlert, episodes_of
 from kubernaut_datastorage.store import Query, StorageError, StorageFull, Store
 from kubernaut_sdk.portable import shorten
 
@@ -61,12 +60,15 @@ router = APIRouter(route_class=_Bare)
 logger = logging.getLogger(__name__)
 
 _HOT = "/api/v1/action-records"
+_MOST_LOGGED = 10
+"""Refused alerts of one webhook that are told each by itself in the log."""
 
 
 def create_app(
     store: Store,
     *,
     told: Callable[[str, str | None, int], None] | None = None,
+    alerts: Callable[[int, int], None] | None = None,
     metrics: Callable[[], bytes] | None = None,
 ) -> FastAPI:
     """The service; it starts the store, sweeps it, and closes it when it stops.
@@ -74,6 +76,7 @@ def create_app(
     Args:
         store: Where records are.
         told: Hears what became of events, why they were refused, and how many.
+        alerts: Hears how many alerts of a webhook were stored, and how many were refused.
         metrics: What `/metrics` answers.
     """
 
@@ -87,7 +90,8 @@ def create_app(
         await store.close()
 
     app = FastAPI(title="Kubernaut Data Storage", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.store, app.state.told, app.state.metrics = store, told, metrics
+    app.state.store, app.state.told, app.state.alerts, app.state.metrics = store, told, alerts, metrics
+    app.state.unready = None
     app.include_router(router)
     app.openapi = document  # type: ignore[method-assign] # as FastAPI says how to
     app.add_exception_handler(Problem, problems.answer)
@@ -226,10 +230,24 @@ async def get_checkpoint(request: Request) -> Response:
 
 @router.post("/api/v1/signals")
 async def put_signals(request: Request) -> Response:
-    """Alertmanager's webhook."""
-    episodes = episodes_of(await read_json(request))
-    await _store(request).put_signals(episodes)
-    return JSONResponse({"episodes": len(episodes)})
+    """Alertmanager's webhook. Each alert has an outcome of its own, and is told in the log where it is refused."""
+    told = episodes_of(await read_json(request, lenient=True))
+    refused = [one for one in told if isinstance(one, RefusedAlert)]
+    good = [(index, one) for index, one in enumerate(told) if not isinstance(one, RefusedAlert)]
+    problems = await _store(request).put_signals([one for _, one in good]) if good else []
+    refused += [
+        RefusedAlert(index, one.fingerprint, problem)
+        for (index, one), problem in zip(good, problems, strict=True)
+        if problem is not None
+    ]
+    refused.sort(key=lambda one: one.index)
+    for alert in refused[:_MOST_LOGGED]:
+        logger.warning("alert %d of a webhook is refused (%s): %s", alert.index, alert.fingerprint, alert.reason)
+    if len(refused) > _MOST_LOGGED:
+        logger.warning("%d more alerts of this webhook are refused", len(refused) - _MOST_LOGGED)
+    if (hears := request.app.state.alerts) is not None:
+        hears(len(told) - len(refused), len(refused))
+    return JSONResponse({"episodes": len(told) - len(refused), "refused": [vars(one) for one in refused]})
 
 
 @router.get("/api/v1/signals")
@@ -250,9 +268,24 @@ async def healthz(_request: Request) -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """The database answers."""
-    await _store(request).require_ready()
+    """Records can be stored. Whoever asks shows no token, so that he is told no more than that they cannot."""
+    try:
+        await _store(request).require_ready()
+    except StorageFull as error:
+        _log_unready(request, error)
+        raise Problem(503, "Not ready", "there is no room for more; the service's log says more.") from None
+    except StorageError as error:
+        _log_unready(request, error)
+        raise Problem(503, "Not ready", "the database does not answer; the service's log says more.") from None
+    request.app.state.unready = None
     return JSONResponse({"status": "ok"})
+
+
+def _log_unready(request: Request, error: StorageError) -> None:
+    """Logs why the service is not ready, once for each reason: it is asked every few seconds."""
+    if request.app.state.unready != str(error):
+        request.app.state.unready = str(error)
+        logger.warning("not ready: %s", error)
 
 
 async def _visible(request: Request, record_id: UUID) -> Found:
@@ -290,17 +323,23 @@ def _preferred(accept: str) -> str:
     """
     if accept == "*/*":
         return "application/json"
-    liked = []
+    liked: list[tuple[float, str]] = []
     for part in accept.split(","):
         name, *parameters = [piece.strip().lower() for piece in part.split(";")]
         quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        offered = [known for known in ("application/json", *STREAMS) if fnmatchcase(known, name)]
+        offered = next((known for known in ("application/json", *STREAMS) if _names(name, known)), None)
         with suppress(ValueError):
-            liked += [(float(quality), known) for known in offered[:1] if float(quality) > 0]
+            if offered is not None and 0 < float(quality) <= 1:
+                liked.append((float(quality), offered))
     if not liked:
         detail = f"accept: {shorten(accept)}: there is application/json, {', '.join(STREAMS)}."
         raise Problem(406, "Not acceptable", detail)
     return max(liked, key=itemgetter(0))[1]
+
+
+def _names(media_range: str, media_type: str) -> bool:
+    """Return whether a range of the Accept header names a type. Without patterns, which would be compiled and kept."""
+    return media_range in {"*/*", media_type, f"{media_type.partition('/')[0]}/*"}
 
 
 async def _as_problem(request: Request, error: Exception) -> Response:

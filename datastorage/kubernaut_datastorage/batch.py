@@ -12,14 +12,18 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from kubernaut_datastorage.access import bound, trespass
+import msgspec
+
+from kubernaut_datastorage.access import bound, strangers, trespass
+from kubernaut_datastorage.bounds import index_key
 from kubernaut_datastorage.checkpoints import Commit, Signs, Unsigned, statement_of
 from kubernaut_datastorage.documents import decode, digest, encode, target_text
 from kubernaut_datastorage.ingest import Told
-from kubernaut_datastorage.merge import merge
+from kubernaut_datastorage.merge import merge, without_containers
 from kubernaut_datastorage.merkle import GENESIS, Leaf, chained, leaf_hash, pack, root_of
 from kubernaut_datastorage.provenance import Pods, pack_pods, unpack
 from kubernaut_datastorage.provenance import pack as pack_provenance
+from kubernaut_sdk.states import Source
 
 __all__ = ["COLUMNS", "Head", "Outcome", "Plan", "Row", "Stored", "adopt", "columns_of", "decide"]
 
@@ -68,6 +72,7 @@ class Row(NamedTuple):
     remediation: str | None
     signal: str | None
     dry_run: bool | None
+    undoes: str | None
     document: str
     provenance: str | None
 
@@ -83,19 +88,20 @@ class Plan:
         outcomes: Of each event, with the reason where it is refused.
         inserts: Records that are new.
         updates: Records that are not.
-        counts: (day, action type, state) → by how much the number of records changes.
+        counts: (day, action type, state, whether a dry run) → by how much the number of records changes.
         commit: The log's row; None where nothing changed.
     """
 
     outcomes: list[tuple[Outcome, str | None]]
     inserts: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
-    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    counts: dict[tuple[str, str, str, bool], int] = field(default_factory=dict)
     commit: Commit | None = None
 
 
 _DAY = 86_400_000
 """Milliseconds."""
+_DAMAGED = "id: what is stored of this record cannot be read; `kubernaut records verify` says more."
 
 
 @lru_cache(1_000)
@@ -139,7 +145,11 @@ def decide(
     leaves: list[Leaf] = []
     hashes: list[bytes] = []
     for item in told:
-        before = states.get(item.key) or _state_of(known.get(item.key))
+        try:
+            before = states.get(item.key) or _state_of(known.get(item.key))
+        except (ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError):
+            outcomes.append(("refused", _DAMAGED))
+            continue
         if before is None and _simple(item.event):
             after, record, outcome = *_first(item), "stored"
         else:
@@ -181,18 +191,19 @@ def adopt(kept: Sequence[tuple[bytes, str, str | None]], head: Head, *, now: dat
 
 def columns_of(
     document: Mapping[str, Any], pods: Pods
-) -> tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, bool | None]:
-    """What a document says in columns: from `state` to `dry_run` of a `Row`."""
-    workflow = document.get("workflow") or {}
+) -> tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, bool | None, str | None]:
+    """What a document says in columns: from `state` to `undoes` of a `Row`."""
+    workflow, target = document.get("workflow") or {}, target_text(document.get("target"))
     return (
         document["state"],
         document.get("action_type"),
-        target_text(document.get("target")),
-        workflow.get("namespace") or next((namespace for namespace, _ in pods.values()), None),
+        None if target is None else index_key(target),
+        workflow.get("namespace") or next((bound[0] for bound in pods.values()), None),
         workflow.get("name"),
         (document.get("remediation") or {}).get("name"),
         (document.get("signal") or {}).get("fingerprint"),
         document.get("dry_run"),
+        document.get("undoes"),
     )
 
 
@@ -214,13 +225,20 @@ def _first(item: Told) -> tuple[_State, bytes]:
 def _state_of(stored: Stored | None) -> _State | None:
     if stored is None:
         return None
-    pods: Pods = decode(stored.provenance).get("pods", {}) if stored.provenance else {}
-    return _State(decode(stored.document), stored.document, stored.provenance, pods)
+    document = decode(stored.document)
+    _, pods = unpack(document, stored.provenance)  # what cannot be unpacked is known before anything is made of it
+    return _State(document, stored.document, stored.provenance, pods)
 
 
 def _merged(before: _State | None, item: Told) -> tuple[_State, str]:
     merged, pods = unpack(before.document, before.provenance) if before else (None, {})
+    corrected = merged is not None and item.event["source"] == Source.CONTROLLER and strangers(item.event, pods)
+    if corrected and merged is not None:
+        merged, pods = without_containers(merged), {}
+    outcome: str
     after, outcome = merge(merged, item.event)
+    if corrected:
+        outcome = "merged"
     now_bound = bound(item.caller, item.event, pods)
     if outcome == "duplicate" and (before is None or now_bound == pods):
         assert before is not None
@@ -251,15 +269,15 @@ def _commit(
 
 
 def _fill(plan: Plan, states: Mapping[bytes, _State], known: Mapping[bytes, Stored], now: datetime) -> None:
-    counts: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str, bool]] = Counter()
     for key, state in states.items():
         row = Row(key, state.seq, now, *columns_of(state.document, state.pods), state.text, state.provenance)
         day = _day(int.from_bytes(key[:6]) // _DAY)
-        counts[day, row.action_type or "", row.state] += 1
+        counts[day, row.action_type or "", row.state, bool(row.dry_run)] += 1
         if key in known:
             plan.updates.append(row)
             old = decode(known[key].document)
-            counts[day, old.get("action_type") or "", old["state"]] -= 1
+            counts[day, old.get("action_type") or "", old["state"], bool(old.get("dry_run"))] -= 1
         else:
             plan.inserts.append(row)
     plan.counts.update({place: change for place, change in counts.items() if change})

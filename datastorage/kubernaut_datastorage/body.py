@@ -37,14 +37,19 @@ async def read_body(request: Request) -> bytes:
         raise Problem(400, "Cut off", "the body ended before its end.") from None
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, *, lenient: bool = False) -> Any:
     """The JSON value of a request's body.
+
+    Args:
+        request: Whose.
+        lenient: Whether bytes that are no UTF-8 are replaced, so that they decide for nothing but where they stand.
 
     Raises:
         Problem: as `read_body`, and 400 where it is not JSON.
     """
     try:
-        return json.loads(await read_body(request))
+        body = await read_body(request)
+        return json.loads(body.decode("utf-8", "replace") if lenient else body)
     except (ValueError, RecursionError) as error:
         raise not_json(error) from None
 

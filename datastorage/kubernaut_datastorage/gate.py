@@ -21,6 +21,7 @@ __all__ = ["Gate", "Measured", "allowed"]
 
 _OPEN = {"/healthz", "/readyz"}
 """Kubelets ask without a token."""
+_SIGNALS = "/api/v1/signals"
 _FAILURES = (10.0, 50.0)
 """Bad tokens that an address may send, a second and at once."""
 
@@ -29,7 +30,8 @@ def allowed(method: str, path: str, caller: Caller) -> bool:
     """Whether a caller may ask this at all; what of it he may see is for whoever answers."""
     of_records = path.startswith("/api/v1/action-records")
     if method == "POST":
-        return "write" in caller.roles or (of_records and "own-record" in caller.roles)
+        of_alertmanager = path == _SIGNALS and "signals" in caller.roles
+        return "write" in caller.roles or of_alertmanager or (of_records and "own-record" in caller.roles)
     return "read" in caller.roles or (of_records and "own-record" in caller.roles)
 
 
@@ -71,16 +73,16 @@ class Gate:
         address = scope["client"][0] if scope.get("client") else ""
         digest = hashed(token) if token else ""
         if wait := self._asked.wait(digest or address):
-            raise _too_many(wait)
+            raise _too_many(wait, scope)
         if token and not self._tokens.knows(digest) and (wait := self._failed.wait(address, 0.5)):
-            raise _too_many(wait)  # Kubernetes is not asked for whoever tries one token after the other
+            raise _too_many(wait, scope)  # Kubernetes is not asked for whoever tries one token after the other
         try:
             caller = await self._tokens.identify(token, digest) if token else None
         except Unready as error:
             raise Problem(503, "Unavailable", str(error), {"retry-after": "1"}) from None
         if caller is None:
             if wait := self._failed.wait(address):
-                raise _too_many(wait)
+                raise _too_many(wait, scope)
             told = "this token is not known, or not for this service" if token else "send a bearer token"
             raise Problem(401, "Unauthorized", f"{told}.", {"www-authenticate": "Bearer"})
         if not allowed(scope["method"], scope["path"], caller):
@@ -119,7 +121,8 @@ def _bearer(authorization: bytes) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _too_many(wait: float) -> Problem:
-    return Problem(
-        429, "Too many requests", "come again after what Retry-After says.", {"retry-after": str(math.ceil(wait))}
-    )
+def _too_many(wait: float, scope: Scope) -> Problem:
+    # Alertmanager sends nothing again that was answered 4xx
+    status = 503 if scope["path"] == _SIGNALS and scope["method"] == "POST" else 429
+    headers = {"retry-after": str(math.ceil(wait))}
+    return Problem(status, "Too many requests", "come again after what Retry-After says.", headers)

@@ -5,6 +5,7 @@ which mends it or says what is wrong. Which way an event goes depends on the eve
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,8 @@ from pydantic import ValidationError
 
 from kubernaut_datastorage.access import Caller, identity, unspeakable
 from kubernaut_datastorage.body import not_json
-from kubernaut_datastorage.documents import digest, encode
+from kubernaut_datastorage.bounds import fitting
+from kubernaut_datastorage.documents import digest, encode, moment_text
 from kubernaut_datastorage.problems import Problem
 from kubernaut_datastorage.shapes import TIMES, EventShape
 from kubernaut_sdk.errors import InvalidInputs
@@ -25,6 +27,8 @@ from kubernaut_sdk.records import Event
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["LARGEST_EVENT", "MOST_EVENTS", "Refused", "Told", "events_of", "require_storable_time"]
+
+logger = logging.getLogger(__name__)
 
 LARGEST_EVENT = 64 * 1024
 MOST_EVENTS = 1_000
@@ -78,6 +82,7 @@ class _Window:
 
     first: int
     last: int
+    latest: str
     now: datetime
     retention: timedelta
 
@@ -97,7 +102,8 @@ def events_of(
         Problem: 400 where it is not JSON, 422 where it is not such an array.
     """
     now = now or utcnow()
-    window = _Window(_milliseconds(now - retention), _milliseconds(now + _AHEAD), now, retention)
+    ahead = now + _AHEAD
+    window = _Window(_milliseconds(now - retention), _milliseconds(ahead), moment_text(ahead), now, retention)
     parts: list[Any]
     try:
         parts = _PARTS.decode(body)
@@ -113,11 +119,20 @@ def events_of(
         parts = value
     if not 1 <= len(parts) <= MOST_EVENTS:
         raise _no_batch(f"{len(parts)} items")
-    return [_one(part, caller, window) for part in parts]
+    return [_one_or_why_not(part, caller, window) for part in parts]
 
 
 def _no_batch(got: str) -> Problem:
     return Problem(422, "Not a batch", f"send a JSON array of 1 to {MOST_EVENTS} events; this is {got}.")
+
+
+def _one_or_why_not(part: Any, caller: Caller | None, window: _Window) -> Told | Refused:
+    """Return the event, or why it is not taken: whatever is wrong with one, the others do not hear of it."""
+    try:
+        return _one(part, caller, window)
+    except Exception:
+        logger.exception("an event failed in a way that nobody foresaw; it is refused")
+        return Refused(None, "the event cannot be read, in a way that nobody foresaw; the service's log says more.")
 
 
 def _one(part: Any, caller: Caller | None, window: _Window) -> Told | Refused:
@@ -136,13 +151,26 @@ def _one(part: Any, caller: Caller | None, window: _Window) -> Told | Refused:
         event = event or _mended(part)
         told = event.pop("id")
         key = _key(told, window)
+        _require_not_ahead(event["at"], window)
     except ValueError as error:
         return Refused(told if isinstance(told, str) and told.isascii() else None, f"{error}.")
     if refusal := unspeakable(caller, event):
         return Refused(told, f"{refusal}.")
     event |= identity(caller, event)
     document = encode(event)
+    if (cut := fitting(event, document)) is not None:
+        event, document = cut, encode(cut)
     return Told(told, key, event, document, digest(key, document), caller)
+
+
+def _require_not_ahead(at: str, window: _Window) -> None:
+    """Refuse a word of the future: of two it would be the later one for ever.
+
+    Raises:
+        ValueError: with the time.
+    """
+    if at > window.latest:
+        raise ValueError(f"at: {at} is more than a day ahead; a clock seems to be wrong")
 
 
 def _unmended(text: bytes) -> dict[str, Any] | None:
@@ -156,7 +184,7 @@ def _unmended(text: bytes) -> dict[str, Any] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     event.setdefault("attempt", 0)
-    if not all(_plain_time(event[name]) for name in TIMES if name in event) or not _plain_id(event["id"]):
+    if not all(_plain_time(event[name]) for name in TIMES if name in event) or not _plain_ids(event):
         return None
     for attempt in event.get("attempts", ()):
         if not all(_plain_time(attempt[name]) for name in ("started", "ended") if name in attempt):
@@ -180,6 +208,14 @@ def _plain_id(text: str) -> bool:
     return len(text) == 36 and text == text.lower() and text[8] == text[13] == text[18] == text[23] == "-"
 
 
+def _plain_ids(event: dict[str, Any]) -> bool:
+    """Whether its own id, and that of the record that it undoes, are as records spell them."""
+    try:
+        return _plain_id(event["id"]) and ("undoes" not in event or str(UUID(event["undoes"])) == event["undoes"])
+    except ValueError:
+        return False
+
+
 def _key(text: str, window: _Window) -> bytes:
     try:
         key = bytes.fromhex(text.replace("-", ""))
@@ -189,7 +225,9 @@ def _key(text: str, window: _Window) -> bytes:
         raise ValueError(f"id: {shorten(text)} is no UUID of version 7, whose time sorts records")
     made = int.from_bytes(key[:6])
     if made > window.last:
-        raise ValueError(f"id: {text} is of {_when(key):%Y-%m-%d %H:%M}, more than a day ahead; is a clock wrong?")
+        raise ValueError(
+            f"id: {text} is of {_when(key):%Y-%m-%d %H:%M}, more than a day ahead; a clock seems to be wrong"
+        )
     if made < window.first:
         days = window.retention.days
         raise ValueError(f"id: {text} is of {_when(key):%Y-%m-%d}, older than the {days} days that are kept")
@@ -241,7 +279,7 @@ def require_storable_time(path: str, time: datetime | None) -> None:
         ValueError: with the path and the time.
     """
     if time is not None and time < _EPOCH:
-        raise ValueError(f"{path}: {time.isoformat()} is before 1970; is a clock wrong?")
+        raise ValueError(f"{path}: {time.isoformat()} is before 1970; a clock seems to be wrong")
 
 
 def _require_storable_times(event: Event) -> None:

@@ -7,6 +7,11 @@ associative and idempotent, so the merged record is too; nothing else in the ser
 The key is (rank of the state, source, time, state): the higher rank wins a field; at equal rank a container's word
 beats a controller's; then the later time; then the state's name, so that one event's fields stay together. Of two
 values with equal keys, the greater canonical bytes stay. What is absent is in no slot, so no field goes back to empty.
+
+An action's container knows what it did, and not why it runs. So there are fields of which the controller's word stays
+whatever the rank of a container's (`CONTROLLER_FIRST`); and fields that are the controller's alone, of which a
+container's word counts only as long as the controller did not speak of the record at all (`CONTROLLER_ONLY`).
+Otherwise a container could name an approver where there was none.
 """
 
 from dataclasses import dataclass, field
@@ -15,13 +20,39 @@ from typing import Any, Literal
 from kubernaut_sdk.records import canonical
 from kubernaut_sdk.states import RANK, Source, State
 
-__all__ = ["SOURCES", "Key", "Merged", "Outcome", "merge"]
+__all__ = [
+    "CONTROLLER_FIRST",
+    "CONTROLLER_ONLY",
+    "SOURCES",
+    "Key",
+    "Merged",
+    "Outcome",
+    "merge",
+    "without_containers",
+]
 
 Key = tuple[int, int, str, str]
 Outcome = Literal["stored", "merged", "duplicate"]
 
 SOURCES: dict[str, int] = {Source.CONTROLLER: 0, Source.CONTAINER: 1}
 """By whose word beats whose."""
+CONTROLLER_ONLY = frozenset(
+    {
+        "approver",
+        "confidence",
+        "image",
+        "intended_at",
+        "pod_name",
+        "remediation",
+        "requester",
+        "signal",
+        "step",
+        "workflow",
+    }
+)
+"""Fields of which a container says nothing, once the controller has spoken of the record."""
+CONTROLLER_FIRST = frozenset({"action_type", "dry_run", "target", "undoes"})
+"""Fields of which the controller's word stays, where it said something."""
 _OUTSIDE = {"id", "attempt", "attempts"}
 
 
@@ -32,10 +63,12 @@ class Merged:
     Attributes:
         values: Slot → value. Slots are field names, and `attempts.NUMBER.FIELD`.
         keys: Slot → the key of the event that brought the value.
+        controller: Whether the controller has spoken of it.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
+    controller: bool = False
 
     def document(self) -> dict[str, Any]:
         """The record as JSON, without its id."""
@@ -64,17 +97,38 @@ def merge(stored: Merged | None, event: dict[str, Any]) -> tuple[Merged, Outcome
     """
     before = stored or Merged()
     values, keys = dict(before.values), dict(before.keys)
-    changed = False
+    by_controller = event.get("source") == Source.CONTROLLER
+    controller = before.controller or by_controller
+    changed = controller != before.controller
+    if changed:
+        for slot in CONTROLLER_ONLY & values.keys():
+            del values[slot], keys[slot]
     for slot, (key, value) in _slots(event).items():
-        if slot not in keys or _greater(key, value, keys[slot], values[slot]):
+        if controller and not by_controller and slot in CONTROLLER_ONLY:
+            continue
+        if slot not in keys or _greater(slot, key, value, keys[slot], values[slot]):
             values[slot], keys[slot] = value, key
             changed = True
     if not changed:
         return before, "duplicate"
-    return Merged(values, keys), "merged" if stored else "stored"
+    return Merged(values, keys, controller), "merged" if stored else "stored"
 
 
-def _greater(key: Key, value: Any, than_key: Key, than_value: Any) -> bool:
+def without_containers(merged: Merged) -> Merged | None:
+    """Return the record as the controller alone made it, or None where it has not spoken.
+
+    It is for words of containers that turn out to be of a pod that has nothing to do with the record.
+    """
+    if not merged.controller:
+        return None
+    kept = {slot for slot, key in merged.keys.items() if key[1] == SOURCES[Source.CONTROLLER] and slot != "attempt"}
+    values = {slot: merged.values[slot] for slot in kept}
+    return Merged(values, {slot: merged.keys[slot] for slot in kept}, controller=True)
+
+
+def _greater(slot: str, key: Key, value: Any, than_key: Key, than_value: Any) -> bool:
+    if slot in CONTROLLER_FIRST and key[1] != than_key[1]:
+        return key[1] == SOURCES[Source.CONTROLLER]
     if key != than_key:
         return key > than_key
     # as bytes, never as Python values: 1, 1.0 and true are equal there, and the first to come would stay

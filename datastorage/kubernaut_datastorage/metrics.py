@@ -39,6 +39,9 @@ class Metrics:
         self.refused = Counter(
             f"{name}_refused", "Refused events by the field that was wrong.", ["reason"], registry=self.registry
         )
+        self._alerts = Counter(
+            f"{name}_alerts", "Alerts of webhooks by what became of them.", ["outcome"], registry=self.registry
+        )
         self.turned_away = Counter(
             f"{name}_turned_away", "Requests that were not let in, by reason.", ["reason"], registry=self.registry
         )
@@ -69,6 +72,11 @@ class Metrics:
         if reason is not None:
             place = reason.partition(":")[0].partition(".")[0]
             self.refused.labels(place if place in Event.model_fields else "other").inc(events)
+
+    def alerts(self, stored: int, refused: int) -> None:
+        """Counts alerts of a webhook."""
+        self._alerts.labels("stored").inc(stored)
+        self._alerts.labels("refused").inc(refused)
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """Counts an answer. What a stranger can make up does not become a label."""

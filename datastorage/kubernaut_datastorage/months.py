@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-__all__ = ["AHEAD", "Month", "expired", "log_expired", "wanted"]
+__all__ = ["AHEAD", "Month", "due", "expired", "log_expired", "wanted"]
 
 AHEAD = 3
 """Months that are made ahead, at least."""
@@ -74,6 +74,11 @@ def wanted(now: datetime, retention: timedelta) -> list[Month]:
 def expired(months: Iterable[Month], held: Collection[Month], now: datetime, retention: timedelta) -> list[Month]:
     """Of these months those to drop: over for longer than the retention, and not held."""
     return sorted(month for month in months if month.following.start <= now - retention and month not in held)
+
+
+def due(now: datetime, retention: timedelta) -> Month:
+    """Return the first month that is not over for longer than the retention."""
+    return Month.of(now - retention)
 
 
 def log_expired(log: Iterable[Month], kept: Collection[Month]) -> list[Month]:

@@ -9,14 +9,14 @@ from pydantic.json_schema import models_json_schema
 from kubernaut_datastorage.body import LARGEST_BODY
 from kubernaut_datastorage.export import STREAMS
 from kubernaut_datastorage.ingest import LARGEST_EVENT, MOST_EVENTS
-from kubernaut_datastorage.queries import FIELDS, MOST
+from kubernaut_datastorage.queries import FIELDS, LONGEST_TEXT, MOST
 from kubernaut_sdk.records import Event, Record
 from kubernaut_sdk.states import State
 
 __all__ = ["document"]
 
 _TIME = "A time such as 2026-01-31T09:05:07Z, or an age such as 90d."
-_TEXT = {"type": "string", "maxLength": 2048}
+_TEXT = {"type": "string", "maxLength": LONGEST_TEXT}
 
 
 def document() -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _paths() -> dict[str, Any]:
         f"{records}/summary": {
             "get": _operation(
                 "summarise",
-                "How many records there are, by action type and state, of whole days in UTC.",
+                "How many records there are, by action type, state and dry run, of whole days in UTC.",
                 _json(_ref("Summary")),
                 parameters=[_query("action_type", _TEXT), *_times()],
             )
@@ -87,8 +87,8 @@ def _paths() -> dict[str, Any]:
         "/api/v1/signals": {
             "post": _operation(
                 "put_signals",
-                "Alertmanager's webhook, version 4.",
-                _json({"type": "object", "properties": {"episodes": {"type": "integer"}}}),
+                "Alertmanager's webhook, version 4. One odd alert is refused alone: Alertmanager does not send again.",
+                _json(_ref("Alerts")),
                 body=_ref("Webhook"),
                 more=("507",),
             ),
@@ -100,7 +100,13 @@ def _paths() -> dict[str, Any]:
             ),
         },
         "/healthz": {"get": _operation("healthz", "The process is alive.", _json(_ref("Status")))},
-        "/readyz": {"get": _operation("readyz", "Records can be stored; or why not.", _json(_ref("Status")))},
+        "/readyz": {
+            "get": _operation(
+                "readyz",
+                "Records can be stored. It needs no token, so that the reason is in the log.",
+                _json(_ref("Status")),
+            )
+        },
         "/metrics": {
             "get": _operation(
                 "get_metrics", "Prometheus' text format.", {"text/plain": {"schema": {"type": "string"}}}, more=("404",)
@@ -151,6 +157,7 @@ def _filters() -> list[dict[str, Any]]:
         _query("remediation", _TEXT),
         _query("signal", _TEXT, "A fingerprint."),
         _query("dry_run", {"type": "string", "enum": ["true", "false"]}),
+        _query("undoes", {"type": "string", "format": "uuid"}, "The record that was undone."),
         *_times(),
     ]
 
@@ -222,7 +229,13 @@ _SCHEMAS: dict[str, Any] = {
         since=_STRING,
         items={
             "type": "array",
-            "items": _object("action_type state records", action_type=_STRING, state=_STRING, records=_NUMBER),
+            "items": _object(
+                "action_type state dry_run records",
+                action_type=_STRING,
+                state=_STRING,
+                dry_run={"type": "boolean"},
+                records=_NUMBER,
+            ),
         },
     ),
     "Checkpoint": _object(
@@ -243,7 +256,6 @@ _SCHEMAS: dict[str, Any] = {
         version={"const": "4"},
         alerts={
             "type": "array",
-            "maxItems": 10_000,
             "items": _object(
                 "status startsAt fingerprint",
                 status={"type": "string", "enum": ["firing", "resolved"]},
@@ -252,6 +264,14 @@ _SCHEMAS: dict[str, Any] = {
                 endsAt={"type": ["string", "null"], "format": "date-time"},
                 fingerprint={"type": "string", "minLength": 1, "maxLength": 253},
             ),
+        },
+    ),
+    "Alerts": _object(
+        "episodes refused",
+        episodes={**_NUMBER, "description": "How many alerts were stored."},
+        refused={
+            "type": "array",
+            "items": _object("index fingerprint reason", index=_NUMBER, fingerprint=_MAYBE, reason=_STRING),
         },
     ),
     "Episode": _object(

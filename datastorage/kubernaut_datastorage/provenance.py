@@ -4,9 +4,10 @@ The event with the greatest key brought `state`, `at` and `source`, so that its 
 have it. Only the slots of lesser events are written down, a group for each event:
 
     {"keys": [["started", "container", "2026-01-31T09:05:07.000120Z", ["inputs", "target"]]],
-     "pods": {"0": ["shop", "8e3c2b1a-0f7e-4c58-9a64-2d8f1c5b7e90"]}}
+     "pods": {"0": ["shop", "8e3c2b1a-0f7e-4c58-9a64-2d8f1c5b7e90", "w-scale-pod"]}}
 
-`pods` are those that action tokens named, an attempt each: the namespace and the UID of the pod that first wrote it.
+`pods` are those that action tokens named, an attempt each: namespace, UID and name of the pod that first wrote it.
+`"controller": true` says that the controller has spoken of the record, where none of the keys says so.
 """
 
 import json
@@ -14,13 +15,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubernaut_datastorage.merge import SOURCES, Key, Merged
-from kubernaut_sdk.states import RANK, State
+from kubernaut_sdk.states import RANK, Source, State
 
 __all__ = ["Pods", "pack", "pack_pods", "unpack"]
 
 Pods = dict[str, list[str]]
-"""Attempt → namespace and UID of the pod that first wrote it."""
+"""Attempt → namespace, UID and name of the pod that first wrote it. A static token has neither UID nor name."""
 
+_CONTROLLER = SOURCES[Source.CONTROLLER]
 _NAMES = {number: str(source) for source, number in SOURCES.items()}
 
 
@@ -34,6 +36,8 @@ def pack(merged: Merged, pods: Mapping[str, list[str]]) -> str | None:
     told: dict[str, Any] = {}
     if groups:
         told["keys"] = [[key[3], _NAMES[key[1]], key[2], slots] for key, slots in sorted(groups.items())]
+    if merged.controller and not any(key[1] == _CONTROLLER for key in (top, *groups)):
+        told["controller"] = True
     if pods:
         told["pods"] = dict(sorted(pods.items()))
     return json.dumps(told, separators=(",", ":")) if told else None
@@ -54,8 +58,9 @@ def unpack(document: Mapping[str, Any], text: str | None) -> tuple[Merged, Pods]
     keys = dict.fromkeys(values, _key(document["state"], document["source"], document["at"]))
     for state, source, at, slots in told.get("keys", ()):
         keys |= dict.fromkeys(slots, _key(state, source, at))
+    controller = told.get("controller", False) or any(key[1] == _CONTROLLER for key in keys.values())
     keys["attempt"] = (document["attempt"], 0, "", "")
-    return Merged(values, keys), told.get("pods", {})
+    return Merged(values, keys, controller), told.get("pods", {})
 
 
 def _key(state: str, source: str, at: str) -> Key:

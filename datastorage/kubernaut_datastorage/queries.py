@@ -9,6 +9,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from kubernaut_datastorage.bounds import index_key
 from kubernaut_datastorage.problems import Problem
 from kubernaut_datastorage.store import Query
 from kubernaut_sdk.durations import parse_duration
@@ -19,6 +20,7 @@ from kubernaut_sdk.times import rfc3339, utcnow
 __all__ = ["FIELDS", "cursor_after", "parameters_of", "parse_fields", "parse_query", "require_known", "time_text"]
 
 MOST = 1_000
+LONGEST_TEXT = 2048
 FIELDS = tuple(Record.model_fields)
 
 
@@ -155,9 +157,20 @@ def _flag(text: str) -> bool:
 
 
 def _text(text: str) -> str:
-    if "\0" in text or len(text) > 2048:
-        raise ValueError("it must be text without NUL, of at most 2048 characters")
+    if "\0" in text or len(text) > LONGEST_TEXT:
+        raise ValueError(f"it must be text without NUL, of at most {LONGEST_TEXT} characters")
     return text
+
+
+def _target(text: str) -> str:
+    return index_key(_text(text))
+
+
+def _record(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ValueError("it must be a record's id (a UUID)") from None
 
 
 def _workflow(text: str) -> tuple[str, str]:
@@ -173,7 +186,8 @@ _EQUAL: dict[str, Callable[[str], Any]] = {
     "remediation": _text,
     "signal": _text,
     "state": _state,
-    "target": _text,
+    "target": _target,
+    "undoes": _record,
 }
 """Parameters that name a column."""
 

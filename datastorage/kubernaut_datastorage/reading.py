@@ -14,8 +14,8 @@ from kubernaut_datastorage.checkpoints import Commit
 from kubernaut_datastorage.documents import Found, moment_text
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.months import Month
-from kubernaut_datastorage.schema import commits, holds, records
-from kubernaut_datastorage.store import Query, Store, Unready
+from kubernaut_datastorage.schema import commits, holds, records, sweeps
+from kubernaut_datastorage.store import Episode, Query, Store, Unready, Unstorable
 
 __all__ = ["ReadingStore", "commit_of_row"]
 
@@ -36,6 +36,33 @@ class ReadingStore(Store):
     @abstractmethod
     async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
         """Has the writer merge events, and waits for the commit."""
+
+    @abstractmethod
+    async def write_signals(self, episodes: Sequence[Episode]) -> None:
+        """Has the writer keep episodes, all or none of them.
+
+        Raises:
+            Unstorable: if one of them cannot be stored.
+            StorageError: if they could not be stored for now.
+        """
+
+    @abstractmethod
+    async def probe(self) -> None:
+        """Has the writer write a little, and take it back.
+
+        Raises:
+            StorageError: if nothing can be written.
+        """
+
+    async def put_signals(self, episodes: Sequence[Episode]) -> list[str | None]:
+        try:
+            await self.write_signals(episodes)
+        except Unstorable as error:
+            if len(episodes) == 1:
+                return [str(error)]
+            middle = len(episodes) // 2
+            return await self.put_signals(episodes[:middle]) + await self.put_signals(episodes[middle:])
+        return [None] * len(episodes)
 
     async def put(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
         if self.waiting > self.settings.most_waiting:
@@ -78,6 +105,10 @@ class ReadingStore(Store):
 
     async def count(self, seq: int) -> int:
         return int((await self.read(statements.how_many(seq)))[0][0])
+
+    async def swept(self) -> Month | None:
+        rows = await self.read(sa.select(sweeps.c.month))
+        return Month.parse(rows[0].month) if rows else None
 
     async def holds(self) -> dict[Month, str]:
         return {Month.parse(row.month): row.reason for row in await self.read(sa.select(holds))}

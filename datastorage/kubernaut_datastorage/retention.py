@@ -7,12 +7,13 @@ missing. What is dropped is decided in `months.py`.
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from kubernaut_datastorage.documents import encode
-from kubernaut_datastorage.months import Month, expired, log_expired, wanted
+from kubernaut_datastorage.months import Month, due, expired, log_expired, wanted
 from kubernaut_datastorage.store import StorageError, Store
 
-__all__ = ["keep", "sweep"]
+__all__ = ["drop_by_name", "keep", "sweep"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +50,75 @@ async def _sweep(store: Store) -> Sequence[Month]:
     await store.make_months(wanted(now, retention))
     held = await store.holds()
     dropped = expired(await store.months(), held, now, retention)
+    if not await _come_so_far(store, now, retention, dropped):
+        return []
     for month in dropped:
-        await store.note(encode({"dropped": str(month)}))
-        await store.drop_month(month)
+        await _drop(store, month)
     kept = [month for month in await store.months() if month not in dropped]
     for month in log_expired(await store.log_months(), kept) if kept else ():
         await _drop_log(store, month)
     return dropped
+
+
+async def _come_so_far(store: Store, now: datetime, retention: timedelta, months: Sequence[Month]) -> bool:
+    """Return whether these months may be dropped, and keep how far retention has come.
+
+    From one sweep to the next it comes at most one month further. Whatever lies beyond is a clock that jumped, a
+    service that was off for months, or a retention that was shortened: a person says which.
+    """
+    kept, here = await store.swept(), due(now, retention)
+    before = kept
+    if before is None:
+        # no sweep was ever kept: the last commit says when this store was used, and by which clock
+        head = await store.head()
+        before = here if head is None or head.at is None else min(here, due(head.at, retention))
+    if months and here > before.following:
+        logger.error(
+            "nothing is dropped: by this clock (%s) and a retention of %d days all of before %s is too old, and the "
+            "last sweep came to %s; it may come one month further. If that is right, ask for the months by name: "
+            "kubernaut records drop-month, for %s",
+            f"{now:%Y-%m-%d}",
+            retention.days,
+            here,
+            before,
+            _names(months),
+        )
+        return False
+    come = max(before, min(here, before.following))
+    if come != kept:
+        await store.keep_swept(come)
+    return True
+
+
+async def drop_by_name(store: Store, month: Month) -> None:
+    """Drop a month because somebody asks for it; retention then goes on from there.
+
+    Raises:
+        StorageError: if it is held, is not over for as long as the retention says, or has no records.
+    """
+    now, retention = store.settings.clock(), store.settings.retention
+    if month in (held := await store.holds()):
+        raise StorageError(
+            f"{month} is held ({held[month]}); release it first: kubernaut serve hold {month} --release."
+        )
+    if month >= due(now, retention):
+        said = f"{month} is not over for {retention.days} days; to keep records for a shorter time, say --retention."
+        raise StorageError(said)
+    if month not in await store.months():
+        raise StorageError(f"there is nothing of {month}; there is {_names(await store.months())}.")
+    await _drop(store, month)
+    before = await store.swept()
+    if before is None or before < month.following:
+        await store.keep_swept(month.following)
+
+
+def _names(months: Sequence[Month]) -> str:
+    return ", ".join(map(str, months)) or "no month at all"
+
+
+async def _drop(store: Store, month: Month) -> None:
+    await store.note(encode({"dropped": str(month)}))
+    await store.drop_month(month)
 
 
 async def _drop_log(store: Store, month: Month) -> None:

@@ -11,9 +11,21 @@ import sqlalchemy as sa
 from kubernaut_datastorage.packing import pack, unpack
 from kubernaut_sdk.times import rfc3339
 
-__all__ = ["HEAD", "Json", "Moment", "commits", "counts", "holds", "metadata", "records", "signals", "tell_postgresql"]
+__all__ = [
+    "HEAD",
+    "Json",
+    "Moment",
+    "commits",
+    "counts",
+    "holds",
+    "metadata",
+    "records",
+    "signals",
+    "sweeps",
+    "tell_postgresql",
+]
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision of the chain; a database that is there already needs no migration."""
 
 
@@ -74,12 +86,13 @@ records = sa.Table(
     sa.Column("recorded_at", Moment, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("action_type", sa.String(253)),
-    sa.Column("target", sa.Text),
+    sa.Column("target", sa.Text),  # a long one by its hash, see bounds.index_key
     sa.Column("namespace", sa.String(253)),  # the workflow's or, where none is known, that of the pod that wrote
     sa.Column("workflow", sa.String(253)),
     sa.Column("remediation", sa.String(253)),
     sa.Column("signal", sa.String(253)),
     sa.Column("dry_run", sa.Boolean),
+    sa.Column("undoes", sa.Uuid),  # the record whose change this one undoes
     sa.Column("document", Document, nullable=False),  # the record without id, seq and recorded_at; keys sorted
     sa.Column("provenance", Json),  # see provenance.py; null where the document says it all
 )
@@ -92,6 +105,7 @@ sa.Index("action_records_namespace", records.c.namespace, records.c.id, **_known
 sa.Index("action_records_workflow", records.c.workflow, records.c.id, **_known("workflow"))
 sa.Index("action_records_remediation", records.c.remediation, records.c.id, **_known("remediation"))
 sa.Index("action_records_signal", records.c.signal, records.c.id, **_known("signal"))
+sa.Index("action_records_undoes", records.c.undoes, records.c.id, **_known("undoes"))
 sa.Index("action_records_dry_run", records.c.id, sqlite_where=sa.text("dry_run"))
 
 commits = sa.Table(
@@ -117,6 +131,7 @@ counts = sa.Table(
     sa.Column("day", sa.String(10), primary_key=True),  # of the time within the id
     sa.Column("action_type", sa.String(253), primary_key=True),  # empty where none is known
     sa.Column("state", sa.String(16), primary_key=True),
+    sa.Column("dry_run", sa.Boolean, primary_key=True),
     sa.Column("records", sa.BigInteger, nullable=False),
 )
 
@@ -126,6 +141,13 @@ holds = sa.Table(
     sa.Column("month", sa.String(7), primary_key=True),  # such as 2026-01
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("since", Moment, nullable=False),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    sa.Column("month", sa.String(7), nullable=False),  # the first that retention has not come to
 )
 
 signals = sa.Table(

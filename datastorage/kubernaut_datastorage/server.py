@@ -178,6 +178,7 @@ def opened(place: Place, settings: Settings | None = None, *, migrates: bool = T
     """
     if place.database_url is None:
         return SqliteStore(open_sqlite(place.data), settings)
+    _require_postgresql(place.database_url)
     from kubernaut_datastorage.postgresql import PostgresStore  # noqa: PLC0415 – a local run does without
 
     try:
@@ -187,6 +188,26 @@ def opened(place: Place, settings: Settings | None = None, *, migrates: bool = T
             "the database's address cannot be used; write it as postgresql://user@host:5432/name, with its password in "
             "PGPASSWORD or PGPASSFILE."
         ) from None
+
+
+def _require_postgresql(url: str) -> None:
+    """Refuse an address that cannot be used, and repeat nothing of it but its scheme: it may hold a password.
+
+    Raises:
+        StorageError: which says how it is written.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or not scheme.isascii() or not scheme.replace("+", "").isalnum():
+        said = "it does not begin with postgresql://"
+    elif scheme not in {"postgresql", "postgres"}:
+        said = f"it begins with {scheme[:32]}://, and the service stores in PostgreSQL or, with --data, in SQLite"
+    else:
+        place = min((rest.find(sign) for sign in "/?#" if sign in rest), default=len(rest))
+        if rest.count("@") <= 1 and rest.find("@") < place:
+            return
+        said = "a sign of its user or password has a meaning of its own in an address: write @ as %40, / as %2F"
+    example = "write postgresql://user@host/database, with the password in PGPASSWORD or PGPASSFILE"
+    raise StorageError(f"the database's address (--database-url, DATABASE_URL) cannot be used: {said}; {example}.")
 
 
 def _guarded_app(serving: Serving) -> "ASGIApp":
@@ -205,7 +226,7 @@ def _guarded_app(serving: Serving) -> "ASGIApp":
     )
     store = opened(serving.place, settings, migrates=serving.migrates)
     metrics.watch(lambda: store.waiting)
-    app = direct(create_app(store, told=metrics.told, metrics=metrics.text))
+    app = direct(create_app(store, told=metrics.told, alerts=metrics.alerts, metrics=metrics.text))
     if serving.access_file is None and not serving.token_review:
         return Measured(LocalOnly(app), metrics)
     file = AccessFile(serving.access_file) if serving.access_file is not None else None

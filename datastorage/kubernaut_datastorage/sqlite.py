@@ -6,6 +6,7 @@ and a long busy timeout, so that a second process on the same folder waits for i
 
 import asyncio
 import fcntl
+import logging
 import queue
 import sqlite3
 import threading
@@ -22,22 +23,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from kubernaut_datastorage import statements
-from kubernaut_datastorage.batch import Head, Outcome, Plan, Row, Stored, adopt, decide
+from kubernaut_datastorage.batch import Head, Outcome, Plan, Row, Stored, decide
 from kubernaut_datastorage.checkpoints import Commit
-from kubernaut_datastorage.documents import encode
 from kubernaut_datastorage.ingest import Told
-from kubernaut_datastorage.merge import Merged
 from kubernaut_datastorage.migrate import found_revision, upgrade
 from kubernaut_datastorage.months import Month
-from kubernaut_datastorage.provenance import pack
 from kubernaut_datastorage.reading import ReadingStore, commit_of_row
-from kubernaut_datastorage.schema import commits, counts, holds, records, signals
-from kubernaut_datastorage.store import Episode, Settings, StorageError, StorageFull, Unready
+from kubernaut_datastorage.schema import commits, counts, holds, records, signals, sweeps
+from kubernaut_datastorage.store import Episode, Settings, StorageError, StorageFull, Unready, Unstorable
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["SqliteStore", "enter", "open_sqlite", "reason"]
+__all__ = ["SqliteStore", "open_sqlite", "reason"]
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 60
 _LARGEST_GROUP = 5_000
@@ -118,6 +117,7 @@ class SqliteStore(ReadingStore):
         self._engine = engine
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
+        self._failing = False
         self._writer = threading.Thread(target=self._write_groups, name="writer")
 
     @property
@@ -140,12 +140,17 @@ class SqliteStore(ReadingStore):
         await self.read(sa.select(records.c.id).limit(1))
         if not self._writer.is_alive():
             raise StorageError("the writer has ended; restart the service.")
+        if self._failing:
+            await self.probe()
+
+    async def probe(self) -> None:
+        await self._enqueue(_Job(work=_probe))
 
     async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
         outcomes: list[tuple[Outcome, str | None]] = await self._enqueue(_Job(events=told))
         return outcomes
 
-    async def put_signals(self, episodes: Sequence[Episode]) -> None:
+    async def write_signals(self, episodes: Sequence[Episode]) -> None:
         await self._enqueue(_Job(work=lambda connection: _put_episodes(connection, episodes)))
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
@@ -173,6 +178,13 @@ class SqliteStore(ReadingStore):
             connection.execute(sa.delete(holds).where(holds.c.month == str(month)))
             if reason is not None:
                 connection.execute(sa.insert(holds).values(month=str(month), reason=reason, since=now))
+
+        await self._enqueue(_Job(work=work))
+
+    async def keep_swept(self, month: Month) -> None:
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(sweeps))
+            connection.execute(sa.insert(sweeps).values(id=1, month=str(month)))
 
         await self._enqueue(_Job(work=work))
 
@@ -248,17 +260,45 @@ class SqliteStore(ReadingStore):
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 answers = self._work(connection, jobs)
         except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
-            # one request's failure is not its neighbours'; a database that is locked or full is everyone's
-            if len(jobs) > 1 and not isinstance(error, sa.exc.OperationalError):
+            # a database that is locked or full is everyone's trouble
+            if isinstance(error, sa.exc.OperationalError):
+                self._failing = True
                 for job in jobs:
-                    self._write_group([job])
-                return
-            for job in jobs:
-                job.future.set_exception(_refusal(error))
+                    job.future.set_exception(_refusal(error))
+            else:
+                self._write_apart(jobs, error)
             return
+        self._failing = False
         self.settings.observe(sum(len(job.events) for job in jobs), monotonic() - started)
         for job, answer in zip(jobs, answers, strict=True):
             job.future.set_result(answer)
+
+    def _write_apart(self, jobs: list[_Job], error: Exception) -> None:
+        """Writes in halves what could not be written together, so that one event decides for no other."""
+        if len(jobs) > 1:
+            middle = len(jobs) // 2
+            self._write_group(jobs[:middle])
+            self._write_group(jobs[middle:])
+            return
+        [job] = jobs
+        if len(job.events) > 1:
+            middle = len(job.events) // 2
+            halves = [_Job(events=job.events[:middle]), _Job(events=job.events[middle:])]
+            for half in halves:
+                self._write_group([half])
+            problems = [problem for half in halves if (problem := half.future.exception()) is not None]
+            if problems:
+                job.future.set_exception(problems[0])
+            else:
+                job.future.set_result([outcome for half in halves for outcome in half.future.result()])
+        elif not _lies_in_the_data(error):
+            logger.error("the database refused an event or other work: %s", reason(error))
+            job.future.set_exception(_refusal(error))
+        elif job.events:
+            logger.warning("the database cannot store an event of the record %s: %s", job.events[0].id, reason(error))
+            job.future.set_result([("refused", f"the database cannot store it: {reason(error)}.")])
+        else:
+            job.future.set_exception(Unstorable(f"the database cannot store it: {reason(error)}."))
 
     def _work(self, connection: sa.Connection, jobs: list[_Job]) -> list[Any]:
         told = [one for job in jobs for one in job.events]
@@ -278,12 +318,6 @@ class SqliteStore(ReadingStore):
         return plan.outcomes
 
 
-def enter(connection: sa.Connection, merged: Sequence[tuple[bytes, Merged]]) -> None:
-    """Enters records in the table and the log that were merged before there was a log."""
-    kept = [(key, encode(one.document()), pack(one, {})) for key, one in merged]
-    _write(connection, adopt(kept, _head(connection), now=utcnow()))
-
-
 def _head(connection: sa.Connection) -> Head:
     row = connection.execute(statements.last_commit()).first()
     return Head.after(commit_of_row(row)) if row else Head()
@@ -298,17 +332,24 @@ def _write(connection: sa.Connection, plan: Plan) -> None:
         upsert = insert(counts)
         more = {"records": counts.c.records + upsert.excluded.records}
         changes = [
-            {"day": day, "action_type": kind, "state": state, "records": change}
-            for (day, kind, state), change in plan.counts.items()
+            {"day": day, "action_type": kind, "state": state, "dry_run": dry, "records": change}
+            for (day, kind, state, dry), change in plan.counts.items()
         ]
-        keys = [counts.c.day, counts.c.action_type, counts.c.state]
+        keys = [counts.c.day, counts.c.action_type, counts.c.state, counts.c.dry_run]
         connection.execute(upsert.on_conflict_do_update(index_elements=keys, set_=more), changes)
     if plan.commit is not None:
         connection.execute(sa.insert(commits).values(vars(plan.commit)))
 
 
 def _values(row: Row) -> dict[str, Any]:
-    return {**row._asdict(), "id": UUID(bytes=row.id)}
+    return {**row._asdict(), "id": UUID(bytes=row.id), "undoes": row.undoes and UUID(row.undoes)}
+
+
+def _probe(connection: sa.Connection) -> None:
+    """Write a little and take it back: what fails then, no record can be stored either."""
+    row = {"month": statements.PROBE_MONTH, "reason": statements.PROBE_TEXT, "since": utcnow()}
+    connection.execute(sa.insert(holds).values(row))
+    connection.execute(sa.delete(holds).where(holds.c.month == statements.PROBE_MONTH))
 
 
 def _put_episodes(connection: sa.Connection, episodes: Sequence[Episode]) -> None:
@@ -333,6 +374,14 @@ def _between(first: Month | None, last: Month | None) -> list[Month]:
     while months and last and months[-1] < last:
         months.append(months[-1].following)
     return months
+
+
+def _lies_in_the_data(error: Exception) -> bool:
+    """Return whether an error lies in what was to be stored, so that it will be the same whenever it is sent."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.InterfaceError))
+    wrapped = getattr(error, "orig", None) or error
+    return isinstance(wrapped, (ValueError, TypeError, LookupError, ArithmeticError, RecursionError))
 
 
 def _refusal(error: Exception) -> StorageError:

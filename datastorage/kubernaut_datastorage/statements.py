@@ -9,6 +9,8 @@ from kubernaut_datastorage.schema import commits, counts, records, signals
 from kubernaut_datastorage.store import Query
 
 __all__ = [
+    "PROBE_MONTH",
+    "PROBE_TEXT",
     "WRITTEN",
     "commit_before",
     "episodes",
@@ -22,6 +24,9 @@ __all__ = [
     "summary",
 ]
 
+PROBE_MONTH = "probe"
+PROBE_TEXT = "x" * 64 * 1024
+"""A row that is written and taken back in one transaction, to see whether there is room."""
 _FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document)
 
 
@@ -103,14 +108,14 @@ def how_many(seq: int) -> "sa.Select[Any]":
 
 
 def summary(action_type: str | None, since: str, until: str) -> "sa.Select[Any]":
-    """Counts by action type and state."""
+    """Counts by action type, state and dry run."""
     total = sa.cast(sa.func.sum(counts.c.records), sa.BigInteger).label("records")
     grouped = (
-        sa.select(counts.c.action_type, counts.c.state, total)
+        sa.select(counts.c.action_type, counts.c.state, counts.c.dry_run, total)
         .where(counts.c.day >= since, counts.c.day < until)
-        .group_by(counts.c.action_type, counts.c.state)
+        .group_by(counts.c.action_type, counts.c.state, counts.c.dry_run)
         .having(total > 0)
-        .order_by(counts.c.action_type, counts.c.state)
+        .order_by(counts.c.action_type, counts.c.state, counts.c.dry_run)
     )
     return grouped if action_type is None else grouped.where(counts.c.action_type == action_type)
 

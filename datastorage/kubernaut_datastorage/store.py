@@ -15,7 +15,7 @@ from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.months import Month
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["RETENTION", "Episode", "Query", "Settings", "StorageError", "StorageFull", "Store", "Unready"]
+__all__ = ["RETENTION", "Episode", "Query", "Settings", "StorageError", "StorageFull", "Store", "Unready", "Unstorable"]
 
 RETENTION = timedelta(days=90)
 _CHUNK_BYTES = 2 << 20
@@ -32,6 +32,10 @@ class Unready(StorageError):
 
 class StorageFull(StorageError):
     """There is no room for more."""
+
+
+class Unstorable(StorageError):
+    """What was to be stored cannot be, whenever it is sent: the error lies in it, not in the database."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,14 +151,17 @@ class Store(ABC):
 
     @abstractmethod
     async def summary(self, action_type: str | None, since: str, until: str) -> list[dict[str, Any]]:
-        """Counts by action type and state of the days from `since` to before `until`, such as 2026-01-31."""
+        """Counts by action type, state and dry run of the days from `since` to before `until`, such as 2026-01-31."""
 
     @abstractmethod
-    async def put_signals(self, episodes: Sequence[Episode]) -> None:
+    async def put_signals(self, episodes: Sequence[Episode]) -> list[str | None]:
         """Keeps when signals fired and when they were resolved; hearing it again changes nothing.
 
+        Returns:
+            For each, in order, None or why it cannot be stored.
+
         Raises:
-            StorageError: if they could not be stored.
+            StorageError: if they could not be stored for now.
         """
 
     @abstractmethod
@@ -204,6 +211,14 @@ class Store(ABC):
     @abstractmethod
     async def hold(self, month: Month, reason: str | None) -> None:
         """Puts a month under a legal hold or, with no reason, releases it."""
+
+    @abstractmethod
+    async def swept(self) -> Month | None:
+        """The first month to which retention has not come yet, as the last sweep left it; None before the first."""
+
+    @abstractmethod
+    async def keep_swept(self, month: Month) -> None:
+        """Keeps what `swept` says."""
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:

@@ -19,7 +19,7 @@ from kubernaut_datastorage.access import ROLES, Caller
 from kubernaut_datastorage.store import StorageError, Unready
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["AccessFile", "KubernetesReviews", "Reviewed", "Reviews", "Tokens", "hashed", "minted"]
+__all__ = ["AccessFile", "KubernetesReviews", "Reviewed", "Reviews", "Tokens", "entry_of", "hashed", "minted"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class AccessFile:
 
         sha256:9f86d081…  write,read       controller
         sha256:60303ae2…  own-record=shop  a pipeline of the shop
+        sha256:2c26b46b…  signals          alertmanager
         system:serviceaccount:kubernaut-system:kubernaut-controller  write,read
 
     Args:
@@ -117,14 +118,19 @@ class AccessFile:
             if not (text := line.partition("#")[0].strip()):
                 continue
             try:
-                principal, caller = _entry(text)
+                principal, caller = entry_of(text)
             except ValueError as error:
                 raise StorageError(f"{self._path}, line {number}: {error}.") from None
             callers[principal] = caller
         return callers
 
 
-def _entry(text: str) -> tuple[str, Caller]:
+def entry_of(text: str) -> tuple[str, Caller]:
+    """Return whom a line of the file is about, and what he may do.
+
+    Raises:
+        ValueError: if it is no such line.
+    """
     principal, _, rest = text.partition(" ")
     told, _, name = rest.strip().partition(" ")
     digest = principal.removeprefix("sha256:")

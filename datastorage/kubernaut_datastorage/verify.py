@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "verify"]
 
 _MOST_FAULTS = 100
-_COLUMNS = ("state", "action_type", "target", "namespace", "workflow", "remediation", "signal", "dry_run")
+_COLUMNS = ("state", "action_type", "target", "namespace", "workflow", "remediation", "signal", "dry_run", "undoes")
 
 
 @dataclass
@@ -180,7 +180,8 @@ def _check_row(report: Report, commit: Commit, seq: int, leaf: Leaf, row: Mappin
 def _misfit(row: Mapping[str, Any]) -> str | None:
     pods = decode(row["provenance"]).get("pods", {}) if row["provenance"] else {}
     expected = columns_of(decode(row["document"]), pods)
-    return next((name for name, value in zip(_COLUMNS, expected, strict=True) if row[name] != value), None)
+    found = {**row, "undoes": row["undoes"] and str(row["undoes"])}
+    return next((name for name, value in zip(_COLUMNS, expected, strict=True) if found[name] != value), None)
 
 
 async def _check_unknown(report: Report, store: Store, last: int) -> None:

@@ -69,7 +69,7 @@ class Verdict(_Shape):
     successes: int
     """Those of them that succeeded."""
     excluded: dict[str, int]
-    """Records that do not count, by state; every dry run, whatever its state, is under `dry_run`."""
+    """Records that do not count, by state; dry runs, whatever their state, are under `dry_run`, undos under `undo`."""
     refusal: str | None = None
     """Why no rate is given."""
     rate: Proportion | None = None
@@ -141,6 +141,8 @@ def _excluded_as(record: Record) -> str | None:
     """Under which name a record does not count, or None when it does."""
     if record.dry_run or record.state is State.PLANNED:
         return "dry_run"
+    if record.undoes is not None:
+        return "undo"  # it says that the action was not wanted, and nothing of how well it does what it does
     return None if record.state in COUNTED else record.state.value
 
 

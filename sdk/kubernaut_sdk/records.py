@@ -43,6 +43,12 @@ def _zoned(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
+def _of_record(record_id: UUID | None) -> UUID | None:
+    if record_id is not None and record_id.version != 7:
+        raise ValueError("a record's id is a UUID of version 7")
+    return record_id
+
+
 Time = Annotated[
     datetime,
     AfterValidator(_zoned),
@@ -118,8 +124,12 @@ class _Fields(_Shape):
     approver: Text | None = None
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     signal: Signal | None = None
+    undoes: Annotated[UUID | None, AfterValidator(_of_record), Field(description="The record that this undoes.")] = None
     source: Source | None = None
     pod: Pod | None = None
+    pod_name: Annotated[Name | None, Field(description="The pod that runs the step, as the controller knows it.")] = (
+        None
+    )
     trace_id: Text | None = None
     intended_at: Time | None = None
     started_at: Time | None = None
@@ -160,6 +170,7 @@ class Record(_Fields):
     attempt: int = 0
     state: State
     at: Time
+    attempts_left_out: Annotated[bool | None, Field(description="There were more attempts than are listed.")] = None
     seq: int | None = None
     recorded_at: Time | None = None
 

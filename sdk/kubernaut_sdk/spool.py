@@ -26,9 +26,8 @@ class Spool:
         path = self.folder / f"{event['id']}.{event['attempt']}.{event['state']}.{_digits(event['at'])}.json"
         temporary = path.with_suffix(f".{os.getpid()}")
         try:
-            # JSON spells a lone surrogate as Python's own escape does
-            with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                json.dump(event, file, ensure_ascii=False)
+            with temporary.open("w", encoding="ascii") as file:
+                json.dump(event, file)  # as ASCII: half a character, too, is kept as it came
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -51,13 +50,21 @@ class Spool:
     def waiting(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """The kept events, oldest record first, one in memory at a time.
 
-        A file that another process has just removed is passed over.
+        A file that another process has just removed is passed over. One that holds no event (somebody wrote to it: ours
+        are whole, or not there) is set aside as NAME.unreadable, so that nothing waits for it.
         """
         for path in self.paths():
             try:
-                yield path, json.loads(path.read_text(encoding="utf-8"))
-            except (FileNotFoundError, ValueError):
+                event = json.loads(path.read_text(encoding="utf-8"))
+            except OSError:
                 continue
+            except (ValueError, RecursionError):
+                event = None
+            if isinstance(event, dict):
+                yield path, event
+            else:
+                with suppress(OSError):
+                    path.replace(path.with_name(f"{path.name}.unreadable"))
 
     def remove(self, paths: list[Path]) -> None:
         """Forget events that the store has acknowledged."""

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -27,8 +27,21 @@ _LARGEST_BODY = 4 * 1024 * 1024 - 2
 """What the store takes in one request (records.md), less the brackets."""
 
 
+_BLAMED = {400, 413, 422}
+"""Answers that blame what was sent."""
+
+
 class StorageUnavailable(Exception):
-    """Data Storage did not take or answer a request in time; the message says why."""
+    """Data Storage did not take or answer a request in time; the message says why.
+
+    Attributes:
+        status: The HTTP status of the answer, where there was one.
+        by_store: Whether the answer was a problem as Data Storage tells one (RFC 9457), and not a proxy's page.
+    """
+
+    def __init__(self, message: str, status: int | None = None, *, by_store: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.by_store = status, by_store
 
 
 class StorageClient:
@@ -57,11 +70,28 @@ class StorageClient:
             StorageUnavailable: if it could not be done within that time, or the store refuses the request as such.
         """
         outcomes: list[dict[str, Any]] = []
-        for body in _bodies(events):
-            _, answer = self._request("POST", RECORDS, within, body=body)
-            start = len(outcomes)
-            outcomes += [{**outcome, "index": start + outcome["index"]} for outcome in answer]
-        return outcomes
+        for batch in _batches(events):
+            outcomes += self._post(batch, within)
+        return [{**outcome, "index": index} for index, outcome in enumerate(outcomes)]
+
+    def _post(self, batch: "list[_Part]", within: float) -> list[dict[str, Any]]:
+        """Sends what fits into one request; in halves where the store blames the request, to find what is to blame."""
+        if len(batch) == 1 and (problem := batch[0].problem) is not None:
+            return [{"id": None, "outcome": "refused", "reason": problem}]
+        try:
+            _, answer = self._request("POST", RECORDS, within, body=b"[" + b",".join(one.text for one in batch) + b"]")
+        except StorageUnavailable as error:
+            if error.status not in _BLAMED:
+                raise
+            if len(batch) == 1 and not error.by_store:
+                raise  # whoever that was, it is no Data Storage, so that nothing is given up for it
+            if len(batch) == 1:
+                return [{"id": None, "outcome": "refused", "reason": str(error)}]
+            middle = len(batch) // 2
+            return self._post(batch[:middle], within) + self._post(batch[middle:], within)
+        if not isinstance(answer, list) or len(answer) != len(batch):
+            raise StorageUnavailable(f"{self.url}: the answer has not one outcome for each event")
+        return answer
 
     def read(self, record_id: UUID, within: float) -> dict[str, Any] | None:
         """One record, or None where the store has none of that id.
@@ -108,7 +138,7 @@ class StorageClient:
                     self.close()
                     continue
                 if (status < 500 and status != 429) or status == 507:
-                    raise StorageUnavailable(problem)
+                    raise StorageUnavailable(problem, status, by_store=_is_problem(text, status))
             self.close()
             pause = min(1.0, pause * 2)
             delay = pause * random.uniform(0.5, 1)  # noqa: S311 – jitter, no secret
@@ -148,19 +178,42 @@ class StorageClient:
         return self._connection
 
 
-def _bodies(events: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """Arrays of events, each within what the store takes in one request."""
-    parts: list[bytes] = []
+class _Part(NamedTuple):
+    """An event as text, or why it has none."""
+
+    text: bytes
+    problem: str | None = None
+
+
+def _part(event: Any) -> _Part:
+    try:
+        return _Part(json.dumps(event, ensure_ascii=True).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        return _Part(b"", f"the event is not JSON: {error}.")
+
+
+def _batches(events: Iterable[dict[str, Any]]) -> Iterator[list[_Part]]:
+    """Events in batches that the store takes in one request each; what is no JSON stands alone."""
+    batch: list[_Part] = []
     size = 0
     for event in events:
-        part = json.dumps(event, ensure_ascii=True).encode()
-        if parts and (len(parts) == _MOST_EVENTS or size + len(part) > _LARGEST_BODY):
-            yield b"[" + b",".join(parts) + b"]"
-            parts, size = [], 0
-        parts.append(part)
-        size += len(part) + 1
-    if parts:
-        yield b"[" + b",".join(parts) + b"]"
+        part = _part(event)
+        full = len(batch) == _MOST_EVENTS or size + len(part.text) > _LARGEST_BODY
+        if batch and (full or part.problem or batch[-1].problem):
+            yield batch
+            batch, size = [], 0
+        batch.append(part)
+        size += len(part.text) + 1
+    if batch:
+        yield batch
+
+
+def _is_problem(text: bytes, status: int) -> bool:
+    try:
+        problem = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(problem, dict) and problem.get("status") == status and "title" in problem
 
 
 def _json(text: bytes) -> Any:

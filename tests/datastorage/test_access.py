@@ -23,7 +23,7 @@ from kubernaut_sdk.ids import mint
 MakeStore = Callable[..., Store]
 Make = Callable[..., dict[str, Any]]
 RECORDS = "/api/v1/action-records"
-WRITE, READ, SHOP = (minted() for _ in range(3))
+WRITE, READ, SHOP, ALERTS = (minted() for _ in range(4))
 CONTROLLER = "system:serviceaccount:kubernaut-system:kubernaut-controller"
 
 
@@ -80,6 +80,7 @@ def access(tmp_path: Path) -> Path:
     file.write_text(
         f"# who          roles\n{hashed(WRITE)}  write,read  the command\n{hashed(READ)} read\n\n"
         f"{hashed(SHOP)} own-record=shop  # a pipeline\n{CONTROLLER} write,read\n"
+        f"{hashed(ALERTS)} signals alertmanager\n"
     )
     return file
 
@@ -134,6 +135,7 @@ def test_who_may_do_what(client: Callable[[str], httpx.Client], event: Make) -> 
         WRITE: (200, 200, 200, 200),
         READ: (403, 200, 403, 200),
         SHOP: (200, 200, 403, 403),
+        ALERTS: (403, 403, 200, 403),
         "controller.x.y": (200, 200, 200, 200),
         "pod.uid1.shop": (200, 200, 403, 403),
         "podless.uid1.shop": (401, 401, 401, 401),
@@ -219,8 +221,8 @@ def test_a_file_that_changes_is_read_without_a_restart(
     [
         ("secret read", "line 1: a line begins with sha256:… of a token, or with system:serviceaccount:"),
         ("sha256:12 read", "line 1: sha256:12 is no SHA-256"),
-        (f"{hashed('x')}", "line 1: there is no role at all; there is write, read, own-record"),
-        (f"{hashed('x')} read,admin", "line 1: there is no role admin; there is write, read, own-record"),
+        (f"{hashed('x')}", "line 1: there is no role at all; there is write, read, own-record, signals"),
+        (f"{hashed('x')} read,admin", "line 1: there is no role admin; there is write, read, own-record, signals"),
         (f"{hashed('x')} own-record", "line 1: own-record of a static token needs its namespace"),
     ],
 )
@@ -288,6 +290,135 @@ def test_an_attempt_belongs_to_the_pod_that_first_wrote_it(either: Callable[[str
     assert later["outcome"] == "merged"
     assert stranger["reason"] == "id: this record is not of the token's namespace, bank."
     assert outcome(one, {**told, "state": "succeeded"})["outcome"] == "merged"
+
+
+INTENDED = {
+    "state": "intended",
+    "action_type": "kubernetes/scale_deployment",
+    "image": "ghcr.io/kubernaut/actions/kubectl@sha256:aa",
+    "workflow": {"namespace": "shop", "name": "w", "uid": "1"},
+    "step": "a",
+    "requester": "ai",
+    "signal": {"fingerprint": "f1", "name": "Latency"},
+    "remediation": {"namespace": "shop", "name": "r1"},
+    "dry_run": False,
+    "target": {"kind": "Deployment", "namespace": "shop", "name": "web"},
+}
+FORGED = {
+    "state": "succeeded",
+    "action_type": "kubernetes/cordon_node",
+    "image": "ghcr.io/trusted/x@sha256:bb",
+    "workflow": {"namespace": "shop", "name": "another"},
+    "step": "z",
+    "requester": "root",
+    "approver": "somebody-else",
+    "confidence": 1.0,
+    "signal": {"fingerprint": "f2"},
+    "remediation": {"namespace": "prod", "name": "r2"},
+    "dry_run": True,
+    "intended_at": "2020-11-28T10:00:00.000000Z",
+    "target": "another",
+    "pod_name": "another",
+    "output": {"replicas": 6},
+    "changed": True,
+}
+
+
+@pytest.mark.parametrize("order", ["after", "before", "between"])
+def test_an_action_s_token_says_what_it_did_and_not_why_it_ran(
+    either: Callable[[str], httpx.Client], event: Make, order: str
+) -> None:
+    writer, pod = either(WRITE), either("pod.uid1.shop")
+    told = event(**INTENDED)
+    forged = {**event(**FORGED), "id": told["id"]}
+    words = {
+        "after": [(writer, told), (pod, forged)],
+        "before": [(pod, forged), (writer, told)],
+        "between": [(writer, told), (pod, forged), (writer, {**told, "state": "failed"})],
+    }[order]
+    for who, word in words:
+        assert outcome(who, word)["outcome"] in {"stored", "merged"}
+    record = writer.get(f"{RECORDS}/{told['id']}").json()
+
+    assert {name: record[name] for name in INTENDED if name != "state"} == {
+        name: value for name, value in INTENDED.items() if name != "state"
+    }
+    assert record.keys() & {"approver", "confidence", "intended_at", "pod_name"} == set()
+    assert (record["state"], record["output"], record["changed"]) == ("succeeded", {"replicas": 6}, True)
+    assert record["pod"] == {"name": "uid1-pod", "uid": "uid1"}
+
+
+def test_a_stranger_s_words_go_when_the_controller_says_whose_record_it_is(
+    either: Callable[[str], httpx.Client], event: Make
+) -> None:
+    writer, stranger, rightful = either(WRITE), either("pod.uid3.bank"), either("pod.uid1.shop")
+    told = event(**INTENDED)
+    forged = {**event(state="succeeded", output={"x": 1}), "id": told["id"]}
+    assert outcome(stranger, forged)["outcome"] == "stored"
+    assert outcome(writer, told)["outcome"] == "merged"
+    after = writer.get(f"{RECORDS}/{told['id']}").json()
+    assert outcome(rightful, {**forged, "state": "failed", "output": {"y": 2}})["outcome"] == "merged"
+    again = outcome(stranger, {**forged, "attempt": 1})
+    record = writer.get(f"{RECORDS}/{told['id']}").json()
+
+    assert (after["state"], "output" in after, "pod" in after) == ("intended", False, False)
+    assert again["reason"] == "id: this record is not of the token's namespace, bank."
+    assert (record["state"], record["output"]) == ("failed", {"y": 2})
+    assert stranger.get(f"{RECORDS}/{told['id']}").status_code == 404
+
+
+def test_where_the_controller_names_the_pod_no_other_can_claim_its_record(
+    either: Callable[[str], httpx.Client], event: Make
+) -> None:
+    writer, rightful, other = either(WRITE), either("pod.uid1.shop"), either("pod.uid2.shop")
+    named = event(**INTENDED, pod_name="uid1-pod")
+    early = event(**INTENDED, pod_name="uid1-pod")
+    claim = {"state": "succeeded", "changed": False}
+    assert outcome(writer, named)["outcome"] == "stored"
+    refused = outcome(other, {**named, **claim})
+    later = outcome(other, {**named, **claim, "attempt": 7})
+    assert outcome(rightful, {**named, "state": "failed"})["outcome"] == "merged"
+    # and one that came before the controller
+    assert outcome(other, {**event(**claim), "id": early["id"]})["outcome"] == "stored"
+    assert outcome(writer, early)["outcome"] == "merged"
+    assert outcome(rightful, {**early, "state": "failed"})["outcome"] == "merged"
+
+    told = "id: this record is of the pod uid1-pod, as the controller says, and the token of uid2-pod."
+    assert refused["reason"] == later["reason"] == told
+    for record in (named, early):
+        known = writer.get(f"{RECORDS}/{record['id']}").json()
+        assert (known["state"], known["pod"]["uid"], "changed" in known) == ("failed", "uid1", False)
+
+
+def test_however_many_attempts_a_pod_writes_few_places_are_kept(
+    client: Callable[[str], httpx.Client], event: Make
+) -> None:
+    one, other, told = client("pod.uid1.shop"), client("pod.uid2.shop"), event(**INTENDED)
+    outcome(client(WRITE), told)
+    for start in range(0, 3_000, 1_000):
+        one.post(RECORDS, json=[{**told, "state": "started", "attempt": start + n} for n in range(1_000)])
+    proof = client(READ).get(f"{RECORDS}/{told['id']}/proof").json()
+
+    assert len(json.loads(proof["provenance"])["pods"]) == 256
+    assert outcome(one, {**told, "state": "applying", "attempt": 10**9})["outcome"] == "merged"
+    assert outcome(other, {**told, "state": "failed", "attempt": 10**9})["outcome"] == "refused"
+
+
+def test_a_word_of_the_future_is_not_the_last_word(client: Callable[[str], httpx.Client], event: Make) -> None:
+    told = outcome(client("pod.uid1.shop"), event(at="9999-12-31T23:59:59.000000Z"))
+
+    assert told["reason"] == "at: 9999-12-31T23:59:59.000000Z is more than a day ahead; a clock seems to be wrong."
+
+
+def test_alertmanager_is_told_to_come_again_when_it_comes_too_often(
+    access: Path, kubernetes: Kubernetes, tmp_path: Path
+) -> None:
+    webhook = {"version": "4", "alerts": []}
+    with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path, rate=1) as client:
+        answers = [client(ALERTS).post("/api/v1/signals", json=webhook) for _ in range(4)]
+
+    assert {answer.status_code for answer in answers} == {200, 503}  # it sends nothing again after a 4xx
+    assert answers[-1].headers["retry-after"]
 
 
 def test_an_action_reads_the_records_of_its_namespace_only(either: Callable[[str], httpx.Client], event: Make) -> None:

@@ -134,12 +134,18 @@ def test_a_full_disk_is_told_and_reading_goes_on(tmp_path: Path, event: Make) ->
                 stored += 3
             found = service.get(RECORDS, params={"limit": "1000", "fields": "id"}).json()["items"]
             small = service.post(RECORDS, json=[event(inputs={"text": "x" * 30_000}) for _ in range(3)])
+            ready, alive = service.get("/readyz"), service.get("/healthz")
+            subprocess.run(["mount", "-o", "remount,size=30m", str(disk)], check=True)
+            again = service.get("/readyz"), service.post(RECORDS, json=[event()]), service.get("/readyz")
 
     assert answer.status_code == small.status_code == 507
     assert answer.json()["detail"] == (
         "there is no room for more on the disk; make room, and send it again. Reading goes on."
     )
     assert len(found) == stored > 0
+    assert (ready.status_code, alive.status_code) == (503, 200)
+    assert ready.json()["detail"] == "there is no room for more; the service's log says more."
+    assert [answer.status_code for answer in again] == [200, 200, 200]
 
 
 SQL = "'; DROP TABLE action_records; --"

@@ -104,7 +104,7 @@ def test_a_database_of_a_newer_version_is_told(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "records.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
-    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0003; use the Kubernaut that"):
+    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0004; use the Kubernaut that"):
         embedded(tmp_path).__enter__()
 
 
@@ -125,7 +125,9 @@ def test_a_database_that_fails_is_a_problem_and_may_recover(
 
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
-    assert all("no such table: action_records" in answer.json()["detail"] for answer in answers)
+    assert all("no such table: action_records" in answer.json()["detail"] for answer in (answers[0], answers[2]))
+    # whoever asks for this shows no token
+    assert answers[1].json()["detail"] == "the database does not answer; the service's log says more."
     assert recovered.json()[0]["outcome"] == "stored"
 
 

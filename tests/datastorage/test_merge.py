@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubernaut_datastorage import Merged, merge
+from kubernaut_datastorage.provenance import pack, unpack
 from kubernaut_sdk.states import RANK, State
 
 TIMES = [f"2026-01-31T09:05:0{second}.000000Z" for second in range(3)]
@@ -139,3 +140,71 @@ def test_outcomes() -> None:
     assert outcome == "stored"
     assert merge(merged, event("started"))[1] == "duplicate"
     assert merge(merged, event("succeeded"))[1] == "merged"
+
+
+CONTROLLERS = {
+    "image": "ghcr.io/kubernaut/actions/kubectl@sha256:aa",
+    "workflow": {"namespace": "shop", "name": "w"},
+    "step": "a",
+    "requester": "r",
+    "approver": "alice",
+    "confidence": 0.3,
+    "signal": {"fingerprint": "f"},
+    "remediation": {"name": "r1"},
+    "intended_at": TIMES[0],
+    "pod_name": "w-a-pod",
+}
+FIRST = {"action_type": "a/b_c", "target": "t", "dry_run": False, "undoes": "019b5e4e-0000-7000-8000-000000000001"}
+
+
+@pytest.mark.parametrize("field", [*CONTROLLERS, *FIRST])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_container_does_not_change_what_the_controller_said_whatever_its_rank(field: str, at: int) -> None:
+    value = {**CONTROLLERS, **FIRST}[field]
+    word = event("intended", at, source="controller", **{field: value})
+    forged = event("succeeded", 2, source="container", **{field: "forged"})
+    later = event("failed", 0, source="controller", **{field: value})
+
+    for events in ([word, forged], [forged, word], [word, forged, later], [forged, later, word]):
+        assert fold(events).document()[field] == value
+
+
+@pytest.mark.parametrize("field", CONTROLLERS)
+def test_what_the_controller_left_out_is_not_a_container_s_to_fill(field: str) -> None:
+    word = event("intended", 0, source="controller")
+    forged = event("succeeded", 2, source="container", changed=True, **{field: CONTROLLERS[field]})
+
+    for events in ([word, forged], [forged, word]):
+        document = fold(events).document()
+        assert field not in document
+        assert (document["state"], document["changed"]) == ("succeeded", True)
+    assert fold([forged]).document()[field] == CONTROLLERS[field]  # where no controller speaks, it is all there is
+
+
+WORDS: Any = st.fixed_dictionaries(
+    {
+        "id": st.just("x"),
+        "state": st.sampled_from([state.value for state in State]),
+        "at": st.sampled_from(TIMES),
+        "attempt": st.just(0),
+        "source": st.sampled_from(["container", "controller"]),  # as the server sets it, always
+    },
+    optional={
+        **{
+            field: st.sampled_from(["a", "b"])
+            for field in ("approver", "image", "step", "target", "action_type", "output")
+        },
+    },
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(WORDS, min_size=1, max_size=6), st.data())
+def test_any_order_makes_the_same_record_also_of_what_is_the_controller_s(
+    events: list[dict[str, Any]], data: Any
+) -> None:
+    told = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=3))]))
+    merged = fold(told)
+
+    assert text(merged) == text(fold(events))
+    assert unpack(merged.document(), pack(merged, {})) == (merged, {})

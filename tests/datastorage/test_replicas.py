@@ -30,7 +30,8 @@ def event(record_id: str, state: str, **fields: Any) -> dict[str, Any]:
     return {"id": record_id, "state": state, "at": at, "source": source, f"{_FIELD[state]}": state, **fields}
 
 
-_FIELD = {"intended": "requester", "started": "step", "applying": "trace_id", "succeeded": "approver"}
+_FIELD = {"intended": "requester", "started": "action_version", "applying": "trace_id", "succeeded": "target"}
+"""What each tells that no other does; of the container, what the controller does not say itself."""
 
 
 async def both(make_store: MakeStore) -> tuple[Store, Store]:

@@ -13,8 +13,8 @@ import pytest
 
 from kubernaut_datastorage.ingest import Refused, Told, events_of
 from kubernaut_datastorage.months import Month, expired, log_expired, wanted
-from kubernaut_datastorage.retention import sweep
-from kubernaut_datastorage.store import Query, Store
+from kubernaut_datastorage.retention import drop_by_name, sweep
+from kubernaut_datastorage.store import Query, StorageError, Store
 from kubernaut_datastorage.verify import verify
 from kubernaut_sdk.ids import mint, step_record_id
 
@@ -91,7 +91,10 @@ def test_a_dropped_month_takes_little_time_and_stops_no_writer(make_store: MakeS
         await sweep(store)
         for part in range(10):
             await store.put(batch(clock.now, *(step_record_id(clock.now, f"{part}", f"{n}") for n in range(300))))
-        clock.now += timedelta(days=120)
+        for _ in range(3):  # as time goes by: a clock that jumps makes nobody drop anything
+            clock.now += timedelta(days=31)
+            await sweep(store)
+        clock.now += timedelta(days=27)
         await store.make_months(wanted(clock.now, RETENTION))
         task, waits = asyncio.create_task(sweep(store)), list[float]()
         while not task.done():
@@ -101,11 +104,75 @@ def test_a_dropped_month_takes_little_time_and_stops_no_writer(make_store: MakeS
         left = await store.find(Query(last=Month(2027, 2).first_id))
         await store.close()
 
-        assert (
-            task.result() == [Month(2026, 10), Month(2026, 11), Month(2026, 12), Month(2027, 1)][-len(task.result()) :]
-        )
+        assert task.result() == [Month(2027, 1)]
         assert left == []
         assert max(waits) < 5  # what it is on a quiet machine, the benchmark says
+
+    asyncio.run(work())
+
+
+def test_a_clock_that_jumps_drops_nothing_until_each_month_is_asked_for_by_name(
+    make_store: MakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(datetime(2027, 3, 15, tzinfo=UTC))
+    january, march = (step_record_id(datetime(2027, month, 15, tzinfo=UTC), "u", "s") for month in (1, 3))
+
+    async def work() -> None:
+        store = make_store(clock=clock, retention=RETENTION)
+        await store.start()
+        await store.put(batch(clock.now, january, march))
+        clock.now += timedelta(days=400)
+        jumped = await sweep(store), await sweep(store), len(await store.find(Query()))
+        with pytest.raises(StorageError, match="2028-03 is not over for 90 days"):
+            await drop_by_name(store, Month(2028, 3))
+        with pytest.raises(StorageError, match="there is nothing of 2020-01; there is "):
+            await drop_by_name(store, Month(2020, 1))
+        await store.hold(Month(2027, 1), "case 4711")
+        with pytest.raises(StorageError, match="2027-01 is held"):
+            await drop_by_name(store, Month(2027, 1))
+        await store.hold(Month(2027, 1), None)
+        await drop_by_name(store, Month(2027, 1))
+        left = [one.id for one in await store.find(Query())]
+        report = await verify(store)
+        clock.now -= timedelta(days=400)
+        back = await sweep(store)
+        after = [one.id for one in await store.find(Query())]
+        await store.close()
+
+        assert jumped == ([], [], 2)
+        assert left == [str(march)]
+        assert report.faults == []
+        assert "2027-01" in report.dropped
+        assert all(month < Month(2026, 12) for month in back)  # empty ones, which the clock of today had made
+        assert after == left
+
+    asyncio.run(work())
+    assert (
+        "nothing is dropped: by this clock (2028-04-18) and a retention of 90 days all of before 2028-01 is too old"
+        in (caplog.text)
+    )
+    assert "kubernaut records drop-month, for " in caplog.text
+
+
+def test_from_month_to_month_retention_goes_by_itself_also_where_there_was_nothing_to_drop(
+    make_store: MakeStore,
+) -> None:
+    clock = Clock(datetime(2027, 1, 15, tzinfo=UTC))
+
+    async def work() -> None:
+        store = make_store(clock=clock, retention=RETENTION)
+        await store.start()
+        await store.put(batch(clock.now, step_record_id(clock.now, "u", "s")))
+        swept = []
+        for _ in range(5):
+            await sweep(store)
+            swept.append(await store.swept())
+            clock.now += timedelta(days=31)
+        left = await store.find(Query())
+        await store.close()
+
+        assert swept == [Month(2026, 10), Month(2026, 11), Month(2026, 12), Month(2027, 1), Month(2027, 2)]
+        assert left == []
 
     asyncio.run(work())
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from kubernaut_datastorage.bounds import index_key
 from kubernaut_datastorage.documents import decode
 from kubernaut_datastorage.ingest import Told, events_of
 from kubernaut_datastorage.merge import merge
@@ -19,9 +20,25 @@ from kubernaut_datastorage.migrate import upgrade
 from kubernaut_datastorage.postgresql import PostgresStore
 from kubernaut_datastorage.schema import HEAD, metadata, records
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Query, Unready
+from kubernaut_datastorage.store import RETENTION, Query, Store, Unready
 from kubernaut_datastorage.verify import verify
 from kubernaut_sdk.ids import mint
+
+COUNTS_OF_0003 = """CREATE TABLE record_counts (
+    day VARCHAR(10) NOT NULL, action_type VARCHAR(253) NOT NULL, state VARCHAR(16) NOT NULL, records BIGINT NOT NULL,
+    PRIMARY KEY (day, action_type, state)
+)"""
+TO_0003 = (
+    "DROP INDEX action_records_undoes",
+    "ALTER TABLE action_records DROP COLUMN undoes",
+    "DROP TABLE sweeps",
+    "ALTER TABLE record_counts RENAME TO counts_of_0004",
+    COUNTS_OF_0003,
+    "INSERT INTO record_counts SELECT day, action_type, state, sum(records) FROM counts_of_0004 GROUP BY 1, 2, 3",
+    "DROP TABLE counts_of_0004",
+)
+"""From the newest schema back to revision 0003."""
+TO_0003_POSTGRESQL = (*TO_0003[:3], "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey", *TO_0003[3:])
 
 
 def schema(connection: sqlite3.Connection) -> list[Any]:
@@ -98,6 +115,8 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.put(told)
         async with store._engine.begin() as connection:
             rows = (await connection.execute(sa.select(records.c.id, records.c.document))).all()
+            for statement in TO_0003_POSTGRESQL:
+                await connection.exec_driver_sql(statement)
             await connection.exec_driver_sql("DROP INDEX action_records_namespace, action_records_type_state")
             await connection.exec_driver_sql("ALTER TABLE action_records ADD COLUMN text json")
             for row in rows:
@@ -109,7 +128,7 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.close()
 
         again = PostgresStore(database)
-        with pytest.raises(Unready, match="the database has schema 0002, and this version wants 0003"):
+        with pytest.raises(Unready, match="the database has schema 0002, and this version wants 0004"):
             await again.find(Query())
         await again.prepare()
         found = await again.find(Query())
@@ -180,5 +199,74 @@ def test_a_database_of_before_keeps_its_records(tmp_path: Path) -> None:
         await store.close()
         assert decode(found.document) == merged.document()
         assert (report.records, report.faults) == (1, [])
+
+    asyncio.run(work())
+
+
+LONG = "a target of more than the 1,024 bytes that an index takes " * 30
+
+
+def old_events() -> list[Told]:
+    base = {"state": "failed", "at": "2026-11-24T09:05:07Z", "action_type": "a/b_c"}
+    events = [
+        {**base, "id": str(mint()), "target": LONG},
+        {**base, "id": str(mint()), "target": "short", "dry_run": True},
+        {**base, "id": str(mint()), "dry_run": False},
+    ]
+    return [one for one in events_of(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, Told)]
+
+
+async def converted(store: Store) -> None:
+    """What revision 0004 makes of them."""
+    [long] = await store.find(Query(equal=(("target", index_key(LONG)),)))
+    assert decode(long.document)["target"] == LONG
+    assert len(await store.find(Query(equal=(("target", "short"),)))) == 1
+    assert await store.summary("a/b_c", "0", "9") == [
+        {"action_type": "a/b_c", "state": "failed", "dry_run": False, "records": 2},
+        {"action_type": "a/b_c", "state": "failed", "dry_run": True, "records": 1},
+    ]
+    assert await store.swept() is None
+    report = await verify(store)
+    assert (report.records, report.faults) == (3, [])
+
+
+def test_a_sqlite_of_0003_becomes_one_of_0004(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = SqliteStore(open_sqlite(tmp_path))
+        await store.start()
+        await store.put(old_events())
+        await store.close()
+        with closing(sqlite3.connect(tmp_path / "records.db")) as database:
+            for statement in TO_0003:
+                database.execute(statement)
+            database.execute("UPDATE action_records SET target = ? WHERE target LIKE '%sha256%'", (LONG,))
+            database.execute("UPDATE alembic_version SET version_num = '0003'")
+            database.commit()
+        again = SqliteStore(open_sqlite(tmp_path))
+        await again.start()
+        await converted(again)
+        await again.close()
+
+    asyncio.run(work())
+
+
+def test_a_postgresql_of_0003_becomes_one_of_0004(database: str) -> None:
+    async def work() -> None:
+        store = PostgresStore(database)
+        await store.start()
+        await store.put(old_events())
+        async with store._engine.begin() as connection:
+            for statement in TO_0003_POSTGRESQL:
+                await connection.exec_driver_sql(statement)
+            # a text that repeats itself is compressed in the index, so that one of this length was there
+            how = sa.text("UPDATE action_records SET target = :target WHERE target LIKE '%sha256%'")
+            await connection.execute(how, {"target": LONG})
+            await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+        await store.close()
+        again = PostgresStore(database)
+        await again.prepare()
+        await again.start()
+        await converted(again)
+        await again.close()
 
     asyncio.run(work())

@@ -93,6 +93,14 @@ def test_only_real_finished_attempts_count(
     assert (verdict.n, verdict.successes, verdict.excluded) == (n, successes, excluded)
 
 
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.UNCHANGED])
+def test_an_undo_says_nothing_of_how_often_the_action_succeeds(state: State) -> None:
+    records = [record(), record(state, undoes=UUID("019b5e4e-0000-7000-8000-000000000001"))]
+    (verdict,) = verdicts(records, [], now=NOW)
+
+    assert (verdict.n, verdict.successes, verdict.excluded) == (1, 1, {"undo": 1})
+
+
 def test_a_record_without_an_action_type_belongs_to_none() -> None:
     assert verdicts([record(action_type=None)], [], now=NOW) == []
 

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Server(ThreadingHTTPServer):
         self.answers: list[Any] = []
         self.tokens: list[str | None] = []
         self.events: list[dict[str, Any]] = []
+        self.judge: Callable[[list[Any]], dict[str, Any] | None] = lambda _events: None
 
     @property
     def url(self) -> str:
@@ -42,6 +43,13 @@ class Handler(BaseHTTPRequestHandler):
         events = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.tokens.append(self.headers.get("authorization"))
         answer = self.server.answers.pop(0) if self.server.answers else 200
+        if problem := self.server.judge(events):
+            text = json.dumps(problem).encode()
+            self.send_response(problem["status"])
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            return
         if answer == "hang":
             time.sleep(20)
         elif answer == "cut":
@@ -102,6 +110,54 @@ def test_what_will_not_pass_is_told_at_once(server: Server, client: StorageClien
     server.answers = [answer]
     with pytest.raises(StorageUnavailable, match=f"answered {answer}"):
         client.post([event()], within=30)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_an_event_that_the_store_blames_is_refused_alone(
+    server: Server, client: StorageClient, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    odd = event("failed")
+    problem = {"type": "about:blank", "title": "Odd", "status": status, "detail": "an odd event."}
+    monkeypatch.setattr(server, "judge", lambda events: problem if odd in events else None)
+    outcomes = client.post([event(), event(), odd, event()], within=30)
+
+    assert [one["outcome"] for one in outcomes] == ["stored", "stored", "refused", "stored"]
+    assert [one["index"] for one in outcomes] == [0, 1, 2, 3]
+    assert "an odd event." in outcomes[2]["reason"]
+    assert len(server.events) == 3
+
+
+def test_what_is_no_json_is_refused_alone(client: StorageClient) -> None:
+    outcomes = client.post([event(), {**event(), "at": object()}, event()], within=30)
+
+    assert [one["outcome"] for one in outcomes] == ["stored", "refused", "stored"]
+    assert outcomes[1]["reason"] == "the event is not JSON: Object of type object is not JSON serializable."
+
+
+def test_an_event_larger_than_a_request_does_not_keep_others_from_being_sent(client: StorageClient) -> None:
+    outcomes = client.post([event(), {**event(), "output": {"x": "y" * (4 << 20)}}, event()], within=30)
+
+    assert len(outcomes) == 3
+
+
+def test_a_file_of_the_spool_that_holds_no_event_is_set_aside(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    kept = event()
+    spool.put(kept)
+    for name, content in (("a.json", b"{"), ("b.json", b"[1]"), ("c.json", b"\xff"), ("d.json", b"[" * 100_000)):
+        (tmp_path / name).write_bytes(content)
+
+    assert [waiting for _, waiting in spool.waiting()] == [kept]
+    assert len(spool.paths()) == 1
+    assert len(list(tmp_path.glob("*.json.unreadable"))) == 4
+
+
+def test_half_a_character_is_kept_in_the_spool(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    kept = {**event(), "error": {"code": 1, "reason": "R", "message": "\ud800"}}
+    spool.put(kept)
+
+    assert [waiting for _, waiting in spool.waiting()] == [kept]
 
 
 def test_after_a_401_the_token_file_is_read_again(server: Server, tmp_path: Path) -> None:

@@ -16,12 +16,26 @@ from kubernaut_cli.store import opened
 from kubernaut_cli.terminal import echo, one_line
 from kubernaut_cli.window import AGE
 from kubernaut_sdk import DataStorage, PreconditionFailed
-from kubernaut_sdk.records import Record, rfc3339
+from kubernaut_sdk.records import Record, State, rfc3339
 from kubernaut_sdk.storage import StorageUnavailable
 
 __all__ = ["history"]
 
-_COLUMNS = ("id", "at", "action_type", "state", "changed", "target", "step", "workflow", "attempt", "seconds", "error")
+_COLUMNS = (
+    "id",
+    "at",
+    "action_type",
+    "state",
+    "changed",
+    "target",
+    "step",
+    "workflow",
+    "attempt",
+    "seconds",
+    "error",
+    "dry_run",
+    "undoes",
+)
 _COLOURS = {"succeeded": "green", "unchanged": "green", "planned": "cyan", "skipped": "dim", "intended": "dim"}
 
 
@@ -102,7 +116,7 @@ def _table(records: list[Record]) -> None:
         colour = _COLOURS.get(record.state.value, "red")
         seconds = _seconds(record)
         told = record.error.message if record.error else "; ".join(_short(record))
-        state = record.state.value + (f" (attempt {record.attempt + 1})" if record.attempt else "")
+        state = record.state.value + "".join(f" ({note})" for note in _notes(record))
         table.add_row(
             f"{record.at:%m-%d %H:%M:%S}",
             escape(record.action_type or "?"),
@@ -112,6 +126,16 @@ def _table(records: list[Record]) -> None:
             escape(one_line(told)),
         )
     console.print(table)
+
+
+def _notes(record: Record) -> list[str]:
+    """What the state alone would hide: a dry run that failed is no failure, and an undo is no success of the action."""
+    notes = [f"attempt {record.attempt + 1}"] if record.attempt else []
+    if record.dry_run and record.state is not State.PLANNED:
+        notes.append("dry run")
+    if record.undoes is not None:
+        notes.append(f"undoes {record.undoes}")
+    return notes
 
 
 def _short(record: Record) -> list[str]:

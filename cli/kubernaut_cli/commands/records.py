@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.commands.serving import PLACE, place_of, told_plainly
 from kubernaut_cli.store import data_folder, opened
 from kubernaut_cli.terminal import echo
+from kubernaut_datastorage.command import PLACE, drop_month, place_of, told_plainly
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
@@ -29,6 +29,9 @@ _PATIENCE = 30.0
 @click.group()
 def records() -> None:
     """Action records."""
+
+
+records.add_command(drop_month)
 
 
 @records.command()

@@ -1,13 +1,18 @@
 """Data Storage, from the controller: events in batches, records one by one; what is not taken is tried again.
 
-Nothing is kept here that could be lost: what is to be told follows from the cluster's objects, and is told until it was
-taken.
+Nothing is kept here that could be lost: what is to be sent follows from the cluster's objects, and is sent until it was
+taken. The events of one record keep their order; no record waits behind another. Where a batch fails, smaller ones are
+tried, down to single records, so that an event that cannot be stored is found; it is given up once Data Storage has
+refused it, or has taken other events between its failures for long enough.
 """
 
 import asyncio
 import json
+import logging
+import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +23,56 @@ from kubernaut_sdk.addresses import without_userinfo
 
 __all__ = ["Records"]
 
+logger = logging.getLogger(__name__)
+
 Json = dict[str, Any]
 
 _RECORDS = "/api/v1/action-records"
 _PATIENCE = aiohttp.ClientTimeout(total=15)
 _MOST = 500
 _LARGEST = 2 * 1024 * 1024
+_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
+_LONGEST_RECORD_PAUSE = 60.0
+_FAILURES = 8
+"""How often one record's event may fail, with others stored in between, before it is given up."""
+_REFUSED = {400, 413, 422}
+"""Answers that blame what was sent."""
 
 
-@dataclass(frozen=True)
-class _Told:
-    """An event, and who wants to know that it was taken."""
+@dataclass
+class _Event:
+    """An event as it is sent, and who wants to know that it was taken."""
 
-    event: Json
+    body: bytes
     taken: Callable[[str | None], None]
 
 
+@dataclass
+class _Record:
+    """What waits for one record, in order.
+
+    Attributes:
+        events: The first is sent first.
+        suspect: Whether its first event failed alone; it is sent alone until it is taken or given up.
+        not_before: When to send it again (monotonic seconds).
+        failures: How often it failed although others had been stored since the time before.
+        seen: How many events had been stored when it failed last.
+    """
+
+    events: deque[_Event] = field(default_factory=deque)
+    suspect: bool = False
+    not_before: float = 0.0
+    failures: int = 0
+    seen: int = -1
+
+
+_Batch = list[tuple[str, list[_Event]]]
+"""Records, and the events of each that are sent together."""
+
+
 class Records:
-    """Sends to one Data Storage, in order, until it has taken all.
+    """Sends to one Data Storage until it has taken all.
 
     Args:
         url: Its address.
@@ -46,8 +82,12 @@ class Records:
     def __init__(self, url: str, token_file: Path | None = None) -> None:
         self._url = url.rstrip("/")
         self._token_file = token_file
-        self._queue: asyncio.Queue[_Told] = asyncio.Queue()
+        self._records: dict[str, _Record] = {}
+        self._told = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
+        self._most = _MOST
+        self._stored = 0
+        self._others_came = False
         self.trouble: str | None = None
 
     def tell(self, event: Json, taken: Callable[[str | None], None]) -> None:
@@ -57,20 +97,28 @@ class Records:
             event: What is told.
             taken: Is called when Data Storage has answered, with its reason where it refused the event for good.
         """
-        self._queue.put_nowait(_Told(event, taken))
+        try:
+            body = json.dumps(event).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            self._conclude(_Event(b"", taken), "dropped", f"it is not JSON: {error}")
+            return
+        self._records.setdefault(str(event.get("id")), _Record()).events.append(_Event(body, taken))
+        self._told.set()
 
     async def run(self) -> None:
         """Sends what is queued, for ever."""
+        pause = _PAUSE
         while True:
-            batch = [await self._queue.get()]
-            size = len(json.dumps(batch[0].event))
-            while not self._queue.empty() and len(batch) < _MOST and size < _LARGEST:
-                batch.append(self._queue.get_nowait())
-                size += len(json.dumps(batch[-1].event))
-            outcomes = await self._delivered([told.event for told in batch])
-            for told, outcome in zip(batch, outcomes, strict=True):
-                RECORDS_SENT.labels(outcome["outcome"]).inc()
-                told.taken((outcome.get("reason") or "refused") if outcome["outcome"] == "refused" else None)
+            self._told.clear()
+            batch = self._batch()
+            if not batch:
+                await self._wait()
+                continue
+            if await self._send(batch):
+                pause = _PAUSE
+            else:
+                pause = min(_LONGEST_PAUSE, pause * 2)
+                await asyncio.sleep(pause)
 
     async def read(self, record_id: str) -> Json | None:
         """What it knows of a record, or None; asked until it answers."""
@@ -82,7 +130,7 @@ class Records:
                 if status == 404:
                     return None
                 self.trouble = f"it answered {status}"
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
                 self.trouble = without_userinfo(str(error)) or type(error).__name__
             await asyncio.sleep(2)
 
@@ -91,26 +139,105 @@ class Records:
         if self._session is not None:
             await self._session.close()
 
-    async def _delivered(self, events: list[Json]) -> list[Json]:
-        pause = 0.25
-        while True:
-            try:
-                status, answer = await self._exchange("POST", _RECORDS, events)
-                if status == 200 and isinstance(answer, list) and len(answer) == len(events):
-                    self.trouble = None
-                    return answer
-                if status in {400, 413, 422} and len(events) > 1:
-                    # one bad event harms no other
-                    return [outcome for event in events for outcome in await self._delivered([event])]
-                if status in {400, 413, 422}:
-                    return [{"outcome": "refused", "reason": f"{status}: {str(answer)[:500]}"}]
-                self.trouble = f"it answered {status}: {str(answer)[:200]}"
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                self.trouble = without_userinfo(str(error)) or type(error).__name__
-            pause = min(_LONGEST_PAUSE, pause * 2)
-            await asyncio.sleep(pause)
+    def _batch(self) -> _Batch:
+        """Return what to send now: a suspect's first event alone, or as much of all others as one request takes."""
+        now = time.monotonic()
+        ready = [(record_id, one) for record_id, one in self._records.items() if one.not_before <= now]
+        suspects = [(record_id, [one.events[0]]) for record_id, one in ready if one.suspect]
+        others = [(record_id, one) for record_id, one in ready if not one.suspect]
+        if suspects and (self._others_came or not others):
+            self._others_came = False  # one suspect, then others
+            return suspects[:1]
+        self._others_came = True
+        batch: _Batch = []
+        events = size = 0
+        for record_id, record in others[: self._most]:
+            chosen: list[_Event] = []
+            for event in record.events:
+                if events and (events == _MOST or size + len(event.body) > _LARGEST):
+                    break
+                chosen.append(event)
+                events, size = events + 1, size + len(event.body)
+            if not chosen:
+                break
+            batch.append((record_id, chosen))
+        return batch
 
-    async def _exchange(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    async def _wait(self) -> None:
+        """Waits for another event, or until a record may be sent again."""
+        times = [record.not_before for record in self._records.values()]
+        within = max(0.01, min(times) - time.monotonic()) if times else None
+        try:
+            await asyncio.wait_for(self._told.wait(), within)
+        except TimeoutError:
+            return
+
+    async def _send(self, batch: _Batch) -> bool:
+        """Sends events; returns whether to go on without a pause."""
+        events = [event for _, chosen in batch for event in chosen]
+        status = 0
+        try:
+            status, answer = await self._exchange("POST", _RECORDS, b"[" + b",".join(one.body for one in events) + b"]")
+            if status == 200 and (outcomes := _outcomes(answer, len(events))) is not None:
+                self._taken(batch, outcomes)
+                return True
+            self.trouble = f"it answered {status}: {str(answer)[:200]}"
+        except aiohttp.ClientConnectorError as error:
+            self.trouble = str(error)
+            return False  # it is away, and that lies in no event
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            self.trouble = str(error) or type(error).__name__
+        if len(events) == 1:
+            self._failed(batch[0][0], status)
+        elif len(batch) == 1:
+            self._records[batch[0][0]].suspect = True
+        else:
+            self._most = max(1, len(batch) // 2)
+        return status in _REFUSED
+
+    def _taken(self, batch: _Batch, outcomes: list[tuple[str, str | None]]) -> None:
+        self.trouble = None
+        self._most = min(_MOST, self._most * 2)
+        answers = iter(outcomes)
+        for record_id, chosen in batch:
+            for event in chosen:
+                outcome, reason = next(answers)
+                self._stored += outcome != "refused"
+                self._remove(record_id)
+                self._conclude(event, outcome, reason)
+
+    def _failed(self, record_id: str, status: int) -> None:
+        """Notes that one event failed alone, and gives it up where that lies in the event."""
+        record = self._records[record_id]
+        record.failures += self._stored != record.seen
+        record.seen, record.suspect = self._stored, True
+        if status in _REFUSED or record.failures > _FAILURES:
+            event = record.events[0]
+            self._remove(record_id)
+            self._conclude(event, "dropped", f"it cannot be stored: {self.trouble}")
+            return
+        record.not_before = time.monotonic() + min(_LONGEST_RECORD_PAUSE, _PAUSE * 2**record.failures)
+        self._records[record_id] = self._records.pop(record_id)  # behind the others
+
+    def _remove(self, record_id: str) -> None:
+        """Takes the first event of a record out of the queue."""
+        record = self._records[record_id]
+        record.events.popleft()
+        record.suspect, record.not_before, record.failures, record.seen = False, 0.0, 0, -1
+        if not record.events:
+            del self._records[record_id]
+
+    def _conclude(self, event: _Event, outcome: str, reason: str | None) -> None:
+        RECORDS_SENT.labels(outcome).inc()
+        refused = outcome in {"refused", "dropped"}
+        if outcome == "dropped":
+            logger.error("an event is dropped: %s", reason)
+        try:
+            event.taken((reason or outcome) if refused else None)
+        except Exception:  # whatever it is, the events of others are still to be sent
+            logger.exception("what was told of an event could not be noted")
+
+    async def _exchange(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
         if self._session is None:
             # one connection for what is sent, and a few for what is asked
             self._session = aiohttp.ClientSession(
@@ -121,10 +248,25 @@ class Records:
         headers = {"content-type": "application/json"}
         if self._token_file is not None:
             headers["authorization"] = f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"
-        data = None if body is None else json.dumps(body).encode()
         # a redirect is an answer like others: the token is for this address alone
         async with self._session.request(
-            method, self._url + path, data=data, headers=headers, allow_redirects=False
+            method, self._url + path, data=body, headers=headers, allow_redirects=False
         ) as response:
             text = await response.read()
-            return response.status, json.loads(text) if text else None
+            try:
+                return response.status, json.loads(text) if text else None
+            except ValueError:
+                return response.status, text[:200].decode("utf-8", "replace")
+
+
+def _outcomes(answer: Any, count: int) -> list[tuple[str, str | None]] | None:
+    """Return outcome and reason of each event, or None where the answer is no such list."""
+    if not isinstance(answer, list) or len(answer) != count:
+        return None
+    known = ("stored", "merged", "duplicate", "refused")
+    outcomes: list[tuple[str, str | None]] = []
+    for one in answer:
+        if not isinstance(one, dict) or one.get("outcome") not in known:
+            return None
+        outcomes.append((one["outcome"], one.get("reason")))
+    return outcomes

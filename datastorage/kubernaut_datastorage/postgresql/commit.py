@@ -13,32 +13,33 @@ from kubernaut_datastorage.batch import COLUMNS, Head, Outcome, Plan, Row, Store
 from kubernaut_datastorage.checkpoints import Commit
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.packing import pack, unpack
+from kubernaut_datastorage.statements import PROBE_MONTH, PROBE_TEXT
 from kubernaut_datastorage.store import Episode, Settings
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
-__all__ = ["merge_into", "note_into", "signals_into", "values_of"]
+__all__ = ["merge_into", "note_into", "probe_into", "signals_into", "values_of"]
 
 _ARRAYS = ", ".join(
     f"${number}::{kind}[]"
     for number, kind in enumerate(
-        ("uuid", "bigint", "timestamptz", *["text"] * 7, "boolean", "bytea", "json"),
+        ("uuid", "bigint", "timestamptz", *["text"] * 7, "boolean", "uuid", "bytea", "json"),
         1,
     )
 )
 _UPDATE = f"""
 UPDATE action_records AS record SET ({", ".join(COLUMNS[1:])}) = ({", ".join(f"told.{name}" for name in COLUMNS[1:])})
 FROM unnest({_ARRAYS}) AS told({", ".join(COLUMNS)})
-WHERE record.id = told.id AND record.id BETWEEN $14 AND $15
+WHERE record.id = told.id AND record.id BETWEEN $15 AND $16
 """  # noqa: S608 – names of columns
 _KNOWN = "SELECT id, document, provenance FROM action_records WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"
 _HEAD = "SELECT batch, first_seq + count, chain, at FROM commits ORDER BY at DESC, batch DESC LIMIT 1"
 _LOG = """
 WITH counted AS (
-  INSERT INTO record_counts AS known (day, action_type, state, records)
-  SELECT * FROM unnest($12::text[], $13::text[], $14::text[], $15::bigint[])
-  ON CONFLICT (day, action_type, state) DO UPDATE SET records = known.records + excluded.records
+  INSERT INTO record_counts AS known (day, action_type, state, dry_run, records)
+  SELECT * FROM unnest($12::text[], $13::text[], $14::text[], $15::boolean[], $16::bigint[])
+  ON CONFLICT (day, action_type, state, dry_run) DO UPDATE SET records = known.records + excluded.records
 )
 INSERT INTO commits (batch, at, first_seq, count, root, previous, chain, leaves, note, key_id, signature)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -76,6 +77,12 @@ async def signals_into(connection: "Connection", episodes: Sequence[Episode]) ->
     await connection.executemany(_EPISODES, rows)
 
 
+async def probe_into(connection: "Connection") -> None:
+    """Write a little and take it back: what fails then, no record can be stored either."""
+    await connection.execute("INSERT INTO legal_holds VALUES ($1, $2, now())", PROBE_MONTH, PROBE_TEXT)
+    await connection.execute("DELETE FROM legal_holds WHERE month = $1", PROBE_MONTH)
+
+
 async def _head(connection: "Connection") -> Head:
     row = await connection.fetchrow(_HEAD)
     return Head(*row) if row is not None else Head()
@@ -104,9 +111,10 @@ async def _write(connection: "Connection", plan: Plan) -> None:
         one.note,
         one.key_id,
         one.signature,
-        [day for day, _, _ in places],
-        [kind for _, kind, _ in places],
-        [state for _, _, state in places],
+        [day for day, _, _, _ in places],
+        [kind for _, kind, _, _ in places],
+        [state for _, _, state, _ in places],
+        [dry for _, _, _, dry in places],
         [plan.counts[place] for place in places],
     )
 
@@ -119,4 +127,5 @@ def _arrays(rows: Sequence[Row]) -> list[Any]:
 def values_of(row: Row) -> tuple[Any, ...]:
     """A row as PostgreSQL is given it, in the order of its columns."""
     # asyncpg's own UUID takes bytes, and an eighth of the time
-    return (pgproto.UUID(row.id), *row[1:-2], pack(row.document), row.provenance)
+    undoes = row.undoes and pgproto.UUID(row.undoes)
+    return (pgproto.UUID(row.id), *row[1:-3], undoes, pack(row.document), row.provenance)

@@ -1,13 +1,27 @@
 """Connections to PostgreSQL: how they are made, which of their errors pass, and which locks there are."""
 
+import os
+import socket
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from kubernaut_datastorage.store import StorageError
+
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-__all__ = ["AWAY", "COMMIT_LOCK", "SCHEMA_LOCK", "SWEEP_LOCK", "connect", "is_away", "reason"]
+__all__ = [
+    "AWAY",
+    "COMMIT_LOCK",
+    "SCHEMA_LOCK",
+    "SWEEP_LOCK",
+    "connect",
+    "is_away",
+    "lies_in_the_data",
+    "passes",
+    "reason",
+]
 
 COMMIT_LOCK = 0x6B75_6265_7200  # "kuber": a namespace of advisory locks
 SCHEMA_LOCK = COMMIT_LOCK + 1
@@ -30,12 +44,28 @@ AWAY = (
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TransactionRollbackError,
     OSError,
     TimeoutError,
     EOFError,
 )
-"""Errors that pass: the database is away, starts, stops, or somebody else holds the lock."""
+"""Errors that pass: the database is away, starts, stops, became a replica, or somebody else holds the lock."""
+_IN_THE_DATA = ("22", "23", "54")
+"""Classes of SQLSTATE: data exceptions, integrity constraints, and limits such as that of an index's row."""
+
+
+def passes(error: BaseException) -> bool:
+    """Return whether an error is of a database that is away, so that the same may go well later."""
+    # asyncpg's DataError, of a value that it cannot send, is an InterfaceError too
+    return isinstance(error, AWAY) and not isinstance(error, ValueError)
+
+
+def lies_in_the_data(error: BaseException) -> bool:
+    """Return whether an error lies in what was to be stored, so that it will be the same whenever it is sent."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in _IN_THE_DATA and not isinstance(error, asyncpg.CheckViolationError)
+    return isinstance(error, (ValueError, TypeError, LookupError, ArithmeticError, RecursionError))
 
 
 async def connect(url: str) -> "Connection":
@@ -49,14 +79,28 @@ def is_away(error: Exception) -> bool:
         return True
     cause: BaseException | None = getattr(error, "orig", None)
     while cause is not None:
-        if isinstance(cause, AWAY):
+        if passes(cause):
             return True
         cause = cause.__cause__
     return False
 
 
 def reason(error: BaseException) -> str:
-    """What the database itself said, without the statement (which would show what was to be stored)."""
+    """Return what the database itself said, without the statement (which would show what was to be stored).
+
+    What was not said by the database may repeat parts of its address, a password among them, where that is not spelt
+    as an address is. So it is told in words of our own.
+    """
     cause = getattr(error, "orig", None) or error
     cause = cause.__cause__ or cause
-    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    if isinstance(cause, (asyncpg.PostgresError, StorageError)):
+        return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    if isinstance(cause, socket.gaierror):
+        return "its host's name is not known"
+    if isinstance(cause, TimeoutError):
+        return "it took too long"
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno).lower()
+    if isinstance(cause, ValueError):
+        return "its address cannot be used, or what was to be stored cannot be sent"
+    return type(cause).__name__

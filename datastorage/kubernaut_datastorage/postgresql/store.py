@@ -17,8 +17,15 @@ from kubernaut_datastorage.documents import Found
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.migrate import found_revision, upgrade
 from kubernaut_datastorage.months import Month, wanted
-from kubernaut_datastorage.postgresql.commit import note_into, signals_into
-from kubernaut_datastorage.postgresql.connection import AWAY, SCHEMA_LOCK, SWEEP_LOCK, connect, is_away, reason
+from kubernaut_datastorage.postgresql.commit import note_into, probe_into, signals_into
+from kubernaut_datastorage.postgresql.connection import (
+    AWAY,
+    SCHEMA_LOCK,
+    SWEEP_LOCK,
+    connect,
+    is_away,
+    reason,
+)
 from kubernaut_datastorage.postgresql.partitions import (
     drop_partition,
     make_partition,
@@ -102,6 +109,11 @@ class PostgresStore(ReadingStore):
         if not self._writer.ready:
             raise Unready(f"the database does not answer: {self._writer.problem}.")
         await self.read(sa.select(records.c.id).limit(1))
+        if self._writer.failing:
+            await self.probe()
+
+    async def probe(self) -> None:
+        await self._writer.enqueue(work=probe_into)
 
     async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
         outcomes: list[tuple[Outcome, str | None]] = await self._writer.enqueue(told)
@@ -121,7 +133,7 @@ class PostgresStore(ReadingStore):
                 return
             query = query.after(Found(record_id, seq, "", ""))
 
-    async def put_signals(self, episodes: Sequence[Episode]) -> None:
+    async def write_signals(self, episodes: Sequence[Episode]) -> None:
         await self._writer.enqueue(work=lambda connection: signals_into(connection, episodes))
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
@@ -144,6 +156,13 @@ class PostgresStore(ReadingStore):
             await connection.execute("DELETE FROM legal_holds WHERE month = $1", str(month))
             if reason is not None:
                 await connection.execute("INSERT INTO legal_holds VALUES ($1, $2, $3)", str(month), reason, now)
+
+        await self._writer.enqueue(work=work)
+
+    async def keep_swept(self, month: Month) -> None:
+        async def work(connection: "Connection") -> None:
+            await connection.execute("DELETE FROM sweeps")
+            await connection.execute("INSERT INTO sweeps VALUES (1, $1)", str(month))
 
         await self._writer.enqueue(work=work)
 

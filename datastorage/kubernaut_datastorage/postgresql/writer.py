@@ -1,6 +1,7 @@
 """The one writer of a replica: what waits together is committed together, one commit after the other."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,13 +14,22 @@ import sqlalchemy as sa
 
 from kubernaut_datastorage.ingest import Told
 from kubernaut_datastorage.postgresql.commit import merge_into
-from kubernaut_datastorage.postgresql.connection import AWAY, COMMIT_LOCK, connect, reason
-from kubernaut_datastorage.store import Settings, StorageError, Unready
+from kubernaut_datastorage.postgresql.connection import (
+    AWAY,
+    COMMIT_LOCK,
+    connect,
+    lies_in_the_data,
+    passes,
+    reason,
+)
+from kubernaut_datastorage.store import Settings, StorageError, StorageFull, Unready, Unstorable
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
 __all__ = ["Writer"]
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_GROUP = 5_000
 
@@ -47,6 +57,7 @@ class Writer:
         waiting: Events that wait to be written.
         ready: Whether the schema was brought up to date.
         problem: What the database said last that was no answer.
+        failing: Whether the last that was to be written was given up.
     """
 
     def __init__(
@@ -58,6 +69,7 @@ class Writer:
     ) -> None:
         self.waiting = 0
         self.ready = False
+        self.failing = self._full = False
         self.problem = "it has not been asked yet"
         self._url, self._settings, self._prepare, self._make_months = url, settings, prepare, make_months
         self._jobs: deque[_Job] = deque()
@@ -129,48 +141,73 @@ class Writer:
         for job in late:
             waiting.remove(job)
             if not job.future.done():
-                job.future.set_exception(Unready(f"the database does not answer: {self.problem}."))
+                self.failing = True
+                job.future.set_exception(_full() if self._full else _away(self.problem))
 
     async def _write_group(self, jobs: list[_Job]) -> None:
         pause = 0.05
+        made_months = False
         while jobs:
             started = monotonic()
             try:
                 async with asyncio.timeout(self._settings.patience):
                     answers = await self._commit(jobs)
-            except AWAY as error:
-                self.problem = reason(error).rstrip(".")
+            except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
                 self._leave()
+                if not passes(error) and (made_months or not isinstance(error, asyncpg.CheckViolationError)):
+                    await self._write_apart(jobs, error)
+                    return
+                self._full = isinstance(error, asyncpg.DiskFullError)
+                if passes(error):
+                    self.problem = reason(error).rstrip(".")
+                else:
+                    # no partition for it: the clock went past what was made
+                    made_months = True
+                    with suppress(StorageError, sa.exc.DBAPIError, *AWAY):
+                        await self._make_months()
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 2)
                 self._give_up(jobs)
                 self._give_up()
                 continue
-            except asyncpg.CheckViolationError:
-                # no partition for it: the clock went past what was made
-                self._leave()
-                with suppress(StorageError, sa.exc.DBAPIError, *AWAY):
-                    await self._make_months()
-                await asyncio.sleep(pause)
-                self._give_up(jobs)
-                continue
-            except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
-                self._leave()
-                if len(jobs) > 1:  # one request's failure is not its neighbours'
-                    for job in jobs:
-                        await self._write_group([job])
-                elif not jobs[0].future.done():
-                    jobs[0].future.set_exception(Unready(f"the database refused to store it: {reason(error)}."))
-                return
+            self.failing = False
             self._settings.observe(sum(len(job.events) for job in jobs), monotonic() - started)
             for job, answer in zip(jobs, answers, strict=True):
                 if not job.future.done():
                     job.future.set_result(answer)
             return
 
+    async def _write_apart(self, jobs: list[_Job], error: Exception) -> None:
+        """Writes in halves what could not be written together, so that one event decides for no other."""
+        if len(jobs) > 1:
+            middle = len(jobs) // 2
+            await self._write_group(jobs[:middle])
+            await self._write_group(jobs[middle:])
+            return
+        [job] = jobs
+        if job.future.done():
+            return
+        if len(job.events) > 1:
+            middle = len(job.events) // 2
+            halves = [_Job(job.deadline, job.events[:middle]), _Job(job.deadline, job.events[middle:])]
+            for half in halves:
+                await self._write_group([half])
+            await _answer_from(halves, job)
+        elif not lies_in_the_data(error):
+            logger.error("the database refused an event or other work: %s", reason(error))
+            job.future.set_exception(Unready(f"the database refused to store it: {reason(error)}."))
+        elif job.events:
+            logger.warning("the database cannot store an event of the record %s: %s", job.events[0].id, reason(error))
+            job.future.set_result([("refused", f"the database cannot store it: {reason(error)}.")])
+        else:
+            job.future.set_exception(Unstorable(f"the database cannot store it: {reason(error)}."))
+
     async def _commit(self, jobs: list[_Job]) -> list[Any]:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url)
+            try:
+                self._connection = await connect(self._url)
+            except Exception as error:  # whatever it is, it says nothing about what is to be written
+                raise ConnectionError(reason(error)) from error
         connection = self._connection
         told = [one for job in jobs for one in job.events]
         await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({COMMIT_LOCK})")
@@ -185,3 +222,22 @@ class Writer:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.terminate()
+
+
+def _away(problem: str) -> Unready:
+    return Unready(f"the database does not answer: {problem}.")
+
+
+def _full() -> StorageFull:
+    return StorageFull("there is no room for more on the database's disk; make room, and send it again.")
+
+
+async def _answer_from(halves: list[_Job], job: _Job) -> None:
+    """Answers a job with what its halves were answered, or with the error of one."""
+    answers: list[Any] = await asyncio.gather(*(half.future for half in halves), return_exceptions=True)
+    if job.future.done():
+        return
+    if errors := [answer for answer in answers if isinstance(answer, BaseException)]:
+        job.future.set_exception(errors[0])
+    else:
+        job.future.set_result([outcome for answer in answers for outcome in answer])

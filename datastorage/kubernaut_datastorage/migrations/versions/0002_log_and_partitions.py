@@ -3,12 +3,18 @@
 A SQLite database of revision 0001 keeps its records: they are entered in the log as one commit, in the order of seq.
 """
 
+import json
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
+from kubernaut_datastorage.batch import Head, adopt
+from kubernaut_datastorage.documents import encode
+from kubernaut_datastorage.merge import Merged
+from kubernaut_datastorage.provenance import pack
 from kubernaut_datastorage.schema import Json, Moment
+from kubernaut_sdk.times import rfc3339, utcnow
 
 revision = "0002"
 down_revision = "0001"
@@ -114,17 +120,39 @@ def _make_others(*, with_signals: bool) -> None:
 
 
 def _move() -> None:
-    """Records as they were become records as they are, and the log's first commit."""
-    import json  # noqa: PLC0415
-
-    from kubernaut_datastorage import sqlite  # noqa: PLC0415 – what a commit is, is said there
-    from kubernaut_datastorage.merge import Merged  # noqa: PLC0415
-
+    """Records as they were become records as they are, and the log's first commits."""
     connection = op.get_bind()
+    head = Head()
     old = connection.exec_driver_sql("SELECT id, document, provenance FROM old_records ORDER BY seq")
     while rows := old.fetchmany(500):
-        moved: list[tuple[bytes, Merged]] = []
+        kept: list[tuple[bytes, str, str | None]] = []
         for key, document, provenance in rows:
             keys: dict[str, Any] = {slot: tuple(key) for slot, key in json.loads(provenance).items()}
-            moved.append((bytes.fromhex(key), Merged(json.loads(document), keys)))
-        sqlite.enter(connection, moved)
+            merged = Merged(json.loads(document), keys)
+            kept.append((bytes.fromhex(key), encode(merged.document()), pack(merged, {})))
+        head = _enter(connection, kept, head)
+
+
+def _enter(connection: sa.Connection, kept: list[tuple[bytes, str, str | None]], head: Head) -> Head:
+    """Write records and their commit, in the columns that the tables have at this revision."""
+    plan = adopt(kept, head, now=utcnow())
+    assert plan.commit is not None
+    values = [
+        {name: value for name, value in row._asdict().items() if name != "undoes"}
+        | {"id": row.id.hex(), "recorded_at": rfc3339(row.recorded_at)}
+        for row in plan.inserts
+    ]
+    connection.exec_driver_sql(_insert("action_records", values[0]), [tuple(one.values()) for one in values])
+    for (day, kind, state, _), change in plan.counts.items():
+        connection.exec_driver_sql(
+            "INSERT INTO record_counts VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET records = records + excluded.records",
+            (day, kind, state, change),
+        )
+    commit = {**vars(plan.commit), "at": rfc3339(plan.commit.at)}
+    connection.exec_driver_sql(_insert("commits", commit), tuple(commit.values()))
+    return Head.after(plan.commit)
+
+
+def _insert(table: str, row: dict[str, Any]) -> str:
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)})"  # noqa: S608 – constants

@@ -1,0 +1,216 @@
+"""`kubernaut serve`, and `kubernaut-data-storage` in the image: the service, and what its operator needs beside it.
+
+Libraries of the service are imported by the command that uses them, so that `--help` does not wait for them.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kubernaut_datastorage.folder import data_folder
+from kubernaut_sdk.ages import AGE
+
+if TYPE_CHECKING:
+    from kubernaut_datastorage.months import Month
+    from kubernaut_datastorage.server import Place
+
+__all__ = ["PLACE", "drop_month", "main", "place_of", "serve", "told_plainly"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_DATABASE = click.option(
+    "--database-url",
+    envvar="DATABASE_URL",
+    show_envvar=True,
+    help="A PostgreSQL, such as postgresql://user@host/name; its password in PGPASSWORD or PGPASSFILE.",
+)
+_DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="A folder, for SQLite.")
+
+
+def PLACE(command: F) -> F:  # noqa: N802 – a decorator made of two
+    """The options that say where records are."""
+    return _DATA(_DATABASE(command))
+
+
+def place_of(data: Path | None, database_url: str | None) -> "Place":
+    """Where records are: a folder that was named, else the database, else the platform's folder."""
+    from kubernaut_datastorage.server import Place  # noqa: PLC0415 – half a second of libraries
+
+    return Place(data=data_folder(data), database_url=None if data is not None else database_url or None)
+
+
+class _Unusable(click.ClickException):
+    """A person's mistake, or a database's trouble: told with the place, and without a traceback."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"kubernaut: {self.message}", file=file, err=file is None)
+
+
+@contextmanager
+def told_plainly(place: "Place") -> Iterator[None]:
+    """Tell a store's trouble as a person's mistake is told: with the place and without a traceback."""
+    from kubernaut_datastorage.store import StorageError  # noqa: PLC0415
+
+    try:
+        yield
+    except StorageError as error:
+        name = "the database" if place.database_url else str(place.data)
+        raise _Unusable(f"{name}: {str(error).rstrip('.')}") from None
+
+
+@click.group(invoke_without_command=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with tokens.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@PLACE
+@click.option("--retention", type=AGE, default="90d", show_default=True, help="How long records are kept, at least.")
+@click.option("--access-file", type=_FILE, help="Who may do what: a line a token's hash, or a ServiceAccount.")
+@click.option("--token-review", is_flag=True, help="Take ServiceAccounts' tokens: ask Kubernetes about them.")
+@click.option("--signing-key", type=_FILE, help="Sign commits with this Ed25519 key (PEM).")
+@click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM); taken up anew when it is renewed.")
+@click.option("--tls-key", type=_FILE, help="Its key (PEM).")
+@click.option("--rate", type=click.FloatRange(min=1), default=2_000, show_default=True, help="Requests/s of a token.")
+@click.option("--migrate/--no-migrate", "migrates", default=True, help="Bring the database's schema up to date first.")
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    /,
+    host: str,
+    port: int,
+    data: Path | None,
+    database_url: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    **options: Any,
+) -> None:
+    """Run the Data Storage Service until SIGTERM or Ctrl-C."""
+    if ctx.invoked_subcommand is not None:
+        return
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
+    import kubernaut_datastorage  # noqa: PLC0415 – half a second of libraries
+
+    place = place_of(data, database_url)
+    tls = (tls_cert, tls_key) if tls_cert and tls_key else None
+    with told_plainly(place):
+        kubernaut_datastorage.serve(host, port, place.data, database_url=place.database_url, tls=tls, **options)
+
+
+@serve.command()
+@PLACE
+@click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
+def migrate(data: Path | None, database_url: str | None, retention: timedelta) -> None:
+    """Bring the database to the newest schema, and make its partitions. Harmless where that is done."""
+    from kubernaut_datastorage.server import opened  # noqa: PLC0415
+    from kubernaut_datastorage.store import Settings, Store  # noqa: PLC0415
+
+    place = place_of(data, database_url)
+
+    async def work() -> None:
+        store: Store = opened(place, Settings(retention=retention))
+        try:
+            await store.prepare()
+        finally:
+            await store.close()
+
+    with told_plainly(place):
+        asyncio.run(work())
+    click.echo("the schema is the newest.")
+
+
+@serve.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    metavar="ROLE",
+    help="write, read, own-record=NAMESPACE, signals.",
+)
+def token(name: str, roles: tuple[str, ...]) -> None:
+    """Make a token for NAME: printed once, on standard output; the line for the access file on standard error."""
+    from kubernaut_datastorage.tokens import entry_of, hashed, minted  # noqa: PLC0415
+
+    made = minted()
+    line = f"{hashed(made)}  {','.join(roles)}  {name}"
+    try:
+        entry_of(line)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+    click.echo(line, err=True)
+    click.echo(made)
+
+
+@serve.command()
+@click.argument("month")
+@click.option("--reason", help="Why; a case's number.")
+@click.option("--release", is_flag=True, help="End the hold.")
+@PLACE
+def hold(month: str, reason: str | None, release: bool, data: Path | None, database_url: str | None) -> None:
+    """Keep the records of MONTH (2026-01) whatever the retention, until the hold is released."""
+    from kubernaut_datastorage.server import opened  # noqa: PLC0415
+
+    wanted = _month(month)
+    if release == (reason is not None):
+        raise click.UsageError("say --reason to hold, or --release.")
+    place = place_of(data, database_url)
+
+    async def work() -> None:
+        store = opened(place)
+        await store.start()
+        try:
+            await store.hold(wanted, reason)
+        finally:
+            await store.close()
+
+    with told_plainly(place):
+        asyncio.run(work())
+    click.echo(f"{wanted} is {'released' if release else 'held'}.")
+
+
+@serve.command()
+@click.argument("month")
+@click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
+@PLACE
+def drop_month(month: str, retention: timedelta, data: Path | None, database_url: str | None) -> None:
+    """Drop the records of MONTH (2026-01), which is older than the retention. For what the service does not dare."""
+    from kubernaut_datastorage.retention import drop_by_name  # noqa: PLC0415
+    from kubernaut_datastorage.server import opened  # noqa: PLC0415
+    from kubernaut_datastorage.store import Settings  # noqa: PLC0415
+
+    wanted = _month(month)
+    place = place_of(data, database_url)
+
+    async def work() -> None:
+        store = opened(place, Settings(retention=retention))
+        await store.start()
+        try:
+            await drop_by_name(store, wanted)
+        finally:
+            await store.close()
+
+    with told_plainly(place):
+        asyncio.run(work())
+    click.echo(f"{wanted} is dropped.")
+
+
+def _month(text: str) -> "Month":
+    from kubernaut_datastorage.months import Month  # noqa: PLC0415
+
+    try:
+        return Month.parse(text)
+    except ValueError:
+        raise click.UsageError(f"{text} is not a month; write it as {datetime.now(UTC):%Y-%m}.") from None
+
+
+def main() -> None:
+    """Run the service as a program of its own."""
+    serve(prog_name="kubernaut-data-storage")

@@ -1,0 +1,25 @@
+"""Ages on the command line: `12h`, `90d`."""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from kubernaut_sdk.durations import parse_duration
+
+__all__ = ["AGE"]
+
+
+class _Age(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4 only
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+AGE = _Age()
