@@ -9,12 +9,11 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from kubernaut_cli.engine.substitution import references
-from kubernaut_controller import Fault, InvalidWorkflow
+from kubernaut_controller import Fault, InvalidWorkflow, load_yaml
 from kubernaut_controller.duration import Duration
 from kubernaut_sdk.portable import shorten
 
@@ -249,7 +248,7 @@ class Task(_Document):
 def generic_task() -> Task:
     """The Task `kubernaut-action` that this version installs in clusters."""
     text = (files("kubernaut_cli") / "kubernaut-action.yaml").read_text(encoding="utf-8")
-    return read_task(yaml.safe_load(text))
+    return read_task(load_yaml(text, "kubernaut-action.yaml"))
 
 
 def read_task(document: dict[str, Any]) -> Task:
