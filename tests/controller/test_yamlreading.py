@@ -63,7 +63,7 @@ def test_a_document_means_what_kubectl_reads(case: dict[str, Any]) -> None:
         ("{1: a, '1': b}", "f, line 1, column 8: not usable YAML: the key '1' stands there twice."),
         (
             "a: 1\n---\nb: 2\n---\nc: 3",
-            "f, line 3, column 1: not usable YAML: a second document begins here, of 3; write each into a file of its own",
+            "f, line 3, column 1: not usable YAML: a second document begins here, of 3; write each into a file of its",
         ),
         (
             "# c\n--- {a: 1}",
