@@ -37,7 +37,7 @@ class YamlFault(ValueError):
         self.column: int | None = mark.column + 1 if mark else None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Node:
     """A node of the document, with how deep and how large it is, aliases followed."""
 
