@@ -63,7 +63,7 @@ def _other_type(source: InputFrom, given: set[str] | None, taker: Action | None)
 
 
 def _too_large(source: InputFrom, giver: Step, model: type[Result]) -> Iterator[str]:
-    """What an action is given and says again may be cut, where the results cannot hold it."""
+    """Yield a fault for a large input that the output repeats: where the results cannot hold it, it is cut."""
     reliable = reliable_fields(model)
     first = source.pointer.split("/")[1].replace("~1", "/").replace("~0", "~") if source.pointer else None
     for name in [first] if first else list(model.model_fields):
@@ -86,7 +86,7 @@ def _schema(model: type[Inputs] | type[Result]) -> Schema:
 
 
 def _options(schema: Schema, whole: Schema) -> list[Schema]:
-    """The schemas that a value may be of: references followed, choices taken apart."""
+    """Return the schemas that a value may be of: references followed, choices taken apart."""
     if "$ref" in schema:
         return _options(whole["$defs"][schema["$ref"].rpartition("/")[2]], whole)
     choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
@@ -94,7 +94,7 @@ def _options(schema: Schema, whole: Schema) -> list[Schema]:
 
 
 def _children(schema: Schema, key: str) -> list[Schema]:
-    """The schemas of what stands under a key or index; one without conditions where anything may."""
+    """Return the schemas of what stands under a key or index; one without conditions where anything may."""
     kinds = _types([schema])
     if kinds is None or schema.get("patternProperties"):
         return [{}]
@@ -112,7 +112,7 @@ def _children(schema: Schema, key: str) -> list[Schema]:
 
 
 def _types(options: list[Schema]) -> set[str] | None:
-    """JSON's names of the types that a value may have; None where it may have any."""
+    """Return JSON's names of the types that a value may have; None where it may have any."""
     found: set[str] = set()
     for schema in options:
         values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])

@@ -54,7 +54,7 @@ class _Node:
 
     @property
     def merges(self) -> bool:
-        """Whether it is the key `<<`."""
+        """True for the key `<<`."""
         is_merge = self.plain or self.tag == _MERGE_TAG
         return self.kind == "scalar" and self.text == "<<" and is_merge and not self.aliased
 
@@ -81,10 +81,9 @@ def read_yaml(text: str) -> Any:
 
 
 def _documents(text: str) -> Iterator[_Node]:
+    whole = text.removesuffix("\n") + "\n"  # kubectl ends the last line too
     try:
-        yield from _compose(
-            yaml.parse(text.removesuffix("\n") + "\n", Loader=_Loader)
-        )  # kubectl ends the last line too
+        yield from _compose(yaml.parse(whole, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         told = ", ".join(part for part in (error.context, error.problem) if part)
         raise YamlFault(told, error.problem_mark) from None
@@ -167,7 +166,7 @@ def _scalar(node: _Node) -> Any:
 
 
 def _mapping(node: _Node) -> dict[str, Any]:
-    """The mapping as go-yaml merges: a `<<` replaces what stands before it, and is replaced by what follows."""
+    """Return the mapping as go-yaml merges: a `<<` replaces what stands before it, and is replaced by what follows."""
     result: dict[str, Any] = {}
     own: set[str] = set()
     for key_node, value_node in zip(node.children[::2], node.children[1::2], strict=True):
