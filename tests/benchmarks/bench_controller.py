@@ -59,7 +59,7 @@ class Seen:
         self._api = api_client()
         version = self._api.get(path).json()["metadata"]["resourceVersion"]
         self._thread = threading.Thread(target=self._watch, args=(version,), daemon=True)
-        self._open, self._closed = threading.Event(), False
+        self._open, self._closed = threading.Event(), threading.Event()
         self._thread.start()
 
     def __enter__(self) -> "Seen":
@@ -67,12 +67,12 @@ class Seen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closed = True
+        self._closed.set()
         self._thread.join(30)
         self._api.close()  # only now: a socket closed under its reader's hands is the next one's to be opened
 
     def _watch(self, version: str) -> None:
-        while not self._closed:
+        while not self._closed.is_set():
             query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "600"}
             # a watch that has nothing to say for a second, or whose reader was slow, goes on where it was
             with (
@@ -87,7 +87,7 @@ class Seen:
                     version = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] in self._kinds:
                         self.times.setdefault(self._name_of(event["object"]), time.perf_counter())
-                    if self._closed:
+                    if self._closed.is_set():
                         return
 
     def wait(self, count: int, seconds: float = 120) -> int:
