@@ -1,5 +1,6 @@
 """Actions that do as they are told, to see what the SDK makes of it. Loaded by ACTION_MODULES."""
 
+import os
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ class Behaviour(Inputs):
 behave = Action("probe/do_thing", idempotent=False, tools=["sleep"])
 
 
-def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:  # noqa: C901 – a table of cases
+def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:  # noqa: C901, PLR0912 – a table of cases
     if inputs.where != here:
         return
     if inputs.marks:
@@ -95,6 +96,8 @@ def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:  # noqa: C901 �
             raise RuntimeError(f"nobody foresaw this; {inputs.token.get_secret_value()}")
         case "sleep":
             ctx.run(["sleep", "300"])
+        case "vanish":
+            os._exit(0)  # as an image of another language may end: well, by its code alone
         case "block":
             time.sleep(300)
         case "short-tool":

@@ -2,9 +2,9 @@
 
 import sys
 
-import click
-
 from kubernaut_cli.program import program
+from kubernaut_cli.streams import steady
+from kubernaut_cli.terminal import echo
 
 __all__ = ["main"]
 
@@ -14,14 +14,15 @@ def main() -> None:
     from kubernaut_controller.faults import InvalidWorkflow  # noqa: PLC0415 – `kubernaut --help` need not pay for it
     from kubernaut_sdk.errors import ActionError  # noqa: PLC0415
 
+    steady()
     try:
         program(prog_name="kubernaut")
     except InvalidWorkflow as error:
         for fault in error.faults:
-            click.echo(f"kubernaut: {fault}", err=True)
+            echo(f"kubernaut: {fault}", err=True)
         sys.exit(2)
     except ActionError as error:
-        click.echo(f"kubernaut: {error.message}", err=True)
+        echo(f"kubernaut: {error.message}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from kubernaut_cli.console import Terminal
 from kubernaut_cli.engine.report import Report, Row
+from kubernaut_cli.streams import SteadyStream
+from kubernaut_cli.terminal import one_line, printable
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -59,10 +62,10 @@ class _Lines:
     def ended(self, row: Row) -> None:
         sign, colour = _LOOKS.get(row.state, _BAD)
         told = f"{sign} {row.name}: {_summary(row)}"
-        self.console.print(f"[{colour}]{escape(told)}[/]", highlight=False, soft_wrap=True)
+        self.console.print(f"[{colour}]{escape(one_line(told))}[/]", highlight=False, soft_wrap=True)
         for line in change_lines(row.change):
             colour = {"-": "red", "+": "green"}[line[0]]
-            self.console.print(f"    [{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
+            self.console.print(f"    [{colour}]{escape(one_line(line))}[/]", highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -92,15 +95,21 @@ class _Table(_Lines):
 
 
 @contextmanager
-def progress_for(report: Report, *, quiet: bool) -> Iterator[Progress]:
-    """What suits the one who watches, from before the first step until after the last."""
-    console = Console(stderr=quiet)
+def progress_for(report: Report, *, quiet: bool, stdout: SteadyStream | None = None) -> Iterator[Progress]:
+    """Yield what suits the one who watches, from before the first step until after the last.
+
+    Args:
+        report: Of what.
+        quiet: Whether standard output is a program's.
+        stdout: Where to; by default standard output as it is, so that the watching ends where nobody reads it.
+    """
     if quiet:
         yield _Silent()
         return
+    console = Terminal(file=cast("TextIO | None", stdout))
     console.print(f"[bold]{escape(report.name)}[/]{' (dry run)' if report.dry_run else ''}", highlight=False)
     for note in report.notes:
-        console.print(f"note: {escape(note)}", style="dim", highlight=False)
+        console.print(f"note: {escape(one_line(note))}", style="dim", highlight=False)
     if console.is_terminal:
         table = _Table(console, report)
         with table.live:
@@ -117,8 +126,8 @@ def progress_for(report: Report, *, quiet: bool) -> Iterator[Progress]:
 
 def wide_console() -> Console:
     """A console for tables: as wide as the terminal, and in a pipe wide enough that nothing is folded early."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=160)
 
 
 def _summary(row: Row) -> str:
@@ -159,5 +168,5 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 160 else f"{text[:160]}…"

@@ -1,4 +1,4 @@
-"""Ages on the command line: `12h`, `90d`."""
+"""Ages on the command line: `12h`, `90d`, `1w`."""
 
 from datetime import timedelta
 from typing import Any

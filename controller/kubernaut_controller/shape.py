@@ -6,6 +6,7 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["Shape", "read_as"]
@@ -43,7 +44,7 @@ def _is_echo(item: Any) -> bool:
 def _fault(model: type[BaseModel], item: Any) -> Fault:
     location = [part for part in item["loc"] if not (isinstance(part, str) and ("[" in part or part == "ObjectRef"))]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    value = shorten(repr(item["input"]))
+    value = _shown(item["input"], location)
     match item["type"]:
         case "missing":
             message = "missing; it is required"
@@ -60,6 +61,13 @@ def _fault(model: type[BaseModel], item: Any) -> Fault:
         case _:
             message = f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"
     return Fault(path or "the document", message)
+
+
+def _shown(value: Any, location: list[Any]) -> str:
+    """Return a value as a message shows it. Inputs are not: which of them are secret is known only further on."""
+    if "inputs" in location or isinstance(value, dict | list):
+        return f"a {type(value).__name__}"
+    return shorten(without_userinfo(repr(value)))
 
 
 def _fields_beside(model: type[BaseModel], location: list[Any]) -> str:

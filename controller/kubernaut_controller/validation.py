@@ -12,6 +12,7 @@ from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.models import input_faults
 from kubernaut_sdk.portable import MAX_INPUTS, dumps, pointer, require_portable, shorten
+from kubernaut_sdk.secretinputs import holds_secret
 
 __all__ = ["dependencies", "faults_of", "require_valid", "workflow_values"]
 
@@ -179,8 +180,11 @@ def _inputs(
     *,
     unknown_actions: bool,
 ) -> Iterator[Fault]:
+    action = find(step.action_type)
     try:
-        require_portable(step.inputs, f"{path}.inputs")
+        # of an action that nobody knows here, no input can be said to be no secret
+        discreet = action is None or holds_secret(action.inputs_model)
+        require_portable(step.inputs, f"{path}.inputs", quote=not discreet)
     except InvalidInputs as error:
         place, _, message = error.message.partition(": ")
         yield Fault(place, message.rstrip("."))
@@ -189,7 +193,6 @@ def _inputs(
     if size > MAX_INPUTS:
         yield Fault(f"{path}.inputs", f"{size} bytes as JSON; at most {MAX_INPUTS} (32 KiB) are passed to an action")
         return
-    action = find(step.action_type)
     if action is None:
         if not unknown_actions:
             hint = f"there is {_near(step.action_type, known_types)}" if known_types else "no action is installed"

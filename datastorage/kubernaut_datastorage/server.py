@@ -182,8 +182,11 @@ def opened(place: Place, settings: Settings | None = None, *, migrates: bool = T
 
     try:
         return PostgresStore(place.database_url, settings, migrates=migrates)
-    except ValueError as error:
-        raise StorageError(f"the database's address cannot be used: {error}.") from None
+    except ValueError:  # it may quote a part of the address, and that may be its password
+        raise StorageError(
+            "the database's address cannot be used; write it as postgresql://user@host:5432/name, with its password in "
+            "PGPASSWORD or PGPASSFILE."
+        ) from None
 
 
 def _guarded_app(serving: Serving) -> "ASGIApp":

@@ -249,7 +249,13 @@ class KubernetesReviews:
             import ssl  # noqa: PLC0415
 
             verify = ssl.create_default_context(cafile=str(authority))
-        self._client = httpx.AsyncClient(base_url=url, timeout=5, trust_env=False, verify=verify)  # type: ignore[arg-type]
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            timeout=5,
+            trust_env=False,
+            follow_redirects=False,  # what is reviewed is a token, and so is what it is asked with
+            verify=verify,  # type: ignore[arg-type]
+        )
 
     async def review(self, token: str) -> Reviewed | None:
         """Whose it is, or None where it is not good."""

@@ -31,7 +31,7 @@ CLUSTER_STEP = """
     - name: canary
       actionType: kubernetes/scale_deployment
       image: ghcr.io/kubernaut/actions/kubectl@{digest}
-      inputs: {{namespace: {namespace}, deployment: checkout, replicas: 0}}
+      inputs: {{namespace: {namespace}, deployment: checkout, replicas: 0, allow_zero: true}}
       runAfter: [replicas]
       timeout: 1m
 """

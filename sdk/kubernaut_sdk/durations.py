@@ -1,12 +1,12 @@
-"""Durations as Go, Kubernetes and Tekton spell them: `90s`, `1h30m`, `500ms`; for ages also `90d`."""
+"""Durations as Go, Kubernetes and Tekton spell them: `90s`, `1h30m`, `500ms`; for ages also `90d` and `2w`."""
 
 import re
 from datetime import timedelta
 
 __all__ = ["format_duration", "parse_duration"]
 
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _LONGEST = timedelta(days=3650)
 
 

@@ -1,103 +1,179 @@
-"""Secrets, replaced by `***` wherever they would show: as they stand and in the encodings they are likely to wear."""
+"""Secrets, replaced by `***` where text leaves the process: as they stand and in every encoding likely for them.
+
+What an action reads is never masked, since an action computes with it. What is hidden of a secret is in `secretparts`,
+how text is read in `decodings`, how so much is found at once in `patterns`.
+
+Not looked for: values of fewer than four characters, `true`, `false`, `none` and `null`, numbers of fewer than six
+digits. A secret of those hides nothing, and would make everything else unreadable. Of a file's lines and values those
+are hidden that have six characters (eight, where no key says that it is a secret) and are no host, path, number,
+address or word of every configuration.
+"""
 
 import base64
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus
+
+from kubernaut_sdk.decodings import decoded
+from kubernaut_sdk.patterns import PatternIndex, Span
+from kubernaut_sdk.secretparts import SHORTEST, parts_of, trivial
 
 __all__ = ["MASK", "Masker"]
 
 MASK = "***"
-_ASSIGNED = re.compile(r"(?:secret|key|token|passw|credential)[^=:]*[=:]\s*[\"']?([^\s\"']{8,})", re.IGNORECASE)
-_SHORTEST = 4
-"""Characters below which a value is not looked for in text: it would be found everywhere and hide nothing."""
+_ENCODED = 6
+"""Bytes from which on a value is looked for within base64 and hex as well, where it would be too short below."""
+_LARGE = 16 * 1024
+"""Characters of a secret of which each line is hidden as it stands only, and encoded only where the whole is."""
+_OPAQUE = re.compile(rb"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/=_.-]{24,}")
+"""A key or token, of which a part is a secret too; a part of a URL or a sentence is not."""
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_USERINFO = re.compile(rb"://([^/\s?#\"<>\\]+)@")
 
 
 class Masker:
-    """Replaces known secrets in text and in JSON values. Where they overlap, all of what they cover is replaced."""
+    """Replaces known secrets in text and in JSON values. Where they overlap, all of what they cover is replaced.
+
+    Passwords within URLs are replaced as well, and all that stands before the @ of an http URL, known or not.
+    """
 
     def __init__(self) -> None:
-        self._variants: set[str] = set()
-        self._around: dict[str, list[str]] = {}
+        self._index = PatternIndex()
+        self._parts: set[str | bytes] = set()
+        self._quotes = False
 
-    def add(self, secret: str) -> None:
-        """Takes a secret to hide from now on.
-
-        Of a text of several lines (a key, a configuration file) each long line is hidden by itself as well, and of
-        `password = …` and the like what stands behind the sign.
-        """
-        lines = [line.strip() for line in secret.splitlines() if len(line) >= 16]
-        assigned = [match[1] for line in lines if (match := _ASSIGNED.search(line))]
-        for part in {secret, secret.strip(), *lines, *assigned}:
-            if len(part) >= _SHORTEST:
-                self._variants |= _variants(part)
-        self._around = _around(self._variants)
+    def add(self, secret: str | bytes) -> None:
+        """Hide a secret from now on, its lines, and the values that it holds where it is of a known format."""
+        try:
+            text = secret if isinstance(secret, str) else secret.decode()
+        except UnicodeDecodeError:
+            assert isinstance(secret, bytes)
+            self._learn_binary(secret)
+            return
+        large = len(text) > _LARGE
+        for part in parts_of(text):
+            self._learn(part, encoded=not large or part == text.strip())
 
     def text(self, text: str) -> str:
-        """The text without the secrets."""
-        # one search for each, at memory's speed, is ten times as fast as one pattern of all
-        present = {variant for core in self._around if core in text for variant in self._around[core]}
-        spans = sorted(span for variant in present for span in _spans(text, variant))
+        """Return the text without the secrets."""
+        data = text.encode("utf-8", "surrogatepass")
+        spans = sorted(_whole_characters(data, span) for span in self._spans(data))
         if not spans:
             return text
-        parts, end = [], 0
+        parts: list[bytes] = []
+        end = 0
         for start, stop in spans:
-            if start >= end:
-                parts += [text[end:start], MASK]
+            if start > end or not parts:
+                parts += [data[end:start], MASK.encode()]
             end = max(end, stop)
-        return "".join([*parts, text[end:]])
+        return b"".join([*parts, data[end:]]).decode("utf-8", "surrogatepass")
+
+    def hides(self, value: Any) -> bool:
+        """Return whether anything in a JSON value, keys included, would be replaced."""
+        match value:
+            case None | bool():
+                return False
+            case str():
+                return any(True for _ in self._spans(value.encode("utf-8", "surrogatepass")))
+            case dict():
+                return any(self.hides(str(key)) or self.hides(item) for key, item in value.items())
+            case list() | tuple():
+                return any(map(self.hides, value))
+            case _:
+                return self.hides(str(value))
 
     def json(self, value: Any) -> Any:
-        """The JSON value without the secrets, in keys as well."""
-        if not self._variants or value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(key): self.json(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.json(item) for item in value]
-        return value if self.text(str(value)) == str(value) else MASK
+        """Return the JSON value without the secrets, in keys as well."""
+        match value:
+            case None | bool():
+                return value
+            case str():
+                return self.text(value)
+            case dict():
+                return {self.text(str(key)): self.json(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self.json(item) for item in value]
+            case _:
+                return MASK if self.hides(str(value)) else value
+
+    def _spans(self, data: bytes) -> Iterator[Span]:
+        if b"://" in data and b"@" in data:
+            yield from _userinfo(data)
+        if len(self._index):
+            for text in decoded(data, quotes=self._quotes):
+                for start, stop in self._index.spans(text.data.translate(_URL_SAFE)):
+                    yield text.place(start, stop)
+
+    def _learn(self, part: str, *, encoded: bool) -> None:
+        if part in self._parts or trivial(part.strip()):
+            return
+        self._parts.add(part)
+        raw = part.encode("utf-8", "surrogatepass")
+        self._quotes = self._quotes or b"'" in raw or b'"' in raw
+        self._find(raw, fragments=_OPAQUE.fullmatch(raw) is not None)
+        if b" " in raw:
+            self._find(raw.replace(b" ", b"+"))  # as HTML forms write it
+        if encoded:
+            for form in {raw, *(text.encode("utf-8", "surrogatepass") for text in _json_spellings(part))}:
+                self._learn_encoded(form)
+
+    def _learn_binary(self, secret: bytes) -> None:
+        """Hide what is no text: encoded, and as it looks where somebody decoded it nevertheless."""
+        if len(secret) < SHORTEST or secret in self._parts:
+            return
+        self._parts.add(secret)
+        shown = {secret.decode("utf-8", "replace"), secret.decode("latin-1"), secret.decode("utf-8", "surrogateescape")}
+        for form in {secret, *(text.encode("utf-8", "surrogatepass") for text in shown)}:
+            for line in {form, form.strip(), *form.splitlines()}:
+                if len(line) >= _ENCODED and line.strip(b"\xef\xbf\xbd"):
+                    self._find(line)
+        self._learn_encoded(secret)
+        if secret.startswith((b"\xff\xfe", b"\xfe\xff")):
+            self.add(secret.decode("utf-16", "replace"))
+
+    def _learn_encoded(self, raw: bytes) -> None:
+        if len(raw) < _ENCODED:
+            self._find(base64.b64encode(raw))
+            return
+        hexadecimal = raw.hex()
+        self._find(hexadecimal.encode(), fragments=True)
+        self._find(hexadecimal.upper().encode(), fragments=True)
+        for offset in range(3):
+            # Of base64 at an offset, the characters that also hold bits of the neighbours are not the secret's own.
+            whole = base64.b64encode(b"\0" * offset + raw).rstrip(b"=")
+            start, stop = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
+            self._find(whole[start:stop], fragments=True)
+            self._find(whole[start:])  # where nothing follows, the last character is known as well
+
+    def _find(self, pattern: bytes, *, fragments: bool = False) -> None:
+        self._index.add(pattern.translate(_URL_SAFE), fragments=fragments)
 
 
-def _around(variants: set[str]) -> dict[str, list[str]]:
-    """Each text that holds no other, with those that hold it (itself too): where it is not, none of them is."""
-    cores: list[str] = []
-    for variant in sorted(variants, key=len):
-        if not any(core in variant for core in cores):
-            cores.append(variant)
-    return {core: [variant for variant in variants if core in variant] for core in cores}
+def _whole_characters(data: bytes, span: Span) -> Span:
+    """Return a span that cuts no character of UTF-8: a binary secret may begin within one."""
+    start, stop = span
+    while start > 0 and data[start] & 0xC0 == 0x80:
+        start -= 1
+    while stop < len(data) and data[stop] & 0xC0 == 0x80:
+        stop += 1
+    return start, stop
 
 
-def _spans(text: str, part: str) -> Iterator[tuple[int, int]]:
-    """Where a part stands, each time, also where it overlaps itself."""
-    start = text.find(part)
-    while start >= 0:
-        yield start, start + len(part)
-        start = text.find(part, start + 1)
+def _json_spellings(part: str) -> set[str]:
+    """Return a text as Python and Go write it in JSON, which is what is often encoded as a whole."""
+    python = json.dumps(part, ensure_ascii=False)[1:-1]
+    go = python
+    for sign in "<>&\u2028\u2029":
+        go = go.replace(sign, f"\\u{ord(sign):04x}")
+    return {python, go, json.dumps(part)[1:-1]}
 
 
-def _variants(secret: str) -> set[str]:
-    raw = secret.encode("utf-8", "surrogatepass")
-    found = {
-        secret,
-        quote(secret, safe="", errors="replace"),
-        quote(secret, errors="replace"),
-        quote_plus(secret, errors="replace"),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1].replace("$", "\\u0024"),
-        shlex.quote(secret).strip("'"),
-        raw.hex(),
-    }
-    for offset in range(3):
-        # Of base64 at an offset, the characters that also hold bits of the neighbours are not the secret's own.
-        encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        start = -(-offset * 8 // 6)
-        end = (offset + len(raw)) * 8 // 6
-        inner = encoded[start:end]
-        found |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return {variant for variant in found if len(variant) >= _SHORTEST}
+def _userinfo(data: bytes) -> Iterator[Span]:
+    """Return where passwords stand in URLs, and the tokens that http URLs have in the place of a user."""
+    for match in _USERINFO.finditer(data):
+        user, colon, password = match[1].partition(b":")
+        if data[max(0, match.start() - 5) : match.start()].lower().endswith((b"http", b"https")):
+            yield match.span(1)
+        elif colon and password:
+            yield match.start(1) + len(user) + 1, match.end(1)

@@ -3,6 +3,7 @@
 Both are pydantic models. Types are strict, as the JSON Schema that is published says: "6" is not 6.
 """
 
+import json
 import types
 from collections.abc import Collection
 from enum import Enum
@@ -13,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
+from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import loads, shorten
+from kubernaut_sdk.secretinputs import given_secrets, holds_secret, scalars, secret_values
 
 __all__ = ["Inputs", "Result", "input_faults", "parse_inputs", "reliable_fields", "secret_values"]
 
@@ -58,10 +61,12 @@ def input_faults(model: type[Inputs], values: dict[str, Any], absent: Collection
         _validated(model, values)
     except ValidationError as error:
         return [
-            _fault(model, item)
+            _fault(model, item, values)
             for item in error.errors(include_url=False)
             if not (item["type"] == "missing" and item["loc"][0] in absent)
         ]
+    except Exception as error:  # of a check of the author's own; what it says may hold a value
+        return [("inputs", f"a check of the action's own inputs failed unexpectedly, with {type(error).__name__}.")]
     return []
 
 
@@ -70,7 +75,7 @@ def _validated(model: type[Inputs], values: dict[str, Any]) -> Inputs:
     return model.model_validate_json(to_json(values))
 
 
-def _fault(model: type[Inputs], item: Any) -> tuple[str, str]:
+def _fault(model: type[Inputs], item: Any, values: dict[str, Any]) -> tuple[str, str]:
     path = ".".join(["inputs", *(str(part) for part in item["loc"])])
     known = ", ".join(sorted(model.model_fields))
     match item["type"]:
@@ -78,31 +83,38 @@ def _fault(model: type[Inputs], item: Any) -> tuple[str, str]:
             return path, "missing; this input is required."
         case "extra_forbidden":
             return path, f"unknown; this action has {known or 'no inputs'}."
-    field = model.model_fields.get(str(item["loc"][0])) if item["loc"] else None
-    value = "***" if field is not None and _is_secret(field) else shorten(repr(item["input"]))
-    return path, f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}."
+    message = f"{item['msg'][0].lower()}{item['msg'][1:]}"
+    if holds_secret(model):
+        return path, f"{_discreet(message, model, values)}; no value is shown, because this action takes secrets."
+    return path, without_userinfo(f"{message}; it is {shorten(without_userinfo(repr(item['input'])))}.")
 
 
-def secret_values(inputs: Inputs) -> list[str]:
-    """The plain values of the inputs that are marked secret (`SecretStr`, `SecretBytes`)."""
-    found = []
-    for name, field in type(inputs).model_fields.items():
-        value = getattr(inputs, name)
-        if _is_secret(field) and value is not None:
-            plain = value.get_secret_value()
-            found.append(plain if isinstance(plain, str) else plain.decode("utf-8", "replace"))
-    return found
+def _discreet(message: str, model: type[Inputs], values: dict[str, Any]) -> str:
+    """Return what a check says, without the values that it may repeat, or parts of secrets."""
+    secrets = list(given_secrets(model, values))
+    parts = (secret[start : start + 4] for secret in secrets for start in range(max(1, len(secret) - 3)))
+    if any(part in message for part in parts if part):
+        return "it is refused by a check of the action, whose words would show a secret"
+    for value in sorted(scalars(values), key=len, reverse=True):
+        message = message.replace(value, "***") if len(value) >= 4 else message
+    return without_userinfo(message)
 
 
 def from_text(model: type[Inputs], name: str, text: str) -> Any:
-    """The JSON value that a person means by `-p name=text`: text where the input takes text, else JSON."""
+    """Return the JSON value that a person means by `-p name=text`: text where the input takes text, else JSON.
+
+    Where it takes any value, a number that JSON would spell otherwise (`1.10`, `1e3`) stays the text that it is: it is
+    a version, or a hash, more often than a number, and `1.10` is not `1.1`.
+    """
     field = model.model_fields.get(name)
-    if field is None or field.annotation is Any or not _takes_text(field):
-        try:
-            return loads(text)
-        except InvalidInputs:
-            return text
-    return text
+    if field is not None and field.annotation is not Any and _takes_text(field):
+        return text
+    try:
+        value = loads(text)
+    except InvalidInputs:
+        return text
+    anything = field is not None and field.annotation is Any
+    return text if anything and type(value) in {int, float} and json.dumps(value) != text else value
 
 
 def _takes_text(field: FieldInfo) -> bool:
@@ -119,18 +131,15 @@ def _takes_text(field: FieldInfo) -> bool:
     return takes(field.annotation)
 
 
-def _is_secret(field: FieldInfo) -> bool:
-    annotation = field.annotation
-    return any(hasattr(option, "get_secret_value") for option in (annotation, *get_args(annotation)))
-
-
 def reliable_fields(model: type[Result]) -> list[str]:
     """The required scalar fields of a Result: those that the results always keep.
 
     Raises:
-        TypeError: if one of them could be longer than 256 bytes, with what to do.
+        TypeError: if one of them could be longer than 256 bytes, or has a name that results use, with what to do.
     """
     names = []
+    if taken := sorted({"truncated", "withheld"} & set(model.model_fields)):
+        raise TypeError(f"{model.__name__}.{taken[0]}: {taken[0]} is what results say of their own; call it otherwise.")
     for name, field in model.model_fields.items():
         if not field.is_required():
             continue

@@ -1,13 +1,14 @@
 """How an execution ended, as standard output tells it; and the end of one that had nothing to run."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kubernaut_sdk import ids
 from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded
 from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Delivery, Recorder
 from kubernaut_sdk.results import Results, write
 from kubernaut_sdk.settings import Settings
@@ -60,23 +61,29 @@ def state_of(problem: ActionError) -> State:
             return State.FAILED
 
 
-def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder | None) -> Outcome:
+def refuse(
+    problem: ActionError, settings: Settings | None, recorder: Recorder | None, masker: Masker | None = None
+) -> Outcome:
     """Ends an execution that has no action to run: what was asked for is unknown or unreadable, or it ended before.
 
     Args:
         problem: Why.
         settings: Where results go and whose record it is; None where they could not be read.
         recorder: Tells the record, where there is one.
+        masker: Hides in its message the secrets that are known by then.
     """
     record_id = (settings.record_id or ids.mint()) if settings else None
     state, error = state_of(problem), problem.error()
+    masker = masker or Masker()
+    error = replace(error, message=masker.text(error.message))
+    action_type = masker.json(settings.action_type) if settings else None
     delivery: Delivery = "disabled"
     logger.error("%s", error.message, extra={"fields": {"reason": error.reason, "exit_code": error.code}})
     if settings and recorder and record_id:
         now = rfc3339(utcnow())
         known = {
             **settings.about(),
-            "action_type": settings.action_type and settings.action_type[:253],
+            "action_type": action_type and action_type[:253],
             "error": error.document(),
             "changed": False,
             "finished_at": now,
@@ -88,7 +95,7 @@ def refuse(problem: ActionError, settings: Settings | None, recorder: Recorder |
     folder = settings.results_dir if settings else os.environ.get("RESULTS_DIR")
     write(results, Path(folder) if folder else None)
     return Outcome(
-        action_type=settings.action_type if settings else None,
+        action_type=action_type,
         status=state,
         changed=False,
         error=error,

@@ -28,8 +28,13 @@ def dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("$", "\\u0024")
 
 
-def loads(text: str, what: str = "inputs") -> Any:
+def loads(text: str, what: str = "inputs", *, quote: bool = True) -> Any:
     """The value of a JSON text, refused where it could mean two things.
+
+    Args:
+        text: The JSON. What is not JSON is never repeated: nobody can tell where in it a secret stands.
+        what: What it is, for messages.
+        quote: Whether messages repeat values that are refused.
 
     Raises:
         InvalidInputs: for broken JSON, a key given twice, NaN, integers beyond 64 bits, or text that is not Unicode.
@@ -50,64 +55,70 @@ def loads(text: str, what: str = "inputs") -> Any:
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except json.JSONDecodeError as error:
         raise InvalidInputs(
-            f"{what}: not JSON ({error.msg} at line {error.lineno}, column {error.colno}): {shorten(text)}"
+            f"{what}: not JSON: {error.msg[0].lower()}{error.msg[1:]} at line {error.lineno}, column {error.colno}."
         ) from None
     except (RecursionError, ValueError) as error:
         raise InvalidInputs(f"{what}: not usable JSON: {error}.") from None
-    require_portable(value, what)
+    require_portable(value, what, quote=quote)
     return value
 
 
-def require_portable(value: Any, path: str) -> None:
+def require_portable(value: Any, path: str, *, quote: bool = True) -> None:
     """Walks a JSON value and refuses what would not arrive as it was written.
+
+    Args:
+        value: Walked.
+        path: To it, for messages.
+        quote: Whether they repeat the value that is refused.
 
     Raises:
         InvalidInputs: with the path to the first such value.
     """
-    _require_portable(value, path, 0)
+    _require_portable(value, path, 0, quote=quote)
 
 
-def _require_portable(value: Any, path: str, depth: int) -> None:
+def _require_portable(value: Any, path: str, depth: int, *, quote: bool) -> None:
     if depth > _DEEPEST:
         raise InvalidInputs(f"{path}: nested more than {_DEEPEST} deep.")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InvalidInputs(f"{path}: the key {key!r} is not a string; quote it.")
-            _require_unicode(key, path)
-            _require_portable(item, f"{path}.{key}", depth + 1)
+            _require_unicode(key, path, quote=quote)
+            _require_portable(item, f"{path}.{key}", depth + 1, quote=quote)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _require_portable(item, f"{path}[{index}]", depth + 1)
+            _require_portable(item, f"{path}[{index}]", depth + 1, quote=quote)
     else:
-        _require_portable_scalar(value, path)
+        _require_portable_scalar(value, path, quote=quote)
 
 
-def _require_portable_scalar(value: Any, path: str) -> None:
+def _require_portable_scalar(value: Any, path: str, *, quote: bool) -> None:
     match value:
         case bool() | None:
             pass
         case str():
-            _require_unicode(value, path)
+            _require_unicode(value, path, quote=quote)
         case int():
             if not -(2**63) <= value < 2**63:
+                number = shorten(str(value)) if quote else "this integer"
                 raise InvalidInputs(
-                    f"{path}: {shorten(str(value))} does not fit in 64 bits and would be rounded; pass it as a string."
+                    f"{path}: {number} does not fit in 64 bits and would be rounded; pass it as a string."
                 )
         case float():
             if not math.isfinite(value):
                 raise InvalidInputs(f"{path}: {value} is not a JSON number.")
         case _:
-            raise InvalidInputs(
-                f"{path}: {shorten(str(value))} ({type(value).__name__}) is not a JSON value; quote it."
-            )
+            told = f"{shorten(str(value))} ({type(value).__name__})" if quote else f"a {type(value).__name__}"
+            raise InvalidInputs(f"{path}: {told} is not a JSON value; quote it.")
 
 
-def _require_unicode(text: str, path: str) -> None:
+def _require_unicode(text: str, path: str, *, quote: bool) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidInputs(f"{path}: {shorten(text)} is not Unicode text (a lone surrogate).") from None
+        told = shorten(text) if quote else "what stands there"
+        raise InvalidInputs(f"{path}: {told} is not Unicode text (a lone surrogate).") from None
 
 
 def pointer(document: Any, path: str) -> Any:

@@ -15,6 +15,7 @@ from uuid import UUID
 from kubernaut_sdk.models import MAX_SCALAR
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import Error, State
+from kubernaut_sdk.withholding import WITHHELD
 
 __all__ = ["BUDGET", "RESULT_NAMES", "Results", "message_size", "write"]
 
@@ -61,11 +62,17 @@ class Results:
         kept = {name: value for name, value in kept.items() if len(dumps(value)) <= 6 * MAX_SCALAR} | {
             "truncated": True
         }
+        kept |= {WITHHELD: self.output[WITHHELD]} if WITHHELD in self.output else {}
         for name, value in self.output.items():
             if name not in kept and message_size({**others, "output": dumps({**kept, name: value})}) <= BUDGET:
                 kept[name] = value
         while message_size({**others, "output": dumps(kept)}) > BUDGET:  # escapes can make six bytes of one
-            kept.pop(max((name for name in kept if name != "truncated"), key=lambda name: len(dumps(kept[name]))))
+            kept.pop(
+                max(
+                    (name for name in kept if name not in {"truncated", WITHHELD}),
+                    key=lambda name: len(dumps(kept[name])),
+                )
+            )
         return dumps(kept)
 
 

@@ -147,7 +147,7 @@ class Run:
             status=status,
             changed=changed,
             change=self.witness.change(self._change),
-            output=self.masker.json(output),
+            output=output,
             error=error,
             record_id=str(self.record_id) if record else None,
             attempt=self.context.attempt,
@@ -240,6 +240,7 @@ class Run:
             self.interrupts.check()
         if not isinstance(change, Change):
             raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
+        self.witness.accept(change)
         return change
 
     def _apply(

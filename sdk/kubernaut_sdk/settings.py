@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
+from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
@@ -65,7 +66,8 @@ class Settings:
         given = {name: value for name, value in (os.environ if env is None else env).items() if value}
         storage_url = given.get("DATA_STORAGE_URL")
         if storage_url and not storage_url.startswith(("http://", "https://")):
-            raise InvalidInputs(f"DATA_STORAGE_URL={shorten(storage_url)}: it must start with http:// or https://.")
+            told = shorten(without_userinfo(storage_url))
+            raise InvalidInputs(f"DATA_STORAGE_URL={told}: it must start with http:// or https://.")
         token_file = given.get("DATA_STORAGE_TOKEN_FILE")
         scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
         home = Path(given.get("HOME", scratch))
@@ -133,7 +135,8 @@ def _uuid(given: Mapping[str, str]) -> UUID | None:
 def _context(given: Mapping[str, str]) -> dict[str, Any]:
     value: Any = loads(given.get("ACTION_CONTEXT", "{}"), "ACTION_CONTEXT")
     if not isinstance(value, dict):
-        raise InvalidInputs(f"ACTION_CONTEXT={shorten(given['ACTION_CONTEXT'])}: it must be a JSON object.")
+        told = shorten(without_userinfo(given["ACTION_CONTEXT"]))
+        raise InvalidInputs(f"ACTION_CONTEXT={told}: it must be a JSON object.")
     for name, kinds in _ABOUT.items():
         if not isinstance(value.get(name), (*kinds, type(None))):
             wanted = " or ".join(kind.__name__ for kind in kinds)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from kubernaut_sdk.addresses import without_userinfo
+
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
@@ -38,8 +40,8 @@ class StorageClient:
     """
 
     def __init__(self, url: str, token_file: Path | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._parts = urlsplit(self.url)
+        self.url = without_userinfo(url.rstrip("/"))  # it stands in messages; the token is what authenticates
+        self._parts = urlsplit(url.rstrip("/"))
         self._token_file = token_file
         self._connection: HTTPConnection | None = None
         self._headers: dict[str, str] = {}

@@ -32,11 +32,13 @@ from kubernaut_sdk.action import Action
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.models import Inputs, parse_inputs, secret_values
+from kubernaut_sdk.models import Inputs, parse_inputs
 from kubernaut_sdk.outcome import Outcome
 from kubernaut_sdk.portable import dumps, loads
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
+from kubernaut_sdk.secretfiles import learn_files
+from kubernaut_sdk.secretinputs import given_secrets, secret_values
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import RANK, Change, Error, State
@@ -258,15 +260,18 @@ def _secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> Path:
     folder.mkdir()
     for name, content in secrets.items():
         (folder / name).write_text(content, encoding="utf-8")
-        masker.add(content)
+    learn_files(folder, masker)
     return folder
 
 
 def _parsed(action: Action, inputs: Mapping[str, Any], masker: Masker) -> Inputs:
     """As from the environment: through JSON, so that what JSON cannot carry does not pass here either."""
-    parsed = parse_inputs(action.inputs_model, loads(dumps(dict(inputs)), "inputs"))
-    for secret in secret_values(parsed):
+    values = loads(dumps(dict(inputs)), "inputs")
+    for secret in given_secrets(action.inputs_model, values):
         masker.add(secret)
+    parsed = parse_inputs(action.inputs_model, values)
+    for plain in secret_values(parsed):
+        masker.add(plain)
     return parsed
 
 
@@ -278,6 +283,6 @@ def _tool_runner(tools: Mapping[str, Tool], calls: list[tuple[str, ...]]) -> Cal
         if (tool := tools.get(argv[0])) is None:
             return run_tool(argv, stdin=stdin, mask=mask, **rest)
         answer = tool(list(argv), stdin)
-        return Completed(tuple(argv), answer.exit_code, mask(answer.stdout), mask(answer.stderr), 0.0)
+        return Completed(tuple(argv), answer.exit_code, answer.stdout, answer.stderr, 0.0, mask)
 
     return run

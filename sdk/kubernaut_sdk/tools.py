@@ -1,4 +1,4 @@
-"""Running a tool: an argument vector, never a shell; a session of its own; a deadline; masked output."""
+"""Running a tool: an argument vector, never a shell; a session of its own; a deadline."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,20 @@ _STOP_GRACE = 3.0
 
 @dataclass(frozen=True)
 class Completed:
-    """A tool that ran to its end."""
+    """A tool that ran to its end.
+
+    Attributes:
+        stdout: What it printed, as it is: an action computes with it. Secrets are hidden where text leaves the process.
+        mask: Hides secrets in a text. Whatever is cut from an output for a message is masked before it is cut, since
+            half a secret is not recognised any more.
+    """
 
     argv: tuple[str, ...]
     exit_code: int
     stdout: str
     stderr: str
     seconds: float
+    mask: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
     def json(self) -> Any:
         """Standard output as JSON.
@@ -39,11 +46,12 @@ class Completed:
         try:
             return json.loads(self.stdout)
         except ValueError:
-            raise Failed(f"{self.argv[0]} did not answer with JSON but with {shorten(self.stdout)}") from None
+            told = shorten(self.mask(self.stdout))
+            raise Failed(f"{self.argv[0]} did not answer with JSON but with {told}") from None
 
     def complaint(self) -> str:
         """The last lines of what the tool said went wrong, for an error message."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        lines = self.mask(self.stderr.strip() or self.stdout.strip()).splitlines()
         return shorten(" / ".join(line.strip() for line in lines[-3:] if line.strip()), 400) or "it said nothing"
 
 
@@ -55,7 +63,7 @@ def run_tool(
     cwd: Path | None = None,
     mask: Callable[[str], str] = str,
 ) -> Completed:
-    """Runs a tool to its end and returns what it said, masked.
+    """Runs a tool to its end and returns what it said.
 
     An exception that comes while it runs (a cancel, a deadline) stops its whole process group: SIGTERM, then SIGKILL.
 
@@ -64,7 +72,7 @@ def run_tool(
         stdin: Text for its standard input; nothing by default.
         env: Variables on top of this process's own.
         cwd: Where it runs.
-        mask: Applied to its output.
+        mask: Hides secrets in what messages repeat of its output.
 
     Raises:
         PreconditionFailed: if there is no such tool.
@@ -100,7 +108,7 @@ def run_tool(
         raise
     finally:
         _signal_group(process, signal.SIGKILL)
-    return Completed(tuple(argv), process.returncode, mask(stdout), mask(stderr), time.monotonic() - started)
+    return Completed(tuple(argv), process.returncode, stdout, stderr, time.monotonic() - started, mask)
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:

@@ -19,16 +19,19 @@ from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed,
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.models import Inputs, from_text, parse_inputs, secret_values
+from kubernaut_sdk.models import Inputs, from_text, parse_inputs
 from kubernaut_sdk.outcome import Outcome, refuse
 from kubernaut_sdk.portable import loads, pointer, shorten
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.runner import Run
+from kubernaut_sdk.secretfiles import learn_files
+from kubernaut_sdk.secretinputs import given_secrets, holds_secret, secret_values
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import Change
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 from kubernaut_sdk.tracing import Tracing
+from kubernaut_sdk.withholding import known_again, require_known, require_told
 
 __all__ = ["program"]
 
@@ -87,7 +90,10 @@ def undo(
 
     def work(run: Run, parse: Callable[[], Inputs]) -> Outcome:
         change, recorded = _change_to_undo(run, record_id, change_file)
-        return run.undo(lambda: parse_inputs(run.action.inputs_model, recorded) if recorded else parse(), change)
+        if not recorded:
+            return run.undo(parse, change)
+        known = known_again(recorded, _given(run.action, run.settings, run.masker, sources))
+        return run.undo(lambda: _parsed(run.action, known, run.masker), change)
 
     _finish(_with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True))
 
@@ -104,7 +110,7 @@ def check(action_type: str | None, **sources: Any) -> None:
     interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
     with interrupts.installed(), logs.diverted(masker):
         interrupts.open()
-        _learn_secrets(settings, masker)
+        learn_files(settings.secrets_dir, masker)
         action = _find(settings)
         context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
         checks = look(action, context, _parser(action, settings, masker, sources))
@@ -151,7 +157,7 @@ def _with_run(
     try:
         settings = Settings.from_env()
     except InvalidInputs as error:
-        return refuse(error, None, None), masker
+        return refuse(error, None, None, masker), masker
     settings = replace(
         settings,
         action_type=action_type or settings.action_type,
@@ -164,7 +170,7 @@ def _with_run(
     with interrupts.installed(), _recorder(settings) as recorder, logs.diverted(masker):
         try:
             interrupts.open()
-            _learn_secrets(settings, masker)
+            learn_files(settings.secrets_dir, masker)
             action = _find(settings)
             tracing = Tracing(masker.text)
             run = Run(action, settings, interrupts, masker, recorder, tracing)
@@ -173,7 +179,7 @@ def _with_run(
             tracing.close()
         except ActionError as error:
             interrupts.close()
-            outcome = refuse(error, settings, recorder)
+            outcome = refuse(error, settings, recorder, masker)
         return outcome, masker
 
 
@@ -196,49 +202,52 @@ def _find(settings: Settings) -> Action:
     return catalog.find(settings.action_type)
 
 
-def _learn_secrets(settings: Settings, masker: Masker) -> None:
-    """Hides the content of every mounted secret file. Kubernetes' own links (`..data`) are passed over."""
-    if settings.secrets_dir.is_dir():
-        for path in sorted(settings.secrets_dir.iterdir()):
-            if not path.name.startswith("..") and path.is_file():
-                masker.add(path.read_text(encoding="utf-8", errors="replace"))
-
-
 def _parser(action: Action, settings: Settings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
     """What gives the inputs: flag > file > ACTION_INPUTS > default."""
+    return lambda: _parsed(action, _given(action, settings, masker, sources), masker)
 
-    def parse() -> Inputs:
-        values = _object(settings.inputs, "ACTION_INPUTS")
-        if (path := sources["inputs_file"]) is not None:
-            values |= _object(_read(path), str(path))
-        for name, path, output in sources["taken"]:
-            values[name] = _taken(name, path, output)
-        for param in sources["params"]:
-            name, separator, text = param.partition("=")
-            if not separator or not name:
-                raise InvalidInputs(f"-p {shorten(param)}: write it as name=value.")
-            values[name] = from_text(action.inputs_model, name, text)
-        inputs = parse_inputs(action.inputs_model, values)
-        for secret in secret_values(inputs):
-            masker.add(secret)
-        return inputs
 
-    return parse
+def _given(action: Action, settings: Settings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs as they are given, unchecked; what is given for a secret is hidden from here on."""
+    quote = not holds_secret(action.inputs_model)
+    values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
+    if (path := sources["inputs_file"]) is not None:
+        values |= _object(_read(path), str(path), quote=quote)
+    for name, path, output in sources["taken"]:
+        values[name] = _taken(name, path, output)
+    for number, param in enumerate(sources["params"]):
+        name, separator, text = param.partition("=")
+        if not separator or not name:
+            raise InvalidInputs(f"-p, the {number + 1}. of them: write it as name=value.")
+        values[name] = from_text(action.inputs_model, name, text)
+    for secret in given_secrets(action.inputs_model, values):
+        masker.add(secret)
+    return values
+
+
+def _parsed(action: Action, values: dict[str, Any], masker: Masker) -> Inputs:
+    inputs = parse_inputs(action.inputs_model, values)
+    for secret in secret_values(inputs):
+        masker.add(secret)
+    return inputs
 
 
 def _taken(name: str, path: str, output: str) -> Any:
     if not output:
         raise InvalidInputs(f"inputs.{shorten(name)}: the earlier step gave no output to take {shorten(path)} from.")
     try:
-        return pointer(loads(output, "the earlier step's output"), path)
+        document = loads(output, "the earlier step's output", quote=False)
+        require_told(name, path, document)
+        return pointer(document, path)
     except InvalidInputs as error:
-        raise InvalidInputs(f"inputs.{shorten(name)}: {error.message}") from None
+        message = error.message.removeprefix(f"inputs.{shorten(name)}: ")
+        raise InvalidInputs(f"inputs.{shorten(name)}: {message}") from None
 
 
-def _object(text: str, what: str) -> dict[str, Any]:
-    value = loads(text, what)
+def _object(text: str, what: str, *, quote: bool = False) -> dict[str, Any]:
+    value = loads(text, what, quote=quote)
     if not isinstance(value, dict):
-        raise InvalidInputs(f"{what}: must be a JSON object, such as {{}}; it is {shorten(text)}.")
+        raise InvalidInputs(f"{what}: must be a JSON object, such as {{}}; it is a {type(value).__name__}.")
     return value
 
 
@@ -270,12 +279,13 @@ def _change_to_undo(run: Run, record_id: str | None, change_file: Path | None) -
         )
     if known["action_type"] != run.action.action_type:
         raise InvalidInputs(f"record {record_id} is of {known['action_type']}, not of {run.action.action_type}.")
+    require_known(known["change"], str(record_id))
     return Change(**known["change"]), known.get("inputs")
 
 
 def _finish(ended: tuple[Outcome, Masker]) -> None:
-    outcome, masker = ended
-    _print(masker.json(outcome.document()))
+    outcome, _ = ended
+    _print(outcome.document())
     sys.exit(outcome.exit_code)
 
 

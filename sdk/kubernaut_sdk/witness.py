@@ -15,9 +15,11 @@ from kubernaut_sdk.models import Inputs, Result, reliable_fields
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.recorder import Delivery
 from kubernaut_sdk.results import Results, write
+from kubernaut_sdk.secretinputs import shown
 from kubernaut_sdk.settings import Settings
 from kubernaut_sdk.states import Change, Error, ObjectRef, State
 from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.withholding import WITHHELD, require_plain_keys, require_plain_target, told
 
 __all__ = ["Witness"]
 
@@ -49,11 +51,29 @@ class Witness:
         self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
 
     def heard(self, inputs: Inputs) -> None:
-        """Learns the inputs, and from them the target."""
-        self._inputs = self.masker.json(inputs.model_dump(mode="json"))
+        """Learns the inputs, and from them the target.
+
+        Raises:
+            PreconditionFailed: if the target, or a key of the inputs, would show a secret.
+        """
+        values = shown(inputs)
+        for name, value in values.items():
+            require_plain_keys(value, f"inputs.{name}", self.masker)
+        self._inputs = {name: self.masker.json(value) for name, value in values.items()}
         if self.action.target_function is not None:
             target = self.action.target_function(inputs)
-            self._target = self.masker.json(target.document() if isinstance(target, ObjectRef) else target)
+            document = target.document() if isinstance(target, ObjectRef) else target
+            require_plain_target(document, self.masker)
+            self._target = document
+
+    def accept(self, change: Change) -> None:
+        """Refuse a change that could not be recorded under its own keys.
+
+        Raises:
+            PreconditionFailed: if a key would show a secret.
+        """
+        for name, value in change.document().items():
+            require_plain_keys(value, f"change.{name}", self.masker)
 
     def event(
         self, state: State, *, change: Change | None = None, output: dict[str, Any] | None = None, **known: Any
@@ -71,7 +91,7 @@ class Witness:
             **about,
             "target": self._target or about.get("target"),
             "change": _fitting_change(self.change(change)),
-            "output": self._fitting_output(self.masker.json(output)),
+            "output": self._fitting_output(output),
             **known,
         }
         if isinstance(error := event.get("error"), Error):
@@ -93,7 +113,7 @@ class Witness:
             changed=changed,
             record_id=self.record_id,
             record_status=delivery,
-            output=self.masker.json(output),
+            output=output,
             reliable=tuple(self._reliable),
             error=error,
         )
@@ -107,18 +127,18 @@ class Witness:
         return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
 
     def output(self, result: Result | None, change: Change | None) -> dict[str, Any] | None:
-        """What the action has to say; where it was not applied here, what the change implies of it."""
+        """What the action, or where it was not applied its change, has to say; less what would show a secret."""
         if result is not None:
-            return result.model_dump(mode="json")
+            return told(result.model_dump(mode="json"), self.masker)
         model = self.action.result_model
         if model is None or change is None or not isinstance(change.after, dict):
             return None
-        return {name: change.after[name] for name in model.model_fields if name in change.after}
+        return told({name: change.after[name] for name in model.model_fields if name in change.after}, self.masker)
 
     def _fitting_output(self, output: dict[str, Any] | None) -> dict[str, Any] | None:
         if output is None or _fits(output):
             return output
-        return {name: output[name] for name in self._reliable if name in output} | {"truncated": True}
+        return {name: output[name] for name in [*self._reliable, WITHHELD] if name in output} | {"truncated": True}
 
 
 def _fitting_change(change: Change | None) -> dict[str, Any] | None:

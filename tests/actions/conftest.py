@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
+
+sys.path.insert(0, str(Path(__file__).parent / "standins"))
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",

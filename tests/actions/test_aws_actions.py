@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,7 +12,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import botocore.session
 import pytest
+
+import kubernaut_aws
+from kubernaut_sdk.models import parse_inputs
+from kubernaut_sdk.testing import ActionRunner
 
 REGION = "eu-central-1"
 IMAGE = "ami-12c6146b"  # one of those that moto knows
@@ -68,6 +74,7 @@ def test_the_group_gets_its_instances(action: Any, account: Any, group: str) -> 
         ({"desired": "4"}, 2, "inputs.desired: input should be a valid integer; it is '4'."),
         ({"desired": -1}, 2, "inputs.desired"),
         ({"region": "--region"}, 2, "inputs.region"),
+        ({"region": "xx-central-1"}, 2, "no partition of AWS has such a region; write one such as eu-central-1"),
     ],
 )
 def test_what_cannot_be_done(action: Any, account: Any, group: str, inputs: Any, code: int, told: str) -> None:
@@ -101,7 +108,7 @@ def test_running_instances_are_rebooted(action: Any, account: Any) -> None:
     ids = [instance["InstanceId"] for instance in made]
 
     def reboot(*instances: str) -> Any:
-        inputs = {"region": REGION, "instance_ids": list(instances)}
+        inputs = {"region": REGION, "instance_ids": list(instances), "settle": 1}
         return action.run("run", "aws/reboot_instances", ACTION_INPUTS=json.dumps(inputs))
 
     done = reboot(*ids)
@@ -122,6 +129,7 @@ class Between(ThreadingHTTPServer):
     def __init__(self, upstream: str) -> None:
         super().__init__(("127.0.0.1", 0), Passing)
         self.upstream, self.asked = urlsplit(upstream).netloc, 0
+        self.reads: list[tuple[int, str]] = []
         self.answers: list[tuple[int, str]] = []
 
 
@@ -140,8 +148,12 @@ class Passing(BaseHTTPRequestHandler):
                         self.rfile.read(1)  # until the caller goes
                     self.close_connection = True  # and not a word
                     return
-                self.answer(status, error(code))
+                self.answer(status, page_or_error(code))
                 return
+        elif self.server.reads:
+            status, code = self.server.reads.pop(0)
+            self.answer(status, page_or_error(code))
+            return
         upstream = HTTPConnection(self.server.upstream)
         upstream.request("POST", self.path, body, dict(self.headers))
         response = upstream.getresponse()
@@ -158,22 +170,31 @@ class Passing(BaseHTTPRequestHandler):
         pass
 
 
+def page_or_error(code: str) -> bytes:
+    return code.encode() if "<" in code or not code else error(code)
+
+
 def error(code: str) -> bytes:
     """An error as EC2 and Auto Scaling write it; botocore reads both from this."""
     inner = f"<Error><Code>{code}</Code><Message>told to</Message></Error>"
     return f"<Response><Errors>{inner}</Errors>{inner}<RequestID>x</RequestID></Response>".encode()
 
 
+@contextmanager
+def serving(server: Between) -> Iterator[str]:
+    """While this lasts, the server answers at the address."""
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
 @pytest.fixture
 def between(action: Any, account: Any, aws: str) -> Iterator[Between]:
-    with Between(aws) as made:
-        thread = Thread(target=made.serve_forever)
-        thread.start()
-        url = f"http://127.0.0.1:{made.server_port}"
+    with Between(aws) as made, serving(made) as url:
         (action.secrets / "config").write_text(f"[default]\nendpoint_url = {url}\n")
         yield made
-        made.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -184,6 +205,8 @@ def between(action: Any, account: Any, aws: str) -> Iterator[Between]:
         ((503, "ServiceUnavailable"), 1, "Unknown", 1),
         ((503, "RequestLimitExceeded"), 0, "", 2),
         ((403, "UnauthorizedOperation"), 1, "UnauthorizedOperation", 1),
+        ((502, "<!doctype html><html><body><h1>502 Bad Gateway</h1><br></body></html>"), 1, "Unknown", 1),
+        ((200, "<html><body>log in to the network first</body></html>"), 1, "Unknown", 1),
     ],
 )
 def test_a_reboot_that_may_have_been_done_is_not_repeated(
@@ -192,12 +215,87 @@ def test_a_reboot_that_may_have_been_done_is_not_repeated(
     ec2 = account[0]
     instance = ec2.run_instances(ImageId=IMAGE, InstanceType="t3.small", MinCount=1, MaxCount=1)["Instances"][0]
     between.answers = [answer]
-    inputs = {"region": REGION, "instance_ids": [instance["InstanceId"]]}
+    inputs = {"region": REGION, "instance_ids": [instance["InstanceId"]], "settle": 1}
     ended = action.run("run", "aws/reboot_instances", ACTION_INPUTS=json.dumps(inputs), ACTION_RETRIES="2")
 
     assert (ended.code, between.asked) == (code, asked), ended.stderr
     assert json.loads(ended.results["error"] or '{"reason": ""}')["reason"] == reason
     assert ended.results["changed"] == ("true" if code == 0 else "unknown")
+
+
+PAGES = [
+    (502, "<!doctype html><html><body><h1>502 Bad Gateway</h1><br></body></html>"),
+    (502, "<html><body><h1>502 Bad Gateway</h1></body></html>"),
+    (403, "<html><body>the proxy does not let you</body></html>"),
+    (200, "<html><body>log in to the network first</body></html>"),
+    (200, "<!doctype html><p>log in"),
+]
+
+
+@pytest.mark.parametrize("answer", PAGES)
+def test_a_page_of_a_proxy_is_no_answer_and_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, aws: str, answer: tuple[int, str]
+) -> None:
+    with Between(aws) as between, serving(between) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+        inputs = {"region": REGION, "group": "nothing", "desired": 1}
+        between.reads = [answer]
+        once = ActionRunner(kubernaut_aws.set_desired_capacity).run(inputs)
+        between.reads = [answer]
+        again = ActionRunner(kubernaut_aws.set_desired_capacity, retries=1).run(inputs)
+
+    assert once.error is not None
+    assert (once.exit_code, once.changed) == (75, False)
+    assert again.error is not None
+    assert again.error.message == "there is no Auto Scaling group nothing in eu-central-1."
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["RequestExpired", "MissingAuthenticationToken", "IncompleteSignature", "SignatureDoesNotMatch", "ExpiredToken"],
+)
+def test_credentials_that_aws_does_not_take_are_no_failure_of_the_action(
+    monkeypatch: pytest.MonkeyPatch, aws: str, code: str
+) -> None:
+    with Between(aws) as between, serving(between) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+        between.reads = [(400, code)]
+        inputs = {"region": REGION, "group": "nothing", "desired": 1}
+        ran = ActionRunner(kubernaut_aws.set_desired_capacity, retries=2).run(inputs)
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason, ran.changed) == (3, code, False)
+    assert ("does the clock of this machine go right?" in ran.error.message) == (code == "RequestExpired")
+
+
+REGIONS = [
+    *("af-south-1", "ap-southeast-7", "ca-west-1", "cn-northwest-1", "eu-central-1", "eu-isoe-west-1"),
+    *("eusc-de-east-1", "il-central-1", "mx-central-1", "us-gov-east-1", "us-iso-west-1", "us-isob-east-1"),
+]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_each_partitions_regions_are_taken(region: str) -> None:
+    parsed = parse_inputs(
+        kubernaut_aws.set_desired_capacity.inputs_model, {"region": region, "group": "a", "desired": 1}
+    )
+    assert parsed.model_dump()["region"] == region
+
+
+def test_every_region_that_botocore_knows_is_taken() -> None:
+    session = botocore.session.get_session()
+    known = {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition)
+    }
+    for region in known:
+        parse_inputs(kubernaut_aws.set_desired_capacity.inputs_model, {"region": region, "group": "a", "desired": 1})
+    assert len(known) > 30
 
 
 def test_setting_a_number_again_does_no_harm_so_it_is_tried_again(

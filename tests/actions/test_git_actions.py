@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from kubernaut_argocd.files import with_trailer
+
 UPDATE = "git/update_file"
 HOSTILE = "$(params.x) 'q' \"d\"\n --force é 🚀"
 
@@ -54,10 +56,10 @@ git -c user.name=T -c user.email=t@example.com commit --quiet --all --message=th
 exit 0
 """
     repository.hook("pre-receive", theirs)
-    ended = update(action, repository, 6, ACTION_RETRIES="3")
+    ended = update(action, repository, 6)
 
     assert ended.code == 0, ended.stderr
-    assert ended.document["record"]["attempt"] == 1
+    assert ended.document["record"]["attempt"] == 0  # not a retry: only another push
     assert repository.show("app.yaml") == "replicas: 6 # why\nimage: theirs:9\n"
     assert repository.commits() == 3
 
@@ -81,7 +83,7 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
         ({"repository": "ext::sh -c touch% /tmp/x"}, 2, "inputs.repository"),
         ({"repository": "ext::touch"}, 3, "transport 'ext' not allowed"),
         ({"repository": "git://127.0.0.1:1/x.git"}, 75, "git fetch failed"),
-        ({"branch": "nothing"}, 3, "the repository has no such branch"),
+        ({"branch": "nothing"}, 3, "branch nothing: the repository has no such branch; its default branch is main."),
         ({"branch": "-x"}, 2, "inputs.branch"),
         ({"path": "../../etc/passwd"}, 2, "leads out of the repository"),
         ({"path": "/etc/passwd"}, 2, "leads out of the repository"),
@@ -90,7 +92,12 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
         ({"path": "a\0b"}, 2, "leads out of the repository"),
         ({"path": "link.yaml"}, 3, "link.yaml is, or is within, a symbolic link; name the file that it leads to."),
         ({"path": "out/passwd"}, 3, "out/passwd is, or is within, a symbolic link"),
-        ({"branch": "v1"}, 3, "the repository has no such branch"),
+        (
+            {"branch": "v1"},
+            3,
+            "the repository has no such branch; its default branch is main; v1 is a tag, and nothing",
+        ),
+        ({"field": "replicas[name=x]"}, 3, "there is no replicas[name=x]; replicas is no list."),
         ({"path": "none.yaml"}, 3, "there is no file none.yaml on branch main."),
         ({"field": "nope"}, 3, "there is no nope; there is replicas, image."),
         ({"field": "a["}, 2, "write a path such as"),
@@ -128,6 +135,60 @@ def test_undo_sets_the_value_back(action: Any, repository: Any, tmp_path: Any) -
 
     assert ended.code == 0, ended.stderr
     assert repository.show("app.yaml") == "replicas: 3 # why\nimage: app:1\n"
+
+
+def test_undo_puts_the_very_bytes_back(action: Any, repository: Any, tmp_path: Any) -> None:
+    before = "replicas: !Ref Count # why\nmode:   0400\nimage: &web\n  'app': |+\n    1\n\nother: *web\n"
+    repository.push(app_yaml=before)
+    for field, value in (("replicas", 6), ("mode", 400), ("image.app", {"a": [1]})):
+        inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": field, "value": value}
+        ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps(inputs))
+        assert ended.code == 0, ended.stderr
+        assert repository.show("app.yaml") != before
+        change = tmp_path / "change.json"
+        change.write_text(json.dumps(ended.document["change"]))
+        ended = action.run("undo", UPDATE, "--change", str(change), ACTION_INPUTS=json.dumps(inputs))
+
+        assert ended.code == 0, ended.stderr
+        assert repository.show("app.yaml") == before
+
+
+def test_undo_writes_no_mask_and_nothing_beside_the_field(action: Any, repository: Any, tmp_path: Any) -> None:
+    """A record may have been masked, and a change file can be written by anybody."""
+    inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
+    update(action, repository, 6)
+    for source, code in (("***", 1), ("3\nadmin: true", 1), ("3 # why\nx: 1", 1), ("4", 1)):
+        change = tmp_path / "change.json"
+        change.write_text(json.dumps({"before": {"value": 3, "source": source}, "after": {"value": 6}}))
+        ended = action.run("undo", UPDATE, "--change", str(change), ACTION_INPUTS=json.dumps(inputs))
+
+        assert ended.code == code, source
+        assert repository.commits() == 2
+
+
+def test_who_follows_by_an_anchor_is_told(action: Any, repository: Any) -> None:
+    repository.push(app_yaml="replicas: &n 3\nweb: {replicas: *n}\njobs:\n- *n\n")
+    ended = update(action, repository, 6)
+
+    assert ended.document["change"]["after"] == {"value": 6, "source": "&n 6", "followers": ["web.replicas", "jobs[0]"]}
+    assert ended.document["output"]["followers"] == ["web.replicas", "jobs[0]"]
+    assert "web.replicas, jobs[0]: follows replicas by an anchor, and changes with it" in ended.stderr
+
+
+def test_several_at_once_on_one_repository_all_get_through(action: Any, repository: Any) -> None:
+    """The server takes its time over a push, so that all but one of them come too late, or find the branch locked."""
+    repository.push(app_yaml="a: 1\nb: 1\nc: 1\nd: 1\n")
+    repository.hook("pre-receive", "exec sleep 0.3")
+    inputs = {"repository": str(repository.bare), "path": "app.yaml", "value": 2}
+    started = [
+        action.start("run", UPDATE, ACTION_INPUTS=json.dumps({**inputs, "field": field}), RESULTS_DIR="")
+        for field in "abcd"
+    ]
+    codes = [action.ended(process).code for process in started]
+
+    assert codes == [0, 0, 0, 0]
+    assert repository.show("app.yaml") == "a: 2\nb: 2\nc: 2\nd: 2\n"
+    assert repository.commits() == 6
 
 
 def test_of_two_who_set_the_same_field_the_later_plans_anew(action: Any, repository: Any) -> None:
@@ -195,6 +256,46 @@ def test_a_message_and_an_author_of_ones_own_and_the_record(action: Any, reposit
     assert ended.code == 0, ended.stderr
     assert told.startswith("Ann O'Nym <ann@example.com>\n--amend\n# not a comment $(x)\n")
     assert f"\nKubernaut-Record: {ended.results['record-id']}\n" in told
+
+
+@pytest.mark.parametrize(
+    ("message", "trailers"),
+    [
+        ("Scale\n\nSigned-off-by: Ann <a@example.com>", ["Signed-off-by: Ann <a@example.com>"]),
+        ("Scale\n\nwhy: because\nit must", []),
+        ("Scale\n\nText.\n\nCo-authored-by: B <b@x>\nSigned-off-by: A\n  long <a@x>\n",
+         ["Co-authored-by: B <b@x>", "Signed-off-by: A long <a@x>"]),
+        ("fix: it", []),
+        ("Scale\n# no comment", []),
+    ],
+)  # fmt: skip
+def test_the_record_stands_among_the_messages_own_trailers(message: str, trailers: list[str]) -> None:
+    told = subprocess.run(
+        ["git", "interpret-trailers", "--parse"],
+        input=with_trailer(message.rstrip(), "Kubernaut-Record: 1"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert told.stdout.splitlines() == [*trailers, "Kubernaut-Record: 1"]
+
+
+def test_the_commit_has_the_record_as_a_trailer(action: Any, repository: Any) -> None:
+    inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
+    own = {"message": "Scale\n\nSigned-off-by: Ann <a@example.com>\n"}
+    ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps({**inputs, **own}))
+    told = repository.git("log", "-1", "--format=%(trailers)", "main", cwd=repository.bare)
+
+    assert told.strip() == f"Signed-off-by: Ann <a@example.com>\nKubernaut-Record: {ended.results['record-id']}"
+
+
+def test_a_value_on_the_command_line_keeps_its_text(action: Any, repository: Any) -> None:
+    words = [f"repository={repository.bare}", "path=app.yaml", "field=image", "value=1.10"]
+    ended = action.run("run", UPDATE, *(part for word in words for part in ("-p", word)))
+
+    assert ended.code == 0, ended.stderr
+    assert repository.show("app.yaml") == 'replicas: 3 # why\nimage: "1.10"\n'
 
 
 def test_check_tells_whether_the_branch_may_be_pushed_to(action: Any, repository: Any) -> None:

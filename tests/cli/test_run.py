@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from kubernaut_cli.workflowfile import as_written
 from kubernaut_controller import parse_workflow, render
@@ -164,8 +165,10 @@ def test_retries_are_attempts_of_one_record(command: Command, workflow: Make, st
     assert [attempt.error.reason if attempt.error else None for attempt in record.attempts] == ["Transient", None]
 
 
+# a shell and a terminal that goes away both say so, and the second is not a person who cannot wait
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
 def test_ctrl_c_cancels_what_runs_and_finally_still_runs(
-    command: Command, workflow: Make, step: Make, tmp_path: Path
+    command: Command, workflow: Make, step: Make, tmp_path: Path, signals: list[signal.Signals]
 ) -> None:
     marks = tmp_path / "marks"
     file = command.file(
@@ -178,13 +181,71 @@ def test_ctrl_c_cancels_what_runs_and_finally_still_runs(
     process = command.start("run", file, "-o", "json")
     while not marks.exists():
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     report = json.loads(stdout)
 
     assert (process.returncode, report["phase"], stderr) == (130, "Cancelled", "")
     assert states(report) == {"a": "cancelled", "b": "skipped", "z": "succeeded"}
     assert {name: record.state for name, record in command.records().items()} == states(report)
+
+
+def test_a_pipe_that_nobody_reads_any_more_cancels_and_finally_still_runs(
+    command: Command, workflow: Make, step: Make, tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    file = command.file(
+        workflow(
+            step("a", inputs={"path": str(marks), "text": "a"}),
+            step("b", runAfter=["a"]),
+            **{"finally": [step("z", inputs={"path": str(tmp_path / "z"), "text": "z"})]},
+        )
+    )
+    process = command.start("run", file)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    with process.stderr as stream:
+        stderr = stream.read()
+
+    assert (process.wait(60), stderr) == (130, "kubernaut: standard output: Broken pipe; not all was printed\n")
+    assert (tmp_path / "z").read_text() == "z"
+    assert {record.state for record in command.records().values()} <= {"succeeded", "skipped", "cancelled"}
+
+
+@pytest.mark.parametrize("how", ["full", "closed", "ascii"])
+def test_an_output_that_cannot_be_written_does_not_change_how_it_ends(
+    command: Command, workflow: Make, step: Make, tmp_path: Path, how: str
+) -> None:
+    file = command.file(workflow(step("a", inputs={"path": str(tmp_path / "a"), "text": "a"})))
+    argv = [sys.executable, "-m", "kubernaut_cli", "run", file, f"--data={command.data}"]
+    program = {
+        "full": 'exec "$@" > /dev/full',
+        "closed": 'exec "$@" >&-',
+        "ascii": 'PYTHONIOENCODING=ascii exec "$@"',
+    }[how]
+    env = {**os.environ, "ACTION_MODULES": PROBES}
+    ended = subprocess.run(["sh", "-c", program, "sh", *argv], env=env, capture_output=True, text=True, timeout=90)
+    told = "kubernaut: standard output: No space left on device; not all was printed\n" if how == "full" else ""
+
+    assert (ended.returncode, ended.stderr) == (0, told)
+    assert (tmp_path / "a").read_text() == "a"
+    assert ("\\u2713 a: succeeded" in ended.stdout) is (how == "ascii")
+
+
+def test_a_run_stays_within_its_data_folder(command: Command, workflow: Make, step: Make) -> None:
+    argv = [sys.executable, "-m", "kubernaut_cli", "render", command.file(workflow(step("a")))]
+    rendered = subprocess.run(argv, env={**os.environ, "ACTION_MODULES": PROBES}, capture_output=True, text=True)
+    document = yaml.safe_load(rendered.stdout)
+    document["metadata"] = {"name": "../../out1"}
+    ended = command.run(json.dumps(document))
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "kubernaut: metadata.name: '../../out1' is no Kubernetes name; write small letters, digits and '-'.\n"
+    )
 
 
 def test_a_step_that_is_killed_is_lost_and_its_tools_are_not_left(

@@ -11,6 +11,8 @@ from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
 BROKEN = Path(__file__).parent / "broken"
 OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice]
 OF_ACTIONS = [check.name for check in ACTION_CHECKS]
+MORE_WAYS = ["results-complete:none-at-0", "stdout-one-object:failure", "stdout-one-object:plan"]
+"""Other ways to break a check: its name and a word."""
 
 
 def scenarios(broken: str) -> list[Scenario]:

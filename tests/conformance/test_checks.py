@@ -10,9 +10,10 @@ from kubernaut_cli.conformance.examine import examine
 from kubernaut_cli.conformance.installed import Installed
 from kubernaut_sdk import InvalidInputs
 
-from .conftest import BROKEN, OF_ACTIONS, scenarios, told
+from .conftest import BROKEN, MORE_WAYS, OF_ACTIONS, scenarios, told
 
 SHOWN = [check for check in OF_ACTIONS if check != "read-only-root"]  # processes have no root of their own
+WAYS = [*SHOWN, *MORE_WAYS]
 
 
 def judged_of(broken: str, **options: object) -> list[Judgement]:
@@ -23,19 +24,21 @@ def judged_of(broken: str, **options: object) -> list[Judgement]:
 @pytest.fixture(scope="module")
 def judged() -> dict[str, list[Judgement]]:
     with ThreadPoolExecutor(8) as pool:  # most of the time they wait: for deadlines, and for a store that is away
-        return dict(zip(["", *SHOWN], pool.map(judged_of, ["", *SHOWN]), strict=True))
+        return dict(zip(["", *WAYS], pool.map(judged_of, ["", *WAYS]), strict=True))
 
 
 def test_the_good_action_conforms(judged: dict[str, list[Judgement]]) -> None:
     assert told(judged[""], "failed") == {}
-    assert set(told(judged[""], "skipped")) == {
+    # the action is too quick to be killed while it applies, most of the time
+    assert set(told(judged[""], "skipped")) - {"killed-while-applying"} == {
         "no-shell", "non-root", "not-applied-twice", "read-only-root", "spec-compatible", "spec-label",
+        "unchanged-verified",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", SHOWN)
-def test_a_broken_action_fails_exactly_its_check(judged: dict[str, list[Judgement]], check: str) -> None:
-    failed = told(judged[check], "failed")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_broken_action_fails_exactly_its_check(judged: dict[str, list[Judgement]], way: str) -> None:
+    failed, check = told(judged[way], "failed"), way.partition(":")[0]
 
     assert set(failed) == {check}, failed
     assert failed[check]

@@ -14,6 +14,8 @@ INTERRUPTED = {"code": 143, "reason": "Interrupted", "message": "interrupted bef
 CANCELLED: dict[str, Any] = {"status": "False", "reason": "TaskRunCancelled", "steps": ended(1, "TaskRunCancelled")}
 BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 
+RAN = {"exitCode": 143, "startedAt": stamp(3)}
+
 #  what it is, the TaskRun, what else is known, (state, teller, changed, a part of the message)
 TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | None]]] = [
     ("pending", task_run(steps=[]), {}, ("intended", "nobody yet", None, None)),
@@ -55,19 +57,49 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
         "no results, not asked",
         task_run(status="True", reason="Succeeded", steps=ended(0)),
         {"asked": False},
-        ("lost", "store", None, "its results did not arrive"),
+        ("failed", "controller", None, "its results did not arrive"),
     ),
     (
         "no results, no record",
         task_run(status="True", reason="Succeeded", steps=ended(0)),
         {},
-        ("lost", "controller", None, "its results did not arrive"),
+        ("failed", "controller", None, "its results did not arrive"),
     ),
     (
         "no results, but its record",
         task_run(status="True", reason="Succeeded", steps=ended(0)),
         {"record": {"state": "succeeded", "changed": True, "output": {"n": 1}}},
-        ("succeeded", "container", True, None),
+        ("failed", "controller", None, "its results did not arrive"),
+    ),
+    (
+        "its code says well, its results do not",
+        task_run(status="True", reason="Succeeded", results=results("failed", error=ERROR), steps=ended(0)),
+        {},
+        ("failed", "controller", None, "no such deployment. But its exit code is 0 and its status is failed;"),
+    ),
+    (
+        "its results say well, its code does not",
+        task_run(status="False", reason="Failed", results=results(), steps=ended(1)),
+        {"record": {"state": "succeeded", "changed": True}},
+        ("failed", "controller", None, "Its exit code is 1 and its status is succeeded; so it counts as failed"),
+    ),
+    (
+        "no results and a code that its record contradicts",
+        task_run(status="False", reason="Failed", steps=ended(3)),
+        {"record": {"state": "succeeded", "changed": True}},
+        ("failed", "controller", None, "Its exit code is 3 and its record says succeeded; so it counts as failed"),
+    ),
+    (
+        "its container could not be started",
+        task_run(status="False", reason="Failed", steps=ended(128, "StartError", started=-9)),
+        {"pod": pod("Failed", {"terminated": {"exitCode": 128, "reason": "StartError", "startedAt": stamp(-9)}})},
+        ("failed", "controller", False, "Its container ended with 128"),
+    ),
+    (
+        "a termination message that is none",
+        task_run(**CANCELLED),
+        {"pod": pod("Failed", {"terminated": {**RAN, "message": '[{"key":[1],"value":"x","type":1}]'}})},
+        ("lost", "controller", None, "It was cancelled."),
     ),
     (
         "killed for memory, its results say Interrupted",

@@ -433,6 +433,74 @@ def test_how_it_ends(condition: dict[str, Any], task_runs: list[Json], told: tup
     assert next(act for act in acts if isinstance(act, Announce)).reason == phase
 
 
+LIED = task_run("a", "True", "Succeeded", steps=ended(0), results=results("failed", error={**FAILED, "code": 1}))
+
+
+def asked_to(acts: list[Any]) -> list[CancelRun]:
+    return [act for act in acts if isinstance(act, CancelRun)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "others", "spec", "told"),
+    [
+        (TWO, [], {}, ["StoppedRunFinally"]),
+        (TWO, [], {"status": "StoppedRunFinally"}, []),
+        (TWO, [], {"status": "CancelledRunFinally"}, []),
+        (TWO, [task_run("b")], {}, ["CancelledRunFinally"]),
+        (TWO, [task_run("b")], {"status": "StoppedRunFinally"}, ["CancelledRunFinally"]),
+        (TWO, [well("b")], {}, ["StoppedRunFinally"]),
+        ([step("a"), step("b")], [task_run("b")], {}, ["StoppedRunFinally"]),
+        ([step("a", onFailure="continue"), step("b", runAfter=["a"])], [], {}, []),
+    ],
+    ids=[
+        "nothing new starts",
+        "once is enough",
+        "not again, where somebody cancelled it",
+        "what waited for it, and was started too early, is cancelled",
+        "the same, where it was started after the stop",
+        "what has ended by then has ended",
+        "what runs beside it may end",
+        "it may fail",
+    ],
+)
+def test_tekton_is_stopped_where_results_say_failed_and_the_exit_code_is_0(
+    steps: list[Json], others: list[Json], spec: Json, told: list[str]
+) -> None:
+    document = workflow(*steps, status=RUNNING)
+    acts = decide(document, pipeline_run=pipeline_run(document, spec=spec), task_runs=(LIED, *others))
+
+    assert [act.status for act in asked_to(acts)] == told
+    assert status(acts)["steps"][0]["state"] == "failed"
+
+
+@pytest.mark.parametrize("known", [("True", "Succeeded", ""), ("False", "Cancelled", "StoppedRunFinally")])
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (LIED, "Step a failed: no Deployment shop/checkout. But its exit code is 0 and its status is failed;"),
+        (task_run("a", "True", "Succeeded", steps=ended(0)), "Step a failed: Its container succeeded but its results"),
+    ],
+    ids=["its results say failed", "it has none"],
+)
+def test_exit_code_0_alone_is_no_success(known: tuple[str, str, str], end: Json, message: str) -> None:
+    document = workflow(*TWO, status=RUNNING)
+    condition, reason, asked = known
+    run = pipeline_run(document, condition, reason, spec={"status": asked} if asked else {})
+    acts = decide(document, pipeline_run=run, task_runs=(end, *([well("b")] if condition == "True" else [])))
+
+    assert said(acts)[0] == "Failed"
+    assert said(acts)[1].startswith(message)
+    assert facts(status(acts))["Succeeded"] == ("False", "StepFailed")
+
+
+def test_who_cancelled_reads_that_it_was_cancelled_also_beside_a_contradiction() -> None:
+    document = workflow(*TWO, status=RUNNING, cancel=True)
+    run = pipeline_run(document, "False", "Cancelled", spec={"status": "CancelledRunFinally"})
+    acts = decide(document, pipeline_run=run, task_runs=(LIED,))
+
+    assert said(acts) == ("Cancelled", "It was cancelled; 0 of 2 steps were done.")
+
+
 def test_a_failure_that_was_let_go_on_shows_behind_success() -> None:
     document = workflow(step("a", onFailure="continue"), step("b"), status=RUNNING)
     run = pipeline_run(document, "True", "Completed")

@@ -15,10 +15,14 @@ from kubernaut_cli.conformance.examine import examine
 from kubernaut_cli.conformance.installed import Installed
 from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
 from kubernaut_cli.docs import pages
+from kubernaut_cli.engine.report import EXIT_CODES
 from kubernaut_cli.program import program
 from kubernaut_controller import parse_workflow, render, require_valid
+from kubernaut_controller.status import Phase
 from kubernaut_sdk.catalog import all_actions, find
 from kubernaut_sdk.errors import explain
+from kubernaut_sdk.judgement import CODES, ContainerEnd, outcome_of
+from kubernaut_sdk.states import State
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -88,6 +92,39 @@ def test_the_exit_codes_are_the_programs_own() -> None:
     for code, meaning, changed in rows:
         told = explain(int(code))
         assert (told["meaning"], told["may_have_changed"]) == (meaning, changed)
+
+
+@pytest.mark.parametrize(("code", "changed"), re.findall(r"^\| (\d+) \| .*? \| (.*?) \|$", README, re.MULTILINE))
+def test_the_exit_codes_mean_to_the_engines_what_the_readme_says(code: str, changed: str) -> None:
+    number = int(code)
+    state = next((state for state, of in CODES.items() if of == number), State.FAILED)
+    error = json.dumps({"code": number, "reason": "X", "message": "x"}) if number else ""
+    said = {"status": state.value, "output": "", "error": error, "record-id": "", "record-status": "stored"}
+    ends = {
+        word: outcome_of(ContainerEnd(exit_code=number, results={**said, "changed": word}))
+        for word in ("true", "false", "unknown")
+    }
+
+    assert all(end.state.good == (number == 0) for end in ends.values())
+    assert ends["false"].changed is False
+    assert ends["true"].changed is (None if changed == "no" else True)
+    assert ends["unknown"].changed is None
+
+
+def test_the_exit_codes_of_a_run_are_the_programs_own() -> None:
+    [row] = re.findall(r"^\| `kubernaut run FILE` .*$", README, re.MULTILINE)
+    words = {
+        "Succeeded": "0 succeeded",
+        "Failed": "1 failed",
+        "TimedOut": "124 time over",
+        "Cancelled": "130 cancelled",
+    }
+
+    assert all(words[phase].startswith(f"{EXIT_CODES[Phase(phase)]} ") for phase in words)
+    assert (
+        f"Exit {words['Succeeded']}, {words['Failed']}, 2 cannot be run, {words['TimedOut']}, {words['Cancelled']}."
+        in row
+    )
 
 
 def test_every_action_is_in_the_readme() -> None:

@@ -171,12 +171,13 @@ def scaler(image: str) -> list[dict[str, Any]]:
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
+    owners = {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"}
     rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "scaler"}}
     return [
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "checkout"}, "spec": spec},
         manifest("ServiceAccount", "scaler"),
-        {**rbac, "kind": "Role", "rules": [rule]},
+        {**rbac, "kind": "Role", "rules": [rule, owners]},
         {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [{"kind": "ServiceAccount", "name": "scaler"}]},
     ]
 

@@ -1,45 +1,130 @@
 """How git is told the credentials of the mounted Secret: through files and variables, never in its arguments.
 
 Called for each clone by `kubernaut_argocd._git`. The keys are those of Kubernetes' own types of Secrets,
-`kubernetes.io/basic-auth` and `kubernetes.io/ssh-auth`.
+`kubernetes.io/basic-auth` and `kubernetes.io/ssh-auth`, and `ca.crt` as many tools have it beside them.
 """
 
 import base64
+import binascii
+import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kubernaut_sdk import Context
+from kubernaut_sdk import Context, PreconditionFailed
 
-__all__ = ["credentials"]
+__all__ = ["Access", "granted"]
+
+_OPENSSH = b"openssh-key-v1\0"
 
 
-def credentials(ctx: Context, repository: str, folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables that git needs.
+@dataclass(frozen=True)
+class Access:
+    """What git runs with.
+
+    Attributes:
+        env: Its variables, with the credentials.
+        password: Whether the Secret has one.
+        key: Whether it has an ssh key.
+        known_hosts: Whether it has the servers' host keys.
+        authority: Whether it has a certificate authority.
+        proxy: The host, and port, of the proxy that stands in the environment; empty if there is none.
+    """
+
+    env: Mapping[str, str]
+    password: bool
+    key: bool
+    known_hosts: bool
+    authority: bool
+    proxy: str
+
+
+def granted(ctx: Context, repository: str, folder: Path, settings: Mapping[str, str], env: Mapping[str, str]) -> Access:
+    """Return what git needs to open a repository.
 
     Args:
         ctx: Has the secrets.
-        repository: A password goes to this server only, so that a redirect to another does not carry it along.
+        repository: A password goes to this server only.
         folder: Where a key is copied, readable by nobody else, as ssh wants it.
-        settings: More of git's configuration to pass the same way.
+        settings: Configuration of git's to pass on.
+        env: Variables to pass on.
+
+    Raises:
+        PreconditionFailed: if the key is locked, or the authority is none.
     """
-    configuration, env = dict(settings), {}
-    if ctx.secret_path("password") is not None:
+    configuration = dict(settings)
+    password, key, known, authority = map(ctx.secret_path, ("password", "ssh-privatekey", "known_hosts", "ca.crt"))
+    if password is not None:
         username = ctx.secret("username") if ctx.secret_path("username") else "git"
         header = base64.b64encode(f"{username}:{ctx.secret('password')}".encode()).decode()
         ctx.mask(header)
         server = urlsplit(repository)
         name = f"http.{server.scheme}://{server.netloc.rpartition('@')[2]}/.extraHeader"
         configuration[name] = f"Authorization: Basic {header}"
-    if (key := ctx.secret_path("ssh-privatekey")) is not None:
+    if authority is not None:
+        if "-----BEGIN " not in authority.read_text(errors="replace"):
+            raise PreconditionFailed(
+                "the ca.crt of the step's Secret holds no certificate in PEM (-----BEGIN CERTIFICATE-----).",
+                reason="AuthorityUnreadable",
+            )
+        configuration["http.sslCAInfo"] = str(authority)
+    own = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(configuration)}
+    own |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(configuration.values())}
+    own |= {"GIT_CONFIG_COUNT": str(len(configuration)), "GIT_SSH_COMMAND": shlex.join(_ssh(key, known, folder))}
+    return Access(
+        {**env, **own},
+        password=password is not None,
+        key=key is not None,
+        known_hosts=known is not None,
+        authority=authority is not None,
+        proxy=_proxy(repository),
+    )
+
+
+def _ssh(key: Path | None, known: Path | None, folder: Path) -> list[str]:
+    """Return ssh's command: it asks nothing, and goes to no server whose host key is not known."""
+    words = ["ssh"]
+    options = ["StrictHostKeyChecking=yes", "BatchMode=yes", "ConnectTimeout=10"]
+    if key is not None:
+        text = key.read_text()
+        if _locked(text):
+            raise PreconditionFailed(
+                "the ssh-privatekey of the step's Secret is locked with a passphrase, and nobody is there to type it; "
+                "put a key without one into the Secret (ssh-keygen -p removes it from a copy).",
+                reason="KeyLocked",
+            )
         private = folder / "key"
         private.touch(mode=0o600)
-        private.write_text(key.read_text().rstrip() + "\n")  # ssh refuses a key whose last line has no end
-        known = ctx.secret_path("known_hosts") or Path("/dev/null")
-        options = ["StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes", "ConnectTimeout=10"]
-        words = ["ssh", "-i", str(private), *(f"-o{option}" for option in options), f"-oUserKnownHostsFile={known}"]
-        env["GIT_SSH_COMMAND"] = shlex.join(words)
-    for number, (name, value) in enumerate(configuration.items()):
-        env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**env, "GIT_CONFIG_COUNT": str(len(configuration))}
+        private.write_text(text.rstrip() + "\n")  # ssh refuses a key whose last line has no end
+        words += ["-i", str(private)]
+        options.append("IdentitiesOnly=yes")
+    if key is not None or known is not None:
+        options.append(f"UserKnownHostsFile={known or '/dev/null'}")
+    return [*words, *(f"-o{option}" for option in options)]
+
+
+def _locked(key: str) -> bool:
+    """Return whether a private key can be used only with a passphrase; ssh itself does not say so."""
+    if "ENCRYPTED" in key:  # of PEM and PKCS #8
+        return True
+    body = "".join(line for line in key.splitlines() if line and not line.startswith("-----"))
+    try:
+        data = base64.b64decode(body)
+    except (binascii.Error, ValueError):
+        return False
+    size = int.from_bytes(data[len(_OPENSSH) : len(_OPENSSH) + 4], "big")
+    cipher = data[len(_OPENSSH) + 4 : len(_OPENSSH) + 4 + size]
+    return data.startswith(_OPENSSH) and cipher != b"none"
+
+
+def _proxy(repository: str) -> str:
+    """Return the proxy that stands in the environment for such an address, without its user and password."""
+    scheme = urlsplit(repository).scheme if "://" in repository else ""
+    # curl reads HTTP_PROXY in small letters only: a CGI script's environment could be set by its caller
+    names = {"http": ["http_proxy"], "https": ["https_proxy", "HTTPS_PROXY"]}.get(scheme)
+    for name in [*names, "all_proxy", "ALL_PROXY"] if names else []:
+        if address := os.environ.get(name):
+            return address.rpartition("@")[2].rpartition("//")[2].rstrip("/")
+    return ""

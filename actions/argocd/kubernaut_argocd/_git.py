@@ -4,6 +4,8 @@ Called by `kubernaut_argocd.files`. Nothing of the machine's own git configurati
 commits what a run in a pod commits; and no conversion of line ends or filters, so that the bytes are the repository's.
 """
 
+import contextlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,80 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubernaut_argocd._credentials import credentials
-from kubernaut_sdk import ActionError, Completed, Context, Failed, NotFound, PreconditionFailed, Transient
+from kubernaut_argocd._causes import NO_SUCH_BRANCH, PUSH_REJECTED, error_of
+from kubernaut_argocd._credentials import Access, granted
+from kubernaut_sdk import ActionError, Completed, Context, NotFound, PreconditionFailed
 
-__all__ = ["Checkout", "cloned"]
+__all__ = ["PUSH_REJECTED", "Checkout", "cloned"]
 
 _SETTINGS = {
     "commit.gpgSign": "false",
     "core.hooksPath": "/dev/null",
     "gc.auto": "0",
+    "http.followRedirects": "false",  # git would hand the password on to wherever the server points
     "http.lowSpeedLimit": "1000",  # bytes a second; a server that says nothing does not take the step's whole time
     "http.lowSpeedTime": "20",
 }
-_REFUSED = ("hook declined", "protected branch", "GH006")
-_MEANS: tuple[tuple[tuple[str, ...], type[ActionError], str, str], ...] = (
-    (
-        (
-            "[rejected]",
-            "cannot lock ref",
-            "failed to update ref",
-            "fetch first",
-            "incorrect old value",
-            "non-fast-forward",
-        ),
-        Transient,
-        "PushRejected",
-        "",
-    ),
-    (
-        (
-            "Connection closed",
-            "Connection refused",
-            "Connection reset",
-            "Connection timed out",
-            "Could not resolve host",
-            "Empty reply from server",
-            "Failed to connect",
-            "Network is unreachable",
-            "No route to host",
-            "Operation too slow",
-            "The requested URL returned error: 429",
-            "The requested URL returned error: 5",
-            "early EOF",
-            "remote end hung up unexpectedly",
-            "unable to connect",
-        ),
-        Transient,
-        "Unreachable",
-        "",
-    ),
-    (("couldn't find remote ref",), NotFound, "NotFound", "; the repository has no such branch"),
-    (
-        ("does not appear to be a git repository", "does not exist", "not found", "repository not exported"),
-        NotFound,
-        "NotFound",
-        "; check the repository's address, and whether the step's Secret opens it",
-    ),
-    (
-        (
-            "Authentication failed",
-            "Could not read from remote repository",
-            "Host key verification failed",
-            "The requested URL returned error: 401",
-            "The requested URL returned error: 403",
-            "could not read Password",
-            "could not read Username",
-            "dubious ownership",
-        ),
-        PreconditionFailed,
-        "AccessDenied",
-        "; check the step's Secret",
-    ),
-    (("transport '",), PreconditionFailed, "ProtocolRefused", "; use https, http, ssh, git or file"),
-)
-"""Signs in git's own words, the first that is found counts: what they mean, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +43,7 @@ class Checkout:
     url: str
     branch: str
     _ctx: Context
-    _env: Mapping[str, str]
+    _access: Access
 
     def path(self, name: str) -> Path:
         """A file of the repository.
@@ -118,7 +60,7 @@ class Checkout:
         return path
 
     def commit(self, name: str, message: str, author: str) -> str:
-        """Commits a file and returns the commit's id."""
+        """Commit a file and return the commit's id."""
         who, _, address = author.partition("<")
         identity = {
             f"GIT_{role}_{part}": value
@@ -127,6 +69,10 @@ class Checkout:
         }
         self._git(["add", "--", name])
         self._git(["commit", "--quiet", "--no-verify", f"--message={message}"], identity)
+        return self.head()
+
+    def head(self) -> str:
+        """Return the id of the newest commit here."""
         return self._git(["rev-parse", "HEAD"]).stdout.strip()
 
     def push(self, *, dry_run: bool = False) -> None:
@@ -144,7 +90,7 @@ class Checkout:
         return self._git(["log", "-1", "--format=%H", "--fixed-strings", f"--grep={text}"]).stdout.strip()
 
     def _git(self, words: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
-        return _git(self._ctx, words, {**self._env, **(env or {})}, self.folder)
+        return _git(self._ctx, words, self._access, self.folder, env)
 
 
 @contextmanager
@@ -159,17 +105,23 @@ def cloned(ctx: Context, repository: str, branch: str, *, depth: int = 1) -> Ite
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=ctx.workspace))
     try:
         where = folder / "checkout"
-        env = _environment(where) | credentials(ctx, repository, folder, _SETTINGS)
+        access = granted(ctx, repository, folder, _SETTINGS, _environment(where))
         # a path is cloned as a file:// URL: shallow clones need a server's side
         url = f"file://{Path(repository).resolve()}" if repository.startswith("/") else repository
-        _git(ctx, ["init", "--quiet", "--template=", "--initial-branch=kubernaut", "--", str(where)], env, folder)
+        _git(ctx, ["init", "--quiet", "--template=", "--initial-branch=kubernaut", "--", str(where)], access, folder)
         # not clone --branch, which takes a tag as well: the push would make a branch of it
-        _git(ctx, ["fetch", "--quiet", f"--depth={depth}", "--no-tags", "--", url, f"refs/heads/{branch}"], env, where)
+        fetch = ["fetch", "--quiet", f"--depth={depth}", "--no-tags", "--", url, f"refs/heads/{branch}"]
+        try:
+            _git(ctx, fetch, access, where)
+        except NotFound as error:
+            if error.reason != NO_SUCH_BRANCH:
+                raise
+            raise _no_such_branch(ctx, url, branch, access, where) from None
         attributes = where / ".git" / "info" / "attributes"
         attributes.parent.mkdir(exist_ok=True)
         attributes.write_text("* -text -filter -ident -working-tree-encoding\n")
-        _git(ctx, ["reset", "--quiet", "--hard", "FETCH_HEAD"], env, where)
-        yield Checkout(where, url, branch, ctx, env)
+        _git(ctx, ["reset", "--quiet", "--hard", "FETCH_HEAD"], access, where)
+        yield Checkout(where, url, branch, ctx, access)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -191,24 +143,24 @@ def _environment(where: Path) -> dict[str, str]:
     }
 
 
-def _git(ctx: Context, words: Sequence[str], env: Mapping[str, str], folder: Path) -> Completed:
-    completed = ctx.run(["git", *words], env=env, cwd=folder, check=False)
+def _git(
+    ctx: Context, words: Sequence[str], access: Access, folder: Path, env: Mapping[str, str] | None = None
+) -> Completed:
+    completed = ctx.run(["git", *words], env={**access.env, **(env or {})}, cwd=folder, check=False)
     if completed.exit_code != 0:
-        raise _error(completed, words[0])
+        raise error_of(words[0], completed.mask(completed.stderr or completed.stdout), access)
     return completed
 
 
-def _error(completed: Completed, verb: str) -> ActionError:
-    lines = completed.stderr.splitlines()
-    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
-    own = "\n".join(line for line in lines if not line.startswith("remote:"))
-    told = " / ".join(filter(None, dict.fromkeys([*remote[:5], *(line.strip() for line in own.splitlines()[-3:])])))
-    message = f"git {verb} failed: {told[:600] or completed.complaint()}"
-    if any(sign in completed.stderr for sign in _REFUSED):
-        return Failed(message, reason="PushRefused")
-    if "Permission denied" in own:
-        return PreconditionFailed(f"{message}; check the step's Secret", reason="AccessDenied")
-    for signs, kind, reason, advice in _MEANS:
-        if any(sign in own for sign in signs):
-            return kind(message + advice, reason=reason)
-    return Failed(message, reason="GitFailed")
+def _no_such_branch(ctx: Context, url: str, branch: str, access: Access, where: Path) -> NotFound:
+    """Return the refusal, with the branch that the repository itself would take."""
+    advice = ""
+    with contextlib.suppress(ActionError):
+        listed = _git(ctx, ["ls-remote", "--symref", "--", url, "HEAD", f"refs/tags/{branch}"], access, where).stdout
+        if default := re.search(r"^ref: refs/heads/(\S+)\tHEAD$", listed, re.MULTILINE):
+            advice = f"; its default branch is {default[1]}"
+        elif not listed.strip():
+            advice = "; it has no branch at all, or its default branch is not there"
+        if f"\trefs/tags/{branch}" in listed:
+            advice += f"; {branch} is a tag, and nothing can be pushed to one"
+    return NotFound(f"branch {branch}: the repository has no such branch{advice}.", reason=NO_SUCH_BRANCH)

@@ -5,21 +5,15 @@ Called by `kubernaut_argocd.yamltext`, which knows where it goes. Texts that cou
 """
 
 import json
-import re
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import ScalarNode
+from kubernaut_sdk.yamlscalars import needs_quotes
 
 __all__ = ["block", "inline", "literal", "quoted"]
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./+-](?:[A-Za-z0-9_./@+-]|:(?=[A-Za-z0-9_./@+-])| (?=[A-Za-z0-9]))*")
-_TEXT = "tag:yaml.org,2002:str"
-
 
 def inline(value: Any, style: str | None = None) -> str:
-    """A value on one line; a text in the quotes of `style`, a scalar's in ruamel.yaml's words, where they do."""
+    """A value on one line; a text in the quotes of `style`, a scalar's in PyYAML's words, where they do."""
     match value:
         case str():
             return _text(value, style)
@@ -77,19 +71,9 @@ def _lines(value: dict[str, Any] | list[Any]) -> list[str]:
 def _text(value: str, style: str | None) -> str:
     if style == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    if style != '"' and _PLAIN.fullmatch(value) and all(_reads_as_text(value, version) for version in ("1.1", "1.2")):
+    if style != '"' and not needs_quotes(value):
         return value
     return f'"{"".join(map(_escaped, value))}"'
-
-
-def _reads_as_text(value: str, version: str) -> bool:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = version
-    try:
-        node = yaml.compose(value)
-    except YAMLError:
-        return False
-    return isinstance(node, ScalarNode) and bool(node.tag == _TEXT and node.value == value)
 
 
 def _showable(line: str) -> bool:

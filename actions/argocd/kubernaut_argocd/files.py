@@ -1,26 +1,30 @@
 """Changing a value in a file of a git repository."""
 
+import random
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from kubernaut_argocd._git import Checkout, cloned
-from kubernaut_argocd.yamltext import read_value, replace_value
+from kubernaut_argocd._address import without_credentials
+from kubernaut_argocd._git import PUSH_REJECTED, Checkout, cloned
+from kubernaut_argocd.yamltext import plan_edit, read_state, restore
 from kubernaut_sdk import Action, ActionError, Change, Context, Inputs, PreconditionFailed, Result, Transient
 
-__all__ = ["update_file"]
+__all__ = ["update_file", "with_trailer"]
 
 _RECORD = "Kubernaut-Record"
 """The trailer of a commit's message that names the record it was made for."""
-
-
-def _without_password(repository: str) -> str:
-    if "://" in repository and urlsplit(repository).password is not None:
-        raise ValueError("a password in the address would be recorded; put it into the Secret of the step's secretName")
-    return repository
+_MOST_PUSHES = 12
+_PAUSE, _LONGEST_PAUSE = 0.2, 4.0
+_SPARE = 10.0
+"""Seconds that another try may need."""
+_MASK = "***"
+_TRAILERS = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*(?:\n|$))+")
+"""A paragraph that is a block of trailers, to git; some go over several lines."""
 
 
 def _inside(path: str) -> str:
@@ -35,15 +39,15 @@ class Update(Inputs):
 
     repository: Annotated[
         str,
-        Field(pattern=r"^[^-\s]\S*$", max_length=2048, description="A URL, or a path."),
-        AfterValidator(_without_password),
+        BeforeValidator(without_credentials),
+        Field(pattern=r"^[^-\s]\S*$", max_length=2048, description="A URL, or a path; without a user's password."),
     ]
     branch: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@#+=-]*$", max_length=200, description="It must be there.")
     ] = "main"
     path: Annotated[
         str,
-        Field(min_length=1, max_length=1024, description="A YAML file, from the repository's root."),
+        Field(min_length=1, max_length=1024, description="A YAML or JSON file, from the repository's root."),
         AfterValidator(_inside),
     ]
     field: Annotated[
@@ -51,7 +55,8 @@ class Update(Inputs):
         Field(
             min_length=1,
             max_length=1024,
-            description='Such as spec.containers[0].image; a key with dots in double quotes: annotations."a.b/c".',
+            description="Such as spec.containers[0].image, or spec.containers[name=web].image; a key with dots in "
+            'double quotes: annotations."a.b/c".',
         ),
     ]
     document: Annotated[int, Field(ge=0, description="Which document of the file, counted from 0.")] = 0
@@ -67,6 +72,9 @@ class Updated(Result):
 
     commit: Annotated[str, Field(max_length=64)]
     value: Any = None
+    followers: Annotated[
+        list[str], Field(default_factory=list, description="Fields that follow it by an anchor, and changed with it.")
+    ]
 
 
 update_file = Action(
@@ -89,32 +97,58 @@ update_file = Action(
 def plan(ctx: Context, inputs: Update) -> Change:
     """Sets a value in a YAML file of a git repository, in one commit, with every other byte left as it is.
 
-    Idempotent: where the value stands there already, nothing is committed. If somebody pushes in between, the next
-    attempt starts from what they pushed.
+    Values are read as Kubernetes reads them (`0400` is 256, `yes` is true), and texts are quoted where any reader of
+    YAML could take them for something else. The change tells the value and, where it is written in a way of its own,
+    its `source`: the text as it stands in the file, which undo puts back to the byte. It tells as `followers` the
+    fields that follow by an anchor, and change too.
+    Idempotent: where the value stands there already, nothing is committed. If somebody pushes in between, it starts
+    again from what they pushed, as long as this field is as it was planned.
     """
     with cloned(ctx, inputs.repository, inputs.branch) as checkout:
-        text = _text(checkout.path(inputs.path))
-        replace_value(text, inputs.field, inputs.document, inputs.value)
-        return Change({"value": read_value(text, inputs.field, inputs.document)}, {"value": inputs.value})
+        edit = plan_edit(_text(checkout.path(inputs.path)), inputs.field, inputs.document, inputs.value)
+    if followers := edit.before.get("followers"):
+        ctx.log.warning("%s: follows %s by an anchor, and changes with it", ", ".join(followers), inputs.field)
+    return Change(edit.before, edit.after)
 
 
 @update_file.apply
 def apply(ctx: Context, inputs: Update, change: Change) -> Updated:
     """One commit, pushed without force."""
-    return Updated(commit=_write(ctx, inputs, change.before["value"], inputs.value), value=inputs.value)
+
+    def edited(text: str) -> tuple[Any, str]:
+        edit = plan_edit(text, inputs.field, inputs.document, inputs.value)
+        return edit.before, edit.text
+
+    commit = _pushed(ctx, inputs, change, edited)
+    return Updated(commit=commit, value=inputs.value, followers=change.after.get("followers", []))
 
 
 @update_file.verify(within=timedelta(seconds=30))
 def verify(ctx: Context, inputs: Update, change: Change) -> bool | str:
-    """Whether the branch has the commit, be it under newer ones."""
+    """Whether the branch has the commit, be it under newer ones, or the value by somebody else's."""
     with cloned(ctx, inputs.repository, inputs.branch, depth=50) as checkout:
-        return bool(checkout.newest(_trailer(ctx))) or f"branch {inputs.branch} does not have the commit yet."
+        if checkout.newest(_trailer(ctx)):
+            return True
+        state = read_state(_text(checkout.path(inputs.path)), inputs.field, inputs.document)
+        return state == change.after or f"branch {inputs.branch} does not have the commit yet."
 
 
 @update_file.undo
 def undo(ctx: Context, inputs: Update, change: Change) -> None:
-    """Another commit, with the value that stood there before."""
-    _write(ctx, inputs, change.after["value"], change.before["value"])
+    """Another commit, with the very bytes that stood there before."""
+    if not isinstance(change.before, dict) or "value" not in change.before or _MASK in str(change.before):
+        raise PreconditionFailed(
+            f"the record does not hold what stood in {inputs.field}, since it is secret or too long; "
+            f"revert the commit by hand."
+        )
+
+    def edited(text: str) -> tuple[Any, str]:
+        return (
+            read_state(text, inputs.field, inputs.document),
+            restore(text, inputs.field, inputs.document, change.before),
+        )
+
+    _pushed(ctx, inputs, Change(change.after, change.before), edited)
 
 
 @update_file.target
@@ -134,26 +168,64 @@ def check(ctx: Context, inputs: Update) -> dict[str, str | None]:
     return {"permission to push": None}
 
 
-def _write(ctx: Context, inputs: Update, before: Any, value: Any) -> str:
-    with cloned(ctx, inputs.repository, inputs.branch) as checkout:
-        path = checkout.path(inputs.path)
-        text = _text(path)
-        if read_value(text, inputs.field, inputs.document) != before:
-            raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
-        changed = replace_value(text, inputs.field, inputs.document, value)
-        path.write_text(changed, encoding="utf-8", newline="")
-        return _committed(ctx, inputs, checkout)
+def _pushed(ctx: Context, inputs: Update, change: Change, edited: Callable[[str], tuple[Any, str]]) -> str:
+    """Commit and push an edit; again from what is there now where somebody else's push was first.
+
+    Args:
+        ctx: Of the step.
+        inputs: Which field.
+        change: From which state of the field to which.
+        edited: Takes the file's text and returns the field's state, and the text with the other.
+
+    Returns:
+        The commit's id.
+
+    Raises:
+        Transient: if the field is not as it was planned, or if others are first again and again.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        with cloned(ctx, inputs.repository, inputs.branch) as checkout:
+            path = checkout.path(inputs.path)
+            state, text = edited(_text(path))
+            if state == change.after:
+                return checkout.head()  # somebody else has just done the same
+            if state != change.before:
+                raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
+            path.write_text(text, encoding="utf-8", newline="")
+            commit = _committed(ctx, inputs, checkout)
+            try:
+                checkout.push()
+            except Transient as error:
+                pause = min(_LONGEST_PAUSE, _PAUSE * 1.5**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 – jitter
+                if error.reason != PUSH_REJECTED or attempt == _MOST_PUSHES or ctx.remaining() < pause + _SPARE:
+                    raise
+                ctx.log.info(
+                    "somebody else's push was first; this one is made anew", extra={"fields": {"try": attempt}}
+                )
+            else:
+                return commit
+        ctx.sleep(pause)
 
 
 def _committed(ctx: Context, inputs: Update, checkout: Checkout) -> str:
     subject = inputs.message or f"Set {inputs.field} in {inputs.path}"
-    commit = checkout.commit(inputs.path, f"{subject.rstrip()}\n\n{_trailer(ctx)}", inputs.author)
-    checkout.push()
-    return commit
+    return checkout.commit(inputs.path, with_trailer(subject.rstrip(), _trailer(ctx)), inputs.author)
 
 
 def _trailer(ctx: Context) -> str:
     return f"{_RECORD}: {ctx.record_id}"
+
+
+def with_trailer(message: str, trailer: str) -> str:
+    """Return the message with a trailer, in one block with those that end it already, such as Signed-off-by.
+
+    Git's own `--trailer` would put it before a last line that begins with #, which it takes for a comment.
+    """
+    paragraphs = re.split(r"\n[ \t]*\n", message)
+    joins = len(paragraphs) > 1 and _TRAILERS.fullmatch(paragraphs[-1])
+    return f"{message}\n{'' if joins else chr(10)}{trailer}"
 
 
 def _text(path: Path) -> str:

@@ -6,15 +6,11 @@ boto3 is imported when a client is made, so that looking an action up stays chea
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from kubernaut_sdk import ActionError, Context, Failed, NotFound, PreconditionFailed, Transient
 
-__all__ = ["Region", "client", "told"]
-
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Such as eu-central-1.")]
+__all__ = ["call"]
 
 _DENIED = {
     "AccessDenied",
@@ -22,26 +18,77 @@ _DENIED = {
     "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
     "OptInRequired",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnauthorizedOperation",
     "UnrecognizedClientException",
 }
+"""Codes with which AWS says that it does not take these credentials, or the request's signature."""
+_SKEWED = {"RequestExpired", "RequestTimeTooSkewed"}
 _NOT_EXECUTED = {
+    "BandwidthLimitExceeded",
     "EC2ThrottledException",
+    "PriorRequestNotComplete",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
     "ResourceContention",
     "ScalingActivityInProgress",
+    "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
 }
 """Codes with which AWS says that it did nothing, and that trying again may help."""
-_AMBIGUOUS = {"InternalError", "InternalFailure", "RequestTimeout", "ServiceUnavailable", "Unavailable"}
+_AMBIGUOUS = {
+    "InternalError",
+    "InternalFailure",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "Unavailable",
+}
 """Codes after which the request may or may not have been carried out."""
+
+
+def call(
+    ctx: Context, what: str, service: str, region: str, operation: str, *, repeatable: bool = True, **params: Any
+) -> dict[str, Any]:
+    """Return what AWS answers to one request.
+
+    Args:
+        ctx: Holds the credentials.
+        what: What is tried, for the message.
+        service: Of AWS, in boto3's spelling, as the operation.
+        region: Where.
+        operation: What is asked for.
+        repeatable: Whether doing it twice is doing it once. Where it is not, an error that leaves open whether it was
+            done is `Failed`, never `Transient`.
+        params: Of the operation.
+
+    Raises:
+        Transient, PreconditionFailed, NotFound, Failed: by what AWS said.
+    """
+    with told(what, repeatable=repeatable):
+        ask = getattr(client(ctx, service, region), operation)
+        try:
+            answer: dict[str, Any] = ask(**params)
+        except KeyError as error:  # well-formed HTML has no element of the answer
+            raise _not_aws(what, f"a page without {error}", repeatable=repeatable) from None
+    if not answer.get("ResponseMetadata", {}).get("RequestId"):  # or none is asked for
+        raise _not_aws(what, "a page with no request id", repeatable=repeatable)
+    return answer
 
 
 def client(ctx: Context, service: str, region: str) -> Any:
@@ -77,8 +124,7 @@ def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
 
     Args:
         what: What was tried, for the message.
-        repeatable: Whether doing it twice is doing it once. Where it is not, an error that leaves open whether it was
-            done is `Failed`, never `Transient`.
+        repeatable: As of `call`.
 
     Raises:
         Transient, PreconditionFailed, NotFound, Failed: by what AWS said.
@@ -97,10 +143,15 @@ def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
         SSOError,
         TokenRetrievalError,
     )
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         yield
+    except ResponseParserError as error:
+        raise _not_aws(what, str(error), repeatable=repeatable) from None
     except ClientError as error:
+        if not error.response.get("Error", {}).get("Code"):
+            raise _not_aws(what, str(error), repeatable=repeatable) from None
         raise _meant(error.response, what, repeatable=repeatable) from None
     except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
         raise Transient(f"could not {what}: {error}", reason="Unreachable") from None
@@ -127,6 +178,8 @@ def _meant(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionEr
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _NOT_EXECUTED:
         return Transient(message, reason=code)
+    if code in _SKEWED:
+        message = f"{message.rstrip('.')}; does the clock of this machine go right?"
     if code in _DENIED:
         return PreconditionFailed(message, reason=code)
     if (
@@ -138,6 +191,12 @@ def _meant(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionEr
     if code in _AMBIGUOUS or status >= 500:
         return _unknown(message, repeatable=repeatable)
     return Failed(message, reason=code or "AwsFailed")
+
+
+def _not_aws(what: str, answer: str, *, repeatable: bool) -> ActionError:
+    """Return the error that an answer of somebody else is, such as a proxy's page."""
+    said = " ".join(answer.split())[:200]
+    return _unknown(f"could not hear whether AWS could {what}: the answer is not AWS's: {said}", repeatable=repeatable)
 
 
 def _unknown(message: str, *, repeatable: bool) -> ActionError:

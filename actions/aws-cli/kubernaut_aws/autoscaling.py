@@ -1,14 +1,19 @@
 """Auto Scaling groups."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_aws._aws import Region, client, told
-from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result, VerifyFailed
+from kubernaut_aws._aws import call
+from kubernaut_aws._regions import Region
+from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result, Transient, VerifyFailed
 
 __all__ = ["set_desired_capacity"]
+
+STEP = timedelta(days=7)
+"""How long `verify` may take at most: always as long as the step may."""
 
 
 class Capacity(Inputs):
@@ -16,7 +21,12 @@ class Capacity(Inputs):
 
     region: Region
     group: Annotated[str, Field(min_length=1, max_length=255, description="The Auto Scaling group's name.")]
-    desired: Annotated[int, Field(ge=0, le=100_000, description="As many instances as there shall be.")]
+    desired: Annotated[
+        int,
+        Field(
+            ge=0, le=100_000, description="As many instances as there shall be; units, where instances are weighted."
+        ),
+    ]
     wait: Annotated[bool, Field(description="Whether to wait until so many are in service.")] = True
 
 
@@ -38,7 +48,10 @@ set_desired_capacity = Action(
 def plan(ctx: Context, inputs: Capacity) -> Change:
     """Sets how many instances an Auto Scaling group shall have and waits until they are in service.
 
-    Idempotent: AWS takes the number as it stands.
+    Waits for as long as the step may take. Where instances are weighted, the number counts units of capacity, as AWS
+    does. A group whose suspended processes or protected instances would keep AWS from getting there is refused,
+    unless `wait` is off. Idempotent: AWS takes the number as it stands, and only as it stands: it has no compare and
+    swap, so the group is read again right before, and somebody else's change in the moment between is overwritten.
     """
     group = _group(ctx, inputs)
     if not group["MinSize"] <= inputs.desired <= group["MaxSize"]:
@@ -46,35 +59,37 @@ def plan(ctx: Context, inputs: Capacity) -> Change:
             f"group {inputs.group} allows {group['MinSize']} to {group['MaxSize']} instances, not {inputs.desired}; "
             f"widen the group, or ask for less."
         )
+    if inputs.wait and (obstacle := _obstacle(group, inputs.desired)) is not None:
+        raise PreconditionFailed(f"{obstacle} Set wait to false to set the number all the same.", reason="Blocked")
     return Change({"desired": group["DesiredCapacity"]}, {"desired": inputs.desired})
 
 
 @set_desired_capacity.apply
 def apply(ctx: Context, inputs: Capacity, change: Change) -> Desired:
     """SetDesiredCapacity."""
-    _set(ctx, inputs, change.after["desired"])
+    _set(ctx, inputs, change.before["desired"], change.after["desired"])
     return Desired(desired=inputs.desired)
 
 
-@set_desired_capacity.verify(within=timedelta(minutes=4))
+@set_desired_capacity.verify(within=STEP)
 def verify(ctx: Context, inputs: Capacity, change: Change) -> bool | str:
     """Whether they are in service."""
-    if not inputs.wait:
-        return True
     group = _group(ctx, inputs)
-    if (now := group["DesiredCapacity"]) != inputs.desired:
+    now, before = group["DesiredCapacity"], change.before["desired"]
+    if now != inputs.desired:
+        if now == before:  # AWS reads what was written with a delay
+            return f"group {inputs.group} still says that {now} are desired, not {inputs.desired}."
         raise VerifyFailed(
             f"group {inputs.group} was set to {inputs.desired} instances, and then by somebody else to {now}; "
             f"is there a scaling policy?"
         )
-    ready = [instance["LifecycleState"] for instance in group["Instances"]].count("InService")
-    return ready == inputs.desired or f"{ready} of {inputs.desired} instances are in service."
+    return not inputs.wait or _in_service(group)
 
 
 @set_desired_capacity.undo
 def undo(ctx: Context, inputs: Capacity, change: Change) -> None:
     """Sets the number back."""
-    _set(ctx, inputs, change.before["desired"])
+    _set(ctx, inputs, change.after["desired"], change.before["desired"])
 
 
 @set_desired_capacity.target
@@ -83,17 +98,77 @@ def target(inputs: Capacity) -> str:
     return f"autoscaling:{inputs.region}:{inputs.group}"
 
 
+def _in_service(group: dict[str, Any]) -> bool | str:
+    """Return True where the group's capacity is in service, and otherwise what there is, and what holds it up.
+
+    Of weighted instances AWS may start more than is desired, by less than the largest weighs.
+    """
+    instances, desired = group["Instances"], group["DesiredCapacity"]
+    serving = [
+        item for item in instances if item["LifecycleState"] == "InService" and item["HealthStatus"] == "Healthy"
+    ]
+    units = sum(map(_weight, serving))
+    if desired <= units < desired + max(map(_weight, serving), default=1):
+        return True
+    kind = "units" if any("WeightedCapacity" in item for item in instances) else "instances"
+    others = Counter(
+        item["LifecycleState"] if item["HealthStatus"] == "Healthy" else f"{item['LifecycleState']} and unhealthy"
+        for item in instances
+        if item not in serving
+    )
+    told = f"{units} of {desired} {kind} are in service"
+    if others:
+        told += f"; {', '.join(f'{count} {state}' for state, count in sorted(others.items()))}"
+    if any(state.endswith(":Wait") for state in others):
+        told += " (a lifecycle hook holds what waits)"
+    obstacle = _obstacle(group, desired)
+    return f"{told}; {obstacle}" if obstacle else f"{told}."
+
+
+def _obstacle(group: dict[str, Any], desired: int) -> str | None:
+    """Return why AWS would not get a group to a number, by what the group says of itself; None where it would."""
+    name = group["AutoScalingGroupName"]
+    there = [item for item in group["Instances"] if not item["LifecycleState"].startswith("Terminat")]
+    units = sum(map(_weight, there))
+    suspended = {process["ProcessName"]: process for process in group.get("SuspendedProcesses", ())}
+    needed = (
+        "Launch" if units < desired else "Terminate" if units >= desired + max(map(_weight, there), default=1) else ""
+    )
+    if needed in suspended:
+        why = suspended[needed].get("SuspensionReason", "no reason is told")
+        return (
+            f"the process {needed} of group {name} is suspended ({why}), so nothing would come of it; resume it first."
+        )
+    protected = [item for item in there if item.get("ProtectedFromScaleIn")]
+    if needed == "Terminate" and sum(map(_weight, protected)) >= desired + max(map(_weight, protected), default=1):
+        ids = ", ".join(item["InstanceId"] for item in protected[:5])
+        return (
+            f"{len(protected)} instances of group {name} are protected from scale-in ({ids}), so it would not get down "
+            f"to {desired}; take the protection off first."
+        )
+    return None
+
+
+def _weight(instance: dict[str, Any]) -> int:
+    return int(instance.get("WeightedCapacity", 1))
+
+
 def _group(ctx: Context, inputs: Capacity) -> dict[str, Any]:
-    with told(f"describe the group {inputs.group} in {inputs.region}"):
-        autoscaling = client(ctx, "autoscaling", inputs.region)
-        groups = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[inputs.group])["AutoScalingGroups"]
-    if not groups:
+    what = f"describe the group {inputs.group} in {inputs.region}"
+    names: dict[str, Any] = {"AutoScalingGroupNames": [inputs.group]}
+    answer = call(ctx, what, "autoscaling", inputs.region, "describe_auto_scaling_groups", **names)
+    if not (groups := answer["AutoScalingGroups"]):
         raise NotFound(f"there is no Auto Scaling group {inputs.group} in {inputs.region}.")
     group: dict[str, Any] = groups[0]
     return group
 
 
-def _set(ctx: Context, inputs: Capacity, desired: int) -> None:
-    with told(f"set the group {inputs.group} in {inputs.region} to {desired} instances"):
-        autoscaling = client(ctx, "autoscaling", inputs.region)
-        autoscaling.set_desired_capacity(AutoScalingGroupName=inputs.group, DesiredCapacity=desired)
+def _set(ctx: Context, inputs: Capacity, before: int, desired: int) -> None:
+    if (now := _group(ctx, inputs)["DesiredCapacity"]) != before:
+        raise Transient(
+            f"group {inputs.group} was at {before} when it was read, and is at {now}; it is planned anew.",
+            reason="Conflict",
+        )
+    what = f"set the group {inputs.group} in {inputs.region} to {desired} instances"
+    params: dict[str, Any] = {"AutoScalingGroupName": inputs.group, "DesiredCapacity": desired}
+    call(ctx, what, "autoscaling", inputs.region, "set_desired_capacity", **params)

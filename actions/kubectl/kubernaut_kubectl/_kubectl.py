@@ -2,93 +2,75 @@
 
 import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_sdk import ActionError, Completed, Context, Failed, NotFound, PreconditionFailed, Transient
+from kubernaut_kubectl._complaints import NO_SUCH_KIND, TESTED, error_of, said
+from kubernaut_sdk import Completed, Context, Failed, NotFound, Transient
 
-__all__ = ["Name", "can_i", "get", "list_all", "patch"]
+__all__ = ["MANAGER", "Name", "can_i", "get", "list_all", "patch"]
+
+MANAGER = "kubernaut"
+"""Our name among an object's `managedFields`."""
 
 Name = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="A name, as Kubernetes has them."),
 ]
 
-_REASON = re.compile(r"Error from server \((\w+)\)")
-_KLOG = re.compile(r"[EIWF]\d{4} ")
-"""The start of a line that kubectl logs for its developers, beside what it says to its user."""
-_MEANS: dict[str, type[ActionError]] = {
-    "AlreadyExists": PreconditionFailed,
-    "Conflict": Transient,
-    "Forbidden": PreconditionFailed,
-    "InternalError": Transient,
-    "NotFound": NotFound,
-    "ServerTimeout": Transient,
-    "ServiceUnavailable": Transient,
-    "Timeout": Transient,
-    "TooManyRequests": Transient,
-    "Unauthorized": PreconditionFailed,
-}
-"""What a reason of the API server (`metav1.StatusReason`) means."""
-
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-_OUT_OF_REACH = (
-    "The connection to the server",
-    "connection refused",
-    "connection reset",
-    "etcdserver: leader changed",
-    "i/o timeout",
-    "no such host",
-    "Service Unavailable",
-    "TLS handshake timeout",
-    "Unable to connect to the server",
-    "unexpected EOF",
-)
-_DENIED = ("You must be logged in to the server", "(Unauthorized)", "error loading config file")
-_TESTED = "the server rejected our request due to an error in our request"
-"""How kubectl tells a JSON patch whose `test` did not hold: status 422 with no more words."""
 
 
 def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
-    """One object.
+    """Return one object, its managed fields included.
 
     Raises:
         NotFound: if there is none of that name.
-        PreconditionFailed: if it may not be read.
+        PreconditionFailed: if it may not be read, or the cluster cannot be spoken to as it is configured.
         Transient: if the API server is out of reach.
     """
-    found: dict[str, Any] = _run(ctx, "get", ["--output=json"], [kind, name], namespace).json()
+    options = ["--output=json", "--show-managed-fields"]
+    found: dict[str, Any] = _run(ctx, "get", options, [kind, name], namespace).json()
     return found
 
 
-def list_all(ctx: Context, kind: str, namespace: str) -> list[dict[str, Any]]:
-    """All objects of a kind in a namespace; errors as for `get`."""
-    found: list[dict[str, Any]] = _run(ctx, "get", ["--output=json"], [kind], namespace).json()["items"]
+def list_all(ctx: Context, kind: str, namespace: str, *, selector: str | None = None) -> list[dict[str, Any]]:
+    """Return all objects of a kind in a namespace, none where the cluster has no such kind; errors as for `get`."""
+    options = ["--output=json", *([f"--selector={selector}"] if selector else [])]
+    try:
+        found: list[dict[str, Any]] = _run(ctx, "get", options, [kind], namespace).json()["items"]
+    except NotFound as error:
+        if error.reason != NO_SUCH_KIND:
+            raise
+        return []
     return found
 
 
 def patch(
     ctx: Context, kind: str, name: str, operations: Sequence[dict[str, Any]], namespace: str | None = None
-) -> None:
-    """Applies a JSON patch (RFC 6902). A `test` that does not hold means that somebody else was first.
+) -> dict[str, Any]:
+    """Apply a JSON patch (RFC 6902), and return the object as it is then.
+
+    A `test` that does not hold means that somebody else was first.
 
     Raises:
         Transient: if a `test` does not hold, so that the next attempt plans anew; and as for `get`.
     """
-    options = ["--type=json", "--patch-file=/dev/stdin", "--output=name"]  # a pod template can exceed an argument
+    # a pod template can exceed an argument
+    options = ["--type=json", "--patch-file=/dev/stdin", "--output=json", f"--field-manager={MANAGER}"]
     try:
-        _run(ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations)))
+        completed = _run(ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations)))
     except Failed as error:
-        if _TESTED in error.message:
+        if TESTED in error.message:
             raise Transient(
                 f"{kind} {name} changed since it was read; it is planned anew.", reason="Conflict"
             ) from None
         raise
+    written: dict[str, Any] = completed.json()
+    return written
 
 
 def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> dict[str, str | None]:
@@ -106,7 +88,7 @@ def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> di
                 "yes": None,
                 "no": f"the ServiceAccount may not {verb} {what}; bind it a Role with that rule.",
             }
-            unknown = f"whether it may {verb} {what} is not known: {_said(asked)}"
+            unknown = f"whether it may {verb} {what} is not known: {said(asked)}"
             answers[f"permission {resource}: {verb}"] = problems.get(asked.stdout.strip().partition(" ")[0], unknown)
     return answers
 
@@ -124,7 +106,7 @@ def _run(
     argv = ["kubectl", verb, *_connection(ctx), *where, *options, "--", *names]
     completed = ctx.run(argv, stdin=stdin, check=False)
     if completed.exit_code != 0:
-        raise _error(completed, f"{verb} {' '.join(names)}" + (f" in {namespace}" if namespace else ""))
+        raise error_of(completed, f"{verb} {' '.join(names)}" + (f" in {namespace}" if namespace else ""))
     return completed
 
 
@@ -151,21 +133,3 @@ def _connection(ctx: Context) -> list[str]:
     file = ctx.workspace / f"kubeconfig-{os.getpid()}.json"
     file.write_text(json.dumps(kubeconfig))
     return [timeout, f"--kubeconfig={file}"]
-
-
-def _error(completed: Completed, what: str) -> ActionError:
-    reason = _REASON.search(completed.stderr)
-    message = f"kubectl could not {what}: {_said(completed)}"
-    if reason and reason[1] in _MEANS:
-        return _MEANS[reason[1]](message, reason=reason[1])
-    if any(sign in completed.stderr for sign in _DENIED):
-        return PreconditionFailed(message, reason="Unauthorized")
-    if any(sign in completed.stderr for sign in _OUT_OF_REACH):
-        return Transient(message, reason="Unreachable")
-    return Failed(message, reason="KubectlFailed")
-
-
-def _said(completed: Completed) -> str:
-    """What kubectl said, without the lines that its libraries log."""
-    lines = [line for line in completed.stderr.splitlines() if line.strip() and not _KLOG.match(line)]
-    return " / ".join(lines[-3:])[:400] or completed.complaint()

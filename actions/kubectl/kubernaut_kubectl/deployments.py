@@ -1,17 +1,20 @@
 """Scaling Deployments."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from kubernaut_kubectl._kubectl import Name, can_i, get, patch
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result, VerifyFailed
+from kubernaut_kubectl._progress import rolled_out
+from kubernaut_kubectl._watch import watch_of
+from kubernaut_kubectl.ownership import REPLICAS, Noted, WhenOwned, look, note_of
+from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed
 
-__all__ = ["InNamespace", "not_rolled_out", "rollout_lacks", "scale"]
+__all__ = ["STEP", "InNamespace", "scale"]
 
-_STARTED = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-"""When this program was started, as Kubernetes writes times."""
+STEP = timedelta(days=7)
+"""How long `verify` may take at most: always as long as the step may."""
 
 
 class InNamespace(Inputs):
@@ -19,15 +22,20 @@ class InNamespace(Inputs):
 
     namespace: Name
     deployment: Name
+    when_owned: Annotated[
+        WhenOwned,
+        Field(description="What to do where an owner, such as an autoscaler or Argo CD, would take the change back."),
+    ] = "refuse"
 
 
 class Scale(InNamespace):
     """How many replicas it shall have."""
 
     replicas: Annotated[int, Field(ge=0, le=10_000, description="As many as there shall be, not how many more.")]
+    allow_zero: Annotated[bool, Field(description="Whether it may be scaled to 0, which stops it.")] = False
 
 
-class Scaled(Result):
+class Scaled(Noted):
     """How many replicas it has."""
 
     replicas: int
@@ -35,7 +43,12 @@ class Scaled(Result):
 
 scale = Action(
     "kubernetes/scale_deployment",
-    permissions=["apps/deployments: get, patch"],
+    permissions=[
+        "apps/deployments: get, patch",
+        "apps/replicasets: list",
+        "autoscaling/horizontalpodautoscalers: list",
+        "pods: list",
+    ],
     tools=["kubectl"],
     risk="medium",
     examples=[{"namespace": "shop", "deployment": "checkout", "replicas": 6}],
@@ -44,28 +57,40 @@ scale = Action(
 
 @scale.plan
 def plan(ctx: Context, inputs: Scale) -> Change:
-    """Sets the number of replicas of a Deployment and waits until they are ready."""
+    """Sets the number of replicas of a Deployment and waits until they are ready, for as long as the step may take.
+
+    Looks first who owns the number: where a HorizontalPodAutoscaler, KEDA, Argo CD, Flux or an operator would take it
+    back, it is refused, unless `when_owned` is `proceed`; then it is watched for a minute, and a revert is told.
+    They must be ready for 5 s on end, none too many and none too few. ReplicaSets and pods are read only to say why
+    they are not; without that permission it is not said.
+    """
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
-    return Change({"replicas": found["spec"]["replicas"]}, {"replicas": inputs.replicas})
+    before = found["spec"]["replicas"]
+    if before != inputs.replicas:
+        if not inputs.replicas and not inputs.allow_zero:
+            raise PreconditionFailed(
+                f"{inputs.deployment} has {before} replicas, and 0 would stop it; set allow_zero if that is meant.",
+                reason="LimitReached",
+            )
+        watch_of(ctx).owners = look(ctx, found, REPLICAS, inputs.replicas, inputs.when_owned)
+    return Change({"replicas": before}, {"replicas": inputs.replicas})
 
 
 @scale.apply
 def apply(ctx: Context, inputs: Scale, change: Change) -> Scaled:
     """One patch that holds only if nobody scaled it since."""
-    _set_replicas(ctx, inputs, change.before["replicas"], change.after["replicas"])
-    return Scaled(replicas=inputs.replicas)
+    watch_of(ctx).wrote(_set_replicas(ctx, inputs, change.before["replicas"], change.after["replicas"]))
+    return Scaled(replicas=inputs.replicas, note=note_of(watch_of(ctx).owners))
 
 
-@scale.verify(within=timedelta(minutes=3))
+@scale.verify(within=STEP)
 def verify(ctx: Context, inputs: Scale, change: Change) -> bool | str:
-    """Whether the replicas are ready."""
+    """Whether the replicas are ready, and the number is ours."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
-    if (now := found["spec"]["replicas"]) != inputs.replicas:
-        raise VerifyFailed(
-            f"{inputs.deployment} was set to {inputs.replicas} replicas, and then by somebody else to {now}; "
-            f"is there a HorizontalPodAutoscaler?"
-        )
-    return rollout_lacks(found) or True
+    now, before = found["spec"]["replicas"], change.before["replicas"]
+    watch = watch_of(ctx)
+    lacks = watch.still(found, REPLICAS, now, before=before, wanted=inputs.replicas, what="the number of replicas")
+    return lacks or rolled_out(ctx, found)
 
 
 @scale.undo
@@ -86,39 +111,7 @@ def check(ctx: Context, inputs: Scale) -> dict[str, str | None]:
     return can_i(ctx, scale.permissions, inputs.namespace)
 
 
-def not_rolled_out(ctx: Context, inputs: InNamespace) -> str | None:
-    """What a Deployment's rollout still lacks, or None.
-
-    Stricter than `kubectl rollout status`: the controller saw the newest spec, there are as many replicas as wanted,
-    neither more nor fewer, and all are of the newest template and available.
-
-    Raises:
-        VerifyFailed: if Kubernetes gave the rollout up since this program was started.
-    """
-    return rollout_lacks(get(ctx, "deployment.apps", inputs.deployment, inputs.namespace))
-
-
-def rollout_lacks(found: dict[str, Any]) -> str | None:
-    """As `not_rolled_out`, of a Deployment that was read."""
-    name, status = found["metadata"]["name"], found.get("status", {})
-    if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
-        return "the Deployment controller has not seen the change yet."
-    wanted, total, updated = found["spec"]["replicas"], status.get("replicas", 0), status.get("updatedReplicas", 0)
-    for condition in status.get("conditions", ()):
-        # what is rolled back was often given up before: only a newer word is about this change
-        is_news = condition.get("lastUpdateTime", "") >= _STARTED
-        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded" and is_news:
-            raise VerifyFailed(f"the rollout of {name} was given up: {condition.get('message', '')}")
-    if not found["spec"].get("paused", False) and (updated < wanted or total > updated):
-        return f"{updated} of {wanted} replicas are of the newest template, {total - updated} of an older one."
-    if total != wanted:
-        return f"there are {total} replicas, {wanted} are wanted."
-    if (available := status.get("availableReplicas", 0)) < wanted:
-        return f"{available} of {wanted} replicas are available."
-    return None
-
-
-def _set_replicas(ctx: Context, inputs: Scale, before: int, after: int) -> None:
+def _set_replicas(ctx: Context, inputs: Scale, before: int, after: int) -> dict[str, Any]:
     path = "/spec/replicas"
     operations = [{"op": "test", "path": path, "value": before}, {"op": "replace", "path": path, "value": after}]
-    patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)
+    return patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)

@@ -1,5 +1,7 @@
 """Cordoning nodes and undoing it."""
 
+from typing import Any
+
 from kubernaut_kubectl._kubectl import Name, can_i, get, patch
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result
 
@@ -36,7 +38,7 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
 
     @action.apply
     def apply(ctx: Context, inputs: Node, change: Change) -> Schedulable:
-        _set(ctx, inputs, unschedulable=change.after["unschedulable"])
+        _set(ctx, inputs, before=change.before["unschedulable"], after=unschedulable)
         return Schedulable(unschedulable=unschedulable)
 
     @action.verify()
@@ -46,7 +48,7 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
 
     @action.undo
     def undo(ctx: Context, inputs: Node, change: Change) -> None:
-        _set(ctx, inputs, unschedulable=change.before["unschedulable"])
+        _set(ctx, inputs, before=change.after["unschedulable"], after=change.before["unschedulable"])
 
     @action.target
     def target(inputs: Node) -> ObjectRef:
@@ -59,9 +61,14 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
     return action
 
 
-def _set(ctx: Context, inputs: Node, *, unschedulable: bool) -> None:
-    # `add` replaces what is there, and makes what is not
-    patch(ctx, "node", inputs.node, [{"op": "add", "path": "/spec/unschedulable", "value": unschedulable}])
+def _set(ctx: Context, inputs: Node, *, before: bool, after: bool) -> None:
+    path = "/spec/unschedulable"
+    # the API server leaves out a False, and takes null for what is not there; `add` replaces, or makes
+    operations: list[dict[str, Any]] = [
+        {"op": "test", "path": path, "value": before or None},
+        {"op": "add", "path": path, "value": after},
+    ]
+    patch(ctx, "node", inputs.node, operations)
 
 
 cordon = _action(

@@ -3,23 +3,25 @@
 What was done carries the record's id, so that an attempt that got through without hearing so is not repeated.
 """
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from kubernaut_kubectl._kubectl import can_i, get, list_all, patch
-from kubernaut_kubectl.deployments import InNamespace, not_rolled_out
-from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Result, Transient
+from kubernaut_kubectl._progress import REVISION, owned_by, rolled_out
+from kubernaut_kubectl._watch import watch_of
+from kubernaut_kubectl.deployments import STEP, InNamespace
+from kubernaut_kubectl.ownership import TEMPLATE, Noted, look, note_of
+from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Transient
 
 __all__ = ["restart", "rollback"]
 
 RESTARTED = "kubernaut.io/restarted-by"
 ROLLED_BACK = "kubernaut.io/rolled-back-by"
-REVISION = "deployment.kubernetes.io/revision"
+RESTARTED_FIELD = ("spec", "template", "metadata", "annotations", RESTARTED)
 
 
-class Restarted(Result):
+class Restarted(Noted):
     """The record whose id the pod template carries now."""
 
     restarted_by: Annotated[str, Field(max_length=36)]
@@ -27,7 +29,7 @@ class Restarted(Result):
 
 restart = Action(
     "kubernetes/restart_deployment",
-    permissions=["apps/deployments: get, patch"],
+    permissions=["apps/deployments: get, patch", "apps/replicasets: list", "pods: list"],
     tools=["kubectl"],
     idempotent=False,
     risk="medium",
@@ -39,10 +41,15 @@ restart = Action(
 def plan_restart(ctx: Context, inputs: InNamespace) -> Change:
     """Replaces all pods of a Deployment, a few at a time, as its strategy says, and waits until the new ones are ready.
 
-    Not idempotent: every record restarts anew. One record restarts once, however often its pod is run.
+    Not idempotent: every record restarts anew. One record restarts once, however often its pod is run. It waits for as
+    long as the step may take, and until all are ready for 5 s on end. An operator's Deployment is not restarted unless
+    `when_owned` is `proceed`; then it is watched for a minute whether the operator takes that back.
     """
-    template = _annotations(_settled(ctx, inputs)["spec"]["template"])
-    return Change({"restarted_by": template.get(RESTARTED)}, {"restarted_by": str(ctx.record_id)})
+    found = _settled(ctx, inputs)
+    before = _annotations(found["spec"]["template"]).get(RESTARTED)
+    if before != str(ctx.record_id):
+        watch_of(ctx).owners = look(ctx, found, RESTARTED_FIELD, str(ctx.record_id), inputs.when_owned)
+    return Change({"restarted_by": before}, {"restarted_by": str(ctx.record_id)})
 
 
 @restart.apply
@@ -50,14 +57,21 @@ def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> Restarte
     """A new annotation in the pod template, as `kubectl rollout restart` does."""
     found = _settled(ctx, inputs)
     operations = _annotate("/spec/template/metadata", found["spec"]["template"], RESTARTED, str(ctx.record_id))
-    patch(ctx, "deployment.apps", inputs.deployment, [_still(found), *operations], inputs.namespace)
-    return Restarted(restarted_by=str(ctx.record_id))
+    written = patch(ctx, "deployment.apps", inputs.deployment, [_still(found), *operations], inputs.namespace)
+    watch_of(ctx).wrote(written)
+    return Restarted(restarted_by=str(ctx.record_id), note=note_of(watch_of(ctx).owners))
 
 
-@restart.verify(within=timedelta(minutes=3))
+@restart.verify(within=STEP)
 def verify_restart(ctx: Context, inputs: InNamespace, change: Change) -> bool | str:
-    """Whether all pods are new."""
-    return not_rolled_out(ctx, inputs) or True
+    """Whether all pods are of the template that this record marked."""
+    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    now, ours = _annotations(found["spec"]["template"]).get(RESTARTED), str(ctx.record_id)
+    before = change.before["restarted_by"]
+    lacks = watch_of(ctx).still(
+        found, RESTARTED_FIELD, now, before=before, wanted=ours, what=f"the annotation {RESTARTED}"
+    )
+    return lacks or rolled_out(ctx, found)
 
 
 @restart.target
@@ -78,7 +92,7 @@ class Rollback(InNamespace):
     revision: Annotated[int, Field(ge=0, description="The revision to go back to; 0 for the one before this.")] = 0
 
 
-class RolledBack(Result):
+class RolledBack(Noted):
     """Which revision was taken."""
 
     revision: int
@@ -87,7 +101,7 @@ class RolledBack(Result):
 
 rollback = Action(
     "kubernetes/rollback_deployment",
-    permissions=["apps/deployments: get, patch", "apps/replicasets: list"],
+    permissions=["apps/deployments: get, patch", "apps/replicasets: list", "pods: list"],
     tools=["kubectl"],
     idempotent=False,
     risk="high",
@@ -100,7 +114,9 @@ def plan_rollback(ctx: Context, inputs: Rollback) -> Change:
     """Gives a Deployment the pod template of an earlier revision, as `kubectl rollout undo` does, and waits for it.
 
     Not idempotent: the revision that is gone back to gets a new number, so a second record would go back from there.
-    One record rolls back once, however often its pod is run.
+    One record rolls back once, however often its pod is run. It waits for as long as the step may take, and until all
+    pods are ready for 5 s on end. A template that Argo CD, Flux or an operator would take back is refused, unless
+    `when_owned` is `proceed`; then it is watched for a minute, and a revert is told.
     """
     found = _settled(ctx, inputs)
     current = int(_annotations(found).get(REVISION, 0))
@@ -110,6 +126,7 @@ def plan_rollback(ctx: Context, inputs: Rollback) -> Change:
     revision, template = _earlier(ctx, inputs, found, current)
     if revision == current:
         return Change(before, before)
+    watch_of(ctx).owners = look(ctx, found, TEMPLATE, template["spec"], inputs.when_owned)
     return Change(before, {"revision": revision, "images": _images(template)})
 
 
@@ -128,14 +145,25 @@ def apply_rollback(ctx: Context, inputs: Rollback, change: Change) -> RolledBack
         {"op": "replace", "path": "/spec/template", "value": template},
         *_annotate("/metadata", found, ROLLED_BACK, str(ctx.record_id)),
     ]
-    patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)
-    return RolledBack(revision=change.after["revision"], images=change.after["images"])
+    watch_of(ctx).wrote(patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace))
+    note = note_of(watch_of(ctx).owners)
+    return RolledBack(revision=change.after["revision"], images=change.after["images"], note=note)
 
 
-@rollback.verify(within=timedelta(minutes=3))
+@rollback.verify(within=STEP)
 def verify_rollback(ctx: Context, inputs: Rollback, change: Change) -> bool | str:
-    """Whether all pods are of that revision."""
-    return not_rolled_out(ctx, inputs) or True
+    """Whether all pods are of the template that was taken."""
+    found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
+    watch = watch_of(ctx)
+    if watch.written is not None:
+        now, wanted = found["spec"]["template"], watch.written["spec"]["template"]
+        if now != wanted:
+            said = {"now": _images(now), "before": change.before["images"], "wanted": _images(wanted)}
+            if said["now"] == said["wanted"]:  # not in its images, so they would not tell it
+                said |= {"now": ["another template"]}
+            if lacks := watch.still(found, TEMPLATE, **said, what="the template (by its images)"):
+                return lacks
+    return rolled_out(ctx, found)
 
 
 @rollback.target
@@ -172,9 +200,8 @@ def _earlier(ctx: Context, inputs: Rollback, found: dict[str, Any], current: int
 def _revisions(ctx: Context, inputs: InNamespace, found: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """Revision → pod template, of the ReplicaSets that the Deployment owns."""
     kept = {}
-    for item in list_all(ctx, "replicaset.apps", inputs.namespace):
-        owners = [owner["uid"] for owner in item["metadata"].get("ownerReferences", ())]
-        if found["metadata"]["uid"] in owners and REVISION in _annotations(item):
+    for item in owned_by(found, list_all(ctx, "replicaset.apps", inputs.namespace)):
+        if REVISION in _annotations(item):
             kept[int(_annotations(item)[REVISION])] = item["spec"]["template"]
     return kept
 

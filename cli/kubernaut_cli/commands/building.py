@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kubernaut_cli.terminal import echo
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.times import utcnow
 
@@ -55,7 +56,7 @@ def build(
     recipe.require()
     created = _now()
     with engines.opened() as engine:
-        plain = recipes.build(engine, recipe, say=lambda line: None if quiet else click.echo(line, err=True))
+        plain = recipes.build(engine, recipe, say=lambda line: None if quiet else echo(line, err=True))
         try:
             image = Image(plain)
             told = stamp.asked(image)
@@ -69,9 +70,9 @@ def build(
     actions = [action.action_type for action in told.spec.actions]
     if output == "json":
         document = {"name": tag, "id": stamped, "spec_digest": told.digest, "actions": actions, "labels": wanted}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{tag} {stamped}\n  spec {told.digest}: {', '.join(actions)}")
+        echo(f"{tag} {stamped}\n  spec {told.digest}: {', '.join(actions)}")
 
 
 def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:

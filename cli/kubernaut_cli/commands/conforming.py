@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubernaut_cli.terminal import echo
+
 if TYPE_CHECKING:
     from kubernaut_cli.conformance.checks import Check
     from kubernaut_cli.conformance.spec import ImageSpec
@@ -34,18 +36,17 @@ def conform(
     image or a scenario cannot be used, 3 no Docker engine answers.
     """
     # libraries that `kubernaut --help` need not pay for
-    from rich.console import Console  # noqa: PLC0415
-
     from kubernaut_cli.conformance import report  # noqa: PLC0415
     from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
     from kubernaut_cli.conformance.examine import examine  # noqa: PLC0415
     from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
     from kubernaut_cli.conformance.scenario import read_scenarios  # noqa: PLC0415
+    from kubernaut_cli.console import Terminal  # noqa: PLC0415
 
     if listed:
         checks: list[Check[Any]] = [*IMAGE_CHECKS, *ACTION_CHECKS]
         for check in checks:
-            click.echo(f"{check.name}\n  why  {check.reason}\n  fix  {check.fix}")
+            echo(f"{check.name}\n  why  {check.reason}\n  fix  {check.fix}")
         return
     if image is None:
         raise click.UsageError("name an IMAGE, such as ghcr.io/you/actions/yours@sha256:…, or --list the checks.")
@@ -58,16 +59,16 @@ def conform(
     for judgement in examine(examined, scenarios, cwd=cwd, previous=_earlier(previous), only=only):
         judgements.append(judgement)
         if output == "table" and sys.stderr.isatty():
-            click.echo(f"{judgement.check.name} {judgement.outcome}", err=True)
+            echo(f"{judgement.check.name} {judgement.outcome}", err=True)
     match output:
         case "json":
-            click.echo(report.as_json(image, judgements))
+            echo(report.as_json(image, judgements))
         case "junit":
-            click.echo(report.as_junit(image, judgements), nl=False)
+            echo(report.as_junit(image, judgements), nl=False)
         case _:
-            report.print_table(judgements, Console(highlight=False))
+            report.print_table(judgements, Terminal(highlight=False))
             verdict = "conforms" if report.conforms(judgements) else "does not conform"
-            click.echo(f"{image} {verdict}: {report.summary(judgements)}.")
+            echo(f"{image} {verdict}: {report.summary(judgements)}.")
     if not report.conforms(judgements):
         sys.exit(1)
 

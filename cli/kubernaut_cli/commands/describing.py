@@ -12,6 +12,7 @@ from rich.table import Table
 from kubernaut_cli import catalogue
 from kubernaut_cli.docs import fields, page, pages, traits
 from kubernaut_cli.progress import wide_console
+from kubernaut_cli.terminal import echo
 from kubernaut_sdk import PreconditionFailed
 
 __all__ = ["actions", "docs"]
@@ -31,7 +32,7 @@ def list_(image: str | None, output: str) -> None:
     """All actions, a line each."""
     found = catalogue.entries(image)
     if output == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     console = wide_console()
     if not found:
@@ -53,9 +54,9 @@ def show(action_type: str, image: str | None, output: str) -> None:
     entry = catalogue.entry_of(catalogue.entries(image), action_type)
     match output:
         case "json":
-            click.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+            echo(json.dumps(entry, indent=2, ensure_ascii=False))
         case "markdown":
-            click.echo(page(entry), nl=False)
+            echo(page(entry), nl=False)
         case _:
             _print(entry)
 
@@ -72,7 +73,7 @@ def docs(folder: Path, image: str | None) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise PreconditionFailed(f"{folder}: {error.strerror}; name a folder that you may write.") from None
-    click.echo(f"{folder}: {len(written)} page{'s' * (len(written) != 1)}")
+    echo(f"{folder}: {len(written)} page{'s' * (len(written) != 1)}")
 
 
 def _print(entry: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """`kubernaut history`: the records, newest first."""
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from kubernaut_cli.progress import change_lines, wide_console
 from kubernaut_cli.store import opened
+from kubernaut_cli.terminal import echo, one_line
 from kubernaut_cli.window import AGE
 from kubernaut_sdk import DataStorage, PreconditionFailed
 from kubernaut_sdk.records import Record, rfc3339
@@ -26,7 +27,7 @@ _COLOURS = {"succeeded": "green", "unchanged": "green", "planned": "cyan", "skip
 
 @click.command()
 @click.argument("action_type", metavar="[TYPE]", required=False)
-@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h or 90d.")
+@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many rows.")
 @click.option("--state", help="Only records of this state.")
 @click.option("--workflow", help="Only records of this workflow.")
@@ -58,14 +59,16 @@ def history(
 
 
 def _json(records: Iterable[Record]) -> None:
-    click.echo(json.dumps([record.wire() for record in records], indent=2))
+    echo(json.dumps([record.wire() for record in records], indent=2))
 
 
 def _csv(records: Iterable[Record]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for record in records:
         writer.writerow([_cell(record, column) for column in _COLUMNS])
+    echo(rows.getvalue(), nl=False)
 
 
 def _cell(record: Record, column: str) -> str:
@@ -103,10 +106,10 @@ def _table(records: list[Record]) -> None:
         table.add_row(
             f"{record.at:%m-%d %H:%M:%S}",
             escape(record.action_type or "?"),
-            escape(_target(record)),
+            escape(one_line(_target(record))),
             f"[{colour}]{state}[/]",
             "" if seconds is None else f"{seconds:.1f} s",
-            escape(told),
+            escape(one_line(told)),
         )
     console.print(table)
 

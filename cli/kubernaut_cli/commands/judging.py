@@ -10,6 +10,7 @@ from rich.table import Table
 
 from kubernaut_cli.progress import wide_console
 from kubernaut_cli.store import opened
+from kubernaut_cli.terminal import echo
 from kubernaut_cli.window import AGE
 from kubernaut_effectiveness import Durable, Episode, Verdict, verdicts
 from kubernaut_sdk import DataStorage, PreconditionFailed
@@ -21,7 +22,7 @@ __all__ = ["effectiveness"]
 
 @click.command()
 @click.argument("action_type", metavar="[TYPE]", required=False)
-@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h or 90d.")
+@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
 @click.option("--quiet", type=AGE, default="30m", show_default=True, help="How long a signal must stay silent.")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
@@ -41,7 +42,7 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
     found = verdicts(records, episodes, now=now, quiet=quiet)
     found = [verdict for verdict in found if action_type in {None, verdict.action_type}]
     if output == "json":
-        click.echo(json.dumps([verdict.model_dump(mode="json") for verdict in found], indent=2))
+        echo(json.dumps([verdict.model_dump(mode="json") for verdict in found], indent=2))
     else:
         _table(found, action_type)
 

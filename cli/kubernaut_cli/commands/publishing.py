@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kubernaut_cli.terminal import echo
 from kubernaut_sdk import InvalidInputs
 
 __all__ = ["publish"]
@@ -62,12 +63,12 @@ def publish(
         if listed and (signed or bill):
             kept = (bill or Path(folder) / "sbom.spdx.json").absolute()
             evidence.bill_of_materials(image, target.repository, kept)
-        digest = push(engine, found, target, say=lambda line: click.echo(line, err=True))
+        digest = push(engine, found, target, say=lambda line: echo(line, err=True))
         name = str(target.at(digest))
         if signed:
             evidence.sign(name, kept, key)
     _tell(listed=listed, signed=signed, bill=bill)
-    click.echo(name)
+    echo(name)
 
 
 def _require_stamp(image: str, labels: dict[str, str]) -> None:
@@ -89,8 +90,8 @@ def _require_stamp(image: str, labels: dict[str, str]) -> None:
 def _tell(*, listed: bool, signed: bool, bill: Path | None) -> None:
     """What was not done, and why."""
     if not listed:
-        click.echo("no bill of materials: syft is not on PATH (--require-sbom makes this an error)", err=True)
+        echo("no bill of materials: syft is not on PATH (--require-sbom makes this an error)", err=True)
     elif not signed and bill is None:
-        click.echo("no bill of materials: cosign, which attaches it, is not on PATH (--sbom=FILE keeps it)", err=True)
+        echo("no bill of materials: cosign, which attaches it, is not on PATH (--sbom=FILE keeps it)", err=True)
     if not signed:
-        click.echo("not signed: cosign is not on PATH (--require-signature makes this an error)", err=True)
+        echo("not signed: cosign is not on PATH (--require-signature makes this an error)", err=True)

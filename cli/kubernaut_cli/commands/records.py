@@ -9,7 +9,9 @@ import click
 
 from kubernaut_cli.commands.serving import PLACE, place_of, told_plainly
 from kubernaut_cli.store import data_folder, opened
+from kubernaut_cli.terminal import echo
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
+from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS, StorageUnavailable
@@ -40,9 +42,10 @@ def flush(data: Path | None, spool: Path | None) -> None:
         stored, refused = drain(client, waiting)
         client.close()
     left = sum(1 for _ in waiting.paths())
-    click.echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
+    echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
     if left:
-        raise PreconditionFailed(f"the store at {store.url} did not take them; try again when it is back.")
+        address = without_userinfo(store.url)
+        raise PreconditionFailed(f"the store at {address} did not take them; try again when it is back.")
 
 
 @records.command()
@@ -73,17 +76,17 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
     with told_plainly(place):
         report = asyncio.run(work())
     for fault in report.faults:
-        click.echo(fault, err=True)
+        echo(fault, err=True)
     if report.more:
-        click.echo(f"… and {report.more} more", err=True)
+        echo(f"… and {report.more} more", err=True)
     signed = f"{report.signed} signed by this key" if key else "signatures not checked (--public-key)"
-    click.echo(f"{report.records} records, {report.events} events in {report.commits} commits, {signed}")
+    echo(f"{report.records} records, {report.events} events in {report.commits} commits, {signed}")
     if report.unsigned and key:
-        click.echo(f"{report.unsigned} commits have no signature of their own; the next signed one covers them")
+        echo(f"{report.unsigned} commits have no signature of their own; the next signed one covers them")
     if report.dropped:
-        click.echo(f"dropped after their time, as the log says: {', '.join(report.dropped)}")
+        echo(f"dropped after their time, as the log says: {', '.join(report.dropped)}")
     if checkpoint is None:
-        click.echo("without --checkpoint, nobody can tell whether the end of the log was cut off")
+        echo("without --checkpoint, nobody can tell whether the end of the log was cut off")
     if report.faults:
         raise VerifyFailed("the store is not as it was written.")
 
@@ -92,7 +95,7 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
 def checkpoint(data: Path | None) -> None:
     """Print a checkpoint of the log: keep it elsewhere, and give it to `verify` later."""
-    click.echo(json.dumps(_asked(data, "/api/v1/checkpoint"), indent=2))
+    echo(json.dumps(_asked(data, "/api/v1/checkpoint"), indent=2))
 
 
 @records.command()
@@ -105,11 +108,11 @@ def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
 
     key = _read_key(public_key)
     proof = _asked(data, f"{RECORDS}/{record_id}/proof")
-    click.echo(json.dumps(proof, indent=2, ensure_ascii=False))
+    echo(json.dumps(proof, indent=2, ensure_ascii=False))
     if faults := faults_of(proof, key):
         raise VerifyFailed(f"the proof does not hold: {'; '.join(faults)}.")
     signed = "signed by this key" if key else "its signature was not checked (--public-key)"
-    click.echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
+    echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
 
 
 def _asked(data: Path | None, path: str) -> Any:

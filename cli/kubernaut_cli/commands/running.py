@@ -6,19 +6,25 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kubernaut_cli.engine.documents import PipelineRun, generic_task, read_pipeline_run
 from kubernaut_cli.engine.report import Report
-from kubernaut_cli.engine.run import Executor, LocalRun
+from kubernaut_cli.engine.run import PARALLEL, Executor, LocalRun
 from kubernaut_cli.progress import Progress, progress_for
+from kubernaut_cli.signals import Signals
 from kubernaut_cli.store import Store, data_folder, opened
+from kubernaut_cli.streams import SteadyStream
+from kubernaut_cli.terminal import printable
 from kubernaut_cli.workflowfile import admitted, read_text, read_workflow
 from kubernaut_controller import Fault, InvalidWorkflow, load_yaml, render
+from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.spool import Spool
 
@@ -39,38 +45,69 @@ __all__ = ["run"]
     help="A folder of files that stands for a Kubernetes Secret; may be repeated.",
 )
 @click.option("--require-records", is_flag=True, help="Apply nothing whose record cannot be stored.")
-def run(
-    file: str,
-    engine: str,
-    dry_run: bool,
-    output: str,
-    data: Path | None,
-    secrets: tuple[str, ...],
-    require_records: bool,
-) -> None:
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 1_000),
+    default=PARALLEL,
+    show_default=True,
+    metavar="N",
+    help="How many steps run at once.",
+)
+def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, **options: Any) -> None:
     """Run the workflow (or PipelineRun) in FILE on this machine.
 
     Exit code: 0 it succeeded, 1 a step failed, 2 the file cannot be run, 124 its time was over, 130 it was cancelled.
+    Ctrl-C, SIGTERM, a terminal that goes away and a pipe that nobody reads any more cancel it: running steps are told
+    to stop and `finally` still runs.
     """
+    secrets: tuple[str, ...] = options["secrets"]
     folders = _secret_folders(secrets)
     pipeline_run = _pipeline_run(file, dry_run=dry_run, unknown_actions=engine == "docker")
     _require_secrets(pipeline_run, folders)
     folder = data_folder(data)
-    with opened(data) as store, _recorder(store, folder / "spool") as recorder, _kubeconfig(engine) as kubeconfig:
+    watched = _Watched()
+    with (
+        Signals().installed() as signals,
+        opened(data) as store,
+        _recorder(store, folder / "spool") as recorder,
+        _kubeconfig(engine) as kubeconfig,
+    ):
         local = LocalRun(
             run=pipeline_run,
             task=generic_task(),
             executor=_executor(engine, folder, kubeconfig),
             recorder=recorder,
-            config_maps={"kubernaut-data-storage": _storage_config(store, require=require_records)},
+            config_maps={"kubernaut-data-storage": _storage_config(store, require=options["require_records"])},
             secrets=folders,
             folder=_run_folder(folder, pipeline_run.name),
+            parallel=options["parallel"],
         )
-        with progress_for(local.report, quiet=output == "json") as progress:
-            report = asyncio.run(_carried_out(local, progress))
+        with progress_for(local.report, quiet=output == "json", stdout=watched.stdout) as progress:
+            report = asyncio.run(_carried_out(local, progress, signals, watched))
     if output == "json":
-        click.echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
+        watched.stdout.write(printable(json.dumps(report.document(), indent=2, ensure_ascii=False)) + "\n")
+        watched.stdout.flush()
+    if watched.stdout.problem is not None:
+        SteadyStream(sys.stderr).write(f"kubernaut: standard output: {watched.stdout.problem}; not all was printed\n")
     sys.exit(report.exit_code)
+
+
+class _Watched:
+    """Standard output, and what is done when nobody reads it any more."""
+
+    def __init__(self) -> None:
+        self.stdout = SteadyStream(sys.stdout, self._gone)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.cancel: Callable[[], None] = lambda: None
+
+    def _gone(self) -> None:
+        if self.loop is None:
+            return
+        if threading.current_thread() is threading.main_thread():
+            self.cancel()  # before anything more is started
+        else:
+            with suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(self.cancel)
 
 
 def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> PipelineRun:
@@ -83,17 +120,26 @@ def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> Pipelin
     return read_pipeline_run(render(workflow), generic_task())
 
 
-async def _carried_out(local: LocalRun, progress: Progress) -> Report:
-    loop = asyncio.get_running_loop()
+async def _carried_out(local: LocalRun, progress: Progress, signals: Signals, watched: _Watched) -> Report:
+    def lost() -> None:
+        """The one who watched is gone; a shell and a terminal may both say so, and `finally` is to run all the same."""
+        local.cancel(again=False)
 
-    def cancel() -> None:
+    def asked(number: signal.Signals) -> None:
+        if number is signal.SIGHUP:
+            lost()
+            return
         progress.say("cancelling: running steps are told to stop, finally still runs; once more ends that as well")
         local.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, cancel)
+    watched.loop, watched.cancel = asyncio.get_running_loop(), lost
+    signals.lead_to(asked)
     local.on_change = progress.changed
-    return await local.execute()
+    try:
+        return await local.execute()
+    finally:
+        signals.over()
+        watched.loop = None
 
 
 def _secret_folders(options: tuple[str, ...]) -> dict[str, Path]:
@@ -162,11 +208,13 @@ def _kubeconfig(engine: str) -> Iterator[Path | None]:
 
 
 def _run_folder(folder: Path, name: str) -> Path:
-    """A new folder for this run's logs and results."""
+    """Make a new folder for this run's logs and results, below the data folder whatever the run is called."""
     runs = folder / "runs"
     runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = runs / name
-    if path.exists():
-        path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs))
-    path.mkdir(exist_ok=True, mode=0o700)
-    return path
+    if not name or Path(name).name != name or name.startswith("."):
+        raise InvalidWorkflow([Fault("metadata.name", f"{shorten(name)} is no name of a PipelineRun")])
+    try:
+        (runs / name).mkdir(mode=0o700)  # refuses what is there already, a link too
+    except FileExistsError:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs))
+    return runs / name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kubernaut_cli.store import data_folder
+from kubernaut_cli.terminal import echo
 from kubernaut_cli.window import AGE
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def migrate(data: Path | None, database_url: str | None, retention: timedelta) -
 
     with told_plainly(place):
         asyncio.run(work())
-    click.echo("the schema is the newest.")
+    echo("the schema is the newest.")
 
 
 @serve.command()
@@ -124,8 +125,8 @@ def token(name: str, roles: tuple[str, ...]) -> None:
     from kubernaut_datastorage.tokens import hashed, minted  # noqa: PLC0415
 
     made = minted()
-    click.echo(f"{hashed(made)}  {','.join(roles)}  {name}", err=True)
-    click.echo(made)
+    echo(f"{hashed(made)}  {','.join(roles)}  {name}", err=True)
+    echo(made)
 
 
 @serve.command()
@@ -156,4 +157,4 @@ def hold(month: str, reason: str | None, release: bool, data: Path | None, datab
 
     with told_plainly(place):
         asyncio.run(work())
-    click.echo(f"{wanted} is {'released' if release else 'held'}.")
+    echo(f"{wanted} is {'released' if release else 'held'}.")

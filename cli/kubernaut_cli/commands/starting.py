@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kubernaut_cli.scaffold import project, write
+from kubernaut_cli.terminal import echo
 
 __all__ = ["new"]
 
@@ -22,7 +23,7 @@ def new(name: str, action_type: str | None, into: Path) -> None:
     """
     made = project(name, action_type)
     folder = write(made, into)
-    click.echo(
+    echo(
         f"{folder}: a project with the action {made.action_type}. Its README.md says how to go on:\n"
         f"  pip install --editable '{folder}[dev]'\n"
         f"  kubernaut test {folder}\n"

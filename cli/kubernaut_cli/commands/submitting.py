@@ -11,8 +11,10 @@ import click
 from kubernaut_cli.cluster import Cluster
 from kubernaut_cli.engine.report import Report, Row
 from kubernaut_cli.progress import Progress, progress_for, wide_console
+from kubernaut_cli.terminal import echo, one_line
 from kubernaut_cli.workflowfile import as_written, read_text, read_workflow
 from kubernaut_controller import load_yaml
+from kubernaut_controller.status import Phase
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -51,10 +53,10 @@ def submit(file: str, follow: bool, dry_run: bool, output: str, namespace: str |
     if follow:
         _follow(cluster, made, output)
     elif output == "json":
-        click.echo(json.dumps(made, indent=2, ensure_ascii=False))
+        echo(json.dumps(made, indent=2, ensure_ascii=False))
     else:
         name = made["metadata"]["name"]
-        click.echo(f"{cluster.namespace}/{name} created; kubernaut status {name} -n {cluster.namespace} --follow")
+        echo(f"{cluster.namespace}/{name} created; kubernaut status {name} -n {cluster.namespace} --follow")
 
 
 @click.command()
@@ -77,7 +79,7 @@ def status(
     if follow:
         _follow(cluster, document, output)
     elif output == "json":
-        click.echo(json.dumps(_report(document).document(), indent=2, ensure_ascii=False))
+        echo(json.dumps(_report(document).document(), indent=2, ensure_ascii=False))
     else:
         _show(document)
 
@@ -91,10 +93,10 @@ def cancel(name: str, namespace: str | None, context: str | None) -> None:
     document = cluster.read(name)
     place, phase = f"{cluster.namespace}/{name}", _phase(document)
     if phase not in {"Pending", "Running"}:
-        click.echo(f"{place} is over already: {phase}.")
+        echo(f"{place} is over already: {phase}.")
         return
     cluster.cancel(name)
-    click.echo(f"{place} is being cancelled; kubernaut status {name} -n {cluster.namespace} --follow")
+    echo(f"{place} is being cancelled; kubernaut status {name} -n {cluster.namespace} --follow")
 
 
 def _follow(cluster: Cluster, document: Json, output: str) -> None:
@@ -110,12 +112,12 @@ def _follow(cluster: Cluster, document: Json, output: str) -> None:
                 told = _tell(report, told, progress)
     except KeyboardInterrupt:
         name = document["metadata"]["name"]
-        click.echo(f"it goes on; kubernaut cancel {name} -n {cluster.namespace} ends it", err=True)
+        echo(f"it goes on; kubernaut cancel {name} -n {cluster.namespace} ends it", err=True)
         sys.exit(130)
     if output == "json":
-        click.echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
+        echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
     else:
-        click.echo((document.get("status") or {}).get("message", ""))
+        echo((document.get("status") or {}).get("message", ""))
     sys.exit(report.exit_code)
 
 
@@ -152,7 +154,7 @@ def _report(document: Json) -> Report:
 
 def _renew(report: Report, document: Json) -> None:
     state = document.get("status") or {}
-    report.phase = _phase(document)
+    report.phase = Phase(_phase(document))
     report.notes[:] = [state["message"]] if state.get("message") else []
     for known in state.get("steps") or ():
         row = report.row(known["name"])
@@ -173,14 +175,15 @@ def _show(document: Json) -> None:
         for row in report.rows:
             if row.state is not State.INTENDED:
                 progress.changed(report, row)
-    click.echo(message)
+    echo(message)
 
 
 def _list(documents: list[Json], output: str) -> None:
     if output == "json":
-        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        echo(json.dumps(documents, indent=2, ensure_ascii=False))
         return
-    from rich.table import Table  # noqa: PLC0415 – only a list needs it
+    from rich.markup import escape  # noqa: PLC0415 – only a list needs it
+    from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("NAMESPACE", "NAME", "PHASE", "STEPS", "TARGET", "AGE", "MESSAGE"):
@@ -189,7 +192,8 @@ def _list(documents: list[Json], output: str) -> None:
         metadata, state = document["metadata"], document.get("status") or {}
         age = utcnow() - datetime.fromisoformat(metadata["creationTimestamp"])
         cells = (_phase(document), state.get("progress", ""), state.get("target", ""), _age(age.total_seconds()))
-        table.add_row(metadata["namespace"], metadata["name"], *cells, state.get("message", ""))
+        told = (metadata["namespace"], metadata["name"], *cells, state.get("message", ""))
+        table.add_row(*(escape(one_line(str(cell))) for cell in told))
     wide_console().print(table)
 
 

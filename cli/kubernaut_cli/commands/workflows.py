@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kubernaut_cli.catalogue import find_action
+from kubernaut_cli.terminal import echo
 from kubernaut_cli.workflowfile import not_created, read_workflow
 from kubernaut_controller import dump_yaml
 from kubernaut_controller.pipelinerun import TASK
@@ -45,7 +46,7 @@ def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool) ->
     spec = workflow.spec
     steps = f"{len(spec.steps)} step{'s' * (len(spec.steps) > 1)}"
     final = f" and {len(spec.finally_)} of finally" if spec.finally_ else ""
-    click.echo(f"{file}: valid; {steps}{final}.")
+    echo(f"{file}: valid; {steps}{final}.")
 
 
 @click.command()
@@ -71,13 +72,11 @@ def render(
     workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions)
     if rbac:
         documents = rbac_of(workflow, find_action)
-        click.echo(
-            "---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False
-        )
+        echo("---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False)
         return
     document = pipeline_run_of(not_created(workflow), task_ref=_task_ref(cluster_resolver, bundle))
     text = dump_yaml(document) if output == "yaml" else json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    click.echo(text, nl=False)
+    echo(text, nl=False)
 
 
 def _task_ref(namespace: str | None, bundle: str | None) -> dict[str, Any]:

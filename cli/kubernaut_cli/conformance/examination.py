@@ -2,7 +2,7 @@
 
 import base64
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar
@@ -16,14 +16,19 @@ from kubernaut_cli.conformance.subject import Ended, Mounts, Subject
 from kubernaut_cli.conformance.world import World
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import dumps
+from kubernaut_sdk.secretfiles import NOT_SECRET
 from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["WORKFLOW", "ActionExamination", "ImageExamination"]
+__all__ = ["NOT_MOUNTED", "WORKFLOW", "ActionExamination", "ImageExamination"]
 
 WORKFLOW = {"namespace": "conformance", "name": "conformance", "uid": "00000000-0000-7000-8000-000000000000"}
+NOT_MOUNTED = "conformance-2f6b1c-not-mounted"
+"""A secret of which an image knows only that it was given where inputs belong."""
 _PAUSE = 0.6
 """Seconds for which the store's answer is held after SIGTERM: time to do what should not be done any more."""
+_GLANCE = 0.02
+"""Seconds between two looks at the world while it is waited for that it changes."""
 _TIMEOUT = 1
 """Seconds of the action's own time where it is to run out."""
 
@@ -105,7 +110,10 @@ class ActionExamination:
 
     def all_runs(self) -> list[Observation]:
         """Every run of this action."""
-        names = "unknown_input missing_input planned dry first second stopped late alone required repeated elsewhere"
+        names = (
+            "unknown_input missing_input malformed withheld planned dry first second stopped late alone required "
+            "repeated elsewhere"
+        )
         for name in names.split():
             getattr(self, name)
         return self.seen
@@ -131,9 +139,24 @@ class ActionExamination:
         return self._observe("with no inputs", {})
 
     @_Once
+    def malformed(self) -> Observation:
+        """With inputs that are no JSON, and hold what nobody could know for a secret."""
+        text = f'{{"password": "{NOT_MOUNTED}"'
+        return self._observe("with inputs that are no JSON", self._inputs(), ACTION_INPUTS=text)
+
+    @_Once
+    def withheld(self) -> Observation | None:
+        """With an input that is to come from an earlier step's output, which withheld it; only where it has inputs."""
+        inputs = self._inputs()
+        if not inputs:
+            return None
+        taken = ["--input-from", next(iter(inputs)), "/conformance", dumps({"withheld": ["conformance"]})]
+        return self._observe("with an input that the earlier step withheld", inputs, command=("run", *taken))
+
+    @_Once
     def planned(self) -> Observation | None:
         """The verb `plan`."""
-        return self._in_world("of the verb plan", verb="plan")
+        return self._in_world("of the verb plan", command=("plan",))
 
     @_Once
     def dry(self) -> Observation | None:
@@ -161,6 +184,29 @@ class ActionExamination:
         if first is None or not _worked(first):
             return first, None
         return first, self._in_world("of the scenario once more", fresh=False)
+
+    @_Once
+    def planned_again(self) -> Observation | None:
+        """The verb `plan`, in the world as the second run left it; only where that one ended well."""
+        if self.second is None or self.second.ended.exit_code != 0:
+            return None
+        return self._apart(self._in_world("of the verb plan once more", fresh=False, command=("plan",)))
+
+    @_Once
+    def killed(self) -> Observation | None:
+        """Killed as soon as the world is seen to change, as for its memory."""
+        if self.world is None or not self.works:
+            return None
+        self.world.fresh()
+        world, before = self.world, self.world.state()
+
+        def moment(_gate: Gate, over: Event, _look: Callable[[], None]) -> bool:
+            while not over.wait(_GLANCE):
+                if world.state() != before:
+                    return True
+            return False
+
+        return self._apart(self._in_world("that was killed", fresh=False, moment=moment, kill=True))
 
     @_Once
     def stopped(self) -> Observation | None:
@@ -231,6 +277,12 @@ class ActionExamination:
         client.close()
         return self._in_world("of a pod made again after another had applied", record_id=record_id)
 
+    def _apart(self, run: Observation | None) -> Observation | None:
+        """A run that only one check looks at: it did not end by itself, or shows nothing new."""
+        if run is not None:
+            self.seen.remove(run)
+        return run
+
     def _inputs(self) -> dict[str, Any]:
         if self.world is not None:
             self.world.fresh()
@@ -249,10 +301,11 @@ class ActionExamination:
         what: str,
         inputs: dict[str, Any],
         *,
-        verb: str = "run",
+        command: Sequence[str] = ("run",),
         mode: Mode = "pass",
         moment: Callable[[Gate, Event, Callable[[], None]], bool] | None = None,
         record_id: str | None = None,
+        kill: bool = False,
         **env: str,
     ) -> Observation:
         record_id = record_id or str(mint())
@@ -267,11 +320,12 @@ class ActionExamination:
 
         try:
             ended = self.subject.run(
-                [verb],
+                command,
                 {**self._contract(inputs, record_id, gate.url), **(world.env() if world else {}), **env},
                 world.mounts() if world else Mounts(),
                 read_only=self.read_only,
                 stop_when=stop_when if moment else None,
+                kill=kill,
             )
         finally:
             gate.close()
@@ -285,7 +339,7 @@ class ActionExamination:
             held=held[0] if held else None,
             after=world.state() if world else "",
             passed=tuple(world.passed()[passed_before:]) if world else (),
-            secrets=tuple(text for text in world.secrets().values() if len(text) >= 8) if world else (),
+            secrets=_secrets(world) if world else (),
         )
         self.seen.append(observation)
         return observation
@@ -314,6 +368,11 @@ class ActionExamination:
             return client.read(UUID(record_id), 10)
         finally:
             client.close()
+
+
+def _secrets(world: World) -> tuple[str, ...]:
+    """Return what must show nowhere: of the mounted files those that are secret, and long enough to be looked for."""
+    return tuple(text for name, text in world.secrets().items() if len(text) >= 8 and name not in NOT_SECRET)
 
 
 def _worked(run: Observation) -> bool:

@@ -17,6 +17,7 @@ from requests.exceptions import RequestException
 from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
 from kubernaut_cli.images.engine import connected, said
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
+from kubernaut_sdk.resultfiles import ResultFiles
 
 __all__ = ["Image"]
 
@@ -94,6 +95,7 @@ class Image:
         *,
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
+        kill: bool = False,
     ) -> Ended:
         """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results; see `Subject.run`.
 
@@ -121,7 +123,7 @@ class Image:
             with self._created(
                 command=args, env={**places, **env}, volumes=volumes, network="host", read_only=read_only
             ) as container:
-                return _ended(container, results, stop_when)
+                return _ended(container, results, stop_when, kill=kill)
 
     @contextmanager
     def _created(
@@ -157,7 +159,9 @@ class Image:
                 container.remove(force=True)
 
 
-def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bool] | None = None) -> Ended:
+def _ended(
+    container: Any, results: Path | None, stop_when: Callable[[Event], bool] | None = None, *, kill: bool = False
+) -> Ended:
     started = time.monotonic()
     try:
         container.start()
@@ -167,7 +171,7 @@ def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bo
 
     def terminate() -> None:
         with suppress(APIError):  # it has just ended
-            container.kill(signal="SIGTERM")
+            container.kill(signal="SIGKILL" if kill else "SIGTERM")
 
     stopper = Stopper(terminate, stop_when)
     try:
@@ -176,11 +180,13 @@ def _ended(container: Any, results: Path | None, stop_when: Callable[[Event], bo
         container.kill()
         code = 137
     after, seconds = stopper.over(), time.monotonic() - started
+    found = results_in(results) if results else ResultFiles()
     return Ended(
         code,
         container.logs(stdout=True, stderr=False).decode("utf-8", "replace"),
         container.logs(stdout=False, stderr=True).decode("utf-8", "replace"),
-        results_in(results) if results else {},
+        found.values,
         seconds,
         after,
+        found.unreadable,
     )

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
+import psutil
+
 from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
 
 __all__ = ["Installed"]
@@ -46,6 +48,7 @@ class Installed:
         *,
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
+        kill: bool = False,
     ) -> Ended:
         """Runs it as the local engine does; see `Subject.run`. There is no root of its own that could be read-only."""
         with tempfile.TemporaryDirectory(prefix="kubernaut-conform-") as name:
@@ -72,7 +75,8 @@ class Installed:
                 errors="replace",
                 start_new_session=True,
             )
-            stopper = Stopper(lambda: process.send_signal(signal.SIGTERM), stop_when)
+            end = (lambda: _killed(process.pid)) if kill else (lambda: process.send_signal(signal.SIGTERM))
+            stopper = Stopper(end, stop_when)
             try:
                 stdout, stderr = process.communicate(timeout=LONGEST)
             except subprocess.TimeoutExpired:
@@ -81,4 +85,15 @@ class Installed:
                 stdout, stderr = process.communicate()
             after = stopper.over()
             code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-            return Ended(code, stdout, stderr, results_in(folder / "results"), time.monotonic() - started, after)
+            results = results_in(folder / "results")
+            seconds = time.monotonic() - started
+            return Ended(code, stdout, stderr, results.values, seconds, after, results.unreadable)
+
+
+def _killed(pid: int) -> None:
+    """Kill a process with all that it started; its tools live in sessions of their own."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for each in (*process.children(recursive=True), process):
+            with suppress(psutil.Error):
+                each.kill()

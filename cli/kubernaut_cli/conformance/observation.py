@@ -2,16 +2,19 @@
 
 import base64
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from kubernaut_cli.conformance.subject import Ended
 from kubernaut_cli.conformance.traffic import Passed
+from kubernaut_sdk.decodings import decoded
+from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.portable import loads
 
 __all__ = ["Observation"]
+
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,8 @@ class Observation:
     def document(self) -> dict[str, Any] | None:
         """The one JSON object of standard output, or None where it is something else."""
         try:
-            value = json.loads(self.ended.stdout)
-        except ValueError:
+            value = loads(self.ended.stdout)  # strictly: NaN, or a key that stands there twice, is no JSON for everyone
+        except (InvalidInputs, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -55,8 +58,8 @@ class Observation:
     def error(self) -> dict[str, Any]:
         """The result `error`; empty where there is none."""
         try:
-            value = json.loads(self.ended.results.get("error") or "{}")
-        except ValueError:
+            value = loads(self.ended.results.get("error") or "{}")
+        except (InvalidInputs, ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -67,7 +70,7 @@ class Observation:
         for line in self.ended.stderr.splitlines():
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict) and isinstance(event := value.get("kubernaut_record"), dict):
                 found.append(event)
@@ -86,32 +89,19 @@ class Observation:
             **{f"the result {name}": text for name, text in self.ended.results.items()},
             **{f"the event {event.get('state')}": json.dumps(event, ensure_ascii=False) for event in self.events},
         }
+        forms = {form for secret in self.secrets for form in _forms(secret)}
         for place, text in places.items():
-            for secret in self.secrets:
-                if any(form in text for form in _forms(secret)):
-                    yield place
-                    break
+            spellings = decoded(text.encode("utf-8", "surrogatepass"), quotes=True)
+            if any(form in spelling.data.translate(_URL_SAFE) for spelling in spellings for form in forms):
+                yield place
 
 
-def _forms(secret: str) -> set[str]:
-    """A secret as it stands, and in the encodings it is likely to wear."""
+def _forms(secret: str) -> set[bytes]:
+    """Return a secret as it stands, and in encodings; what escapes it is undone in the text that is looked at."""
     raw = secret.encode()
-    forms = {
-        secret,
-        quote(secret, safe=""),
-        quote(secret),
-        quote_plus(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        shlex.quote(secret).strip("'"),
-        raw.hex(),
-    }
+    forms = {raw, raw.replace(b" ", b"+"), raw.hex().encode(), raw.hex().upper().encode()}
     for offset in range(3):
         # the characters at either end hold bits of the neighbours, too
-        inner = (
-            base64.b64encode(b"\0" * offset + raw)
-            .decode()
-            .rstrip("=")[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
-        )
-        forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return forms
+        encoded = base64.b64encode(b"\0" * offset + raw).rstrip(b"=")
+        forms.add(encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6])
+    return {form.translate(_URL_SAFE) for form in forms}

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kubernaut_cli.conformance.checks import Judgement
@@ -34,21 +35,18 @@ def print_table(judgements: Sequence[Judgement], console: Console) -> None:
         table.add_column(heading, overflow="fold")
     for judgement in judgements:
         told = judgement.message if judgement.outcome != "failed" else "see below"
-        table.add_row(_SIGNS[judgement.outcome], judgement.check.name, judgement.subject, told)
+        table.add_row(_SIGNS[judgement.outcome], judgement.check.name, *map(escape, (judgement.subject, told)))
     console.print(table)
     for judgement in judgements:
         if judgement.outcome == "failed":
-            console.print(f"{_SIGNS['failed']} [bold]{judgement.check.name}[/] ({judgement.subject})", highlight=False)
+            of = f"({escape(judgement.subject)})"
+            console.print(f"{_SIGNS['failed']} [bold]{judgement.check.name}[/] {of}", highlight=False)
             for label, text in (
                 ("found", judgement.message),
                 ("why", judgement.check.reason),
                 ("fix", judgement.check.fix),
             ):
-                console.print(f"  [dim]{label:5}[/] {_plain(text)}", highlight=False)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+                console.print(f"  [dim]{label:5}[/] {escape(text)}", highlight=False)
 
 
 def as_json(image: str, judgements: Sequence[Judgement]) -> str:

@@ -34,6 +34,7 @@ class ActionSpec(BaseModel):
     examples: list[dict[str, Any]]
     idempotent: bool
     undoable: bool
+    verified: bool = False
     risk: Literal["low", "medium", "high"]
 
 

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
 
+from kubernaut_sdk.resultfiles import ResultFiles, read_result_files
+
 __all__ = ["LONGEST", "Ended", "Mounts", "Stopper", "Subject", "results_in"]
 
+_LARGEST = 64 * 1024
 LONGEST = 60.0
 """Seconds after which a run is killed."""
 
@@ -21,7 +24,8 @@ class Ended:
         exit_code: Its own, or 137 where it had to be killed.
         stdout: What it wrote to standard output.
         stderr: What it wrote to standard error.
-        results: Result file → content.
+        results: Result file → content, of those that are there and are plain files of text.
+        odd: Result file → why it cannot be read, to follow "the result NAME".
         seconds: How long it took.
         after_signal: Seconds from SIGTERM to its end, where it was signalled.
     """
@@ -32,6 +36,7 @@ class Ended:
     results: Mapping[str, str]
     seconds: float
     after_signal: float | None = None
+    odd: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Subject(Protocol):
         *,
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
+        kill: bool = False,
     ) -> Ended:
         """Runs it as the generic Task does.
 
@@ -80,6 +86,7 @@ class Subject(Protocol):
             read_only: Whether its root is, where it has one.
             stop_when: Called in a thread of its own with an event that is set when the run has ended. Where it answers
                 True, the run is sent SIGTERM.
+            kill: Whether it is sent SIGKILL instead, with all that it started.
         """
 
 
@@ -111,10 +118,6 @@ class Stopper(Thread):
         return None if self._at is None else time.monotonic() - self._at
 
 
-def results_in(folder: Path) -> dict[str, str]:
-    """The result files there; those still being written begin with a dot."""
-    return {
-        path.name: path.read_text(encoding="utf-8", errors="replace")
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".")
-    }
+def results_in(folder: Path) -> ResultFiles:
+    """Return the result files there. More is read than Tekton would carry, so that it can be told how much there is."""
+    return read_result_files(folder, largest=_LARGEST)

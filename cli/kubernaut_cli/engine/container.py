@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound
+from requests.exceptions import RequestException
 
+from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pod import Pod
 from kubernaut_controller import Fault, InvalidWorkflow
+from kubernaut_sdk.portable import shorten
 
 __all__ = ["ContainerExecutor", "RunningContainer"]
 
 _USER = 65532
+_TROUBLES = (DockerException, RequestException, OSError)
 
 
 class RunningContainer:
@@ -25,7 +29,7 @@ class RunningContainer:
         self._pod = pod
 
     async def wait(self) -> int:
-        """Its exit code; its output and log are kept and the container is removed."""
+        """Return its exit code; its output and log are kept and the container is removed."""
         code = (await asyncio.to_thread(self._container.wait))["StatusCode"]
         await asyncio.to_thread(self._keep)
         return int(code)
@@ -39,13 +43,17 @@ class RunningContainer:
         self._signal("SIGKILL")
 
     def _signal(self, name: str) -> None:
-        with contextlib.suppress(APIError):  # it has just ended
+        with contextlib.suppress(*_TROUBLES):  # it has just ended
             self._container.kill(signal=name)
 
     def _keep(self) -> None:
-        self._pod.output.write_bytes(self._container.logs(stdout=True, stderr=False))
-        self._pod.log.write_bytes(self._container.logs(stdout=False, stderr=True))
-        self._container.remove(force=True)
+        # neither a log that cannot be kept nor a container that cannot be removed changes how the step ended
+        for path, streams in ((self._pod.output, {"stderr": False}), (self._pod.log, {"stdout": False})):
+            with contextlib.suppress(*_TROUBLES), path.open("wb") as file:
+                for chunk in self._container.logs(stream=True, follow=False, **streams):
+                    file.write(chunk)
+        with contextlib.suppress(*_TROUBLES):
+            self._container.remove(force=True)
 
 
 class ContainerExecutor:
@@ -59,6 +67,7 @@ class ContainerExecutor:
     """
 
     image_runs = True
+    keeps_spool = False
 
     def __init__(self, kubeconfig: Path | None = None) -> None:
         self._kubeconfig = kubeconfig
@@ -71,10 +80,10 @@ class ContainerExecutor:
             ) from None
 
     async def start(self, pod: Pod) -> RunningContainer:
-        """Creates and starts the container, pulling its image where it is not here.
+        """Create and start the container, pulling its image where it is not here.
 
         Raises:
-            InvalidWorkflow: if the image cannot be had or the engine refuses the container.
+            NotStarted: if the image cannot be had or the engine refuses the container.
         """
         return RunningContainer(await asyncio.to_thread(self._start, pod), pod)
 
@@ -89,10 +98,16 @@ class ContainerExecutor:
             mounts[str(self._kubeconfig)] = {"bind": "/kubernaut/kubeconfig", "mode": "ro"}
             env["KUBECONFIG"] = "/kubernaut/kubeconfig"
         if os.getuid() == 0:
-            os.chown(pod.results, user, group)
+            os.chown(pod.results, user, group, follow_symlinks=False)
         try:
-            return self._engine.containers.run(
-                self._image(pod.image),
+            image = self._image(pod.image)
+        except _TROUBLES as error:
+            told = f"Its image {shorten(pod.image, 160)} cannot be pulled: {_told(error)}."
+            raise NotStarted("ImageNotPulled", told) from None
+        container = None
+        try:
+            container = self._engine.containers.create(
+                image,
                 command=list(pod.args),
                 entrypoint=list(pod.command),
                 environment=env,
@@ -104,10 +119,15 @@ class ContainerExecutor:
                 security_opt=["no-new-privileges"],
                 network_mode="host",
                 init=False,
-                detach=True,
             )
-        except DockerException as error:
-            raise InvalidWorkflow([Fault(f"image {pod.image}", f"the Docker engine says: {error}")]) from None
+            container.start()
+        except _TROUBLES as error:
+            if container is not None:
+                with contextlib.suppress(*_TROUBLES):
+                    container.remove(force=True)
+            told = f"Its container could not be started: {_told(error)}."
+            raise NotStarted("ContainerNotStarted", told) from None
+        return container
 
     def _image(self, name: str) -> str:
         """The image that the engine has, or gets. One that was built here and never pushed is known by its id."""
@@ -115,3 +135,9 @@ class ContainerExecutor:
             with contextlib.suppress(ImageNotFound):
                 return str(self._engine.images.get(known).id)
         return str(self._engine.images.pull(name).id)
+
+
+def _told(error: Exception) -> str:
+    """The engine's own words, in one line, without the address that they came from."""
+    words = getattr(error, "explanation", None) or str(error)
+    return f"the Docker engine says: {shorten(' '.join(str(words).split()).rstrip('.'), 600)}"

@@ -4,6 +4,7 @@ Each model names every field that the engine acts on, or that has no meaning on 
 is refused, never passed over.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from importlib.resources import files
@@ -22,6 +23,14 @@ __all__ = ["PipelineRun", "PipelineTask", "Task", "generic_task", "read_pipeline
 
 Model = TypeVar("Model", bound=BaseModel)
 RESULT_PREFIX, RESULT_MIDDLE = "tasks.", ".results."
+
+
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+# as the API server has them: they become names of folders here
+Label = Annotated[str, Field(max_length=63, pattern=f"^{_LABEL}$")]
+Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
+NamePrefix = Annotated[str, Field(max_length=248, pattern=rf"^({_LABEL}\.)*[a-z0-9]([-a-z0-9]{{0,62}})?$")]
 
 
 class _Document(BaseModel):
@@ -53,7 +62,7 @@ class WorkspaceUse(_Document):
 class PipelineTask(_Document):
     """One task of the pipeline."""
 
-    name: str
+    name: Label
     task_ref: TaskRef
     params: tuple[Param, ...] = ()
     run_after: tuple[str, ...] = ()
@@ -149,9 +158,9 @@ class RunSpec(_Document):
 class RunMetadata(BaseModel):
     """Name and namespace; labels and the like change nothing here."""
 
-    name: str | None = None
-    generateName: str | None = None  # noqa: N815 – as Kubernetes spells it
-    namespace: str | None = None
+    name: Name | None = None
+    generateName: NamePrefix | None = None  # noqa: N815 – as Kubernetes spells it
+    namespace: Label | None = None
 
 
 class PipelineRun(_Document):
@@ -287,7 +296,7 @@ def read_pipeline_run(document: dict[str, Any], task: Task) -> PipelineRun:
     required = {param.name for param in task.spec.params if param.default is None}
     names = {pipeline_task.name for pipeline_task in run.spec.pipeline_spec.tasks}
     may_fail = {pipeline_task.name for pipeline_task in run.tasks if pipeline_task.on_error == "continue"}
-    faults: list[Fault] = []
+    faults: list[Fault] = list(_graph_faults(run))
     for pipeline_task in run.tasks:
         place = f"spec.pipelineSpec.tasks[{pipeline_task.name}]"
         given = {param.name for param in pipeline_task.params}
@@ -305,18 +314,36 @@ def read_pipeline_run(document: dict[str, Any], task: Task) -> PipelineRun:
     return run
 
 
+def _graph_faults(run: PipelineRun) -> Iterator[Fault]:
+    """Names that stand there twice, and tasks that wait for each other: neither would ever end."""
+    names = [pipeline_task.name for pipeline_task in run.tasks]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Fault(f"spec.pipelineSpec.tasks[{name}]", "another task has the same name")
+    waiting = {pipeline_task.name: set(pipeline_task.dependencies) for pipeline_task in run.spec.pipeline_spec.tasks}
+    while ready := [name for name, before in waiting.items() if not before & set(waiting)]:
+        for name in ready:
+            del waiting[name]
+    if waiting:
+        yield Fault("spec.pipelineSpec.tasks", f"they wait for each other in a circle: {', '.join(sorted(waiting))}")
+
+
 def _read(model: type[Model], document: dict[str, Any]) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
         raise InvalidWorkflow(
             [
-                Fault(
-                    ".".join(str(part) for part in item["loc"]),
-                    "the local engine does not cover this of Tekton; run it on a cluster"
-                    if item["type"] == "extra_forbidden"
-                    else f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {shorten(repr(item['input']))}",
-                )
+                Fault(".".join(str(part) for part in item["loc"]), _sentence(item))
                 for item in error.errors(include_url=False)
             ]
         ) from None
+
+
+def _sentence(item: Any) -> str:
+    value = shorten(repr(item["input"]))
+    match item["type"]:
+        case "extra_forbidden":
+            return "the local engine does not cover this of Tekton; run it on a cluster"
+        case "string_pattern_mismatch":
+            return f"{value} is no Kubernetes name; write small letters, digits and '-'"
+    return f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"

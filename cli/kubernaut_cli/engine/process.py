@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pod import Pod
 
 __all__ = ["ProcessExecutor", "RunningProcess"]
@@ -35,17 +37,16 @@ class RunningProcess:
     def terminate(self) -> None:
         """SIGTERM, as the kubelet sends it."""
         if self._process.returncode is None:
-            self._process.terminate()
+            with suppress(ProcessLookupError):
+                self._process.terminate()
 
     def kill(self) -> None:
         """SIGKILL, for it and for the tools it started, which live in sessions of their own."""
         if self._process.returncode is not None:
             return
         for pid in [*_children(self._process.pid), self._process.pid]:
-            try:
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
 
 
 class ProcessExecutor:
@@ -60,22 +61,30 @@ class ProcessExecutor:
         self._base = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_OURS)}
 
     image_runs = False
+    keeps_spool = True
 
     async def start(self, pod: Pod) -> RunningProcess:
-        """Starts the program of this very installation."""
+        """Start the program of this very installation.
+
+        Raises:
+            NotStarted: if this machine lets no process start, or has no room for its output.
+        """
         assert pod.command == ("kubernaut-action",), pod.command
-        with pod.output.open("wb") as output, pod.log.open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "kubernaut_sdk",
-                *pod.args,
-                env=self.environment(pod),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with pod.output.open("wb") as output, pod.log.open("wb") as log:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "kubernaut_sdk",
+                    *pod.args,
+                    env=self.environment(pod),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
+            raise NotStarted("ContainerNotStarted", f"Its process could not be started: {error}.") from None
         return RunningProcess(process)
 
     def environment(self, pod: Pod) -> Mapping[str, str]:
@@ -94,5 +103,5 @@ class ProcessExecutor:
 def _children(pid: int) -> list[int]:
     try:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return []

@@ -2,25 +2,24 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
+from kubernaut_controller.status import Phase
 from kubernaut_sdk.records import State, rfc3339
 
-__all__ = ["Phase", "Report", "Row"]
-
-Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled", "TimedOut", "Refused", "Expired"]
-"""As of a WorkflowExecution; a run on this machine is never pending, refused or expired."""
+__all__ = ["EXIT_CODES", "Report", "Row"]
 
 EXIT_CODES: dict[Phase, int] = {
-    "Pending": 1,
-    "Running": 1,
-    "Succeeded": 0,
-    "Failed": 1,
-    "Cancelled": 130,
-    "TimedOut": 124,
-    "Refused": 2,
-    "Expired": 124,
+    Phase.PENDING: 1,
+    Phase.RUNNING: 1,
+    Phase.SUCCEEDED: 0,
+    Phase.FAILED: 1,
+    Phase.CANCELLED: 130,
+    Phase.TIMED_OUT: 124,
+    Phase.REFUSED: 2,
+    Phase.EXPIRED: 124,
 }
+"""Phase → exit code of `kubernaut run`; a run on this machine is never pending, refused or expired."""
 
 
 @dataclass
@@ -89,7 +88,7 @@ class Report:
     name: str
     rows: list[Row]
     dry_run: bool
-    phase: Phase = "Running"
+    phase: Phase = Phase.RUNNING
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -105,7 +104,7 @@ class Report:
         """The run as JSON."""
         return {
             "pipelineRun": self.name,
-            "phase": self.phase,
+            "phase": self.phase.value,
             "dryRun": self.dry_run,
             "notes": self.notes,
             "steps": [row.document() for row in self.rows],

@@ -1,52 +1,46 @@
-"""The loop that carries a PipelineRun to its end: asks `schedule` what is next, does it, waits, asks again."""
+"""The loop that carries a PipelineRun to its end: asks `schedule` what is next, does it, waits, asks again.
+
+Whatever a step's program or its results are like, and whoever stops watching, the loop goes on until every step has its
+end: other steps are not left running, and `finally` runs. How a step ended is judged by `kubernaut_sdk.judgement`.
+"""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import UUID
 
 from kubernaut_cli.engine.documents import PipelineRun, PipelineTask, Task
+from kubernaut_cli.engine.executor import Executor, NotStarted, Running
+from kubernaut_cli.engine.output import read_output
 from kubernaut_cli.engine.pod import ConfigMaps, Pod, make_pod
-from kubernaut_cli.engine.report import Phase, Report, Row
+from kubernaut_cli.engine.report import Report, Row
 from kubernaut_cli.engine.schedule import End, Stop, next_moves
-from kubernaut_controller import InvalidWorkflow
+from kubernaut_controller import Fault, InvalidWorkflow
+from kubernaut_controller.status import Phase
+from kubernaut_sdk.judgement import (
+    ContainerEnd,
+    StepIdentity,
+    StepOutcome,
+    intended_event,
+    outcome_of,
+    step_event,
+    stopping,
+)
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.states import Source, State
-from kubernaut_sdk.storage import StorageUnavailable
-from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.resultfiles import read_result_files
+from kubernaut_sdk.states import State
+from kubernaut_sdk.times import utcnow
 
-__all__ = ["Executor", "LocalRun", "Running"]
+__all__ = ["PARALLEL", "Executor", "LocalRun", "Running"]
+
+PARALLEL = 8
+"""Steps that run at once, unless said otherwise; most of the time they wait for others, so processors do not count."""
 
 POD_GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL, as a pod has by default."""
-
-
-class Running(Protocol):
-    """A step that was started."""
-
-    async def wait(self) -> int:
-        """Its exit code, when it has one."""
-
-    def terminate(self) -> None:
-        """Tells it to stop."""
-
-    def kill(self) -> None:
-        """Ends it."""
-
-
-class Executor(Protocol):
-    """What starts steps: processes, or containers."""
-
-    image_runs: bool
-
-    async def start(self, pod: Pod) -> Running:
-        """Starts one."""
 
 
 @dataclass
@@ -57,11 +51,15 @@ class LocalRun:
         run: What to run.
         task: The generic Task.
         executor: How steps are started.
-        recorder: Takes what the controller would say: intended, skipped, lost.
+        recorder: Takes what the controller would say: intended, skipped, lost, and what a container could not.
         config_maps: Of the namespace: where records go.
         secrets: Secret name → its folder.
         folder: Where the steps' folders are made.
-        on_change: Called whenever a row changed.
+        parallel: How many steps run at once.
+        on_change: Called whenever a row changed; what it raises is passed over.
+
+    Raises:
+        InvalidWorkflow: if a step's context is none.
     """
 
     run: PipelineRun
@@ -71,11 +69,13 @@ class LocalRun:
     config_maps: ConfigMaps
     secrets: Mapping[str, Path]
     folder: Path
+    parallel: int = PARALLEL
     on_change: Callable[[Report, Row], None] = lambda _report, _row: None
     _ends: dict[str, End] = field(default_factory=dict)
     _results: dict[str, str] = field(default_factory=dict)
     _steps: dict["asyncio.Task[End]", Row] = field(default_factory=dict)
     _running: dict[str, Running] = field(default_factory=dict)
+    _stopped: dict[str, State] = field(default_factory=dict)
     _stop: Stop | None = None
     _over: bool = False
 
@@ -87,25 +87,34 @@ class LocalRun:
             for task in self.run.tasks
         ]
         self.report = Report(self.run.name, rows, dry, notes=self.run.notes())
+        self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
-    def cancel(self) -> None:
-        """As `CancelledRunFinally`: running steps are told to stop, `finally` runs. A second time: all of it ends."""
+    def cancel(self, *, again: bool = True) -> None:
+        """Stop as `CancelledRunFinally` does: running steps are told to stop, `finally` runs.
+
+        Args:
+            again: Whether a second call ends `finally` as well. A lost terminal may be told more than once.
+        """
         if self._stop is None and not self._over:
             self._stop = Stop.CANCELLED
-        else:
+        elif again:
             self._over = True
             self._stop = self._stop or Stop.CANCELLED
         self._terminate_running()
 
     async def execute(self) -> Report:
-        """Runs it to its end and tells how it went."""
+        """Run it to its end and return how it went."""
         for task in self.run.tasks:
-            self._tell(task, State.INTENDED, intended_at=utcnow())
+            if self._identities[task.name].record_id:
+                self.recorder.tell(intended_event(self._identities[task.name], utcnow()))
         timers = self._timers()
         try:
             while self._advance() or self._steps:
                 if self._steps:
                     await self._wait_for_one()
+        except BaseException:
+            await self._abandon()
+            raise
         finally:
             for timer in timers:
                 timer.cancel()
@@ -127,23 +136,25 @@ class LocalRun:
             self._terminate_running()
 
     def _advance(self) -> bool:
-        """Starts and skips what is due; whether there was anything."""
+        """Start and skip what is due, as far as there is room; return whether there was anything."""
         spec = self.run.spec.pipeline_spec
         moves = next_moves(spec.tasks, spec.finally_, self._ends, self._stop)
         skipped = list(moves.skip)
+        room = self.parallel - len(self._steps)
         for task in moves.start:
             if self._over:
                 skipped.append((task, str(self._stop)))
-                continue
-            row = self.report.row(task.name)
-            self._ends[task.name] = End.RUNNING
-            self._steps[asyncio.create_task(self._step(task, row))] = row
+            elif room > 0:
+                room -= 1
+                self._ends[task.name] = End.RUNNING
+                row = self.report.row(task.name)
+                self._steps[asyncio.create_task(self._step(task, row))] = row
         for task, reason in skipped:
             self._ends[task.name] = End.SKIPPED
             row = self.report.row(task.name)
             row.state, row.message = State.SKIPPED, reason
-            self._tell(task, State.SKIPPED, finished_at=utcnow())
-            self.on_change(self.report, row)
+            self._tell(task, StepOutcome(state=State.SKIPPED))
+            self._show(row)
         return bool(moves.start or moves.skip)
 
     async def _wait_for_one(self) -> None:
@@ -151,35 +162,85 @@ class LocalRun:
         for step in done:
             row = self._steps.pop(step)
             self._ends[row.name] = step.result()
-            self.on_change(self.report, row)
+            self._show(row)
+
+    async def _abandon(self) -> None:
+        """End what runs where the loop itself cannot go on."""
+        self._over = True
+        self._stop = self._stop or Stop.CANCELLED
+        self._terminate_running()
+        if self._steps:
+            with suppress(BaseException):
+                await asyncio.wait(self._steps, timeout=POD_GRACE)
+        for running in self._running.values():
+            running.kill()
 
     async def _step(self, task: PipelineTask, row: Row) -> End:
         row.state, row.started_at = State.STARTED, utcnow()
-        self.on_change(self.report, row)
-        timed_out = False
+        self._show(row)
         try:
-            pod = self._pod(task)
-            row.log = str(pod.log)
-            running = await self.executor.start(pod)
+            end = await self._container_end(task, row)
+        except NotStarted as problem:
+            end = ContainerEnd(started=False, reason=problem.reason, sentence=problem.sentence)
         except InvalidWorkflow as error:
-            row.state, row.message, row.finished_at = State.FAILED, str(error), utcnow()
-            self._tell(task, State.LOST, finished_at=utcnow())
-            return End.FAILED
+            end = ContainerEnd(started=False, reason="InvalidStep", sentence=str(error))
+        except Exception as error:  # one step's trouble is not the others'
+            told = f"The local engine lost it: {type(error).__name__}: {error}; see {row.log or self.folder}."
+            end = ContainerEnd(reason="EngineError", sentence=told)
+        row.finished_at = utcnow()
+        outcome = outcome_of(replace(end, stopped=end.stopped or self._stopped.get(task.name)))
+        if outcome.decided_by == "engine" and end.started:
+            outcome = outcome_of(replace(end, record=await self._known(row)))
+        self._write(row, outcome)
+        if outcome.state.good:
+            self._results |= {f"tasks.{task.name}.results.{name}": value for name, value in end.results.items()}
+        later = self.executor.keeps_spool and outcome.record_status == "deferred"
+        if not outcome.recorded and not later:
+            self._tell(task, outcome)
+        return End.SUCCEEDED if outcome.state.good else End.FAILED
+
+    async def _container_end(self, task: PipelineTask, row: Row) -> ContainerEnd:
+        """Start a step, wait for its end, and read what it left."""
+        if self._stop and (self._over or not row.final):
+            how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
+            told = f"It never started: {self._stop}."
+            return ContainerEnd(started=False, stopped=how, sentence=told)
+        pod = self._pod(task)
+        row.log = str(pod.log)
+        running = await self.executor.start(pod)
         self._running[task.name] = running
-        if self._stop and not row.final:
-            running.terminate()
         try:
+            if self._stop and (self._over or not row.final):
+                self._terminate(task.name, running)
             ending = asyncio.ensure_future(running.wait())
             done, _ = await asyncio.wait({ending}, timeout=self.run.timeout_of(task).total_seconds())
             if not done:
-                timed_out = True
-                await self._end_in_time(running, ending)
+                self._stopped[task.name] = State.TIMED_OUT
+                running.terminate()
+                done, _ = await asyncio.wait({ending}, timeout=POD_GRACE)
+                if not done:
+                    running.kill()
             row.exit_code = await ending
+        except BaseException:
+            running.kill()
+            raise
         finally:
             del self._running[task.name]
-        row.finished_at = utcnow()
-        self._read(task, row, pod, timed_out=timed_out)
-        return End.SUCCEEDED if row.exit_code == 0 and not timed_out else End.FAILED
+        files = read_result_files(pod.results, [result["name"] for result in self.task.spec.results])
+        printed = read_output(pod.output)
+        row.change, row.attempt = printed.change, printed.attempt
+        row.record_id = row.record_id or _uuid(files.values.get("record-id"))
+        return ContainerEnd(
+            exit_code=row.exit_code,
+            results=files.values,
+            unreadable=files.unreadable,
+            stopped=self._stopped.get(task.name),
+            sentence=_said_nothing(row) if row.exit_code else "",
+        )
+
+    def _write(self, row: Row, outcome: StepOutcome) -> None:
+        row.state, row.changed, row.output, row.error = outcome.state, outcome.changed, outcome.output, outcome.error
+        row.message, row.record_status = outcome.message or "", outcome.record_status
 
     def _pod(self, task: PipelineTask) -> Pod:
         folder = self.folder / task.name
@@ -201,82 +262,64 @@ class LocalRun:
         final = {task.name for task in self.run.spec.pipeline_spec.finally_}
         for name, running in self._running.items():
             if self._over or name not in final:
-                running.terminate()
-                asyncio.get_running_loop().call_later(POD_GRACE, running.kill)
+                self._terminate(name, running)
 
-    @staticmethod
-    async def _end_in_time(running: Running, ending: "asyncio.Future[int]") -> None:
+    def _terminate(self, name: str, running: Running) -> None:
+        how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
+        self._stopped.setdefault(name, how)
         running.terminate()
-        done, _ = await asyncio.wait({ending}, timeout=POD_GRACE)
-        if not done:
-            running.kill()
+        asyncio.get_running_loop().call_later(POD_GRACE, running.kill)
 
-    def _read(self, task: PipelineTask, row: Row, pod: Pod, *, timed_out: bool) -> None:
-        """Takes the step's results, as Tekton takes them from a container that ended."""
-        files = {path.name: path.read_text(encoding="utf-8") for path in pod.results.iterdir() if path.is_file()}
-        for name, value in files.items():
-            self._results[f"tasks.{task.name}.results.{name}"] = value
-        row.record_id = files.get("record-id") or row.record_id
-        row.record_status = files.get("record-status")
-        row.changed = {"true": True, "false": False}.get(files.get("changed", ""))
-        row.output, row.error = _json(files.get("output")), _json(files.get("error"))
-        document = _json(pod.output.read_text(encoding="utf-8", errors="replace")) or {}
-        row.change = document.get("change")
-        row.attempt = (document.get("record") or {}).get("attempt", 0)
-        silent = "status" not in files or (row.error or {}).get("reason") == "Interrupted"
-        row.state = State(files["status"]) if "status" in files else State.LOST
-        if silent and row.exit_code not in {0, 143}:
-            row.state = State.LOST
-            row.message = f"its container ended with {row.exit_code} and said nothing; see {row.log}"
-            self._tell_lost(task, row)
-        elif row.error:
-            row.message = row.error["message"]
-        if timed_out:
-            row.state, row.message = State.TIMED_OUT, "its TaskRun's time was over"
-
-    def _tell_lost(self, task: PipelineTask, row: Row) -> None:
+    async def _known(self, row: Row) -> dict[str, object] | None:
+        """What Data Storage has of a step whose container said nothing."""
+        record_id = _uuid(row.record_id)
+        if record_id is None:
+            return None
         try:
-            known = self.recorder.read(UUID(row.record_id)) if row.record_id else None
-        except StorageUnavailable:
-            known = None
-        if known is None or not State(known["state"]).terminal:
-            self._tell(task, State.LOST, finished_at=utcnow())
+            return await asyncio.to_thread(self.recorder.read, UUID(record_id))
+        except Exception:  # it is out of reach: then the container's silence decides
+            return None
 
-    def _tell(self, task: PipelineTask, state: State, **times: datetime) -> None:
-        record_id = task.param("recordId")
-        if not record_id:
-            return
-        about = loads(task.param("context") or "{}", "context")
-        about.pop("cluster", None)
-        image = task.param("actionImage") if self.executor.image_runs else None
-        event = {
-            "id": record_id,
-            "attempt": 0,
-            "state": state.value,
-            "at": rfc3339(utcnow()),
-            "action_type": task.param("actionType"),
-            "source": Source.CONTROLLER.value,
-            "dry_run": self.report.dry_run,
-            **({"image": image} if image else {}),
-            **about,
-            **{name: rfc3339(time) for name, time in times.items()},
-        }
-        self.recorder.tell(event)
+    def _show(self, row: Row) -> None:
+        with suppress(Exception):  # who watches does not end what is watched
+            self.on_change(self.report, row)
+
+    def _tell(self, task: PipelineTask, outcome: StepOutcome) -> None:
+        identity = self._identities[task.name]
+        if identity.record_id:
+            row = self.report.row(task.name)
+            never = outcome.decided_by == "engine" and outcome.state is not State.LOST
+            started = None if never else row.started_at
+            self.recorder.tell(step_event(identity, outcome, row.finished_at or utcnow(), started_at=started))
+
+    def _identity(self, task: PipelineTask) -> StepIdentity:
+        context = loads(task.param("context") or "{}", "context")
+        if not isinstance(context, dict):
+            raise InvalidWorkflow([Fault(f"step {task.name}", "its param context is no JSON object")])
+        return StepIdentity(
+            record_id=task.param("recordId"),
+            action_type=task.param("actionType"),
+            image=task.param("actionImage") if self.executor.image_runs else None,
+            dry_run=self.report.dry_run,
+            context=context,
+        )
 
     def _phase(self) -> Phase:
-        failed = any(
-            end is End.FAILED and task.on_error != "continue"
-            for task in self.run.tasks
-            if (end := self._ends[task.name])
-        )
+        may_fail = {task.name for task in self.run.tasks if task.on_error == "continue"}
         if self._stop is Stop.TIMED_OUT:
-            return "TimedOut"
+            return Phase.TIMED_OUT
         if self._stop is Stop.CANCELLED:
-            return "Cancelled"
-        return "Failed" if failed else "Succeeded"
+            return Phase.CANCELLED
+        failed = stopping({row.name: row.state for row in self.report.rows}, may_fail)
+        return Phase.FAILED if failed else Phase.SUCCEEDED
 
 
-def _json(text: str | None) -> Any:
-    with suppress(ValueError):
-        return json.loads(text) if text else None
-    return None
+def _said_nothing(row: Row) -> str:
+    return f"its container ended with {row.exit_code} and said nothing; see {row.log}"
+
+
+def _uuid(text: str | None) -> str | None:
+    try:
+        return str(UUID(text)) if text else None
+    except ValueError:
+        return None

@@ -154,7 +154,7 @@ class Api:
         headers = {} if data is None else {"content-type": kind}
         try:
             async with session.request(
-                method, f"{self._server}/{path}", params=query, data=data, headers=headers
+                method, f"{self._server}/{path}", params=query, data=data, headers=headers, allow_redirects=False
             ) as response:
                 return response.status, await response.read(), _seconds(response.headers.get("retry-after"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

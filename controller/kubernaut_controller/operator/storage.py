@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from kubernaut_controller.operator.metrics import RECORDS_SENT
+from kubernaut_sdk.addresses import without_userinfo
 
 __all__ = ["Records"]
 
@@ -82,7 +83,7 @@ class Records:
                     return None
                 self.trouble = f"it answered {status}"
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                self.trouble = str(error) or type(error).__name__
+                self.trouble = without_userinfo(str(error)) or type(error).__name__
             await asyncio.sleep(2)
 
     async def close(self) -> None:
@@ -105,7 +106,7 @@ class Records:
                     return [{"outcome": "refused", "reason": f"{status}: {str(answer)[:500]}"}]
                 self.trouble = f"it answered {status}: {str(answer)[:200]}"
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                self.trouble = str(error) or type(error).__name__
+                self.trouble = without_userinfo(str(error)) or type(error).__name__
             pause = min(_LONGEST_PAUSE, pause * 2)
             await asyncio.sleep(pause)
 
@@ -121,6 +122,9 @@ class Records:
         if self._token_file is not None:
             headers["authorization"] = f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"
         data = None if body is None else json.dumps(body).encode()
-        async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
+        # a redirect is an answer like others: the token is for this address alone
+        async with self._session.request(
+            method, self._url + path, data=data, headers=headers, allow_redirects=False
+        ) as response:
             text = await response.read()
             return response.status, json.loads(text) if text else None

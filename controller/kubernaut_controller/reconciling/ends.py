@@ -1,4 +1,4 @@
-"""What became of a step: read from its TaskRun, its pod's last status and its record, in this order of trust.
+"""What became of a step: its TaskRun, its pod's last status and its record, as `kubernaut_sdk.judgement` judges them.
 
 Results first: they are the container's own words. On cancel and timeout Tekton takes none; there the pod's termination
 message and the record that was sent on SIGTERM are the witnesses. Cancel and the timeout of a PipelineRun look alike in
@@ -15,9 +15,10 @@ from typing import Any
 from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.sentences import ended_badly, waiting
 from kubernaut_controller.workflow import Step
+from kubernaut_sdk.judgement import ContainerEnd, StepOutcome, outcome_of
 from kubernaut_sdk.states import RANK, State
 
-__all__ = ["GONE", "End", "Teller", "end_of", "is_alive", "skipped_or_lost"]
+__all__ = ["GONE", "End", "Teller", "end_of", "is_alive", "skipped_or_lost", "taskrun_succeeded"]
 
 Json = Mapping[str, Any]
 
@@ -65,6 +66,7 @@ _NO_RESULTS = (
     "may say (12 KiB); what it did is in its log."
 )
 _NO_CONTAINER = {"TaskRunImagePullFailed", "CreateContainerConfigError"}
+_NOT_STARTED = {"ContainerCannotRun", "StartError"}
 _CANCELLED, _TIMED_OUT = "TaskRunCancelled", "TaskRunTimeout"
 
 
@@ -102,46 +104,51 @@ def end_of(
             task_run=name,
             started_at=times["started_at"] if ran else None,
         )
-    witness = _results(status) or _termination(pod)
-    cause = _cause(task_run, condition)
     exit_code, died_of = _exit(status, pod)
-    # before the first mutation the results say Interrupted; where nothing else came, the container was killed
-    silent = not witness.get("status") or (_error(witness) or {}).get("reason") == "Interrupted"
-    if not silent or (witness.get("status") and (cause or exit_code in {0, 143})):
-        return _heard(witness, cause, name, times)
-    if pod is not None and is_alive(pod) and condition.get("reason") not in _NO_CONTAINER:
+    if condition.get("status") == "True" and exit_code is None:
+        exit_code = 0  # Tekton's own word for it
+    results = _results(status) or _termination(pod)
+    known = State(record["state"]) if record else State.INTENDED
+    never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
+    stopped = _cause(task_run, condition)
+    word, sentence = ended_badly(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
+    if condition.get("status") == "True":
+        never, word, sentence = False, "NoResults", _NO_RESULTS
+    elif gone and not stopped:
+        when = "before its container started" if never else "while it ran, and nothing more was heard of it"
+        word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
+        stopped = State.CANCELLED if never else None
+    elif stopped:
+        sentence = ""
+    elif exit_code == 0:
+        word = "NoResults"
+    outcome = outcome_of(
+        ContainerEnd(
+            exit_code=exit_code,
+            results=results,
+            stopped=stopped,
+            started=not never,
+            reason=word,
+            sentence=sentence,
+            record=record,
+        )
+    )
+    still = exit_code is None and pod is not None and is_alive(pod) and condition.get("reason") not in _NO_CONTAINER
+    if still and outcome.decided_by != "results":
         return End(
             State.STARTED,
             message="It was told to stop; its pod may live for 30 s more.",
             task_run=name,
             started_at=times["started_at"],
         )
-    known = State(record["state"]) if record else State.INTENDED
-    if record and known.terminal:
-        return _recorded(record, known, cause, name, times)
-    never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
-    word, sentence = ended_badly(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
-    if condition.get("status") == "True":
-        word, sentence = "NoResults", _NO_RESULTS
-    elif cause:
-        sentence = _stopped_sentence(cause, started=not never)
-    elif gone:
-        when = "before its container started" if never else "while it ran, and nothing more was heard of it"
-        word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
-    teller = Teller.CONTROLLER if asked or (never and not status.get("podName")) else Teller.STORE
-    if never and condition.get("status") != "True":
-        cause = cause or (State.CANCELLED if gone else None)
-        return End(
-            cause or State.FAILED,
-            teller,
-            sentence,
-            name,
-            finished_at=times["finished_at"],
-            changed=False,
-            error={"code": 1, "reason": word, "message": sentence} if cause is None else None,
-        )
-    error = {"code": 1, "reason": word, "message": sentence}
-    return End(State.LOST, teller, sentence, name, times["started_at"], times["finished_at"], error=error)
+    if outcome.decided_by == "engine" and not asked and not (never and not status.get("podName")):
+        return _end(outcome, Teller.STORE, name, times)
+    return _end(outcome, Teller.CONTAINER if outcome.recorded else Teller.CONTROLLER, name, times, record)
+
+
+def taskrun_succeeded(task_run: Json | None) -> bool:
+    """Return whether Tekton takes a step for succeeded, so that it starts what waits for it."""
+    return condition_of(task_run).get("status") == "True"
 
 
 def skipped_or_lost(step_name: str, reason: str, *, record: Json | None, asked: bool) -> End:
@@ -155,7 +162,8 @@ def skipped_or_lost(step_name: str, reason: str, *, record: Json | None, asked: 
     """
     known = State(record["state"]) if record else State.INTENDED
     if record and known.terminal:
-        return _recorded(record, known, None, None, {"started_at": None, "finished_at": None})
+        outcome = outcome_of(ContainerEnd(record=record))
+        return _end(outcome, Teller.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
     if record and known is not State.INTENDED:
         sentence = f"Step {step_name} had started when its PipelineRun went away, and nothing more was heard of it."
         return End(State.LOST, Teller.CONTROLLER, sentence, error={"code": 1, "reason": "NoWord", "message": sentence})
@@ -172,51 +180,25 @@ def is_alive(pod: Json) -> bool:
     return not ended
 
 
-def _heard(witness: Json, cause: State | None, name: str, times: Mapping[str, str | None]) -> End:
-    state = State(witness["status"]) if witness["status"] in set(State) else State.FAILED
-    error = _error(witness)
-    message = error["message"] if error else None
-    if cause is State.TIMED_OUT or (cause and not state.good):
-        state, message = cause, _stopped_sentence(cause, started=True)
-    stored = witness.get("record-status") == "stored"
-    return End(
-        state,
-        Teller.CONTAINER if stored else Teller.CONTROLLER,
-        message,
-        name,
-        **times,
-        changed={"true": True, "false": False}.get(str(witness.get("changed"))),
-        output=_json(witness.get("output")),
-        error=error,
-    )
-
-
-def _recorded(
-    record: Json, known: State, cause: State | None, name: str | None, times: Mapping[str, str | None]
+def _end(
+    outcome: StepOutcome, teller: Teller, name: str | None, times: Mapping[str, str | None], record: Json | None = None
 ) -> End:
-    error = record.get("error")
-    state = cause if cause is State.TIMED_OUT or (cause and not known.good) else known
-    message = _stopped_sentence(cause, started=True) if state is cause and cause else (error or {}).get("message")
-    finished = times["finished_at"] or record.get("finished_at")
+    """The outcome with what only the controller knows: who tells the record, and when it was."""
+    recorded: Json = record if record and outcome.decided_by == "record" else {}
+    started = times["started_at"] or recorded.get("started_at")
+    if outcome.decided_by == "engine" and outcome.changed is False:
+        started = None  # its container never ran
     return End(
-        state,
-        Teller.CONTAINER,
-        message,
+        outcome.state,
+        teller,
+        outcome.message,
         name,
-        times["started_at"] or record.get("started_at"),
-        finished,
-        record.get("changed"),
-        record.get("output"),
-        error,
+        started,
+        times["finished_at"] or recorded.get("finished_at"),
+        outcome.changed,
+        outcome.output,
+        outcome.error,
     )
-
-
-def _stopped_sentence(cause: State, *, started: bool) -> str:
-    if cause is State.CANCELLED:
-        return "It was cancelled." if started else "It was cancelled before its container started."
-    if started:
-        return "Its time was over."
-    return "Its time was over before its container started; `kubectl describe pod` says what it waited for."
 
 
 def _cause(task_run: Json, condition: Json) -> State | None:
@@ -244,7 +226,7 @@ def _termination(pod: Json | None) -> dict[str, Any]:
     return {
         entry["key"]: entry.get("value")
         for entry in entries
-        if isinstance(entry, dict) and entry.get("type") in {1, "TaskRunResult"} and "key" in entry
+        if isinstance(entry, dict) and entry.get("type") in (1, "TaskRunResult") and isinstance(entry.get("key"), str)
     }
 
 
@@ -279,24 +261,21 @@ def _never_started(status: Json, condition: Json, pod: Json | None) -> bool:
     if not status.get("podName") or condition.get("reason") in _NO_CONTAINER:
         return True
     state = _step_container(pod)
-    ran = "running" in state or (state.get("terminated") or {}).get("startedAt")
+    terminated = state.get("terminated") or {}
+    ran = "running" in state or (terminated.get("startedAt") and terminated.get("reason") not in _NOT_STARTED)
     return pod is not None and not ran
 
 
 def _exit(status: Json, pod: Json | None) -> tuple[int | None, str | None]:
     for state in (_step_container(pod), *(status.get("steps") or ())[:1]):
         terminated = state.get("terminated") or {}
-        if terminated:
-            return terminated.get("exitCode"), terminated.get("reason")
+        reason = terminated.get("reason") or ""
+        if terminated and not reason.startswith("TaskRun"):  # of steps that it stops, Tekton makes up an end
+            return terminated.get("exitCode"), reason
     return None, None
 
 
-def _error(witness: Json) -> dict[str, Any] | None:
-    error = _json(witness.get("error"))
-    return error if isinstance(error, dict) and {"code", "reason", "message"} <= set(error) else None
-
-
 def _json(text: Any) -> Any:
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, RecursionError):
         return json.loads(text) if text else None
     return None

@@ -28,6 +28,7 @@ from kubernaut_controller.reconciling.acts import (
 from kubernaut_controller.reconciling.children import condition_of, is_ours, started_spec
 from kubernaut_controller.reconciling.conditions import Fact, timestamp
 from kubernaut_controller.reconciling.ends import End, is_alive
+from kubernaut_controller.reconciling.halting import STOPPED, halt
 from kubernaut_controller.reconciling.lock import locked_target, target_text
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.report import conditions, set_status, write
@@ -253,8 +254,10 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
     ends = ends_of(seen, workflow, policy, run=run, over=over)
     verdict = judge(seen, workflow, run, ends, over=over, before=before)
     acts: list[Act] = []
-    if run is not None and not done and (workflow.spec.cancel or seen.being_deleted):
-        acts += _cancel(run)
+    if run is not None and not done:
+        acts += (
+            _cancel(run) if workflow.spec.cancel or seen.being_deleted else halt(run, seen.task_runs, workflow, ends)
+        )
     telling, stored = records(seen, workflow, policy, run, ends, over=over)
     acts += telling
     alive = [pod for pod in seen.pods.values() if is_alive(pod)]
@@ -277,7 +280,7 @@ def _cancel(run: Json) -> list[Act]:
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
     if asked == "PipelineRunPending":
         return [CancelRun(name, "Cancelled")]  # it never started: there is nothing to end well
-    return [] if asked else [CancelRun(name)]
+    return [] if asked and asked != STOPPED else [CancelRun(name)]
 
 
 def _lags(seen: Seen, run: Json) -> bool:

@@ -4,32 +4,31 @@ Times come from the cluster's objects, never from a clock here, so that a contro
 events, which the store knows as duplicates.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of, step_context
 from kubernaut_controller.reconciling.ends import End
 from kubernaut_controller.workflow import Step, WorkflowExecution
-from kubernaut_sdk.states import Source, State
-from kubernaut_sdk.times import rfc3339
+from kubernaut_sdk import judgement
+from kubernaut_sdk.judgement import StepIdentity, StepOutcome, step_event
 
 __all__ = ["ended_event", "intended_event"]
 
 
 def intended_event(workflow: WorkflowExecution, step: Step, made_at: str) -> dict[str, Any]:
-    """That a step's PipelineRun was made.
+    """Return the event that a step's PipelineRun was made.
 
     Args:
         workflow: Whose.
         step: Which.
         made_at: The PipelineRun's creationTimestamp.
     """
-    return {**_event(workflow, step, State.INTENDED, made_at), "intended_at": _time(made_at)}
+    return judgement.intended_event(_identity(workflow, step), datetime.fromisoformat(made_at))
 
 
 def ended_event(workflow: WorkflowExecution, step: Step, end: End, at: str) -> dict[str, Any]:
-    """How a step ended, or that nothing is known of it.
+    """Return the event of how a step ended, or that nothing is known of it.
 
     Args:
         workflow: Whose.
@@ -37,31 +36,20 @@ def ended_event(workflow: WorkflowExecution, step: Step, end: End, at: str) -> d
         end: What is known.
         at: When, where the end itself does not say.
     """
-    known: dict[str, Any] = {
-        "finished_at": _time(end.finished_at or at),
-        "started_at": _time(end.started_at) if end.started_at else None,
-        "changed": end.changed,
-        "output": end.output,
-        "error": end.error,
-    }
-    event = {**_event(workflow, step, end.state, end.finished_at or at), **known}
-    return {name: value for name, value in event.items() if value is not None}
+    outcome = StepOutcome(state=end.state, changed=end.changed, output=end.output, error=end.error)
+    return step_event(
+        _identity(workflow, step),
+        outcome,
+        datetime.fromisoformat(end.finished_at or at),
+        started_at=datetime.fromisoformat(end.started_at) if end.started_at else None,
+    )
 
 
-def _event(workflow: WorkflowExecution, step: Step, state: State, at: str) -> dict[str, Any]:
-    about: Mapping[str, Any] = step_context(workflow, step)
-    return {
-        "id": record_id_of(workflow, step.name),
-        "attempt": 0,
-        "state": state.value,
-        "at": _time(at),
-        "source": Source.CONTROLLER.value,
-        "action_type": step.action_type,
-        "image": step.image,
-        "dry_run": workflow.spec.dry_run,
-        **{name: value for name, value in about.items() if name != "cluster"},
-    }
-
-
-def _time(text: str) -> str:
-    return rfc3339(datetime.fromisoformat(text))
+def _identity(workflow: WorkflowExecution, step: Step) -> StepIdentity:
+    return StepIdentity(
+        record_id=record_id_of(workflow, step.name),
+        action_type=step.action_type,
+        image=step.image,
+        dry_run=workflow.spec.dry_run,
+        context=step_context(workflow, step),
+    )

@@ -133,7 +133,7 @@ def _from_row(row: Json) -> End | None:
 
 def _skipped(reason: str) -> str:
     match reason:
-        case "PipelineRun was stopping":
+        case "PipelineRun was stopping" | "PipelineRun was gracefully stopped":
             return "A step that failed stopped it before it could start."
         case "Parent Tasks were skipped":
             return "A step that it waits for was skipped."

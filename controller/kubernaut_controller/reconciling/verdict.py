@@ -8,12 +8,14 @@ from typing import Any
 from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.conditions import Fact
 from kubernaut_controller.reconciling.ends import End
+from kubernaut_controller.reconciling.halting import contradicting
 from kubernaut_controller.reconciling.rows import progress
 from kubernaut_controller.reconciling.seen import Seen
 from kubernaut_controller.reconciling.sentences import run_ended_badly
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
+from kubernaut_sdk.judgement import stopping
 from kubernaut_sdk.states import State
 
 __all__ = ["Verdict", "judge", "with_lingering"]
@@ -101,15 +103,23 @@ def _ended(seen: Seen, workflow: WorkflowExecution, run: Json, ends: Mapping[str
     if foreign:
         return Phase.FAILED, "ForeignTaskRun", str(foreign.message)
     good = sum(end.state.good for end in ends.values())
+    lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
+    states = {name: end.state for name, end in ends.items()}
+    bad = stopping(states, ())
+    stops = stopping(states, lets)
+    contradicted = contradicting(workflow, seen.task_runs, ends)
+    asked = (run.get("spec") or {}).get("status") or ""
+    by_person = workflow.spec.cancel or bool(seen.being_deleted)
+    if stops and (condition.get("status") == "True" or (contradicted and asked and not by_person)):
+        # Tekton looks at exit codes alone, and was told to stop by the controller; a person was not the cause
+        return _step_failed((contradicted or stops)[0], ends)
     if condition.get("status") == "True":
-        bad = [name for name, end in ends.items() if end.over and not end.state.good and end.state is not State.SKIPPED]
         message = f"{good} of {len(ends)} steps done."
         if bad:
             message += f" {', '.join(bad)} failed and did not stop it (onFailure: continue)."
         return Phase.SUCCEEDED, "Succeeded", message
-    asked = (run.get("spec") or {}).get("status") or ""
     if asked.startswith(("Cancelled", "StoppedRunFinally")):
-        who = "" if workflow.spec.cancel or seen.being_deleted else ", by somebody who changed its PipelineRun"
+        who = "" if by_person else ", by somebody who changed its PipelineRun"
         return Phase.CANCELLED, "Cancelled", f"It was cancelled{who}; {good} of {len(ends)} steps were done."
     if _time_over(run, seen.task_runs):
         still = [name for name, end in ends.items() if end.state is State.TIMED_OUT]
@@ -124,20 +134,18 @@ def _ended(seen: Seen, workflow: WorkflowExecution, run: Json, ends: Mapping[str
     as_such = run_ended_badly(run, task="kubernaut-action", namespace=namespace)
     if as_such:
         return Phase.FAILED, condition.get("reason", "Failed"), as_such
-    lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
-    failed = [name for name, end in ends.items() if end.over and not end.state.good and end.state is not State.SKIPPED]
-    stops = [name for name in failed if name not in lets] or failed
-    if stops:
-        return (
-            Phase.FAILED,
-            "StepFailed",
-            f"Step {stops[0]} {ends[stops[0]].state.value.replace('_', ' ')}: {ends[stops[0]].message or 'see its log.'}",
-        )
+    if bad:
+        return _step_failed((stops or bad)[0], ends)
     return (
         Phase.FAILED,
         condition.get("reason", "Failed"),
         f"Its PipelineRun failed: {condition.get('message', 'no reason is given')}.",
     )
+
+
+def _step_failed(name: str, ends: Mapping[str, End]) -> tuple[Phase, str, str]:
+    state, message = ends[name].state.value.replace("_", " "), ends[name].message
+    return Phase.FAILED, "StepFailed", f"Step {name} {state}: {message or 'see its log.'}"
 
 
 def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:

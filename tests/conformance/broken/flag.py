@@ -71,7 +71,8 @@ def apply(ctx: Context, inputs: Flag, change: Change) -> Flipped:
     write(inputs)
     if BROKEN == "output-valid":
         return Flipped.model_construct(on="yes")  # type: ignore[arg-type] # that is what is broken
-    return Flipped(on=inputs.on, log="x" * 3000 if BROKEN == "results-within-budget" else None)
+    log = {"results-within-budget": "x" * 3000, "mask-is-no-data": ctx.secret("canary")}.get(BROKEN)
+    return Flipped(on=inputs.on, log=log)
 
 
 if BROKEN:

@@ -1,15 +1,18 @@
 """What an image may get wrong beside its action: each way breaks the SDK beneath it in one place."""
 
+import importlib
 import json
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kubernaut_sdk import models, results, verbs
+from kubernaut_sdk import InvalidInputs, models, results, verbs, witness
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Recorder
@@ -61,9 +64,120 @@ def _(action: Action, write: Any) -> None:
     _inputs(lambda values: {"file": os.environ["FLAGS"], "name": "dark", "on": True, **values})
 
 
+@way("mask-is-no-data")
+def _(action: Action, write: Any) -> None:
+    witness.__dict__["told"] = lambda output, masker: masker.json(output)
+
+
+@way("withheld-input")
+def _(action: Action, write: Any) -> None:
+    verbs.__dict__["_taken"] = lambda name, path, output: json.loads(os.environ["ACTION_INPUTS"])[name]
+
+
+@way("malformed-inputs")
+def _(action: Action, write: Any) -> None:
+    real: Any = verbs.__dict__["loads"]
+
+    def repeating(text: str, *args: Any, **options: Any) -> Any:
+        try:
+            return real(text, *args, **options)
+        except InvalidInputs as error:
+            raise InvalidInputs(f"{error.message} It is {text}") from None
+
+    verbs.__dict__["loads"] = repeating
+
+
 @way("not-applied-twice")
 def _(action: Action, write: Any) -> None:
     replace(Run, _waited_for_another_pod=lambda run: False)
+
+
+Say = Callable[[str], None]
+Real = Callable[[dict[str, Any]], None]
+
+
+def _printing(around: Callable[[Real, dict[str, Any], Say], None]) -> None:
+    """Does something before or after the one object is printed, when all else is over."""
+    if "_print" in verbs.__dict__:
+        real = verbs.__dict__["_print"]
+        verbs.__dict__["_print"] = lambda document: around(real, document, print)
+        return
+    answer = importlib.import_module("kubernaut_sdk.stdio").Answer
+    give = answer.give
+
+    def given(self: Any, document: dict[str, Any]) -> None:
+        around(
+            lambda told: give(self, told), document, lambda text: print(os.write(self._number, f"{text}\n".encode()))
+        )
+
+    answer.give = given
+
+
+def _at_the_end(change: Callable[[Path, dict[str, str]], None]) -> None:
+    """Does something to the result files when all is over, as an image of another language might have left them."""
+
+    def around(real: Real, document: dict[str, Any], _say: Say) -> None:
+        folder = Path(os.environ.get("RESULTS_DIR", "/nowhere"))
+        if (folder / "status").is_file() and sys.argv[1] == "run":
+            change(folder, {name: (folder / name).read_text() for name in ("status", "error")})
+        real(document)
+
+    _printing(around)
+
+
+@way("code-and-status-agree")
+def _(action: Action, write: Any) -> None:
+    def lie(folder: Path, results: dict[str, str]) -> None:
+        if results["status"] == "succeeded":
+            (folder / "status").write_text("failed")
+
+    _at_the_end(lie)
+
+
+@way("codes-keep-their-promise")
+def _(action: Action, write: Any) -> None:
+    def late(folder: Path, results: dict[str, str]) -> None:
+        if results["error"] and json.loads(results["error"])["code"] in {2, 3, 5}:
+            (folder / "changed").write_text("true")
+
+    _at_the_end(late)
+
+
+@way("results-plain-files")
+def _(action: Action, write: Any) -> None:
+    def link(folder: Path, results: dict[str, str]) -> None:
+        (folder / "output").replace(folder / ".elsewhere")
+        (folder / "output").symlink_to(folder / ".elsewhere")
+
+    _at_the_end(link)
+
+
+@way("results-complete:none-at-0")
+def _(action: Action, write: Any) -> None:
+    def clear(folder: Path, results: dict[str, str]) -> None:
+        if results["status"] in {"succeeded", "unchanged", "planned"}:
+            for path in folder.iterdir():
+                path.unlink()
+
+    _at_the_end(clear)
+
+
+@way("killed-while-applying")
+def _(action: Action, write: Any) -> None:
+    real = action.apply_function
+
+    def slow(*args: Any) -> Any:
+        (Path(os.environ["RESULTS_DIR"]) / "changed").write_text("false")
+        result = real(*args)
+        time.sleep(2)
+        return result
+
+    action.apply_function = slow
+
+
+@way("unchanged-verified")
+def _(action: Action, write: Any) -> None:
+    action.verify()(lambda ctx, inputs, change: True)
 
 
 @way("results-complete")
@@ -79,14 +193,26 @@ def _(action: Action, write: Any) -> None:
 
 @way("stdout-one-object")
 def _(action: Action, write: Any) -> None:
-    real = verbs._print
+    _chatty("done", lambda document: True)
 
-    def chatty(document: dict[str, Any]) -> None:
+
+def _chatty(text: str, when: Callable[[dict[str, Any]], bool]) -> None:
+    def around(real: Real, document: dict[str, Any], say: Say) -> None:
         real(document)
-        if sys.argv[1] != "spec":
-            print("done")
+        if sys.argv[1] != "spec" and when(document):
+            say(text)
 
-    verbs.__dict__["_print"] = chatty
+    _printing(around)
+
+
+@way("stdout-one-object:plan")
+def _(action: Action, write: Any) -> None:
+    _chatty("planned", lambda document: sys.argv[1] == "plan")
+
+
+@way("stdout-one-object:failure")
+def _(action: Action, write: Any) -> None:
+    _chatty("{}", lambda document: document.get("status") == "failed")
 
 
 @way("record-complete")

@@ -63,6 +63,13 @@ def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
             **{"finally": [step("last", probe)]},
         ),
         made(
+            "vanishes",
+            step("a", probe, THING, inputs={"how": "vanish"}),
+            step("b", probe, THING, inputs=wait, runAfter=["a"]),
+            step("c", probe, THING, inputs=wait, runAfter=["b"]),
+            **{"finally": [step("last", probe)]},
+        ),
+        made(
             "go-on",
             step("a", probe, THING, inputs={"how": "Failed"}, onFailure="continue"),
             step("b", probe, runAfter=["a"]),
@@ -214,6 +221,16 @@ def test_a_permanent_failure_stops_skips_and_runs_finally(ended: Any, storage: s
     assert document["status"]["message"] == "Step a failed: told to: Failed."
     assert states(document) == {"a": "failed", "b": "skipped", "last": "succeeded"}
     assert records(storage, "permanent")["b"]["state"] == "skipped"
+
+
+def test_exit_code_0_with_results_that_say_otherwise_stops_what_tekton_would_go_on_with(ended: Any) -> None:
+    document = ended("vanishes")
+    told = states(document)
+
+    assert (phase_of(document), told["a"], told["c"], told["last"]) == ("Failed", "failed", "skipped", "succeeded")
+    assert told["b"] in {"skipped", "cancelled", "lost"}  # Tekton may have started it by then
+    assert rows(document)["a"]["error"]["reason"] == "Contradiction"
+    assert document["status"]["message"].startswith("Step a failed: ")
 
 
 def test_a_failure_that_may_be_is_seen_behind_success(ended: Any) -> None:

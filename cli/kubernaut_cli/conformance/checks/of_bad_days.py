@@ -1,7 +1,7 @@
 """What a run tells, and what it does when it is stopped, out of time, made again, or with nobody to tell."""
 
 from kubernaut_cli.conformance.checks.check import Check, NotApplicable, adds_to, unless
-from kubernaut_cli.conformance.checks.telling import ended, found, listed, working
+from kubernaut_cli.conformance.checks.telling import ended, found, listed, results_of, working
 from kubernaut_cli.conformance.examination import WORKFLOW, ActionExamination
 from kubernaut_sdk.portable import shorten
 
@@ -35,7 +35,7 @@ def _(action: ActionExamination) -> None:
     unless(record is not None, "the store has no record of the id that was given")
     assert record is not None
     expected = {
-        "state": run.ended.results.get("status"),
+        "state": "succeeded",
         "action_type": action.spec.action_type,
         "workflow": WORKFLOW,
         "step": "conformance",
@@ -76,9 +76,31 @@ def _(action: ActionExamination) -> None:
         raise NotApplicable("it never told `applying`, so there was no moment at which to stop it")
     unless(run.ended.exit_code == 143, f"{ended(run)}, {seconds:.0f} s after SIGTERM, not with 143")
     unless(seconds <= 20, f"it took {seconds:.0f} s")
-    unless(run.ended.results.get("status") == "cancelled", f"its results say {run.ended.results.get('status')}")
+    (status,) = results_of(run, "status")
+    unless(status == "cancelled", f"its results say {status}")
     unless((run.record or {}).get("state") == "cancelled", f"its record says {(run.record or {}).get('state')}")
     unless(run.after == run.held, "it changed the world after SIGTERM")
+
+
+@_check(
+    "killed-while-applying",
+    "A container that is killed for its memory leaves its results as they are; `changed` = `false` would be a lie that nobody finds.",
+    "Before the first change write the result `changed` = `unknown` (with status `failed`), and the truth at the end.",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    run = found(action.killed)
+    if run.ended.exit_code != 137 or run.after == run.before:
+        raise NotApplicable("it had ended before it could be killed")
+    early = found(action.stopped)
+    if early.held not in {None, early.before}:
+        raise NotApplicable("it changes the world before it tells of it; see told-before-applied")
+    status, changed = results_of(run, "status", "changed")
+    ended_well = status in {"succeeded", "unchanged", "planned"}
+    if ended_well and changed == "true":
+        raise NotApplicable("it had written its end before it could be killed")
+    unless(not ended_well, f"killed while it changed the world, its results say status {status}")
+    unless(changed != "false", f"killed while it changed the world, its results say changed {changed}")
 
 
 @_check(
@@ -90,7 +112,8 @@ def _(action: ActionExamination) -> None:
     working(action)
     run = found(action.late)
     unless(run.ended.exit_code == 124, f"{ended(run)}, not with 124")
-    unless(run.ended.results.get("status") == "timed_out", f"its results say {run.ended.results.get('status')}")
+    (status,) = results_of(run, "status")
+    unless(status == "timed_out", f"its results say {status}")
     unless((run.record or {}).get("state") == "timed_out", f"its record says {(run.record or {}).get('state')}")
     untouched = run.before if run.held is None else run.held
     unless(run.after == untouched, "it changed the world after its time was over")
@@ -106,7 +129,7 @@ def _(action: ActionExamination) -> None:
     run = found(action.alone)
     unless(run.ended.exit_code == 0, ended(run))
     unless(run.before != run.after, "it did not change the world")
-    status = run.ended.results.get("record-status")
+    (status,) = results_of(run, "record-status")
     unless(status == "deferred", f"record-status is {status}")
     ends = [event for event in run.marked if event.get("state") in TERMINAL and event.get("id") == run.record_id]
     unless(ends, 'the log has no line {"kubernaut_record": …} with the end')

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kubernaut_cli.conformance import spec as specs
 from kubernaut_cli.conformance.checks.check import Check, NotApplicable, Unmet, adds_to, unless
-from kubernaut_cli.conformance.checks.telling import document_of, ended, found, listed, working
+from kubernaut_cli.conformance.checks.telling import document_of, ended, found, listed, results_of, working
 from kubernaut_cli.conformance.examination import ActionExamination
 from kubernaut_cli.conformance.image import Image
 from kubernaut_cli.conformance.observation import Observation
@@ -84,7 +84,7 @@ def _(action: ActionExamination) -> None:
     unless(run.ended.exit_code == 0, ended(run))
     unless(run.before == run.after, "it changed the world")
     unless(not run.writes, f"it sent {listed(run.writes)}")
-    said = run.ended.results.get("status"), run.ended.results.get("changed")
+    said = results_of(run, "status", "changed")
     unless(said == ("planned", "false"), f"its results say status {said[0]} and changed {said[1]}")
 
 
@@ -99,7 +99,7 @@ def _(action: ActionExamination) -> None:
         raise NotApplicable("it does not call itself idempotent")
     run = found(action.second)
     unless(run.ended.exit_code == 0, ended(run))
-    said = run.ended.results.get("status"), run.ended.results.get("changed")
+    said = results_of(run, "status", "changed")
     unless(said == ("unchanged", "false"), f"its results say status {said[0]} and changed {said[1]}")
     unless(run.before == run.after, "it changed the world again")
 
@@ -118,19 +118,15 @@ def _(action: ActionExamination) -> None:
 
 def _result_faults(run: Observation) -> Iterator[str]:
     results, code = run.ended.results, run.ended.exit_code
-    missing = sorted(set(RESULT_NAMES) - set(results))
+    missing = sorted(set(RESULT_NAMES) - set(results) - set(run.ended.odd))
     if missing:
         yield f"no result {', '.join(missing)}"
+    if missing or run.ended.odd:
         return
-    status = results["status"]
-    if status not in _CODE_OF:
-        yield f"status is {shorten(status)}"
-    elif code not in _CODE_OF[status]:
-        yield f"status is {status} with exit code {code}"
+    if results["status"] not in _CODE_OF:
+        yield f"status is {shorten(results['status'])}"
     if results["changed"] not in {"true", "false", "unknown"}:
         yield f"changed is {shorten(results['changed'])}"
-    elif code in {2, 3, 5} and results["changed"] != "false":
-        yield f"changed is {results['changed']} with exit code {code}, which promises that nothing changed"
     if results["record-id"] != run.record_id:
         yield f"record-id is {shorten(results['record-id'])} and not ACTION_RECORD_ID"
     if results["record-status"] not in {"stored", "deferred", "disabled"}:
@@ -139,6 +135,62 @@ def _result_faults(run: Observation) -> Iterator[str]:
         yield f"error is {shorten(results['error'])} with exit code 0"
     if code != 0 and (run.error.get("code") != code or not run.error.get("reason") or not run.error.get("message")):
         yield f"error is {shorten(results['error'])} with exit code {code}; it must hold code, reason and message"
+
+
+@_check(
+    "code-and-status-agree",
+    "A step succeeded only where both say so; where they disagree it counts as failed, and nobody knows what it changed.",
+    "Exit with 0 only where status is `succeeded`, `unchanged` or `planned`; with 143 where it is `cancelled`, 124 where `timed_out`, else with the code of the failure.",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        status, code = run.ended.results.get("status"), run.ended.exit_code
+        expected = _CODE_OF.get(status or "", {code})
+        unless(code in expected, f"the run {run.what} ended with {code}, and its status is {status}")
+
+
+@_check(
+    "codes-keep-their-promise",
+    "2, 3 and 5 promise that nothing changed: what comes after them relies on it, and looks no further.",
+    "Once something was begun, end with 1 (or 4, 75, 124, 143), and say `changed` = `true` or `unknown`.",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        if run.ended.exit_code in {2, 3, 5}:
+            changed = run.ended.results.get("changed", "false")
+            unless(changed == "false", f"{ended(run)}, and changed is {shorten(changed)}")
+
+
+@_check(
+    "unchanged-verified",
+    "A step is run again because somebody doubts that its goal was reached; `unchanged` answers that it was.",
+    "Where `plan` finds nothing to do, still `verify` the goal, and end with 4 where it is not reached.",
+)
+def _(action: ActionExamination) -> None:
+    working(action)
+    if not action.spec.verified:
+        raise NotApplicable("it says of itself that it verifies nothing")
+    run = found(action.second)
+    if run.ended.results.get("status") != "unchanged":
+        raise NotApplicable("its second run does not end `unchanged`; see second-run-unchanged")
+    looked, planned = run.passed, found(action.planned_again).passed
+    if not planned:
+        raise NotApplicable("its requests are not seen; let the scenario have a server")
+    unless(
+        len(looked) > len(planned),
+        f"the run {run.what} ended `unchanged` after no more requests ({len(looked)}) than planning alone makes",
+    )
+
+
+@_check(
+    "results-plain-files",
+    "What is no plain file of text is not read: following a link would read another's file.",
+    "Write each result as a plain file in UTF-8, replaced atomically (written beside it under a name with a dot, and renamed).",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        for name, why in sorted(run.ended.odd.items()):
+            raise Unmet(f"the run {run.what}: the result {name} {why}")
 
 
 @_check(

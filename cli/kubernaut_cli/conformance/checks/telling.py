@@ -7,7 +7,7 @@ from kubernaut_cli.conformance.examination import ActionExamination
 from kubernaut_cli.conformance.observation import Observation
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["document_of", "ended", "found", "listed", "working"]
+__all__ = ["document_of", "ended", "found", "listed", "results_of", "working"]
 
 
 def found(run: Observation | None, why: str = "no scenario tries this action") -> Observation:
@@ -30,6 +30,14 @@ def document_of(run: Observation) -> dict[str, Any]:
     if run.document is None:
         raise NotApplicable("standard output is not one object; see stdout-one-object")
     return run.document
+
+
+def results_of(run: Observation, *names: str) -> tuple[str, ...]:
+    """Return the values of these results."""
+    for name in names:
+        if name not in run.ended.results:
+            raise NotApplicable(f"there is no result {name}; see results-complete and results-plain-files")
+    return tuple(run.ended.results[name] for name in names)
 
 
 def ended(run: Observation) -> str:

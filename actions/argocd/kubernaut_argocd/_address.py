@@ -1,0 +1,55 @@
+"""Addresses of repositories: none with a password or token in it, which would be recorded and shown."""
+
+import re
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+__all__ = ["without_credentials"]
+
+_USERINFO = re.compile(r"(?P<before>(?:^|.*?[:/])//)(?P<who>[^/?#]*)@", re.DOTALL)
+_PASSWORD = re.compile(r"(?P<before>.*?://)[^/@]*:(?!\d+/)[^@]*@", re.DOTALL)
+"""With a slash in it, which ought to be written as %2F."""
+_SCP = re.compile(r"(?P<who>[^/@:]*)@[^/@:]+:")
+_PAIR = re.compile(r".*:[^/@:]+@", re.DOTALL)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_SSH = re.compile(r"(?:git\+)?ssh(?:\+git)?:", re.IGNORECASE)
+_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+"""A user's name, as ssh takes it. A token is longer."""
+
+
+def without_credentials(repository: Any) -> Any:
+    """Return the address as it is.
+
+    Raises:
+        ValidationError: if a password or token stands in it, or could; by a message that does not repeat it.
+    """
+    if isinstance(repository, str) and (told := _told(repository)) is not None:
+        error = PydanticCustomError(
+            "credentials_in_address",
+            "a user, password or token in the address would be recorded; put it into the Secret of the step's "
+            "secretName (keys username and password, or ssh-privatekey) and leave it out here",
+        )
+        raise ValidationError.from_exception_data("repository", [InitErrorDetails(type=error, input=told)])
+    return repository
+
+
+def _told(repository: str) -> str | None:
+    """Return the address with its secrets left out, or None where it has none."""
+    if repository.startswith(("/", "file:")):
+        return None
+    rest = repository.rpartition("@")[2]  # a password may have an @ of its own
+    if "://" not in repository:
+        user = _SCP.match(repository)
+        open_user = _LOGIN.fullmatch(user["who"]) if user else not _PAIR.match(repository)
+        return None if open_user else f"***@{rest}"
+    query = _QUERY.search(repository)
+    if match := _USERINFO.match(repository):
+        if query is None and _SSH.search(match["before"]) and _LOGIN.fullmatch(match["who"]):
+            return None
+    else:
+        match = _PASSWORD.match(repository)
+    if match:
+        return _QUERY.sub("?***", f"{match['before']}***@{rest}")
+    return None if query is None else _QUERY.sub("?***", repository)

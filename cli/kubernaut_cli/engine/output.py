@@ -1,0 +1,47 @@
+"""What a step's program printed, as far as a person wants to see it; it decides nothing."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.portable import loads
+
+__all__ = ["Printed", "read_output"]
+
+_LARGEST = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The change and the attempt that standard output tells of."""
+
+    change: dict[str, Any] | None = None
+    attempt: int = 0
+
+
+def read_output(path: Path) -> Printed:
+    """Return what a file with a program's standard output tells; of anything but the contract's object nothing."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                return Printed()
+            with os.fdopen(os.dup(file), "rb") as stream:
+                content = stream.read(_LARGEST + 1)
+        finally:
+            os.close(file)
+        document = loads(content.decode("utf-8")) if len(content) <= _LARGEST else None
+    except (OSError, InvalidInputs, ValueError, RecursionError):
+        return Printed()
+    if not isinstance(document, dict):
+        return Printed()
+    change, record = document.get("change"), document.get("record")
+    attempt = record.get("attempt") if isinstance(record, dict) else 0
+    if not isinstance(change, dict) or set(change) != {"before", "after"}:
+        change = None
+    if not isinstance(attempt, int) or not 0 <= attempt <= 10_000:
+        attempt = 0
+    return Printed(change, int(attempt))

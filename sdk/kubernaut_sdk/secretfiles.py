@@ -1,0 +1,33 @@
+"""The files of a mounted Secret, as the masker learns them."""
+
+from pathlib import Path
+
+from kubernaut_sdk.errors import PreconditionFailed
+from kubernaut_sdk.masking import Masker
+
+__all__ = ["NOT_SECRET", "learn_files"]
+
+NOT_SECRET = frozenset({"ca.crt", "known_hosts", "namespace", "ssh-publickey", "tls.crt", "username"})
+"""Keys of Secrets that hold nothing secret, by Kubernetes' own conventions (basic-auth, tls, ssh-auth, service account
+tokens) and Flux's: hiding them would hide ordinary words everywhere."""
+
+
+def learn_files(folder: Path, masker: Masker) -> None:
+    """Hide the content of every file of a mounted Secret. Kubernetes' own links (`..data`) are passed over.
+
+    Raises:
+        PreconditionFailed: if one cannot be read: what it holds could not be hidden.
+    """
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("..") or path.name in NOT_SECRET or not path.is_file():
+            continue
+        try:
+            masker.add(path.read_bytes())
+        except OSError as error:
+            raise PreconditionFailed(
+                f"the secret file {path.name} in {folder} cannot be read: {error.strerror}; make it readable for the "
+                f"user of the step (65532).",
+                reason="SecretUnreadable",
+            ) from None

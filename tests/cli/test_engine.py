@@ -1,0 +1,212 @@
+"""The local engine's loop, over containers that end as they are told to: it always comes to its end."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubernaut_cli.commands.running import _run_folder
+from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
+from kubernaut_cli.engine.executor import NotStarted
+from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.engine.report import Report
+from kubernaut_cli.engine.run import LocalRun
+from kubernaut_controller import InvalidWorkflow, parse_workflow, render
+
+Make = Callable[..., Any]
+TASK = generic_task()
+WELL = {
+    "status": "succeeded", "changed": "true", "output": "{}", "error": "", "record-id": "", "record-status": "stored"
+}  # fmt: skip
+
+
+@dataclass
+class Containers:
+    """Steps do as `acts` says for their name, and else write good results; `most` is how many were alive at once."""
+
+    acts: dict[str, Callable[[Pod], int | None]] = field(default_factory=dict)
+    image_runs: bool = False
+    keeps_spool: bool = True
+    ran: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    alive: int = 0
+    most: int = 0
+
+    async def start(self, pod: Pod) -> "Container":
+        name = pod.folder.name
+        self.ran.append(name)
+        act = self.acts.get(name)
+        if act is no_image:
+            act(pod)
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        return Container(self, pod, act)
+
+
+@dataclass
+class Container:
+    engine: Containers
+    pod: Pod
+    act: Callable[[Pod], int | None] | None
+
+    async def wait(self) -> int:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.engine.alive -= 1
+        self.engine.ended.append(self.pod.folder.name)
+        for name, text in WELL.items():
+            (self.pod.results / name).write_text(text)
+        return (self.act(self.pod) or 0) if self.act else 0
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class Nobody:
+    """A store that takes all and knows nothing."""
+
+    def tell(self, _event: object) -> None: ...
+
+    def read(self, _record_id: object) -> None: ...
+
+
+def carried_out(text: str, folder: Path, containers: Containers, **options: Any) -> Report:
+    local = LocalRun(
+        run=read_pipeline_run(render(parse_workflow(text, "test")), TASK),
+        task=TASK,
+        executor=containers,
+        recorder=Nobody(),  # type: ignore[arg-type] # all of it that is used
+        config_maps={},
+        secrets={},
+        folder=folder,
+        **options,
+    )
+    return asyncio.run(local.execute())
+
+
+def instead(name: str, make: Callable[[Path], object]) -> Callable[[Pod], int]:
+    """A result that is something else."""
+
+    def act(pod: Pod) -> int:
+        (pod.results / name).unlink()
+        make(pod.results / name)
+        return 0
+
+    return act
+
+
+def out_of_order(pod: Pod) -> int:
+    raise OSError("the engine went away")
+
+
+def no_image(_pod: Pod) -> int:
+    raise NotStarted("ImageNotPulled", "It cannot be pulled.")
+
+
+def a_list(pod: Pod) -> int:
+    pod.output.write_text("[1]")
+    return 1
+
+
+ODD: dict[str, tuple[Any, str, str]] = {
+    "a link": (instead("output", lambda path: path.symlink_to("/etc/passwd")), "failed", "NoResults"),
+    "a pipe": (instead("status", os.mkfifo), "failed", "NoResults"),
+    "a folder": (instead("error", lambda path: path.mkdir()), "failed", "NoResults"),
+    "not UTF-8": (instead("output", lambda path: path.write_bytes(b"caf\xe9")), "failed", "NoResults"),
+    "too large": (instead("output", lambda path: path.write_text("x" * 5000)), "failed", "NoResults"),
+    "an unknown word": (instead("status", lambda path: path.write_text("ok")), "failed", "Contradiction"),
+    "very deep": (instead("output", lambda path: path.write_text("[" * 3000)), "failed", "Contradiction"),
+    "none": (instead("status", lambda path: None), "failed", "NoResults"),
+    "standard output is a list": (a_list, "failed", "Contradiction"),
+    "an engine that goes away": (out_of_order, "lost", "EngineError"),
+    "no image": (no_image, "failed", "ImageNotPulled"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_results_fail_their_step_and_nothing_else(kind: str, workflow: Make, step: Make, tmp_path: Path) -> None:
+    act, state, reason = ODD[kind]
+    containers = Containers({"a": act})
+    text = workflow(step("a"), step("b", runAfter=["a"]), step("c"), **{"finally": [step("z")]})
+    report = carried_out(text, tmp_path, containers)
+    row = report.row("a")
+
+    assert (row.state, (row.error or {})["reason"]) == (state, reason)
+    assert {row.name: row.state for row in report.rows[1:]} == {"b": "skipped", "c": "succeeded", "z": "succeeded"}
+    assert (report.phase, report.exit_code) == ("Failed", 1)
+    assert set(containers.ended) >= {"c", "z"}
+    assert "root:" not in json.dumps(report.document())
+
+
+def test_who_watches_ends_nothing(workflow: Make, step: Make, tmp_path: Path) -> None:
+    def raises(_report: object, _row: object) -> None:
+        raise UnicodeEncodeError("ascii", "▸", 0, 1, "ordinal not in range")
+
+    report = carried_out(workflow(step("a"), step("b")), tmp_path, Containers(), on_change=raises)
+
+    assert report.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(("parallel", "most"), [(1, 1), (3, 3), (8, 8), (100, 12)])
+def test_no_more_steps_run_at_once_than_was_said(
+    workflow: Make, step: Make, tmp_path: Path, parallel: int, most: int
+) -> None:
+    containers = Containers()
+    text = workflow(*(step(f"s{number}") for number in range(12)), **{"finally": [step("y"), step("z")]})
+    report = carried_out(text, tmp_path, containers, parallel=parallel)
+
+    assert (report.phase, containers.most) == ("Succeeded", most)
+    assert len(containers.ran) == len(set(containers.ran)) == 14
+
+
+OUTSIDE = ["../../out1", "..", "/tmp/out1", "a/../../b", ".hidden", "A", "a\n", "x" * 254, ""]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("place", ["name", "generateName", "task"])
+def test_a_name_that_would_lead_elsewhere_is_refused(name: str, place: str, workflow: Make, step: Make) -> None:
+    document = render(parse_workflow(workflow(step("a")), "test"))
+    if place == "task":
+        document["spec"]["pipelineSpec"]["tasks"][0]["name"] = name
+    else:
+        document["metadata"] = {place: name}
+    with pytest.raises(InvalidWorkflow) as refused:
+        read_pipeline_run(document, TASK)
+
+    assert "name" in str(refused.value).lower()
+
+
+@pytest.mark.parametrize("name", ["../out1", "..", ".", "", "a/b"])
+def test_a_runs_folder_is_below_the_data_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkflow, match="is no name of a PipelineRun"):
+        _run_folder(tmp_path / "data", name)
+
+    assert list(tmp_path.glob("*")) == [tmp_path / "data"]
+
+
+def test_every_run_has_a_folder_of_its_own_and_follows_no_link(tmp_path: Path) -> None:
+    first, second = _run_folder(tmp_path, "fix"), _run_folder(tmp_path, "fix")
+    (tmp_path / "runs" / "led").symlink_to(tmp_path / "elsewhere")
+    third = _run_folder(tmp_path, "led")
+
+    assert len({first, second, third}) == 3
+    assert all(folder.parent == tmp_path / "runs" and not folder.is_symlink() for folder in (first, second, third))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_tasks_that_would_never_end_are_refused(workflow: Make, step: Make) -> None:
+    document = render(parse_workflow(workflow(step("a"), step("b")), "test"))
+    first, second = document["spec"]["pipelineSpec"]["tasks"]
+    for tasks, told in (
+        ([{**first, "runAfter": ["b"]}, {**second, "runAfter": ["a"]}], "they wait for each other in a circle: a, b"),
+        ([first, {**second, "name": "a"}], "another task has the same name"),
+    ):
+        document["spec"]["pipelineSpec"]["tasks"] = tasks
+        with pytest.raises(InvalidWorkflow, match=told):
+            read_pipeline_run(document, TASK)

@@ -1,0 +1,108 @@
+"""No client of ours follows a redirect: the token is for the server that it was made for, and for no other."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import kopf
+import pytest
+
+from kubernaut_controller.operator.api import Api, ApiError
+from kubernaut_controller.operator.storage import Records
+from kubernaut_datastorage.store import Unready
+from kubernaut_datastorage.tokens import KubernetesReviews
+from kubernaut_sdk import DataStorage
+from kubernaut_sdk.storage import StorageUnavailable
+
+TOKEN = "Bearer s3cr3t-of-one-server"
+
+
+class Server(ThreadingHTTPServer):
+    """Notes what it hears; sends everybody on to another server, where there is one."""
+
+    daemon_threads = True
+
+    def __init__(self, other: "Server | None" = None, status: int = 307) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.other, self.status = other, status
+        self.heard: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.server_port}"
+
+
+class Answers(BaseHTTPRequestHandler):
+    server: Server
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.heard.append(self.headers.get("authorization"))
+        self.send_response(self.server.status if self.server.other else 200)
+        if self.server.other:
+            self.send_header("location", self.server.other.url + self.path)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = answer  # noqa: N815 – the names that http.server calls
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Server, Server]]:
+    """One that sends everybody on, and the one it sends them to."""
+    with Server() as other, Server(other) as first:
+        for server in (other, first):
+            Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield first, other
+        for server in (other, first):
+            server.shutdown()
+
+
+async def records(url: str, folder: Path) -> None:
+    client = Records(url, folder / "token")
+    reading = asyncio.create_task(client.read("01890000-0000-7000-8000-000000000000"))
+    async with asyncio.timeout(10):
+        while client.trouble is None:  # noqa: ASYNC110 – it is told as text, not as an event
+            await asyncio.sleep(0.01)
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
+    await client.close()
+    assert client.trouble == "it answered 307"
+
+
+async def api(url: str, folder: Path) -> None:
+    token = (folder / "token").read_text()
+    client = Api(lambda: kopf.ConnectionInfo(server=url, token=token))
+    with pytest.raises(ApiError, match="307"):
+        await client.read("pods", "shop", "web")
+    await client.close()
+
+
+async def reviews(url: str, folder: Path) -> None:
+    with pytest.raises(Unready):
+        await KubernetesReviews(url, folder, "kubernaut-data-storage").review("another")
+
+
+async def storage(url: str, folder: Path) -> None:
+    with DataStorage(url, folder / "token") as client, pytest.raises(StorageUnavailable, match="answered 307"):
+        list(client.get_action_history())
+
+
+@pytest.mark.parametrize("ask", [records, api, reviews, storage])
+def test_no_redirect_is_followed(
+    ask: Callable[[str, Path], Awaitable[None]], servers: tuple[Server, Server], tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN.removeprefix("Bearer "))
+    first, other = servers
+    asyncio.run(ask(first.url, tmp_path))  # type: ignore[arg-type]
+
+    assert set(first.heard) == {TOKEN}
+    assert other.heard == []
