@@ -104,7 +104,7 @@ TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
         {},
         "spec.steps[0].inputs: 40008 bytes as JSON; at most 32768",
     ),
-    ("large integer", [{"inputs": {"x": 2**64}}], {}, "spec.steps[0].inputs.x: 18446744073709551616 does not fit"),
+    ("large integer", [{"inputs": {"x": 2**64}}], {}, "spec.steps[0].inputs.x: this integer does not fit in 64 bits"),
     ("dollar in a pointer", [{"inputsFrom": [{"input": "x", "step": "b", "pointer": "/$(a)"}]}, {}], {}, "holds a $"),
 ]
 
