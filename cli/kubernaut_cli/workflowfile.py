@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from kubernaut_cli.catalogue import find_action, known_types
 from kubernaut_controller import Fault, InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
 
-__all__ = ["admitted", "read_text", "read_workflow"]
+__all__ = ["admitted", "as_written", "not_created", "read_text", "read_workflow"]
 
 
 def read_text(path: str) -> str:
@@ -41,13 +42,42 @@ def read_workflow(
 
 
 def admitted(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowExecution:
-    """The workflow with uid, creationTimestamp and namespace, as if the API server had just admitted it."""
+    """Return the workflow with uid, creationTimestamp and namespace, as if the API server had just created it.
+
+    A uid in the file is that of another run (`kubectl get wfe … -o yaml`), whose records this one must not touch.
+    """
     metadata = workflow.metadata.model_copy(
         update={
-            "uid": workflow.metadata.uid or str(uuid4()),
-            "creation_timestamp": workflow.metadata.creation_timestamp or datetime.now(UTC),
+            "uid": str(uuid4()),
+            "creation_timestamp": datetime.now(UTC),
             "namespace": workflow.metadata.namespace or "default",
         }
     )
     spec = workflow.spec.model_copy(update={"dry_run": workflow.spec.dry_run or dry_run})
     return workflow.model_copy(update={"metadata": metadata, "spec": spec})
+
+
+def not_created(workflow: WorkflowExecution) -> WorkflowExecution:
+    """Return the workflow without the identity of a cluster's object: what is made of the file is another run."""
+    metadata = workflow.metadata.model_copy(update={"uid": None, "creation_timestamp": None})
+    return workflow.model_copy(update={"metadata": metadata})
+
+
+def as_written(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without what only a cluster says of an object, so that it can be created anew."""
+    metadata = {name: value for name, value in document["metadata"].items() if name not in _OF_THE_CLUSTER}
+    return {**{name: value for name, value in document.items() if name != "status"}, "metadata": metadata}
+
+
+_OF_THE_CLUSTER = {
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+}

@@ -15,12 +15,11 @@ from pydantic import BaseModel
 from kubernaut_controller.documents import dump_yaml
 from kubernaut_controller.remediation import RemediationSpec
 from kubernaut_controller.status import RemediationStatus, WorkflowStatus
-from kubernaut_controller.workflow import API_VERSION, Spec
+from kubernaut_controller.workflow import API_VERSION, IMAGE_PATTERN, Spec
 
 __all__ = ["custom_resource_definitions"]
 
 GROUP, VERSION = API_VERSION.split("/")
-DIGEST_PATTERN = r"^[^@\s]+@sha256:[0-9a-f]{64}$"
 _KEPT = {
     "type",
     "description",
@@ -188,11 +187,15 @@ def _object(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     if "properties" in schema:
         properties = {name: _structural(item, definitions) for name, item in schema["properties"].items()}
         if "inputs" in properties and "actionType" in properties:
-            properties["image"]["pattern"] = DIGEST_PATTERN
+            properties["image"]["pattern"] = IMAGE_PATTERN
         if {"step", "workflow", "input"} <= set(properties):
+            # Tekton would substitute a $(…) in them
+            properties["input"]["pattern"] = "^[^$]+$"
+            properties["pointer"]["pattern"] = "^(/[^$]*)?$"
             return {"properties": properties, "x-kubernetes-validations": [_SOURCE_RULE]}
         return {"properties": properties}
-    extra = schema.get("additionalProperties", True)
+    named = schema.get("patternProperties", {}).values()  # keys have no pattern in a structural schema
+    extra = schema.get("additionalProperties", next(iter(named), True))
     if extra is True:
         return {"x-kubernetes-preserve-unknown-fields": True}
     return {"additionalProperties": _structural(extra, definitions)}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
-from kubernaut_controller.workflow import Step, WorkflowExecution
+from kubernaut_controller.outputs import pointer_faults
+from kubernaut_controller.workflow import IMAGE_PATTERN, Step, WorkflowExecution
 from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.models import input_faults
@@ -18,7 +19,8 @@ __all__ = ["dependencies", "faults_of", "require_valid", "workflow_values"]
 Find = Callable[[str], Action | None]
 """Finds the action of a type, or None where the catalogue does not know it."""
 
-_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+_IMAGE = re.compile(IMAGE_PATTERN)
+_DIGEST = re.compile(r".*@sha256:[0-9a-f]{64}", re.DOTALL)
 
 
 def require_valid(
@@ -64,6 +66,12 @@ def faults_of(
         yield from _sources(path, step, steps, workflow, final=final)
         yield from _timeout(path, step, workflow.spec.timeout)
         yield from _inputs(path, step, workflow, find, known_types, unknown_actions=unknown_actions)
+        for index, source in enumerate(step.inputs_from):
+            giver = steps.get(source.step or "")
+            known = find(giver.action_type) if giver else None
+            if giver and known and giver is not step:
+                for message in pointer_faults(source, giver, known, find(step.action_type)):
+                    yield Fault(f"{path}.inputsFrom[{index}].pointer", message)
     cycle = _cycle({name: dependencies(step) & set(steps) - {name} for name, step in steps.items()})
     if cycle:
         yield Fault("spec.steps", f"they wait for each other in a circle: {' → '.join(cycle)}; take one runAfter away")
@@ -96,6 +104,10 @@ def _image(path: str, step: Step, repositories: Sequence[str]) -> Iterator[Fault
     image = step.image
     if not _DIGEST.fullmatch(image):
         yield Fault(f"{path}.image", f"{shorten(image)} names no digest; write repository@sha256:<64 hex digits>")
+        return
+    if not _IMAGE.fullmatch(image):
+        hint = "Tekton would put something in the place of $(…)" if "$" in image else "registry/path in small letters"
+        yield Fault(f"{path}.image", f"{shorten(image)} is not an image reference ({hint}); name the image itself")
         return
     repository = image.split("@", 1)[0]
     if repositories and not any(

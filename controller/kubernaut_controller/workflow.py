@@ -1,10 +1,11 @@
 """The WorkflowExecution (`kubernaut.io/v1alpha1`) as data: what a person writes and the API server keeps."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from kubernaut_controller.documents import load_yaml
 from kubernaut_controller.duration import Duration
@@ -34,6 +35,12 @@ StepName = Annotated[str, Field(pattern=_LABEL, max_length=63)]
 ObjectName = Annotated[str, Field(pattern=_SUBDOMAIN, max_length=253)]
 Namespace = Annotated[str, Field(pattern=_LABEL, max_length=63)]
 Image = Annotated[str, Field(min_length=1, max_length=1024)]
+IMAGE_PATTERN = (
+    r"^(([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]+)?/)?"  # the registry
+    r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"  # the repository
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64}$"  # perhaps a tag, and the digest
+)
+"""An image by digest, and nothing that Tekton would substitute."""
 Inputs = Annotated[dict[str, Any], Field(description="What the action is given: JSON, at most 32 KiB.")]
 
 
@@ -56,14 +63,27 @@ class InputFrom(Shape):
     ] = ""
 
 
+def _quantity(value: Any) -> Any:
+    if isinstance(value, float):
+        raise ValueError(f"{value} has a fraction, which the API server takes only as a text; quote it")  # noqa: TRY004 – pydantic tells these
+    if isinstance(value, str) and not _QUANTITY.fullmatch(value):
+        raise ValueError(f"{value[:100]!r} is not a quantity; write one such as 500m, 2 or 64Mi")
+    return value
+
+
+_QUANTITY = re.compile(r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?")
+Quantity = Annotated[str | int, BeforeValidator(_quantity)]
+ResourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$", max_length=317)]
+
+
 class Resources(Shape):
     """A container's compute resources, as in a pod."""
 
     requests: Annotated[
-        dict[str, str | int | float] | None, Field(description="What the scheduler keeps free, such as memory: 64Mi.")
+        dict[ResourceName, Quantity] | None, Field(description="What the scheduler keeps free, such as memory: 64Mi.")
     ] = None
     limits: Annotated[
-        dict[str, str | int | float] | None, Field(description="What it may use at most, such as memory: 512Mi.")
+        dict[ResourceName, Quantity] | None, Field(description="What it may use at most, such as memory: 512Mi.")
     ] = None
 
 

@@ -3,7 +3,7 @@
 kubectl and the API server read YAML with sigs.k8s.io/yaml (go.yaml.in/yaml/v2, then JSON). That is neither YAML 1.1 nor
 1.2: `yes` and `y` are booleans, `0o17` and `017` are 15, `089` is 89, `1e3` is 1000, while `22:00` and `2024-01-01` are
 texts. The rules here are those of its `resolve.go`; `tests/data/yaml-scalars.json` holds what the original made of some
-thousand scalars. Called by all that read or write YAML.
+1,500 scalars. Called by all that read or write YAML.
 """
 
 import base64
@@ -12,7 +12,7 @@ import math
 import re
 from datetime import datetime
 
-__all__ = ["Scalar", "needs_quotes", "plain_value", "tagged_value"]
+__all__ = ["Scalar", "key_text", "needs_quotes", "plain_value", "tagged_value"]
 
 Scalar = None | bool | int | float | str
 
@@ -86,6 +86,27 @@ def tagged_value(tag: str, text: str) -> Scalar:
     if not fits:
         raise ValueError(f"{text[:100]!r} is not of the type !!{kind}")
     return value
+
+
+def key_text(text: str) -> str:
+    """Return the JSON key that Kubernetes makes of a plain key: `8080` stays, `y` becomes `true`, `0x10` becomes `16`.
+
+    Raises:
+        ValueError: if it refuses the key, or would write its number in another way, as a sentence without a full stop.
+    """
+    value = plain_value(text)
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if not math.isfinite(value):
+            return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+        case int() if _integer(text.replace("_", "")) is not None and value < 2**63:
+            return str(value)
+        case int() | float() if abs(value) < 1e38 and float(short := f"{value:g}") == value:  # 32 bits have six digits
+            return short
+    raise ValueError(f"the key {text or 'that is empty'} is not a text, and Kubernetes would not keep it; quote it")
 
 
 def _number(spelt: str) -> int | float | None:

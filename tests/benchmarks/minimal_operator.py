@@ -35,7 +35,7 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
 async def made(event: Any, **_: Any) -> None:
     """Makes the PipelineRun."""
     document = event["object"]
-    if event["type"] != "ADDED":
+    if event["type"] not in {"ADDED", None}:  # None: it was there when the operator came
         return
     tasks = [
         {

@@ -14,6 +14,8 @@ import psutil
 import pytest
 import yaml
 
+from kubernaut_cli.workflowfile import as_written
+from kubernaut_controller import parse_workflow, render
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.records import Record
@@ -333,6 +335,56 @@ def test_what_was_rendered_runs_as_it_is(command: Command, workflow: Make, step:
 
     assert ended.returncode == 0
     assert (tmp_path / "x").read_text() == "x"
+
+
+def exported(text: str) -> str:
+    """A workflow as `kubectl get wfe -o json` prints the one of a run that was."""
+    document = json.loads(text)
+    document["metadata"] |= {
+        "uid": "9b2e8f8e-6d1a-4f57-9d55-0c1f5f1b7a11",
+        "resourceVersion": "81",
+        "generation": 1,
+        "creationTimestamp": "2026-09-01T03:00:00Z",
+        "finalizers": ["kubernaut.io/controller"],
+    }
+    return json.dumps({**document, "status": {"phase": "Succeeded"}})
+
+
+@pytest.mark.parametrize("rendered", [False, True], ids=["a WorkflowExecution", "its PipelineRun"])
+def test_an_exported_object_that_is_run_twice_is_two_runs(
+    command: Command, workflow: Make, step: Make, tmp_path: Path, rendered: bool
+) -> None:
+    texts = []
+    for text in ("one", "two"):
+        made = exported(workflow(step("a", inputs={"path": str(tmp_path / "x"), "text": text})))
+        texts.append(json.dumps(render(parse_workflow(made))) if rendered else made)
+    reports = [json.loads(command.run(text, "-o", "json").stdout) for text in texts]
+    ids = {report["steps"][0]["recordId"] for report in reports}
+
+    assert len(ids) == 2
+    with embedded(command.data) as service:
+        storage = DataStorage(service.url)
+        found = {str(record.id): record for record in storage.get_action_history()}
+        storage.close()
+    assert set(found) == ids
+    assert {(record.inputs or {})["text"] for record in found.values()} == {"one", "two"}
+
+
+def test_an_exported_object_is_rendered_as_one_that_was_never_made(workflow: Make, step: Make, tmp_path: Path) -> None:
+    file = tmp_path / "wf.json"
+    file.write_text(exported(workflow(step("a"))))
+    argv = [sys.executable, "-m", "kubernaut_cli", "render", "-o", "json", str(file)]
+    run = json.loads(subprocess.run(argv, env={**os.environ, "ACTION_MODULES": PROBES}, capture_output=True).stdout)
+
+    assert "generateName" in run["metadata"]
+    assert "ownerReferences" not in run["metadata"]
+    assert "recordId" not in {param["name"] for param in run["spec"]["pipelineSpec"]["tasks"][0]["params"]}
+
+
+def test_what_only_a_cluster_says_of_an_object_is_not_submitted(workflow: Make, step: Make) -> None:
+    text = workflow(step("a"))
+
+    assert as_written(json.loads(exported(text))) == json.loads(text)
 
 
 def test_storage_out_of_reach_does_not_stop_a_run(

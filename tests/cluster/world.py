@@ -1,13 +1,16 @@
 """A real cluster with a real controller: what end-to-end tests, fault campaigns and benchmarks stand on."""
 
+import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +40,18 @@ def kubectl(*words: str, stdin: Any = None, check: bool = True) -> str:
 
 def api_client() -> httpx.Client:
     """The API server of the kubeconfig, with its token; for tests that make a thousand objects."""
+    server, token, context = _server()
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=server, headers=headers, verify=context, timeout=30, trust_env=False)
+
+
+@cache
+def _server() -> tuple[str, str, ssl.SSLContext]:
+    """The API server's address, the user's token, and the authority that it is known by."""
     config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    authority = ROOT / "build" / "cluster-ca.crt"
-    authority.parent.mkdir(exist_ok=True)
-    import base64
-    import ssl
-
-    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-    headers = {"authorization": f"Bearer {user['token']}"}
-    return httpx.Client(base_url=cluster["server"], headers=headers, verify=context, timeout=30, trust_env=False)
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    return cluster["server"], user["token"], ssl.create_default_context(cadata=authority)
 
 
 def install() -> None:

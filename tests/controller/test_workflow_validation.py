@@ -39,6 +39,33 @@ TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
     ("bad duration", [{"timeout": "2 minutes"}], {}, "spec.steps[0].timeout: '2 minutes' is not a duration"),
     ("zero duration", [{"timeout": "0s"}], {}, "must be above zero"),
     ("no digest", [{"image": "ghcr.io/x:1"}], {}, "spec.steps[0].image: ghcr.io/x:1 names no digest;"),
+    (
+        "something that Tekton would substitute",
+        [{"image": f"ghcr.io/x/$(context.pipelineRun.name)@sha256:{ZEROS}"}],
+        {},
+        "is not an image reference (Tekton would put something in the place of $(…)); name the image itself.",
+    ),
+    ("a dollar in a registry", [{"image": f"$x/y@sha256:{ZEROS}"}], {}, "is not an image reference"),
+    ("a way up in an image", [{"image": f"ghcr.io/x/../y@sha256:{ZEROS}"}], {}, "is not an image reference"),
+    ("a digest twice", [{"image": f"a@sha256:{ZEROS}@sha256:{ZEROS}"}], {}, "is not an image reference"),
+    ("capitals in an image", [{"image": f"ghcr.io/X@sha256:{ZEROS}"}], {}, "registry/path in small letters"),
+    ("a dollar in an account", [{"serviceAccountName": "$(params.x)"}], {}, "spec.steps[0].serviceAccountName: '$("),
+    ("a dollar in a secret", [{"secretName": "$(params.x)"}], {}, "spec.steps[0].secretName: '$("),
+    ("a dollar in a timeout", [{"timeout": "$(params.x)"}], {}, "is not a duration"),
+    ("a dollar in an action", [{"actionType": "a/$(params.x)"}], {}, "spec.steps[0].actionType: 'a/$("),
+    (
+        "a dollar in resources",
+        [{"resources": {"limits": {"memory": "$(params.x)"}}}],
+        {},
+        "spec.steps[0].resources.limits.memory: '$(params.x)' is not a quantity; write one such as 500m, 2 or 64Mi.",
+    ),
+    ("a dollar in a resource", [{"resources": {"limits": {"$(x)": 1}}}], {}, "spec.steps[0].resources.limits.$(x)"),
+    (
+        "a fraction of a CPU, which the API server refuses",
+        [{"resources": {"requests": {"cpu": 0.5}}}],
+        {},
+        "spec.steps[0].resources.requests.cpu: 0.5 has a fraction, which the API server takes only as a text; quote it",
+    ),
     ("option for a name", [{"actionType": "--help"}], {}, "spec.steps[0].actionType: '--help' does not match"),
     ("unknown runAfter", [{"runAfter": ["z"]}], {}, "spec.steps[0].runAfter[0]: no step 'z'; there is a."),
     ("after itself", [{"runAfter": ["a"]}], {}, "spec.steps[0].runAfter[0]: 'a' cannot run after itself."),
@@ -77,7 +104,7 @@ TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
         {},
         "spec.steps[0].inputs: 40008 bytes as JSON; at most 32768",
     ),
-    ("large integer", [{"inputs": {"x": 2**64}}], {}, "spec.steps[0].inputs.x: 18446744073709551616 does not fit"),
+    ("large integer", [{"inputs": {"x": 2**64}}], {}, "spec.steps[0].inputs.x: this integer does not fit in 64 bits"),
     ("dollar in a pointer", [{"inputsFrom": [{"input": "x", "step": "b", "pointer": "/$(a)"}]}, {}], {}, "holds a $"),
 ]
 
@@ -104,13 +131,13 @@ def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [", "wf.yaml, line 1, column 5: not usable YAML: while parsing a flow node, expected the node content"),
+        ("a: [", "wf.yaml, line 2, column 1: not usable YAML: while parsing a flow node, did not find expected node"),
         ("a: 1\na: 2", "wf.yaml, line 2, column 1: not usable YAML: the key 'a' stands there twice."),
-        ("1: 2", "the key 1 is not text; quote it."),
-        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("1: 2", "1: unknown field; there is apiVersion"),
+        ("a: !!python/object:os.system x", "a: unknown field; there is apiVersion"),
         ("- a", "wf.yaml: must hold one mapping, not list."),
         ("", "wf.yaml: must hold one mapping, not NoneType."),
-        ("a: 1\n---\nb: 2", "expected a single document"),
+        ("a: 1\n---\nb: 2", "a second document begins here, of 2"),
         ("a: \0", "not usable YAML"),
         ("a: " + "x" * 1_100_000, "at most 1048576 (1 MiB) are read."),
         (
@@ -121,6 +148,18 @@ def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], 
 )
 def test_broken_yaml_is_told_with_its_place(text: str, told: str) -> None:
     assert told in faults(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "ghcr.io/a/b-c.d_e", "localhost:5000/a/b:1.2_3-X", "[::1]:5000/a", "10.0.0.1/a__b", "Host.Example/a"]
+)
+def test_every_image_reference_by_digest_is_taken(workflow: Make, step: Make, name: str) -> None:
+    accept(workflow(step("a", image=f"{name}@sha256:{ZEROS}")))
+
+
+@pytest.mark.parametrize("quantity", [1, "1", "0.5", "500m", "64Mi", "1e3", "2G"])
+def test_every_quantity_is_taken(workflow: Make, step: Make, quantity: Any) -> None:
+    accept(workflow(step("a", resources={"requests": {"cpu": quantity, "example.com/gpu": 1}})))
 
 
 def test_images_of_other_repositories_are_refused(workflow: Make, step: Make) -> None:

@@ -262,7 +262,7 @@ def test_secrets_that_cannot_be_read_are_a_precondition(action: Any) -> None:
 
     assert ended.code == 3
     assert ended.document["error"]["reason"] == "SecretUnreadable"
-    assert ended.document["error"]["message"].startswith(f"the secrets in {action.secrets} cannot be read: ")
+    assert ended.document["error"]["message"].startswith(f"the secret file dark in {action.secrets} cannot be read: ")
     assert ended.results["changed"] == "false"
 
 

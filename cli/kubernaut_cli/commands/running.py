@@ -115,7 +115,7 @@ def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> Pipelin
     if load_yaml(text := read_text(file), file).get("kind") == "PipelineRun":
         if dry_run:
             raise InvalidWorkflow([Fault("--dry-run", "a PipelineRun says itself whether it is one (param dryRun)")])
-        return read_pipeline_run(load_yaml(text, file), generic_task())
+        return read_pipeline_run(load_yaml(text, file), generic_task()).as_another_run()
     workflow = admitted(read_workflow(file, unknown_actions=unknown_actions, text=text), dry_run=dry_run)
     return read_pipeline_run(render(workflow), generic_task())
 

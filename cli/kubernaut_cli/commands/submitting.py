@@ -12,7 +12,7 @@ from kubernaut_cli.cluster import Cluster
 from kubernaut_cli.engine.report import Report, Row
 from kubernaut_cli.progress import Progress, progress_for, wide_console
 from kubernaut_cli.terminal import echo, one_line
-from kubernaut_cli.workflowfile import read_text, read_workflow
+from kubernaut_cli.workflowfile import as_written, read_text, read_workflow
 from kubernaut_controller import load_yaml
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.states import State
@@ -44,7 +44,7 @@ def submit(file: str, follow: bool, dry_run: bool, output: str, namespace: str |
     """Create the WorkflowExecution in FILE (- for standard input) in a cluster whose controller runs it."""
     text = read_text(file)
     workflow = read_workflow(file, text=text, unknown_actions=True)
-    document = load_yaml(text, file)
+    document = as_written(load_yaml(text, file))
     if dry_run:
         document["spec"]["dryRun"] = True
     cluster = Cluster(context, namespace or workflow.metadata.namespace)

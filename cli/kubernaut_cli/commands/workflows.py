@@ -7,7 +7,7 @@ import click
 
 from kubernaut_cli.catalogue import find_action
 from kubernaut_cli.terminal import echo
-from kubernaut_cli.workflowfile import read_workflow
+from kubernaut_cli.workflowfile import not_created, read_workflow
 from kubernaut_controller import dump_yaml
 from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.pipelinerun import render as pipeline_run_of
@@ -74,7 +74,7 @@ def render(
         documents = rbac_of(workflow, find_action)
         echo("---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False)
         return
-    document = pipeline_run_of(workflow, task_ref=_task_ref(cluster_resolver, bundle))
+    document = pipeline_run_of(not_created(workflow), task_ref=_task_ref(cluster_resolver, bundle))
     text = dump_yaml(document) if output == "yaml" else json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     echo(text, nl=False)
 

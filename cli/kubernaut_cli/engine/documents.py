@@ -10,13 +10,13 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from kubernaut_cli.engine.substitution import references
-from kubernaut_controller import Fault, InvalidWorkflow
+from kubernaut_controller import Fault, InvalidWorkflow, load_yaml
 from kubernaut_controller.duration import Duration
+from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["PipelineRun", "PipelineTask", "Task", "generic_task", "read_pipeline_run", "read_task"]
@@ -73,6 +73,11 @@ class PipelineTask(_Document):
     def param(self, name: str) -> str | None:
         """The text of a param, or None."""
         return next((param.value for param in self.params if param.name == name and isinstance(param.value, str)), None)
+
+    def as_another(self) -> "PipelineTask":
+        """Return it with a new record id, where it has one."""
+        params = [Param(name=one.name, value=str(mint())) if one.name == "recordId" else one for one in self.params]
+        return self.model_copy(update={"params": tuple(params)})
 
     @cached_property
     def references(self) -> tuple[str, ...]:
@@ -176,6 +181,16 @@ class PipelineRun(_Document):
         """All tasks, those of finally last."""
         return self.spec.pipeline_spec.tasks + self.spec.pipeline_spec.finally_
 
+    def as_another_run(self) -> "PipelineRun":
+        """Return it with record ids of its own: those in a file belong to the run that it was made for."""
+        pipeline = self.spec.pipeline_spec
+        changed = {
+            "tasks": tuple(task.as_another() for task in pipeline.tasks),
+            "finally_": tuple(task.as_another() for task in pipeline.finally_),
+        }
+        spec = self.spec.model_copy(update={"pipeline_spec": pipeline.model_copy(update=changed)})
+        return self.model_copy(update={"spec": spec})
+
     def timeout_of(self, task: PipelineTask) -> timedelta:
         """How long a TaskRun may take; a taskRunSpec's timeout stands above the task's."""
         own = next((spec.timeout for spec in self.spec.task_run_specs if spec.pipeline_task_name == task.name), None)
@@ -258,7 +273,7 @@ class Task(_Document):
 def generic_task() -> Task:
     """The Task `kubernaut-action` that this version installs in clusters."""
     text = (files("kubernaut_cli") / "kubernaut-action.yaml").read_text(encoding="utf-8")
-    return read_task(yaml.safe_load(text))
+    return read_task(load_yaml(text, "kubernaut-action.yaml"))
 
 
 def read_task(document: dict[str, Any]) -> Task:

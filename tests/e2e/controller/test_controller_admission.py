@@ -44,6 +44,27 @@ BAD: list[tuple[str, list[Json], Json, str]] = [
     ("a name twice", [step(), step()], {}, "spec.steps[1]: Duplicate value"),
     ("a bad name", [step("A_b")], {}, "spec.steps[0].name: Invalid value"),
     ("no digest", [step(image="ghcr.io/x:1")], {}, "spec.steps[0].image: Invalid value"),
+    ("a $( in an image", [step(image=IMAGE.replace("probe", "$(params.x)"))], {}, "spec.steps[0].image: Invalid value"),
+    ("a $( in a name", [step(serviceAccountName="$(params.x)")], {}, "spec.steps[0].serviceAccountName: Invalid value"),
+    ("a $( in a secret", [step(secretName="$(params.x)")], {}, "spec.steps[0].secretName: Invalid value"),
+    (
+        "a $( in a pointer",
+        [step(), step("b", inputsFrom=[{"input": "text", "step": "a", "pointer": "/$(params.x)"}])],
+        {},
+        "spec.steps[1].inputsFrom[0].pointer: Invalid value",
+    ),
+    (
+        "a $( in an input",
+        [step(), step("b", inputsFrom=[{"input": "$(params.x)", "step": "a"}])],
+        {},
+        "spec.steps[1].inputsFrom[0].input: Invalid value",
+    ),
+    (
+        "a fraction",
+        [step(resources={"requests": {"cpu": 0.5}})],
+        {},
+        "spec.steps[0].resources.requests.cpu: Invalid value",
+    ),
     ("a short digest", [step(image="ghcr.io/x@sha256:00")], {}, "spec.steps[0].image: Invalid value"),
     ("an option for a type", [step(actionType="--help")], {}, "spec.steps[0].actionType: Invalid value"),
     ("no type", [{"name": "a", "image": IMAGE}], {}, "spec.steps[0].actionType: Required value"),
@@ -157,8 +178,9 @@ def tried(document: Json) -> str:
     return done.stderr
 
 
-def allowed(**fields: Any) -> Json:
-    return step(image="ghcr.io/kubernaut/actions/kubectl@sha256:" + "0" * 64, **fields)
+def allowed(name: str = "a", **fields: Any) -> Json:
+    account = {"serviceAccountName": "scaler"} if "serviceAccountName" not in fields else {}
+    return step(name, image="ghcr.io/kubernaut/actions/kubectl@sha256:" + "0" * 64, **account, **fields)
 
 
 MAY_NOT = "alice may not use each of the"
@@ -168,8 +190,9 @@ NARROWED: list[tuple[str, Json, Json, str]] = [
     ("what it may use", {"serviceAccountName": "scaler", "secretName": "git"}, {}, ""),
     ("another repository", {"image": OTHER}, {}, f"image {OTHER} is of none of the repositories"),
     ("another account", {"serviceAccountName": "admin"}, {}, f"{MAY_NOT} ServiceAccounts admin; grant the verb use"),
+    ("no account", {"serviceAccountName": None}, {}, f"{MAY_NOT} ServiceAccounts default; grant the verb use"),
     ("another secret", {"secretName": "aws"}, {}, f"{MAY_NOT} Secrets aws; grant the verb use"),
-    ("in finally", {}, {"finally": [{"serviceAccountName": "admin"}]}, f"{MAY_NOT} ServiceAccounts admin"),
+    ("in finally", {}, {"finally": [{"serviceAccountName": "admin"}]}, f"{MAY_NOT} ServiceAccounts scaler, admin"),
 ]  # fmt: skip
 
 
@@ -177,7 +200,8 @@ NARROWED: list[tuple[str, Json, Json, str]] = [
 @pytest.mark.parametrize(("fields", "spec", "told"), [row[1:] for row in NARROWED], ids=[row[0] for row in NARROWED])
 def test_the_policy_narrows_who_may_run_what(policy: None, kind: str, fields: Json, spec: Json, told: str) -> None:
     last = {name: [allowed(name="last", **one) for one in steps] for name, steps in spec.items()}
-    document = workflow("narrow", WHERE, {**allowed(), **fields}, **last)
+    first = {name: value for name, value in {**allowed(), **fields}.items() if value is not None}
+    document = workflow("narrow", WHERE, first, **last)
     if kind == "RemediationRequest":
         target = {"kind": "Node", "name": "n"}
         asked = {"signal": {"fingerprint": "f"}, "target": target, "workflow": document["spec"]}
