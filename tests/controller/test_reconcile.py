@@ -553,9 +553,12 @@ def test_logs_are_read_only_where_that_is_allowed() -> None:
     known["task_runs"] = (well(stored="deferred"),)
     allowed = Policy(read_logs=True)
     line = {"id": "x", "state": "succeeded", "at": "2026-01-31T09:05:15Z", "step": "a"}
+    assert "ReadLog" not in names(decide(document, told=TOLD, policy=allowed, **known))
+    known["pods"] = {"run-a-pod": pod("Succeeded")}
+    [told] = [act for act in decide(document, policy=allowed, **known) if isinstance(act, Tell)]
 
     assert "ReadLog" not in names(decide(document, told=TOLD, **known))
-    assert ReadLog("a", "run-a-pod") in decide(document, told=TOLD, policy=allowed, **known)
+    assert ReadLog("a", "run-a-pod", told.events[0]["id"]) in decide(document, told=TOLD, policy=allowed, **known)
     [tell] = [
         act
         for act in decide(document, told=TOLD, policy=allowed, logs={"a": (line,)}, **known)

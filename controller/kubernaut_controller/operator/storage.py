@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from kubernaut_controller.operator.boundedjson import read_json
 from kubernaut_controller.operator.metrics import RECORDS_SENT
 
 __all__ = ["Records"]
@@ -31,6 +32,7 @@ class _Told:
     """An event, and who wants to know that it was taken."""
 
     event: Json
+    size: int
     taken: Callable[[str | None], None]
 
 
@@ -56,16 +58,22 @@ class Records:
             event: What is told.
             taken: Is called when Data Storage has answered, with its reason where it refused the event for good.
         """
-        self._queue.put_nowait(_Told(event, taken))
+        try:
+            size = len(json.dumps(event, allow_nan=False))
+        except (ValueError, TypeError, RecursionError) as error:  # this event's fault: others do not wait behind it
+            reason = f"it cannot be written as JSON ({type(error).__name__}: {error})"
+            asyncio.get_running_loop().call_soon(taken, reason)
+            return
+        self._queue.put_nowait(_Told(event, size, taken))
 
     async def run(self) -> None:
         """Sends what is queued, for ever."""
         while True:
             batch = [await self._queue.get()]
-            size = len(json.dumps(batch[0].event))
+            size = batch[0].size
             while not self._queue.empty() and len(batch) < _MOST and size < _LARGEST:
                 batch.append(self._queue.get_nowait())
-                size += len(json.dumps(batch[-1].event))
+                size += batch[-1].size
             outcomes = await self._delivered([told.event for told in batch])
             for told, outcome in zip(batch, outcomes, strict=True):
                 RECORDS_SENT.labels(outcome["outcome"]).inc()
@@ -76,8 +84,8 @@ class Records:
         while True:
             try:
                 status, answer = await self._exchange("GET", f"{_RECORDS}/{record_id}")
-                if status == 200:
-                    return dict(answer)
+                if status == 200 and isinstance(answer, dict):
+                    return answer
                 if status == 404:
                     return None
                 self.trouble = f"it answered {status}"
@@ -95,9 +103,9 @@ class Records:
         while True:
             try:
                 status, answer = await self._exchange("POST", _RECORDS, events)
-                if status == 200 and isinstance(answer, list) and len(answer) == len(events):
+                if status == 200 and _are_outcomes(answer, len(events)):
                     self.trouble = None
-                    return answer
+                    return list(answer)
                 if status in {400, 413, 422} and len(events) > 1:
                     # one bad event harms no other
                     return [outcome for event in events for outcome in await self._delivered([event])]
@@ -123,4 +131,12 @@ class Records:
         data = None if body is None else json.dumps(body).encode()
         async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
             text = await response.read()
-            return response.status, json.loads(text) if text else None
+            return response.status, read_json(text) if text else None
+
+
+def _are_outcomes(answer: Any, count: int) -> bool:
+    return (
+        isinstance(answer, list)
+        and len(answer) == count
+        and all(isinstance(item, dict) and isinstance(item.get("outcome"), str) for item in answer)
+    )
