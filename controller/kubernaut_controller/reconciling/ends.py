@@ -65,6 +65,8 @@ _NO_RESULTS = (
     "may say (12 KiB); what it did is in its log."
 )
 _NO_CONTAINER = {"TaskRunImagePullFailed", "CreateContainerConfigError"}
+_CONTAINERS = {state for state in State if state.terminal} - {State.SKIPPED}
+"""The states that a container may say it ended in; a step of any other would never end."""
 _CANCELLED, _TIMED_OUT = "TaskRunCancelled", "TaskRunTimeout"
 
 
@@ -173,7 +175,7 @@ def is_alive(pod: Json) -> bool:
 
 
 def _heard(witness: Json, cause: State | None, name: str, times: Mapping[str, str | None]) -> End:
-    state = State(witness["status"]) if witness["status"] in set(State) else State.FAILED
+    state = State(witness["status"]) if witness["status"] in _CONTAINERS else State.FAILED
     error = _error(witness)
     message = error["message"] if error else None
     if cause is State.TIMED_OUT or (cause and not state.good):
