@@ -1,4 +1,4 @@
-"""Objects that are in nobody's interest, each within its schema or near it: documents, statuses, results, pods, TaskRuns."""
+"""Objects that must concern nobody else: documents, statuses, results, pods and TaskRuns, of the schema or near it."""
 
 import json
 from collections.abc import Callable
@@ -129,8 +129,8 @@ BAD_RESULTS: dict[str, Json] = {
     "status-empty": {**_GOOD, "status": "", "output": "{}"},
     "status-controllers": {**_GOOD, "status": "intended", "output": "{}"},
     "changed-odd": {**_GOOD, "changed": "perhaps", "output": "{}"},
-    "results-lists": dict.fromkeys(_GOOD, ["a"]),
-    "results-objects": dict.fromkeys(_GOOD, {"a": "b"}),
+    "results-lists": {name: ["a"] for name in _GOOD},
+    "results-objects": {name: {"a": "b"} for name in _GOOD},
     "results-null": dict.fromkeys(_GOOD),
     "nothing": {},
 }
