@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from bad import deep
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubernaut_controller.operator.boundedjson import DEEPEST, pruned, read_json
@@ -16,12 +16,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_what_is_not_deep_is_read_as_it_is(value: Any) -> None:
     assert read_json(json.dumps(value).encode()) == value
     assert pruned(json.dumps(value).encode()) == json.dumps(value).encode()
 
 
+@settings(deadline=None, max_examples=30)
 @given(VALUES, st.sampled_from([101, 500, 1200, 9_000]), st.booleans())
 def test_of_a_list_only_what_is_too_deep_is_lost(value: Any, levels: int, arrays: bool) -> None:
     poison = "[" * levels + "]" * levels if arrays else deep(levels)

@@ -5,9 +5,11 @@ The controller's own process, with kopf, on a small API server; `tests/e2e/contr
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,9 @@ class World:
         """Waits for the end of one; its phase."""
         return str(await self.until(lambda: self.closed(name, where)))
 
+    def message(self, name: str, where: str) -> str:
+        return str((self.server.objects["workflowexecutions", where, name].get("status") or {}).get("message"))
+
     def is_gone(self, name: str) -> bool:
         return self.server.get("workflowexecutions", "bad", name) is None
 
@@ -161,7 +166,10 @@ async def running(**policy: Any) -> AsyncIterator[None]:
 
 
 def tried(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *tests: Callable[[World], Coroutine[Any, Any, None]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *tests: Callable[[World], Coroutine[Any, Any, None]],
+    **policy: Any,
 ) -> None:
     """Runs the first part before there is a controller, and the others while there is one."""
     monkeypatch.setattr(process, "_collect_seldom", lambda: None)
@@ -172,7 +180,7 @@ def tried(
             monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
             world = World(server)
             await tests[0](world)
-            async with running():
+            async with running(**policy):
                 for test in tests[1:]:
                     await test(world)
 
@@ -352,3 +360,53 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
         assert "nested more than 64 deep" in message
 
     tried(tmp_path, monkeypatch, before, others)
+
+
+def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = {"kind": "Deployment", "namespace": "bad", "name": "queue"}
+    names = ["first", "z-older", "m-younger", "a-youngest"]
+
+    async def before(world: World) -> None:
+        for number, name in enumerate(names):
+            made = workflow(name, "bad", step("a", IMAGE, inputs={}), target=target)
+            made["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
+            world.server.put("workflowexecutions", {**made, "spec": {**made["spec"], "startingDeadline": "87600h"}})
+
+    async def others(world: World) -> None:
+        for name in names:
+            await world.run_of(name, "bad")
+            started = {run["metadata"]["labels"]["kubernaut.io/workflow"] for run in world.server.of("pipelineruns")}
+            assert started == set(names[: names.index(name) + 1])
+            await world.play(name, "bad", GOOD)
+            assert await world.end_of(name) == "Succeeded"
+
+    monkeypatch.setattr("kubernaut_controller.operator.workflows._LOCK_STALE", -1)  # all look at once
+    monkeypatch.setattr(sys.modules["kubernaut_controller.reconciling.reconcile"], "_POLL", timedelta(seconds=0.05))
+    tried(tmp_path, monkeypatch, before, others, cooldown=timedelta(0))
+
+
+def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = {"kind": "Deployment", "namespace": "good", "name": "wanted"}
+
+    async def others(world: World) -> None:
+        world.create("stranger", "bad", target=target)
+        await world.run_of("stranger", "bad")
+        world.create("another-stranger", "bad", target={**target, "kind": "deploy"})
+        world.create("owner", "good", target={**target, "kind": "deployments.apps", "cluster": "local"})
+        await world.play("owner", "good", GOOD)
+        assert await world.end_of("owner", "good") == "Succeeded"
+        assert world.message("another-stranger", "bad").startswith("Waits for bad/stranger, which acts on")
+
+        world.server.grants.add(("system:serviceaccounts:bad", "good"))
+        world.create("granted", "bad", target={**target, "name": "other"})
+        run = await world.run_of("granted", "bad")
+        world.create("waits", "good", target={**target, "name": "other"})
+        await world.until(lambda: world.message("waits", "good").startswith("Waits for bad/granted, which acts on"))
+        await world.play("granted", "bad", GOOD)
+        await world.play("waits", "good", GOOD)
+        assert await world.end_of("waits", "good") == "Succeeded"
+        assert run["metadata"]["namespace"] == "bad"
+
+    tried(tmp_path, monkeypatch, nothing, others, cooldown=timedelta(0))
