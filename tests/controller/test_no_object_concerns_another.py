@@ -23,6 +23,9 @@ from world import step, workflow
 from kubernaut_controller.operator import process
 from kubernaut_controller.operator.settings import Settings
 from kubernaut_controller.reconciling import FINALIZER, Policy, reconcile
+from kubernaut_controller.reconciling.lock import taken
+from kubernaut_sdk.records import ObjectRef
+from kubernaut_sdk.times import utcnow
 
 IMAGE = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
 GOOD = {
@@ -363,20 +366,30 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
 
 
 def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever frees the lock, and whoever looks at it first."""
     target = {"kind": "Deployment", "namespace": "bad", "name": "queue"}
-    names = ["first", "z-older", "m-younger", "a-youngest"]
+    names = ["z-oldest", "m-younger", "b-younger", "a-younger", "c-youngest"]
 
     async def before(world: World) -> None:
-        for number, name in enumerate(names):
-            made = workflow(name, "bad", step("a", IMAGE, inputs={}), target=target)
+        ghost = workflow("ghost", "bad", step("a", IMAGE, inputs={}))
+        ghost["metadata"]["uid"] = "u1"
+        world.server.put("workflowexecutions", ghost)
+        lease = taken(None, ObjectRef(**target), "bad/ghost/u1", utcnow())
+        lease["metadata"]["namespace"] = "kubernaut-system"
+        world.server.put("leases", lease)
+        for number, name in reversed(list(enumerate(names))):
+            made = workflow(name, "bad", step("a", IMAGE, inputs={}), target=target, startingDeadline="87600h")
             made["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
-            world.server.put("workflowexecutions", {**made, "spec": {**made["spec"], "startingDeadline": "87600h"}})
+            world.server.put("workflowexecutions", made)
 
     async def others(world: World) -> None:
         for name in names:
+            await world.until(lambda name=name: world.message(name, "bad").startswith("Waits for bad/ghost"))  # type: ignore[misc]
+        world.server.put("leases", world.server.of("leases")[0], "DELETED")  # as another controller would
+        for name in names:
             await world.run_of(name, "bad")
             started = {run["metadata"]["labels"]["kubernaut.io/workflow"] for run in world.server.of("pipelineruns")}
-            assert started == set(names[: names.index(name) + 1])
+            assert started == {"ghost", *names[: names.index(name) + 1]}
             await world.play(name, "bad", GOOD)
             assert await world.end_of(name) == "Succeeded"
 
