@@ -213,11 +213,18 @@ FORGED: dict[str, Callable[[Json], None]] = {
 """What is said of a TaskRun → the change that makes it so."""
 
 
-def documents(count: int) -> st.SearchStrategy[list[Json]]:
+class Specs(list[Json]):
+    """Many specs, told in a word."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} specs>"
+
+
+def documents(count: int) -> st.SearchStrategy[Specs]:
     """Specs of WorkflowExecutions, of the schema's shape or nearly."""
     schema = custom_resource_definitions()["workflowexecutions.kubernaut.io.yaml"]
     spec = schema["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    return st.lists(_values(spec), min_size=count, max_size=count)
+    return st.lists(_values(spec), min_size=count, max_size=count).map(Specs)
 
 
 _TEXTS = st.one_of(

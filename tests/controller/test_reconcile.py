@@ -701,6 +701,20 @@ def test_a_taskrun_that_was_not_asked_for_does_not_count_as_the_step(difference:
     assert row["message"].startswith(f"TaskRun run-a has {difference}")
 
 
+def test_what_tekton_and_kubernetes_add_or_spell_anew_is_no_difference() -> None:
+    limits = {"limits": {"cpu": "0.5", "memory": "1Gi"}}
+    document = workflow(step("a", resources=limits))
+    run = pipeline_run(document, spec={"taskRunTemplate": {"serviceAccountName": "default", "podTemplate": {"a": "b"}}})
+    run["spec"]["taskRunSpecs"][0]["computeResources"] = {"limits": {"cpu": "500m", "memory": "1024Mi"}}
+
+    assert said(decide(document, pipeline_run=run))[0] == "Running"
+    run["spec"]["taskRunSpecs"][0]["computeResources"] = {"limits": {"cpu": "501m", "memory": "1Gi"}}
+    assert "with another spec.taskRunSpecs" in said(decide(document, pipeline_run=run))[1]
+    run = pipeline_run(document)
+    run["spec"]["taskRunSpecs"][0]["podTemplate"] = {"hostNetwork": True}
+    assert "with another spec.taskRunSpecs" in said(decide(document, pipeline_run=run))[1]
+
+
 def test_a_pod_with_the_right_labels_and_another_owner_holds_no_lock_and_says_nothing() -> None:
     document, known = finished()
     foreign = pod(ownerReferences=[{"kind": "TaskRun", "uid": "another", "controller": True}])

@@ -3,8 +3,10 @@
 Tekton adopts a TaskRun of the right name that somebody else made, so a name proves nothing.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from kubernaut_controller.workflow import WorkflowExecution
@@ -21,6 +23,11 @@ __all__ = [
 ]
 
 Json = Mapping[str, Any]
+
+_SUFFIXES = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1)}
+_SUFFIXES |= {sign: Fraction(1000 ** (power + 1)) for power, sign in enumerate("kMGTPE")}
+_SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enumerate("KMGTPE")}
+_QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
 
 _DEFAULTED = {"apiVersion", "kind", "type", "timeouts"}
 """What Tekton's admission adds within what was asked for."""
@@ -94,7 +101,8 @@ def started_spec(found: Json, rendered: Json) -> str | None:
     if unasked:
         return f"spec.{min(unasked)}"
     template = {name for name, value in (there.get("taskRunTemplate") or {}).items() if value}
-    return "spec.taskRunTemplate" if template - {"serviceAccountName"} else None
+    # a podTemplate may be the cluster's default (Tekton's default-pod-template), which nothing here knows
+    return "spec.taskRunTemplate" if template - {"serviceAccountName", "podTemplate"} else None
 
 
 def _holds(there: Any, wanted: Any) -> bool:
@@ -110,7 +118,20 @@ def _holds(there: Any, wanted: Any) -> bool:
             and len(there) == len(wanted)
             and all(_holds(one, other) for one, other in zip(there, wanted, strict=True))
         )
-    return there == wanted or _same_duration(there, wanted)
+    return there == wanted or _same_duration(there, wanted) or _same_quantity(there, wanted)
+
+
+def _same_quantity(there: Any, wanted: Any) -> bool:
+    """Kubernetes spells quantities anew: `0.5` comes back as `500m`."""
+    one, other = _quantity(there), _quantity(wanted)
+    return one is not None and one == other
+
+
+def _quantity(value: Any) -> Fraction | None:
+    match = _QUANTITY.fullmatch(str(value)) if isinstance(value, str | int | float) else None
+    if match is None or isinstance(value, bool):
+        return None
+    return Fraction(match[1]) * _SUFFIXES[match[2] or ""]
 
 
 def _same_duration(there: Any, wanted: Any) -> bool:
