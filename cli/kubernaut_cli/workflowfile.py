@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from kubernaut_cli.catalogue import find_action, known_types
 from kubernaut_controller import Fault, InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
+from kubernaut_controller.validation import timeout_faults
 
 __all__ = ["admitted", "as_written", "not_created", "read_text", "read_workflow"]
 
@@ -27,7 +28,12 @@ def read_text(path: str) -> str:
 
 
 def read_workflow(
-    path: str, *, text: str | None = None, repositories: Sequence[str] = (), unknown_actions: bool = False
+    path: str,
+    *,
+    text: str | None = None,
+    repositories: Sequence[str] = (),
+    unknown_actions: bool = False,
+    max_timeout: timedelta | None = None,
 ) -> WorkflowExecution:
     """A valid WorkflowExecution from a file, or from its text where that was read already.
 
@@ -38,6 +44,9 @@ def read_workflow(
     require_valid(
         workflow, find_action, known_types=known_types(), repositories=repositories, unknown_actions=unknown_actions
     )
+    faults = list(timeout_faults(workflow, max_timeout))
+    if faults:
+        raise InvalidWorkflow(faults)
     return workflow
 
 

@@ -16,7 +16,7 @@ from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.ids import step_record_id
 from kubernaut_sdk.portable import dumps, pointer
 
-__all__ = ["LARGEST", "pipeline_run_name", "record_id_of", "render", "step_context"]
+__all__ = ["LARGEST", "pipeline_run_name", "record_id_of", "render", "run_name_of", "step_context"]
 
 LARGEST = 600 * 1024
 """Bytes of a PipelineRun; above, etcd refuses what Tekton needs to write beside it, and it hangs."""
@@ -81,8 +81,12 @@ def render(workflow: WorkflowExecution, *, task_ref: dict[str, Any] = TASK) -> d
 
 def pipeline_run_name(workflow: WorkflowExecution) -> str:
     """The PipelineRun's name, a function of the uid: a second create meets AlreadyExists."""
-    digest = hashlib.sha256((workflow.metadata.uid or "").encode()).hexdigest()
-    return f"{_stem(workflow.metadata.name)}-{digest[:10]}"
+    return run_name_of(workflow.metadata.name, workflow.metadata.uid or "")
+
+
+def run_name_of(name: str, uid: str) -> str:
+    """Return the name of the PipelineRun of a workflow of this name and uid."""
+    return f"{_stem(name)}-{hashlib.sha256(uid.encode()).hexdigest()[:10]}"
 
 
 def record_id_of(workflow: WorkflowExecution, step: str) -> str | None:

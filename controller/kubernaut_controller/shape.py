@@ -9,7 +9,7 @@ from kubernaut_controller.faults import Fault, InvalidWorkflow
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Shape", "read_as"]
+__all__ = ["Shape", "read_as", "unreadable"]
 
 
 class Shape(BaseModel):
@@ -34,6 +34,13 @@ def read_as(model: type[Resource], document: dict[str, Any]) -> Resource:
     except ValidationError as error:
         faults = [_fault(model, item) for item in error.errors(include_url=False) if not _is_echo(item)]
         raise InvalidWorkflow(faults) from None
+    except Exception as error:  # a time that UTC cannot have, a text that is not Unicode, a depth: its own fault alone
+        raise InvalidWorkflow([unreadable(error)]) from None
+
+
+def unreadable(error: Exception) -> Fault:
+    """Return the fault of a document that cannot even be checked."""
+    return Fault("the document", f"cannot be read ({type(error).__name__}: {shorten(str(error), 200)}); correct that")
 
 
 def _is_echo(item: Any) -> bool:

@@ -14,7 +14,7 @@ from kubernaut_sdk.models import input_faults
 from kubernaut_sdk.portable import MAX_INPUTS, dumps, pointer, require_portable, shorten
 from kubernaut_sdk.secretinputs import holds_secret
 
-__all__ = ["dependencies", "faults_of", "require_valid", "workflow_values"]
+__all__ = ["dependencies", "faults_of", "require_valid", "timeout_faults", "workflow_values"]
 
 Find = Callable[[str], Action | None]
 """Finds the action of a type, or None where the catalogue does not know it."""
@@ -163,6 +163,18 @@ def _from_workflow(place: str, name: str, path: str, workflow: WorkflowExecution
         pointer(value, path)
     except InvalidInputs as error:
         yield Fault(f"{place}.pointer", error.message.rstrip("."))
+
+
+def timeout_faults(workflow: WorkflowExecution, longest: timedelta | None) -> Iterator[Fault]:
+    """Yield a fault where a workflow wants its target for longer than the installation allows (`--max-timeout`).
+
+    Args:
+        workflow: Of the right shape already.
+        longest: The longest `spec.timeout` that is allowed; any, without it.
+    """
+    if longest is not None and workflow.spec.timeout > longest:
+        asked, allowed = format_duration(workflow.spec.timeout), format_duration(longest)
+        yield Fault("spec.timeout", f"{asked} is longer than the {allowed} that are allowed here (--max-timeout)")
 
 
 def _timeout(path: str, step: Step, whole: timedelta) -> Iterator[Fault]:

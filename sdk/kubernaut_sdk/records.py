@@ -40,7 +40,10 @@ __all__ = [
 def _zoned(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError("a time needs its zone, such as 2026-01-31T09:05:07Z")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time must lie within the years 1 and 9999 of UTC") from None
 
 
 def _of_record(record_id: UUID | None) -> UUID | None:

@@ -67,6 +67,17 @@ def test_no_job_runs_for_ever_and_no_checkout_leaves_a_token_behind(name: str) -
 
 
 @everywhere
+def test_what_may_publish_builds_nothing_and_starts_nothing_that_was_built(name: str) -> None:
+    texts = {
+        job: "\n".join(step.get("run", "") for step in body["steps"])
+        for job, body in jobs(name).items()
+        if "write" in (body.get("permissions") or {}).values()
+    }
+
+    assert [job for job, text in texts.items() if re.search(r"\bbuild\b|build-|conform|wheels|docker run", text)] == []
+
+
+@everywhere
 def test_what_others_may_name_reaches_a_shell_only_as_a_variable(name: str) -> None:
     assert [step["run"] for step in steps(name) if "${{" in step.get("run", "")] == []
 

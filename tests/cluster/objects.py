@@ -8,6 +8,7 @@ from kubernaut_controller.pipelinerun import render
 from kubernaut_controller.reconciling import FINALIZER, Policy, Seen
 from kubernaut_controller.reconciling.admission import admit
 from kubernaut_controller.reconciling.lock import Lock
+from kubernaut_controller.workflow import WorkflowExecution
 
 Json = dict[str, Any]
 
@@ -51,7 +52,23 @@ def workflow(*steps: Json, status: Json | None = None, held: bool = True, delete
 def seen(document: Json, **known: Any) -> Seen:
     """What is seen of a workflow."""
     made, faults = admit(document, known.pop("policy", POLICY))
+    if made is not None and known.get("task_runs"):
+        known["task_runs"] = tuple(asked(made, one) for one in known["task_runs"])
     return Seen(**{"absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults)
+
+
+def asked(made: WorkflowExecution, task_run: Json) -> Json:
+    """A TaskRun with the params that its PipelineRun asks for, but for those that it has already."""
+    spec = task_run["spec"]
+    tasks = {
+        task["name"]: task
+        for section in ("tasks", "finally")
+        for task in render(made)["spec"]["pipelineSpec"].get(section, ())
+    }
+    task = tasks.get(task_run["metadata"]["labels"]["tekton.dev/pipelineTask"], {"params": ()})
+    given = {param["name"] for param in spec["params"]}
+    params = [*spec["params"], *(param for param in task["params"] if param["name"] not in given)]
+    return {**task_run, "spec": {**spec, "params": params}}
 
 
 def pipeline_run(document: Json, status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:
@@ -130,7 +147,13 @@ def pod(phase: str = "Running", state: Json | None = None, **metadata: Any) -> J
     state = state if state is not None else {"running": {"startedAt": stamp(3)}}
     return {
         "kind": "Pod",
-        "metadata": {"name": "run-a-pod", "uid": "pod-1", "resourceVersion": "9", **metadata},
+        "metadata": {
+            "name": "run-a-pod",
+            "uid": "pod-1",
+            "resourceVersion": "9",
+            "ownerReferences": [{"kind": "TaskRun", "uid": "task-a", "controller": True}],
+            **metadata,
+        },
         "spec": {"nodeName": "node-7"},
         "status": {"phase": phase, "containerStatuses": [{"name": "step-action", "state": state}]},
     }

@@ -61,14 +61,14 @@ class World:
         elif self.tekton == 2:
             self._end("a", stored="deferred")
         elif self.tekton == 3:
-            self.task_runs["b"], self.pods["run-b"] = task_run("b"), pod()
+            self.task_runs["b"], self.pods["run-b"] = task_run("b"), pod_of("b")
         elif self.tekton == 4:
             self._end("b", stored="stored")
             self._finish("True", "Succeeded")
 
     def _end(self, name: str, stored: str) -> None:
         self.task_runs[name] = well(name, stored=stored)
-        self.pods[f"run-{name}"] = pod("Succeeded")
+        self.pods[f"run-{name}"] = pod_of(name, "Succeeded")
         if stored == "stored":
             self.tell(
                 {
@@ -86,7 +86,7 @@ class World:
             if one["status"]["conditions"][0]["status"] == "Unknown":
                 self.task_runs[name] = task_run(name, "False", "TaskRunCancelled")
                 state = termination(results("cancelled", stored="deferred"))
-                self.pods[f"run-{name}"] = pod("Failed", state)
+                self.pods[f"run-{name}"] = pod_of(name, "Failed", state)
         self._finish("False", "Cancelled")
 
     def _finish(self, status: str, reason: str) -> None:
@@ -108,6 +108,12 @@ class World:
         """What Data Storage does with an event, by its own merge."""
         known = Event.model_validate({**event, "action_type": "probe/write_text"}).wire()
         self.store[known["id"]], _ = merge(self.store.get(known["id"]), known)
+
+
+def pod_of(name: str, *words: Any) -> Json:
+    """The pod of a step."""
+    owner = {"kind": "TaskRun", "uid": f"task-{name}", "controller": True}
+    return pod(*words, name=f"run-{name}-pod", ownerReferences=[owner])
 
 
 class Controller:

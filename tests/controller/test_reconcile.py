@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bad import FORGED
 from objects import (
     CREATED,
     NOW,
     OURS,
     UID,
     Json,
+    asked,
     ended,
     pipeline_run,
     pod,
@@ -18,6 +20,7 @@ from objects import (
     stamp,
     step,
     task_run,
+    termination,
     well,
     workflow,
 )
@@ -27,6 +30,7 @@ from kubernaut_controller.reconciling.acts import (
     Announce,
     Ask,
     CancelRun,
+    CheckGrant,
     CreateRun,
     Delete,
     FreeLock,
@@ -41,6 +45,7 @@ from kubernaut_controller.reconciling.acts import (
 )
 from kubernaut_controller.reconciling.lock import Lock
 from kubernaut_controller.reconciling.sentences import Trouble, create_trouble
+from kubernaut_controller.workflow import read_workflow_execution
 
 POLICY = Policy()
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
@@ -621,9 +626,12 @@ def test_logs_are_read_only_where_that_is_allowed() -> None:
     known["task_runs"] = (well(stored="deferred"),)
     allowed = Policy(read_logs=True)
     line = {"id": "x", "state": "succeeded", "at": "2026-01-31T09:05:15Z", "step": "a"}
+    assert "ReadLog" not in names(decide(document, told=TOLD, policy=allowed, **known))
+    known["pods"] = {"run-a-pod": pod("Succeeded")}
+    [told] = [act for act in decide(document, policy=allowed, **known) if isinstance(act, Tell)]
 
     assert "ReadLog" not in names(decide(document, told=TOLD, **known))
-    assert ReadLog("a", "run-a-pod") in decide(document, told=TOLD, policy=allowed, **known)
+    assert ReadLog("a", "run-a-pod", told.events[0]["id"]) in decide(document, told=TOLD, policy=allowed, **known)
     [tell] = [
         act
         for act in decide(document, told=TOLD, policy=allowed, logs={"a": (line,)}, **known)
@@ -710,3 +718,104 @@ def test_outputs_that_would_make_the_status_too_large_are_left_to_the_records() 
     ]
 
     assert all("output" not in row and row["state"] == "succeeded" for row in rows)
+
+
+FOREIGN_TARGET = {"kind": "Deployment", "namespace": "prod", "name": "checkout"}
+
+
+def test_a_target_that_is_not_its_own_is_locked_for_all_only_by_a_grant() -> None:
+    document = workflow(target=FOREIGN_TARGET)
+
+    assert decide(document) == [CheckGrant()]
+    assert decide(document, granted=False) == decide(document, granted=True) == [TakeLock()]
+    accepted = {
+        granted: next(
+            item["message"]
+            for item in status(decide(document, lock=Lock("busy", by="shop/other"), granted=granted))["conditions"]
+            if item["type"] == "Accepted"
+        )
+        for granted in (True, False)
+    }
+    assert accepted[True] == ""
+    assert accepted[False] == (
+        "Its target is not of its namespace, so only workflows of shop wait for each other there. To have all wait, "
+        "grant system:serviceaccounts:shop the verb lock on targets.kubernaut.io (resourceNames: deployment) in the "
+        "namespace prod."
+    )
+
+
+def test_who_is_not_the_oldest_looks_at_the_lock_and_does_not_take_it() -> None:
+    document = workflow(target=TARGET)
+    busy = Lock("busy", by="shop/other")
+
+    assert names(decide(document, lock=busy, lock_stale=True)) == ["TakeLock", "Announce", "SetStatus"]
+    assert names(decide(document, lock=busy, lock_stale=True, ahead=1)) == ["ReadLock", "Announce", "SetStatus"]
+    for lock in (Lock(), Lock("free")):
+        assert names(decide(document, lock=lock, lock_stale=True, ahead=1)) == ["ReadLock", "Announce", "SetStatus"]
+        assert names(decide(document, lock=lock)) == ["TakeLock"]
+
+
+@pytest.mark.parametrize("difference", sorted(FORGED))
+def test_a_taskrun_that_was_not_asked_for_does_not_count_as_the_step(difference: str) -> None:
+    document = workflow(target=TARGET, status=RUNNING)
+    run = pipeline_run(document, "True", "Succeeded")
+    forged = asked(read_workflow_execution(document), well())
+    FORGED[difference](forged)
+    acts = decide(document, told=TOLD, lock=OURS, pipeline_run=run, task_runs=(forged,))
+    row = status(acts)["steps"][0]
+
+    assert status(acts)["phase"] == "Failed"
+    assert (row["state"], row["error"]["reason"]) == ("lost", "ForeignTaskRun")
+    assert row["message"].startswith(f"TaskRun run-a has {difference}")
+
+
+def test_what_tekton_and_kubernetes_add_or_spell_anew_is_no_difference() -> None:
+    limits = {"limits": {"cpu": "0.5", "memory": "1Gi"}}
+    document = workflow(step("a", resources=limits))
+    run = pipeline_run(document, spec={"taskRunTemplate": {"serviceAccountName": "default", "podTemplate": {"a": "b"}}})
+    run["spec"]["taskRunSpecs"][0]["computeResources"] = {"limits": {"cpu": "500m", "memory": "1024Mi"}}
+
+    assert said(decide(document, pipeline_run=run))[0] == "Running"
+    run["spec"]["taskRunSpecs"][0]["computeResources"] = {"limits": {"cpu": "501m", "memory": "1Gi"}}
+    assert "with another spec.taskRunSpecs" in said(decide(document, pipeline_run=run))[1]
+    run = pipeline_run(document)
+    run["spec"]["taskRunSpecs"][0]["podTemplate"] = {"hostNetwork": True}
+    assert "with another spec.taskRunSpecs" in said(decide(document, pipeline_run=run))[1]
+
+
+def test_a_pod_with_the_right_labels_and_another_owner_holds_no_lock_and_says_nothing() -> None:
+    document, known = finished()
+    foreign = pod(ownerReferences=[{"kind": "TaskRun", "uid": "another", "controller": True}])
+    unowned = pod(ownerReferences=[])
+
+    for pods in ({"x": foreign}, {"x": unowned}, {"x": foreign, "y": unowned}):
+        assert "FreeLock" in names(decide(document, told=TOLD, pods=pods, **known))
+    said = pod("Failed", termination(results("succeeded", stored="stored")), ownerReferences=[])
+    stopped = {**known, "task_runs": (task_run("a", "False", "TaskRunCancelled"),)}
+    assert status(decide(document, told=TOLD, pods={"x": said}, **stopped))["steps"][0]["state"] != "succeeded"
+
+
+def test_one_that_was_started_and_can_no_longer_be_read_is_stopped_and_fails() -> None:
+    document = workflow(target=TARGET, status=RUNNING)
+    run = pipeline_run(document)
+    document["spec"]["steps"] = "?"
+    [cancel] = decide(document, pipeline_run=run)
+    ended_run = pipeline_run(workflow(), "False", "Cancelled")
+    acts = decide(document, pipeline_run=ended_run)
+
+    assert isinstance(cancel, CancelRun)
+    assert names(acts) == ["FreeLock", "GiveUpRecords", "Announce", "SetStatus"]
+    assert said(acts)[0] == "Failed"
+    assert said(acts)[1].startswith("It can no longer be read, so it was stopped: spec.steps: ")
+
+
+def test_one_that_is_refused_later_frees_its_lock() -> None:
+    document = workflow(target=TARGET, timeout="48h")
+
+    assert decide(document, looked_up=False, lock=OURS) == [LookUp()]
+    assert names(decide(document, lock=OURS)) == ["FreeLock", "Announce", "SetStatus"]
+    assert said(decide(document, lock=OURS)) == (
+        "Refused",
+        "spec.timeout: 48h is longer than the 24h that are allowed here (--max-timeout).",
+    )
+    assert names(decide(document, lock=OURS, policy=Policy(max_timeout=None))) == ["CreateRun"]

@@ -220,3 +220,23 @@ def test_json_is_yaml_too(workflow: Make, step: Make) -> None:
     document = json.loads(workflow(step("a", image=f"x@sha256:{ZEROS}")))
 
     assert parse_workflow(json.dumps(document)).spec.steps[0].image == f"x@sha256:{ZEROS}"
+
+
+def test_validate_knows_the_longest_timeout_that_an_installation_allows(tmp_path: Path) -> None:
+    step = {"name": "a", "actionType": "probe/do_it", "image": f"x@sha256:{ZEROS}"}
+    document = {
+        "apiVersion": "kubernaut.io/v1alpha1",
+        "kind": "WorkflowExecution",
+        "metadata": {"name": "w"},
+        "spec": {"timeout": "48h", "steps": [step]},
+    }
+    file = tmp_path / "wf.json"
+    file.write_text(json.dumps(document))
+    argv = [sys.executable, "-m", "kubernaut_cli", "validate", "--allow-unknown-actions", str(file)]
+    free, capped = (
+        subprocess.run([*argv, *more], capture_output=True, text=True) for more in ([], ["--max-timeout=24h"])
+    )
+
+    assert free.returncode == 0, free.stderr
+    assert capped.returncode == 2
+    assert "spec.timeout: 48h is longer than the 24h that are allowed here (--max-timeout)." in capped.stderr

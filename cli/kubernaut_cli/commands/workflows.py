@@ -1,6 +1,7 @@
 """`kubernaut validate` and `kubernaut render`."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -12,8 +13,16 @@ from kubernaut_controller import dump_yaml
 from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.pipelinerun import render as pipeline_run_of
 from kubernaut_controller.rbac import rbac_of
+from kubernaut_sdk.durations import parse_duration
 
 __all__ = ["render", "validate"]
+
+
+def _longest(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
+    try:
+        return None if value is None else parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 def _policy_options(command: Any) -> Any:
@@ -31,6 +40,12 @@ def _policy_options(command: Any) -> Any:
             metavar="PREFIX",
             help="Repositories that images may come from; may be repeated. Any, by default.",
         ),
+        click.option(
+            "--max-timeout",
+            metavar="DURATION",
+            callback=_longest,
+            help="The longest timeout that a workflow may have, as the controller is told; any, by default.",
+        ),
         click.argument("file", metavar="FILE"),
     ):
         command = option(command)
@@ -39,9 +54,9 @@ def _policy_options(command: Any) -> Any:
 
 @click.command()
 @_policy_options
-def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool) -> None:
+def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool, max_timeout: timedelta | None) -> None:
     """Check the workflow in FILE (- for standard input): every fault with its path; exit 2 if there is one."""
-    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions)
+    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions, max_timeout=max_timeout)
     pipeline_run_of(workflow)
     spec = workflow.spec
     steps = f"{len(spec.steps)} step{'s' * (len(spec.steps) > 1)}"
@@ -55,10 +70,11 @@ def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool) ->
 @click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace, by cluster resolver.")
 @click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
 @click.option("--rbac", is_flag=True, help="Print instead the Roles that its actions declare, for its ServiceAccounts.")
-def render(
+def render(  # noqa: PLR0913, PLR0917 – one an option
     file: str,
     repositories: tuple[str, ...],
     unknown_actions: bool,
+    max_timeout: timedelta | None,
     output: str,
     cluster_resolver: str | None,
     bundle: str | None,
@@ -69,7 +85,7 @@ def render(
         raise click.UsageError("--cluster-resolver and --bundle exclude each other; the Task has one source.")
     if bundle and "@sha256:" not in bundle:
         raise click.UsageError(f"--bundle {bundle}: name it by digest, such as registry/kubernaut-action@sha256:…")
-    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions)
+    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions, max_timeout=max_timeout)
     if rbac:
         documents = rbac_of(workflow, find_action)
         echo("---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False)

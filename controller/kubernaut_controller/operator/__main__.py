@@ -52,6 +52,13 @@ class _Lines(logging.Formatter):
 @click.option(
     "--cooldown", callback=_duration, default="5m", show_default=True, help="Rest of a target after a workflow."
 )
+@click.option(
+    "--max-timeout",
+    callback=_duration,
+    default="24h",
+    show_default=True,
+    help="The longest timeout of a workflow, for which it holds its target; 0: any.",
+)
 @click.option("--data-storage-url", help="Where records go; none are told without it.")
 @click.option("--data-storage-token-file", type=click.Path(path_type=Path), help="Its bearer token.")
 @click.option(
@@ -71,6 +78,7 @@ def main(  # noqa: PLR0913, PLR0917 – one an option
     watch_namespace: tuple[str, ...],
     allow_repository: tuple[str, ...],
     cooldown: timedelta,
+    max_timeout: timedelta,
     data_storage_url: str | None,
     data_storage_token_file: Path | None,
     records_deadline: timedelta,
@@ -86,6 +94,7 @@ def main(  # noqa: PLR0913, PLR0917 – one an option
         task_ref=_task_ref(task_namespace),
         find=_installed().get,
         cooldown=cooldown,
+        max_timeout=max_timeout or None,
         records=data_storage_url is not None,
         records_deadline=records_deadline,
         read_logs=read_logs,

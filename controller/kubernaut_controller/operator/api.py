@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import kopf
 
+from kubernaut_controller.operator.boundedjson import read_json
 from kubernaut_controller.operator.metrics import API_REQUESTS
 
 __all__ = ["Api", "ApiError", "Kind"]
@@ -35,7 +36,16 @@ class ApiError(Exception):
         self.code, self.reason, self.message = code, reason, message
 
 
-Kind = Literal["workflowexecutions", "remediationrequests", "pipelineruns", "taskruns", "pods", "events", "leases"]
+Kind = Literal[
+    "workflowexecutions",
+    "remediationrequests",
+    "pipelineruns",
+    "taskruns",
+    "pods",
+    "events",
+    "leases",
+    "subjectaccessreviews",
+]
 _GROUPS: dict[Kind, str] = {
     "workflowexecutions": "apis/kubernaut.io/v1alpha1",
     "remediationrequests": "apis/kubernaut.io/v1alpha1",
@@ -44,6 +54,7 @@ _GROUPS: dict[Kind, str] = {
     "pods": "api/v1",
     "events": "api/v1",
     "leases": "apis/coordination.k8s.io/v1",
+    "subjectaccessreviews": "apis/authorization.k8s.io/v1",
 }
 
 
@@ -59,7 +70,7 @@ class Api:
         self._session: aiohttp.ClientSession | None = None
         self._server = ""
 
-    async def create(self, kind: Kind, namespace: str, document: Json) -> Json:
+    async def create(self, kind: Kind, namespace: str | None, document: Json) -> Json:
         """Creates an object and returns it as it was stored."""
         return dict(await self._call("POST", kind, _path(kind, namespace), document))
 
@@ -135,7 +146,7 @@ class Api:
             code, answer, retry_after = await self._exchange(method, path, body, query)
             API_REQUESTS.labels(method, kind, str(code)).inc()
             if 200 <= code < 300:
-                return answer.decode("utf-8", "replace") if text else json.loads(answer)
+                return answer.decode("utf-8", "replace") if text else _value(answer)
             if code == 401 and not told_401:
                 told_401 = True
                 await self.close()
@@ -182,9 +193,16 @@ def _seconds(text: str | None) -> float:
         return 1.0
 
 
+def _value(answer: bytes) -> Any:
+    try:
+        return read_json(answer)
+    except ValueError as error:
+        raise ApiError(0, "NoJson", f"an answer that is no JSON: {error}") from None
+
+
 def _refusal(code: int, answer: bytes) -> ApiError:
     try:
-        status = json.loads(answer)
+        status = read_json(answer)
         return ApiError(code, status.get("reason") or "", status.get("message") or "")
     except (ValueError, AttributeError):
         return ApiError(code, "", answer[:500].decode("utf-8", "replace"))

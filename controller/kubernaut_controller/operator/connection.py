@@ -3,13 +3,15 @@
 import asyncio
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import kopf
 
-__all__ = ["Logins", "connect"]
+from kubernaut_controller.operator.boundedjson import BoundedResponse
+
+__all__ = ["Logins", "connect", "session"]
 
 _LONGEST_PAUSE = 30.0
 _FORGOTTEN = 300.0
@@ -37,6 +39,17 @@ def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
     return found
 
 
+def session(found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
+    """Return a session for kopf: its own, but that what it reads is of bounded depth."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
+        headers={"user-agent": "kubernaut-controller", **found.as_http_headers()},
+        proxy=found.proxy_url,
+        trust_env=found.trust_env,
+        response_class=BoundedResponse,
+    )
+
+
 class Logins:
     """kopf's logins, which outlive a token that is refused for a moment.
 
@@ -50,8 +63,8 @@ class Logins:
         self._again = 0
         self._number = 0
 
-    async def __call__(self, settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
-        """Credentials, later each time where they are the same."""
+    async def __call__(self, settings: kopf.OperatorSettings) -> kopf.AiohttpSession:
+        """Return a session with the credentials, later each time where they are the same."""
         found = connect(settings)
         recent = time.monotonic() - self._at < _FORGOTTEN
         self._again = self._again + 1 if found == self._last and recent else 0
@@ -59,4 +72,10 @@ class Logins:
             await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2**self._again))
         self._last, self._at = found, time.monotonic()
         self._number += 1
-        return replace(found, priority=self._number)
+        return kopf.AiohttpSession(
+            server=found.server,
+            default_namespace=found.default_namespace,
+            expiration=found.expiration,
+            priority=self._number,
+            aiohttp_session=session(found),
+        )

@@ -5,12 +5,10 @@ Each act may be repeated, and may be the last one before the process dies.
 
 import asyncio
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
@@ -24,6 +22,7 @@ from kubernaut_controller.reconciling.acts import (
     Announce,
     Ask,
     CancelRun,
+    CheckGrant,
     CreateRun,
     Delete,
     FreeLock,
@@ -31,14 +30,18 @@ from kubernaut_controller.reconciling.acts import (
     Hold,
     LetGo,
     LookUp,
+    ReadLock,
     ReadLog,
     SetStatus,
     TakeLock,
     Tell,
 )
-from kubernaut_controller.reconciling.lock import Lock
+from kubernaut_controller.reconciling.lock import Lock, grant_of
+from kubernaut_controller.reconciling.loglines import log_key, marked_events
 from kubernaut_controller.reconciling.seen import FINALIZER
 from kubernaut_controller.reconciling.sentences import create_trouble
+from kubernaut_controller.reconciling.stranded import minimal_status
+from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import API_VERSION
 from kubernaut_sdk.times import utcnow
 
@@ -102,8 +105,14 @@ class Hands:
                 return True
             case LetGo():
                 await self._patch_finalizers(entry, [name for name in _finalizers(entry) if name != FINALIZER])
+            case CheckGrant():
+                await self._check_grant(entry)
+                return True
             case TakeLock():
                 await self._take_lock(entry)
+                return True
+            case ReadLock():
+                await self._read_lock(entry)
                 return True
             case FreeLock():
                 await self._free_lock(entry)
@@ -120,8 +129,8 @@ class Hands:
                 self._tell(entry, events)
             case Ask(step, record_id):
                 self._ask(entry, step, record_id)
-            case ReadLog(step, pod):
-                await self._read_log(entry, step, pod)
+            case ReadLog(step, pod, record_id):
+                await self._read_log(entry, step, pod, record_id)
                 return True
             case Announce(type_, reason, message):
                 self._aside(self._announce(entry, type_, reason, message))
@@ -144,6 +153,16 @@ class Hands:
     async def _set_status(self, entry: Entry, status: Json) -> bool:
         if status == entry.written:
             return False  # the API server keeps it otherwise than it was written; once is enough
+        try:
+            await self._write_status(entry, status)
+        except ApiError as error:
+            if error.code not in {400, 413, 422}:
+                raise
+            await self._write_less(entry, status, error)
+        entry.written = status
+        return True
+
+    async def _write_status(self, entry: Entry, status: Json) -> None:
         metadata = entry.document["metadata"]
         document = {
             "apiVersion": API_VERSION,
@@ -153,8 +172,26 @@ class Hands:
             "status": status,
         }
         self._learn(entry, await self.api.replace("workflowexecutions", entry.key[0], document, status=True))
-        entry.written = status
-        return True
+
+    async def _write_less(self, entry: Entry, status: Json, refusal: ApiError) -> None:
+        """Writes the least instead of a status that the API server refuses, so that nothing is held for it."""
+        logger.warning("%s/%s: the API server refuses its status, so it says less: %s", *entry.key, refusal)
+        phase = Phase(status["phase"])
+        told = f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
+        less = minimal_status(entry.document, phase, told, utcnow())
+        less |= {name: status[name] for name in ("finishedAt", "pipelineRunRef") if name in status}
+        if phase.over:
+            stored = [item for item in status.get("conditions", ()) if item["type"] == "RecordsStored"]
+            less["conditions"] = [item for item in less["conditions"] if item["type"] != "RecordsStored"] + stored
+        else:
+            less = {name: value for name, value in less.items() if name not in {"conditions", "finishedAt"}}
+        try:
+            await self._write_status(entry, less)
+        except ApiError as error:
+            if error.code not in {400, 413, 422}:
+                raise
+            logger.warning("%s/%s: nor does it take the least: %s", *entry.key, error)
+            entry.document = {**entry.document, "status": status}  # so that what was decided is done all the same
 
     def _learn(self, entry: Entry, document: Json) -> None:
         if newer(document, entry.document):
@@ -217,31 +254,46 @@ class Hands:
         found = {item["metadata"]["name"] for item in pods}
         for item in pods:
             learn_child(entry, "Pod", slim({"kind": "Pod", **item}), deleted=False)
-        for name, pod in list(entry.pods.items()):
-            if pod["metadata"]["name"] not in found:
-                entry.pods[name] = gone_pod(pod)
+        for name in entry.pods.keys() - found:
+            entry.pods[name] = gone_pod(entry.pods[name])
         entry.looked_up, entry.looked_at = True, time.monotonic()
         entry.absent_for = version if run is None else None
         entry.looked_version = run["metadata"]["resourceVersion"] if run else None
 
-    async def _read_log(self, entry: Entry, step: str, pod: str) -> None:
+    async def _read_log(self, entry: Entry, step: str, pod: str, record_id: str) -> None:
         try:
             text = await self.api.log(entry.key[0], pod, _STEP_CONTAINER)
         except ApiError as error:
             logger.info("%s/%s: no log of %s: %s", *entry.key, pod, error)
             text = ""
-        entry.logs[step] = tuple(_marked(text))
+        entry.logs[step] = marked_events(text, step, record_id)
 
     # The target
+
+    async def _check_grant(self, entry: Entry) -> None:
+        assert entry.workflow is not None
+        grant = grant_of(entry.workflow)
+        granted = grant is None or await self.target.granted(grant)
+        self.memory.queue(entry, granted=granted)
+        entry.granted = granted
 
     async def _take_lock(self, entry: Entry) -> None:
         assert entry.workflow is not None
         entry.lock_read_at = time.monotonic()
-        entry.lock = await self.target.take(entry.workflow, known=entry.lock)
+        entry.lock = await self.target.take(entry.workflow, known=entry.lock, scope=entry.lock_scope)
+
+    async def _read_lock(self, entry: Entry) -> None:
+        assert entry.workflow is not None
+        entry.lock_read_at = time.monotonic()
+        entry.lock = await self.target.read(entry.workflow, scope=entry.lock_scope)
 
     async def _free_lock(self, entry: Entry) -> None:
-        assert entry.workflow is not None
-        await self.target.free(entry.workflow)
+        if entry.workflow is None or entry.workflow.spec.target is None:
+            await self.target.free_all(f"{entry.key[0]}/{entry.key[1]}/{entry.uid}")
+        else:
+            # of one that was granted or not when it was taken, and may be otherwise now
+            scopes = ("", entry.key[0]) if grant_of(entry.workflow) else ("",)
+            await self.target.free(entry.workflow, *scopes)
         entry.lock = Lock("released")
         if entry.lock_key:
             for key in self.memory.waiting_for(entry.lock_key):
@@ -255,7 +307,7 @@ class Hands:
             return
         for event in events:
             from_log = event.get("source") != "controller"
-            key = (event.get("step", ""), f"log {event.get('at')}" if from_log else event["state"])
+            key = (event["step"], log_key(event) if from_log else event["state"])
             if key in entry.telling or key in entry.told:
                 continue
             entry.telling.add(key)
@@ -327,15 +379,3 @@ class Hands:
 
 def _finalizers(entry: Entry) -> list[str]:
     return list(entry.document["metadata"].get("finalizers") or ())
-
-
-def _marked(text: str) -> list[Json]:
-    """The events of the marked lines: what a container could not send, it wrote to its log."""
-    events = []
-    for line in text.splitlines():
-        if line.startswith('{"kubernaut_record"'):
-            with suppress(ValueError, AttributeError, KeyError):
-                event = json.loads(line)["kubernaut_record"]
-                datetime.fromisoformat(event["at"])
-                events.append(event)
-    return events

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.faults import Fault
-from kubernaut_controller.pipelinerun import pipeline_run_name
+from kubernaut_controller.pipelinerun import run_name_of
 from kubernaut_controller.reconciling.ends import GONE
-from kubernaut_controller.reconciling.lock import Lock, lock_name, locked_target
+from kubernaut_controller.reconciling.lock import Lock, grant_of, lock_name, lock_scope, locked_target
 from kubernaut_controller.reconciling.seen import FINALIZER, Seen
 from kubernaut_controller.reconciling.sentences import Trouble
 from kubernaut_controller.workflow import WorkflowExecution
@@ -43,6 +43,7 @@ class Entry:
     seen_at: float
     run_name: str | None = None
     lock_key: str | None = None
+    lock_scope: str = ""
     pipeline_run: Json | None = None
     gone_run: Json | None = None
     task_runs: dict[str, Json] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Entry:
     pods: dict[str, Json] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
     lock_read_at: float = 0.0
+    granted: bool | None = None
     looked_at: float = 0.0
     looked_version: str | None = None
     absent_for: str | None = None
@@ -62,6 +64,7 @@ class Entry:
     troubles: int = 0
     retry_at: datetime | None = None
     written: Json | None = None
+    failures: int = 0
 
     @property
     def uid(self) -> str:
@@ -103,6 +106,7 @@ class Entry:
             gone=frozenset(self.gone),
             pods=self.pods,
             lock=self.lock,
+            granted=self.granted,
             lock_stale=lock_stale,
             ahead=ahead,
             told=self.told,
@@ -130,14 +134,26 @@ class Memory:
         held = FINALIZER in (document["metadata"].get("finalizers") or ())
         entry = Entry(key, document, workflow, faults, looked_up=not held, seen_at=now, looked_at=now)
         self.entries[key] = entry
-        if workflow is not None:
-            entry.run_name = pipeline_run_name(workflow)
-            self.runs[key[0], entry.run_name] = key
-            target = locked_target(workflow)
-            if target is not None:
-                entry.lock_key = lock_name(target)
-                self._waiting.setdefault(entry.lock_key, {})[key] = entry
+        entry.run_name = run_name_of(key[1], entry.uid)
+        self.runs[key[0], entry.run_name] = key
+        if workflow is not None and grant_of(workflow) is None:
+            self.queue(entry, granted=True)
         return entry
+
+    def queue(self, entry: Entry, *, granted: bool) -> None:
+        """Puts a workflow among those that want its target.
+
+        Args:
+            entry: Which.
+            granted: Whether it may lock its target for all; only workflows of its own namespace wait for it without.
+        """
+        assert entry.workflow is not None
+        target = locked_target(entry.workflow)
+        if target is None:
+            return
+        entry.lock_scope = lock_scope(entry.workflow, granted=granted)
+        entry.lock_key = lock_name(target, entry.key[0], entry.lock_scope)
+        self._waiting.setdefault(entry.lock_key, {})[entry.key] = entry
 
     def close(self, key: Key, uid: str, phase: str) -> None:
         """Keeps but a line of it."""
@@ -228,9 +244,7 @@ def learn_child(entry: Entry, kind: str, document: Json, *, deleted: bool) -> No
         case "TaskRun" if newer(document, entry.task_runs.get(name)):
             entry.task_runs[name] = document
             entry.gone.discard(name)
-        case "Pod":
-            task_run = document["metadata"]["labels"].get("tekton.dev/taskRun", "")
-            if deleted:
-                entry.pods[task_run] = gone_pod(document)
-            elif newer(document, entry.pods.get(task_run)):
-                entry.pods[task_run] = document
+        case "Pod" if deleted:
+            entry.pods[name] = gone_pod(document)
+        case "Pod" if newer(document, entry.pods.get(name)):
+            entry.pods[name] = document

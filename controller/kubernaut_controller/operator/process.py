@@ -8,7 +8,7 @@ from typing import Any
 
 import kopf
 
-from kubernaut_controller.operator.api import Api
+from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.connection import connect
 from kubernaut_controller.operator.remediations import Remediations
 from kubernaut_controller.operator.server import served
@@ -74,6 +74,8 @@ async def _sweep(workflows: Workflows) -> None:
     while True:
         try:
             await workflows.hands.target.sweep()
+        except ApiError as error:
+            logger.warning("locks were not swept: %s; in %.0f s again", error, _SWEEP)
         except Exception:
             logger.exception("locks were not swept; in %.0f s again", _SWEEP)
         await asyncio.sleep(_SWEEP)

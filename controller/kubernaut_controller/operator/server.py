@@ -1,12 +1,19 @@
-"""Health and metrics over HTTP: `/healthz` (the process lives), `/readyz` (it has learnt what there is), `/metrics`."""
+"""Health and metrics over HTTP: `/healthz` (it does its work), `/readyz` (it has learnt what there is), `/metrics`.
 
+A process that does not get ready is not healthy: whoever restarts it, or looks, has to hear of it.
+"""
+
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-__all__ = ["served"]
+__all__ = ["STARTING", "served"]
+
+STARTING = 300.0
+"""Seconds within which a process that can get ready is ready, ten thousand workflows and a slow API server included."""
 
 
 @asynccontextmanager
@@ -22,8 +29,12 @@ async def served(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterat
         yield
         return
 
+    started = time.monotonic()
+
     async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        if ready() or time.monotonic() - started < STARTING:
+            return web.Response(text="ok\n")
+        return web.Response(status=503, text=f"it has not listed all workflows in {STARTING:.0f} s; see its log\n")
 
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n") if ready() else web.Response(status=503, text="it has not listed yet\n")

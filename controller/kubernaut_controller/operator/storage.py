@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 
+from kubernaut_controller.operator.boundedjson import read_json
 from kubernaut_controller.operator.metrics import RECORDS_SENT
 from kubernaut_sdk.addresses import without_userinfo
 
@@ -98,9 +99,10 @@ class Records:
             taken: Is called when Data Storage has answered, with its reason where it refused the event for good.
         """
         try:
-            body = json.dumps(event).encode()
+            body = json.dumps(event, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            self._conclude(_Event(b"", taken), "dropped", f"it is not JSON: {error}")
+            reason = f"it cannot be written as JSON ({type(error).__name__}: {error})"
+            asyncio.get_running_loop().call_soon(self._conclude, _Event(b"", taken), "dropped", reason)
             return
         self._records.setdefault(str(event.get("id")), _Record()).events.append(_Event(body, taken))
         self._told.set()
@@ -125,8 +127,8 @@ class Records:
         while True:
             try:
                 status, answer = await self._exchange("GET", f"{_RECORDS}/{record_id}")
-                if status == 200:
-                    return dict(answer)
+                if status == 200 and isinstance(answer, dict):
+                    return answer
                 if status == 404:
                     return None
                 self.trouble = f"it answered {status}"
@@ -254,7 +256,7 @@ class Records:
         ) as response:
             text = await response.read()
             try:
-                return response.status, json.loads(text) if text else None
+                return response.status, read_json(text) if text else None
             except ValueError:
                 return response.status, text[:200].decode("utf-8", "replace")
 

@@ -1,14 +1,24 @@
 """The lock of a target, carried out: Leases in the controller's own namespace; see `reconciling.lock`."""
 
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
+from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
+from kubernaut_controller.pipelinerun import run_name_of
+from kubernaut_controller.reconciling.children import controller_of
 from kubernaut_controller.reconciling.ends import is_alive
-from kubernaut_controller.reconciling.lock import LABEL, Lock, freed, holder_of, lock_name, read_lock, taken
+from kubernaut_controller.reconciling.lock import LABEL, Grant, Lock, freed, holder_of, lock_name, read_lock, taken
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["TargetLock"]
+
+logger = logging.getLogger("kubernaut.controller")
+
+_LONGEST_GOODBYE = timedelta(minutes=2)
+"""For how long pods of a workflow and PipelineRun that are both gone hold its lock, from when they were told to end."""
+_SELECTOR = ",".join(f"{name}={value}" for name, value in LABEL.items())
 
 
 class TargetLock:
@@ -23,31 +33,39 @@ class TargetLock:
     def __init__(self, api: Api, namespace: str, cooldown: timedelta) -> None:
         self._api, self._namespace, self._cooldown = api, namespace, cooldown
 
-    async def take(self, workflow: WorkflowExecution, *, known: Lock) -> Lock:
-        """Takes a target's lock if it is to be had, and says how it stands then.
+    async def granted(self, grant: Grant) -> bool:
+        """Return whether RBAC grants it; where the API server does not say so, it does not."""
+        try:
+            answer = await self._api.create("subjectaccessreviews", None, grant.review())
+        except ApiError as error:
+            if error.code in {0, 401, 429} or error.code >= 500:
+                raise
+            logger.warning("whether %s may lock targets is not known, so it may not: %s", grant.group, error)
+            return False
+        return (answer.get("status") or {}).get("allowed") is True
+
+    async def take(self, workflow: WorkflowExecution, *, known: Lock, scope: str = "") -> Lock:
+        """Take a target's lock if it is to be had, and return how it stands then.
 
         Args:
             workflow: Who wants it.
             known: How it stood; where that is not known, it is most likely free, and is taken with one request.
+            scope: As `lock_scope` has it.
         """
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None
         if known.state == "unknown":
             try:
-                await self._api.create("leases", self._namespace, taken(None, target, me, utcnow()))
+                await self._api.create("leases", self._namespace, taken(None, target, me, utcnow(), scope))
             except ApiError as error:
                 if error.code != 409:
                     raise
             else:
                 return Lock("ours")
-        lease = await self._api.read("leases", self._namespace, lock_name(target))
-        holder = ((lease or {}).get("spec") or {}).get("holderIdentity") or ""
-        gone = bool(holder) and holder != me and await self._is_gone(holder)
-        now = utcnow()
-        lock = read_lock(lease, me, now, holder_gone=gone)
+        lease, lock = await self._read(workflow, scope)
         if lock.state != "free":
             return lock
-        document = taken(lease, target, me, now)
+        document = taken(lease, target, me, utcnow(), scope)
         try:
             if lease is None:
                 await self._api.create("leases", self._namespace, document)
@@ -59,36 +77,84 @@ class TargetLock:
             return Lock("busy", by="another workflow")  # was faster; it is read again soon
         return Lock("ours")
 
-    async def free(self, workflow: WorkflowExecution) -> None:
-        """Frees a target's lock where this workflow holds it; where it does not, nothing is done."""
+    async def read(self, workflow: WorkflowExecution, *, scope: str = "") -> Lock:
+        """Return how a target's lock stands, and leave it so."""
+        return (await self._read(workflow, scope))[1]
+
+    async def free(self, workflow: WorkflowExecution, *scopes: str) -> None:
+        """Free a target's lock where this workflow holds it; where it does not, nothing is done."""
         target = workflow.spec.target
         assert target is not None
-        lease = await self._api.read("leases", self._namespace, lock_name(target))
-        if lease is None or (lease.get("spec") or {}).get("holderIdentity") != holder_of(workflow):
-            return
-        if self._cooldown:
-            await self._api.replace("leases", self._namespace, freed(lease, utcnow(), self._cooldown))
-        else:
-            await self._api.delete("leases", self._namespace, lock_name(target), lease["metadata"]["uid"])
+        for scope in scopes or ("",):
+            name = lock_name(target, workflow.metadata.namespace or "", scope)
+            lease = await self._api.read("leases", self._namespace, name)
+            if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == holder_of(workflow):
+                await self._free(lease)
+
+    async def free_all(self, holder: str) -> None:
+        """Free each lock that somebody holds, for whom it can no longer be reckoned which that are."""
+        async for lease in self._api.items("leases", self._namespace, _SELECTOR):
+            if (lease.get("spec") or {}).get("holderIdentity") == holder:
+                await self._free(lease)
 
     async def sweep(self) -> None:
-        """Deletes Leases whose cooldown is over and that nobody has taken since."""
-        selector = ",".join(f"{name}={value}" for name, value in LABEL.items())
-        async for lease in self._api.items("leases", self._namespace, selector):
-            if not (lease.get("spec") or {}).get("holderIdentity") and read_lock(lease, "", utcnow()).state == "free":
+        """Delete Leases whose cooldown is over and that nobody has taken since."""
+        async for lease in self._api.items("leases", self._namespace, _SELECTOR):
+            try:
+                rested = read_lock(lease, "", utcnow()).state == "free"
+            except Exception:  # this one's alone
+                logger.warning("the Lease %s cannot be read; delete it", lease["metadata"]["name"])
+                continue
+            if not (lease.get("spec") or {}).get("holderIdentity") and rested:
                 name, uid = lease["metadata"]["name"], lease["metadata"]["uid"]
                 version = lease["metadata"]["resourceVersion"]
                 await self._api.delete("leases", self._namespace, name, uid, version=version)
 
+    async def _read(self, workflow: WorkflowExecution, scope: str) -> tuple[dict[str, Any] | None, Lock]:
+        target, me = workflow.spec.target, holder_of(workflow)
+        assert target is not None
+        name = lock_name(target, workflow.metadata.namespace or "", scope)
+        lease = await self._api.read("leases", self._namespace, name)
+        holder = ((lease or {}).get("spec") or {}).get("holderIdentity") or ""
+        gone = bool(holder) and holder != me and await self._is_gone(holder)
+        return lease, read_lock(lease, me, utcnow(), holder_gone=gone)
+
+    async def _free(self, lease: dict[str, Any]) -> None:
+        if self._cooldown:
+            await self._api.replace("leases", self._namespace, freed(lease, utcnow(), self._cooldown))
+        else:
+            metadata = lease["metadata"]
+            await self._api.delete("leases", self._namespace, metadata["name"], metadata["uid"])
+
     async def _is_gone(self, holder: str) -> bool:
-        """Whether a holder does not exist any more, nor any pod of it: its controller died between the two."""
+        """Return whether a holder does not exist any more, nor any pod of it: its controller died between the two."""
+        if holder.count("/") != 2:
+            return False
         namespace, name, uid = holder.split("/")
         found = await self._api.read("workflowexecutions", namespace, name)
         if found is not None and found["metadata"]["uid"] == uid:
             return False
-        async for pod in self._api.items("pods", namespace, "kubernaut.io/workflow"):
-            annotations, labels = pod["metadata"].get("annotations") or {}, pod["metadata"]["labels"]
-            named = annotations.get("kubernaut.io/workflow") or labels["kubernaut.io/workflow"]
-            if named == name and is_alive(pod):
-                return False
-        return True
+        run_name = run_name_of(name, uid)
+        selector = f"tekton.dev/pipelineRun={run_name}"
+        pods = [pod async for pod in self._api.items("pods", namespace, selector) if is_alive(pod)]
+        if not pods:
+            return True
+        run = await self._api.read("pipelineruns", namespace, run_name)
+        if run is None or controller_of(run) != uid:
+            # a label proves nothing: of those that nobody owns any more, only what is ending is waited for
+            return not any(_is_ending(pod, utcnow()) for pod in pods)
+        task_runs = {
+            item["metadata"]["uid"]
+            async for item in self._api.items("taskruns", namespace, selector)
+            if controller_of(item) == run["metadata"]["uid"]
+        }
+        return not any(controller_of(pod) in task_runs for pod in pods)
+
+
+def _is_ending(pod: dict[str, Any], now: datetime) -> bool:
+    """Return whether a pod was told to end a short while ago."""
+    until = pod["metadata"].get("deletionTimestamp")
+    if not until:
+        return False
+    grace = timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+    return now < datetime.fromisoformat(until) - grace + _LONGEST_GOODBYE

@@ -10,13 +10,28 @@ from typing import Any
 import kopf
 
 from kubernaut_controller.crd import GROUP, VERSION
+from kubernaut_controller.operator.api import ApiError
 from kubernaut_controller.operator.connection import Logins
+from kubernaut_controller.operator.quiet import Quiet
 from kubernaut_controller.operator.remediations import Remediations
 from kubernaut_controller.operator.workflows import Workflows
 
 __all__ = ["kopf_settings", "registry_of"]
 
 _OURS = "kubernaut.io/workflow"
+_TALKATIVE = (
+    "kopf.activities.startup",
+    "kopf.activities.authentication",
+    "kopf._cogs.aiokits.aiotasks",
+    "kopf._cogs.clients.api",
+    "kopf._cogs.clients.watching",
+    "kopf._core.actions.execution",
+    "kopf._core.actions.throttlers",
+    "kopf._core.reactor.observation",
+    "kopf._core.reactor.orchestration",
+    "kopf._core.reactor.queueing",
+)
+"""Loggers of kopf's that speak of an API server that is away; a filter of a parent does not see what they write."""
 
 
 class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):
@@ -73,16 +88,23 @@ def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.Operat
     """The handlers: who is told of what."""
     registry = kopf.OperatorRegistry()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    quiet = Quiet()
+    for name in ("kopf", *_TALKATIVE):
+        logger = logging.getLogger(name)
+        logger.filters = [old for old in logger.filters if not isinstance(old, Quiet)] + [quiet]
 
     logins = Logins()
 
     @kopf.on.login(registry=registry)
-    async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
+    async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.AiohttpSession:
         return await logins(settings)
 
     @kopf.on.startup(registry=registry, backoff=2)
     async def prime(**_: Any) -> None:
-        await workflows.prime()
+        try:
+            await workflows.prime()
+        except ApiError as error:
+            raise kopf.TemporaryError(f"the workflows cannot be listed yet: {error}", delay=2) from None
 
     @kopf.on.event(GROUP, VERSION, "workflowexecutions", registry=registry)
     async def workflow(event: Any, **_: Any) -> None:

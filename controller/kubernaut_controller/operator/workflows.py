@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
@@ -14,7 +14,9 @@ from kubernaut_controller.operator.metrics import WORKFLOWS
 from kubernaut_controller.operator.settings import Settings
 from kubernaut_controller.operator.storage import Records
 from kubernaut_controller.reconciling.admission import admit
-from kubernaut_controller.reconciling.reconcile import is_closed, reconcile
+from kubernaut_controller.reconciling.reconcile import due_of, is_closed, reconcile
+from kubernaut_controller.reconciling.stranded import strand
+from kubernaut_controller.shape import unreadable
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["Workflows"]
@@ -31,6 +33,8 @@ _LOCK_STALE = 4.0
 _TOGETHER = 0.05
 """Seconds in which news of children is gathered, so that a graph of many steps is not told step by step."""
 _MOST_ROUNDS = 20
+_MOST_FAILURES = 3
+"""How often a workflow may make the code raise before it is ended for it."""
 
 
 class Workflows:
@@ -70,7 +74,24 @@ class Workflows:
     # News
 
     def saw(self, type_: str | None, document: Json) -> None:
-        """News of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it was found in a list."""
+        """News of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it was found in a list.
+
+        Whatever it holds, nothing is raised: others are in the same list.
+        """
+        try:
+            self._saw(type_, document)
+        except Exception as error:
+            logger.exception("%s/%s: cannot be read, and is refused", *_key_of(document))
+            self._unreadable(document, error)
+
+    def saw_child(self, kind: str, type_: str | None, document: Json) -> None:
+        """News of a PipelineRun, TaskRun or pod; of those of closed workflows nothing is kept."""
+        try:
+            self._saw_child(kind, type_, document)
+        except Exception:
+            logger.exception("%s %s/%s: cannot be read, and is passed over", kind, *_key_of(document))
+
+    def _saw(self, type_: str | None, document: Json) -> None:
         metadata = document["metadata"]
         key = metadata["namespace"], metadata["name"]
         if (document.get("spec") or {}).get("remediationRequestRef"):
@@ -92,8 +113,15 @@ class Workflows:
             self.memory.open(key, slim(document), workflow, faults, time.monotonic())
             self._wake(key)
 
-    def saw_child(self, kind: str, type_: str | None, document: Json) -> None:
-        """News of a PipelineRun, TaskRun or pod; of those of closed workflows nothing is kept."""
+    def _unreadable(self, document: Json, error: Exception) -> None:
+        metadata = document.get("metadata") or {}
+        if not isinstance(document.get("spec"), dict) or not {"name", "namespace", "uid"} <= set(metadata):
+            return
+        key = _key_of(document)
+        self.memory.open(key, document, None, (unreadable(error),), time.monotonic())
+        self._wake(key)
+
+    def _saw_child(self, kind: str, type_: str | None, document: Json) -> None:
         metadata = document["metadata"]
         labels = metadata.get("labels") or {}
         run_name = metadata["name"] if kind == "PipelineRun" else labels.get("tekton.dev/pipelineRun", "")
@@ -127,9 +155,7 @@ class Workflows:
 
     def _close(self, key: Key, document: Json) -> None:
         self.memory.close(key, document["metadata"]["uid"], document["status"]["phase"])
-        finished = datetime.fromisoformat(document["status"]["finishedAt"])
-        spec = document.get("spec") or {}
-        self.loop.wake_at(key, finished + timedelta(seconds=spec.get("ttlSecondsAfterFinished", 86_400)))
+        self.loop.wake_at(key, due_of(document, utcnow()))
 
     def _count(self, key: Key, phase: str | None) -> None:
         before = self._phases.pop(key, None)
@@ -157,6 +183,32 @@ class Workflows:
         entry = self.memory.entries.get(key)
         if entry is None:
             return await self._revisit(key)
+        try:
+            again = await self._carry_out(key, entry)
+        except ApiError:
+            raise
+        except Exception as error:
+            entry.failures += 1
+            if entry.failures < _MOST_FAILURES:
+                raise
+            logger.exception("%s/%s: cannot be decided about, and is ended", *key)
+            return await self._strand(key, entry, error)
+        entry.failures = 0
+        return again
+
+    async def _strand(self, key: Key, entry: Entry, error: Exception) -> datetime | None:
+        """Ends a workflow about which nothing can be decided, so that it holds nothing."""
+        raised = f"{type(error).__name__}: {error}"
+        why = f"The controller cannot go on with it ({raised}); see its PipelineRun, and create it anew."
+        for _ in range(_MOST_ROUNDS):
+            acts, again = strand(entry.seen(ahead=0, lock_stale=False), why, utcnow())
+            if not await self.hands.do(entry, acts):
+                break
+            if self._closes(key, entry):
+                return None
+        return again
+
+    async def _carry_out(self, key: Key, entry: Entry) -> datetime | None:
         starts = not entry.started
         patience = _LOOK_AFTER if entry.over else _LOOK
         if entry.started and time.monotonic() - entry.looked_at > patience:
@@ -177,12 +229,16 @@ class Workflows:
                 break
             if starts and entry.started:
                 return utcnow()  # what is to be told of it can wait for others' starts
+        return None if self._closes(key, entry) else decision.again
+
+    def _closes(self, key: Key, entry: Entry) -> bool:
+        """Keeps but a line of a workflow that is closed; whether it is."""
         document = entry.document
         self._count(key, (document.get("status") or {}).get("phase") or "Pending")
-        if is_closed(document) and not document["metadata"].get("deletionTimestamp"):
+        closed = is_closed(document) and not document["metadata"].get("deletionTimestamp")
+        if closed:
             self._close(key, document)
-            return None
-        return decision.again
+        return closed
 
     async def _refresh(self, entry: Entry) -> bool:
         """Reads the workflow anew after a conflict; whether that told something new."""
@@ -208,3 +264,8 @@ class Workflows:
         decision = reconcile(entry.seen(ahead=0, lock_stale=False), self._settings.policy, utcnow())
         await self.hands.do(entry, decision.acts)
         return decision.again
+
+
+def _key_of(document: Json) -> Key:
+    metadata = document.get("metadata") or {}
+    return str(metadata.get("namespace")), str(metadata.get("name"))

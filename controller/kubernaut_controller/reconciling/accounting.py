@@ -7,6 +7,7 @@ from typing import Any
 from kubernaut_controller.reconciling.acts import Act, Ask, ReadLog, Tell
 from kubernaut_controller.reconciling.conditions import Fact
 from kubernaut_controller.reconciling.ends import End, Teller
+from kubernaut_controller.reconciling.loglines import log_key
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.recording import ended_event, intended_event
 from kubernaut_controller.reconciling.seen import Seen
@@ -24,7 +25,14 @@ FINAL = frozenset({"Disabled", "GivenUp", "RefusedByStore", "NothingToStore"})
 
 
 def records(
-    seen: Seen, workflow: WorkflowExecution, policy: Policy, run: Json | None, ends: Mapping[str, End], *, over: bool
+    seen: Seen,
+    workflow: WorkflowExecution,
+    policy: Policy,
+    run: Json | None,
+    ends: Mapping[str, End],
+    pods: Mapping[str, Json],
+    *,
+    over: bool,
 ) -> tuple[list[Act], Fact]:
     """What to tell and to ask of Data Storage, and how the records stand."""
     if not policy.records:
@@ -40,9 +48,10 @@ def records(
         if end.over and end.teller is Teller.CONTROLLER:
             at = seen.status.get("finishedAt") or ((run or {}).get("status") or {}).get("completionTime") or made_at
             wanted.append((end.state.value, ended_event(workflow, step, end, at)))
-            if policy.read_logs and end.task_run and step.name not in seen.logs:
-                acts.append(ReadLog(step.name, f"{end.task_run}-pod"))
-            wanted += [(f"log {event.get('at')}", event) for event in seen.logs.get(step.name, ())]
+            pod = pods.get(end.task_run or "")
+            if policy.read_logs and pod is not None and step.name not in seen.logs:
+                acts.append(ReadLog(step.name, pod["metadata"]["name"], wanted[0][1]["id"]))
+            wanted += [(log_key(event), event) for event in seen.logs.get(step.name, ())]
         events += [event for key, event in wanted if (step.name, key) not in seen.told]
         refused += [reason for key, _ in wanted if (reason := seen.told.get((step.name, key)))]
     if events:

@@ -11,6 +11,7 @@ __all__ = [
     "Announce",
     "Ask",
     "CancelRun",
+    "CheckGrant",
     "CreateRun",
     "Delete",
     "FreeLock",
@@ -18,6 +19,7 @@ __all__ = [
     "Hold",
     "LetGo",
     "LookUp",
+    "ReadLock",
     "ReadLog",
     "SetStatus",
     "TakeLock",
@@ -36,13 +38,23 @@ class LetGo:
 
 
 @dataclass(frozen=True)
+class CheckGrant:
+    """Asks the API server whether the workflow's namespace may lock a target that is not its own."""
+
+
+@dataclass(frozen=True)
 class TakeLock:
     """Takes the target's lock, or reads who has it."""
 
 
 @dataclass(frozen=True)
+class ReadLock:
+    """Reads who has the target's lock, and leaves it to those that were there before."""
+
+
+@dataclass(frozen=True)
 class FreeLock:
-    """Frees the target's lock, where the workflow holds it."""
+    """Frees each lock that the workflow holds."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class ReadLog:
-    """Reads the marked lines of a step's log."""
+    """Reads the marked lines of a step's log, of which only those about its own record count."""
 
     step: str
     pod: str
+    record_id: str
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,9 @@ class Delete:
 Act = (
     Hold
     | LetGo
+    | CheckGrant
     | TakeLock
+    | ReadLock
     | FreeLock
     | LookUp
     | CreateRun

@@ -5,14 +5,15 @@ from typing import Any
 from kubernaut_controller.faults import Fault, InvalidWorkflow
 from kubernaut_controller.pipelinerun import render
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_controller.validation import faults_of
+from kubernaut_controller.shape import unreadable
+from kubernaut_controller.validation import faults_of, timeout_faults
 from kubernaut_controller.workflow import WorkflowExecution, read_workflow_execution
 
 __all__ = ["admit"]
 
 
 def admit(document: dict[str, Any], policy: Policy) -> tuple[WorkflowExecution | None, tuple[Fault, ...]]:
-    """A WorkflowExecution as a model, and what is wrong with it.
+    """Return a WorkflowExecution as a model, and what is wrong with it; whatever it holds, nothing is raised.
 
     Args:
         document: As the API server gave it.
@@ -22,10 +23,15 @@ def admit(document: dict[str, Any], policy: Policy) -> tuple[WorkflowExecution |
         workflow = read_workflow_execution(document)
     except InvalidWorkflow as error:
         return None, error.faults
-    faults = tuple(faults_of(workflow, policy.find, repositories=policy.repositories, unknown_actions=True))
-    if not faults:
-        try:
+    try:
+        faults = (
+            *faults_of(workflow, policy.find, repositories=policy.repositories, unknown_actions=True),
+            *timeout_faults(workflow, policy.max_timeout),
+        )
+        if not faults:
             render(workflow, task_ref=dict(policy.task_ref))
-        except InvalidWorkflow as error:
-            faults = error.faults
+    except InvalidWorkflow as error:
+        faults = error.faults
+    except Exception as error:  # nobody else's workflow waits for what this one holds
+        faults = (unreadable(error),)
     return workflow, faults

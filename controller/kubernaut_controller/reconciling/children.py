@@ -3,16 +3,36 @@
 Tekton adopts a TaskRun of the right name that somebody else made, so a name proves nothing.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
-from kubernaut_controller.workflow import Step, WorkflowExecution
+from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import parse_duration
 
-__all__ = ["Children", "children_of", "condition_of", "is_ours", "started_spec"]
+__all__ = [
+    "Children",
+    "children_of",
+    "condition_of",
+    "controller_of",
+    "is_ours",
+    "own_pods",
+    "started_spec",
+]
 
 Json = Mapping[str, Any]
+
+_SUFFIXES = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1)}
+_SUFFIXES |= {sign: Fraction(1000 ** (power + 1)) for power, sign in enumerate("kMGTPE")}
+_SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enumerate("KMGTPE")}
+_QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
+
+_DEFAULTED = {"apiVersion", "kind", "type", "timeouts"}
+"""What Tekton's admission adds within what was asked for."""
+_HARMLESS = {"taskRef", "params", "serviceAccountName", "timeout", "computeResources", "status", "statusMessage"}
+"""What a TaskRun's spec may hold beside what is compared."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +49,19 @@ class Children:
 
 
 def children_of(
-    workflow: WorkflowExecution, pipeline_run: Json | None, task_runs: Iterable[Json], task_ref: Json
+    workflow: WorkflowExecution, pipeline_run: Json | None, task_runs: Iterable[Json], rendered: Json, owner: str | None
 ) -> Children:
-    """Sorts TaskRuns by step.
+    """Sort TaskRuns by step.
 
     Args:
         workflow: Whose.
-        pipeline_run: As the API server gave it, or None where it is gone: then its own last TaskRuns are believed.
+        pipeline_run: As the API server gave it, or None where it is gone.
         task_runs: Those of the PipelineRun's label.
-        task_ref: How the generic Task is named.
+        rendered: The PipelineRun that was asked for.
+        owner: The PipelineRun's uid.
     """
     steps = {step.name: step for step in workflow.spec.all_steps}
+    asked = _Asked(pipeline_run or rendered)
     named = _references(pipeline_run)
     own, foreign = {}, {}
     for task_run in task_runs:
@@ -47,7 +69,7 @@ def children_of(
         step_name = named.get(name) or task_run["metadata"].get("labels", {}).get("tekton.dev/pipelineTask", "")
         if step_name not in steps or (pipeline_run is not None and named and name not in named):
             continue
-        fault = _foreign(steps[step_name], task_run, pipeline_run, task_ref)
+        fault = _foreign(asked, step_name, task_run, owner)
         if fault:
             foreign[step_name] = fault
         else:
@@ -63,31 +85,53 @@ def condition_of(document: Json | None, type_: str = "Succeeded") -> Json:
 
 def is_ours(pipeline_run: Json, workflow: WorkflowExecution) -> bool:
     """Whether a PipelineRun's controlling owner is this workflow, by uid."""
-    return _controller(pipeline_run) == workflow.metadata.uid
+    return controller_of(pipeline_run) == workflow.metadata.uid
 
 
 def started_spec(found: Json, rendered: Json) -> str | None:
     """What differs between a found PipelineRun and the one that would have been made; None where nothing does.
 
-    Tekton adds defaults, so only what was asked for is compared.
+    Tekton adds defaults; beside them, nothing may be there that was not asked for.
     """
+    there = found.get("spec") or {}
     for field_name, wanted in rendered["spec"].items():
-        there = (found.get("spec") or {}).get(field_name)
-        if not _holds(there, wanted):
+        if not _holds(there.get(field_name), wanted):
             return f"spec.{field_name}"
-    return None
+    unasked = {name for name, value in there.items() if value} - set(rendered["spec"]) - {"status", "taskRunTemplate"}
+    if unasked:
+        return f"spec.{min(unasked)}"
+    template = {name for name, value in (there.get("taskRunTemplate") or {}).items() if value}
+    # a podTemplate may be the cluster's default (Tekton's default-pod-template), which nothing here knows
+    return "spec.taskRunTemplate" if template - {"serviceAccountName", "podTemplate"} else None
 
 
 def _holds(there: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
-        return isinstance(there, Mapping) and all(_holds(there.get(name), value) for name, value in wanted.items())
+        return (
+            isinstance(there, Mapping)
+            and all(_holds(there.get(name), value) for name, value in wanted.items())
+            and {name for name, value in there.items() if value} <= set(wanted) | _DEFAULTED
+        )
     if isinstance(wanted, list):
         return (
             isinstance(there, list)
             and len(there) == len(wanted)
             and all(_holds(one, other) for one, other in zip(there, wanted, strict=True))
         )
-    return there == wanted or _same_duration(there, wanted)
+    return there == wanted or _same_duration(there, wanted) or _same_quantity(there, wanted)
+
+
+def _same_quantity(there: Any, wanted: Any) -> bool:
+    """Kubernetes spells quantities anew: `0.5` comes back as `500m`."""
+    one, other = _quantity(there), _quantity(wanted)
+    return one is not None and one == other
+
+
+def _quantity(value: Any) -> Fraction | None:
+    match = _QUANTITY.fullmatch(str(value)) if isinstance(value, str | int | float) else None
+    if match is None or isinstance(value, bool):
+        return None
+    return Fraction(match[1]) * _SUFFIXES[match[2] or ""]
 
 
 def _same_duration(there: Any, wanted: Any) -> bool:
@@ -106,27 +150,91 @@ def _references(pipeline_run: Json | None) -> dict[str, str]:
     return {reference["name"]: reference.get("pipelineTaskName", "") for reference in references}
 
 
-def _controller(document: Json) -> str | None:
+def controller_of(document: Json) -> str | None:
+    """Return the uid of an object's controlling owner."""
     owners = document["metadata"].get("ownerReferences") or ()
-    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+    return next((owner.get("uid") for owner in owners if owner.get("controller")), None)
 
 
-def _foreign(step: Step, task_run: Json, pipeline_run: Json | None, task_ref: Json) -> str | None:
-    name, spec = task_run["metadata"]["name"], task_run.get("spec") or {}
-    if pipeline_run is not None and _controller(task_run) != pipeline_run["metadata"]["uid"]:
-        return f"TaskRun {name} is not owned by the PipelineRun"
-    if not _holds(spec.get("taskRef"), dict(task_ref)):
-        return f"TaskRun {name} runs another Task"
-    params = {param["name"]: param.get("value") for param in spec.get("params") or ()}
-    if params.get("actionImage") != step.image:
-        return f"TaskRun {name} runs another image"
-    wanted = step.service_account_name or _default_account(pipeline_run)
-    if wanted and spec.get("serviceAccountName") not in {wanted, None if wanted == "default" else wanted}:
-        return f"TaskRun {name} has the ServiceAccount {spec.get('serviceAccountName')}, not {wanted}"
-    return None
+def own_pods(task_runs: Iterable[Json], pods: Iterable[Json]) -> dict[str, Json]:
+    """Return TaskRun's name → its pod, of those pods whose controlling owner is that TaskRun by uid.
+
+    A pod's labels prove nothing: whoever may create pods can copy them.
+    """
+    names = {task_run["metadata"]["uid"]: task_run["metadata"]["name"] for task_run in task_runs}
+    found: dict[str, Json] = {}
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or "")):
+        name = names.get(controller_of(pod) or "")
+        if name is not None:
+            found[name] = pod
+    return found
 
 
-def _default_account(pipeline_run: Json | None) -> str | None:
-    template = ((pipeline_run or {}).get("spec") or {}).get("taskRunTemplate") or {}
-    name: str | None = template.get("serviceAccountName")
-    return name
+class _Asked:
+    """What a PipelineRun asks of the TaskRun of each step."""
+
+    def __init__(self, pipeline_run: Json) -> None:
+        spec = pipeline_run.get("spec") or {}
+        pipeline = spec.get("pipelineSpec") or {}
+        self.tasks = {task["name"]: task for task in (*pipeline.get("tasks", ()), *(pipeline.get("finally") or ()))}
+        self.own = {item["pipelineTaskName"]: item for item in spec.get("taskRunSpecs") or ()}
+        self.template: Json = spec.get("taskRunTemplate") or {}
+        self.bindings = {binding["name"]: binding for binding in spec.get("workspaces") or ()}
+
+    def account(self, step: str) -> str | None:
+        name: str | None = self.own.get(step, {}).get("serviceAccountName") or self.template.get("serviceAccountName")
+        return name
+
+    def pod_template(self, step: str) -> Any:
+        return self.own.get(step, {}).get("podTemplate") or self.template.get("podTemplate") or None
+
+    def workspaces(self, step: str) -> list[Json]:
+        """Return the bindings, under the names that the Task knows."""
+        wanted = self.tasks[step].get("workspaces") or ()
+        return [{**self.bindings.get(item["workspace"], {}), "name": item["name"]} for item in wanted]
+
+
+def _foreign(asked: _Asked, step: str, task_run: Json, owner: str | None) -> str | None:
+    """Return why a TaskRun is not the one that the PipelineRun asked for; None where it is."""
+    name = task_run["metadata"]["name"]
+    try:
+        difference = next(_differences(asked, step, task_run, owner), None)
+    except Exception as error:  # Tekton's own are never so
+        difference = f"cannot be read ({type(error).__name__}: {error})"
+    return f"TaskRun {name} {difference}" if difference else None
+
+
+def _differences(asked: _Asked, step: str, task_run: Json, owner: str | None) -> Iterator[str]:
+    spec, task = task_run.get("spec") or {}, asked.tasks[step]
+    if owner is None or controller_of(task_run) != owner:
+        yield "is not owned by the PipelineRun"
+    if not _holds(spec.get("taskRef"), task["taskRef"]):
+        yield "runs another Task"
+    given = {param["name"]: param.get("value") for param in spec.get("params") or ()}
+    wanted = {param["name"]: param.get("value") for param in task.get("params") or ()}
+    if given.get("actionImage") != wanted["actionImage"]:
+        yield "runs another image"
+    for param in sorted(given.keys() | wanted.keys()):
+        if not _same_param(given.get(param), wanted.get(param)):
+            yield f"has another param {param}"
+    account = asked.account(step)
+    if account and spec.get("serviceAccountName") not in {account, None if account == "default" else account}:
+        yield f"has the ServiceAccount {spec.get('serviceAccountName')}, not {account}"
+    if (spec.get("podTemplate") or None) != asked.pod_template(step):
+        yield "has another podTemplate"
+    if not _holds(spec.get("workspaces") or [], asked.workspaces(step)):
+        yield "has other workspaces"
+    unasked = {field for field, value in spec.items() if value} - _HARMLESS - {"podTemplate", "workspaces"}
+    if unasked:
+        yield f"has a {min(unasked)} that nobody asked for"
+
+
+def _same_param(given: Any, wanted: Any) -> bool:
+    """Return whether a TaskRun's param is the pipeline's, with earlier steps' results put in by Tekton."""
+    if isinstance(wanted, list):
+        return (
+            isinstance(given, list)
+            and len(given) == len(wanted)
+            and all(one == other or str(other).startswith("$(tasks.") for one, other in zip(given, wanted, strict=True))
+        )
+    return bool(given == wanted)

@@ -23,6 +23,7 @@ class Policy:
         repositories: Where images may come from; anywhere, where there are none.
         task_ref: How the generic Task is found.
         find: The catalogue: an action's own schema, where it is known.
+        max_timeout: The longest `spec.timeout` of a workflow, which holds its target for so long.
         cooldown: How long after a workflow no other acts on its target.
         records: Whether a Data Storage is configured.
         records_deadline: How long a finished workflow is held for records that cannot be stored.
@@ -32,6 +33,7 @@ class Policy:
     repositories: tuple[str, ...] = ()
     task_ref: Mapping[str, Any] = field(default_factory=lambda: dict(TASK))
     find: Find = _unknown
+    max_timeout: timedelta | None = timedelta(hours=24)
     cooldown: timedelta = timedelta(minutes=5)
     records: bool = True
     records_deadline: timedelta = timedelta(hours=24)

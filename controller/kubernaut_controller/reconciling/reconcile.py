@@ -7,7 +7,7 @@ from what there is. Called by `operator.loop`; nothing here talks to anyone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.pipelinerun import render
@@ -16,6 +16,7 @@ from kubernaut_controller.reconciling.acts import (
     Act,
     Announce,
     CancelRun,
+    CheckGrant,
     CreateRun,
     Delete,
     FreeLock,
@@ -23,25 +24,27 @@ from kubernaut_controller.reconciling.acts import (
     Hold,
     LetGo,
     LookUp,
+    ReadLock,
     TakeLock,
 )
-from kubernaut_controller.reconciling.children import condition_of, is_ours, started_spec
+from kubernaut_controller.reconciling.children import children_of, condition_of, is_ours, own_pods, started_spec
 from kubernaut_controller.reconciling.conditions import Fact, timestamp
 from kubernaut_controller.reconciling.ends import End, is_alive
 from kubernaut_controller.reconciling.halting import STOPPED, halt
-from kubernaut_controller.reconciling.lock import locked_target, target_text
+from kubernaut_controller.reconciling.lock import grant_of, locked_target, target_text
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.report import conditions, set_status, write
 from kubernaut_controller.reconciling.rows import ends_of, unstarted_ends
 from kubernaut_controller.reconciling.seen import Seen
+from kubernaut_controller.reconciling.stranded import strand
 from kubernaut_controller.reconciling.verdict import Verdict, judge, with_lingering
 from kubernaut_controller.status import Phase
-from kubernaut_controller.workflow import WorkflowExecution
+from kubernaut_controller.workflow import DAY, WorkflowExecution
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.states import State
 
-__all__ = ["Decision", "is_closed", "reconcile"]
+__all__ = ["Decision", "due_of", "is_closed", "reconcile"]
 
 Json = Mapping[str, Any]
 
@@ -66,7 +69,9 @@ class Decision:
     again: datetime | None = None
 
 
-def reconcile(seen: Seen, policy: Policy, now: datetime) -> Decision:
+def reconcile(  # noqa: PLR0911 – one case after the other
+    seen: Seen, policy: Policy, now: datetime
+) -> Decision:
     """Decides what to do next.
 
     Args:
@@ -76,11 +81,13 @@ def reconcile(seen: Seen, policy: Policy, now: datetime) -> Decision:
     """
     if seen.being_deleted and not seen.held:
         return Decision()
+    if is_closed(seen.document):
+        return _closed(seen, now)
     workflow = seen.workflow
     if workflow is None or (seen.faults and not _was_created(seen)):
-        return _refuse(seen, now)
-    if is_closed(seen.document):
-        return _closed(seen, workflow, now)
+        if seen.held and not seen.looked_up:
+            return Decision((LookUp(),))  # it may have been started before it came to be refused
+        return _stop(seen, now) if _was_created(seen) else _refuse(seen, now)
     told_of = seen.pipeline_run is not None or seen.absent
     if not seen.looked_up or (not told_of and seen.status.get("pipelineRunRef")):
         return Decision((LookUp(),))
@@ -120,22 +127,39 @@ def _refuse(seen: Seen, now: datetime) -> Decision:
     }
     acts: list[Act] = []
     if seen.status.get("phase") != Phase.REFUSED:
+        acts += [FreeLock()] if seen.held else []
         acts.append(Announce("Warning", "Refused", shorten(message, 900)))
-    acts += set_status(seen, status)
     if seen.being_deleted and seen.held:
-        return Decision((LetGo(),))
-    ttl = timedelta(seconds=seen.document["spec"].get("ttlSecondsAfterFinished", 86_400))
-    due = datetime.fromisoformat(status["finishedAt"]) + ttl
+        return Decision((FreeLock(), LetGo()))
+    acts += set_status(seen, status)
+    due = due_of(seen.document, now)
     if not acts and not seen.being_deleted and now >= due:
         return Decision((Delete(),))
     return Decision(tuple(acts), again=due)
 
 
-def _closed(seen: Seen, workflow: WorkflowExecution, now: datetime) -> Decision:
+def _stop(seen: Seen, now: datetime) -> Decision:
+    """Stops a workflow that runs and can no longer be read."""
+    why = f"It can no longer be read, so it was stopped: {' '.join(map(str, seen.faults[:5]))}"
+    return Decision(*strand(seen, why, now))
+
+
+def _closed(seen: Seen, now: datetime) -> Decision:
     if seen.being_deleted:
         return Decision((LetGo(),)) if seen.held else Decision()
-    due = seen.finished_or(now) + timedelta(seconds=workflow.spec.ttl_seconds_after_finished)
+    due = due_of(seen.document, now)
     return Decision((Delete(),)) if now >= due else Decision(again=due)
+
+
+def due_of(document: Json, now: datetime) -> datetime:
+    """Return when a workflow that ended is deleted, whatever its spec and status hold."""
+    ttl = (document.get("spec") or {}).get("ttlSecondsAfterFinished")
+    seconds = ttl if isinstance(ttl, int) and 0 <= ttl <= 365 * DAY else DAY
+    try:
+        finished = datetime.fromisoformat((document.get("status") or {})["finishedAt"]).astimezone(UTC)
+        return finished + timedelta(seconds=seconds)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return now + timedelta(seconds=seconds)
 
 
 # Before there is a PipelineRun
@@ -150,13 +174,15 @@ def _start(  # noqa: PLR0911 – one case after the other
     if ended:
         return _end_unstarted(seen, workflow, *ended, now)
     hold: tuple[Act, ...] = () if seen.held else (Hold(),)
+    if grant_of(workflow) and seen.granted is None:
+        return Decision((CheckGrant(),))
     if locked_target(workflow) and seen.lock.state != "ours":
         waits = _waits(seen, workflow, now)
         if not waits:
             return Decision((*hold, TakeLock()))
         verdict = Verdict(Phase.PENDING, "WaitsForTarget", waits, _intended(workflow))
-        # read again from time to time, since another controller may free it
-        poll: tuple[Act, ...] = (TakeLock(),) if seen.lock_stale else ()
+        # read again from time to time, since another controller may free it; taken only by whom nobody is ahead of
+        poll: tuple[Act, ...] = () if not seen.lock_stale else (ReadLock(),) if seen.ahead else (TakeLock(),)
         rested = seen.lock.until if seen.lock.state == "cooling" else None
         soon = min(filter(None, (now + _POLL, rested, _deadline(seen, workflow))))
         return Decision((*hold, *poll, *write(seen, workflow, verdict, now)), again=max(soon, now))
@@ -251,16 +277,22 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
     if run is not None and done and not before.over and _lags(seen, run):
         return Decision((LookUp(),))
     over = done or run is None or before.over
-    ends = ends_of(seen, workflow, policy, run=run, over=over)
+    asked = run if run is not None else render(workflow, task_ref=dict(policy.task_ref))
+    owner = run["metadata"]["uid"] if run is not None else reference.get("uid")
+    children = children_of(workflow, run, seen.task_runs, asked, owner)
+    pods = own_pods(children.own.values(), seen.pods.values())
+    ends = ends_of(seen, workflow, policy, children, run=run, over=over)
     verdict = judge(seen, workflow, run, ends, over=over, before=before)
     acts: list[Act] = []
     if run is not None and not done:
         acts += (
-            _cancel(run) if workflow.spec.cancel or seen.being_deleted else halt(run, seen.task_runs, workflow, ends)
+            _cancel(run)
+            if workflow.spec.cancel or seen.being_deleted
+            else halt(run, tuple(children.own.values()), workflow, ends)
         )
-    telling, stored = records(seen, workflow, policy, run, ends, over=over)
+    telling, stored = records(seen, workflow, policy, run, ends, pods, over=over)
     acts += telling
-    alive = [pod for pod in seen.pods.values() if is_alive(pod)]
+    alive = [pod for pod in pods.values() if is_alive(pod)]
     settled = verdict.phase.over and not alive and all(end.over for end in ends.values())
     if settled and locked_target(workflow) and seen.lock.state not in {"released", "busy", "free", "cooling"}:
         acts.append(FreeLock())

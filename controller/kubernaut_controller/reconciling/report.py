@@ -6,11 +6,13 @@ from typing import Any, Literal
 from kubernaut_controller.reconciling.acts import Act, Announce, SetStatus
 from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.conditions import Fact, merged, timestamp
+from kubernaut_controller.reconciling.lock import grant_of
 from kubernaut_controller.reconciling.rows import progress, row_documents
 from kubernaut_controller.reconciling.seen import Seen
 from kubernaut_controller.reconciling.verdict import Verdict
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import WorkflowExecution
+from kubernaut_sdk.portable import shorten
 
 __all__ = ["conditions", "set_status", "write"]
 
@@ -25,7 +27,7 @@ def write(
 ) -> tuple[Act, ...]:
     """The status, if it is another than the one there is; and Events for what a person should hear of."""
     phase = verdict.phase
-    facts = [Fact("Accepted", True, "Valid", "")]
+    facts = [Fact("Accepted", True, "Valid", _lock_note(seen, workflow))]
     if verdict.created:
         facts.append(verdict.created)
     so = {Phase.SUCCEEDED: True}.get(phase, False if phase.over else None)
@@ -51,6 +53,19 @@ def write(
         "steps": row_documents(workflow, verdict.ends),
     }
     return (*_announcements(seen, verdict), *set_status(seen, status))
+
+
+def _lock_note(seen: Seen, workflow: WorkflowExecution) -> str:
+    """Return a sentence where the workflow's lock is known to its own namespace alone; else an empty text."""
+    grant = grant_of(workflow)
+    if grant is None or seen.granted is not False:
+        return ""
+    where = f"the namespace {grant.namespace}" if grant.namespace else "the cluster"
+    return (
+        f"Its target is not of its namespace, so only workflows of {workflow.metadata.namespace} wait for each other "
+        f"there. To have all wait, grant {grant.group} the verb lock on targets.kubernaut.io (resourceNames: "
+        f"{shorten(grant.kind)}) in {where}."
+    )
 
 
 def _target(workflow: WorkflowExecution) -> str | None:

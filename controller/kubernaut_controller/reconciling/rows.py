@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of
-from kubernaut_controller.reconciling.children import children_of
+from kubernaut_controller.reconciling.children import Children, condition_of, own_pods
 from kubernaut_controller.reconciling.ends import End, Teller, end_of, skipped_or_lost
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.seen import Seen
+from kubernaut_controller.reconciling.shaping import bounded_text, shaped
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import State
@@ -20,61 +21,84 @@ _LARGEST_ROWS = 400 * 1024
 """Bytes that the rows may have together; above, outputs are left to the records."""
 
 
-def ends_of(seen: Seen, workflow: WorkflowExecution, policy: Policy, *, run: Json | None, over: bool) -> dict[str, End]:
-    """Step → what became of it.
+def ends_of(
+    seen: Seen, workflow: WorkflowExecution, policy: Policy, children: Children, *, run: Json | None, over: bool
+) -> dict[str, End]:
+    """Step → what became of it, in the shape that a status can hold.
 
     Args:
         seen: What is.
         workflow: The same as a model.
-        policy: How the Task is named, and whether there is a Data Storage to ask.
+        policy: Whether there is a Data Storage to ask.
+        children: The TaskRuns of its steps.
         run: The PipelineRun, or None where it is gone.
         over: Whether nothing new starts.
     """
-    children = children_of(workflow, run, seen.task_runs, policy.task_ref)
     before = {row["name"]: row for row in seen.status.get("steps") or ()}
-    skipped = {
-        item["name"]: item.get("reason", "") for item in ((run or {}).get("status") or {}).get("skippedTasks") or ()
-    }
-    references = ((run or {}).get("status") or {}).get("childReferences") or ()
-    referred = {reference.get("pipelineTaskName") for reference in references}
-    namespace = workflow.metadata.namespace or ""
+    status = (run or {}).get("status") or {}
+    skipped = {item["name"]: item.get("reason", "") for item in status.get("skippedTasks") or ()}
+    referred = {reference.get("pipelineTaskName") for reference in status.get("childReferences") or ()}
+    pods = own_pods(children.own.values(), seen.pods.values())
     ends = {}
     for step in workflow.spec.all_steps:
-        row = before.get(step.name, {})
-        asked = not policy.records or step.name in seen.records
-        record = seen.records.get(step.name)
-        if step.name in children.own:
-            task_run = children.own[step.name]
-            pod = seen.pods.get(task_run["metadata"]["name"])
-            end = end_of(
-                step,
-                namespace,
-                task_run,
-                pod=pod,
-                record=record,
-                asked=asked,
-                gone=(run is None and over) or task_run["metadata"]["name"] in seen.gone,
-            )
-            known = _from_row(row)
+        name = step.name
+        known = _from_row(before.get(name, {}))
+        asked = not policy.records or name in seen.records
+        record = seen.records.get(name)
+        if name in children.own:
+            end = _end_of(seen, workflow, step, children.own[name], pods, asked=asked, run_gone=run is None and over)
             # what was known once stays known, also when what told it is gone
-            ends[step.name] = known if known and known.over and not end.over else end
-        elif step.name in children.foreign:
-            sentence = f"{children.foreign[step.name]}; somebody else made it, and its end is not this step's."
+            ends[name] = known if known and known.over and not end.over else end
+        elif name in children.foreign:
+            sentence = f"{children.foreign[name]}; somebody else made it, and its end is not this step's."
             error = {"code": 1, "reason": "ForeignTaskRun", "message": sentence}
-            ends[step.name] = End(State.LOST, Teller.CONTROLLER, sentence, error=error)
-        elif (known := _from_row(row)) and (known.over or not over):
-            ends[step.name] = known
+            ends[name] = End(State.LOST, Teller.CONTROLLER, sentence, error=error)
+        elif known and (known.over or not over):
+            ends[name] = known
         elif not over:
-            ends[step.name] = End(State.INTENDED)
+            ends[name] = End(State.INTENDED)
         elif run is None:
             reason = "Its PipelineRun went away before it could start."
-            ends[step.name] = skipped_or_lost(step.name, reason, record=record, asked=asked)
-        elif step.name in referred:
+            ends[name] = skipped_or_lost(name, reason, record=record, asked=asked)
+        elif name in referred:
             reason = "Its TaskRun was deleted before it could start."
-            ends[step.name] = skipped_or_lost(step.name, reason, record=record, asked=asked)
+            ends[name] = skipped_or_lost(name, reason, record=record, asked=asked)
         else:
-            ends[step.name] = End(State.SKIPPED, Teller.CONTROLLER, _skipped(skipped.get(step.name, "")))
-    return ends
+            ends[name] = End(State.SKIPPED, Teller.CONTROLLER, _skipped(skipped.get(name, "")))
+    return {name: shaped(end) for name, end in ends.items()}
+
+
+def _end_of(
+    seen: Seen,
+    workflow: WorkflowExecution,
+    step: Step,
+    task_run: Json,
+    pods: Mapping[str, Json],
+    *,
+    asked: bool,
+    run_gone: bool,
+) -> End:
+    """Return what became of a step that has a TaskRun; of one whose pod's words cannot be read, that."""
+    name = task_run["metadata"]["name"]
+    gone = run_gone or name in seen.gone
+    try:
+        return end_of(
+            step,
+            workflow.metadata.namespace or "",
+            task_run,
+            pod=pods.get(name),
+            record=seen.records.get(step.name),
+            asked=asked,
+            gone=gone,
+        )
+    except Exception as error:  # whatever an image wrote: its own step's fault alone
+        why = bounded_text(f"{type(error).__name__}: {error}", 300)
+        if not gone and condition_of(task_run).get("status") not in {"True", "False"}:
+            return End(State.STARTED, message=f"What its pod says cannot be read ({why}).", task_run=name)
+        sentence = f"What its pod said cannot be read ({why}); what it did is in its log."
+        fault = {"code": 1, "reason": "UnreadableResults", "message": sentence}
+        finished = (task_run.get("status") or {}).get("completionTime")
+        return End(State.LOST, Teller.CONTROLLER, sentence, name, None, finished, error=fault)
 
 
 def unstarted_ends(workflow: WorkflowExecution, reason: str) -> dict[str, End]:

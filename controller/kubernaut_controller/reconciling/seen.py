@@ -32,8 +32,10 @@ class Seen:
         pipeline_run: The PipelineRun of its name, or None where there is none.
         task_runs: Those that carry its label.
         gone: The names of those TaskRuns that were deleted.
-        pods: TaskRun's name → its pod, last seen.
+        pods: Those that carry its label, last seen, by name; `children.own_pods` says which are a step's.
         lock: How the target's lock stands.
+        granted: Whether the workflow's namespace may lock its target for all, where that is another's; None before it
+            was asked.
         lock_stale: Whether it is time to read the lock again.
         ahead: How many workflows that want the same target were made before and have not started.
         told: (step, state) of the events that Data Storage has taken, with its reason where it refused one.
@@ -54,6 +56,7 @@ class Seen:
     gone: frozenset[str] = frozenset()
     pods: Mapping[str, Json] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    granted: bool | None = None
     lock_stale: bool = False
     ahead: int = 0
     told: Mapping[tuple[str, str], str | None] = field(default_factory=dict)

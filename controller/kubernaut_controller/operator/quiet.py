@@ -1,0 +1,43 @@
+"""kopf's log, in sentences: no traceback where the API server is away, and the same sentence once a minute at most."""
+
+import logging
+import re
+import time
+
+import aiohttp
+
+from kubernaut_controller.operator.api import ApiError
+
+__all__ = ["Quiet"]
+
+_PAUSE = 60.0
+_AWAY = (ApiError, aiohttp.ClientError, OSError, TimeoutError)
+_ADDRESS = re.compile(r"0x[0-9a-f]+|#\d+(/\d+)?|[?&][^\s]*|/api\S*")
+_MOST = 1000
+
+
+class Quiet(logging.Filter):
+    """Drops what was said a moment ago, and the traceback of what is no fault of the code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is to be written; what it says may be shortened."""
+        if record.levelno < logging.WARNING:
+            return True
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, _AWAY):
+            told = str(error) or type(error).__name__
+            record.msg, record.args = f"the API server does not answer: {told}; it is asked again", ()
+            record.exc_info = record.exc_text = None
+        elif record.exc_info:
+            return True
+        key, now = _ADDRESS.sub("", record.getMessage()), time.monotonic()
+        if now - self._last.get(key, -_PAUSE) < _PAUSE:
+            return False
+        if len(self._last) >= _MOST:
+            self._last.clear()
+        self._last[key] = now
+        return True

@@ -1,0 +1,71 @@
+"""Events that a container could not send and wrote to its log instead: marked lines, as its own word and no more.
+
+Any container may print such a line, and the controller's token may say anything about any record. So of a line only
+what a container can know of its own step's record is passed on, in the container's name; a line that says something
+else is passed over, and never keeps others waiting.
+"""
+
+import json
+from typing import Any
+
+from kubernaut_sdk import InvalidInputs
+from kubernaut_sdk.portable import require_portable
+from kubernaut_sdk.records import Event
+from kubernaut_sdk.states import Source, State
+
+__all__ = ["log_key", "marked_events"]
+
+Json = dict[str, Any]
+
+_MARK = '{"kubernaut_record"'
+_MOST_LINES = 200
+_LARGEST_LINE = 128 * 1024
+_MAY_SAY = {
+    "action_version",
+    "at",
+    "attempt",
+    "attempts",
+    "change",
+    "changed",
+    "error",
+    "finished_at",
+    "id",
+    "inputs",
+    "output",
+    "started_at",
+    "state",
+    "trace_id",
+}
+_STATES = set(State) - {State.INTENDED, State.LOST, State.SKIPPED}
+
+
+def marked_events(text: str, step: str, record_id: str) -> tuple[Json, ...]:
+    """Return the events of a log's marked lines that are about this step's record.
+
+    Args:
+        text: The log.
+        step: The step's name.
+        record_id: Its record's id; lines about others are passed over.
+    """
+    lines = [line for line in text.split("\n") if line.startswith(_MARK) and len(line) <= _LARGEST_LINE]
+    events = (_event(line, step, record_id) for line in lines[-_MOST_LINES:])
+    return tuple(event for event in events if event is not None)
+
+
+def log_key(event: Json) -> str:
+    """Return the name under which an event of a log is remembered as told."""
+    return f"log {event['state']} {event['at']}"
+
+
+def _event(line: str, step: str, record_id: str) -> Json | None:
+    try:
+        said = json.loads(line)["kubernaut_record"]
+        if said["id"] != record_id:
+            return None
+        require_portable(said, "line")
+        event = Event.model_validate({name: value for name, value in said.items() if name in _MAY_SAY})
+    except (InvalidInputs, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None
+    if event.state not in _STATES:
+        return None
+    return {**event.wire(), "step": step, "source": Source.CONTAINER.value}
