@@ -101,7 +101,7 @@ class Records:
         try:
             body = json.dumps(event, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            reason = f"it cannot be written as JSON ({type(error).__name__}: {error})"
+            reason = f"it is not JSON: {error}"
             asyncio.get_running_loop().call_soon(self._conclude, _Event(b"", taken), "dropped", reason)
             return
         self._records.setdefault(str(event.get("id")), _Record()).events.append(_Event(body, taken))
