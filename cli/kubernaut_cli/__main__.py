@@ -3,7 +3,7 @@
 import sys
 
 from kubernaut_cli.program import program
-from kubernaut_cli.streams import steady
+from kubernaut_cli.streams import prepare_standard_streams
 from kubernaut_cli.terminal import echo
 
 __all__ = ["main"]
@@ -14,7 +14,7 @@ def main() -> None:
     from kubernaut_controller.faults import InvalidWorkflow  # noqa: PLC0415 – `kubernaut --help` need not pay for it
     from kubernaut_sdk.errors import ActionError  # noqa: PLC0415
 
-    steady()
+    prepare_standard_streams()
     try:
         program(prog_name="kubernaut")
     except InvalidWorkflow as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernaut_controller import Fault, InvalidWorkflow
 
-__all__ = ["Cluster"]
+__all__ = ["ClusterClient"]
 
 Json = dict[str, Any]
 
@@ -14,7 +14,7 @@ GROUP, VERSION, PLURAL = "kubernaut.io", "v1alpha1", "workflowexecutions"
 _PATIENCE = (5, 30)
 
 
-class Cluster:
+class ClusterClient:
     """The cluster of a kubeconfig's context.
 
     Args:
@@ -46,10 +46,10 @@ class Cluster:
         """
         name = document["metadata"]["name"]
         with _told(self.namespace, name):
-            made: Json = self._objects.create_namespaced_custom_object(
+            created: Json = self._objects.create_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, PLURAL, document, _request_timeout=_PATIENCE
             )
-            return made
+            return created
 
     def read(self, name: str) -> Json:
         """One WorkflowExecution.
@@ -58,12 +58,12 @@ class Cluster:
             InvalidWorkflow: if there is none of that name, or it cannot be read.
         """
         with _told(self.namespace, name):
-            found: Json = self._objects.get_namespaced_custom_object(
+            workflow: Json = self._objects.get_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, PLURAL, name, _request_timeout=_PATIENCE
             )
-            return found
+            return workflow
 
-    def all(self, *, everywhere: bool = False) -> list[Json]:
+    def list(self, *, everywhere: bool = False) -> list[Json]:
         """All of the namespace, or of the cluster, newest first.
 
         Raises:

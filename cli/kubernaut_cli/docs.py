@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["fields", "page", "pages", "traits"]
+__all__ = ["action_page", "action_pages", "schema_rows", "traits"]
 
 
-def pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def action_pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """File name → Markdown, of actions as `kubernaut-action spec` lists them."""
-    return {f"{entry['action_type'].replace('/', '-')}.md": page(entry) for entry in entries}
+    return {f"{entry['action_type'].replace('/', '-')}.md": action_page(entry) for entry in entries}
 
 
 def traits(entry: Mapping[str, Any]) -> list[str]:
@@ -24,7 +24,7 @@ def traits(entry: Mapping[str, Any]) -> list[str]:
     return known
 
 
-def page(entry: Mapping[str, Any]) -> str:
+def action_page(entry: Mapping[str, Any]) -> str:
     """The page of one action, from its entry in `kubernaut-action spec`."""
     lines = [f"# {entry['action_type']}", "", entry["summary"], "", "; ".join(traits(entry)) + ".", ""]
     lines += ["## Inputs", "", *_table(entry["inputs"])]
@@ -37,7 +37,7 @@ def page(entry: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def schema_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Of each field of an object: its name, its type, whether it is required (else its default), and what it is."""
     found = []
     for name, field in schema.get("properties", {}).items():
@@ -48,7 +48,7 @@ def fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def _table(schema: Mapping[str, Any]) -> list[str]:
     rows = ["| name | type | required | what |", "| --- | --- | --- | --- |"]
-    for name, kind, required, what in fields(schema):
+    for name, kind, required, what in schema_rows(schema):
         default = required.removeprefix("no: ")
         cells = (f"`{name}`", kind, required if required == default else f"no: `{default}`", what)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Signals"]
+__all__ = ["StopSignals"]
 
 _ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Signals:
+class StopSignals:
     """Hands SIGINT, SIGTERM and SIGHUP (a terminal that went away) to whoever can end well.
 
     Before anyone can, the first waits, and a second one ends the command; afterwards, while it puts its things away,
@@ -26,7 +26,7 @@ class Signals:
         self._over = False
 
     @contextmanager
-    def installed(self) -> Iterator["Signals"]:
+    def installed(self) -> Iterator["StopSignals"]:
         """Take the signals for as long as the block lasts."""
         before = {number: signal.getsignal(number) for number in _ASKED}
         taken = [number for number in _ASKED if before[number] is not signal.SIG_IGN or number is signal.SIGINT]
@@ -38,13 +38,13 @@ class Signals:
             for number in taken:
                 signal.signal(number, before[number] if before[number] is not None else signal.SIG_DFL)
 
-    def lead_to(self, act: Callable[[signal.Signals], None]) -> None:
+    def handle_with(self, act: Callable[[signal.Signals], None]) -> None:
         """Have a function called within the running loop when a signal comes, and at once where one came already."""
         self._loop, self._act = asyncio.get_running_loop(), act
         if self._early is not None:
             act(self._early)
 
-    def over(self) -> None:
+    def ignore(self) -> None:
         """Pass signals over from now on."""
         self._loop, self._over = None, True
 

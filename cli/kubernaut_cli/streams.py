@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-__all__ = ["SteadyStream", "steady"]
+__all__ = ["SafeStream", "prepare_standard_streams"]
 
 
-class SteadyStream(io.TextIOBase):
+class SafeStream(io.TextIOBase):
     """A text stream that never raises: after the first failure nothing more is written, and `problem` says why.
 
     Args:
@@ -76,7 +76,7 @@ class SteadyStream(io.TextIOBase):
             os.close(nowhere)
 
 
-def steady() -> None:
+def prepare_standard_streams() -> None:
     """Make this process's own streams fit for any text, and stand in for those that it was started without.
 
     A descriptor below 3 that is closed would be the next file's that is opened, and that file would get what is

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from kubernaut_cli.catalogue import find_action, known_types
+from kubernaut_cli.catalog import find_action, known_types
 from kubernaut_controller import Fault, InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
 from kubernaut_controller.validation import timeout_faults
 
-__all__ = ["admitted", "as_written", "not_created", "read_text", "read_workflow"]
+__all__ = ["as_created", "read_text", "read_workflow", "without_cluster_fields", "without_identity"]
 
 
 def read_text(path: str) -> str:
@@ -50,7 +50,7 @@ def read_workflow(
     return workflow
 
 
-def admitted(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowExecution:
+def as_created(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowExecution:
     """Return the workflow with uid, creationTimestamp and namespace, as if the API server had just created it.
 
     A uid in the file is that of another run (`kubectl get wfe … -o yaml`), whose records this one must not touch.
@@ -66,13 +66,13 @@ def admitted(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowE
     return workflow.model_copy(update={"metadata": metadata, "spec": spec})
 
 
-def not_created(workflow: WorkflowExecution) -> WorkflowExecution:
+def without_identity(workflow: WorkflowExecution) -> WorkflowExecution:
     """Return the workflow without the identity of a cluster's object: what is made of the file is another run."""
     metadata = workflow.metadata.model_copy(update={"uid": None, "creation_timestamp": None})
     return workflow.model_copy(update={"metadata": metadata})
 
 
-def as_written(document: dict[str, Any]) -> dict[str, Any]:
+def without_cluster_fields(document: dict[str, Any]) -> dict[str, Any]:
     """Return a document without what only a cluster says of an object, so that it can be created anew."""
     metadata = {name: value for name, value in document["metadata"].items() if name not in _OF_THE_CLUSTER}
     return {**{name: value for name, value in document.items() if name != "status"}, "metadata": metadata}

@@ -60,7 +60,7 @@ def test_a_faulty_workflow_is_refused_before_any_cluster_is_asked(
 
 
 def test_the_status_of_a_cluster_is_told_as_a_local_run_is(capsys: pytest.CaptureFixture[str]) -> None:
-    from kubernaut_cli.commands.submitting import _show
+    from kubernaut_cli.commands.status import _show
 
     rows = [
         {"name": "a", "state": "succeeded", "startedAt": "2026-01-31T09:05:07Z", "finishedAt": "2026-01-31T09:05:09Z"},

@@ -11,11 +11,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from kubernaut_cli.progress import change_lines, wide_console
-from kubernaut_cli.store import opened
+from kubernaut_cli.progress import change_lines, table_console
+from kubernaut_cli.store import open_record_store
 from kubernaut_cli.terminal import echo, one_line
-from kubernaut_cli.window import AGE
 from kubernaut_sdk import DataStorage, PreconditionFailed
+from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.records import Record, State, rfc3339
 from kubernaut_sdk.storage import StorageUnavailable
 
@@ -58,7 +58,7 @@ def history(
 ) -> None:
     """What was done, newest first: of one TYPE of action, or of all."""
     filters = {name: value for name, value in (("state", state), ("workflow", workflow)) if value}
-    with opened(data) as store:
+    with open_record_store(data) as store:
         storage = DataStorage(store.url, store.token_file)
         try:
             found = storage.get_action_history(action_type, since, **filters)
@@ -105,7 +105,7 @@ def _cell(record: Record, column: str) -> str:
 
 
 def _table(records: list[Record]) -> None:
-    console = wide_console()
+    console = table_console()
     if not records:
         console.print("no records", style="dim")
         return

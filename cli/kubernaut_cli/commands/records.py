@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.store import data_folder, opened
+from kubernaut_cli.store import open_record_store
 from kubernaut_cli.terminal import echo
 from kubernaut_datastorage.command import PLACE, drop_month, place_of, told_plainly
+from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
@@ -40,7 +41,7 @@ records.add_command(drop_month)
 def flush(data: Path | None, spool: Path | None) -> None:
     """Send the events that could not be sent when they happened."""
     waiting = Spool(spool or data_folder(data) / "spool")
-    with opened(data) as store:
+    with open_record_store(data) as store:
         client = store.client()
         stored, refused = drain(client, waiting)
         client.close()
@@ -119,7 +120,7 @@ def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
 
 
 def _asked(data: Path | None, path: str) -> Any:
-    with opened(data) as store:
+    with open_record_store(data) as store:
         client = store.client()
         try:
             return client.get(path, {}, _PATIENCE)

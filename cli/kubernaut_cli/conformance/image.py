@@ -15,7 +15,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
 from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
-from kubernaut_cli.images.engine import connected, said
+from kubernaut_cli.images.engine import connect_docker, docker_message
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 from kubernaut_sdk.resultfiles import ResultFiles
 
@@ -37,7 +37,7 @@ class Image:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._engine = connected()
+        self._engine = connect_docker()
         finalize(self, self._engine.close)
         try:
             self._image = self._engine.images.get(name)
@@ -45,9 +45,9 @@ class Image:
             try:
                 self._image = self._engine.images.pull(name)
             except DockerException as error:
-                raise InvalidInputs(f"image {name}: neither here nor to be pulled: {said(error)}.") from None
+                raise InvalidInputs(f"image {name}: neither here nor to be pulled: {docker_message(error)}.") from None
         except DockerException as error:
-            raise InvalidInputs(f"image {name}: {said(error)}.") from None
+            raise InvalidInputs(f"image {name}: {docker_message(error)}.") from None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -151,7 +151,9 @@ class Image:
                 network_mode=network,
             )
         except DockerException as error:
-            raise PreconditionFailed(f"the Docker engine makes no container of {self.name}: {said(error)}.") from None
+            raise PreconditionFailed(
+                f"the Docker engine makes no container of {self.name}: {docker_message(error)}."
+            ) from None
         try:
             yield container
         finally:
@@ -167,7 +169,9 @@ def _ended(
         container.start()
     except APIError as error:
         # no such program, or one that cannot be started: to the kubelet an exit code as well
-        return Ended(127, "", f"the container could not be started: {said(error)}", {}, time.monotonic() - started)
+        return Ended(
+            127, "", f"the container could not be started: {docker_message(error)}", {}, time.monotonic() - started
+        )
 
     def terminate() -> None:
         with suppress(APIError):  # it has just ended

@@ -11,8 +11,8 @@ from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
-from kubernaut_cli.images.engine import said
+from kubernaut_cli.engine.pod import LocalPod
+from kubernaut_cli.images.engine import docker_message
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_sdk.portable import shorten
 
@@ -25,7 +25,7 @@ _TROUBLES = (DockerException, RequestException, OSError)
 class RunningContainer:
     """One step's container."""
 
-    def __init__(self, container: Any, pod: Pod) -> None:
+    def __init__(self, container: Any, pod: LocalPod) -> None:
         self._container = container
         self._pod = pod
 
@@ -80,7 +80,7 @@ class ContainerExecutor:
                 [Fault("--engine docker", f"no Docker engine answers ({error}); start one or use --engine process")]
             ) from None
 
-    async def start(self, pod: Pod) -> RunningContainer:
+    async def start(self, pod: LocalPod) -> RunningContainer:
         """Create and start the container, pulling its image where it is not here.
 
         Raises:
@@ -88,7 +88,7 @@ class ContainerExecutor:
         """
         return RunningContainer(await asyncio.to_thread(self._start, pod), pod)
 
-    def _start(self, pod: Pod) -> Any:
+    def _start(self, pod: LocalPod) -> Any:
         user = os.getuid() or _USER
         group = os.getgid() or _USER
         mounts = {str(pod.results): {"bind": "/tekton/results", "mode": "rw"}}
@@ -105,7 +105,7 @@ class ContainerExecutor:
         except _TROUBLES as error:
             told = f"Its image {shorten(pod.image, 160)} cannot be pulled"
             raise NotStarted(
-                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(said(error), 600)}."
+                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(docker_message(error), 600)}."
             ) from None
         container = None
         try:
@@ -128,7 +128,7 @@ class ContainerExecutor:
             if container is not None:
                 with contextlib.suppress(*_TROUBLES):
                     container.remove(force=True)
-            told = f"Its container could not be started: the Docker engine says: {shorten(said(error), 600)}."
+            told = f"Its container could not be started: the Docker engine says: {shorten(docker_message(error), 600)}."
             raise NotStarted("ContainerNotStarted", told) from None
         return container
 

@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.engine.pod import LocalPod
 
-__all__ = ["Executor", "NotStarted", "Running"]
+__all__ = ["NotStarted", "RunningStep", "StepExecutor"]
 
 
-class Running(Protocol):
+class RunningStep(Protocol):
     """A step that was started."""
 
     async def wait(self) -> int:
@@ -20,7 +20,7 @@ class Running(Protocol):
         """End it; never raises."""
 
 
-class Executor(Protocol):
+class StepExecutor(Protocol):
     """What starts steps: processes, or containers.
 
     Attributes:
@@ -31,7 +31,7 @@ class Executor(Protocol):
     image_runs: bool
     keeps_spool: bool
 
-    async def start(self, pod: Pod) -> Running:
+    async def start(self, pod: LocalPod) -> RunningStep:
         """Start one.
 
         Raises:

@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubernaut_cli.engine.documents import EnvVar, PipelineRun, PipelineTask, Task
+from kubernaut_cli.engine.pipelinerun import PipelineRun, PipelineTask
 from kubernaut_cli.engine.substitution import expand, replace, replace_array
+from kubernaut_cli.engine.task import EnvVar, Task
 from kubernaut_controller import Fault, InvalidWorkflow
 
-__all__ = ["ConfigMaps", "Pod", "make_pod"]
+__all__ = ["ConfigMaps", "LocalPod", "make_local_pod"]
 
 ConfigMaps = Mapping[str, Mapping[str, str]]
 """Name → key → value: the ConfigMaps of the namespace."""
 
 
 @dataclass(frozen=True)
-class Pod:
+class LocalPod:
     """One container to run.
 
     Attributes:
@@ -60,7 +61,7 @@ class Pod:
         return self.folder / "log"
 
 
-def make_pod(
+def make_local_pod(
     run: PipelineRun,
     task: Task,
     pipeline_task: PipelineTask,
@@ -69,7 +70,7 @@ def make_pod(
     config_maps: ConfigMaps,
     folder: Path,
     secret: Path | None,
-) -> Pod:
+) -> LocalPod:
     """The pod of one task, with params, results of earlier tasks, ConfigMaps and the downward API put in.
 
     Args:
@@ -107,7 +108,7 @@ def make_pod(
         if text is not None:
             env[variable.name] = expand(text, env)
     args = replace_array(step.args, values, arrays)
-    return Pod(
+    return LocalPod(
         name=f"{task_run}-pod",
         uid=uid,
         image=replace(step.image, values),

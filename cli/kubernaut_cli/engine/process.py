@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.engine.pod import LocalPod
 
 __all__ = ["ProcessExecutor", "RunningProcess"]
 
@@ -63,7 +63,7 @@ class ProcessExecutor:
     image_runs = False
     keeps_spool = True
 
-    async def start(self, pod: Pod) -> RunningProcess:
+    async def start(self, pod: LocalPod) -> RunningProcess:
         """Start the program of this very installation.
 
         Raises:
@@ -87,7 +87,7 @@ class ProcessExecutor:
             raise NotStarted("ContainerNotStarted", f"Its process could not be started: {error}.") from None
         return RunningProcess(process)
 
-    def environment(self, pod: Pod) -> Mapping[str, str]:
+    def environment(self, pod: LocalPod) -> Mapping[str, str]:
         """The environment of a step's process."""
         folders = {
             "RESULTS_DIR": pod.results,

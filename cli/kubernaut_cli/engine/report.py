@@ -7,7 +7,7 @@ from typing import Any
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.records import State, rfc3339
 
-__all__ = ["EXIT_CODES", "Report", "Row"]
+__all__ = ["EXIT_CODES", "RunReport", "StepReport"]
 
 EXIT_CODES: dict[Phase, int] = {
     Phase.PENDING: 1,
@@ -23,7 +23,7 @@ EXIT_CODES: dict[Phase, int] = {
 
 
 @dataclass
-class Row:
+class StepReport:
     """One step.
 
     Attributes:
@@ -82,11 +82,11 @@ class Row:
 
 
 @dataclass
-class Report:
+class RunReport:
     """One run."""
 
     name: str
-    rows: list[Row]
+    steps: list[StepReport]
     dry_run: bool
     phase: Phase = Phase.RUNNING
     notes: list[str] = field(default_factory=list)
@@ -96,9 +96,9 @@ class Report:
         """0 for success, 1 for failure, 2 refused, 124 when its time was over, 130 when it was cancelled."""
         return EXIT_CODES[self.phase]
 
-    def row(self, name: str) -> Row:
+    def step(self, name: str) -> StepReport:
         """The row of a step."""
-        return next(row for row in self.rows if row.name == name)
+        return next(row for row in self.steps if row.name == name)
 
     def document(self) -> dict[str, Any]:
         """The run as JSON."""
@@ -107,5 +107,5 @@ class Report:
             "phase": self.phase.value,
             "dryRun": self.dry_run,
             "notes": self.notes,
-            "steps": [row.document() for row in self.rows],
+            "steps": [row.document() for row in self.steps],
         }

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
-from kubernaut_cli.engine.documents import PipelineRun, PipelineTask, Task
-from kubernaut_cli.engine.executor import Executor, NotStarted, Running
-from kubernaut_cli.engine.output import read_output
-from kubernaut_cli.engine.pod import ConfigMaps, Pod, make_pod
-from kubernaut_cli.engine.report import Report, Row
-from kubernaut_cli.engine.schedule import End, Stop, next_moves
+from kubernaut_cli.engine.executor import NotStarted, RunningStep, StepExecutor
+from kubernaut_cli.engine.output import read_step_output
+from kubernaut_cli.engine.pipelinerun import PipelineRun, PipelineTask
+from kubernaut_cli.engine.pod import ConfigMaps, LocalPod, make_local_pod
+from kubernaut_cli.engine.report import RunReport, StepReport
+from kubernaut_cli.engine.schedule import StopReason, TaskState, next_tasks
+from kubernaut_cli.engine.task import Task
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.judgement import (
@@ -34,9 +35,9 @@ from kubernaut_sdk.resultfiles import read_result_files
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["PARALLEL", "Executor", "LocalRun", "Running"]
+__all__ = ["DEFAULT_PARALLEL", "LocalRun"]
 
-PARALLEL = 8
+DEFAULT_PARALLEL = 8
 """Steps that run at once, unless said otherwise; most of the time they wait for others, so processors do not count."""
 
 POD_GRACE = 30.0
@@ -64,29 +65,29 @@ class LocalRun:
 
     run: PipelineRun
     task: Task
-    executor: Executor
+    executor: StepExecutor
     recorder: Recorder
     config_maps: ConfigMaps
     secrets: Mapping[str, Path]
     folder: Path
-    parallel: int = PARALLEL
-    on_change: Callable[[Report, Row], None] = lambda _report, _row: None
-    _ends: dict[str, End] = field(default_factory=dict)
+    parallel: int = DEFAULT_PARALLEL
+    on_change: Callable[[StepReport], None] = lambda _step: None
+    _ends: dict[str, TaskState] = field(default_factory=dict)
     _results: dict[str, str] = field(default_factory=dict)
-    _steps: dict["asyncio.Task[End]", Row] = field(default_factory=dict)
-    _running: dict[str, Running] = field(default_factory=dict)
+    _steps: dict["asyncio.Task[TaskState]", StepReport] = field(default_factory=dict)
+    _running: dict[str, RunningStep] = field(default_factory=dict)
     _stopped: dict[str, State] = field(default_factory=dict)
-    _stop: Stop | None = None
+    _stop: StopReason | None = None
     _over: bool = False
 
     def __post_init__(self) -> None:
         final = {task.name for task in self.run.spec.pipeline_spec.finally_}
         dry = any(task.param("dryRun") == "true" for task in self.run.tasks)
         rows = [
-            Row(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
+            StepReport(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
             for task in self.run.tasks
         ]
-        self.report = Report(self.run.name, rows, dry, notes=self.run.notes())
+        self.report = RunReport(self.run.name, rows, dry, notes=self.run.notes())
         self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
     def cancel(self, *, again: bool = True) -> None:
@@ -96,13 +97,13 @@ class LocalRun:
             again: Whether a second call ends `finally` as well. A lost terminal may be told more than once.
         """
         if self._stop is None and not self._over:
-            self._stop = Stop.CANCELLED
+            self._stop = StopReason.CANCELLED
         elif again:
             self._over = True
-            self._stop = self._stop or Stop.CANCELLED
+            self._stop = self._stop or StopReason.CANCELLED
         self._terminate_running()
 
-    async def execute(self) -> Report:
+    async def execute(self) -> RunReport:
         """Run it to its end and return how it went."""
         for task in self.run.tasks:
             if self._identities[task.name].record_id:
@@ -130,15 +131,15 @@ class LocalRun:
 
     def _time_over(self, whole: bool) -> None:
         graph = self.run.spec.pipeline_spec.tasks
-        if whole or any(self._ends.get(task.name, End.RUNNING) is End.RUNNING for task in graph):
-            self._stop = self._stop or Stop.TIMED_OUT
+        if whole or any(self._ends.get(task.name, TaskState.RUNNING) is TaskState.RUNNING for task in graph):
+            self._stop = self._stop or StopReason.TIMED_OUT
             self._over = self._over or whole
             self._terminate_running()
 
     def _advance(self) -> bool:
         """Start and skip what is due, as far as there is room; return whether there was anything."""
         spec = self.run.spec.pipeline_spec
-        moves = next_moves(spec.tasks, spec.finally_, self._ends, self._stop)
+        moves = next_tasks(spec.tasks, spec.finally_, self._ends, self._stop)
         skipped = list(moves.skip)
         room = self.parallel - len(self._steps)
         for task in moves.start:
@@ -146,12 +147,12 @@ class LocalRun:
                 skipped.append((task, str(self._stop)))
             elif room > 0:
                 room -= 1
-                self._ends[task.name] = End.RUNNING
-                row = self.report.row(task.name)
+                self._ends[task.name] = TaskState.RUNNING
+                row = self.report.step(task.name)
                 self._steps[asyncio.create_task(self._step(task, row))] = row
         for task, reason in skipped:
-            self._ends[task.name] = End.SKIPPED
-            row = self.report.row(task.name)
+            self._ends[task.name] = TaskState.SKIPPED
+            row = self.report.step(task.name)
             row.state, row.message = State.SKIPPED, reason
             self._tell(task, StepOutcome(state=State.SKIPPED))
             self._show(row)
@@ -167,7 +168,7 @@ class LocalRun:
     async def _abandon(self) -> None:
         """End what runs where the loop itself cannot go on."""
         self._over = True
-        self._stop = self._stop or Stop.CANCELLED
+        self._stop = self._stop or StopReason.CANCELLED
         self._terminate_running()
         if self._steps:
             with suppress(BaseException):
@@ -175,7 +176,7 @@ class LocalRun:
         for running in self._running.values():
             running.kill()
 
-    async def _step(self, task: PipelineTask, row: Row) -> End:
+    async def _step(self, task: PipelineTask, row: StepReport) -> TaskState:
         row.state, row.started_at = State.STARTED, utcnow()
         self._show(row)
         try:
@@ -197,12 +198,12 @@ class LocalRun:
         later = self.executor.keeps_spool and outcome.record_status == "deferred"
         if not outcome.recorded and not later:
             self._tell(task, outcome)
-        return End.SUCCEEDED if outcome.state.good else End.FAILED
+        return TaskState.SUCCEEDED if outcome.state.good else TaskState.FAILED
 
-    async def _container_end(self, task: PipelineTask, row: Row) -> ContainerEnd:
+    async def _container_end(self, task: PipelineTask, row: StepReport) -> ContainerEnd:
         """Start a step, wait for its end, and read what it left."""
         if self._stop and (self._over or not row.final):
-            how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
+            how = State.TIMED_OUT if self._stop is StopReason.TIMED_OUT else State.CANCELLED
             told = f"It never started: {self._stop}."
             return ContainerEnd(started=False, stopped=how, sentence=told)
         pod = self._pod(task)
@@ -227,7 +228,7 @@ class LocalRun:
         finally:
             del self._running[task.name]
         files = read_result_files(pod.results, [result["name"] for result in self.task.spec.results])
-        printed = read_output(pod.output)
+        printed = read_step_output(pod.output)
         row.change, row.attempt = printed.change, printed.attempt
         row.record_id = row.record_id or _uuid(files.values.get("record-id"))
         return ContainerEnd(
@@ -238,14 +239,14 @@ class LocalRun:
             sentence=_said_nothing(row) if row.exit_code else "",
         )
 
-    def _write(self, row: Row, outcome: StepOutcome) -> None:
+    def _write(self, row: StepReport, outcome: StepOutcome) -> None:
         row.state, row.changed, row.output, row.error = outcome.state, outcome.changed, outcome.output, outcome.error
         row.message, row.record_status = outcome.message or "", outcome.record_status
 
-    def _pod(self, task: PipelineTask) -> Pod:
+    def _pod(self, task: PipelineTask) -> LocalPod:
         folder = self.folder / task.name
         secret_name = self.run.secret_of(task)
-        pod = make_pod(
+        pod = make_local_pod(
             self.run,
             self.task,
             task,
@@ -264,13 +265,13 @@ class LocalRun:
             if self._over or name not in final:
                 self._terminate(name, running)
 
-    def _terminate(self, name: str, running: Running) -> None:
-        how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
+    def _terminate(self, name: str, running: RunningStep) -> None:
+        how = State.TIMED_OUT if self._stop is StopReason.TIMED_OUT else State.CANCELLED
         self._stopped.setdefault(name, how)
         running.terminate()
         asyncio.get_running_loop().call_later(POD_GRACE, running.kill)
 
-    async def _known(self, row: Row) -> dict[str, object] | None:
+    async def _known(self, row: StepReport) -> dict[str, object] | None:
         """What Data Storage has of a step whose container said nothing."""
         record_id = _uuid(row.record_id)
         if record_id is None:
@@ -280,14 +281,14 @@ class LocalRun:
         except Exception:  # it is out of reach: then the container's silence decides
             return None
 
-    def _show(self, row: Row) -> None:
+    def _show(self, row: StepReport) -> None:
         with suppress(Exception):  # who watches does not end what is watched
-            self.on_change(self.report, row)
+            self.on_change(row)
 
     def _tell(self, task: PipelineTask, outcome: StepOutcome) -> None:
         identity = self._identities[task.name]
         if identity.record_id:
-            row = self.report.row(task.name)
+            row = self.report.step(task.name)
             never = outcome.decided_by == "engine" and outcome.state is not State.LOST
             started = None if never else row.started_at
             self.recorder.tell(step_event(identity, outcome, row.finished_at or utcnow(), started_at=started))
@@ -306,15 +307,15 @@ class LocalRun:
 
     def _phase(self) -> Phase:
         may_fail = {task.name for task in self.run.tasks if task.on_error == "continue"}
-        if self._stop is Stop.TIMED_OUT:
+        if self._stop is StopReason.TIMED_OUT:
             return Phase.TIMED_OUT
-        if self._stop is Stop.CANCELLED:
+        if self._stop is StopReason.CANCELLED:
             return Phase.CANCELLED
-        failed = stopping({row.name: row.state for row in self.report.rows}, may_fail)
+        failed = stopping({row.name: row.state for row in self.report.steps}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
 
 
-def _said_nothing(row: Row) -> str:
+def _said_nothing(row: StepReport) -> str:
     return f"its container ended with {row.exit_code} and said nothing; see {row.log}"
 
 

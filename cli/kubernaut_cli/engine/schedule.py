@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kubernaut_cli.engine.documents import PipelineTask
+from kubernaut_cli.engine.pipelinerun import PipelineTask
 
-__all__ = ["End", "Moves", "Stop", "next_moves"]
+__all__ = ["NextTasks", "StopReason", "TaskState", "next_tasks"]
 
 
-class End(StrEnum):
+class TaskState(StrEnum):
     """What became of a task."""
 
     RUNNING = "running"
@@ -22,7 +22,7 @@ class End(StrEnum):
     SKIPPED = "skipped"
 
 
-class Stop(StrEnum):
+class StopReason(StrEnum):
     """Why nothing new is started among the tasks; its text is what a skipped step is told."""
 
     CANCELLED = "the run was cancelled"
@@ -30,16 +30,16 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True)
-class Moves:
+class NextTasks:
     """What to do next; empty of both while something runs, or when all is done."""
 
     start: tuple[PipelineTask, ...] = ()
     skip: tuple[tuple[PipelineTask, str], ...] = ()
 
 
-def next_moves(
-    tasks: Sequence[PipelineTask], final: Sequence[PipelineTask], ends: Mapping[str, End], stop: Stop | None
-) -> Moves:
+def next_tasks(
+    tasks: Sequence[PipelineTask], final: Sequence[PipelineTask], ends: Mapping[str, TaskState], stop: StopReason | None
+) -> NextTasks:
     """Which tasks start now and which never will.
 
     Args:
@@ -49,18 +49,18 @@ def next_moves(
         stop: Whether the run was cancelled or its tasks' time is over.
     """
     waiting = [task for task in tasks if task.name not in ends]
-    if not waiting and all(ends[task.name] is not End.RUNNING for task in tasks):
-        return Moves(start=tuple(task for task in final if task.name not in ends))
-    failed = [task.name for task in tasks if ends.get(task.name) is End.FAILED and task.on_error != "continue"]
+    if not waiting and all(ends[task.name] is not TaskState.RUNNING for task in tasks):
+        return NextTasks(start=tuple(task for task in final if task.name not in ends))
+    failed = [task.name for task in tasks if ends.get(task.name) is TaskState.FAILED and task.on_error != "continue"]
     reason = stop or (f"step {failed[0]} failed" if failed else None)
     if reason:
-        return Moves(skip=tuple((task, str(reason)) for task in waiting))
+        return NextTasks(skip=tuple((task, str(reason)) for task in waiting))
     start, skip = [], []
     for task in waiting:
         before = {name: ends.get(name) for name in task.dependencies}
-        skipped = next((name for name, end in sorted(before.items()) if end is End.SKIPPED), None)
+        skipped = next((name for name, end in sorted(before.items()) if end is TaskState.SKIPPED), None)
         if skipped:
             skip.append((task, f"step {skipped}, which it waits for, was skipped"))
-        elif all(end in {End.SUCCEEDED, End.FAILED} for end in before.values()):
+        elif all(end in {TaskState.SUCCEEDED, TaskState.FAILED} for end in before.values()):
             start.append(task)
-    return Moves(tuple(start), tuple(skip))
+    return NextTasks(tuple(start), tuple(skip))

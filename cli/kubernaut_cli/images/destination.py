@@ -6,10 +6,10 @@ from kubernaut_cli.images.origin import Origin
 from kubernaut_cli.images.reference import Reference, parse_reference
 from kubernaut_sdk import InvalidInputs
 
-__all__ = ["destination"]
+__all__ = ["choose_destination"]
 
 
-def destination(image: str, reference: str | None, registry: str | None, origin: Origin) -> Reference:
+def choose_destination(image: str, reference: str | None, registry: str | None, origin: Origin) -> Reference:
     """The name that an image is pushed under.
 
     Args:

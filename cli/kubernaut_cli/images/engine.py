@@ -10,13 +10,13 @@ from docker.errors import DockerException, ImageNotFound
 
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 
-__all__ = ["connected", "forgotten", "image_here", "opened", "said"]
+__all__ = ["connect_docker", "docker_message", "find_image", "open_docker", "remove_untagged"]
 
 _PATIENCE = 600
 """Seconds that one answer may take; a push or a commit of a large layer is quiet for long."""
 
 
-def connected() -> Any:
+def connect_docker() -> Any:
     """A client of the engine that DOCKER_HOST names, or of this machine's.
 
     Raises:
@@ -27,22 +27,22 @@ def connected() -> Any:
         engine.ping()
     except DockerException as error:
         raise PreconditionFailed(
-            f"no Docker engine answers ({said(error)}); start one, or set DOCKER_HOST.", reason="NoDocker"
+            f"no Docker engine answers ({docker_message(error)}); start one, or set DOCKER_HOST.", reason="NoDocker"
         ) from None
     return engine
 
 
 @contextmanager
-def opened() -> Iterator[Any]:
+def open_docker() -> Iterator[Any]:
     """A client of the engine, as long as the block lasts."""
-    engine = connected()
+    engine = connect_docker()
     try:
         yield engine
     finally:
         engine.close()
 
 
-def image_here(engine: Any, name: str) -> Any:
+def find_image(engine: Any, name: str) -> Any:
     """The image of a name or id.
 
     Raises:
@@ -53,17 +53,17 @@ def image_here(engine: Any, name: str) -> Any:
     except ImageNotFound:
         raise InvalidInputs(f"image {name}: the Docker engine does not have it; `kubernaut build` makes one.") from None
     except DockerException as error:
-        raise InvalidInputs(f"image {name}: {said(error)}.") from None
+        raise InvalidInputs(f"image {name}: {docker_message(error)}.") from None
 
 
-def forgotten(engine: Any, image_id: str) -> None:
+def remove_untagged(engine: Any, image_id: str) -> None:
     """Removes an image that has no name. One that has, since the same was built before, stays."""
     with suppress(DockerException):
         if not engine.images.get(image_id).tags:
             engine.images.remove(image_id)
 
 
-def said(error: Exception) -> str:
+def docker_message(error: Exception) -> str:
     """What the engine said, in one line, without a full stop."""
     text = str(getattr(error, "explanation", None) or error)
     with suppress(ValueError):

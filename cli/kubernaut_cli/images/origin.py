@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Origin", "origin_of", "web_address"]
+__all__ = ["Origin", "read_origin", "web_address"]
 
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:]+):(?P<path>(?!//).+)")
 _URL = re.compile(r"(?:https?|ssh|git)://(?:[^@/]*@)?(?P<host>[^/:]+)(?P<port>:\d+)?/(?P<path>.+)")
@@ -30,7 +30,7 @@ class Origin:
         return self.source.removeprefix(prefix).lower() if self.source and self.source.startswith(prefix) else None
 
 
-def origin_of(folder: Path) -> Origin:
+def read_origin(folder: Path) -> Origin:
     """What git says of a folder; nothing where there is no git, no repository or no commit."""
     revision = _git(folder, "rev-parse", "--verify", "HEAD")
     if revision is None:

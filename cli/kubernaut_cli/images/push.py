@@ -7,11 +7,11 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from kubernaut_cli.images.engine import said
+from kubernaut_cli.images.engine import docker_message
 from kubernaut_cli.images.reference import Reference
 from kubernaut_sdk import ActionError, Failed, PreconditionFailed
 
-__all__ = ["push", "refusal"]
+__all__ = ["push", "push_error"]
 
 _REFUSALS = (
     (
@@ -66,12 +66,12 @@ def push(engine: Any, image: Any, reference: Reference, *, say: Callable[[str], 
         image.tag(reference.repository, reference.tag)
         for line in engine.api.push(reference.repository, tag=reference.tag, stream=True, decode=True):
             if "error" in line:
-                raise refusal(reference, " ".join(str(line["error"]).split()))
+                raise push_error(reference, " ".join(str(line["error"]).split()))
             if status := line.get("status"):
                 say(f"{line['id']}: {status}" if "id" in line else status)
             digest = (line.get("aux") or {}).get("Digest") or digest
     except DockerException as error:
-        raise refusal(reference, said(error)) from None
+        raise push_error(reference, docker_message(error)) from None
     finally:
         if not known:
             with suppress(DockerException):
@@ -81,7 +81,7 @@ def push(engine: Any, image: Any, reference: Reference, *, say: Callable[[str], 
     return str(digest)
 
 
-def refusal(reference: Reference, told: str) -> ActionError:
+def push_error(reference: Reference, told: str) -> ActionError:
     """What it means that a push failed with these words. A number counts as a status only where it is no port."""
     registry = reference.registry or "docker.io"
     for words, reason, hint in _REFUSALS:

@@ -15,17 +15,17 @@ from docker.errors import APIError, DockerException
 from kubernaut_cli.conformance import spec as specs
 from kubernaut_cli.conformance.spec import LABEL, PATH, ImageSpec
 from kubernaut_cli.conformance.subject import Ended
-from kubernaut_cli.images.engine import said
+from kubernaut_cli.images.engine import docker_message
 from kubernaut_cli.images.origin import Origin
 from kubernaut_sdk import Failed, InvalidInputs
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
 
-__all__ = ["Told", "asked", "labels", "stamped"]
+__all__ = ["PrintedSpec", "make_labels", "read_spec", "stamp_image"]
 
 
 @dataclass(frozen=True)
-class Told:
+class PrintedSpec:
     """What an image says of itself.
 
     Attributes:
@@ -42,7 +42,7 @@ class Told:
         return f"sha256:{sha256(self.content).hexdigest()}"
 
 
-class Speaker(Protocol):
+class SpecSource(Protocol):
     """An image as far as it is asked."""
 
     @property
@@ -53,7 +53,7 @@ class Speaker(Protocol):
         """Runs a verb with no inputs, no settings and no network."""
 
 
-def asked(image: Speaker) -> Told:
+def read_spec(image: SpecSource) -> PrintedSpec:
     """Asks an image for its spec, with no network.
 
     Raises:
@@ -73,10 +73,12 @@ def asked(image: Speaker) -> Told:
         raise InvalidInputs(f"{image.name}: its spec is not valid: {spec}.")
     if problems := list(specs.faults(spec)):
         raise InvalidInputs(f"{image.name}: its spec is not valid: {shorten('; '.join(problems), 1000)}.")
-    return Told(ended.stdout.encode(), spec)
+    return PrintedSpec(ended.stdout.encode(), spec)
 
 
-def labels(told: Told, present: Mapping[str, str], origin: Origin, *, title: str, created: datetime) -> dict[str, str]:
+def make_labels(
+    told: PrintedSpec, present: Mapping[str, str], origin: Origin, *, title: str, created: datetime
+) -> dict[str, str]:
     """The image's labels: those it has, the spec's digest, and OCI's annotations as far as they are known.
 
     What git knows stands above what the Dockerfile said or the base image brought; a title the author gave stays.
@@ -91,7 +93,7 @@ def labels(told: Told, present: Mapping[str, str], origin: Origin, *, title: str
     return {**present, **oci, LABEL: told.digest}
 
 
-def stamped(engine: Any, image_id: str, told: Told, labels: Mapping[str, str], *, created: datetime) -> str:
+def stamp_image(engine: Any, image_id: str, told: PrintedSpec, labels: Mapping[str, str], *, created: datetime) -> str:
     """The id of a new image: this one with the file, which is one small layer, and the labels. All else stays.
 
     Raises:
@@ -111,7 +113,7 @@ def stamped(engine: Any, image_id: str, told: Told, labels: Mapping[str, str], *
             with suppress(APIError):
                 api.remove_container(container, v=True, force=True)
     except DockerException as error:
-        raise Failed(f"the Docker engine does not take the spec into the image: {said(error)}.") from None
+        raise Failed(f"the Docker engine does not take the spec into the image: {docker_message(error)}.") from None
 
 
 def _layer(content: bytes, created: datetime) -> bytes:

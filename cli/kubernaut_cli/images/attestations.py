@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubernaut_sdk import Failed, PreconditionFailed
 
-__all__ = ["attest_command", "bill_of_materials", "required", "sbom_command", "sign", "sign_command"]
+__all__ = ["attest_command", "require_program", "sbom_command", "sign", "sign_command", "write_sbom"]
 
 _WHERE = {
     "cosign": "https://docs.sigstore.dev/cosign/system_config/installation",
@@ -16,7 +16,7 @@ _WHERE = {
 }
 
 
-def required(program: str, purpose: str) -> None:
+def require_program(program: str, purpose: str) -> None:
     """Looks whether a program is there.
 
     Raises:
@@ -50,7 +50,7 @@ def attest_command(reference: str, bill: Path, key: str | None, *, ask: bool) ->
     return ["cosign", "attest", "--type=spdxjson", f"--predicate={bill}", *_signer(key, ask=ask), "--", reference]
 
 
-def bill_of_materials(image: str, name: str, file: Path) -> None:
+def write_sbom(image: str, name: str, file: Path) -> None:
     """Writes it.
 
     Raises:

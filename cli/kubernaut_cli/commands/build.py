@@ -44,27 +44,27 @@ def build(
     # libraries that `kubernaut --help` need not pay for
     from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
     from kubernaut_cli.images import engine as engines  # noqa: PLC0415
-    from kubernaut_cli.images import recipe as recipes  # noqa: PLC0415
     from kubernaut_cli.images import stamp  # noqa: PLC0415
-    from kubernaut_cli.images.origin import origin_of  # noqa: PLC0415
+    from kubernaut_cli.images.build import BuildRequest, build_image  # noqa: PLC0415
+    from kubernaut_cli.images.origin import read_origin  # noqa: PLC0415
     from kubernaut_cli.images.reference import parse_reference  # noqa: PLC0415
 
     reference = parse_reference(tag)
     if reference.digest:
         raise InvalidInputs(f"--tag {tag}: an image gets its digest by being published; name it NAME:TAG.")
-    recipe = recipes.Recipe(folder, file, _pairs(arguments), platform)
-    recipe.require()
+    request = BuildRequest(folder, file, _pairs(arguments), platform)
+    request.require()
     created = _now()
-    with engines.opened() as engine:
-        plain = recipes.build(engine, recipe, say=lambda line: None if quiet else echo(line, err=True))
+    with engines.open_docker() as engine:
+        plain = build_image(engine, request, say=lambda line: None if quiet else echo(line, err=True))
         try:
             image = Image(plain)
-            told = stamp.asked(image)
+            told = stamp.read_spec(image)
             title = reference.path.rpartition("/")[2]
-            wanted = stamp.labels(told, image.labels, origin_of(folder), title=title, created=created)
-            stamped = stamp.stamped(engine, plain, told, wanted, created=created)
+            wanted = stamp.make_labels(told, image.labels, read_origin(folder), title=title, created=created)
+            stamped = stamp.stamp_image(engine, plain, told, wanted, created=created)
         except BaseException:
-            engines.forgotten(engine, plain)
+            engines.remove_untagged(engine, plain)
             raise
         engine.images.get(stamped).tag(reference.repository, reference.tag or "latest")
     actions = [action.action_type for action in told.spec.actions]

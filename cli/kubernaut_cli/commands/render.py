@@ -1,4 +1,4 @@
-"""`kubernaut validate` and `kubernaut render`."""
+"""`kubernaut render`: print the PipelineRun of a workflow, or the Roles that its actions need."""
 
 import json
 from datetime import timedelta
@@ -6,66 +6,20 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.catalogue import find_action
+from kubernaut_cli.catalog import find_action
+from kubernaut_cli.options import workflow_options
 from kubernaut_cli.terminal import echo
-from kubernaut_cli.workflowfile import not_created, read_workflow
+from kubernaut_cli.workflowfile import read_workflow, without_identity
 from kubernaut_controller import dump_yaml
 from kubernaut_controller.pipelinerun import TASK
-from kubernaut_controller.pipelinerun import render as pipeline_run_of
+from kubernaut_controller.pipelinerun import render as render_pipeline_run
 from kubernaut_controller.rbac import rbac_of
-from kubernaut_sdk.durations import parse_duration
 
-__all__ = ["render", "validate"]
-
-
-def _longest(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
-    try:
-        return None if value is None else parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
-
-
-def _policy_options(command: Any) -> Any:
-    for option in (
-        click.option(
-            "--allow-unknown-actions",
-            "unknown_actions",
-            is_flag=True,
-            help="Pass actions that no installed package defines; their inputs are not checked.",
-        ),
-        click.option(
-            "--allow-repository",
-            "repositories",
-            multiple=True,
-            metavar="PREFIX",
-            help="Repositories that images may come from; may be repeated. Any, by default.",
-        ),
-        click.option(
-            "--max-timeout",
-            metavar="DURATION",
-            callback=_longest,
-            help="The longest timeout that a workflow may have, as the controller is told; any, by default.",
-        ),
-        click.argument("file", metavar="FILE"),
-    ):
-        command = option(command)
-    return command
+__all__ = ["render"]
 
 
 @click.command()
-@_policy_options
-def validate(file: str, repositories: tuple[str, ...], unknown_actions: bool, max_timeout: timedelta | None) -> None:
-    """Check the workflow in FILE (- for standard input): every fault with its path; exit 2 if there is one."""
-    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions, max_timeout=max_timeout)
-    pipeline_run_of(workflow)
-    spec = workflow.spec
-    steps = f"{len(spec.steps)} step{'s' * (len(spec.steps) > 1)}"
-    final = f" and {len(spec.finally_)} of finally" if spec.finally_ else ""
-    echo(f"{file}: valid; {steps}{final}.")
-
-
-@click.command()
-@_policy_options
+@workflow_options
 @click.option("-o", "output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace, by cluster resolver.")
 @click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
@@ -90,7 +44,7 @@ def render(  # noqa: PLR0913, PLR0917 – one an option
         documents = rbac_of(workflow, find_action)
         echo("---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False)
         return
-    document = pipeline_run_of(not_created(workflow), task_ref=_task_ref(cluster_resolver, bundle))
+    document = render_pipeline_run(without_identity(workflow), task_ref=_task_ref(cluster_resolver, bundle))
     text = dump_yaml(document) if output == "yaml" else json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     echo(text, nl=False)
 

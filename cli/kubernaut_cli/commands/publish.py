@@ -42,31 +42,31 @@ def publish(
     Exit code: 2 the image or a name cannot be used, 3 no engine, no registry or no right, 1 anything else.
     """
     # libraries that `kubernaut --help` need not pay for
+    from kubernaut_cli.images import attestations  # noqa: PLC0415
     from kubernaut_cli.images import engine as engines  # noqa: PLC0415
-    from kubernaut_cli.images import evidence  # noqa: PLC0415
-    from kubernaut_cli.images.destination import destination  # noqa: PLC0415
-    from kubernaut_cli.images.origin import origin_of  # noqa: PLC0415
+    from kubernaut_cli.images.destination import choose_destination  # noqa: PLC0415
+    from kubernaut_cli.images.origin import read_origin  # noqa: PLC0415
     from kubernaut_cli.images.push import push  # noqa: PLC0415
 
-    target = destination(image, reference, registry, origin_of(Path.cwd()))
+    target = choose_destination(image, reference, registry, read_origin(Path.cwd()))
     signed, listed = shutil.which("cosign") is not None, shutil.which("syft") is not None
     if require_signature or key:
-        evidence.required("cosign", "a signature")
+        attestations.require_program("cosign", "a signature")
     if require_sbom or bill:
-        evidence.required("syft", "a bill of materials")
+        attestations.require_program("syft", "a bill of materials")
     if require_sbom and bill is None:
-        evidence.required("cosign", "attaching a bill of materials (--sbom=FILE only keeps it)")
-    with engines.opened() as engine, tempfile.TemporaryDirectory(prefix="kubernaut-publish-") as folder:
-        found = engines.image_here(engine, image)
+        attestations.require_program("cosign", "attaching a bill of materials (--sbom=FILE only keeps it)")
+    with engines.open_docker() as engine, tempfile.TemporaryDirectory(prefix="kubernaut-publish-") as folder:
+        found = engines.find_image(engine, image)
         _require_stamp(image, dict(found.labels or {}))
         kept = None
         if listed and (signed or bill):
             kept = (bill or Path(folder) / "sbom.spdx.json").absolute()
-            evidence.bill_of_materials(image, target.repository, kept)
+            attestations.write_sbom(image, target.repository, kept)
         digest = push(engine, found, target, say=lambda line: echo(line, err=True))
         name = str(target.at(digest))
         if signed:
-            evidence.sign(name, kept, key)
+            attestations.sign(name, kept, key)
     _tell(listed=listed, signed=signed, bill=bill)
     echo(name)
 

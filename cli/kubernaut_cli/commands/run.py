@@ -14,16 +14,19 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.engine.documents import PipelineRun, generic_task, read_pipeline_run
-from kubernaut_cli.engine.report import Report
-from kubernaut_cli.engine.run import PARALLEL, Executor, LocalRun
-from kubernaut_cli.progress import Progress, progress_for
-from kubernaut_cli.signals import Signals
-from kubernaut_cli.store import Store, data_folder, opened
-from kubernaut_cli.streams import SteadyStream
+from kubernaut_cli.engine.executor import StepExecutor
+from kubernaut_cli.engine.pipelinerun import PipelineRun, read_pipeline_run
+from kubernaut_cli.engine.report import RunReport
+from kubernaut_cli.engine.run import DEFAULT_PARALLEL, LocalRun
+from kubernaut_cli.engine.task import generic_task
+from kubernaut_cli.progress import Progress, show_progress
+from kubernaut_cli.signals import StopSignals
+from kubernaut_cli.store import RecordStore, open_record_store
+from kubernaut_cli.streams import SafeStream
 from kubernaut_cli.terminal import printable
-from kubernaut_cli.workflowfile import admitted, read_text, read_workflow
+from kubernaut_cli.workflowfile import as_created, read_text, read_workflow
 from kubernaut_controller import Fault, InvalidWorkflow, load_yaml, render
+from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.spool import Spool
@@ -48,7 +51,7 @@ __all__ = ["run"]
 @click.option(
     "--parallel",
     type=click.IntRange(1, 1_000),
-    default=PARALLEL,
+    default=DEFAULT_PARALLEL,
     show_default=True,
     metavar="N",
     help="How many steps run at once.",
@@ -67,8 +70,8 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
     folder = data_folder(data)
     watched = _Watched()
     with (
-        Signals().installed() as signals,
-        opened(data) as store,
+        StopSignals().installed() as signals,
+        open_record_store(data) as store,
         _recorder(store, folder / "spool") as recorder,
         _kubeconfig(engine) as kubeconfig,
     ):
@@ -82,13 +85,13 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
             folder=_run_folder(folder, pipeline_run.name),
             parallel=options["parallel"],
         )
-        with progress_for(local.report, quiet=output == "json", stdout=watched.stdout) as progress:
+        with show_progress(local.report, quiet=output == "json", stdout=watched.stdout) as progress:
             report = asyncio.run(_carried_out(local, progress, signals, watched))
     if output == "json":
         watched.stdout.write(printable(json.dumps(report.document(), indent=2, ensure_ascii=False)) + "\n")
         watched.stdout.flush()
     if watched.stdout.problem is not None:
-        SteadyStream(sys.stderr).write(f"kubernaut: standard output: {watched.stdout.problem}; not all was printed\n")
+        SafeStream(sys.stderr).write(f"kubernaut: standard output: {watched.stdout.problem}; not all was printed\n")
     sys.exit(report.exit_code)
 
 
@@ -96,7 +99,7 @@ class _Watched:
     """Standard output, and what is done when nobody reads it any more."""
 
     def __init__(self) -> None:
-        self.stdout = SteadyStream(sys.stdout, self._gone)
+        self.stdout = SafeStream(sys.stdout, self._gone)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.cancel: Callable[[], None] = lambda: None
 
@@ -115,12 +118,12 @@ def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> Pipelin
     if load_yaml(text := read_text(file), file).get("kind") == "PipelineRun":
         if dry_run:
             raise InvalidWorkflow([Fault("--dry-run", "a PipelineRun says itself whether it is one (param dryRun)")])
-        return read_pipeline_run(load_yaml(text, file), generic_task()).as_another_run()
-    workflow = admitted(read_workflow(file, unknown_actions=unknown_actions, text=text), dry_run=dry_run)
+        return read_pipeline_run(load_yaml(text, file), generic_task()).with_new_record_ids()
+    workflow = as_created(read_workflow(file, unknown_actions=unknown_actions, text=text), dry_run=dry_run)
     return read_pipeline_run(render(workflow), generic_task())
 
 
-async def _carried_out(local: LocalRun, progress: Progress, signals: Signals, watched: _Watched) -> Report:
+async def _carried_out(local: LocalRun, progress: Progress, signals: StopSignals, watched: _Watched) -> RunReport:
     def lost() -> None:
         """The one who watched is gone; a shell and a terminal may both say so, and `finally` is to run all the same."""
         local.cancel(again=False)
@@ -129,16 +132,18 @@ async def _carried_out(local: LocalRun, progress: Progress, signals: Signals, wa
         if number is signal.SIGHUP:
             lost()
             return
-        progress.say("cancelling: running steps are told to stop, finally still runs; once more ends that as well")
+        progress.print_line(
+            "cancelling: running steps are told to stop, finally still runs; once more ends that as well"
+        )
         local.cancel()
 
     watched.loop, watched.cancel = asyncio.get_running_loop(), lost
-    signals.lead_to(asked)
-    local.on_change = progress.changed
+    signals.handle_with(asked)
+    local.on_change = progress.step_changed
     try:
         return await local.execute()
     finally:
-        signals.over()
+        signals.ignore()
         watched.loop = None
 
 
@@ -163,7 +168,7 @@ def _require_secrets(pipeline_run: PipelineRun, folders: dict[str, Path]) -> Non
 
 
 @contextmanager
-def _recorder(store: Store, spool: Path) -> Iterator[Recorder]:
+def _recorder(store: RecordStore, spool: Path) -> Iterator[Recorder]:
     recorder = Recorder(store.client(), Spool(spool), log_line=lambda _line: None)
     try:
         yield recorder
@@ -171,11 +176,11 @@ def _recorder(store: Store, spool: Path) -> Iterator[Recorder]:
         recorder.close()
 
 
-def _storage_config(store: Store, *, require: bool) -> dict[str, str]:
+def _storage_config(store: RecordStore, *, require: bool) -> dict[str, str]:
     return {"url": store.url, "policy": "require" if require else "best-effort"}
 
 
-def _executor(engine: str, folder: Path, kubeconfig: Path | None) -> Executor:
+def _executor(engine: str, folder: Path, kubeconfig: Path | None) -> StepExecutor:
     if engine == "process":
         from kubernaut_cli.engine.process import ProcessExecutor  # noqa: PLC0415 – only one engine is needed
 

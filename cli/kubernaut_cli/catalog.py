@@ -9,7 +9,7 @@ from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.catalog import all_actions, find, spec
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["entries", "entry_of", "find_action", "known_types"]
+__all__ = ["action_entries", "find_action", "find_action_entry", "known_types"]
 
 
 @cache
@@ -26,7 +26,7 @@ def known_types() -> list[str]:
     return [action.action_type for action in all_actions()]
 
 
-def entries(image: str | None = None) -> list[dict[str, Any]]:
+def action_entries(image: str | None = None) -> list[dict[str, Any]]:
     """Actions as `kubernaut-action spec` lists them: of an image, or the installed ones.
 
     An image's own file is read; only an image without one is run, and asked.
@@ -40,17 +40,17 @@ def entries(image: str | None = None) -> list[dict[str, Any]]:
         return found
     from kubernaut_cli.conformance.image import Image  # noqa: PLC0415 – docker's client takes 0.2 s
     from kubernaut_cli.conformance.spec import PATH, parse  # noqa: PLC0415
-    from kubernaut_cli.images.stamp import asked  # noqa: PLC0415
+    from kubernaut_cli.images.stamp import read_spec  # noqa: PLC0415
 
     known = Image(image)
-    content = known.read(PATH) or asked(known).content
+    content = known.read(PATH) or read_spec(known).content
     if isinstance(problem := parse(content), str):
         raise InvalidInputs(f"image {image}: its {PATH} is not valid: {problem}.")
     found = json.loads(content)["actions"]
     return sorted(found, key=lambda entry: str(entry["action_type"]))
 
 
-def entry_of(known: list[dict[str, Any]], action_type: str) -> dict[str, Any]:
+def find_action_entry(known: list[dict[str, Any]], action_type: str) -> dict[str, Any]:
     """The entry of a type.
 
     Raises:

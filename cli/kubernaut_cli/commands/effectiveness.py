@@ -8,12 +8,12 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from kubernaut_cli.progress import wide_console
-from kubernaut_cli.store import opened
+from kubernaut_cli.progress import table_console
+from kubernaut_cli.store import open_record_store
 from kubernaut_cli.terminal import echo
-from kubernaut_cli.window import AGE
 from kubernaut_effectiveness import Durable, Episode, Verdict, verdicts
 from kubernaut_sdk import DataStorage, PreconditionFailed
+from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.records import utcnow
 from kubernaut_sdk.storage import StorageUnavailable
 
@@ -29,7 +29,7 @@ __all__ = ["effectiveness"]
 def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, output: str, data: Path | None) -> None:
     """Did it help? Of one TYPE of action, or of all; the surest success first."""
     now = utcnow()
-    with opened(data) as store:
+    with open_record_store(data) as store:
         storage = DataStorage(store.url, store.token_file)
         try:
             # of all types: one action's records tell of what came in between for another
@@ -48,7 +48,7 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
 
 
 def _table(found: list[Verdict], action_type: str | None) -> None:
-    console = wide_console()
+    console = table_console()
     if not found:
         console.print(f"no records{f' of {escape(action_type)}' if action_type else ''}", style="dim")
         return

@@ -13,17 +13,17 @@ from typing import Any
 
 from docker.errors import BuildError, DockerException
 
-from kubernaut_cli.images.engine import said
+from kubernaut_cli.images.engine import docker_message
 from kubernaut_sdk import Failed, InvalidInputs
 
-__all__ = ["Recipe", "build", "build_command"]
+__all__ = ["BuildRequest", "build_command", "build_image"]
 
 _TOLD = 8
 """Lines of a failed build that its error repeats."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BuildRequest:
     """What an image is built from.
 
     Attributes:
@@ -62,7 +62,7 @@ class Recipe:
             )
 
 
-def build(engine: Any, recipe: Recipe, *, say: Callable[[str], None]) -> str:
+def build_image(engine: Any, recipe: BuildRequest, *, say: Callable[[str], None]) -> str:
     """Builds it and returns the image's id; it has no name yet.
 
     The docker command does it where it is installed, since BuildKit comes through it; else the engine's own builder.
@@ -100,7 +100,7 @@ def build(engine: Any, recipe: Recipe, *, say: Callable[[str], None]) -> str:
         return id_file.read_text(encoding="utf-8").strip()
 
 
-def build_command(program: str, recipe: Recipe, id_file: Path, *, load: bool) -> list[str]:
+def build_command(program: str, recipe: BuildRequest, id_file: Path, *, load: bool) -> list[str]:
     """The argument vector of the docker command.
 
     Args:
@@ -127,7 +127,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, **({} if sys.platform == "win32" or "DOCKER_HOST" in os.environ else {"DOCKER_HOST": unix})}
 
 
-def _built_by_engine(engine: Any, recipe: Recipe, say: Callable[[str], None]) -> str:
+def _built_by_engine(engine: Any, recipe: BuildRequest, say: Callable[[str], None]) -> str:
     last: deque[str] = deque(maxlen=_TOLD)
     try:
         image, lines = engine.images.build(
@@ -144,7 +144,7 @@ def _built_by_engine(engine: Any, recipe: Recipe, say: Callable[[str], None]) ->
             last.append(line)
         raise Failed(_failure(recipe, last), reason="BuildFailed") from None
     except DockerException as error:
-        raise Failed(f"{recipe.file}: the build failed: {said(error)}.", reason="BuildFailed") from None
+        raise Failed(f"{recipe.file}: the build failed: {docker_message(error)}.", reason="BuildFailed") from None
     for line in _texts(lines):
         say(line)
     return str(image.id)
@@ -156,6 +156,6 @@ def _texts(lines: Any) -> Iterator[str]:
         yield from (part for part in text.splitlines() if part.strip())
 
 
-def _failure(recipe: Recipe, last: deque[str]) -> str:
+def _failure(recipe: BuildRequest, last: deque[str]) -> str:
     lines = [line for line in last if line.strip()]
     return f"{recipe.file}: the build failed" + (":\n  " + "\n  ".join(lines) if lines else ".")
