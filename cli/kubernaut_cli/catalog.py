@@ -1,4 +1,4 @@
-"""The actions that this machine knows: those of installed packages and of ACTION_MODULES; and those of an image."""
+"""The actions of this machine (installed packages and ACTION_MODULES), or of an image."""
 
 import difflib
 import json
@@ -14,7 +14,7 @@ __all__ = ["action_entries", "find_action", "find_action_entry", "known_types"]
 
 @cache
 def find_action(action_type: str) -> Action | None:
-    """The action of a type, or None."""
+    """Return the installed action of a type, or None."""
     try:
         return find(action_type)
     except InvalidInputs:
@@ -22,18 +22,18 @@ def find_action(action_type: str) -> Action | None:
 
 
 def known_types() -> list[str]:
-    """All types, sorted."""
+    """Return the types of all installed actions, sorted."""
     return [action.action_type for action in all_actions()]
 
 
 def action_entries(image: str | None = None) -> list[dict[str, Any]]:
-    """Actions as `kubernaut-action spec` lists them: of an image, or the installed ones.
+    """Return the actions of an image, or the installed ones, as `kubernaut-action spec` lists them.
 
-    An image's own file is read; only an image without one is run, and asked.
+    An image without a spec file is run to print its spec.
 
     Raises:
-        InvalidInputs: if there is no such image, or it says nothing valid of itself.
-        PreconditionFailed: if it is of an image and no Docker engine answers.
+        InvalidInputs: if there is no such image, or its spec is not valid.
+        PreconditionFailed: if no Docker engine answers.
     """
     if image is None:
         found: list[dict[str, Any]] = spec(all_actions())["actions"]
@@ -51,10 +51,10 @@ def action_entries(image: str | None = None) -> list[dict[str, Any]]:
 
 
 def find_action_entry(known: list[dict[str, Any]], action_type: str) -> dict[str, Any]:
-    """The entry of a type.
+    """Return the entry of a type.
 
     Raises:
-        InvalidInputs: if there is none, with the one that may be meant.
+        InvalidInputs: if there is none; the message proposes a similar one.
     """
     types = [entry["action_type"] for entry in known]
     if action_type in types:

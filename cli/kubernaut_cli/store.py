@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernaut_datastorage.folder import data_folder
-from kubernaut_sdk.errors import PreconditionFailed
-from kubernaut_sdk.storage import StorageClient
+from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
+from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
-__all__ = ["RecordStore", "open_record_store"]
+__all__ = ["RecordStore", "open_record_store", "storage_errors"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,29 @@ def open_record_store(data: Path | None) -> Iterator[RecordStore]:
             yield RecordStore(service.url, None, embedded=True)
     except StorageError as error:
         raise PreconditionFailed(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
+
+
+@contextmanager
+def storage_errors(purpose: str) -> Iterator[None]:
+    """Turn a failed request to Data Storage into an error of the command.
+
+    Args:
+        purpose: The beginning of the message, such as "history cannot be read".
+
+    Raises:
+        InvalidInputs: if Data Storage refuses the query.
+        NotFound: if it has no such record.
+        PreconditionFailed: if it refuses the token.
+        Transient: if it does not answer.
+    """
+    try:
+        yield
+    except StorageUnavailable as error:
+        kinds: dict[int | None, type[ActionError]] = {
+            400: InvalidInputs,
+            422: InvalidInputs,
+            401: PreconditionFailed,
+            403: PreconditionFailed,
+            404: NotFound,
+        }
+        raise kinds.get(error.status, Transient)(f"{purpose}: {error}", reason="DataStorage") from None

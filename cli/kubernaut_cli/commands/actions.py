@@ -19,14 +19,14 @@ __all__ = ["actions"]
 
 @click.group()
 def actions() -> None:
-    """Actions: what there is, and what each takes, gives and needs."""
+    """List actions, and show one: its inputs, output and permissions."""
 
 
 @actions.command("list")
 @image_option
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_(image: str | None, output: str) -> None:
-    """All actions, a line each."""
+    """List all actions."""
     found = catalog.action_entries(image)
     if output == "json":
         echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -47,7 +47,7 @@ def list_(image: str | None, output: str) -> None:
 @image_option
 @click.option("-o", "output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def show(action_type: str, image: str | None, output: str) -> None:
-    """One action: its inputs, output, permissions and examples."""
+    """Show the action TYPE: its inputs, output, permissions and examples."""
     entry = catalog.find_action_entry(catalog.action_entries(image), action_type)
     match output:
         case "json":
@@ -80,7 +80,7 @@ def _print(entry: dict[str, Any]) -> None:
 
 
 def _word(value: Any) -> str:
-    """A value as a word of a shell's command line."""
+    """Return a value as a word for a shell's command line."""
     return shlex.quote(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

@@ -17,7 +17,7 @@ __all__ = ["docs"]
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default="docs/actions")
 @image_option
 def docs(folder: Path, image: str | None) -> None:
-    """Write a page of Markdown for each action into DIR (docs/actions), from its definition."""
+    """Write a page of Markdown for each action into DIR (default docs/actions), from its spec."""
     written = action_pages(action_entries(image))
     try:
         folder.mkdir(parents=True, exist_ok=True)

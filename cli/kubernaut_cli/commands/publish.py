@@ -1,4 +1,4 @@
-"""`kubernaut publish`: an action image in a registry, by its digest."""
+"""`kubernaut publish`: push an action image to a registry, and print its name by digest."""
 
 import shutil
 import tempfile
@@ -16,13 +16,15 @@ __all__ = ["publish"]
 @click.command()
 @click.argument("image")
 @click.argument("reference", required=False)
-@click.option("--registry", metavar="HOST[/PATH]", help="Where it goes under its own name.")
 @click.option(
-    "--sbom", "bill", type=click.Path(path_type=Path, dir_okay=False), help="Keep the bill of materials here."
+    "--registry", metavar="HOST[/PATH]", help="Push to this registry, by the last part of IMAGE's name."
 )
-@click.option("--key", help="What cosign signs with, such as a file or a KMS's address. By default keyless.")
+@click.option(
+    "--sbom", "bill", type=click.Path(path_type=Path, dir_okay=False), help="Keep the bill of materials in this file."
+)
+@click.option("--key", help="The key that cosign signs with: a file or the address of a KMS. By default keyless.")
 @click.option("--require-sbom", is_flag=True, help="Publish nothing without a bill of materials.")
-@click.option("--require-signature", is_flag=True, help="Publish nothing where it cannot be signed.")
+@click.option("--require-signature", is_flag=True, help="Publish nothing without a signature.")
 def publish(
     image: str,
     reference: str | None,
@@ -34,12 +36,13 @@ def publish(
 ) -> None:
     """Push IMAGE, made by `kubernaut build`, and print its name by digest.
 
-    It goes to REFERENCE; to --registry; to the registry that IMAGE names; or, where the git remote `origin` is on
-    GitHub, to ghcr.io under that repository's name. Credentials are Docker's own (`docker login`).
+    It is pushed to REFERENCE, or to --registry, or to the registry in IMAGE's name; otherwise, if the git remote
+    `origin` is on GitHub, to ghcr.io under that repository's name. The credentials are Docker's own (`docker login`).
 
-    Where syft is on PATH, a bill of materials (SPDX) is made; where cosign is, it is attached, and the image signed.
+    If syft is on PATH, it makes a bill of materials (SPDX); if cosign is, it attaches that and signs the image.
 
-    Exit code: 2 the image or a name cannot be used, 3 no engine, no registry or no right, 1 anything else.
+    Exit code: 2 the image or a name cannot be used, 3 no Docker engine, no such repository or no right to write, 75 the
+    registry does not answer, 1 anything else.
     """
     # libraries that `kubernaut --help` need not pay for
     from kubernaut_cli.images import attestations  # noqa: PLC0415
@@ -49,7 +52,7 @@ def publish(
     from kubernaut_cli.images.push import push  # noqa: PLC0415
 
     target = choose_destination(image, reference, registry, read_origin(Path.cwd()))
-    signed, listed = shutil.which("cosign") is not None, shutil.which("syft") is not None
+    can_sign, can_list = shutil.which("cosign") is not None, shutil.which("syft") is not None
     if require_signature or key:
         attestations.require_program("cosign", "a signature")
     if require_sbom or bill:
@@ -60,14 +63,14 @@ def publish(
         found = engines.find_image(engine, image)
         _require_stamp(image, dict(found.labels or {}))
         kept = None
-        if listed and (signed or bill):
+        if can_list and (can_sign or bill):
             kept = (bill or Path(folder) / "sbom.spdx.json").absolute()
             attestations.write_sbom(image, target.repository, kept)
-        digest = push(engine, found, target, say=lambda line: echo(line, err=True))
-        name = str(target.at(digest))
-        if signed:
+        digest = push(engine, found, target, print_line=lambda line: echo(line, err=True))
+        name = str(target.with_digest(digest))
+        if can_sign:
             attestations.sign(name, kept, key)
-    _tell(listed=listed, signed=signed, bill=bill)
+    _print_omissions(listed=can_list, signed=can_sign, bill=bill)
     echo(name)
 
 
@@ -87,8 +90,8 @@ def _require_stamp(image: str, labels: dict[str, str]) -> None:
         )
 
 
-def _tell(*, listed: bool, signed: bool, bill: Path | None) -> None:
-    """What was not done, and why."""
+def _print_omissions(*, listed: bool, signed: bool, bill: Path | None) -> None:
+    """Print what was not done, and why."""
     if not listed:
         echo("no bill of materials: syft is not on PATH (--require-sbom makes this an error)", err=True)
     elif not signed and bill is None:

@@ -1,4 +1,4 @@
-"""`kubernaut records`: what waits in the spool, sent; whether the log and the records are as they were."""
+"""`kubernaut records`: send waiting events, verify the store, and prove that a record is in its log."""
 
 import asyncio
 import json
@@ -7,39 +7,44 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.store import open_record_store
+from kubernaut_cli.options import data_option
+from kubernaut_cli.store import open_record_store, storage_errors
 from kubernaut_cli.terminal import echo
 from kubernaut_datastorage.command import PLACE, drop_month, place_of, told_plainly
 from kubernaut_datastorage.folder import data_folder
-from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
+from kubernaut_sdk import InvalidInputs, Transient, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
-from kubernaut_sdk.storage import RECORDS, StorageUnavailable
+from kubernaut_sdk.storage import RECORDS
 
 __all__ = ["records"]
 
 _KEY = click.option(
     "--public-key",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Whose signatures there must be (PEM).",
+    help="The public key (PEM) of the signatures.",
 )
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
+"""Seconds for one request to Data Storage."""
 
 
 @click.group()
 def records() -> None:
-    """Action records."""
+    """Send, verify and prove action records."""
 
 
 records.add_command(drop_month)
 
 
 @records.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 @click.option("--spool", type=click.Path(path_type=Path, file_okay=False), help="The folder of waiting events.")
 def flush(data: Path | None, spool: Path | None) -> None:
-    """Send the events that could not be sent when they happened."""
+    """Send the events that could not be sent when they happened.
+
+    Exit code: 0 all were sent, 75 some could not be sent and still wait.
+    """
     waiting = Spool(spool or data_folder(data) / "spool")
     with open_record_store(data) as store:
         client = store.client()
@@ -49,7 +54,7 @@ def flush(data: Path | None, spool: Path | None) -> None:
     echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
     if left:
         address = without_userinfo(store.url)
-        raise PreconditionFailed(f"the store at {address} did not take them; try again when it is back.")
+        raise Transient(f"the store at {address} did not take them; try again when it is back.")
 
 
 @records.command()
@@ -59,10 +64,13 @@ def flush(data: Path | None, spool: Path | None) -> None:
     "--checkpoint",
     "checkpoint_file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="One that `kubernaut records checkpoint` printed earlier; finds a log that was cut off.",
+    help="A checkpoint that `kubernaut records checkpoint` printed earlier; shows whether the log was cut off since.",
 )
 def verify(data: Path | None, database_url: str | None, public_key: Path | None, checkpoint_file: Path | None) -> None:
-    """Find any record that was edited, deleted or added behind the service's back. Reads the database itself."""
+    """Find records that were edited, deleted or added without the service. Reads the database itself.
+
+    Exit code: 0 the store is as it was written, 4 it is not.
+    """
     from kubernaut_datastorage import verify as verification  # noqa: PLC0415
     from kubernaut_datastorage.server import opened as opened_store  # noqa: PLC0415
 
@@ -96,22 +104,25 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
 
 
 @records.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 def checkpoint(data: Path | None) -> None:
-    """Print a checkpoint of the log: keep it elsewhere, and give it to `verify` later."""
-    echo(json.dumps(_asked(data, "/api/v1/checkpoint"), indent=2))
+    """Print a checkpoint of the log. Keep it elsewhere, and pass it to `verify` later."""
+    echo(json.dumps(_get(data, "/api/v1/checkpoint"), indent=2))
 
 
 @records.command()
 @click.argument("record_id", type=click.UUID)
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 @_KEY
 def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
-    """Print a proof that a record is in the log, and check it. It can be checked later without the service."""
+    """Print a proof that a record is in the log, and check it. The proof can be checked later without the service.
+
+    Exit code: 0 it holds, 3 there is no such record, 4 it does not hold.
+    """
     from kubernaut_datastorage.proofs import faults_of  # noqa: PLC0415
 
     key = _read_key(public_key)
-    proof = _asked(data, f"{RECORDS}/{record_id}/proof")
+    proof = _get(data, f"{RECORDS}/{record_id}/proof")
     echo(json.dumps(proof, indent=2, ensure_ascii=False))
     if faults := faults_of(proof, key):
         raise VerifyFailed(f"the proof does not hold: {'; '.join(faults)}.")
@@ -119,13 +130,11 @@ def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
     echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
 
 
-def _asked(data: Path | None, path: str) -> Any:
-    with open_record_store(data) as store:
+def _get(data: Path | None, path: str) -> Any:
+    with open_record_store(data) as store, storage_errors("records cannot be read"):
         client = store.client()
         try:
-            return client.get(path, {}, _PATIENCE)
-        except StorageUnavailable as error:
-            raise PreconditionFailed(f"{error}") from None
+            return client.get(path, {}, _TIMEOUT)
         finally:
             client.close()
 

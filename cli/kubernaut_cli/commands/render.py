@@ -21,10 +21,16 @@ __all__ = ["render"]
 @click.command()
 @workflow_options
 @click.option("-o", "output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-@click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace, by cluster resolver.")
+@click.option(
+    "--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace (cluster resolver)."
+)
 @click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
-@click.option("--rbac", is_flag=True, help="Print instead the Roles that its actions declare, for its ServiceAccounts.")
-def render(  # noqa: PLR0913, PLR0917 – one an option
+@click.option(
+    "--rbac",
+    is_flag=True,
+    help="Print the Roles that its actions need, not the PipelineRun.",
+)
+def render(  # noqa: PLR0913, PLR0917 – one for each option
     file: str,
     repositories: tuple[str, ...],
     unknown_actions: bool,

@@ -1,4 +1,4 @@
-"""`kubernaut serve`: the command of the Data Storage Service, which its image has without this program."""
+"""`kubernaut serve`: the command of the Data Storage Service, which that part defines for its own image."""
 
 from kubernaut_datastorage.command import serve
 

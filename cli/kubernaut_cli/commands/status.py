@@ -36,7 +36,7 @@ def status(
     if name is None:
         if follow:
             raise click.UsageError("--follow watches one workflow; name it.")
-        _list(cluster.list(everywhere=everywhere), output)
+        _list(cluster.list_all(everywhere=everywhere), output)
         return
     document = cluster.read(name)
     if follow:

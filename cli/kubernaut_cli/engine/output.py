@@ -1,4 +1,4 @@
-"""What a step's program printed, as far as a person wants to see it; it decides nothing."""
+"""The standard output of a step's program. It is only shown: the outcome is decided by exit code and results."""
 
 import os
 import stat
@@ -16,14 +16,14 @@ _LARGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class StepOutput:
-    """The change and the attempt that standard output tells of."""
+    """The change and the attempt that a step's standard output reports."""
 
     change: dict[str, Any] | None = None
     attempt: int = 0
 
 
 def read_step_output(path: Path) -> StepOutput:
-    """Return what a file with a program's standard output tells; of anything but the contract's object nothing."""
+    """Return the change and the attempt in a file with standard output; nothing if it is not the contract's object."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""The Docker engine, and what it says where it refuses."""
+"""The connection to the Docker engine, and the messages of its errors."""
 
 import json
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from kubernaut_sdk import InvalidInputs, PreconditionFailed
 
 __all__ = ["connect_docker", "docker_message", "find_image", "open_docker", "remove_untagged"]
 
-_PATIENCE = 600
-"""Seconds that one answer may take; a push or a commit of a large layer is quiet for long."""
+_TIMEOUT = 600
+"""Seconds that one answer may take: the push or commit of a large layer takes long."""
 
 
 def connect_docker() -> Any:
-    """A client of the engine that DOCKER_HOST names, or of this machine's.
+    """Return a client of the engine at DOCKER_HOST, or of this machine's engine.
 
     Raises:
-        PreconditionFailed: if none answers.
+        PreconditionFailed: if no engine answers.
     """
     try:
-        engine = docker.from_env(timeout=_PATIENCE)
+        engine = docker.from_env(timeout=_TIMEOUT)
         engine.ping()
     except DockerException as error:
         raise PreconditionFailed(
@@ -34,7 +34,7 @@ def connect_docker() -> Any:
 
 @contextmanager
 def open_docker() -> Iterator[Any]:
-    """A client of the engine, as long as the block lasts."""
+    """Yield a client of the engine, and close it after the block."""
     engine = connect_docker()
     try:
         yield engine
@@ -43,7 +43,7 @@ def open_docker() -> Iterator[Any]:
 
 
 def find_image(engine: Any, name: str) -> Any:
-    """The image of a name or id.
+    """Return the engine's image of a name or id.
 
     Raises:
         InvalidInputs: if the engine does not have it.
@@ -57,14 +57,14 @@ def find_image(engine: Any, name: str) -> Any:
 
 
 def remove_untagged(engine: Any, image_id: str) -> None:
-    """Removes an image that has no name. One that has, since the same was built before, stays."""
+    """Remove an image that has no tag. One that has a tag stays: the same image was built before."""
     with suppress(DockerException):
         if not engine.images.get(image_id).tags:
             engine.images.remove(image_id)
 
 
 def docker_message(error: Exception) -> str:
-    """What the engine said, in one line, without a full stop."""
+    """Return the engine's message in one line, without a full stop."""
     text = str(getattr(error, "explanation", None) or error)
     with suppress(ValueError):
         document = json.loads(text)
