@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from kubernaut_sdk import ids
@@ -86,10 +87,14 @@ class Run:
         dry = plan_only or self.settings.dry_run
         return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
 
-    def undo(self, parse: Callable[[], Inputs], change: Change) -> Outcome:
-        """Restores `change.before`, if the world still equals `change.after`."""
+    def undo(self, read: Callable[[], tuple[Inputs, Change]]) -> Outcome:
+        """Restore `change.before`, if the world still equals `change.after`.
+
+        Args:
+            read: Returns the inputs and the change, or raises what an action may raise.
+        """
         dry = self.settings.dry_run
-        return self._conclude(lambda: self._undo(parse, change, dry=dry), record=True, dry=dry)
+        return self._conclude(lambda: self._undo(read, dry=dry), record=True, dry=dry)
 
     @property
     def changed(self) -> bool | None:
@@ -116,7 +121,9 @@ class Run:
     def _write_interrupted(self, *, changed: bool | None, delivery: Delivery = "disabled") -> None:
         """Write what the results shall say if nothing more can be written."""
         error = Error(code=1, reason="Interrupted", message="the step was interrupted.")
-        self.witness.write(State.FAILED, error, changed=changed, delivery=delivery, required=True)
+        self.witness.write(
+            State.FAILED, error, change=self._change, changed=changed, delivery=delivery, required=True
+        )
 
     def _failure(self, problem: BaseException) -> tuple[State, Error]:
         """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
@@ -133,7 +140,8 @@ class Run:
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
         if record:
-            self.witness.write(status, error, output=output, changed=changed, delivery="deferred")
+            write = partial(self.witness.write, status, error, change=self._change, output=output, changed=changed)
+            write(delivery="deferred")
             event = self.witness.event(
                 status,
                 finished_at=rfc3339(utcnow()),
@@ -146,7 +154,7 @@ class Run:
                 dry_run=dry,
             )
             delivery = self.recorder.confirm(event)
-            self.witness.write(status, error, output=output, changed=changed, delivery=delivery)
+            write(delivery=delivery)
         return Outcome(
             action_type=self.action.action_type,
             status=status,
@@ -221,19 +229,29 @@ class Run:
 
         Where another pod of this step had begun to apply, it was this step that changed the world.
         """
-        earlier = self._predecessor()
-        if earlier is not None:
-            known = earlier.get("change") or {}
-            told = self.witness.fitting(change)
-            self._changed = True if told and same(told["after"], known.get("after")) else None
-            self._change = Change(known.get("before", change.before), change.after)
+        continues = self._continues(change)
         self._verify(inputs, change)
-        return State.UNCHANGED if earlier is None else State.SUCCEEDED, None
+        return State.SUCCEEDED if continues else State.UNCHANGED, None
 
-    def _undo(self, parse: Callable[[], Inputs], change: Change, *, dry: bool) -> tuple[State, Result | None]:
-        inputs = self._begin(parse, dry=dry, record=True)
+    def _continues(self, change: Change) -> bool:
+        """True if another pod of this step had begun to apply the change that is found in place; then it is told."""
+        earlier = self._predecessor()
+        if earlier is None:
+            return False
+        known = earlier.get("change") or {}
+        told = self.witness.fitting(change)
+        self._changed = True if told and same(told["after"], known.get("after")) else None
+        self._change = Change(known.get("before", change.before), change.after)
+        return True
+
+    def _undo(self, read: Callable[[], tuple[Inputs, Change]], *, dry: bool) -> tuple[State, Result | None]:
+        inputs, change = read()
+        self._begin(lambda: inputs, dry=dry, record=True)
         if self.action.undo_function is None:
             raise PreconditionFailed(f"{self.action.action_type} cannot be undone: it defines no undo.")
+        return self._restore(inputs, change, dry=dry)
+
+    def _restore(self, inputs: Inputs, change: Change, *, dry: bool) -> tuple[State, Result | None]:
         now = self._plan(inputs).before
         if not any(same(now, known) for known in (change.before, change.after)):
             raise PreconditionFailed(
@@ -241,9 +259,11 @@ class Run:
             )
         self._change = Change(before=now, after=change.before)
         if self._change.empty:
-            return State.UNCHANGED, None
+            return (State.SUCCEEDED if self._continues(self._change) else State.UNCHANGED), None
         if dry:
             return State.PLANNED, None
+        if self._waited_for_another_pod():
+            return self._restore(inputs, change, dry=dry)
         self._announce(self._change)
         self._apply(self.action.undo_function, inputs, change, "undo")
         self._changed = True

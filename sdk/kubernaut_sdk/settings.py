@@ -41,6 +41,7 @@ class Settings:
     timeout: timedelta = timedelta(minutes=5)
     retries: int = 0
     record_id: UUID | None = None
+    undo_record: UUID | None = None
     context: dict[str, Any] = field(default_factory=dict)
     storage_url: str | None = None
     storage_token_file: Path | None = None
@@ -54,7 +55,8 @@ class Settings:
 
     def about(self) -> dict[str, Any]:
         """Why the step runs and who speaks, as fields of an event."""
-        return {**self.context, "pod": self.pod, "trace_id": self.trace_id}
+        undoes = str(self.undo_record) if self.undo_record else None
+        return {**self.context, "undoes": undoes, "pod": self.pod, "trace_id": self.trace_id}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -77,7 +79,8 @@ class Settings:
             dry_run=_one_of(given, "ACTION_DRY_RUN", ("false", "true")) == "true",
             timeout=_duration(given),
             retries=_count(given),
-            record_id=_uuid(given),
+            record_id=_record_id(given, "ACTION_RECORD_ID"),
+            undo_record=_record_id(given, "ACTION_UNDO_RECORD"),
             context=_context(given),
             storage_url=storage_url,
             storage_token_file=Path(token_file) if token_file else None,
@@ -119,16 +122,16 @@ def _count(given: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _uuid(given: Mapping[str, str]) -> UUID | None:
-    text = given.get("ACTION_RECORD_ID")
+def _record_id(given: Mapping[str, str], name: str) -> UUID | None:
+    text = given.get(name)
     if text is None:
         return None
     try:
         record_id = UUID(text)
     except ValueError:
-        raise InvalidInputs(f"ACTION_RECORD_ID={shorten(text)}: it must be a UUID (version 7).") from None
+        raise InvalidInputs(f"{name}={shorten(text)}: it must be a UUID (version 7).") from None
     if record_id.version != 7:
-        raise InvalidInputs(f"ACTION_RECORD_ID={text}: it must be a UUID of version 7, whose time sorts records.")
+        raise InvalidInputs(f"{name}={text}: it must be a UUID of version 7, whose time sorts records.")
     return record_id
 
 

@@ -151,7 +151,7 @@ class ActionRunner:
 
     def undo(self, inputs: Mapping[str, Any], change: Change) -> Ran:
         """Restores what was before the change."""
-        return self._ended(inputs, lambda run, parse: run.undo(parse, change))
+        return self._ended(inputs, lambda run, parse: run.undo(lambda: (parse(), change)))
 
     def _ended(
         self, inputs: Mapping[str, Any], work: Callable[[Run, Callable[[], Inputs]], Outcome], **settings: Any

@@ -65,8 +65,14 @@ def _inputs_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_inputs_options
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
 def run(dry_run: bool, action_type: str | None, **sources: Any) -> Work:
-    """Plan the action and carry it out."""
-    return _with_run(action_type, sources, lambda run, parse: run.execute(parse), dry_run=dry_run)
+    """Plan the action and carry it out; or undo a record's change, where ACTION_UNDO_RECORD names one."""
+
+    def work(run: Run, parse: Callable[[], Inputs]) -> Outcome:
+        if (record_id := run.settings.undo_record) is not None:
+            return run.undo(lambda: _recorded(run, record_id, parse, sources))
+        return run.execute(parse)
+
+    return _with_run(action_type, sources, work, dry_run=dry_run)
 
 
 @program.command()
@@ -89,13 +95,16 @@ def undo(
     """Restore what was before an action, if the world still is as the action left it."""
 
     def work(run: Run, parse: Callable[[], Inputs]) -> Outcome:
-        change, recorded = _change_to_undo(run, record_id, change_file)
-        if not recorded:
-            return run.undo(parse, change)
-        known = known_again(recorded, _given(run.action, run.settings, run.masker, sources))
-        return run.undo(lambda: _parsed(run.action, known, run.masker), change)
+        if (record_id is None) == (change_file is None):
+            raise InvalidInputs("undo needs either --record ID or --change FILE.")
+        if change_file is not None:
+            return run.undo(lambda: (parse(), _change_of(change_file)))
+        undone = run.settings.undo_record
+        if undone is None:
+            raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id, which is a UUID of version 7.")
+        return run.undo(lambda: _recorded(run, undone, parse, sources))
 
-    return _with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True)
+    return _with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True, undo_record=record_id)
 
 
 @program.command()
@@ -185,6 +194,7 @@ def _with_run(
     *,
     dry_run: bool = False,
     fresh_record: bool = False,
+    undo_record: str | None = None,
     quiet: bool = False,
     refused: ActionError | None = None,
 ) -> Work:
@@ -202,6 +212,7 @@ def _with_run(
             action_type=action_type or settings.action_type,
             dry_run=dry_run or settings.dry_run,
             record_id=None if fresh_record else settings.record_id,
+            undo_record=_record_id(undo_record) if fresh_record else settings.undo_record,
             results_dir=folder,
             storage_url=None if quiet else settings.storage_url,
         )
@@ -317,19 +328,29 @@ def _read(path: Path) -> str:
         raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
 
 
-def _change_to_undo(run: Run, record_id: str | None, change_file: Path | None) -> tuple[Change, dict[str, Any] | None]:
-    """The change, and the inputs as recorded where a record was named."""
-    if (record_id is None) == (change_file is None):
-        raise InvalidInputs("undo needs either --record ID or --change FILE.")
-    if change_file is not None:
-        value = _object(_read(change_file), str(change_file))
-        if set(value) != {"before", "after"}:
-            raise InvalidInputs(f"{change_file}: must hold an object with before and after.")
-        return Change(**value), None
+def _change_of(file: Path) -> Change:
+    """Return the change that a file holds."""
+    value = _object(_read(file), str(file))
+    if set(value) != {"before", "after"}:
+        raise InvalidInputs(f"{file}: must hold an object with before and after.")
+    return Change(**value)
+
+
+def _record_id(text: str | None) -> UUID | None:
+    """Return the id that a text spells, or None where it spells none."""
     try:
-        known = run.recorder.read(UUID(record_id))
+        record_id = UUID(text or "")
     except ValueError:
-        raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id.") from None
+        return None
+    return record_id if record_id.version == 7 else None
+
+
+def _recorded(
+    run: Run, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]
+) -> tuple[Inputs, Change]:
+    """Return the inputs and the change that a record holds; an input that it must not hold is taken as it is given."""
+    try:
+        known = run.recorder.read(record_id)
     except StorageUnavailable as error:
         raise PreconditionFailed(f"the record cannot be read: {error}.", reason="RecordUnreadable") from None
     if known is None or not known.get("change"):
@@ -339,4 +360,8 @@ def _change_to_undo(run: Run, record_id: str | None, change_file: Path | None) -
     if known["action_type"] != run.action.action_type:
         raise InvalidInputs(f"record {record_id} is of {known['action_type']}, not of {run.action.action_type}.")
     require_known(known["change"], str(record_id))
-    return Change(**known["change"]), known.get("inputs")
+    change, recorded = Change(**known["change"]), known.get("inputs")
+    if not recorded:
+        return parse(), change
+    values = known_again(recorded, _given(run.action, run.settings, run.masker, sources))
+    return _parsed(run.action, values, run.masker), change
