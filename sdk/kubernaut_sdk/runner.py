@@ -121,9 +121,7 @@ class Run:
     def _write_interrupted(self, *, changed: bool | None, delivery: Delivery = "disabled") -> None:
         """Write what the results shall say if nothing more can be written."""
         error = Error(code=1, reason="Interrupted", message="the step was interrupted.")
-        self.witness.write(
-            State.FAILED, error, change=self._change, changed=changed, delivery=delivery, required=True
-        )
+        self.witness.write(State.FAILED, error, change=self._change, changed=changed, delivery=delivery, required=True)
 
     def _failure(self, problem: BaseException) -> tuple[State, Error]:
         """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""

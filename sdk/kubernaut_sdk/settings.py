@@ -13,7 +13,7 @@ from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
 
-__all__ = ["Settings", "results_dir"]
+__all__ = ["Settings", "results_dir", "spool_dir"]
 
 TEKTON_RESULTS = Path("/tekton/results")
 
@@ -72,7 +72,6 @@ class Settings:
             raise InvalidInputs(f"DATA_STORAGE_URL={told}: it must start with http:// or https://.")
         token_file = given.get("DATA_STORAGE_TOKEN_FILE")
         scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
-        home = Path(given.get("HOME", scratch))
         return cls(
             action_type=given.get("ACTION_TYPE"),
             inputs=_inputs(given.get("ACTION_INPUTS", "{}")),
@@ -85,7 +84,7 @@ class Settings:
             storage_url=storage_url,
             storage_token_file=Path(token_file) if token_file else None,
             require_record=_one_of(given, "DATA_STORAGE_POLICY", ("best-effort", "require")) == "require",
-            spool=Path(given.get("DATA_STORAGE_SPOOL", home / ".kubernaut" / "spool")).absolute(),
+            spool=spool_dir(given),
             results_dir=results_dir(given),
             secrets_dir=Path(given.get("SECRETS_DIR", "/kubernaut/secrets")),
             workspace=Path(given.get("WORKSPACE_PATH", scratch)),
@@ -152,6 +151,12 @@ def results_dir(given: Mapping[str, str]) -> Path | None:
     if given.get("RESULTS_DIR"):
         return Path(given["RESULTS_DIR"]).absolute()  # an action may go to another folder
     return TEKTON_RESULTS if TEKTON_RESULTS.is_dir() else None
+
+
+def spool_dir(given: Mapping[str, str]) -> Path:
+    """Return the folder of the events that could not be sent, as the environment says it."""
+    home = given.get("HOME") or given.get("TMPDIR") or "/tmp"  # noqa: S108 – where the Task mounts scratch space
+    return Path(given.get("DATA_STORAGE_SPOOL") or Path(home, ".kubernaut", "spool")).absolute()
 
 
 def _trace_id(traceparent: str | None) -> str | None:

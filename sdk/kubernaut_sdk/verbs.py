@@ -104,7 +104,7 @@ def undo(
             raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id, which is a UUID of version 7.")
         return run.undo(lambda: _recorded(run, undone, parse, sources))
 
-    return _with_run(action_type, sources, work, dry_run=dry_run, fresh_record=True, undo_record=record_id)
+    return _with_run(action_type, sources, work, dry_run=dry_run, undo=record_id or "")
 
 
 @program.command()
@@ -193,8 +193,7 @@ def _with_run(
     work: Callable[[Run, Callable[[], Inputs]], Outcome] | None,
     *,
     dry_run: bool = False,
-    fresh_record: bool = False,
-    undo_record: str | None = None,
+    undo: str | None = None,
     quiet: bool = False,
     refused: ActionError | None = None,
 ) -> Work:
@@ -211,8 +210,8 @@ def _with_run(
             settings,
             action_type=action_type or settings.action_type,
             dry_run=dry_run or settings.dry_run,
-            record_id=None if fresh_record else settings.record_id,
-            undo_record=_record_id(undo_record) if fresh_record else settings.undo_record,
+            record_id=settings.record_id if undo is None else None,
+            undo_record=settings.undo_record if undo is None else _record_id(undo),
             results_dir=folder,
             storage_url=None if quiet else settings.storage_url,
         )
@@ -345,9 +344,7 @@ def _record_id(text: str | None) -> UUID | None:
     return record_id if record_id.version == 7 else None
 
 
-def _recorded(
-    run: Run, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]
-) -> tuple[Inputs, Change]:
+def _recorded(run: Run, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]) -> tuple[Inputs, Change]:
     """Return the inputs and the change that a record holds; an input that it must not hold is taken as it is given."""
     try:
         known = run.recorder.read(record_id)

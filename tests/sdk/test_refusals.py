@@ -86,7 +86,7 @@ def test_a_wrong_input_of_a_model_with_secrets_is_not_repeated(inputs: dict[str,
 def test_where_no_input_is_secret_the_value_is_said() -> None:
     faults = input_faults(probe_actions.write.inputs_model, {"path": 7})
 
-    assert faults == [("inputs.path", "input should be a valid string; it is 7.")]
+    assert faults == [("inputs.path", "input should be a valid string; it is 7")]
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,7 @@ def test_within_the_budget_whatever_an_action_says(
     ids=["none", "whole", "a long side", "a side of two-byte characters"],
 )
 def test_the_change_is_shortened_to_256_bytes(change: Change | None, said: Any) -> None:
-    files = Results(
-        status=State.SUCCEEDED, changed=True, record_id=None, record_status="stored", change=change
-    ).files()
+    files = Results(status=State.SUCCEEDED, changed=True, record_id=None, record_status="stored", change=change).files()
 
     assert len(files["change"].encode()) <= 256
     assert (json.loads(files["change"]) if files["change"] else None) == said
