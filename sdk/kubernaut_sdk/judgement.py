@@ -23,10 +23,10 @@ __all__ = [
     "ContainerEnd",
     "StepIdentity",
     "StepOutcome",
+    "failing_steps",
     "intended_event",
     "outcome_of",
     "step_event",
-    "stopping",
 ]
 
 Json = Mapping[str, Any]
@@ -121,7 +121,7 @@ def outcome_of(end: ContainerEnd) -> StepOutcome:
     return StepOutcome(state=State.LOST, error=_error(end.reason, sentence), message=sentence)
 
 
-def stopping(states: Mapping[str, State], may_fail: Collection[str]) -> list[str]:
+def failing_steps(states: Mapping[str, State], may_fail: Collection[str]) -> list[str]:
     """Return the steps whose end fails the workflow: those that did not end well, and may not fail.
 
     Args:

@@ -18,7 +18,7 @@ from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.faults import Fault, validation_faults
 from kubernaut_sdk.portable import loads, shorten
-from kubernaut_sdk.secretinputs import given_secrets, holds_secret, scalars, secret_values
+from kubernaut_sdk.secrets.inputs import has_secret, scalars, secret_values, secrets_in
 
 __all__ = ["Inputs", "Result", "input_faults", "parse_inputs", "reliable_fields", "secret_values"]
 
@@ -81,14 +81,14 @@ def _sentence(model: type[Inputs], item: Any, values: dict[str, Any]) -> str | N
         case "extra_forbidden":
             return f"unknown; this action has {', '.join(sorted(model.model_fields)) or 'no inputs'}"
     message = f"{item['msg'][0].lower()}{item['msg'][1:]}".rstrip(".")
-    if holds_secret(model):
+    if has_secret(model):
         return f"{_discreet(message, model, values)}; no value is shown, because this action takes secrets"
     return without_userinfo(f"{message}; it is {shorten(without_userinfo(repr(item['input'])))}")
 
 
 def _discreet(message: str, model: type[Inputs], values: dict[str, Any]) -> str:
     """Return what a check says, without the values that it may repeat, or parts of secrets."""
-    secrets = list(given_secrets(model, values))
+    secrets = list(secrets_in(model, values))
     parts = (secret[start : start + 4] for secret in secrets for start in range(max(1, len(secret) - 3)))
     if any(part in message for part in parts if part):
         return "it is refused by a check of the action, whose words would show a secret"

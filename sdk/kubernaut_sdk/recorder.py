@@ -70,7 +70,7 @@ class Recorder:
         self._given_up = False
         self._thread: threading.Thread | None = None
 
-    def tell(self, event: dict[str, Any]) -> "Future[Any]":
+    def send(self, event: dict[str, Any]) -> "Future[Any]":
         """Queue an event."""
         return self._enqueue(event)
 

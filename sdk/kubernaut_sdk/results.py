@@ -16,9 +16,8 @@ from uuid import UUID
 from kubernaut_sdk.models import MAX_SCALAR
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import Change, Error, State
-from kubernaut_sdk.withholding import WITHHELD
 
-__all__ = ["BUDGET", "REQUIRED_RESULTS", "RESULT_NAMES", "Results", "message_size", "write"]
+__all__ = ["BUDGET", "REQUIRED_RESULTS", "RESULT_NAMES", "WITHHELD", "Results", "message_size", "write"]
 
 BUDGET = 1_700
 """Bytes for our part of the termination message."""
@@ -30,6 +29,8 @@ REQUIRED_RESULTS = ("changed", "error", "output", "record-id", "record-status", 
 """The results that a step's end is judged by."""
 RESULT_NAMES = ("change", *REQUIRED_RESULTS)
 """All results that the Task declares. `change` is for people; an image may leave it out."""
+WITHHELD = "withheld"
+"""The field of `output` that names those that were left out because they would show a secret."""
 
 RecordStatus = Literal["stored", "deferred", "disabled"]
 

@@ -13,7 +13,7 @@ from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
 
-__all__ = ["Settings", "results_dir", "spool_dir"]
+__all__ = ["StepSettings", "results_dir", "spool_dir"]
 
 TEKTON_RESULTS = Path("/tekton/results")
 
@@ -32,7 +32,7 @@ _ABOUT: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class StepSettings:
     """The contract's variables. An empty variable counts as absent."""
 
     action_type: str | None = None
@@ -59,7 +59,7 @@ class Settings:
         return {**self.context, "undoes": undoes, "pod": self.pod, "trace_id": self.trace_id}
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "StepSettings":
         """Reads the variables.
 
         Raises:

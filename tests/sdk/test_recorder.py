@@ -101,7 +101,7 @@ def test_a_thread_that_hangs_is_given_up_and_nothing_is_lost(tmp_path: Path, han
     teller = Recorder(hanging, Spool(tmp_path / "spool"), log_line=told.append)
     started = time.monotonic()
     events = [an_event(), an_event(), an_event()]
-    teller.tell(events[0])
+    teller.send(events[0])
 
     assert teller.confirm(events[1]) == "deferred"
     assert teller.confirm(events[2]) == "deferred"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from kubernaut_sdk import Action, Change, Context, Inputs, Result
 from kubernaut_sdk.results import BUDGET, RESULT_NAMES, Results, message_size
-from kubernaut_sdk.states import Change, Error, State
+from kubernaut_sdk.states import Error, State
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=600)
 JSON = st.recursive(
