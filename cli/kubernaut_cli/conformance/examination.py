@@ -16,7 +16,7 @@ from kubernaut_cli.conformance.subject import Ended, Mounts, Subject
 from kubernaut_cli.conformance.world import World
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import dumps
-from kubernaut_sdk.secretfiles import NOT_SECRET
+from kubernaut_sdk.secrets.files import PUBLIC_FILES
 from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.times import rfc3339, utcnow
 
@@ -372,7 +372,7 @@ class ActionExamination:
 
 def _secrets(world: World) -> tuple[str, ...]:
     """Return what must show nowhere: of the mounted files those that are secret, and long enough to be looked for."""
-    return tuple(text for name, text in world.secrets().items() if len(text) >= 8 and name not in NOT_SECRET)
+    return tuple(text for name, text in world.secrets().items() if len(text) >= 8 and name not in PUBLIC_FILES)
 
 
 def _worked(run: Observation) -> bool:

@@ -11,27 +11,27 @@ from uuid import UUID
 from kubernaut_sdk.action import Action
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import Failed, PreconditionFailed
+from kubernaut_sdk.execution.withholding import require_plain_keys, require_plain_target, withhold_secrets
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, Result, reliable_fields
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.recorder import Delivery
-from kubernaut_sdk.results import Results, write
-from kubernaut_sdk.secretinputs import shown
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.results import WITHHELD, Results, write
+from kubernaut_sdk.secrets.inputs import masked_inputs
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.states import Change, Error, ObjectRef, State
 from kubernaut_sdk.times import rfc3339, utcnow
 from kubernaut_sdk.wire import LARGEST_PART, fitting_event, json_value
-from kubernaut_sdk.withholding import WITHHELD, require_plain_keys, require_plain_target, told
 
-__all__ = ["Witness"]
+__all__ = ["Reporter"]
 
 _LONGEST_TARGET = 2048
 """Characters of a target that is a text, which the store keeps."""
 
 
 @dataclass
-class Witness:
+class Reporter:
     """Speaks for one execution.
 
     Args:
@@ -43,7 +43,7 @@ class Witness:
     """
 
     action: Action
-    settings: Settings
+    settings: StepSettings
     masker: Masker
     context: Context
     record_id: UUID
@@ -53,13 +53,13 @@ class Witness:
         self._target: Any = None
         self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
 
-    def heard(self, inputs: Inputs) -> None:
+    def learn_inputs(self, inputs: Inputs) -> None:
         """Learns the inputs, and from them the target.
 
         Raises:
             PreconditionFailed: if the target, or a key of the inputs, would show a secret.
         """
-        values = json_value(shown(inputs), "inputs")
+        values = json_value(masked_inputs(inputs), "inputs")
         for name, value in values.items():
             require_plain_keys(value, f"inputs.{name}", self.masker)
         self._inputs = {name: self.masker.json(value) for name, value in values.items()}
@@ -68,7 +68,7 @@ class Witness:
             require_plain_target(target, self.masker)
             self._target = target
 
-    def accept(self, change: Change) -> None:
+    def require_recordable(self, change: Change) -> None:
         """Refuse a change that could not be recorded under its own keys.
 
         Raises:
@@ -105,6 +105,7 @@ class Witness:
         status: State,
         error: Error | None,
         *,
+        change: Change | None = None,
         output: dict[str, Any] | None = None,
         changed: bool | None = False,
         delivery: Delivery = "disabled",
@@ -120,6 +121,7 @@ class Witness:
             changed=changed,
             record_id=self.record_id,
             record_status=delivery,
+            change=self.change(change),
             output=output,
             reliable=tuple(self._reliable),
             error=error,
@@ -143,11 +145,13 @@ class Witness:
     def output(self, result: Result | None, change: Change | None) -> dict[str, Any] | None:
         """What the action, or where it was not applied its change, has to say; less what would show a secret."""
         if result is not None:
-            return told(_output(result), self.masker)
+            return withhold_secrets(_output(result), self.masker)
         model = self.action.result_model
         if model is None or change is None or not isinstance(change.after, dict):
             return None
-        return told({name: change.after[name] for name in model.model_fields if name in change.after}, self.masker)
+        return withhold_secrets(
+            {name: change.after[name] for name in model.model_fields if name in change.after}, self.masker
+        )
 
     def _fitting_output(self, output: dict[str, Any] | None) -> dict[str, Any] | None:
         if output is None or _fits(output):

@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 
 from pydantic import BaseModel
 
-__all__ = ["given_secrets", "holds_secret", "scalars", "secret_values", "shown"]
+__all__ = ["has_secret", "masked_inputs", "scalars", "secret_values", "secrets_in"]
 
 
 _PYDANTICS_MASK = "*" * 10
@@ -18,29 +18,29 @@ def secret_values(value: Any) -> list[str | bytes]:
     return list(_plain(value))
 
 
-def holds_secret(annotation: Any) -> bool:
+def has_secret(annotation: Any) -> bool:
     """Return whether a type, such as a model, has anything in it that is marked secret."""
     return _holds(annotation, ())
 
 
-def given_secrets(annotation: Any, value: Any) -> Iterator[str]:
+def secrets_in(annotation: Any, value: Any) -> Iterator[str]:
     """Return what was given, as JSON, where the type wants a secret: as text, whatever it is."""
     if hasattr(annotation, "get_secret_value"):
         yield from scalars(value)
         return
     fields = _fields(annotation)
     if fields is not None:
-        if holds_secret(annotation):
+        if has_secret(annotation):
             yield from _given_to_fields(fields, value)
         return
     arguments = _arguments(annotation)
     if get_origin(annotation) in {Union, types.UnionType} or not isinstance(value, list | Mapping):
         for argument in arguments:
-            yield from given_secrets(argument, value)
+            yield from secrets_in(argument, value)
         return
     for item in value.values() if isinstance(value, Mapping) else value:
         for argument in arguments:
-            yield from given_secrets(argument, item)
+            yield from secrets_in(argument, item)
 
 
 def _given_to_fields(fields: Mapping[str, Any], value: Any) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _given_to_fields(fields: Mapping[str, Any], value: Any) -> Iterator[str]:
         return
     for name, item in value.items():
         # a misspelt name of a secret is refused, and what was meant as one is not shown for it
-        yield from given_secrets(fields[name], item) if name in fields else scalars(item)
+        yield from secrets_in(fields[name], item) if name in fields else scalars(item)
 
 
 def scalars(value: Any) -> Iterator[str]:
@@ -67,11 +67,11 @@ def scalars(value: Any) -> Iterator[str]:
             yield str(value)
 
 
-def shown(inputs: BaseModel) -> dict[str, Any]:
+def masked_inputs(inputs: BaseModel) -> dict[str, Any]:
     """Return inputs as JSON values in which `***` stands for every secret that is not empty."""
     dumped = inputs.model_dump(mode="json")
     return {
-        name: _starred(value) if holds_secret(type(inputs).model_fields[name].annotation) else value
+        name: _starred(value) if has_secret(type(inputs).model_fields[name].annotation) else value
         for name, value in dumped.items()
     }
 

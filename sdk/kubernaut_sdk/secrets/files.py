@@ -5,9 +5,9 @@ from pathlib import Path
 from kubernaut_sdk.errors import PreconditionFailed
 from kubernaut_sdk.masking import Masker
 
-__all__ = ["NOT_SECRET", "learn_files"]
+__all__ = ["PUBLIC_FILES", "learn_files"]
 
-NOT_SECRET = frozenset({"ca.crt", "known_hosts", "namespace", "ssh-publickey", "tls.crt", "username"})
+PUBLIC_FILES = frozenset({"ca.crt", "known_hosts", "namespace", "ssh-publickey", "tls.crt", "username"})
 """Keys of Secrets that hold nothing secret, by Kubernetes' own conventions (basic-auth, tls, ssh-auth, service account
 tokens) and Flux's: hiding them would hide ordinary words everywhere."""
 
@@ -22,7 +22,7 @@ def learn_files(folder: Path, masker: Masker) -> None:
         return
     unreadable: PreconditionFailed | None = None
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("..") or path.name in NOT_SECRET or not path.is_file():
+        if path.name.startswith("..") or path.name in PUBLIC_FILES or not path.is_file():
             continue
         try:
             masker.add(path.read_bytes())

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from kubernaut_sdk import ids
@@ -21,22 +22,22 @@ from kubernaut_sdk.errors import (
     Transient,
     promises_no_change,
 )
-from kubernaut_sdk.goal import await_goal
+from kubernaut_sdk.execution.goal import await_goal
+from kubernaut_sdk.execution.outcome import ExecutionOutcome, failure, log_failure
+from kubernaut_sdk.execution.predecessor import Predecessor
+from kubernaut_sdk.execution.reporter import Reporter
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, Result
-from kubernaut_sdk.outcome import Outcome, failure, log_failure
-from kubernaut_sdk.predecessor import Predecessor
 from kubernaut_sdk.recorder import Delivery, NotKept, Recorder
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.states import Change, Error, State, same
 from kubernaut_sdk.times import rfc3339, utcnow
 from kubernaut_sdk.tracing import Tracing
 from kubernaut_sdk.wire import json_value
-from kubernaut_sdk.witness import Witness
 
-__all__ = ["Run"]
+__all__ = ["Execution"]
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 _POD_GRACE = 30.0
@@ -44,7 +45,7 @@ _POD_GRACE = 30.0
 
 
 @dataclass
-class Run:
+class Execution:
     """One execution. `execute` and `undo` may be called once.
 
     Args:
@@ -57,7 +58,7 @@ class Run:
     """
 
     action: Action
-    settings: Settings
+    settings: StepSettings
     interrupts: Interrupts
     masker: Masker
     recorder: Recorder
@@ -67,7 +68,7 @@ class Run:
     def __post_init__(self) -> None:
         self.record_id = self.settings.record_id or ids.mint()
         self.context = Context(self.settings, self.record_id, self.interrupts, self.masker, self.tracing)
-        self.witness = Witness(self.action, self.settings, self.masker, self.context, self.record_id)
+        self.reporter = Reporter(self.action, self.settings, self.masker, self.context, self.record_id)
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
         self.predecessor = Predecessor(self.settings, self.recorder, self.record_id)
@@ -75,7 +76,7 @@ class Run:
         self._first_attempt = 0
         self._attempts: list[dict[str, Any]] = []
 
-    def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> Outcome:
+    def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> ExecutionOutcome:
         """Plans and, unless it is a dry run, applies and verifies.
 
         Args:
@@ -86,17 +87,23 @@ class Run:
         dry = plan_only or self.settings.dry_run
         return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
 
-    def undo(self, parse: Callable[[], Inputs], change: Change) -> Outcome:
-        """Restores `change.before`, if the world still equals `change.after`."""
+    def undo(self, read: Callable[[], tuple[Inputs, Change]]) -> ExecutionOutcome:
+        """Restore `change.before`, if the world still equals `change.after`.
+
+        Args:
+            read: Returns the inputs and the change, or raises what an action may raise.
+        """
         dry = self.settings.dry_run
-        return self._conclude(lambda: self._undo(parse, change, dry=dry), record=True, dry=dry)
+        return self._conclude(lambda: self._undo(read, dry=dry), record=True, dry=dry)
 
     @property
     def changed(self) -> bool | None:
         """Whether the world was changed; None once something was begun and its end is not known."""
         return self._changed
 
-    def _conclude(self, work: Callable[[], tuple[State, Result | None]], *, record: bool, dry: bool) -> Outcome:
+    def _conclude(
+        self, work: Callable[[], tuple[State, Result | None]], *, record: bool, dry: bool
+    ) -> ExecutionOutcome:
         error: Error | None = None
         output: dict[str, Any] | None = None
         try:
@@ -107,7 +114,7 @@ class Run:
             ):
                 status, result = work()
             self.interrupts.close()
-            output = self.witness.output(result, self._change)
+            output = self.reporter.output(result, self._change)
         except BaseException as problem:  # whatever an action or its libraries raise is an end, and is told
             self.interrupts.close()
             status, error = self._failure(problem)
@@ -116,7 +123,7 @@ class Run:
     def _write_interrupted(self, *, changed: bool | None, delivery: Delivery = "disabled") -> None:
         """Write what the results shall say if nothing more can be written."""
         error = Error(code=1, reason="Interrupted", message="the step was interrupted.")
-        self.witness.write(State.FAILED, error, changed=changed, delivery=delivery, required=True)
+        self.reporter.write(State.FAILED, error, change=self._change, changed=changed, delivery=delivery, required=True)
 
     def _failure(self, problem: BaseException) -> tuple[State, Error]:
         """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
@@ -129,12 +136,13 @@ class Run:
 
     def _end(
         self, status: State, error: Error | None, output: dict[str, Any] | None, *, record: bool, dry: bool
-    ) -> Outcome:
+    ) -> ExecutionOutcome:
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
         if record:
-            self.witness.write(status, error, output=output, changed=changed, delivery="deferred")
-            event = self.witness.event(
+            write = partial(self.reporter.write, status, error, change=self._change, output=output, changed=changed)
+            write(delivery="deferred")
+            event = self.reporter.event(
                 status,
                 finished_at=rfc3339(utcnow()),
                 # what an earlier pod changed is not for this one to say
@@ -146,12 +154,12 @@ class Run:
                 dry_run=dry,
             )
             delivery = self.recorder.confirm(event)
-            self.witness.write(status, error, output=output, changed=changed, delivery=delivery)
-        return Outcome(
+            write(delivery=delivery)
+        return ExecutionOutcome(
             action_type=self.action.action_type,
             status=status,
             changed=changed,
-            change=self.witness.change(self._change),
+            change=self.reporter.change(self._change),
             output=output,
             error=error,
             record_id=str(self.record_id) if record else None,
@@ -188,9 +196,9 @@ class Run:
 
     def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
         inputs = parse()
-        self.witness.heard(inputs)
+        self.reporter.learn_inputs(inputs)
         if record:
-            self.recorder.tell(self.witness.event(State.STARTED, started_at=rfc3339(self.started_at), dry_run=dry))
+            self.recorder.send(self.reporter.event(State.STARTED, started_at=rfc3339(self.started_at), dry_run=dry))
         return inputs
 
     def _attempt(self, inputs: Inputs, *, dry: bool) -> tuple[State, Result | None]:
@@ -221,19 +229,29 @@ class Run:
 
         Where another pod of this step had begun to apply, it was this step that changed the world.
         """
-        earlier = self._predecessor()
-        if earlier is not None:
-            known = earlier.get("change") or {}
-            told = self.witness.fitting(change)
-            self._changed = True if told and same(told["after"], known.get("after")) else None
-            self._change = Change(known.get("before", change.before), change.after)
+        continues = self._continues(change)
         self._verify(inputs, change)
-        return State.UNCHANGED if earlier is None else State.SUCCEEDED, None
+        return State.SUCCEEDED if continues else State.UNCHANGED, None
 
-    def _undo(self, parse: Callable[[], Inputs], change: Change, *, dry: bool) -> tuple[State, Result | None]:
-        inputs = self._begin(parse, dry=dry, record=True)
+    def _continues(self, change: Change) -> bool:
+        """True if another pod of this step had begun to apply the change that is found in place; then it is told."""
+        earlier = self._predecessor()
+        if earlier is None:
+            return False
+        known = earlier.get("change") or {}
+        told = self.reporter.fitting(change)
+        self._changed = True if told and same(told["after"], known.get("after")) else None
+        self._change = Change(known.get("before", change.before), change.after)
+        return True
+
+    def _undo(self, read: Callable[[], tuple[Inputs, Change]], *, dry: bool) -> tuple[State, Result | None]:
+        inputs, change = read()
+        self._begin(lambda: inputs, dry=dry, record=True)
         if self.action.undo_function is None:
             raise PreconditionFailed(f"{self.action.action_type} cannot be undone: it defines no undo.")
+        return self._restore(inputs, change, dry=dry)
+
+    def _restore(self, inputs: Inputs, change: Change, *, dry: bool) -> tuple[State, Result | None]:
         now = self._plan(inputs).before
         if not any(same(now, known) for known in (change.before, change.after)):
             raise PreconditionFailed(
@@ -241,9 +259,11 @@ class Run:
             )
         self._change = Change(before=now, after=change.before)
         if self._change.empty:
-            return State.UNCHANGED, None
+            return (State.SUCCEEDED if self._continues(self._change) else State.UNCHANGED), None
         if dry:
             return State.PLANNED, None
+        if self._waited_for_another_pod():
+            return self._restore(inputs, change, dry=dry)
         self._announce(self._change)
         self._apply(self.action.undo_function, inputs, change, "undo")
         self._changed = True
@@ -260,7 +280,7 @@ class Run:
         if not isinstance(change, Change):
             raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
         change = Change(json_value(change.before, "change.before"), json_value(change.after, "change.after"))
-        self.witness.accept(change)
+        self.reporter.require_recordable(change)
         return change
 
     def _apply(
@@ -283,7 +303,7 @@ class Run:
         """Tells that something will be mutated now, and goes on only when that is stored, or safely spooled."""
         self.interrupts.check()
         with self.interrupts.shielded():
-            event = self.witness.event(State.APPLYING, change=change, attempts=self._attempts or None)
+            event = self.reporter.event(State.APPLYING, change=change, attempts=self._attempts or None)
             try:
                 delivery = self.recorder.keep(event, required=self.settings.require_record)
             except NotKept as problem:

@@ -5,8 +5,8 @@ from typing import Any
 
 from kubernaut_sdk.action import Action
 from kubernaut_sdk.errors import Failed, Transient, VerifyFailed
+from kubernaut_sdk.execution.outcome import failure
 from kubernaut_sdk.interrupts import Interrupts
-from kubernaut_sdk.outcome import failure
 
 __all__ = ["await_goal"]
 

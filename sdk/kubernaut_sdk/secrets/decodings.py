@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Self
 
-__all__ = ["DecodedText", "decoded"]
+__all__ = ["DecodedText", "decodings_of"]
 
 _DEEPEST = 3
 
@@ -55,7 +55,9 @@ class DecodedText:
         end = self._places[last + 1] if last % 2 else self._places[last] + stop - self._starts[last]
         return self._outer.place(begin, end)
 
-    def undone(self, escape: re.Pattern[bytes], meant: Callable[[re.Match[bytes]], bytes | None]) -> Self | None:
+    def without_escapes(
+        self, escape: re.Pattern[bytes], meant: Callable[[re.Match[bytes]], bytes | None]
+    ) -> Self | None:
         """Return the text with one kind of escape undone, or None where there is none of it.
 
         Args:
@@ -75,7 +77,7 @@ class DecodedText:
         return type(self)(b"".join([*pieces, self.data[end:]]), self, starts, places) if pieces else None
 
 
-def decoded(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
+def decodings_of(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
     """Return a text as it stands, and with its escapes undone in every way that changes it.
 
     Args:
@@ -97,11 +99,11 @@ def decoded(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
         for text in level:
             yield text
             for end, wrap in _WRAPS:
-                unwrapped = text.undone(wrap, _meant_by_wrap) if end in text.data else None
+                unwrapped = text.without_escapes(wrap, _meant_by_wrap) if end in text.data else None
                 if unwrapped is not None:
                     yield unwrapped
             for sign, escape, meant in kinds if depth < _DEEPEST else ():
-                inner = text.undone(escape, meant) if sign in text.data else None
+                inner = text.without_escapes(escape, meant) if sign in text.data else None
                 if inner is not None and inner.data not in seen:
                     seen.add(inner.data)
                     following.append(inner)

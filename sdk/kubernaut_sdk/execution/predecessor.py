@@ -10,7 +10,7 @@ from uuid import UUID
 from kubernaut_sdk.errors import RecordRequired
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.states import RANK, State
 from kubernaut_sdk.storage import StorageUnavailable
 
@@ -24,7 +24,7 @@ class Predecessor:
         attempt: The first that is this pod's: a store takes an attempt's words from one pod only.
     """
 
-    def __init__(self, settings: Settings, recorder: Recorder, record_id: UUID) -> None:
+    def __init__(self, settings: StepSettings, recorder: Recorder, record_id: UUID) -> None:
         self.attempt = 0
         self._settings = settings
         self._recorder = recorder

@@ -10,20 +10,20 @@ from typing import Any
 
 from kubernaut_sdk import logs
 from kubernaut_sdk.errors import PreconditionFailed
+from kubernaut_sdk.execution.outcome import failure, log_failure
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.outcome import failure, log_failure
-from kubernaut_sdk.secretfiles import learn_files
-from kubernaut_sdk.stdio import Answer
+from kubernaut_sdk.program.stdio import StandardOutput
+from kubernaut_sdk.secrets.files import learn_files
 
-__all__ = ["Answered", "Work", "answered", "learn_mounted_secrets", "plain"]
+__all__ = ["VerbResult", "VerbWork", "learn_mounted_secrets", "run_verb", "without_action"]
 
-Answered = tuple[dict[str, Any], int]
+VerbResult = tuple[dict[str, Any], int]
 """The JSON object for standard output, and the exit code."""
-Work = Callable[[Masker, dict[str, Any]], Answered]
+VerbWork = Callable[[Masker, dict[str, Any]], VerbResult]
 """What a verb does once standard output is put aside: takes the masker, and the fields of every log line."""
 
 
-def answered(work: Work, *, only_output: bool) -> int:
+def run_verb(work: VerbWork, *, only_output: bool) -> int:
     """Do a verb's work, print its JSON object and return the exit code.
 
     Nothing that an action, its module or a library raises or prints comes past this function.
@@ -33,9 +33,9 @@ def answered(work: Work, *, only_output: bool) -> int:
         only_output: Whether it is for nothing where its output cannot be written; what was done and is told in
             results stays done.
     """
-    answer, masker, about = Answer(), Masker(), dict[str, Any]()
+    answer, masker, about = StandardOutput(), Masker(), dict[str, Any]()
     logs.configure(masker, about)
-    with logs.diverted(masker):
+    with logs.mask_prints(masker):
         try:
             document, code = work(masker, about)
         except BaseException as problem:
@@ -44,17 +44,17 @@ def answered(work: Work, *, only_output: bool) -> int:
             log_failure(problem, told)
             document, code = {"error": told.document()}, told.code
     try:
-        answer.give(document)
+        answer.write(document)
     except OSError as error:
         logs.logger.error("standard output cannot be written: %s", error)
         code = code or int(only_output)
     return code
 
 
-def plain(work: Callable[[], dict[str, Any]]) -> Work:
+def without_action(work: Callable[[], dict[str, Any]]) -> VerbWork:
     """The work of a verb that runs no action, though it may import some: SIGTERM ends it as it ends any program."""
 
-    def do(masker: Masker, _: dict[str, Any]) -> Answered:
+    def do(masker: Masker, _: dict[str, Any]) -> VerbResult:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         learn_mounted_secrets(masker)
         return masker.json(work()), 0

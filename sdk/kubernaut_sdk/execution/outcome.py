@@ -10,16 +10,16 @@ from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.recorder import Delivery, Recorder
 from kubernaut_sdk.results import Results, write
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.states import Change, Error, State
 from kubernaut_sdk.times import rfc3339, utcnow
 from kubernaut_sdk.wire import fitting_event, unicode_text
 
-__all__ = ["Outcome", "failure", "log_failure", "refuse"]
+__all__ = ["ExecutionOutcome", "failure", "log_failure", "refuse"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ExecutionOutcome:
     """How an execution ended; what standard output carries."""
 
     action_type: str | None
@@ -53,7 +53,7 @@ class Outcome:
 def failure(problem: BaseException) -> tuple[State, Error]:
     """The end that an exception makes, whatever an action or a library raised: its code is never 0."""
     if not isinstance(problem, ActionError):
-        kind, told = type(problem).__name__, _told(problem)
+        kind, told = type(problem).__name__, _message_of(problem)
         if isinstance(problem, SystemExit):
             told = f"{told or 0}; an action ends by returning or raising, never by sys.exit"
         error = Error(code=1, reason="Unexpected", message=f"unexpected {kind}: {told or 'no more is said'}")
@@ -65,14 +65,14 @@ def failure(problem: BaseException) -> tuple[State, Error]:
     error = Error(
         code=code,
         reason=unicode_text(reason),
-        message=_told(problem) or "no more is said.",
+        message=_message_of(problem) or "no more is said.",
     )
     return {Cancelled.exit_code: State.CANCELLED, DeadlineExceeded.exit_code: State.TIMED_OUT}.get(
         code, State.FAILED
     ), error
 
 
-def _told(problem: BaseException) -> str:
+def _message_of(problem: BaseException) -> str:
     """An exception's own words; an author's class may have any, or none, or fail to say them."""
     message = getattr(problem, "message", None) if isinstance(problem, ActionError) else None
     try:
@@ -91,13 +91,13 @@ def log_failure(problem: BaseException, error: Error) -> None:
 
 def refuse(
     problem: BaseException,
-    settings: Settings | None,
+    settings: StepSettings | None,
     recorder: Recorder | None,
     *,
     masker: Masker,
     folder: Path | None,
     changed: bool | None = False,
-) -> Outcome:
+) -> ExecutionOutcome:
     """End an execution that has no action to run: what was asked for is unknown or unreadable, or it ended before.
 
     Args:
@@ -131,7 +131,7 @@ def refuse(
         _write(replace(results, record_status="deferred"), folder)
         delivery = recorder.confirm(event)
     _write(replace(results, record_status=delivery), folder)
-    return Outcome(
+    return ExecutionOutcome(
         action_type=action_type,
         status=state,
         changed=changed,

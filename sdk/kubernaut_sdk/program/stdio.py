@@ -9,10 +9,10 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["Answer", "secured"]
+__all__ = ["StandardOutput", "open_standard_streams"]
 
 
-def secured() -> None:
+def open_standard_streams() -> None:
     """Open what a caller left closed of descriptors 0, 1 and 2, so that no other file takes its place."""
     for number in (0, 1, 2):
         try:
@@ -24,7 +24,7 @@ def secured() -> None:
             setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False))
 
 
-class Answer:
+class StandardOutput:
     """Standard output, kept for one JSON object."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Answer:
         self._number = os.dup(1)
         os.dup2(2, 1)
 
-    def give(self, document: dict[str, Any]) -> None:
+    def write(self, document: dict[str, Any]) -> None:
         """Write the object: on one line, or, where a person looks on, on several.
 
         Raises:

@@ -11,22 +11,19 @@ from typing import Any
 from kubernaut_sdk.errors import InvalidInputs, PreconditionFailed
 from kubernaut_sdk.masking import MASK, Masker
 from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.results import WITHHELD
 
 __all__ = [
-    "WITHHELD",
-    "known_again",
-    "require_known",
+    "complete_inputs",
+    "require_not_withheld",
     "require_plain_keys",
     "require_plain_target",
-    "require_told",
-    "told",
+    "require_whole",
+    "withhold_secrets",
 ]
 
-WITHHELD = "withheld"
-"""The field of `output` that names those that were left out."""
 
-
-def told(output: dict[str, Any] | None, masker: Masker) -> dict[str, Any] | None:
+def withhold_secrets(output: dict[str, Any] | None, masker: Masker) -> dict[str, Any] | None:
     """Return an output as later steps may take it: less the fields that would show a secret, and with their names."""
     if output is None:
         return None
@@ -35,7 +32,7 @@ def told(output: dict[str, Any] | None, masker: Masker) -> dict[str, Any] | None
     return {**kept, WITHHELD: hidden} if hidden else kept
 
 
-def require_told(name: str, path: str, output: Any) -> None:
+def require_not_withheld(name: str, path: str, output: Any) -> None:
     """Refuse to take an input from what an earlier step withheld.
 
     Raises:
@@ -89,7 +86,7 @@ def require_plain_keys(value: Any, what: str, masker: Masker) -> None:
                 require_plain_keys(item, what, masker)
 
 
-def require_known(change: Mapping[str, Any], record: str) -> None:
+def require_whole(change: Mapping[str, Any], record: str) -> None:
     """Refuse to undo by a recorded change of which a part was masked.
 
     Raises:
@@ -103,7 +100,7 @@ def require_known(change: Mapping[str, Any], record: str) -> None:
         )
 
 
-def known_again(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def complete_inputs(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return recorded inputs, with those that a record does not hold, since they were secret, as they are given anew.
 
     Raises:
