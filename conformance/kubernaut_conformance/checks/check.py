@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from kubernaut_cli.conformance.examination import ActionExamination, ImageExamination
+from kubernaut_conformance.examination import ActionExamination, ImageExamination
 
-__all__ = ["Check", "Judgement", "NotApplicable", "Unmet", "adds_to", "judge", "unless"]
+__all__ = ["CheckFailed", "CheckResult", "CheckSkipped", "ConformanceCheck", "register_in", "require", "run_check"]
 
-Subject = TypeVar("Subject", ImageExamination, ActionExamination)
+Examined = TypeVar("Examined", ImageExamination, ActionExamination)
 
 
 @dataclass(frozen=True)
-class Check(Generic[Subject]):
+class ConformanceCheck(Generic[Examined]):
     """One thing that an image must do.
 
     Attributes:
@@ -20,18 +20,18 @@ class Check(Generic[Subject]):
         reason: Why it matters.
         fix: What to do where it fails.
         advice: Whether a failure is only worth a word.
-        look: Returns where all is well; says otherwise by `Unmet` or `NotApplicable`.
+        look: Return where all is well; raise `CheckFailed` or `CheckSkipped` otherwise.
     """
 
     name: str
     reason: str
     fix: str
-    look: Callable[[Subject], None]
+    look: Callable[[Examined], None]
     advice: bool = False
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CheckResult:
     """What a check found.
 
     Attributes:
@@ -41,43 +41,45 @@ class Judgement:
         message: What was found, or why it was skipped; empty where it passed.
     """
 
-    check: "Check[Any]"
+    check: "ConformanceCheck[Any]"
     subject: str
     outcome: Literal["passed", "failed", "skipped", "advice"]
     message: str = ""
 
 
-class Unmet(Exception):
+class CheckFailed(Exception):
     """The image does not do it; the message says what it does instead."""
 
 
-class NotApplicable(Exception):
+class CheckSkipped(Exception):
     """There is nothing to check here; the message says why."""
 
 
-def adds_to(checks: list[Check[Subject]]) -> Callable[..., Callable[[Callable[[Subject], None]], None]]:
+def register_in(
+    checks: list[ConformanceCheck[Examined]],
+) -> Callable[..., Callable[[Callable[[Examined], None]], None]]:
     """A decorator that makes a check of the function that looks, and adds it to these."""
 
     def described(
         name: str, reason: str, fix: str, *, advice: bool = False
-    ) -> Callable[[Callable[[Subject], None]], None]:
-        return lambda look: checks.append(Check(name, reason, fix, look, advice))
+    ) -> Callable[[Callable[[Examined], None]], None]:
+        return lambda look: checks.append(ConformanceCheck(name, reason, fix, look, advice))
 
     return described
 
 
-def judge(check: "Check[Subject]", subject: Subject, title: str) -> Judgement:
+def run_check(check: "ConformanceCheck[Examined]", examined: Examined, title: str) -> CheckResult:
     """What a check finds."""
     try:
-        check.look(subject)
-    except Unmet as found:
-        return Judgement(check, title, "advice" if check.advice else "failed", str(found))
-    except NotApplicable as why:
-        return Judgement(check, title, "skipped", str(why))
-    return Judgement(check, title, "passed")
+        check.look(examined)
+    except CheckFailed as found:
+        return CheckResult(check, title, "advice" if check.advice else "failed", str(found))
+    except CheckSkipped as why:
+        return CheckResult(check, title, "skipped", str(why))
+    return CheckResult(check, title, "passed")
 
 
-def unless(condition: object, message: str) -> None:
+def require(condition: object, message: str) -> None:
     """Says what was found, unless all is well."""
     if not condition:
-        raise Unmet(message)
+        raise CheckFailed(message)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["LABEL", "PATH", "ActionSpec", "ImageSpec", "faults", "parse", "violation"]
+__all__ = ["LABEL", "PATH", "ActionSpec", "ImageSpec", "faults", "find_violation", "parse"]
 
 LABEL = "io.kubernaut.spec.digest"
 """The label that holds `sha256:` and the hex digest of the bytes of the file."""
@@ -79,11 +79,11 @@ def faults(spec: ImageSpec) -> Iterator[str]:
         if action.inputs.get("additionalProperties") is not False:
             yield f"{action.action_type}: inputs must say additionalProperties: false, since unknown inputs are refused"
         for number, example in enumerate(action.examples):
-            if problem := violation(action.inputs, example):
+            if problem := find_violation(action.inputs, example):
                 yield f"{action.action_type}: examples[{number}] is not valid: {problem}"
 
 
-def violation(schema: Schema, value: Any) -> str | None:
+def find_violation(schema: Schema, value: Any) -> str | None:
     """How a value breaks a schema, or None."""
     error = best_match(Draft202012Validator(schema).iter_errors(value))
     return None if error is None else f"{error.json_path}: {shorten(error.message, 200)}"

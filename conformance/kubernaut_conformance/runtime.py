@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kubernaut_sdk.resultfiles import ResultFiles, read_result_files
 
-__all__ = ["LONGEST", "Ended", "Mounts", "Stopper", "Subject", "results_in"]
+__all__ = ["LONGEST", "ActionRuntime", "CompletedRun", "ImageRuntime", "Mounts", "SignalSender", "read_results"]
 
 _LARGEST = 64 * 1024
 LONGEST = 60.0
@@ -17,7 +17,7 @@ LONGEST = 60.0
 
 
 @dataclass(frozen=True)
-class Ended:
+class CompletedRun:
     """A run that has ended.
 
     Attributes:
@@ -25,7 +25,7 @@ class Ended:
         stdout: What it wrote to standard output.
         stderr: What it wrote to standard error.
         results: Result file → content, of those that are there and are plain files of text.
-        odd: Result file → why it cannot be read, to follow "the result NAME".
+        unreadable: Result file → why it cannot be read, to follow "the result NAME".
         seconds: How long it took.
         after_signal: Seconds from SIGTERM to its end, where it was signalled.
     """
@@ -36,7 +36,7 @@ class Ended:
     results: Mapping[str, str]
     seconds: float
     after_signal: float | None = None
-    odd: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Mounts:
     kubeconfig: Path | None = None
 
 
-class Subject(Protocol):
+class ActionRuntime(Protocol):
     """Something that answers the verbs of the contract."""
 
     @property
@@ -64,7 +64,7 @@ class Subject(Protocol):
     def world_path(self, folder: Path) -> str:
         """Where a run sees the folder that is mounted as its world."""
 
-    def ask(self, *verb: str) -> Ended:
+    def ask(self, *verb: str) -> CompletedRun:
         """Runs a verb with no inputs and no settings."""
 
     def run(
@@ -76,7 +76,7 @@ class Subject(Protocol):
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
-    ) -> Ended:
+    ) -> CompletedRun:
         """Runs it as the generic Task does.
 
         Args:
@@ -90,7 +90,26 @@ class Subject(Protocol):
         """
 
 
-class Stopper(Thread):
+@runtime_checkable
+class ImageRuntime(ActionRuntime, Protocol):
+    """A container image: beside its runs, its labels, its user and its files can be looked at."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its OCI labels."""
+
+    @property
+    def user(self) -> str:
+        """The user it names for itself; empty where it names none, which is root."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file of the image without running it; None where there is no such file."""
+
+    def holds(self, path: str) -> bool:
+        """Return True if the image holds such a file, folder or link."""
+
+
+class SignalSender(Thread):
     """Sends SIGTERM when it is told that the moment has come.
 
     Args:
@@ -118,6 +137,6 @@ class Stopper(Thread):
         return None if self._at is None else time.monotonic() - self._at
 
 
-def results_in(folder: Path) -> ResultFiles:
+def read_results(folder: Path) -> ResultFiles:
     """Return the result files there. More is read than Tekton would carry, so that it can be told how much there is."""
     return read_result_files(folder, largest=_LARGEST)

@@ -13,14 +13,14 @@ from threading import Event
 
 import psutil
 
-from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
+from kubernaut_conformance.runtime import LONGEST, CompletedRun, Mounts, SignalSender, read_results
 
-__all__ = ["Installed"]
+__all__ = ["InstalledActions"]
 
 _KEPT = ("ACTION_MODULES", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV")
 
 
-class Installed:
+class InstalledActions:
     """The installed actions, and those of ACTION_MODULES.
 
     Args:
@@ -36,7 +36,7 @@ class Installed:
         """The folder itself."""
         return str(folder)
 
-    def ask(self, *verb: str) -> Ended:
+    def ask(self, *verb: str) -> CompletedRun:
         """Runs a verb with no inputs and no settings."""
         return self.run(verb, {}, Mounts())
 
@@ -49,7 +49,7 @@ class Installed:
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
-    ) -> Ended:
+    ) -> CompletedRun:
         """Runs it as the local engine does; see `Subject.run`. There is no root of its own that could be read-only."""
         with tempfile.TemporaryDirectory(prefix="kubernaut-conform-") as name:
             folder = Path(name)
@@ -76,7 +76,7 @@ class Installed:
                 start_new_session=True,
             )
             end = (lambda: _killed(process.pid)) if kill else (lambda: process.send_signal(signal.SIGTERM))
-            stopper = Stopper(end, stop_when)
+            stopper = SignalSender(end, stop_when)
             try:
                 stdout, stderr = process.communicate(timeout=LONGEST)
             except subprocess.TimeoutExpired:
@@ -85,9 +85,9 @@ class Installed:
                 stdout, stderr = process.communicate()
             after = stopper.over()
             code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-            results = results_in(folder / "results")
+            results = read_results(folder / "results")
             seconds = time.monotonic() - started
-            return Ended(code, stdout, stderr, results.values, seconds, after, results.unreadable)
+            return CompletedRun(code, stdout, stderr, results.values, seconds, after, results.unreadable)
 
 
 def _killed(pid: int) -> None:

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kubernaut_cli.conformance.checks.check import Check, adds_to, unless
-from kubernaut_cli.conformance.checks.telling import ended, found, listed
-from kubernaut_cli.conformance.examination import NOT_MOUNTED, ActionExamination
-from kubernaut_cli.conformance.observation import Observation
+from kubernaut_conformance.checks.check import ConformanceCheck, register_in, require
+from kubernaut_conformance.checks.requirements import describe_end, format_names, require_run
+from kubernaut_conformance.examination import NOT_MOUNTED, ActionExamination
+from kubernaut_conformance.observation import ObservedRun
 
 __all__ = ["SECRET_CHECKS"]
 
 MASK = "***"
-SECRET_CHECKS: list[Check[ActionExamination]] = []
-_check = adds_to(SECRET_CHECKS)
+SECRET_CHECKS: list[ConformanceCheck[ActionExamination]] = []
+_check = register_in(SECRET_CHECKS)
 
 
 @_check(
@@ -25,7 +25,7 @@ _check = adds_to(SECRET_CHECKS)
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
         places = sorted(set(_masks(run)))
-        unless(not places, f"the run {run.what} has a mask in {listed(places)}")
+        require(not places, f"the run {run.description} has a mask in {format_names(places)}")
 
 
 @_check(
@@ -34,11 +34,11 @@ def _(action: ActionExamination) -> None:
     "Refuse with exit code 2, and say so, where `--input-from` names a field that the output lists in `withheld`.",
 )
 def _(action: ActionExamination) -> None:
-    run = found(action.withheld, "it has no inputs")
-    unless(run.ended.exit_code == 2, f"{ended(run)}, not with 2")
-    unless(run.before == run.after, "it changed the world")
-    told = f"{run.ended.results.get('error')} {run.ended.stdout} {run.ended.stderr}"
-    unless("withheld" in told, f"{ended(run)}, and does not say that it was withheld")
+    run = require_run(action.withheld_input_run, "it has no inputs")
+    require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
+    require(run.before == run.after, "it changed the world")
+    told = f"{run.completed.results.get('error')} {run.completed.stdout} {run.completed.stderr}"
+    require("withheld" in told, f"{describe_end(run)}, and does not say that it was withheld")
 
 
 @_check(
@@ -47,16 +47,16 @@ def _(action: ActionExamination) -> None:
     "Refuse them with exit code 2, and say where they are wrong; repeat nothing of them.",
 )
 def _(action: ActionExamination) -> None:
-    run = action.malformed
-    unless(run.ended.exit_code == 2, f"{ended(replace(run, secrets=()))}, not with 2")
-    unless(run.before == run.after, "it changed the world")
+    run = action.malformed_inputs_run
+    require(run.completed.exit_code == 2, f"{describe_end(replace(run, secrets=()))}, not with 2")
+    require(run.before == run.after, "it changed the world")
     places = sorted(set(replace(run, secrets=(NOT_MOUNTED,)).leaks()))
-    unless(not places, f"what was given shows in {listed(places)}")
+    require(not places, f"what was given shows in {format_names(places)}")
 
 
-def _masks(run: Observation) -> Iterator[str]:
+def _masks(run: ObservedRun) -> Iterator[str]:
     """Return the places of data in which a mask stands."""
-    if _masked(_json(run.ended.results.get("output"))):
+    if _masked(_json(run.completed.results.get("output"))):
         yield "the result output"
     for event in run.events:
         for name in ("output", "target"):

@@ -6,50 +6,52 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubernaut_cli.conformance.subject import Ended
-from kubernaut_cli.conformance.traffic import Passed
+from kubernaut_conformance.runtime import CompletedRun
+from kubernaut_conformance.target_proxy import RecordedRequest
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.secrets.decodings import decodings_of
 
-__all__ = ["Observation"]
+__all__ = ["ObservedRun"]
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observation:
+class ObservedRun:
     """What one run did.
 
     Attributes:
-        what: The run, as a report tells it.
-        ended: The container's end.
+        description: The run, as a report tells it.
+        completed: The container's end.
         events: What it told the store, as it came.
         record: What the store made of it, or None.
         record_id: The id it was given.
         before: The world's state before it.
         held: The world's state while the store's answer to `applying` was held back, where it was.
         after: The world's state after it.
-        passed: The requests that it made to its target.
+        requests: The requests that it made to its target.
         secrets: What must show nowhere.
     """
 
-    what: str
-    ended: Ended
+    description: str
+    completed: CompletedRun
     events: tuple[dict[str, Any], ...]
     record: Mapping[str, Any] | None
     record_id: str
     before: str
     held: str | None
     after: str
-    passed: tuple[Passed, ...]
+    requests: tuple[RecordedRequest, ...]
     secrets: tuple[str, ...]
 
     @property
     def document(self) -> dict[str, Any] | None:
         """The one JSON object of standard output, or None where it is something else."""
         try:
-            value = loads(self.ended.stdout)  # strictly: NaN, or a key that stands there twice, is no JSON for everyone
+            value = loads(
+                self.completed.stdout
+            )  # strictly: NaN, or a key that stands there twice, is no JSON for everyone
         except (InvalidInputs, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
@@ -58,7 +60,7 @@ class Observation:
     def error(self) -> dict[str, Any]:
         """The result `error`; empty where there is none."""
         try:
-            value = loads(self.ended.results.get("error") or "{}")
+            value = loads(self.completed.results.get("error") or "{}")
         except (InvalidInputs, ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
@@ -67,7 +69,7 @@ class Observation:
     def marked(self) -> list[dict[str, Any]]:
         """The events that the log carries because they could not be sent."""
         found = []
-        for line in self.ended.stderr.splitlines():
+        for line in self.completed.stderr.splitlines():
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError):
@@ -79,14 +81,14 @@ class Observation:
     @property
     def writes(self) -> list[str]:
         """The requests that could have changed something."""
-        return [request.told for request in self.passed if request.writes]
+        return [request.summary for request in self.requests if request.writes]
 
     def leaks(self) -> Iterator[str]:
         """The places where a secret shows."""
         places = {
-            "standard output": self.ended.stdout,
-            "the log": self.ended.stderr,
-            **{f"the result {name}": text for name, text in self.ended.results.items()},
+            "standard output": self.completed.stdout,
+            "the log": self.completed.stderr,
+            **{f"the result {name}": text for name, text in self.completed.results.items()},
             **{f"the event {event.get('state')}": json.dumps(event, ensure_ascii=False) for event in self.events},
         }
         forms = {form for secret in self.secrets for form in _forms(secret)}

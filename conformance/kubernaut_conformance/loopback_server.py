@@ -5,10 +5,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["Listener"]
+__all__ = ["LoopbackServer"]
 
 
-class Listener(ThreadingHTTPServer):
+class LoopbackServer(ThreadingHTTPServer):
     """Listens in threads of its own.
 
     Args:

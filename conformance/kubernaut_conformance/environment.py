@@ -14,20 +14,20 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from kubernaut_cli.conformance.scenario import Scenario
-from kubernaut_cli.conformance.subject import Mounts, Subject
-from kubernaut_cli.conformance.traffic import Passed, Traffic
+from kubernaut_conformance.runtime import ActionRuntime, Mounts
+from kubernaut_conformance.scenario import Scenario
+from kubernaut_conformance.target_proxy import RecordedRequest, TargetProxy
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.ids import mint
 
-__all__ = ["World", "made"]
+__all__ = ["ScenarioEnvironment", "scenario_environment"]
 
 _PATIENCE = 60.0
 """Seconds that a command of a scenario may take, and a server of one to listen."""
 
 
 @dataclass
-class World:
+class ScenarioEnvironment:
     """What surrounds the runs of one scenario.
 
     Attributes:
@@ -42,7 +42,7 @@ class World:
     cwd: Path
     root: Path
     variables: dict[str, str]
-    traffic: Traffic | None = None
+    traffic: TargetProxy | None = None
     _made: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -81,11 +81,11 @@ class World:
             return self.command("state", self.scenario.state)
         files = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
         parts = [f"{path.relative_to(self.folder)} {sha256(path.read_bytes()).hexdigest()}" for path in files]
-        return "\n".join(parts + [request.told for request in self.passed() if request.writes])
+        return "\n".join(parts + [request.summary for request in self.requests() if request.writes])
 
-    def passed(self) -> list[Passed]:
+    def requests(self) -> list[RecordedRequest]:
         """The requests so far."""
-        return list(self.traffic.passed) if self.traffic else []
+        return list(self.traffic.requests) if self.traffic else []
 
     def command(self, what: str, command: list[str]) -> str:
         """What a command of the scenario prints.
@@ -108,8 +108,8 @@ class World:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise InvalidInputs(f"{self.scenario.title}: {what}: {argv[0]} cannot be run: {error}.") from None
         if done.returncode != 0:
-            said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-            raise InvalidInputs(f"{self.scenario.title}: {what}: {argv[0]} ended with {done.returncode}: {said}")
+            reply = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+            raise InvalidInputs(f"{self.scenario.title}: {what}: {argv[0]} ended with {done.returncode}: {reply}")
         return done.stdout
 
     def expand(self, value: Any) -> Any:
@@ -164,7 +164,9 @@ class World:
 
 
 @contextmanager
-def made(scenario: Scenario, cwd: Path, root: Path, subject: Subject) -> Iterator[World]:
+def scenario_environment(
+    scenario: Scenario, cwd: Path, root: Path, subject: ActionRuntime
+) -> Iterator[ScenarioEnvironment]:
     """The world, with its servers, as long as the block lasts.
 
     Args:
@@ -184,11 +186,11 @@ def made(scenario: Scenario, cwd: Path, root: Path, subject: Subject) -> Iterato
         "unique": f"conform-{unique[-10:]}",
         "world": subject.world_path(root / "world"),
     }
-    world = World(scenario, cwd, root, variables)
+    world = ScenarioEnvironment(scenario, cwd, root, variables)
     world.folder.mkdir()
-    with _served(world):
+    with _running_server(world):
         if scenario.server is not None:
-            world.traffic = Traffic(world.expand(scenario.server.upstream), scenario.server.speaks)
+            world.traffic = TargetProxy(world.expand(scenario.server.upstream), scenario.server.speaks)
             variables["server"] = world.traffic.url
         try:
             yield world
@@ -200,7 +202,7 @@ def made(scenario: Scenario, cwd: Path, root: Path, subject: Subject) -> Iterato
 
 
 @contextmanager
-def _served(world: World) -> Iterator[None]:
+def _running_server(world: ScenarioEnvironment) -> Iterator[None]:
     command = world.scenario.serve
     if command is None:
         yield
@@ -216,8 +218,8 @@ def _served(world: World) -> Iterator[None]:
         port, deadline = int(world.variables["port"]), time.monotonic() + _PATIENCE
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                said = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-                raise InvalidInputs(f"{world.scenario.title}: serve: {argv[0]} does not listen on {port}: {said}")
+                reply = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+                raise InvalidInputs(f"{world.scenario.title}: serve: {argv[0]} does not listen on {port}: {reply}")
             time.sleep(0.05)
         yield
     finally:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kubernaut_cli.conformance.spec import ImageSpec, Schema
+from kubernaut_conformance.spec import ImageSpec, Schema
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["breaks"]
+__all__ = ["find_breaking_changes"]
 
 
-def breaks(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
+def find_breaking_changes(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
     """What would break workflows that were written for the older document.
 
     Inputs may accept more and results may say more; not the other way round. Compared are the forms in which schemas
@@ -22,12 +22,12 @@ def breaks(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
         if now is None:
             yield f"{was.action_type} is gone"
             continue
-        for path, problem in _narrowed(_Side(was.inputs), _Side(now.inputs), "inputs"):
+        for path, problem in _narrowed(_ResolvedSchema(was.inputs), _ResolvedSchema(now.inputs), "inputs"):
             yield f"{was.action_type}: {path}: {problem}"
         if was.result is not None:
             # who reads a result needs of the new one what he could rely on in the old one
-            gives = _Side(now.result or {"type": "object"})
-            for path, problem in _narrowed(gives, _Side(was.result), "result", reads=True):
+            gives = _ResolvedSchema(now.result or {"type": "object"})
+            for path, problem in _narrowed(gives, _ResolvedSchema(was.result), "result", reads=True):
                 yield f"{was.action_type}: {path}: {problem}"
         if was.idempotent and not now.idempotent:
             yield f"{was.action_type}: is idempotent no more"
@@ -35,7 +35,7 @@ def breaks(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
             yield f"{was.action_type}: can be undone no more"
 
 
-class _Side:
+class _ResolvedSchema:
     """A schema with the definitions that its references name."""
 
     def __init__(self, schema: Any, definitions: Mapping[str, Any] | None = None) -> None:
@@ -48,11 +48,11 @@ class _Side:
             schema = self.definitions.get(reference.removeprefix("#/$defs/"), {})
         self.schema: Schema = schema if isinstance(schema, dict) else {}
 
-    def __call__(self, schema: Any) -> "_Side":
-        return _Side(schema, self.definitions)
+    def __call__(self, schema: Any) -> "_ResolvedSchema":
+        return _ResolvedSchema(schema, self.definitions)
 
     @property
-    def options(self) -> list["_Side"]:
+    def options(self) -> list["_ResolvedSchema"]:
         """The alternatives it allows, itself where there are none."""
         alternatives: list[Any] = self.schema.get("anyOf") or self.schema.get("oneOf") or []
         return [self(option) for option in alternatives] or [self]
@@ -68,7 +68,7 @@ class _Side:
 
 
 def _narrowed(
-    giver: _Side, taker: _Side, path: str, *, reads: bool = False, depth: int = 0
+    giver: _ResolvedSchema, taker: _ResolvedSchema, path: str, *, reads: bool = False, depth: int = 0
 ) -> Iterator[tuple[str, str]]:
     """Where a value that the giver's schema allows might not be one that the taker's allows."""
     if depth > 16:
@@ -91,7 +91,9 @@ def _narrowed(
         yield from _narrowed(*items, f"{path}[]", reads=reads, depth=depth + 1)
 
 
-def _properties(giver: _Side, taker: _Side, path: str, *, reads: bool, depth: int) -> Iterator[tuple[str, str]]:
+def _properties(
+    giver: _ResolvedSchema, taker: _ResolvedSchema, path: str, *, reads: bool, depth: int
+) -> Iterator[tuple[str, str]]:
     given, taken = giver.schema.get("properties", {}), taker.schema.get("properties", {})
     sure = set(giver.schema.get("required", ()))
     for name in taker.schema.get("required", ()):
@@ -114,7 +116,7 @@ _CEILINGS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxPropert
 def _limits(giver: Schema, taker: Schema, path: str, *, reads: bool) -> Iterator[tuple[str, str]]:
     old, new = (taker, giver) if reads else (giver, taker)
 
-    def told(name: str) -> tuple[str, str]:
+    def change(name: str) -> tuple[str, str]:
         return path, f"{name} was {old.get(name, 'not limited')} and is {new.get(name, 'not limited')}"
 
     allowed, given = _values(taker), _values(giver)
@@ -124,10 +126,10 @@ def _limits(giver: Schema, taker: Schema, path: str, *, reads: bool) -> Iterator
     for names, sign in ((_FLOORS, 1), (_CEILINGS, -1)):
         for name in names:
             if name in taker and (name not in giver or giver[name] * sign < taker[name] * sign):
-                yield told(name)
+                yield change(name)
     for name in ("pattern", "format", "multipleOf"):
         if name in taker and giver.get(name) != taker[name]:
-            yield told(name)
+            yield change(name)
 
 
 def _values(schema: Schema) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""A Data Storage Service as a container meets it: a real one behind a gate that listens and, if told to, misbehaves."""
+"""A proxy before a Data Storage Service, which keeps the events it passes on and fails where it is told to."""
 
 import gzip
 import json
@@ -8,15 +8,15 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from kubernaut_cli.conformance.listener import Listener
+from kubernaut_conformance.loopback_server import LoopbackServer
 
-__all__ = ["Gate"]
+__all__ = ["StorageProxy"]
 
 Mode = Literal["pass", "hold", "repeat"]
 _LONGEST_HOLD = 20.0
 
 
-class Gate(Listener):
+class StorageProxy(LoopbackServer):
     """Listens on a free port of loopback and passes on to the service.
 
     Args:
@@ -36,14 +36,14 @@ class Gate(Listener):
         self.events: list[dict[str, Any]] = []
         self.reached, self.release = threading.Event(), threading.Event()
         self.cut = False
-        super().__init__(_Handler)
+        super().__init__(_StorageProxyHandler)
 
     def close(self) -> None:
         """Ends it, whatever it still holds."""
         self.release.set()
         super().close()
 
-    def passed_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         """What the service answers: status, content type, content."""
         connection = HTTPConnection(self.store.hostname or "", self.store.port, timeout=30)
         try:
@@ -56,29 +56,29 @@ class Gate(Listener):
             connection.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _StorageProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Gate
+    server: StorageProxy
 
     def do_GET(self) -> None:
         """A record that is asked for."""
-        self._answer(*self.server.passed_on("GET", self.path, {}, b""))
+        self._answer(*self.server.forward("GET", self.path, {}, b""))
 
     def do_POST(self) -> None:
         """Events."""
-        gate = self.server
+        proxy = self.server
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name: self.headers[name] for name in ("content-type", "content-encoding") if name in self.headers}
         events = _events(body, headers.get("content-encoding", ""))
-        gate.events += events
-        if gate.mode == "hold" and any(event.get("state") == "applying" for event in events):
-            gate.reached.set()
-            gate.release.wait(_LONGEST_HOLD)
-        answer = gate.passed_on("POST", self.path, headers, body)
-        if gate.mode == "repeat":
-            answer = gate.passed_on("POST", self.path, headers, body)
-            if not gate.cut:
-                gate.cut = self.close_connection = True
+        proxy.events += events
+        if proxy.mode == "hold" and any(event.get("state") == "applying" for event in events):
+            proxy.reached.set()
+            proxy.release.wait(_LONGEST_HOLD)
+        answer = proxy.forward("POST", self.path, headers, body)
+        if proxy.mode == "repeat":
+            answer = proxy.forward("POST", self.path, headers, body)
+            if not proxy.cut:
+                proxy.cut = self.close_connection = True
                 return
         self._answer(*answer)
 

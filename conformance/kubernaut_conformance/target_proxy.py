@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from kubernaut_cli.conformance.listener import Listener
+from kubernaut_conformance.loopback_server import LoopbackServer
 
-__all__ = ["Passed", "Traffic", "read_request"]
+__all__ = ["RecordedRequest", "TargetProxy", "read_request"]
 
 _HOP = {
     "connection",
@@ -29,21 +29,21 @@ _SPEAKS = Literal["http", "aws", "kubernetes"]
 
 
 @dataclass(frozen=True)
-class Passed:
+class RecordedRequest:
     """A request.
 
     Attributes:
-        told: As the report tells it.
+        summary: As the report tells it.
         writes: Whether it could change something.
         permission: What right it takes, as `permissions` of a spec are written; None where that is not known.
     """
 
-    told: str
+    summary: str
     writes: bool
     permission: str | None = None
 
 
-class Traffic(Listener):
+class TargetProxy(LoopbackServer):
     """Listens on a free port of loopback.
 
     Args:
@@ -51,23 +51,23 @@ class Traffic(Listener):
         speaks: How requests are read.
 
     Attributes:
-        passed: The requests so far.
+        requests: The requests so far.
     """
 
     def __init__(self, upstream: str, speaks: _SPEAKS) -> None:
         self.upstream = urlsplit(upstream)
         self.speaks = speaks
-        self.passed: list[Passed] = []
-        super().__init__(_Handler)
+        self.requests: list[RecordedRequest] = []
+        super().__init__(_TargetProxyHandler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _TargetProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Traffic
+    server: TargetProxy
 
     def _pass(self) -> None:
         body = self._body()
-        self.server.passed.append(
+        self.server.requests.append(
             read_request(self.server.speaks, self.command, self.path, dict(self.headers.items()), body)
         )
         onward = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing; the requests are kept."""
 
 
-def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Passed:
+def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
     """What a request does, and which right it takes."""
     lower = {name.lower(): value for name, value in headers.items()}
     match speaks:
@@ -119,7 +119,7 @@ def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, 
         case "aws":
             return _aws(method, path, lower, body)
         case _:
-            return Passed(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
+            return RecordedRequest(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
 
 
 _OBJECT = re.compile(
@@ -128,13 +128,13 @@ _OBJECT = re.compile(
 _VERBS = {"DELETE": "delete", "GET": "get", "HEAD": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
 
 
-def _kubernetes(method: str, path: str) -> Passed:
+def _kubernetes(method: str, path: str) -> RecordedRequest:
     """As the API server's own authorization reads a path (Kubernetes documentation, "Determine the request verb")."""
     url = urlsplit(path)
     found = _OBJECT.match(url.path)
-    told = f"{method} {url.path}"
+    summary = f"{method} {url.path}"
     if found is None or (found["resource"] == "namespaces" and found["name"] is None and method == "GET"):
-        return Passed(told, method not in {"GET", "HEAD", "OPTIONS"})
+        return RecordedRequest(summary, method not in {"GET", "HEAD", "OPTIONS"})
     query = parse_qs(url.query)
     verb = _VERBS.get(method, method.lower())
     if found["name"] is None and verb in {"get", "delete"}:
@@ -150,20 +150,20 @@ def _kubernetes(method: str, path: str) -> Passed:
         resource = f"{found['group']}/{resource}"
     asks = (found["group"] or "") in {"authorization.k8s.io", "authentication.k8s.io"}
     writes = verb not in {"get", "list", "watch"} and not asks and "dryRun=All" not in url.query
-    return Passed(told, writes, None if asks else f"{resource}: {verb}")
+    return RecordedRequest(summary, writes, None if asks else f"{resource}: {verb}")
 
 
 _READS = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Search", "Simulate")
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
-def _aws(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Passed:
+def _aws(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
     """By AWS's query and JSON protocols, which name the operation; of the REST ones only the method is known."""
     scope = _SCOPE.search(headers.get("authorization", ""))
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
     if not operation:
         operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
     if not operation or scope is None:
-        return Passed(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
-    told = f"{scope['service']}:{operation}"
-    return Passed(told, not operation.startswith(_READS), told)
+        return RecordedRequest(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
+    summary = f"{scope['service']}:{operation}"
+    return RecordedRequest(summary, not operation.startswith(_READS), summary)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from kubernaut_cli.conformance.checks import Judgement
-    from kubernaut_cli.conformance.subject import Subject
+    from kubernaut_conformance.checks import CheckResult
+    from kubernaut_conformance.runtime import ActionRuntime
 
 __all__ = ["ScenarioFile", "pytest_addoption", "pytest_collect_file"]
 
@@ -38,35 +38,35 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator["CheckItem"]:
         """A test for each check of the image and of each of its actions."""
-        from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
-        from kubernaut_cli.conformance.scenario import read_scenarios  # noqa: PLC0415
-        from kubernaut_controller import InvalidWorkflow  # noqa: PLC0415
+        from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
+        from kubernaut_conformance.scenario import read_scenarios  # noqa: PLC0415
+        from kubernaut_sdk import InvalidInputs  # noqa: PLC0415
 
         try:
             titles = [scenario.title for scenario in read_scenarios(self.path)]
-        except InvalidWorkflow as error:
-            raise self.CollectError("\n".join(str(fault) for fault in error.faults)) from None
+        except InvalidInputs as error:
+            raise self.CollectError(error.message) from None
         subjects = [("image", check.name) for check in IMAGE_CHECKS]
         subjects += [(title, check.name) for title in titles for check in ACTION_CHECKS]
         for subject, check in subjects:
             yield CheckItem.from_parent(self, name=f"{check}[{subject}]", subject=subject, check=check)
 
     @cached_property
-    def judgements(self) -> "dict[tuple[str, str], Judgement]":
+    def results(self) -> "dict[tuple[str, str], CheckResult]":
         """What the kit found by the checks that were selected, by subject and check."""
-        from kubernaut_cli.conformance.examine import examine  # noqa: PLC0415
-        from kubernaut_cli.conformance.scenario import read_scenarios  # noqa: PLC0415
+        from kubernaut_conformance.examine import examine  # noqa: PLC0415
+        from kubernaut_conformance.scenario import read_scenarios  # noqa: PLC0415
 
         only = {item.check for item in self.session.items if isinstance(item, CheckItem) and item.parent is self}
         found = examine(self._examined(), read_scenarios(self.path), cwd=self.path.parent, only=only)
-        return {(judgement.subject, judgement.check.name): judgement for judgement in found}
+        return {(result.subject, result.check.name): result for result in found}
 
-    def _examined(self) -> "Subject":
-        from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
-        from kubernaut_cli.conformance.installed import Installed  # noqa: PLC0415
+    def _examined(self) -> "ActionRuntime":
+        from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
+        from kubernaut_conformance.installed import InstalledActions  # noqa: PLC0415
 
         image = self.config.getoption("--conform-image")
-        return Image(image) if image else Installed()
+        return ActionImage(image) if image else InstalledActions()
 
 
 class CheckItem(pytest.Item):
@@ -87,17 +87,17 @@ class CheckItem(pytest.Item):
 
         assert isinstance(self.parent, ScenarioFile)
         try:
-            judgement = self.parent.judgements[self.subject, self.check]
+            result = self.parent.results[self.subject, self.check]
         except ActionError as error:
             pytest.fail(error.message, pytrace=False)
-        match judgement.outcome:
+        match result.outcome:
             case "failed":
-                check = judgement.check
-                pytest.fail(f"{judgement.message}\n  why  {check.reason}\n  fix  {check.fix}", pytrace=False)
+                check = result.check
+                pytest.fail(f"{result.message}\n  why  {check.reason}\n  fix  {check.fix}", pytrace=False)
             case "skipped":
-                pytest.skip(judgement.message)
+                pytest.skip(result.message)
             case "advice":
-                self.add_report_section("call", "advice", f"{judgement.message}. {judgement.check.fix}")
+                self.add_report_section("call", "advice", f"{result.message}. {result.check.fix}")
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where it stands."""

@@ -8,12 +8,11 @@ from threading import Event, Thread
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from kubernaut_cli.conformance.gate import Gate, Mode
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.observation import Observation
-from kubernaut_cli.conformance.spec import PATH, ActionSpec, ImageSpec, parse
-from kubernaut_cli.conformance.subject import Ended, Mounts, Subject
-from kubernaut_cli.conformance.world import World
+from kubernaut_conformance.environment import ScenarioEnvironment
+from kubernaut_conformance.observation import ObservedRun
+from kubernaut_conformance.runtime import ActionRuntime, CompletedRun, ImageRuntime, Mounts
+from kubernaut_conformance.spec import PATH, ActionSpec, ImageSpec, parse
+from kubernaut_conformance.storage_proxy import Mode, StorageProxy
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.secrets.files import PUBLIC_FILES
@@ -36,7 +35,7 @@ _TIMEOUT = 1
 T = TypeVar("T")
 
 
-class _Once(Generic[T]):
+class _CachedProperty(Generic[T]):
     """A property that is made when it is first asked for.
 
     `functools.cached_property` has, before Python 3.12, one lock for all instances, and these take seconds.
@@ -60,34 +59,34 @@ class ImageExamination:
     """An image, with what it says of itself.
 
     Args:
-        subject: The image, or the installed actions.
+        runtime: The image, or the installed actions.
         previous: What an earlier image of the same name said, where that is known.
     """
 
-    subject: Subject
+    runtime: ActionRuntime
     previous: ImageSpec | None = None
 
     @property
-    def image(self) -> Image | None:
+    def image(self) -> ImageRuntime | None:
         """The image, where it is one."""
-        return self.subject if isinstance(self.subject, Image) else None
+        return self.runtime if isinstance(self.runtime, ImageRuntime) else None
 
-    @_Once
-    def offline(self) -> Ended:
+    @_CachedProperty
+    def spec_run(self) -> CompletedRun:
         """The verb `spec`, with no network, inputs or settings."""
-        return self.subject.ask("spec")
+        return self.runtime.ask("spec")
 
-    @_Once
-    def file(self) -> bytes | None:
+    @_CachedProperty
+    def spec_file(self) -> bytes | None:
         """/kubernaut/spec.json."""
         return self.image.read(PATH) if self.image else None
 
-    @_Once
+    @_CachedProperty
     def spec(self) -> ImageSpec | str:
         """What the image says of itself, or what is wrong with that."""
-        if self.offline.exit_code == 0:
-            return parse(self.offline.stdout)
-        return parse(self.file) if self.file is not None else "it says nothing"
+        if self.spec_run.exit_code == 0:
+            return parse(self.spec_run.stdout)
+        return parse(self.spec_file) if self.spec_file is not None else "it says nothing"
 
 
 @dataclass
@@ -95,57 +94,67 @@ class ActionExamination:
     """One action of an image, in the world of a scenario, or in none.
 
     Args:
-        subject: The image, or the installed actions.
+        runtime: The image, or the installed actions.
         spec: What it says of this action.
         store: The address of a Data Storage Service.
-        world: Where its scenario takes place; None where there is no scenario.
+        environment: Where its scenario takes place; None where there is no scenario.
     """
 
-    subject: Subject
+    runtime: ActionRuntime
     spec: ActionSpec
     store: str
-    world: World | None = None
-    seen: list[Observation] = field(default_factory=list)
+    environment: ScenarioEnvironment | None = None
+    runs: list[ObservedRun] = field(default_factory=list)
     read_only: bool = True
 
-    def all_runs(self) -> list[Observation]:
-        """Every run of this action."""
-        names = (
-            "unknown_input missing_input malformed withheld planned dry first second stopped late alone required "
-            "repeated elsewhere"
+    def all_runs(self) -> list[ObservedRun]:
+        """Return every run of this action that several checks look at; make those that are not made yet."""
+        _ = (
+            self.unknown_input_run,
+            self.missing_input_run,
+            self.malformed_inputs_run,
+            self.withheld_input_run,
+            self.plan_run,
+            self.dry_run,
+            self.first_run,
+            self.second_run,
+            self.terminated_run,
+            self.timed_out_run,
+            self.storage_unreachable_run,
+            self.storage_required_run,
+            self.duplicated_events_run,
+            self.recreated_pod_run,
         )
-        for name in names.split():
-            getattr(self, name)
-        return self.seen
+        return self.runs
 
     @property
-    def works(self) -> bool:
+    def is_effective(self) -> bool:
         """Whether the scenario's run changes the world, so that what it does can be judged."""
-        return self.first is not None and _worked(self.first)
+        return self.first_run is not None and _worked(self.first_run)
 
-    @_Once
-    def unknown_input(self) -> Observation:
+    @_CachedProperty
+    def unknown_input_run(self) -> ObservedRun:
         """With an input that nobody knows, whose value holds a secret."""
-        canary = self.world.variables["canary"] if self.world else "no-secret"
+        canary = self.environment.variables["canary"] if self.environment else "no-secret"
         encoded = base64.b64encode(canary.encode()).decode()
         return self._observe("with an unknown input", {**self._inputs(), "no_such_input": f"{canary} {encoded}"})
 
-    @_Once
-    def missing_input(self) -> Observation | None:
+    @_CachedProperty
+    def missing_input_run(self) -> ObservedRun | None:
         """Without one of the required inputs."""
         required = self.spec.inputs.get("required", [])
         if not required:
             return None
         return self._observe("with no inputs", {})
 
-    @_Once
-    def malformed(self) -> Observation:
+    @_CachedProperty
+    def malformed_inputs_run(self) -> ObservedRun:
         """With inputs that are no JSON, and hold what nobody could know for a secret."""
         text = f'{{"password": "{NOT_MOUNTED}"'
         return self._observe("with inputs that are no JSON", self._inputs(), ACTION_INPUTS=text)
 
-    @_Once
-    def withheld(self) -> Observation | None:
+    @_CachedProperty
+    def withheld_input_run(self) -> ObservedRun | None:
         """With an input that is to come from an earlier step's output, which withheld it; only where it has inputs."""
         inputs = self._inputs()
         if not inputs:
@@ -153,82 +162,82 @@ class ActionExamination:
         taken = ["--input-from", next(iter(inputs)), "/conformance", dumps({"withheld": ["conformance"]})]
         return self._observe("with an input that the earlier step withheld", inputs, command=("run", *taken))
 
-    @_Once
-    def planned(self) -> Observation | None:
+    @_CachedProperty
+    def plan_run(self) -> ObservedRun | None:
         """The verb `plan`."""
         return self._in_world("of the verb plan", command=("plan",))
 
-    @_Once
-    def dry(self) -> Observation | None:
+    @_CachedProperty
+    def dry_run(self) -> ObservedRun | None:
         """A dry run."""
         return self._in_world("with ACTION_DRY_RUN=true", ACTION_DRY_RUN="true")
 
     @property
-    def first(self) -> Observation | None:
+    def first_run(self) -> ObservedRun | None:
         """As it is meant to run. Where a read-only root is in its way, it and all others run with a writable one."""
         return self._twice[0]
 
     @property
-    def second(self) -> Observation | None:
+    def second_run(self) -> ObservedRun | None:
         """Once more, in the world as the first run left it."""
         return self._twice[1]
 
-    @_Once
-    def _twice(self) -> tuple[Observation | None, Observation | None]:
-        first = self._in_world("of the scenario")
-        if first is not None and first.ended.exit_code != 0:
+    @_CachedProperty
+    def _twice(self) -> tuple[ObservedRun | None, ObservedRun | None]:
+        first_run = self._in_world("of the scenario")
+        if first_run is not None and first_run.completed.exit_code != 0:
             self.read_only = False
-            self.seen.remove(first)
-            first = self._in_world("of the scenario")
-            self.read_only = first is None or first.ended.exit_code != 0
-        if first is None or not _worked(first):
-            return first, None
-        return first, self._in_world("of the scenario once more", fresh=False)
+            self.runs.remove(first_run)
+            first_run = self._in_world("of the scenario")
+            self.read_only = first_run is None or first_run.completed.exit_code != 0
+        if first_run is None or not _worked(first_run):
+            return first_run, None
+        return first_run, self._in_world("of the scenario once more", fresh=False)
 
-    @_Once
-    def planned_again(self) -> Observation | None:
+    @_CachedProperty
+    def second_plan_run(self) -> ObservedRun | None:
         """The verb `plan`, in the world as the second run left it; only where that one ended well."""
-        if self.second is None or self.second.ended.exit_code != 0:
+        if self.second_run is None or self.second_run.completed.exit_code != 0:
             return None
         return self._apart(self._in_world("of the verb plan once more", fresh=False, command=("plan",)))
 
-    @_Once
-    def killed(self) -> Observation | None:
+    @_CachedProperty
+    def killed_run(self) -> ObservedRun | None:
         """Killed as soon as the world is seen to change, as for its memory."""
-        if self.world is None or not self.works:
+        if self.environment is None or not self.is_effective:
             return None
-        self.world.fresh()
-        world, before = self.world, self.world.state()
+        self.environment.fresh()
+        environment, before = self.environment, self.environment.state()
 
-        def moment(_gate: Gate, over: Event, _look: Callable[[], None]) -> bool:
+        def moment(_proxy: StorageProxy, over: Event, _look: Callable[[], None]) -> bool:
             while not over.wait(_GLANCE):
-                if world.state() != before:
+                if environment.state() != before:
                     return True
             return False
 
         return self._apart(self._in_world("that was killed", fresh=False, moment=moment, kill=True))
 
-    @_Once
-    def stopped(self) -> Observation | None:
+    @_CachedProperty
+    def terminated_run(self) -> ObservedRun | None:
         """Told to stop while it waits for the store's word that it may begin to apply."""
 
-        def moment(gate: Gate, over: Event, look: Callable[[], None]) -> bool:
-            if not _reached(gate, over):
+        def moment(proxy: StorageProxy, over: Event, look: Callable[[], None]) -> bool:
+            if not _reached(proxy, over):
                 return False
             look()
-            _later(gate, _PAUSE, over)
+            _later(proxy, _PAUSE, over)
             return True
 
         return self._in_world("that SIGTERM stopped", mode="hold", moment=moment, DATA_STORAGE_POLICY="require")
 
-    @_Once
-    def late(self) -> Observation | None:
+    @_CachedProperty
+    def timed_out_run(self) -> ObservedRun | None:
         """Out of time, at the latest while it waits for the store's word that it may begin to apply."""
 
-        def moment(gate: Gate, over: Event, look: Callable[[], None]) -> bool:
-            if _reached(gate, over):
+        def moment(proxy: StorageProxy, over: Event, look: Callable[[], None]) -> bool:
+            if _reached(proxy, over):
                 look()
-                _later(gate, _TIMEOUT + _PAUSE, over)
+                _later(proxy, _TIMEOUT + _PAUSE, over)
             return False
 
         return self._in_world(
@@ -239,13 +248,13 @@ class ActionExamination:
             ACTION_TIMEOUT=f"{_TIMEOUT}s",
         )
 
-    @_Once
-    def alone(self) -> Observation | None:
+    @_CachedProperty
+    def storage_unreachable_run(self) -> ObservedRun | None:
         """With Data Storage out of reach, which may be."""
         return self._in_world("with Data Storage out of reach", DATA_STORAGE_URL=_nobody())
 
-    @_Once
-    def required(self) -> Observation | None:
+    @_CachedProperty
+    def storage_required_run(self) -> ObservedRun | None:
         """With Data Storage out of reach, which must not be."""
         return self._in_world(
             "with Data Storage out of reach and DATA_STORAGE_POLICY=require",
@@ -253,15 +262,15 @@ class ActionExamination:
             DATA_STORAGE_POLICY="require",
         )
 
-    @_Once
-    def repeated(self) -> Observation | None:
+    @_CachedProperty
+    def duplicated_events_run(self) -> ObservedRun | None:
         """With a store that gets everything twice, since the first answer was lost."""
         return self._in_world("whose events came twice", mode="repeat")
 
-    @_Once
-    def elsewhere(self) -> Observation | None:
+    @_CachedProperty
+    def recreated_pod_run(self) -> ObservedRun | None:
         """The pod is made again under the same name after another one had done it; only where that must not repeat."""
-        if self.spec.idempotent or not self.works:
+        if self.spec.idempotent or not self.is_effective:
             return None
         record_id = str(mint())
         pod = {"name": "conformance-pod", "uid": "11111111-1111-4111-8111-111111111111"}
@@ -277,71 +286,71 @@ class ActionExamination:
         client.close()
         return self._in_world("of a pod made again after another had applied", record_id=record_id)
 
-    def _apart(self, run: Observation | None) -> Observation | None:
+    def _apart(self, run: ObservedRun | None) -> ObservedRun | None:
         """A run that only one check looks at: it did not end by itself, or shows nothing new."""
         if run is not None:
-            self.seen.remove(run)
+            self.runs.remove(run)
         return run
 
     def _inputs(self) -> dict[str, Any]:
-        if self.world is not None:
-            self.world.fresh()
-            return self.world.inputs()
+        if self.environment is not None:
+            self.environment.fresh()
+            return self.environment.inputs()
         return next(iter(self.spec.examples), {})
 
-    def _in_world(self, what: str, *, fresh: bool = True, **options: Any) -> Observation | None:
-        if self.world is None:
+    def _in_world(self, description: str, *, fresh: bool = True, **options: Any) -> ObservedRun | None:
+        if self.environment is None:
             return None
         if fresh:
-            self.world.fresh()
-        return self._observe(what, self.world.inputs(), **options)
+            self.environment.fresh()
+        return self._observe(description, self.environment.inputs(), **options)
 
     def _observe(
         self,
-        what: str,
+        description: str,
         inputs: dict[str, Any],
         *,
         command: Sequence[str] = ("run",),
         mode: Mode = "pass",
-        moment: Callable[[Gate, Event, Callable[[], None]], bool] | None = None,
+        moment: Callable[[StorageProxy, Event, Callable[[], None]], bool] | None = None,
         record_id: str | None = None,
         kill: bool = False,
         **env: str,
-    ) -> Observation:
+    ) -> ObservedRun:
         record_id = record_id or str(mint())
-        world = self.world
-        gate = Gate(self.store, mode)
-        before, passed_before = (world.state(), len(world.passed())) if world else ("", 0)
+        environment = self.environment
+        proxy = StorageProxy(self.store, mode)
+        before, requests_before = (environment.state(), len(environment.requests())) if environment else ("", 0)
         held: list[str] = []
 
         def stop_when(over: Event) -> bool:
             assert moment is not None
-            return moment(gate, over, lambda: held.append(world.state() if world else ""))
+            return moment(proxy, over, lambda: held.append(environment.state() if environment else ""))
 
         try:
-            ended = self.subject.run(
+            completed = self.runtime.run(
                 command,
-                {**self._contract(inputs, record_id, gate.url), **(world.env() if world else {}), **env},
-                world.mounts() if world else Mounts(),
+                {**self._contract(inputs, record_id, proxy.url), **(environment.env() if environment else {}), **env},
+                environment.mounts() if environment else Mounts(),
                 read_only=self.read_only,
                 stop_when=stop_when if moment else None,
                 kill=kill,
             )
         finally:
-            gate.close()
-        observation = Observation(
-            what=what,
-            ended=ended,
-            events=tuple(gate.events),
+            proxy.close()
+        observation = ObservedRun(
+            description=description,
+            completed=completed,
+            events=tuple(proxy.events),
             record=self._record(record_id),
             record_id=record_id,
             before=before,
             held=held[0] if held else None,
-            after=world.state() if world else "",
-            passed=tuple(world.passed()[passed_before:]) if world else (),
-            secrets=_secrets(world) if world else (),
+            after=environment.state() if environment else "",
+            requests=tuple(environment.requests()[requests_before:]) if environment else (),
+            secrets=_secrets(environment) if environment else (),
         )
-        self.seen.append(observation)
+        self.runs.append(observation)
         return observation
 
     def _contract(self, inputs: dict[str, Any], record_id: str, store: str) -> dict[str, str]:
@@ -370,26 +379,26 @@ class ActionExamination:
             client.close()
 
 
-def _secrets(world: World) -> tuple[str, ...]:
+def _secrets(environment: ScenarioEnvironment) -> tuple[str, ...]:
     """Return what must show nowhere: of the mounted files those that are secret, and long enough to be looked for."""
-    return tuple(text for name, text in world.secrets().items() if len(text) >= 8 and name not in PUBLIC_FILES)
+    return tuple(text for name, text in environment.secrets().items() if len(text) >= 8 and name not in PUBLIC_FILES)
 
 
-def _worked(run: Observation) -> bool:
-    return run.ended.exit_code == 0 and run.before != run.after
+def _worked(run: ObservedRun) -> bool:
+    return run.completed.exit_code == 0 and run.before != run.after
 
 
-def _reached(gate: Gate, over: Event) -> bool:
+def _reached(proxy: StorageProxy, over: Event) -> bool:
     while not over.is_set():
-        if gate.reached.wait(0.02):
+        if proxy.reached.wait(0.02):
             return True
     return False
 
 
-def _later(gate: Gate, seconds: float, over: Event) -> None:
+def _later(proxy: StorageProxy, seconds: float, over: Event) -> None:
     def release() -> None:
         over.wait(seconds)
-        gate.release.set()
+        proxy.release.set()
 
     Thread(target=release, daemon=True).start()
 

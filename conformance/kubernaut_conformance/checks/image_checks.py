@@ -2,28 +2,28 @@
 
 from hashlib import sha256
 
-from kubernaut_cli.conformance import spec as specs
-from kubernaut_cli.conformance.checks.check import Check, NotApplicable, Unmet, adds_to, unless
-from kubernaut_cli.conformance.compatibility import breaks
-from kubernaut_cli.conformance.examination import ImageExamination
-from kubernaut_cli.conformance.image import Image
+from kubernaut_conformance import spec as specs
+from kubernaut_conformance.checks.check import CheckFailed, CheckSkipped, ConformanceCheck, register_in, require
+from kubernaut_conformance.compatibility import find_breaking_changes
+from kubernaut_conformance.examination import ImageExamination
+from kubernaut_conformance.runtime import ImageRuntime
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["IMAGE_CHECKS"]
 
-IMAGE_CHECKS: list[Check[ImageExamination]] = []
-_check = adds_to(IMAGE_CHECKS)
+IMAGE_CHECKS: list[ConformanceCheck[ImageExamination]] = []
+_check = register_in(IMAGE_CHECKS)
 
 
 def _spec(image: ImageExamination) -> specs.ImageSpec:
     if isinstance(image.spec, str):
-        raise NotApplicable(f"the spec cannot be read: {image.spec}")
+        raise CheckSkipped(f"the spec cannot be read: {image.spec}")
     return image.spec
 
 
-def _image(examination: ImageExamination) -> Image:
+def _image(examination: ImageExamination) -> ImageRuntime:
     if examination.image is None:
-        raise NotApplicable("these are processes; only an image has labels, a user and a root")
+        raise CheckSkipped("these are processes; only an image has labels, a user and a root")
     return examination.image
 
 
@@ -33,9 +33,9 @@ def _image(examination: ImageExamination) -> Image:
     "Let `kubernaut-action spec` print its JSON with no network, no inputs and no environment, and exit 0.",
 )
 def _(image: ImageExamination) -> None:
-    ended = image.offline
-    unless(ended.exit_code == 0, f"`spec` ended with {ended.exit_code}: {shorten(ended.stderr.strip()[-300:], 300)}")
-    unless(ended.stdout.strip().startswith("{"), f"`spec` printed {shorten(ended.stdout)}")
+    ended = image.spec_run
+    require(ended.exit_code == 0, f"`spec` ended with {ended.exit_code}: {shorten(ended.stderr.strip()[-300:], 300)}")
+    require(ended.stdout.strip().startswith("{"), f"`spec` printed {shorten(ended.stdout)}")
 
 
 @_check(
@@ -44,12 +44,12 @@ def _(image: ImageExamination) -> None:
     "Mend the spec: all fields, JSON Schemas of objects that refuse unknown inputs, examples that are valid.",
 )
 def _(image: ImageExamination) -> None:
-    if image.offline.exit_code != 0 and image.file is None:
-        raise NotApplicable("there is no spec")
+    if image.spec_run.exit_code != 0 and image.spec_file is None:
+        raise CheckSkipped("there is no spec")
     if isinstance(image.spec, str):
-        raise Unmet(image.spec)
+        raise CheckFailed(image.spec)
     for problem in specs.faults(image.spec):
-        raise Unmet(problem)
+        raise CheckFailed(problem)
 
 
 @_check(
@@ -58,13 +58,13 @@ def _(image: ImageExamination) -> None:
     f"Write the output of `spec` to {specs.PATH} and label the image {specs.LABEL}=sha256:<digest of that file>; `kubernaut build` does both.",
 )
 def _(image: ImageExamination) -> None:
-    file, label = image.file, _image(image).labels.get(specs.LABEL)
-    unless(file is not None, f"there is no {specs.PATH}")
-    unless(label, f"there is no label {specs.LABEL}")
+    file, label = image.spec_file, _image(image).labels.get(specs.LABEL)
+    require(file is not None, f"there is no {specs.PATH}")
+    require(label, f"there is no label {specs.LABEL}")
     digest = f"sha256:{sha256(file or b'').hexdigest()}"
-    unless(label == digest, f"the label says {label}, the file is {digest}")
-    if not isinstance(image.spec, str) and image.offline.exit_code == 0:
-        unless(specs.parse(file or b"") == image.spec, f"{specs.PATH} and the verb `spec` say different things")
+    require(label == digest, f"the label says {label}, the file is {digest}")
+    if not isinstance(image.spec, str) and image.spec_run.exit_code == 0:
+        require(specs.parse(file or b"") == image.spec, f"{specs.PATH} and the verb `spec` say different things")
 
 
 @_check(
@@ -74,9 +74,9 @@ def _(image: ImageExamination) -> None:
 )
 def _(image: ImageExamination) -> None:
     if image.previous is None:
-        raise NotApplicable("no earlier image was named (--previous)")
-    problems = list(breaks(image.previous, _spec(image)))
-    unless(not problems, "; ".join(problems))
+        raise CheckSkipped("no earlier image was named (--previous)")
+    problems = list(find_breaking_changes(image.previous, _spec(image)))
+    require(not problems, "; ".join(problems))
 
 
 @_check(
@@ -86,7 +86,7 @@ def _(image: ImageExamination) -> None:
 )
 def _(image: ImageExamination) -> None:
     user = _image(image).user.partition(":")[0]
-    unless(user.isdigit() and int(user) != 0, f"its user is {user or 'root, since none is set'}")
+    require(user.isdigit() and int(user) != 0, f"its user is {user or 'root, since none is set'}")
 
 
 @_check(
@@ -96,4 +96,4 @@ def _(image: ImageExamination) -> None:
     advice=True,
 )
 def _(image: ImageExamination) -> None:
-    unless(not _image(image).holds("/bin/sh"), "it holds /bin/sh")
+    require(not _image(image).holds("/bin/sh"), "it holds /bin/sh")

@@ -5,15 +5,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kubernaut_controller import Fault, InvalidWorkflow, load_yaml
+from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.yamlreading import YamlFault, read_yaml
 
-__all__ = ["Scenario", "Scenarios", "Server", "read_scenarios"]
+__all__ = ["Scenario", "Scenarios", "TargetServer", "read_scenarios"]
 
 Command = Annotated[list[str], Field(min_length=1)]
 
 
-class Server(BaseModel):
+class TargetServer(BaseModel):
     """A server between the action and what it talks to; it writes down what passes, and passes it on unchanged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -46,7 +47,7 @@ class Scenario(BaseModel):
     serve: Annotated[
         Command | None, Field(description="A program that runs as long as the scenario; it must listen on $port.")
     ] = None
-    server: Server | None = None
+    server: TargetServer | None = None
     setup: Annotated[
         Command | None,
         Field(description="Run on this machine before each run; it puts the world into its start state."),
@@ -69,22 +70,28 @@ class Scenarios(BaseModel):
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
-    """The scenarios of a YAML (or JSON) file.
+    """Return the scenarios of a YAML (or JSON) file.
 
     Raises:
-        InvalidWorkflow: with every fault.
+        InvalidInputs: with every fault, one a line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidWorkflow([Fault(str(path), f"cannot be read: {error}")]) from None
+        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
+    except YamlFault as fault:
+        place = f"{path}, line {fault.line}, column {fault.column}" if fault.line else str(path)
+        raise InvalidInputs(f"{place}: not usable YAML: {fault}.") from None
+    if not isinstance(document, dict):
+        raise InvalidInputs(f"{path}: must hold one mapping, not {type(document).__name__}.")
     try:
-        return Scenarios.model_validate(load_yaml(text, str(path))).scenarios
+        return Scenarios.model_validate(document).scenarios
     except ValidationError as error:
-        raise InvalidWorkflow([_fault(path, item) for item in error.errors(include_url=False)]) from None
+        faults = [_describe_fault(path, item) for item in error.errors(include_url=False)]
+        raise InvalidInputs("\n".join(faults)) from None
 
 
-def _fault(path: Path, item: Any) -> Fault:
+def _describe_fault(path: Path, item: Any) -> str:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
     match item["type"]:
         case "missing":
@@ -93,4 +100,4 @@ def _fault(path: Path, item: Any) -> Fault:
             message = f"unknown; there is {', '.join(sorted(Scenario.model_fields))}"
         case _:
             message = f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {shorten(repr(item['input']))}"
-    return Fault(f"{path}: {where}", message)
+    return f"{path}: {where}: {message}."

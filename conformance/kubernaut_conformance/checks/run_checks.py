@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator
 
-from kubernaut_cli.conformance import spec as specs
-from kubernaut_cli.conformance.checks.check import Check, NotApplicable, Unmet, adds_to, unless
-from kubernaut_cli.conformance.checks.telling import document_of, ended, found, listed, results_of, working
-from kubernaut_cli.conformance.examination import ActionExamination
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.observation import Observation
+from kubernaut_conformance import spec as specs
+from kubernaut_conformance.checks.check import CheckFailed, CheckSkipped, ConformanceCheck, register_in, require
+from kubernaut_conformance.checks.requirements import (
+    describe_end,
+    format_names,
+    require_document,
+    require_effective_run,
+    require_results,
+    require_run,
+)
+from kubernaut_conformance.examination import ActionExamination
+from kubernaut_conformance.observation import ObservedRun
+from kubernaut_conformance.runtime import ImageRuntime
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.results import BUDGET, REQUIRED_RESULTS, message_size
 
@@ -22,8 +29,8 @@ _CODE_OF = {
     "failed": {1, 2, 3, 4, 5, 75},
 }
 _FIELDS = {"action_type", "status", "changed", "change", "output", "error", "record"}
-RUN_CHECKS: list[Check[ActionExamination]] = []
-_check = adds_to(RUN_CHECKS)
+RUN_CHECKS: list[ConformanceCheck[ActionExamination]] = []
+_check = register_in(RUN_CHECKS)
 
 
 @_check(
@@ -32,9 +39,9 @@ _check = adds_to(RUN_CHECKS)
     "Let the scenario's setup and inputs be such that the action changes the world and ends with 0; its `state` must show the change.",
 )
 def _(action: ActionExamination) -> None:
-    run = found(action.first)
-    unless(run.ended.exit_code == 0, ended(run))
-    unless(run.before != run.after, "the world is after the run as it was before; the scenario must change something")
+    run = require_run(action.first_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    require(run.before != run.after, "the world is after the run as it was before; the scenario must change something")
 
 
 @_check(
@@ -43,9 +50,9 @@ def _(action: ActionExamination) -> None:
     "Refuse unknown inputs with exit code 2, before anything is read or changed.",
 )
 def _(action: ActionExamination) -> None:
-    run = action.unknown_input
-    unless(run.ended.exit_code == 2, f"{ended(run)}, not with 2")
-    unless(run.before == run.after, "it changed the world")
+    run = action.unknown_input_run
+    require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
+    require(run.before == run.after, "it changed the world")
 
 
 @_check(
@@ -54,9 +61,9 @@ def _(action: ActionExamination) -> None:
     "Refuse missing inputs with exit code 2, before anything is read or changed.",
 )
 def _(action: ActionExamination) -> None:
-    run = found(action.missing_input, "it has no required inputs")
-    unless(run.ended.exit_code == 2, f"{ended(run)}, not with 2")
-    unless(run.before == run.after, "it changed the world")
+    run = require_run(action.missing_input_run, "it has no required inputs")
+    require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
+    require(run.before == run.after, "it changed the world")
 
 
 @_check(
@@ -65,12 +72,12 @@ def _(action: ActionExamination) -> None:
     "Let `plan` print the change, and send and write nothing.",
 )
 def _(action: ActionExamination) -> None:
-    working(action)
-    run = found(action.planned)
-    unless(run.ended.exit_code == 0, ended(run))
-    unless(run.before == run.after, "it changed the world")
-    unless(not run.writes, f"it sent {listed(run.writes)}")
-    unless(document_of(run).get("change"), f"it printed no change but {shorten(run.ended.stdout)}")
+    require_effective_run(action)
+    run = require_run(action.plan_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    require(run.before == run.after, "it changed the world")
+    require(not run.writes, f"it sent {format_names(run.writes)}")
+    require(require_document(run).get("change"), f"it printed no change but {shorten(run.completed.stdout)}")
 
 
 @_check(
@@ -79,13 +86,13 @@ def _(action: ActionExamination) -> None:
     "With ACTION_DRY_RUN=true stop after planning; end with status `planned` and changed `false`.",
 )
 def _(action: ActionExamination) -> None:
-    working(action)
-    run = found(action.dry)
-    unless(run.ended.exit_code == 0, ended(run))
-    unless(run.before == run.after, "it changed the world")
-    unless(not run.writes, f"it sent {listed(run.writes)}")
-    said = results_of(run, "status", "changed")
-    unless(said == ("planned", "false"), f"its results say status {said[0]} and changed {said[1]}")
+    require_effective_run(action)
+    run = require_run(action.dry_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    require(run.before == run.after, "it changed the world")
+    require(not run.writes, f"it sent {format_names(run.writes)}")
+    reply = require_results(run, "status", "changed")
+    require(reply == ("planned", "false"), f"its results say status {reply[0]} and changed {reply[1]}")
 
 
 @_check(
@@ -94,14 +101,14 @@ def _(action: ActionExamination) -> None:
     "Let `plan` read the world and end with `unchanged` where it is already as asked; or declare the action not idempotent.",
 )
 def _(action: ActionExamination) -> None:
-    working(action)
+    require_effective_run(action)
     if not action.spec.idempotent:
-        raise NotApplicable("it does not call itself idempotent")
-    run = found(action.second)
-    unless(run.ended.exit_code == 0, ended(run))
-    said = results_of(run, "status", "changed")
-    unless(said == ("unchanged", "false"), f"its results say status {said[0]} and changed {said[1]}")
-    unless(run.before == run.after, "it changed the world again")
+        raise CheckSkipped("it does not call itself idempotent")
+    run = require_run(action.second_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    reply = require_results(run, "status", "changed")
+    require(reply == ("unchanged", "false"), f"its results say status {reply[0]} and changed {reply[1]}")
+    require(run.before == run.after, "it changed the world again")
 
 
 @_check(
@@ -111,17 +118,17 @@ def _(action: ActionExamination) -> None:
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
-        if run.what != "of the verb plan":
+        if run.description != "of the verb plan":
             for problem in _result_faults(run):
-                raise Unmet(f"the run {run.what}: {problem}")
+                raise CheckFailed(f"the run {run.description}: {problem}")
 
 
-def _result_faults(run: Observation) -> Iterator[str]:
-    results, code = run.ended.results, run.ended.exit_code
-    missing = sorted(set(REQUIRED_RESULTS) - set(results) - set(run.ended.odd))
+def _result_faults(run: ObservedRun) -> Iterator[str]:
+    results, code = run.completed.results, run.completed.exit_code
+    missing = sorted(set(REQUIRED_RESULTS) - set(results) - set(run.completed.unreadable))
     if missing:
         yield f"no result {', '.join(missing)}"
-    if missing or run.ended.odd:
+    if missing or run.completed.unreadable:
         return
     if results["status"] not in _CODE_OF:
         yield f"status is {shorten(results['status'])}"
@@ -144,9 +151,9 @@ def _result_faults(run: Observation) -> Iterator[str]:
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
-        status, code = run.ended.results.get("status"), run.ended.exit_code
+        status, code = run.completed.results.get("status"), run.completed.exit_code
         expected = _CODE_OF.get(status or "", {code})
-        unless(code in expected, f"the run {run.what} ended with {code}, and its status is {status}")
+        require(code in expected, f"the run {run.description} ended with {code}, and its status is {status}")
 
 
 @_check(
@@ -156,9 +163,9 @@ def _(action: ActionExamination) -> None:
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
-        if run.ended.exit_code in {2, 3, 5}:
-            changed = run.ended.results.get("changed", "false")
-            unless(changed == "false", f"{ended(run)}, and changed is {shorten(changed)}")
+        if run.completed.exit_code in {2, 3, 5}:
+            changed = run.completed.results.get("changed", "false")
+            require(changed == "false", f"{describe_end(run)}, and changed is {shorten(changed)}")
 
 
 @_check(
@@ -167,18 +174,18 @@ def _(action: ActionExamination) -> None:
     "Where `plan` finds nothing to do, still `verify` the goal, and end with 4 where it is not reached.",
 )
 def _(action: ActionExamination) -> None:
-    working(action)
+    require_effective_run(action)
     if not action.spec.verified:
-        raise NotApplicable("it says of itself that it verifies nothing")
-    run = found(action.second)
-    if run.ended.results.get("status") != "unchanged":
-        raise NotApplicable("its second run does not end `unchanged`; see second-run-unchanged")
-    looked, planned = run.passed, found(action.planned_again).passed
-    if not planned:
-        raise NotApplicable("its requests are not seen; let the scenario have a server")
-    unless(
-        len(looked) > len(planned),
-        f"the run {run.what} ended `unchanged` after no more requests ({len(looked)}) than planning alone makes",
+        raise CheckSkipped("it says of itself that it verifies nothing")
+    run = require_run(action.second_run)
+    if run.completed.results.get("status") != "unchanged":
+        raise CheckSkipped("its second run does not end `unchanged`; see second-run-unchanged")
+    looked, plan_run = run.requests, require_run(action.second_plan_run).requests
+    if not plan_run:
+        raise CheckSkipped("its requests are not seen; let the scenario have a server")
+    require(
+        len(looked) > len(plan_run),
+        f"the run {run.description} ended `unchanged` after no more requests ({len(looked)}) than planning alone makes",
     )
 
 
@@ -189,8 +196,8 @@ def _(action: ActionExamination) -> None:
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
-        for name, why in sorted(run.ended.odd.items()):
-            raise Unmet(f"the run {run.what}: the result {name} {why}")
+        for name, why in sorted(run.completed.unreadable.items()):
+            raise CheckFailed(f"the run {run.description}: the result {name} {why}")
 
 
 @_check(
@@ -200,8 +207,8 @@ def _(action: ActionExamination) -> None:
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
-        size = message_size(dict(run.ended.results))
-        unless(size <= BUDGET, f"the run {run.what} wrote {size} bytes")
+        size = message_size(dict(run.completed.results))
+        require(size <= BUDGET, f"the run {run.description} wrote {size} bytes")
 
 
 @_check(
@@ -210,12 +217,12 @@ def _(action: ActionExamination) -> None:
     "Let the output hold what the result's schema requires, in its types.",
 )
 def _(action: ActionExamination) -> None:
-    run = working(action)
+    run = require_effective_run(action)
     if action.spec.result is None:
-        raise NotApplicable("the spec promises no result")
-    output = document_of(run).get("output")
-    problem = specs.violation(action.spec.result, output)
-    unless(problem is None, f"output {problem}")
+        raise CheckSkipped("the spec promises no result")
+    output = require_document(run).get("output")
+    problem = specs.find_violation(action.spec.result, output)
+    require(problem is None, f"output {problem}")
 
 
 @_check(
@@ -226,12 +233,12 @@ def _(action: ActionExamination) -> None:
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
         document = run.document
-        unless(
+        require(
             document is not None,
-            f"the run {run.what} printed {shorten(run.ended.stdout) if run.ended.stdout else 'nothing'}",
+            f"the run {run.description} printed {shorten(run.completed.stdout) if run.completed.stdout else 'nothing'}",
         )
         missing = sorted(_FIELDS - set(document or {}))
-        unless(not missing, f"the run {run.what} printed an object without {', '.join(missing)}")
+        require(not missing, f"the run {run.description} printed an object without {', '.join(missing)}")
 
 
 @_check(
@@ -240,11 +247,11 @@ def _(action: ActionExamination) -> None:
     "Mask the content of every file in SECRETS_DIR: raw, base64, URL-quoted, JSON, hex; in errors and tools' output, too.",
 )
 def _(action: ActionExamination) -> None:
-    if action.world is None:
-        raise NotApplicable("no scenario tries this action")
+    if action.environment is None:
+        raise CheckSkipped("no scenario tries this action")
     for run in action.all_runs():
         places = sorted(set(run.leaks()))
-        unless(not places, f"the run {run.what} shows a secret in {listed(places)}")
+        require(not places, f"the run {run.description} shows a secret in {format_names(places)}")
 
 
 @_check(
@@ -253,10 +260,10 @@ def _(action: ActionExamination) -> None:
     "Write only below /tmp (HOME and TMPDIR point there) and to RESULTS_DIR.",
 )
 def _(action: ActionExamination) -> None:
-    found(action.first)
-    if not isinstance(action.subject, Image):
-        raise NotApplicable("these are processes; only an image has a root of its own")
-    unless(action.read_only, "it runs only with a writable root")
+    require_run(action.first_run)
+    if not isinstance(action.runtime, ImageRuntime):
+        raise CheckSkipped("these are processes; only an image has a root of its own")
+    require(action.read_only, "it runs only with a writable root")
 
 
 @_check(
@@ -265,14 +272,14 @@ def _(action: ActionExamination) -> None:
     "Add the permission to the action's definition, or do without it.",
 )
 def _(action: ActionExamination) -> None:
-    working(action)
-    used = {request.permission for run in action.all_runs() for request in run.passed if request.permission}
+    require_effective_run(action)
+    used = {request.permission for run in action.all_runs() for request in run.requests if request.permission}
     if not used:
-        raise NotApplicable(
+        raise CheckSkipped(
             "no request was seen whose permission is known; let the scenario's server speak aws or kubernetes"
         )
     undeclared = sorted(used - set(_declared(action.spec.permissions)))
-    unless(not undeclared, f"it used {listed(undeclared)}")
+    require(not undeclared, f"it used {format_names(undeclared)}")
 
 
 def _declared(permissions: list[str]) -> Iterator[str]:

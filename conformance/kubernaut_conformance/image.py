@@ -14,17 +14,17 @@ from weakref import finalize
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
-from kubernaut_cli.conformance.subject import LONGEST, Ended, Mounts, Stopper, results_in
-from kubernaut_cli.images.engine import connected, said
+from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
+from kubernaut_conformance.runtime import LONGEST, CompletedRun, Mounts, SignalSender, read_results
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 from kubernaut_sdk.resultfiles import ResultFiles
 
-__all__ = ["Image"]
+__all__ = ["ActionImage"]
 
 USER = 65532
 
 
-class Image:
+class ActionImage:
     """An image by name, id or digest. One that is not in the engine is pulled.
 
     Args:
@@ -37,7 +37,7 @@ class Image:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._engine = connected()
+        self._engine = connect_docker()
         finalize(self, self._engine.close)
         try:
             self._image = self._engine.images.get(name)
@@ -45,9 +45,11 @@ class Image:
             try:
                 self._image = self._engine.images.pull(name)
             except DockerException as error:
-                raise InvalidInputs(f"image {name}: neither here nor to be pulled: {said(error)}.") from None
+                raise InvalidInputs(
+                    f"image {name}: neither here nor to be pulled: {describe_docker_error(error)}."
+                ) from None
         except DockerException as error:
-            raise InvalidInputs(f"image {name}: {said(error)}.") from None
+            raise InvalidInputs(f"image {name}: {describe_docker_error(error)}.") from None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -82,10 +84,10 @@ class Image:
             return True
         return False
 
-    def ask(self, *verb: str) -> Ended:
+    def ask(self, *verb: str) -> CompletedRun:
         """Runs a verb with no network, no inputs and no settings."""
         with self._created(command=verb, network="none") as container:
-            return _ended(container, None)
+            return _wait_for_end(container, None)
 
     def run(
         self,
@@ -96,7 +98,7 @@ class Image:
         read_only: bool = True,
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
-    ) -> Ended:
+    ) -> CompletedRun:
         """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results; see `Subject.run`.
 
         The container shares this machine's network, so that it reaches what listens on loopback.
@@ -123,7 +125,7 @@ class Image:
             with self._created(
                 command=args, env={**places, **env}, volumes=volumes, network="host", read_only=read_only
             ) as container:
-                return _ended(container, results, stop_when, kill=kill)
+                return _wait_for_end(container, results, stop_when, kill=kill)
 
     @contextmanager
     def _created(
@@ -151,7 +153,9 @@ class Image:
                 network_mode=network,
             )
         except DockerException as error:
-            raise PreconditionFailed(f"the Docker engine makes no container of {self.name}: {said(error)}.") from None
+            raise PreconditionFailed(
+                f"the Docker engine makes no container of {self.name}: {describe_docker_error(error)}."
+            ) from None
         try:
             yield container
         finally:
@@ -159,29 +163,35 @@ class Image:
                 container.remove(force=True)
 
 
-def _ended(
+def _wait_for_end(
     container: Any, results: Path | None, stop_when: Callable[[Event], bool] | None = None, *, kill: bool = False
-) -> Ended:
+) -> CompletedRun:
     started = time.monotonic()
     try:
         container.start()
     except APIError as error:
         # no such program, or one that cannot be started: to the kubelet an exit code as well
-        return Ended(127, "", f"the container could not be started: {said(error)}", {}, time.monotonic() - started)
+        return CompletedRun(
+            127,
+            "",
+            f"the container could not be started: {describe_docker_error(error)}",
+            {},
+            time.monotonic() - started,
+        )
 
     def terminate() -> None:
         with suppress(APIError):  # it has just ended
             container.kill(signal="SIGKILL" if kill else "SIGTERM")
 
-    stopper = Stopper(terminate, stop_when)
+    stopper = SignalSender(terminate, stop_when)
     try:
         code = int(container.wait(timeout=LONGEST)["StatusCode"])
     except RequestException:
         container.kill()
         code = 137
     after, seconds = stopper.over(), time.monotonic() - started
-    found = results_in(results) if results else ResultFiles()
-    return Ended(
+    found = read_results(results) if results else ResultFiles()
+    return CompletedRun(
         code,
         container.logs(stdout=True, stderr=False).decode("utf-8", "replace"),
         container.logs(stdout=False, stderr=True).decode("utf-8", "replace"),

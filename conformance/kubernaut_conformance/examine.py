@@ -4,29 +4,31 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Check, Judgement, judge
-from kubernaut_cli.conformance.examination import ActionExamination, ImageExamination
-from kubernaut_cli.conformance.scenario import Scenario
-from kubernaut_cli.conformance.spec import ActionSpec, ImageSpec
-from kubernaut_cli.conformance.subject import Subject
-from kubernaut_cli.conformance.world import made
+from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, CheckResult, ConformanceCheck, run_check
+from kubernaut_conformance.environment import scenario_environment
+from kubernaut_conformance.examination import ActionExamination, ImageExamination
+from kubernaut_conformance.memory_store import MemoryStore
+from kubernaut_conformance.runtime import ActionRuntime
+from kubernaut_conformance.scenario import Scenario
+from kubernaut_conformance.spec import ActionSpec, ImageSpec
 from kubernaut_sdk import InvalidInputs
 
 __all__ = ["examine"]
 
 
 def examine(
-    subject: Subject,
+    subject: ActionRuntime,
     scenarios: Sequence[Scenario] = (),
     *,
     cwd: Path | None = None,
     previous: ImageSpec | None = None,
     only: Collection[str] = (),
     jobs: int = 4,
-) -> Iterator[Judgement]:
+) -> Iterator[CheckResult]:
     """Every judgement, as soon as it is known.
 
     An action of an image without a scenario is examined only as far as its inputs go; of the installed actions, which
@@ -49,26 +51,26 @@ def examine(
     actions = whole.spec.actions if isinstance(whole.spec, ImageSpec) else []
     _require_known(scenarios, actions)
     for image_check in image_checks:
-        yield judge(image_check, whole, "image")
+        yield run_check(image_check, whole, "image")
     tries: list[tuple[ActionSpec, Scenario | None]] = []
     for action in actions if action_checks else ():
-        alone: list[tuple[ActionSpec, Scenario | None]] = [(action, None)] if whole.image else []
-        tries += [(action, item) for item in scenarios if item.action == action.action_type] or alone
+        storage_unreachable_run: list[tuple[ActionSpec, Scenario | None]] = [(action, None)] if whole.image else []
+        tries += [(action, item) for item in scenarios if item.action == action.action_type] or storage_unreachable_run
 
-    with _store() as store, ThreadPoolExecutor(jobs) as pool:
+    with _running_store() as store, ThreadPoolExecutor(jobs) as pool:
 
-        def judgements(action: ActionSpec, scenario: Scenario | None) -> list[Judgement]:
+        def results(action: ActionSpec, scenario: Scenario | None) -> list[CheckResult]:
             title = scenario.title if scenario else action.action_type
             with _examination(subject, action, store, scenario, cwd or Path.cwd()) as examination:
-                return [judge(check, examination, title) for check in action_checks]
+                return [run_check(check, examination, title) for check in action_checks]
 
-        for found in pool.map(judgements, *zip(*tries, strict=True)) if tries else ():
+        for found in pool.map(results, *zip(*tries, strict=True)) if tries else ():
             yield from found
 
 
 @contextmanager
 def _examination(
-    subject: Subject, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
+    subject: ActionRuntime, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
 ) -> Iterator[ActionExamination]:
     with ExitStack() as stack:
         world = None
@@ -77,21 +79,29 @@ def _examination(
             temporary = tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(temporary))
             folder.chmod(0o755)
-            world = stack.enter_context(made(scenario, cwd, folder, subject))
+            world = stack.enter_context(scenario_environment(scenario, cwd, folder, subject))
         examination = ActionExamination(subject, action, store, world)
-        _ = examination.first  # it tells whether the others need a writable root
+        _ = examination.first_run  # it tells whether the others need a writable root
         yield examination
 
 
 @contextmanager
-def _store() -> Iterator[str]:
-    from kubernaut_datastorage import embedded  # noqa: PLC0415 – half a second of libraries
+def _running_store() -> Iterator[str]:
+    """Run the Data Storage Service, or the kit's own small one where that is not installed; yield its address."""
+    if find_spec("kubernaut_datastorage") is None:
+        store = MemoryStore()
+        try:
+            yield store.url
+        finally:
+            store.close()
+        return
+    from kubernaut_datastorage import embedded  # noqa: PLC0415 – the extra `[store]`, and half a second of libraries
 
     with tempfile.TemporaryDirectory(prefix="kubernaut-conform-") as folder, embedded(Path(folder)) as service:
         yield service.url
 
 
-def _chosen(checks: "Sequence[Check[Any]]", only: Collection[str]) -> "list[Check[Any]]":
+def _chosen(checks: "Sequence[ConformanceCheck[Any]]", only: Collection[str]) -> "list[ConformanceCheck[Any]]":
     return [check for check in checks if not only or check.name in only]
 
 
