@@ -1,8 +1,11 @@
 """The commands by name. Each module is imported only when its command is called: no command pays for another's."""
 
+import sys
 from importlib import import_module
 
 import click
+
+from kubernaut_cli.streams import discard_output
 
 __all__ = ["program"]
 
@@ -37,6 +40,13 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = getattr(import_module(f"kubernaut_cli.commands.{cmd_name}"), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `| head` has read enough
+            discard_output(sys.stdout.fileno())
+            raise click.exceptions.Exit(141) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
+from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
 __all__ = ["RecordStore", "open_record_store", "storage_errors"]
@@ -31,6 +32,17 @@ class RecordStore:
         """Return a new client of it."""
         return StorageClient(self.url, self.token_file)
 
+    def spool(self, data: Path) -> Spool:
+        """Return where this machine's runs keep the events that this store could not take.
+
+        Args:
+            data: The folder of this machine's data. An embedded store has another address each time, so that its
+                events have a folder with its name.
+        """
+        if self.embedded:
+            return Spool(data / "spool" / "embedded", f"the embedded store of {data.absolute()}")
+        return Spool(data / "spool")
+
 
 @contextmanager
 def open_record_store(data: Path | None) -> Iterator[RecordStore]:
@@ -51,7 +63,8 @@ def open_record_store(data: Path | None) -> Iterator[RecordStore]:
         with embedded(folder) as service:
             yield RecordStore(service.url, None, embedded=True)
     except StorageError as error:
-        raise PreconditionFailed(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
+        kind = Transient if error.exit_code == Transient.exit_code else PreconditionFailed
+        raise kind(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-__all__ = ["SafeStream", "prepare_standard_streams"]
+__all__ = ["SafeStream", "discard_output", "prepare_standard_streams"]
 
 
 class SafeStream(io.TextIOBase):
@@ -69,11 +69,15 @@ class SafeStream(io.TextIOBase):
                 self._closed()
 
     def _silence(self) -> None:
-        """Send buffered text to /dev/null; otherwise the interpreter fails when it flushes at exit."""
         with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
+            discard_output(self.fileno())
+
+
+def discard_output(descriptor: int) -> None:
+    """Send what is written to a descriptor to /dev/null; otherwise the interpreter fails when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def prepare_standard_streams() -> None:

@@ -21,9 +21,7 @@ __all__ = ["build"]
 @click.option(
     "--build-arg", "arguments", multiple=True, metavar="K=V", help="An argument of the Dockerfile; may be repeated."
 )
-@click.option(
-    "--platform", help="The platform, such as linux/arm64. By default the engine's own."
-)
+@click.option("--platform", help="The platform, such as linux/arm64. By default the engine's own.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the builder's own lines.")
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def build(
@@ -45,12 +43,12 @@ def build(
     Exit code: 1 the build failed, 2 the folder or the image's spec is not valid, 3 no Docker engine answers.
     """
     # libraries that `kubernaut --help` need not pay for
-    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
     from kubernaut_cli.images import engine as engines  # noqa: PLC0415
     from kubernaut_cli.images import stamp  # noqa: PLC0415
     from kubernaut_cli.images.build import BuildRequest, build_image  # noqa: PLC0415
     from kubernaut_cli.images.origin import read_origin  # noqa: PLC0415
     from kubernaut_cli.images.reference import parse_reference  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
 
     reference = parse_reference(tag)
     if reference.digest:
@@ -61,7 +59,7 @@ def build(
     with engines.open_docker() as engine:
         plain = build_image(engine, request, print_line=lambda line: None if quiet else echo(line, err=True))
         try:
-            image = Image(plain)
+            image = ActionImage(plain)
             printed = stamp.read_spec(image)
             title = reference.path.rpartition("/")[2]
             wanted = stamp.make_labels(printed, image.labels, read_origin(folder), title=title, created=created)

@@ -2,19 +2,21 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kubernaut_cli.options import data_option
-from kubernaut_cli.store import open_record_store, storage_errors
+from kubernaut_cli.store import RecordStore, open_record_store, storage_errors
 from kubernaut_cli.terminal import echo
-from kubernaut_datastorage.command import PLACE, drop_month, place_of, told_plainly
+from kubernaut_datastorage.command import drop_month, location_options, plain_storage_errors, store_location
 from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk import InvalidInputs, Transient, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
+from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS
 
@@ -41,24 +43,46 @@ records.add_command(drop_month)
 @data_option
 @click.option("--spool", type=click.Path(path_type=Path, file_okay=False), help="The folder of waiting events.")
 def flush(data: Path | None, spool: Path | None) -> None:
-    """Send the events that could not be sent when they happened.
+    """Send the events that could not be sent when they happened, to the store that they were meant for.
 
     Exit code: 0 all were sent, 75 some could not be sent and still wait.
     """
-    waiting = Spool(spool or data_folder(data) / "spool")
     with open_record_store(data) as store:
+        folders = [spool] if spool is not None else _spool_folders(store, data_folder(data))
         client = store.client()
-        stored, refused = drain(client, waiting)
+        waiting = {folder: Spool(folder).to(store.url) for folder in folders}
+        # with --spool, events that name no destination are sent too
+        counts = [drain(client, one if spool is None else Spool(folder)) for folder, one in waiting.items()]
         client.close()
-    left = sum(1 for _ in waiting.paths())
-    echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
+    sent = {one.folder for one in waiting.values()} | {spool}
+    left = sum(len(Spool(folder).paths()) for folder in sent if folder is not None)
+    stored, refused = (sum(count) for count in zip(*counts, strict=True))
+    echo(f"{stored} stored, {refused} refused, {left} still waiting in {', '.join(map(str, folders))}")
+    for folder in folders:
+        for one in (Spool(folder), *Spool(folder).parts()):
+            if one.folder not in sent and (count := len(one.paths())):
+                echo(_waiting_sentence(one, count), err=True)
     if left:
         address = without_userinfo(store.url)
         raise Transient(f"the store at {address} did not take them; try again when it is back.")
 
 
+def _spool_folders(store: RecordStore, data: Path) -> list[Path]:
+    """Return the folders in which steps on this machine keep the events that they could not send to this store."""
+    if store.embedded:
+        store.spool(data).prepare()
+    usual = spool_dir({"HOME": os.environ.get("HOME", "")})
+    return list(dict.fromkeys([spool_dir(os.environ), usual, store.spool(data).folder.absolute()]))
+
+
+def _waiting_sentence(spool: Spool, count: int) -> str:
+    if spool.destination is None:
+        return f"{count} in {spool.folder} do not say for which store they are; send them by --spool {spool.folder}"
+    return f"{count} in {spool.folder} wait for {spool.destination}, and are sent to no other store"
+
+
 @records.command()
-@PLACE
+@location_options
 @_KEY
 @click.option(
     "--checkpoint",
@@ -71,21 +95,21 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
 
     Exit code: 0 the store is as it was written, 4 it is not.
     """
-    from kubernaut_datastorage import verify as verification  # noqa: PLC0415
-    from kubernaut_datastorage.server import opened as opened_store  # noqa: PLC0415
+    from kubernaut_datastorage.log import verification  # noqa: PLC0415 – half a second of libraries
+    from kubernaut_datastorage.server import open_store  # noqa: PLC0415
 
     key = _read_key(public_key)
     checkpoint = _read_json(checkpoint_file) if checkpoint_file else None
-    place = place_of(data, database_url)
+    place = store_location(data, database_url)
 
-    async def work() -> verification.Report:
-        store = opened_store(place)
+    async def work() -> verification.VerificationReport:
+        store = open_store(place)
         try:
             return await verification.verify(store, key=key, checkpoint=checkpoint)
         finally:
             await store.close()
 
-    with told_plainly(place):
+    with plain_storage_errors(place):
         report = asyncio.run(work())
     for fault in report.faults:
         echo(fault, err=True)
@@ -119,12 +143,12 @@ def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
 
     Exit code: 0 it holds, 3 there is no such record, 4 it does not hold.
     """
-    from kubernaut_datastorage.proofs import faults_of  # noqa: PLC0415
+    from kubernaut_datastorage.log.proofs import find_proof_faults  # noqa: PLC0415 – half a second of libraries
 
     key = _read_key(public_key)
     proof = _get(data, f"{RECORDS}/{record_id}/proof")
     echo(json.dumps(proof, indent=2, ensure_ascii=False))
-    if faults := faults_of(proof, key):
+    if faults := find_proof_faults(proof, key):
         raise VerifyFailed(f"the proof does not hold: {'; '.join(faults)}.")
     signed = "signed by this key" if key else "its signature was not checked (--public-key)"
     echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
@@ -140,10 +164,10 @@ def _get(data: Path | None, path: str) -> Any:
 
 
 def _read_key(file: Path | None) -> Any:
-    from kubernaut_datastorage.checkpoints import public_key  # noqa: PLC0415
+    from kubernaut_datastorage.log.checkpoints import read_public_key  # noqa: PLC0415
 
     try:
-        return public_key(file) if file is not None else None
+        return read_public_key(file) if file is not None else None
     except (OSError, ValueError) as error:
         raise InvalidInputs(f"{error}.") from None
 

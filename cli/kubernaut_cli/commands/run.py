@@ -63,7 +63,7 @@ __all__ = ["run"]
 def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, **options: Any) -> None:
     """Run the workflow (or PipelineRun) in FILE on this machine.
 
-    Ctrl-C, SIGTERM, a closed terminal and a closed output_pipe cancel it: running steps get SIGTERM, and `finally` still runs.
+    Ctrl-C, SIGTERM, a closed terminal and a closed pipe cancel it: running steps get SIGTERM, and `finally` still runs.
 
     Exit code: 0 it succeeded, 1 a step failed, 2 the file cannot be run, 3 no Docker engine or no usable data folder,
     124 its time was over, 130 it was cancelled.
@@ -77,13 +77,13 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
     with (
         StopSignals().installed() as signals,
         open_record_store(data) as store,
-        _recorder(store, folder / "spool") as recorder,
+        _recorder(store, folder) as recorder,
         _kubeconfig(engine) as kubeconfig,
     ):
         local = LocalRun(
             run=pipeline_run,
             task=generic_task(),
-            executor=_executor(engine, folder, kubeconfig),
+            executor=_executor(engine, store.spool(folder), kubeconfig),
             recorder=recorder,
             config_maps={"kubernaut-data-storage": _storage_config(store, require=options["require_records"])},
             secrets=folders,
@@ -128,7 +128,7 @@ def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> Pipelin
     return read_pipeline_run(render(workflow), generic_task())
 
 
-async def _execute(local: LocalRun, progress: Progress, signals: StopSignals, output: _OutputPipe) -> RunReport:
+async def _execute(local: LocalRun, progress: Progress, signals: StopSignals, output_pipe: _OutputPipe) -> RunReport:
     def cancel_once() -> None:
         """Cancel, but never `finally`: a shell and a terminal may both report that the terminal was closed."""
         local.cancel(again=False)
@@ -173,8 +173,8 @@ def _require_secrets(pipeline_run: PipelineRun, folders: dict[str, Path]) -> Non
 
 
 @contextmanager
-def _recorder(store: RecordStore, spool: Path) -> Iterator[Recorder]:
-    recorder = Recorder(store.client(), Spool(spool), log_line=lambda _line: None)
+def _recorder(store: RecordStore, folder: Path) -> Iterator[Recorder]:
+    recorder = Recorder(store.client(), store.spool(folder), log_line=lambda _line: None)
     try:
         yield recorder
     finally:
@@ -185,11 +185,13 @@ def _storage_config(store: RecordStore, *, require: bool) -> dict[str, str]:
     return {"url": store.url, "policy": "require" if require else "best-effort"}
 
 
-def _executor(engine: str, folder: Path, kubeconfig: Path | None) -> StepExecutor:
+def _executor(engine: str, spool: Spool, kubeconfig: Path | None) -> StepExecutor:
     if engine == "process":
         from kubernaut_cli.engine.process import ProcessExecutor  # noqa: PLC0415 – a run needs only one engine
 
-        return ProcessExecutor(folder / "spool")
+        with suppress(OSError):  # a step that cannot use its spool reports that itself
+            spool.prepare()
+        return ProcessExecutor(spool.folder)
     from kubernaut_cli.engine.container import ContainerExecutor  # noqa: PLC0415 – docker's client takes 0.2 s
 
     return ContainerExecutor(kubeconfig)

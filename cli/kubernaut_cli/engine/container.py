@@ -12,7 +12,7 @@ from requests.exceptions import RequestException
 
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pod import LocalPod
-from kubernaut_cli.images.engine import docker_message
+from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_sdk.errors import PreconditionFailed
 from kubernaut_sdk.portable import shorten
 
@@ -77,7 +77,7 @@ class ContainerExecutor:
             self._engine.ping()
         except DockerException as error:
             raise PreconditionFailed(
-                f"--engine docker: no Docker engine answers ({docker_message(error)}); "
+                f"--engine docker: no Docker engine answers ({describe_docker_error(error)}); "
                 "start one or use --engine process.",
                 reason="NoDocker",
             ) from None
@@ -107,7 +107,7 @@ class ContainerExecutor:
         except _ENGINE_ERRORS as error:
             sentence = f"Its image {shorten(pod.image, 160)} cannot be pulled"
             raise NotStarted(
-                "ImageNotPulled", f"{sentence}: the Docker engine says: {shorten(docker_message(error), 600)}."
+                "ImageNotPulled", f"{sentence}: the Docker engine says: {shorten(describe_docker_error(error), 600)}."
             ) from None
         container = None
         try:
@@ -130,7 +130,7 @@ class ContainerExecutor:
             if container is not None:
                 with contextlib.suppress(*_ENGINE_ERRORS):
                     container.remove(force=True)
-            message = shorten(docker_message(error), 600)
+            message = shorten(describe_docker_error(error), 600)
             sentence = f"Its container could not be started: the Docker engine says: {message}."
             raise NotStarted("ContainerNotStarted", sentence) from None
         return container

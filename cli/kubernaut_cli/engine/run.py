@@ -24,10 +24,10 @@ from kubernaut_sdk.judgement import (
     ContainerEnd,
     StepIdentity,
     StepOutcome,
+    failing_steps,
     intended_event,
     outcome_of,
     step_event,
-    stopping,
 )
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
@@ -108,7 +108,7 @@ class LocalRun:
         """Run it to its end and return the report."""
         for task in self.run.tasks:
             if self._identities[task.name].record_id:
-                self.recorder.tell(intended_event(self._identities[task.name], utcnow()))
+                self.recorder.send(intended_event(self._identities[task.name], utcnow()))
         timers = self._timers()
         try:
             while self._advance() or self._running_steps:
@@ -295,7 +295,7 @@ class LocalRun:
             step = self.report.step(task.name)
             never = outcome.decided_by == "engine" and outcome.state is not State.LOST
             started = None if never else step.started_at
-            self.recorder.tell(step_event(identity, outcome, step.finished_at or utcnow(), started_at=started))
+            self.recorder.send(step_event(identity, outcome, step.finished_at or utcnow(), started_at=started))
 
     def _identity(self, task: PipelineTask) -> StepIdentity:
         context = loads(task.param("context") or "{}", "context")
@@ -315,7 +315,7 @@ class LocalRun:
             return Phase.TIMED_OUT
         if self._stop_reason is StopReason.CANCELLED:
             return Phase.CANCELLED
-        failed = stopping({step.name: step.state for step in self.report.steps}, may_fail)
+        failed = failing_steps({step.name: step.state for step in self.report.steps}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from docker.errors import BuildError, DockerException
 
-from kubernaut_cli.images.engine import docker_message
+from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_sdk import Failed, InvalidInputs
 
 __all__ = ["BuildRequest", "build_command", "build_image"]
@@ -144,7 +144,9 @@ def _build_by_engine(engine: Any, request: BuildRequest, print_line: Callable[[s
             last.append(line)
         raise Failed(_failure(request, last), reason="BuildFailed") from None
     except DockerException as error:
-        raise Failed(f"{request.file}: the build failed: {docker_message(error)}.", reason="BuildFailed") from None
+        raise Failed(
+            f"{request.file}: the build failed: {describe_docker_error(error)}.", reason="BuildFailed"
+        ) from None
     for line in _texts(lines):
         print_line(line)
     return str(image.id)

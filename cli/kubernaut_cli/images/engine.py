@@ -1,35 +1,15 @@
-"""The connection to the Docker engine, and the messages of its errors."""
+"""The images in the Docker engine."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import docker
 from docker.errors import DockerException, ImageNotFound
 
-from kubernaut_sdk import InvalidInputs, PreconditionFailed
+from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
+from kubernaut_sdk import InvalidInputs
 
-__all__ = ["connect_docker", "docker_message", "find_image", "open_docker", "remove_untagged"]
-
-_TIMEOUT = 600
-"""Seconds that one answer may take: the push or commit of a large layer takes long."""
-
-
-def connect_docker() -> Any:
-    """Return a client of the engine at DOCKER_HOST, or of this machine's engine.
-
-    Raises:
-        PreconditionFailed: if no engine answers.
-    """
-    try:
-        engine = docker.from_env(timeout=_TIMEOUT)
-        engine.ping()
-    except DockerException as error:
-        raise PreconditionFailed(
-            f"no Docker engine answers ({docker_message(error)}); start one, or set DOCKER_HOST.", reason="NoDocker"
-        ) from None
-    return engine
+__all__ = ["find_image", "open_docker", "remove_untagged"]
 
 
 @contextmanager
@@ -53,7 +33,7 @@ def find_image(engine: Any, name: str) -> Any:
     except ImageNotFound:
         raise InvalidInputs(f"image {name}: the Docker engine does not have it; `kubernaut build` makes one.") from None
     except DockerException as error:
-        raise InvalidInputs(f"image {name}: {docker_message(error)}.") from None
+        raise InvalidInputs(f"image {name}: {describe_docker_error(error)}.") from None
 
 
 def remove_untagged(engine: Any, image_id: str) -> None:
@@ -61,12 +41,3 @@ def remove_untagged(engine: Any, image_id: str) -> None:
     with suppress(DockerException):
         if not engine.images.get(image_id).tags:
             engine.images.remove(image_id)
-
-
-def docker_message(error: Exception) -> str:
-    """Return the engine's message in one line, without a full stop."""
-    text = str(getattr(error, "explanation", None) or error)
-    with suppress(ValueError):
-        document = json.loads(text)
-        text = document.get("message", text) if isinstance(document, dict) else text
-    return " ".join(text.split()).rstrip(".")

@@ -7,8 +7,8 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from kubernaut_cli.images.engine import docker_message
 from kubernaut_cli.images.reference import Reference
+from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_sdk import ActionError, Failed, PreconditionFailed, Transient
 
 __all__ = ["push", "push_error"]
@@ -77,7 +77,7 @@ def push(engine: Any, image: Any, reference: Reference, *, print_line: Callable[
                 print_line(f"{line['id']}: {status}" if "id" in line else status)
             digest = (line.get("aux") or {}).get("Digest") or digest
     except DockerException as error:
-        raise push_error(reference, docker_message(error)) from None
+        raise push_error(reference, describe_docker_error(error)) from None
     finally:
         if not known:
             with suppress(DockerException):
