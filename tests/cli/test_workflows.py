@@ -1,4 +1,4 @@
-"""GitHub's workflows, ours and a new project's: they name what there is, pinned, with no more rights than they need."""
+"""The GitHub workflows of this repository and of a new project: their names exist, are pinned, and have few rights."""
 
 import os
 import re
@@ -13,8 +13,8 @@ from kubernaut_cli.program import program
 from kubernaut_cli.scaffold import project
 
 ROOT = Path(__file__).parents[2]
-OURS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-TEXTS = {path.name: path.read_text() for path in OURS} | {
+IMAGE_PREFIX = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXTS = {path.name: path.read_text() for path in IMAGE_PREFIX} | {
     "new/image.yml": project("queue-actions").texts()[".github/workflows/image.yml"]
 }
 MAY_WRITE = {("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")}
