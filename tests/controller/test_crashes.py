@@ -19,6 +19,7 @@ from objects import CREATED, Json, pipeline_run, pod, results, seen, stamp, step
 from kubernaut_controller.reconciling import FINALIZER, Policy, is_closed, reconcile
 from kubernaut_controller.reconciling import acts as does
 from kubernaut_controller.reconciling.lock import Lock, freed, read_lock, taken
+from kubernaut_controller.reconciling.recording import event_key
 from kubernaut_controller.workflow import read_workflow_execution
 from kubernaut_datastorage.merge import Merged, merge
 from kubernaut_sdk.records import Event
@@ -206,10 +207,10 @@ class Controller:
             case does.Tell(events):
                 if world.store_away:
                     return False
-                fresh = [event for event in events if (event["step"], event["state"]) not in self.told]
+                fresh = [event for event in events if (event["step"], event_key(event)) not in self.told]
                 for event in fresh:
                     world.tell(event)
-                    self.told[event["step"], event["state"]] = None
+                    self.told[event["step"], event_key(event)] = None
                 return bool(fresh)
             case does.Ask(name, record_id):
                 if world.store_away or name in self.records:

@@ -49,7 +49,7 @@ from kubernaut_controller.workflow import read_workflow_execution
 
 POLICY = Policy()
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
-TOLD = {("a", "intended"): None}
+TOLD = {("a", "intended"): None, ("a", "intended run-a-pod"): None}
 REF = {"name": "fix-e5621d0cdb", "uid": "run-1"}
 RUNNING = {"phase": "Running", "pipelineRunRef": REF}
 
@@ -130,6 +130,24 @@ def test_once_made_that_is_told_and_recorded() -> None:
         "Succeeded": ("Unknown", "Running"),
         "RecordsStored": ("Unknown", "Running"),
     }
+
+
+def test_the_pod_of_a_step_is_recorded_once_tekton_names_it() -> None:
+    document = workflow(status=RUNNING)
+    run = pipeline_run(document)
+    intended = {("a", "intended"): None}
+    unnamed = decide(document, pipeline_run=run, task_runs=(task_run(steps=[], pod_name=None),), told=intended)
+    [send, *_] = decide(document, pipeline_run=run, task_runs=(task_run(),), told=intended)
+    stranger = decide(document, pipeline_run=run, task_runs=(task_run(owner="another"),), told=intended)
+
+    assert names(unnamed) == ["SetStatus"]
+    assert isinstance(send, Tell)
+    assert [(event["state"], event["pod_name"], event["at"]) for event in send.events] == [
+        ("intended", "run-a-pod", "2026-01-31T09:05:08.000000Z")
+    ]
+    assert "Tell" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), told=TOLD))
+    # a TaskRun that the PipelineRun does not own names no pod
+    assert ["pod_name" in event for event in stranger[0].events] == [False]
 
 
 def test_nothing_is_done_twice() -> None:
@@ -607,16 +625,16 @@ def test_what_was_not_told_is_told_before_it_is_closed() -> None:
     known["task_runs"] = (well(stored="deferred"),)
     acts = decide(document, **known)
 
-    assert [event["state"] for event in acts[0].events] == ["intended", "succeeded"]
-    assert acts[0].events[1]["finished_at"] == "2026-01-31T09:05:15.000000Z"
+    assert [event["state"] for event in acts[0].events] == ["intended", "intended", "succeeded"]
+    assert acts[0].events[2]["finished_at"] == "2026-01-31T09:05:15.000000Z"
     assert facts(status(acts))["RecordsStored"] == ("False", "Waiting")
-    told = {("a", "intended"): None, ("a", "succeeded"): None}
+    told = {**TOLD, ("a", "succeeded"): None}
     assert facts(status(decide(document, told=told, **known)))["RecordsStored"] == ("True", "Stored")
 
 
 def test_a_record_that_is_refused_is_told_and_waited_for_no_longer() -> None:
     document, known = finished()
-    acts = decide(document, told={("a", "intended"): "the id is older than 90 days"}, **known)
+    acts = decide(document, told={**TOLD, ("a", "intended"): "the id is older than 90 days"}, **known)
 
     assert facts(status(acts))["RecordsStored"] == ("False", "RefusedByStore")
 

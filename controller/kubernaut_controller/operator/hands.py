@@ -37,7 +37,8 @@ from kubernaut_controller.reconciling.acts import (
     Tell,
 )
 from kubernaut_controller.reconciling.lock import Lock, grant_of
-from kubernaut_controller.reconciling.loglines import log_key, marked_events
+from kubernaut_controller.reconciling.loglines import marked_events
+from kubernaut_controller.reconciling.recording import event_key
 from kubernaut_controller.reconciling.seen import FINALIZER
 from kubernaut_controller.reconciling.sentences import create_trouble
 from kubernaut_controller.reconciling.stranded import minimal_status
@@ -306,8 +307,7 @@ class Hands:
         if self.records is None:
             return
         for event in events:
-            from_log = event.get("source") != "controller"
-            key = (event["step"], log_key(event) if from_log else event["state"])
+            key = (event["step"], event_key(event))
             if key in entry.telling or key in entry.told:
                 continue
             entry.telling.add(key)

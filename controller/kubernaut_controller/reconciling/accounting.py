@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.reconciling.acts import Act, Ask, ReadLog, Tell
+from kubernaut_controller.reconciling.children import Children, own_pods
 from kubernaut_controller.reconciling.conditions import Fact
 from kubernaut_controller.reconciling.ends import End, Teller
-from kubernaut_controller.reconciling.loglines import log_key
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_controller.reconciling.recording import ended_event, intended_event
+from kubernaut_controller.reconciling.recording import ended_event, event_key, intended_event
 from kubernaut_controller.reconciling.seen import Seen
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
@@ -30,7 +30,7 @@ def records(
     policy: Policy,
     run: Json | None,
     ends: Mapping[str, End],
-    pods: Mapping[str, Json],
+    children: Children,
     *,
     over: bool,
 ) -> tuple[list[Act], Fact]:
@@ -39,21 +39,26 @@ def records(
         return [], Fact("RecordsStored", None, "Disabled", "The controller has no Data Storage (--data-storage-url).")
     acts: list[Act] = []
     made_at = (run or seen.document)["metadata"]["creationTimestamp"]
+    pods = own_pods(children.own.values(), seen.pods.values())
     events, refused = [], []
     for step in workflow.spec.all_steps:
         end = ends[step.name]
-        wanted: list[tuple[str, dict[str, Any]]] = [(State.INTENDED.value, intended_event(workflow, step, made_at))]
+        wanted = [intended_event(workflow, step, made_at)]
+        record_id = wanted[0]["id"]
+        if pod_name := children.pod_name(step.name):
+            wanted.append(intended_event(workflow, step, made_at, pod_name=pod_name))
         if end.over and end.teller is Teller.STORE:
-            acts.append(Ask(step.name, wanted[0][1]["id"]))
+            acts.append(Ask(step.name, record_id))
         if end.over and end.teller is Teller.CONTROLLER:
             at = seen.status.get("finishedAt") or ((run or {}).get("status") or {}).get("completionTime") or made_at
-            wanted.append((end.state.value, ended_event(workflow, step, end, at)))
+            wanted.append(ended_event(workflow, step, end, at))
             pod = pods.get(end.task_run or "")
             if policy.read_logs and pod is not None and step.name not in seen.logs:
-                acts.append(ReadLog(step.name, pod["metadata"]["name"], wanted[0][1]["id"]))
-            wanted += [(log_key(event), event) for event in seen.logs.get(step.name, ())]
-        events += [event for key, event in wanted if (step.name, key) not in seen.told]
-        refused += [reason for key, _ in wanted if (reason := seen.told.get((step.name, key)))]
+                acts.append(ReadLog(step.name, pod["metadata"]["name"], record_id))
+            wanted += seen.logs.get(step.name, ())
+        keyed = [((step.name, event_key(event)), event) for event in wanted]
+        events += [event for key, event in keyed if key not in seen.told]
+        refused += [reason for key, _ in keyed if (reason := seen.told.get(key))]
     if events:
         acts.append(Tell(tuple(events)))
     if acts or not over or not all(end.over for end in ends.values()):

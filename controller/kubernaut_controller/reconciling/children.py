@@ -47,6 +47,11 @@ class Children:
     own: Mapping[str, Json] = field(default_factory=dict)
     foreign: Mapping[str, str] = field(default_factory=dict)
 
+    def pod_name(self, step: str) -> str | None:
+        """Return the name of the pod that Tekton made for a step; None where there is none yet."""
+        name = (self.own.get(step, {}).get("status") or {}).get("podName")
+        return name if isinstance(name, str) and name else None
+
 
 def children_of(
     workflow: WorkflowExecution, pipeline_run: Json | None, task_runs: Iterable[Json], rendered: Json, owner: str | None

@@ -13,7 +13,7 @@ from kubernaut_sdk.portable import require_portable
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.states import Source, State
 
-__all__ = ["log_key", "marked_events"]
+__all__ = ["marked_events"]
 
 Json = dict[str, Any]
 
@@ -50,11 +50,6 @@ def marked_events(text: str, step: str, record_id: str) -> tuple[Json, ...]:
     lines = [line for line in text.split("\n") if line.startswith(_MARK) and len(line) <= _LARGEST_LINE]
     events = (_event(line, step, record_id) for line in lines[-_MOST_LINES:])
     return tuple(event for event in events if event is not None)
-
-
-def log_key(event: Json) -> str:
-    """Return the name under which an event of a log is remembered as told."""
-    return f"log {event['state']} {event['at']}"
 
 
 def _event(line: str, step: str, record_id: str) -> Json | None:

@@ -290,7 +290,7 @@ def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: dateti
             if workflow.spec.cancel or seen.being_deleted
             else halt(run, tuple(children.own.values()), workflow, ends)
         )
-    telling, stored = records(seen, workflow, policy, run, ends, pods, over=over)
+    telling, stored = records(seen, workflow, policy, run, ends, children, over=over)
     acts += telling
     alive = [pod for pod in pods.values() if is_alive(pod)]
     settled = verdict.phase.over and not alive and all(end.over for end in ends.values())

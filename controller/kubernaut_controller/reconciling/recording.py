@@ -12,19 +12,24 @@ from kubernaut_controller.reconciling.ends import End
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk import judgement
 from kubernaut_sdk.judgement import StepIdentity, StepOutcome, step_event
+from kubernaut_sdk.states import Source
 
-__all__ = ["ended_event", "intended_event"]
+__all__ = ["ended_event", "event_key", "intended_event"]
 
 
-def intended_event(workflow: WorkflowExecution, step: Step, made_at: str) -> dict[str, Any]:
+def intended_event(
+    workflow: WorkflowExecution, step: Step, made_at: str, *, pod_name: str | None = None
+) -> dict[str, Any]:
     """Return the event that a step's PipelineRun was made.
 
     Args:
         workflow: Whose.
         step: Which.
         made_at: The PipelineRun's creationTimestamp.
+        pod_name: The pod that Tekton made for the step, once that is known: Data Storage then takes no other pod's word.
     """
-    return judgement.intended_event(_identity(workflow, step), datetime.fromisoformat(made_at))
+    event = judgement.intended_event(_identity(workflow, step), datetime.fromisoformat(made_at))
+    return event if pod_name is None else {**event, "pod_name": pod_name}
 
 
 def ended_event(workflow: WorkflowExecution, step: Step, end: End, at: str) -> dict[str, Any]:
@@ -43,6 +48,13 @@ def ended_event(workflow: WorkflowExecution, step: Step, end: End, at: str) -> d
         datetime.fromisoformat(end.finished_at or at),
         started_at=datetime.fromisoformat(end.started_at) if end.started_at else None,
     )
+
+
+def event_key(event: dict[str, Any]) -> str:
+    """Return the name under which Data Storage's answer to one of a step's events is remembered."""
+    if event.get("source") != Source.CONTROLLER:
+        return f"log {event['state']} {event['at']}"
+    return f"{event['state']} {event['pod_name']}" if "pod_name" in event else str(event["state"])
 
 
 def _identity(workflow: WorkflowExecution, step: Step) -> StepIdentity:
