@@ -25,7 +25,7 @@ class Phase(StrEnum):
     EXPIRED = "Expired"
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether it is the last one."""
         return self not in {Phase.PENDING, Phase.RUNNING}
 

@@ -19,8 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from proxy import proxied
-from world import (
-    Controller,
+from realcluster import (
+    ControllerProcess,
     Json,
     api_client,
     closed,
@@ -51,9 +51,9 @@ class Campaign:
         self.options = [f"--watch-namespace={WHERE}", "--cooldown=0", f"--data-storage-url={url}"]
         self.number = 0
 
-    def controller(self, *program: str, kubeconfig: Path | None = None) -> Controller:
+    def controller(self, *program: str, kubeconfig: Path | None = None) -> ControllerProcess:
         run = {"program": (sys.executable, *program)} if program else {}
-        return Controller(self.options, self.folder / "log", kubeconfig or self.kubeconfig, **run)  # type: ignore[arg-type]
+        return ControllerProcess(self.options, self.folder / "log", kubeconfig or self.kubeconfig, **run)  # type: ignore[arg-type]
 
     def create(self) -> str:
         self.number += 1
@@ -202,7 +202,7 @@ def thousand(campaign: Campaign, count: int = 1000) -> str:
     where = f"{WHERE}-many"
     namespace(where, storage=campaign.url)
     options = [f"--watch-namespace={where}", f"--data-storage-url={campaign.url}"]
-    controller = Controller(
+    controller = ControllerProcess(
         options, campaign.folder / "log", campaign.kubeconfig, (sys.executable, str(HERE / "held.py"))
     )
     paths = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernaut_controller.operator.__main__ import main
 from kubernaut_controller.operator.api import Api
-from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator.recordsclient import RecordsClient
 
 LEFT = int(sys.argv.pop(1))
 
@@ -26,7 +26,7 @@ def counted(exchange: Any) -> Any:
 
 
 Api._exchange = counted(Api._exchange)  # type: ignore[method-assign]
-Records._exchange = counted(Records._exchange)  # type: ignore[method-assign]
+RecordsClient._exchange = counted(RecordsClient._exchange)  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.pipelinerun import render
-from kubernaut_controller.reconciling import FINALIZER, Policy, Seen
+from kubernaut_controller.reconciling import FINALIZER, ObservedState, Policy
 from kubernaut_controller.reconciling.admission import admit
-from kubernaut_controller.reconciling.lock import Lock
+from kubernaut_controller.reconciling.lock import LockState
 from kubernaut_controller.workflow import WorkflowExecution
 
 Json = dict[str, Any]
@@ -49,12 +49,14 @@ def workflow(*steps: Json, status: Json | None = None, held: bool = True, delete
     }
 
 
-def seen(document: Json, **known: Any) -> Seen:
+def observed_state(document: Json, **known: Any) -> ObservedState:
     """What is seen of a workflow."""
     made, faults = admit(document, known.pop("policy", POLICY))
     if made is not None and known.get("task_runs"):
         known["task_runs"] = tuple(asked(made, one) for one in known["task_runs"])
-    return Seen(**{"absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults)
+    return ObservedState(
+        **{"pipeline_run_absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults
+    )
 
 
 def asked(made: WorkflowExecution, task_run: Json) -> Json:
@@ -166,4 +168,4 @@ def termination(files: dict[str, str], code: int = 143) -> Json:
     return {"terminated": {"exitCode": code, "reason": "Error", "startedAt": stamp(3), "message": json.dumps(entries)}}
 
 
-OURS = Lock("ours")
+OURS = LockState("ours")

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import yaml
 from aiohttp import web
-from world import kubectl
+from realcluster import kubectl
 
 
 @dataclass

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from objects import seen, workflow
+from objects import CREATED, observed_state, workflow
 
 from kubernaut_controller.crd import custom_resource_definitions
 from kubernaut_controller.documents import dump_yaml
 from kubernaut_controller.reconciling import Policy, reconcile
-from kubernaut_controller.reconciling.acts import SetStatus
+from kubernaut_controller.reconciling.effects import UpdateStatus
 from kubernaut_controller.remediation import read_remediation_request, workflow_of
 from kubernaut_controller.workflow import read_workflow_execution
 
@@ -63,9 +63,11 @@ def test_a_status_is_never_refused_for_its_length() -> None:
 
 def test_a_status_has_only_fields_that_the_schema_knows() -> None:
     [*_, write] = reconcile(
-        seen(workflow(cancel=True, target={"kind": "Node", "name": "n"})), Policy(), seen(workflow()).created
-    ).acts
-    assert isinstance(write, SetStatus)
+        observed_state(workflow(cancel=True, target={"kind": "Node", "name": "n"})),
+        Policy(),
+        CREATED,
+    ).effects
+    assert isinstance(write, UpdateStatus)
     known = schema("workflowexecutions")["properties"]["status"]["properties"]
 
     assert set(write.status) <= set(known)

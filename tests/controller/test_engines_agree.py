@@ -20,8 +20,8 @@ from kubernaut_cli.engine.pod import Pod
 from kubernaut_cli.engine.report import Row
 from kubernaut_cli.engine.run import LocalRun
 from kubernaut_controller import parse_workflow, render
-from kubernaut_controller.reconciling.ends import Teller, end_of
-from kubernaut_controller.reconciling.recording import ended_event
+from kubernaut_controller.reconciling.events import ended_event
+from kubernaut_controller.reconciling.outcomes import RecordedBy, known_outcome
 
 WORKFLOW = parse_workflow(json.dumps(workflow()), "test")
 [STEP] = WORKFLOW.spec.steps
@@ -47,20 +47,20 @@ class Container:
     """Ends as it is told to, with these result files."""
 
     def __init__(self, case: Case, place: Path) -> None:
-        self.case, self.place, self.told = case, place, asyncio.Event()
+        self.case, self.place, self.answers = case, place, asyncio.Event()
 
     async def wait(self) -> int:
         if self.case.cancelled:
-            await self.told.wait()
+            await self.answers.wait()
         for name, text in self.case.files.items():
             (self.place / name).write_text(text, encoding="utf-8")
         return self.case.code
 
     def terminate(self) -> None:
-        self.told.set()
+        self.answers.set()
 
     def kill(self) -> None:
-        self.told.set()
+        self.answers.set()
 
 
 @dataclass
@@ -129,9 +129,11 @@ def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
     else:
         status, reason = ("True", "Succeeded") if case.code == 0 else ("False", "Failed")
         given = task_run(status=status, reason=reason, results=files, steps=ended(case.code))
-    end = end_of(STEP, "shop", given, record=case.record, **known)
+    end = known_outcome(STEP, "shop", given, record=case.record, **known)
     said = {"state": end.state, "changed": end.changed, "output": end.output, "error": end.error}
-    event = ended_event(WORKFLOW, STEP, end, "2026-01-31T09:05:15Z") if end.teller is Teller.CONTROLLER else None
+    event = (
+        ended_event(WORKFLOW, STEP, end, "2026-01-31T09:05:15Z") if end.recorded_by is RecordedBy.CONTROLLER else None
+    )
     return said, event
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubernaut_controller.reconciling.events import event_key
 from kubernaut_controller.reconciling.loglines import marked_events
-from kubernaut_controller.reconciling.recording import event_key
 from kubernaut_sdk.ids import mint
 
 OWN, OTHER = str(mint()), str(mint())

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from bad import BAD_DOCUMENTS, BAD_PODS, BAD_REQUESTS, BAD_RESULTS, BAD_STATUSES, BAD_TASK_RUNS, deep, documents
 from hypothesis import HealthCheck, Phase, given, settings
+from realcluster import step, workflow
 from smallserver import Json, SmallServer, serving, stamp
-from world import step, workflow
 
 from kubernaut_controller.operator import process
-from kubernaut_controller.operator.settings import Settings
+from kubernaut_controller.operator.settings import ControllerSettings
 from kubernaut_controller.reconciling import FINALIZER, Policy, reconcile
-from kubernaut_controller.reconciling.lock import taken
+from kubernaut_controller.reconciling.lock import acquired_lease
 from kubernaut_sdk.records import ObjectRef
 from kubernaut_sdk.times import utcnow
 
@@ -87,16 +87,16 @@ class World:
         found = self.server.get("workflowexecutions", where, name) or {}
         return (found.get("status") or {}).get("phase")
 
-    def closed(self, name: str, where: str) -> str | None:
+    def finished(self, name: str, where: str) -> str | None:
         """The phase of one that has ended, whose lock is free."""
         phase = self.phase(name, where)
         uid = self.server.objects["workflowexecutions", where, name]["metadata"]["uid"]
         held = any(uid in lease["spec"].get("holderIdentity", "") for lease in self.server.of("leases"))
         return phase if phase not in {None, "Pending", "Running"} and not held else None
 
-    async def end_of(self, name: str, where: str = "bad") -> str:
+    async def known_outcome(self, name: str, where: str = "bad") -> str:
         """Waits for the end of one; its phase."""
-        return str(await self.until(lambda: self.closed(name, where)))
+        return str(await self.until(lambda: self.finished(name, where)))
 
     def message(self, name: str, where: str) -> str:
         return str((self.server.objects["workflowexecutions", where, name].get("status") or {}).get("message"))
@@ -115,7 +115,7 @@ class World:
         """The test itself: a workflow of the other namespace succeeds."""
         self.create(name, "good", target={"kind": "Deployment", "namespace": "good", "name": name})
         await self.play(name, "good", GOOD)
-        assert await self.end_of(name, "good") == "Succeeded"
+        assert await self.known_outcome(name, "good") == "Succeeded"
 
 
 def task_run_of(run: Json, task: Json, results: Json, *, reason: str = "Succeeded", **_: Any) -> Json:
@@ -162,7 +162,7 @@ def pod_of(task_run: Json, message: str | None = None) -> Json:
 @asynccontextmanager
 async def running(**policy: Any) -> AsyncIterator[None]:
     """The controller, listening nowhere."""
-    options = Settings(policy=Policy(records=False, **policy), port=0)
+    options = ControllerSettings(policy=Policy(records=False, **policy), port=0)
     task = asyncio.create_task(process.run(options))
     try:
         yield
@@ -213,7 +213,7 @@ def test_what_is_there_at_the_start_stops_nobody(  # noqa: C901 – one loop a k
     async def others(world: World) -> None:
         await world.others_end_as_ever("one")
         for name in BAD_DOCUMENTS:
-            assert await world.end_of(name) == "Refused", name
+            assert await world.known_outcome(name) == "Refused", name
             assert world.server.objects["workflowexecutions", "bad", name]["status"]["message"], name
         for name in BAD_STATUSES:
             if name == "odd-conditions":  # which does it no harm
@@ -233,7 +233,7 @@ def test_what_comes_while_it_runs_stops_nobody(tmp_path: Path, monkeypatch: pyte
     async def others(world: World) -> None:
         for name, (document, raw) in BAD_DOCUMENTS.items():
             world.server.put("workflowexecutions", document(name, "bad"), raw=raw)
-            await world.end_of(name)
+            await world.known_outcome(name)
         await world.others_end_as_ever("one")
 
     tried(tmp_path, monkeypatch, nothing, others)
@@ -248,7 +248,7 @@ def test_whatever_results_a_pod_gives_its_workflow_ends_and_others_too(
             world.create(name, "bad", target={**target, "name": name})
             await world.play(name, "bad", results)
         for name in BAD_RESULTS:
-            assert await world.end_of(name) in {"Succeeded", "Failed"}, name
+            assert await world.known_outcome(name) in {"Succeeded", "Failed"}, name
         await world.others_end_as_ever("one")
         assert world.server.refused == []
 
@@ -274,7 +274,7 @@ def test_whatever_a_pod_or_a_taskrun_is_its_workflow_ends_and_others_too(
                 world.server.put(kind, document)
                 await world.play(name, "bad", GOOD)
         for name in made:
-            assert await world.end_of(name) in {"Succeeded", "Failed"}, name
+            assert await world.known_outcome(name) in {"Succeeded", "Failed"}, name
         await world.others_end_as_ever("one")
 
     tried(tmp_path, monkeypatch, nothing, others)
@@ -286,7 +286,7 @@ def test_a_status_that_the_api_server_refuses_is_said_in_less(tmp_path: Path, mo
         rows["properties"]["state"] = {**rows["properties"]["state"], "enum": ["intended", "started"]}
         world.create("short", "bad", target={"kind": "Deployment", "namespace": "bad", "name": "x"})
         await world.play("short", "bad", GOOD)
-        assert await world.end_of("short") == "Succeeded"
+        assert await world.known_outcome("short") == "Succeeded"
         status = world.server.objects["workflowexecutions", "bad", "short"]["status"]
         assert "steps" not in status
         assert status["message"].startswith("The whole of its status was refused (status.steps[0].state")
@@ -309,10 +309,10 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
 ) -> None:
     decide = reconcile
 
-    def odd(seen: Any, *words: Any) -> Any:
-        if seen.metadata["namespace"] == "bad" and seen.pipeline_run is not None:
+    def odd(observed: Any, *words: Any) -> Any:
+        if observed.metadata["namespace"] == "bad" and observed.pipeline_run is not None:
             raise raised
-        return decide(seen, *words)
+        return decide(observed, *words)
 
     monkeypatch.setattr("kubernaut_controller.operator.workflows.reconcile", odd)
 
@@ -324,7 +324,7 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
         stopped = await world.until(lambda: world.server.objects["pipelineruns", "bad", name]["spec"].get("status"))
         assert stopped == "CancelledRunFinally"
         await world.play("odd", "bad", GOOD)
-        assert await world.end_of("odd") == "Failed"
+        assert await world.known_outcome("odd") == "Failed"
         message = world.server.objects["workflowexecutions", "bad", "odd"]["status"]["message"]
         assert message.startswith(f"The controller cannot go on with it ({type(raised).__name__}: ")
 
@@ -361,7 +361,7 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
 
     async def others(world: World) -> None:
         await world.others_end_as_ever("one")
-        assert await world.end_of("deep") == "Refused"
+        assert await world.known_outcome("deep") == "Refused"
         message = world.server.objects["workflowexecutions", "bad", "deep"]["status"]["message"]
         assert "nested more than 64 deep" in message
 
@@ -377,7 +377,7 @@ def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
         ghost = workflow("ghost", "bad", step("a", IMAGE, inputs={}))
         ghost["metadata"]["uid"] = "u1"
         world.server.put("workflowexecutions", ghost)
-        lease = taken(None, ObjectRef(**target), "bad/ghost/u1", utcnow())
+        lease = acquired_lease(None, ObjectRef(**target), "bad/ghost/u1", utcnow())
         lease["metadata"]["namespace"] = "kubernaut-system"
         world.server.put("leases", lease)
         for number, name in reversed(list(enumerate(names))):
@@ -394,7 +394,7 @@ def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
             started = {run["metadata"]["labels"]["kubernaut.io/workflow"] for run in world.server.of("pipelineruns")}
             assert started == {"ghost", *names[: names.index(name) + 1]}
             await world.play(name, "bad", GOOD)
-            assert await world.end_of(name) == "Succeeded"
+            assert await world.known_outcome(name) == "Succeeded"
 
     monkeypatch.setattr("kubernaut_controller.operator.workflows._LOCK_STALE", -1)  # all look at once
     monkeypatch.setattr(sys.modules["kubernaut_controller.reconciling.reconcile"], "_POLL", timedelta(seconds=0.05))
@@ -412,7 +412,7 @@ def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
         world.create("another-stranger", "bad", target={**target, "kind": "deploy"})
         world.create("owner", "good", target={**target, "kind": "deployments.apps", "cluster": "local"})
         await world.play("owner", "good", GOOD)
-        assert await world.end_of("owner", "good") == "Succeeded"
+        assert await world.known_outcome("owner", "good") == "Succeeded"
         assert world.message("another-stranger", "bad").startswith("Waits for bad/stranger, which acts on")
 
         world.server.grants.add(("system:serviceaccounts:bad", "good"))
@@ -422,7 +422,7 @@ def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
         await world.until(lambda: world.message("waits", "good").startswith("Waits for bad/granted, which acts on"))
         await world.play("granted", "bad", GOOD)
         await world.play("waits", "good", GOOD)
-        assert await world.end_of("waits", "good") == "Succeeded"
+        assert await world.known_outcome("waits", "good") == "Succeeded"
         assert run["metadata"]["namespace"] == "bad"
 
     tried(tmp_path, monkeypatch, nothing, others, cooldown=timedelta(0))

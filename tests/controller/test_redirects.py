@@ -12,7 +12,7 @@ import kopf
 import pytest
 
 from kubernaut_controller.operator.api import Api, ApiError
-from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator.recordsclient import RecordsClient
 from kubernaut_datastorage.store import Unready
 from kubernaut_datastorage.tokens import KubernetesReviews
 from kubernaut_sdk import DataStorage
@@ -66,16 +66,16 @@ def servers() -> Iterator[tuple[Server, Server]]:
 
 
 async def records(url: str, folder: Path) -> None:
-    client = Records(url, folder / "token")
+    client = RecordsClient(url, folder / "token")
     reading = asyncio.create_task(client.read("01890000-0000-7000-8000-000000000000"))
     async with asyncio.timeout(10):
-        while client.trouble is None:  # noqa: ASYNC110 – it is told as text, not as an event
+        while client.last_error is None:  # noqa: ASYNC110 – it is told as text, not as an event
             await asyncio.sleep(0.01)
     reading.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await reading
     await client.close()
-    assert client.trouble == "it answered 307"
+    assert client.last_error == "it answered 307"
 
 
 async def api(url: str, folder: Path) -> None:

@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-__all__ = ["STARTING", "served"]
+__all__ = ["STARTING", "serving"]
 
 STARTING = 300.0
 """Seconds within which a process that can get ready is ready, ten thousand workflows and a slow API server included."""
 
 
 @asynccontextmanager
-async def served(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[None]:
+async def serving(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[None]:
     """Serves as long as the block lasts.
 
     Args:

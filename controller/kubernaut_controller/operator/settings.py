@@ -5,11 +5,11 @@ from pathlib import Path
 
 from kubernaut_controller.reconciling.policy import Policy
 
-__all__ = ["Settings"]
+__all__ = ["ControllerSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ControllerSettings:
     """What the process is told.
 
     Attributes:

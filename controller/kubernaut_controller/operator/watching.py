@@ -12,9 +12,9 @@ import kopf
 from kubernaut_controller.crd import GROUP, VERSION
 from kubernaut_controller.operator.api import ApiError
 from kubernaut_controller.operator.connection import Logins
-from kubernaut_controller.operator.quiet import Quiet
-from kubernaut_controller.operator.remediations import Remediations
-from kubernaut_controller.operator.workflows import Workflows
+from kubernaut_controller.operator.logfilter import RepeatFilter
+from kubernaut_controller.operator.remediationrequests import RemediationController
+from kubernaut_controller.operator.workflows import WorkflowController
 
 __all__ = ["kopf_settings", "registry_of"]
 
@@ -84,14 +84,14 @@ def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
     return settings
 
 
-def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.OperatorRegistry:
+def registry_of(workflows: WorkflowController, remediations: RemediationController) -> kopf.OperatorRegistry:
     """The handlers: who is told of what."""
     registry = kopf.OperatorRegistry()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    quiet = Quiet()
+    quiet = RepeatFilter()
     for name in ("kopf", *_TALKATIVE):
         logger = logging.getLogger(name)
-        logger.filters = [old for old in logger.filters if not isinstance(old, Quiet)] + [quiet]
+        logger.filters = [old for old in logger.filters if not isinstance(old, RepeatFilter)] + [quiet]
 
     logins = Logins()
 
@@ -100,30 +100,30 @@ def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.Operat
         return await logins(settings)
 
     @kopf.on.startup(registry=registry, backoff=2)
-    async def prime(**_: Any) -> None:
+    async def list_existing(**_: Any) -> None:
         try:
-            await workflows.prime()
+            await workflows.list_existing()
         except ApiError as error:
             raise kopf.TemporaryError(f"the workflows cannot be listed yet: {error}", delay=2) from None
 
     @kopf.on.event(GROUP, VERSION, "workflowexecutions", registry=registry)
     async def workflow(event: Any, **_: Any) -> None:
-        workflows.saw(event["type"], event["object"])
+        workflows.on_event(event["type"], event["object"])
 
     @kopf.on.event(GROUP, VERSION, "remediationrequests", registry=registry)
     async def remediation(event: Any, **_: Any) -> None:
-        remediations.saw(event["type"], event["object"])
+        remediations.on_event(event["type"], event["object"])
 
     @kopf.on.event("tekton.dev", "v1", "pipelineruns", registry=registry)
     async def pipeline_run(event: Any, **_: Any) -> None:
-        workflows.saw_child("PipelineRun", event["type"], event["object"])
+        workflows.on_child_event("PipelineRun", event["type"], event["object"])
 
     @kopf.on.event("tekton.dev", "v1", "taskruns", registry=registry)
     async def task_run(event: Any, **_: Any) -> None:
-        workflows.saw_child("TaskRun", event["type"], event["object"])
+        workflows.on_child_event("TaskRun", event["type"], event["object"])
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod(event: Any, **_: Any) -> None:
-        workflows.saw_child("Pod", event["type"], event["object"])
+        workflows.on_child_event("Pod", event["type"], event["object"])
 
     return registry

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Fact", "merged", "timestamp"]
+__all__ = ["ConditionUpdate", "merge_conditions", "timestamp"]
 
 
 @dataclass(frozen=True)
-class Fact:
+class ConditionUpdate:
     """One condition as it is now."""
 
     type: str
@@ -18,8 +18,8 @@ class Fact:
     message: str = ""
 
 
-def merged(
-    before: Iterable[Mapping[str, Any]], facts: Iterable[Fact], generation: int, now: datetime
+def merge_conditions(
+    before: Iterable[Mapping[str, Any]], facts: Iterable[ConditionUpdate], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
     """The conditions to write: those there were, with what is known now."""
     known = {condition["type"]: dict(condition) for condition in before}

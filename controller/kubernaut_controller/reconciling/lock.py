@@ -23,15 +23,15 @@ from kubernaut_sdk.times import rfc3339
 __all__ = [
     "LABEL",
     "Grant",
-    "Lock",
-    "freed",
+    "LockState",
+    "acquired_lease",
     "grant_of",
     "holder_of",
     "lock_name",
     "lock_scope",
     "locked_target",
     "read_lock",
-    "taken",
+    "released_lease",
     "target_text",
 ]
 
@@ -41,7 +41,7 @@ _LAST = "kubernaut.io/last-holder"
 
 
 @dataclass(frozen=True)
-class Lock:
+class LockState:
     """How a target's lock stands, from one workflow's point of view.
 
     Attributes:
@@ -136,7 +136,7 @@ def holder_of(workflow: WorkflowExecution) -> str:
     return f"{metadata.namespace}/{metadata.name}/{metadata.uid}"
 
 
-def read_lock(lease: dict[str, Any] | None, me: str, now: datetime, *, holder_gone: bool = False) -> Lock:
+def read_lock(lease: dict[str, Any] | None, me: str, now: datetime, *, holder_gone: bool = False) -> LockState:
     """What a Lease means to one workflow.
 
     Args:
@@ -146,21 +146,23 @@ def read_lock(lease: dict[str, Any] | None, me: str, now: datetime, *, holder_go
         holder_gone: Whether its holder is another workflow that does not exist any more, nor any pod of it.
     """
     if lease is None:
-        return Lock("free")
+        return LockState("free")
     spec = lease.get("spec") or {}
     holder = spec.get("holderIdentity") or ""
     if holder == me:
-        return Lock("ours")
+        return LockState("ours")
     if holder and not holder_gone:
-        return Lock("busy", by=holder.rpartition("/")[0])
+        return LockState("busy", by=holder.rpartition("/")[0])
     if not holder and spec.get("renewTime"):
         until = datetime.fromisoformat(spec["renewTime"]) + timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
         if now < until:
-            return Lock("cooling", by=lease["metadata"].get("annotations", {}).get(_LAST), until=until)
-    return Lock("free")
+            return LockState("cooling", by=lease["metadata"].get("annotations", {}).get(_LAST), until=until)
+    return LockState("free")
 
 
-def taken(lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetime, scope: str = "") -> dict[str, Any]:
+def acquired_lease(
+    lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetime, scope: str = ""
+) -> dict[str, Any]:
     """The Lease as its new holder writes it: a new one, or the version that was read with another holder."""
     before = lease or {}
     metadata = {
@@ -183,7 +185,7 @@ def taken(lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetim
     }
 
 
-def freed(lease: dict[str, Any], now: datetime, cooldown: timedelta) -> dict[str, Any]:
+def released_lease(lease: dict[str, Any], now: datetime, cooldown: timedelta) -> dict[str, Any]:
     """The Lease as its holder leaves it: nobody's, and to be left alone until the cooldown is over."""
     spec = {name: value for name, value in lease["spec"].items() if name in {"acquireTime", "leaseTransitions"}}
     seconds = max(1, round(cooldown.total_seconds()))

@@ -10,7 +10,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
 
-from world import PROBE, ROOT, Controller, controller_kubeconfig, install, kubectl, namespace, sh, storage_at
+from realcluster import (
+    PROBE,
+    ROOT,
+    ControllerProcess,
+    controller_kubeconfig,
+    install,
+    kubectl,
+    namespace,
+    sh,
+    storage_at,
+)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +88,9 @@ def bare(where: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def controller(where: str, bare: str, storage: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+def controller(
+    where: str, bare: str, storage: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControllerProcess]:
     """The controller that all share."""
     folder = tmp_path_factory.mktemp("controller")
     options = [
@@ -87,7 +99,7 @@ def controller(where: str, bare: str, storage: str, tmp_path_factory: pytest.Tem
         "--cooldown=1s",
         f"--data-storage-url={storage}",
     ]
-    with Controller(options, folder / "log", controller_kubeconfig(folder)) as running:
+    with ControllerProcess(options, folder / "log", controller_kubeconfig(folder)) as running:
         yield running
         # while there is still somebody to let them go
         for name in (where, bare):

@@ -6,8 +6,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from world import (
-    Controller,
+from realcluster import (
+    ControllerProcess,
     Json,
     closed,
     condition,
@@ -22,7 +22,7 @@ from world import (
     workflow,
 )
 
-from kubernaut_controller.reconciling.ends import is_alive
+from kubernaut_controller.reconciling.outcomes import is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -99,7 +99,7 @@ def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
 
 
 @pytest.fixture(scope="module")
-def created(controller: Controller, probe: str, where: str, bare: str) -> dict[str, Json]:
+def created(controller: ControllerProcess, probe: str, where: str, bare: str) -> dict[str, Json]:
     made = scenarios(probe, where, bare)
     kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": list(made.values())})
     return made
@@ -334,7 +334,7 @@ def test_tkn_describes_and_shows_logs(ended: Any, where: str) -> None:
 
 
 def test_a_remediation_request_gets_its_workflow_and_its_outcome(
-    controller: Controller, probe: str, where: str
+    controller: ControllerProcess, probe: str, where: str
 ) -> None:
     request = {
         "apiVersion": "kubernaut.io/v1alpha1",

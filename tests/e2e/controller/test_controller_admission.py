@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from world import DEPLOY, Json, install, kubectl, until, workflow
+from realcluster import DEPLOY, Json, install, kubectl, until, workflow
 
 pytestmark = [pytest.mark.cluster]
 

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from world import (
+from realcluster import (
     DEPLOY,
     ROOT,
     SYSTEM,
     TASK,
-    Controller,
+    ControllerProcess,
     Json,
     closed,
     get,
@@ -278,7 +278,7 @@ def used() -> tuple[set[tuple[str, str, str]], list[str]]:
 
 
 def test_it_was_granted_what_it_used_and_no_more(
-    deployed: str, controller: Controller, probe: str, where: str, storage: str
+    deployed: str, controller: ControllerProcess, probe: str, where: str, storage: str
 ) -> None:
     request = {
         "apiVersion": "kubernaut.io/v1alpha1",

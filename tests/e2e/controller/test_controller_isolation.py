@@ -13,8 +13,8 @@ import pytest
 from bad import BAD_DOCUMENTS, BAD_REQUESTS, BAD_STATUSES, FORGED, documents
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from world import (
-    Controller,
+from realcluster import (
+    ControllerProcess,
     Json,
     api_client,
     controller_kubeconfig,
@@ -53,9 +53,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def controller(folder: Path, places: tuple[str, str], *options: str) -> Iterator[Controller]:
+def controller(folder: Path, places: tuple[str, str], *options: str) -> Iterator[ControllerProcess]:
     watched = [f"--watch-namespace={name}" for name in places]
-    running = Controller([*watched, "--cooldown=0", *options], folder / "log", controller_kubeconfig(folder))
+    running = ControllerProcess([*watched, "--cooldown=0", *options], folder / "log", controller_kubeconfig(folder))
     with running:
         yield running
 

@@ -7,12 +7,19 @@ from typing import Any
 
 from kubernaut_controller.faults import Fault
 from kubernaut_controller.reconciling.children import condition_of
-from kubernaut_controller.reconciling.conditions import Fact, merged, timestamp
+from kubernaut_controller.reconciling.conditions import ConditionUpdate, merge_conditions, timestamp
 from kubernaut_controller.remediation import workflow_of
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["CreateWorkflow", "DeleteRequest", "Remedy", "SetRequestStatus", "remediate"]
+__all__ = [
+    "CreateWorkflow",
+    "DeleteRequest",
+    "RemediationDecision",
+    "RequestEffect",
+    "UpdateRequestStatus",
+    "remediate",
+]
 
 Json = Mapping[str, Any]
 
@@ -27,7 +34,7 @@ class CreateWorkflow:
 
 
 @dataclass(frozen=True)
-class SetRequestStatus:
+class UpdateRequestStatus:
     """Writes the RemediationRequest's status, whole."""
 
     status: dict[str, Any]
@@ -38,17 +45,20 @@ class DeleteRequest:
     """Deletes the RemediationRequest, whose workflow's time to live is over."""
 
 
+RequestEffect = CreateWorkflow | UpdateRequestStatus | DeleteRequest
+
+
 @dataclass(frozen=True)
-class Remedy:
+class RemediationDecision:
     """What to do, in order, and when to decide again."""
 
-    acts: tuple[CreateWorkflow | SetRequestStatus | DeleteRequest, ...] = ()
+    effects: tuple[RequestEffect, ...] = ()
     again: datetime | None = None
 
 
 def remediate(  # noqa: PLR0911 – one case after the other
     document: Json, faults: tuple[Fault, ...], workflow: Json | None, now: datetime
-) -> Remedy:
+) -> RemediationDecision:
     """Decides what to do next.
 
     Args:
@@ -59,30 +69,34 @@ def remediate(  # noqa: PLR0911 – one case after the other
     """
     status = document.get("status") or {}
     if document["metadata"].get("deletionTimestamp"):
-        return Remedy()
+        return RemediationDecision()
     if faults:
         message = shorten(" ".join(map(str, faults)), 8000)
-        return _say(document, Phase.REFUSED, message, Fact("Accepted", False, "Invalid", message), None, now)
-    over = status.get("phase") in {phase.value for phase in Phase if phase.over}
+        return _say(document, Phase.REFUSED, message, ConditionUpdate("Accepted", False, "Invalid", message), None, now)
+    over = status.get("phase") in {phase.value for phase in Phase if phase.ended}
     known = status.get("workflowExecutionRef") or {}
     if workflow is not None and (_owner(workflow) != document["metadata"]["uid"]):
         name = workflow["metadata"]["name"]
         message = (
             f"A WorkflowExecution {name} is there already and is not of this request; delete it or rename this one."
         )
-        return _say(document, Phase.FAILED, message, Fact("WorkflowCreated", False, "Conflict", message), None, now)
+        return _say(
+            document, Phase.FAILED, message, ConditionUpdate("WorkflowCreated", False, "Conflict", message), None, now
+        )
     if workflow is None and over:
         ttl = timedelta(seconds=document["spec"]["workflow"].get("ttlSecondsAfterFinished", _DAY))
         due = datetime.fromisoformat(status["finishedAt"]) + ttl
-        return Remedy((DeleteRequest(),)) if now >= due else Remedy(again=due)
+        return RemediationDecision((DeleteRequest(),)) if now >= due else RemediationDecision(again=due)
     if workflow is None and known:
         message = f"Its WorkflowExecution {known.get('name')} was deleted before its end; it is not made again."
-        return _say(document, Phase.FAILED, message, Fact("WorkflowCreated", True, "Deleted", message), None, now)
+        return _say(
+            document, Phase.FAILED, message, ConditionUpdate("WorkflowCreated", True, "Deleted", message), None, now
+        )
     if workflow is None:
-        return Remedy((CreateWorkflow(workflow_of(dict(document))),))
+        return RemediationDecision((CreateWorkflow(workflow_of(dict(document))),))
     phase = Phase((workflow.get("status") or {}).get("phase") or Phase.PENDING)
     outcome = (workflow.get("status") or {}).get("message") or "Its WorkflowExecution was made."
-    return _say(document, phase, outcome, Fact("WorkflowCreated", True, "Created", ""), workflow, now)
+    return _say(document, phase, outcome, ConditionUpdate("WorkflowCreated", True, "Created", ""), workflow, now)
 
 
 def _owner(workflow: Json) -> str | None:
@@ -90,12 +104,14 @@ def _owner(workflow: Json) -> str | None:
     return next((owner["uid"] for owner in owners if owner.get("controller")), None)
 
 
-def _say(document: Json, phase: Phase, outcome: str, created: Fact, workflow: Json | None, now: datetime) -> Remedy:
+def _say(
+    document: Json, phase: Phase, outcome: str, created: ConditionUpdate, workflow: Json | None, now: datetime
+) -> RemediationDecision:
     before = document.get("status") or {}
     generation = document["metadata"].get("generation", 1)
     ended = (workflow or {}).get("status") or {}
     reason = condition_of(workflow).get("reason") or phase.value
-    so = True if phase is Phase.SUCCEEDED else False if phase.over else None
+    so = True if phase is Phase.SUCCEEDED else False if phase.ended else None
     reference = before.get("workflowExecutionRef")
     if workflow is not None:
         reference = {"name": workflow["metadata"]["name"], "uid": workflow["metadata"]["uid"]}
@@ -104,11 +120,14 @@ def _say(document: Json, phase: Phase, outcome: str, created: Fact, workflow: Js
         "phase": phase.value,
         "outcome": outcome,
         "observedGeneration": generation,
-        "finishedAt": finished if phase.over else None,
+        "finishedAt": finished if phase.ended else None,
         "workflowExecutionRef": reference,
-        "conditions": merged(
-            before.get("conditions") or (), [created, Fact("Succeeded", so, reason, outcome)], generation, now
+        "conditions": merge_conditions(
+            before.get("conditions") or (),
+            [created, ConditionUpdate("Succeeded", so, reason, outcome)],
+            generation,
+            now,
         ),
     }
     known = {name: value for name, value in status.items() if value is not None}
-    return Remedy(() if known == before else (SetRequestStatus(known),))
+    return RemediationDecision(() if known == before else (UpdateRequestStatus(known),))

@@ -13,7 +13,7 @@ from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.workflow import Step
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Trouble", "create_trouble", "ended_badly", "run_ended_badly", "waiting"]
+__all__ = ["CreationFailure", "creation_failure_of", "failure_message", "run_failure_message", "waiting_message"]
 
 Json = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ _LONGEST = 600
 
 
 @dataclass(frozen=True)
-class Trouble:
+class CreationFailure:
     """Why the PipelineRun could not be made.
 
     Attributes:
@@ -40,7 +40,7 @@ class Trouble:
     permanent: bool
 
 
-def create_trouble(code: int, reason: str, message: str) -> Trouble:
+def creation_failure_of(code: int, reason: str, message: str) -> CreationFailure:
     """What the API server's refusal of a PipelineRun means.
 
     Args:
@@ -48,50 +48,54 @@ def create_trouble(code: int, reason: str, message: str) -> Trouble:
         reason: The Status object's.
         message: The Status object's.
     """
-    told = _told(message)
+    quoted = _quoted(message)
     if code == 404:
-        return Trouble(
+        return CreationFailure(
             "TektonNotInstalled",
             "This cluster has no PipelineRuns (tekton.dev/v1); install Tekton Pipelines, and it starts by itself.",
             permanent=False,
         )
     if code == 403 and "exceeded quota" in message:
-        return Trouble(
-            "QuotaExceeded", f"The namespace's quota has no room for a PipelineRun: {told}.", permanent=False
+        return CreationFailure(
+            "QuotaExceeded", f"The namespace's quota has no room for a PipelineRun: {quoted}.", permanent=False
         )
     if code == 403 and ("being terminated" in message or reason == "NamespaceTerminating"):
-        return Trouble("NamespaceTerminating", "The namespace is being deleted; nothing starts in it.", permanent=True)
+        return CreationFailure(
+            "NamespaceTerminating", "The namespace is being deleted; nothing starts in it.", permanent=True
+        )
     if code in {400, 422} or (code == 403 and "admission webhook" in message) or "denied the request" in message:
-        return Trouble(
+        return CreationFailure(
             "PipelineRunRejected",
-            f"Admission refused the PipelineRun: {told}; change the workflow or the policy, and create it anew.",
+            f"Admission refused the PipelineRun: {quoted}; change the workflow or the policy, and create it anew.",
             permanent=True,
         )
     if code == 403:
-        return Trouble(
+        return CreationFailure(
             "NotPermitted",
-            f"The controller may not create PipelineRuns here: {told}; grant it the role of controller/deploy.",
+            f"The controller may not create PipelineRuns here: {quoted}; grant it the role of controller/deploy.",
             permanent=False,
         )
     if code == 413 or "request is too large" in message or "etcdserver: request" in message:
-        return Trouble("PipelineRunTooLarge", f"The PipelineRun is too large for etcd: {told}.", permanent=True)
+        return CreationFailure(
+            "PipelineRunTooLarge", f"The PipelineRun is too large for etcd: {quoted}.", permanent=True
+        )
     if "failed calling webhook" in message:
-        return Trouble(
+        return CreationFailure(
             "WebhookUnreachable",
-            f"Tekton's webhook does not answer: {told}; see the pods of tekton-pipelines; it is tried again.",
+            f"Tekton's webhook does not answer: {quoted}; see the pods of tekton-pipelines; it is tried again.",
             permanent=False,
         )
-    return Trouble(
+    return CreationFailure(
         "ApiServerError",
-        f"The API server did not take the PipelineRun ({code}): {told}; it is tried again.",
+        f"The API server did not take the PipelineRun ({code}): {quoted}; it is tried again.",
         permanent=False,
     )
 
 
-def run_ended_badly(run: Json, *, task: str, namespace: str) -> str | None:
+def run_failure_message(run: Json, *, task: str, namespace: str) -> str | None:
     """Why a PipelineRun failed as such, before or beside its steps; None where its steps say it."""
     condition = condition_of(run)
-    reason, told = condition.get("reason", ""), _told(condition.get("message", ""))
+    reason, quoted = condition.get("reason", ""), _quoted(condition.get("message", ""))
     match reason:
         case "Failed" | "Succeeded" | "Completed" | "Cancelled" | "PipelineRunTimeout" | "":
             return None
@@ -101,26 +105,28 @@ def run_ended_badly(run: Json, *, task: str, namespace: str) -> str | None:
                 f"-f tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml, and create the workflow anew."
             )
         case "CreateRunFailed":
-            return f"Tekton could not create a TaskRun: {told}; mend that and create the workflow anew."
+            return f"Tekton could not create a TaskRun: {quoted}; mend that and create the workflow anew."
         case "InvalidTaskResultReference":
-            return f"A step's output that another step takes was not there: {told}."
+            return f"A step's output that another step takes was not there: {quoted}."
         case "PipelineRunCouldntCancel" | "PipelineRunCouldntTimeOut":
-            return f"Tekton could not stop all steps: {told}; see their TaskRuns."
+            return f"Tekton could not stop all steps: {quoted}; see their TaskRuns."
         case _:
-            return f"Tekton refused the PipelineRun ({reason}): {told}."
+            return f"Tekton refused the PipelineRun ({reason}): {quoted}."
 
 
-def waiting(task_run: Json, pod: Json | None, step: Step) -> str | None:
+def waiting_message(task_run: Json, pod: Json | None, step: Step) -> str | None:
     """What a TaskRun that has not ended waits for, where a person would want to know; else None."""
     condition = condition_of(task_run)
-    reason, told = condition.get("reason", ""), _told(condition.get("message", ""))
+    reason, quoted = condition.get("reason", ""), _quoted(condition.get("message", ""))
     match reason:
         case "ExceededResourceQuota":
-            return f"Waits for room in the namespace's quota: {told}."
+            return f"Waits for room in the namespace's quota: {quoted}."
         case "ExceededNodeResources":
-            return f"Waits for a node with room for it: {_unscheduled(pod) or told}; lower its resources or add nodes."
+            return (
+                f"Waits for a node with room for it: {_unscheduled(pod) or quoted}; lower its resources or add nodes."
+            )
         case "PullImageFailed" | "TaskRunImagePullFailed":
-            return _not_pulled(step, told)
+            return _not_pulled(step, quoted)
         case "Pending" | "Running" | "Started" if pod is not None:
             unscheduled = _unscheduled(pod)
             if unscheduled:
@@ -132,7 +138,7 @@ def waiting(task_run: Json, pod: Json | None, step: Step) -> str | None:
     return None
 
 
-def ended_badly(
+def failure_message(
     task_run: Json, step: Step, namespace: str, *, exit_code: int | None, died_of: str | None
 ) -> tuple[str, str]:
     """Why a TaskRun failed where its container did not say so: a word and a sentence.
@@ -146,7 +152,7 @@ def ended_badly(
     """
     condition = condition_of(task_run)
     reason, message = condition.get("reason", ""), condition.get("message", "")
-    told = _told(message)
+    quoted = _quoted(message)
     if died_of == "OOMKilled" or reason.endswith("OOM") or "OOMKilled" in message:
         limit = ((step.resources.limits if step.resources else None) or {}).get("memory", "512Mi")
         return (
@@ -154,7 +160,7 @@ def ended_badly(
             f"It was killed for using more memory than its limit of {limit}; raise resources.limits.memory.",
         )
     if reason == "PodEvicted" or "evicted" in message.lower() or "low on resource" in message:
-        return "Evicted", f"Its pod was evicted: {told}; the node was short of something, so run the workflow anew."
+        return "Evicted", f"Its pod was evicted: {quoted}; the node was short of something, so run the workflow anew."
     account = _ACCOUNT.search(message)
     if account:
         name = account[1] or account[2]
@@ -163,9 +169,9 @@ def ended_badly(
             f"There is no ServiceAccount {namespace}/{name}; create it (`kubernaut render --rbac` prints what it needs).",
         )
     if _TASK.search(message) or reason in {"CouldntGetTask", "TaskRunResolutionFailed"}:
-        return "TaskMissing", f"Its Task could not be had: {told}; install kubernaut-action in {namespace}."
+        return "TaskMissing", f"Its Task could not be had: {quoted}; install kubernaut-action in {namespace}."
     if reason in {"TaskRunImagePullFailed", "PullImageFailed"} or "ImagePull" in message:
-        return "ImageNotPulled", _not_pulled(step, told)
+        return "ImageNotPulled", _not_pulled(step, quoted)
     secret = _SECRET.search(message)
     if secret:
         return (
@@ -176,17 +182,17 @@ def ended_badly(
         case "CreateContainerConfigError":
             return (
                 "ContainerConfigError",
-                f"Its container could not be made: {told}; see its secretName and ConfigMaps.",
+                f"Its container could not be made: {quoted}; see its secretName and ConfigMaps.",
             )
         case "PodCreationFailed" | "PodAdmissionFailed":
-            return "PodRefused", f"Its pod was refused: {told}."
+            return "PodRefused", f"Its pod was refused: {quoted}."
         case "TaskRunValidationFailed" | "TaskValidationFailed" | "InvalidParamValue":
             return (
                 "TaskInvalid",
-                f"The Task kubernaut-action in {namespace} is not of this version: {told}; install it anew.",
+                f"The Task kubernaut-action in {namespace} is not of this version: {quoted}; install it anew.",
             )
         case "TaskRunResultLargerThanAllowedLimit":
-            return "ResultsTooLarge", f"Its pod's results were too large, so that none arrived: {told}."
+            return "ResultsTooLarge", f"Its pod's results were too large, so that none arrived: {quoted}."
     if re.search(
         r'pods? "[^"]+" not found|pod .*(was deleted|not found)|node .*(lost|shutdown|not ready)',
         message,
@@ -194,18 +200,18 @@ def ended_badly(
     ):
         return (
             "PodLost",
-            f"Its pod went away, deleted or with its node: {told}; look at what it did before you run it again.",
+            f"Its pod went away, deleted or with its node: {quoted}; look at what it did before you run it again.",
         )
     if exit_code is not None and exit_code != 0:
         killed = " (killed)" if exit_code == 137 else ""
         return "NoWord", f"Its container ended with {exit_code}{killed} and said nothing; see its log."
-    return "NoWord", f"It ended with no word from its container: {told or reason or 'no reason is given'}."
+    return "NoWord", f"It ended with no word from its container: {quoted or reason or 'no reason is given'}."
 
 
-def _not_pulled(step: Step, told: str) -> str:
+def _not_pulled(step: Step, quoted: str) -> str:
     account = step.service_account_name or "default"
     return (
-        f"Its image {shorten(step.image, 160)} cannot be pulled: {told}; see that it exists, that the node reaches its registry, "
+        f"Its image {shorten(step.image, 160)} cannot be pulled: {quoted}; see that it exists, that the node reaches its registry, "
         f"and the imagePullSecrets of the ServiceAccount {account}."
     )
 
@@ -213,7 +219,7 @@ def _not_pulled(step: Step, told: str) -> str:
 def _unscheduled(pod: Json | None) -> str | None:
     for condition in ((pod or {}).get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _told(condition.get("message", ""))
+            return _quoted(condition.get("message", ""))
     return None
 
 
@@ -223,10 +229,10 @@ def _stuck(pod: Json) -> tuple[str, str] | None:
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         state = (container.get("state") or {}).get("waiting") or {}
         if state.get("reason") not in {None, "PodInitializing", "ContainerCreating"}:
-            return state["reason"], _told(state.get("message", ""))
+            return state["reason"], _quoted(state.get("message", ""))
     return None
 
 
-def _told(message: str) -> str:
+def _quoted(message: str) -> str:
     """Another's words within a sentence of ours: in one line, without its full stop, and not without end."""
     return shorten(" ".join(message.split()).rstrip("."), _LONGEST)

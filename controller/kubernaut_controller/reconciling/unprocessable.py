@@ -8,60 +8,60 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubernaut_controller.reconciling.acts import (
-    Act,
-    Announce,
-    CancelRun,
-    FreeLock,
-    GiveUpRecords,
-    LetGo,
-    LookUp,
-    SetStatus,
-)
 from kubernaut_controller.reconciling.children import condition_of, own_pods
-from kubernaut_controller.reconciling.conditions import Fact, merged, timestamp
-from kubernaut_controller.reconciling.ends import is_alive
-from kubernaut_controller.reconciling.seen import Seen
-from kubernaut_controller.reconciling.shaping import bounded_text
+from kubernaut_controller.reconciling.conditions import ConditionUpdate, merge_conditions, timestamp
+from kubernaut_controller.reconciling.effects import (
+    AbandonRecords,
+    CancelPipelineRun,
+    Effect,
+    EmitEvent,
+    RefreshChildren,
+    ReleaseLock,
+    RemoveFinalizer,
+    UpdateStatus,
+)
+from kubernaut_controller.reconciling.observed import ObservedState
+from kubernaut_controller.reconciling.outcomes import is_alive
+from kubernaut_controller.reconciling.sanitizing import bounded_text
 from kubernaut_controller.status import Phase
 
-__all__ = ["minimal_status", "strand"]
+__all__ = ["end_unprocessable", "minimal_status"]
 
 Json = Mapping[str, Any]
 
 _AGAIN = timedelta(seconds=20)
 
 
-def strand(seen: Seen, why: str, now: datetime) -> tuple[tuple[Act, ...], datetime | None]:
+def end_unprocessable(observed: ObservedState, why: str, now: datetime) -> tuple[tuple[Effect, ...], datetime | None]:
     """Return what to do about a workflow that cannot be decided about, and when to ask again.
 
     Args:
-        seen: What is.
+        observed: All that is known of the workflow.
         why: What was raised, as a sentence.
         now: The time.
     """
-    if seen.being_deleted and not seen.held:
+    if observed.being_deleted and not observed.has_finalizer:
         return (), None
-    run = seen.pipeline_run
-    made = run is not None or bool(seen.status.get("pipelineRunRef"))
-    if made and not seen.looked_up:
-        return (LookUp(),), now
-    acts: list[Act] = []
+    run = observed.pipeline_run
+    made = run is not None or bool(observed.status.get("pipelineRunRef"))
+    if made and not observed.children_known:
+        return (RefreshChildren(),), now
+    effects: list[Effect] = []
     if run is not None and condition_of(run).get("status") not in {"True", "False"}:
         if not (run.get("spec") or {}).get("status"):
-            acts.append(CancelRun(run["metadata"]["name"]))
-        return tuple(acts), now + _AGAIN
-    if any(is_alive(pod) for pod in own_pods(seen.task_runs, seen.pods.values()).values()):
-        return tuple(acts), now + _AGAIN
-    if seen.held:
-        acts.append(FreeLock())
-    if seen.being_deleted:
-        return (*acts, LetGo()), None
+            effects.append(CancelPipelineRun(run["metadata"]["name"]))
+        return tuple(effects), now + _AGAIN
+    if any(is_alive(pod) for pod in own_pods(observed.task_runs, observed.pods.values()).values()):
+        return tuple(effects), now + _AGAIN
+    if observed.has_finalizer:
+        effects.append(ReleaseLock())
+    if observed.being_deleted:
+        return (*effects, RemoveFinalizer()), None
     phase = Phase.FAILED if made else Phase.REFUSED
     if made:
-        acts.append(GiveUpRecords())
-    status = minimal_status(seen.document, phase, why, now)
-    return (*acts, Announce("Warning", phase.value, why), SetStatus(status)), None
+        effects.append(AbandonRecords())
+    status = minimal_status(observed.document, phase, why, now)
+    return (*effects, EmitEvent("Warning", phase.value, why), UpdateStatus(status)), None
 
 
 def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
     message = bounded_text(why, 1000) or phase.value
     refused = phase is Phase.REFUSED
     facts = [
-        Fact("Accepted", not refused, "Invalid" if refused else "Valid", message if refused else ""),
-        Fact("Succeeded", phase is Phase.SUCCEEDED, phase.value, message),
-        Fact(
+        ConditionUpdate("Accepted", not refused, "Invalid" if refused else "Valid", message if refused else ""),
+        ConditionUpdate("Succeeded", phase is Phase.SUCCEEDED, phase.value, message),
+        ConditionUpdate(
             "RecordsStored",
             refused,
             "NothingToStore" if refused else "GivenUp",
@@ -92,7 +92,7 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
         "message": message,
         "observedGeneration": generation,
         "finishedAt": timestamp(now),
-        "conditions": merged((), facts, generation, now),
+        "conditions": merge_conditions((), facts, generation, now),
     }
     reference = before.get("pipelineRunRef")
     if isinstance(reference, Mapping) and {"name", "uid"} <= set(reference):

@@ -10,13 +10,22 @@ from typing import Any
 
 from kubernaut_controller.faults import Fault
 from kubernaut_controller.pipelinerun import run_name_of
-from kubernaut_controller.reconciling.ends import GONE
-from kubernaut_controller.reconciling.lock import Lock, grant_of, lock_name, lock_scope, locked_target
-from kubernaut_controller.reconciling.seen import FINALIZER, Seen
-from kubernaut_controller.reconciling.sentences import Trouble
+from kubernaut_controller.reconciling.lock import LockState, grant_of, lock_name, lock_scope, locked_target
+from kubernaut_controller.reconciling.messages import CreationFailure
+from kubernaut_controller.reconciling.observed import FINALIZER, ObservedState
+from kubernaut_controller.reconciling.outcomes import GONE
 from kubernaut_controller.workflow import WorkflowExecution
 
-__all__ = ["Closed", "Entry", "Key", "Memory", "gone_pod", "learn_child", "newer", "slim"]
+__all__ = [
+    "CachedWorkflow",
+    "FinishedWorkflow",
+    "Key",
+    "WorkflowCache",
+    "is_newer",
+    "mark_pod_deleted",
+    "strip_unused",
+    "update_child",
+]
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -24,7 +33,7 @@ Key = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Closed:
+class FinishedWorkflow:
     """A workflow that is done with."""
 
     uid: str
@@ -32,38 +41,38 @@ class Closed:
 
 
 @dataclass
-class Entry:
+class CachedWorkflow:
     """A workflow that is not closed yet; see `Seen` for what its fields mean."""
 
     key: Key
     document: Json
     workflow: WorkflowExecution | None
     faults: tuple[Fault, ...]
-    looked_up: bool
-    seen_at: float
+    children_known: bool
+    first_seen_at: float
     run_name: str | None = None
     lock_key: str | None = None
     lock_scope: str = ""
     pipeline_run: Json | None = None
-    gone_run: Json | None = None
+    deleted_run: Json | None = None
     task_runs: dict[str, Json] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    deleted_task_runs: set[str] = field(default_factory=set)
     pods: dict[str, Json] = field(default_factory=dict)
-    lock: Lock = field(default_factory=Lock)
+    lock: LockState = field(default_factory=LockState)
     lock_read_at: float = 0.0
     granted: bool | None = None
-    looked_at: float = 0.0
-    looked_version: str | None = None
-    absent_for: str | None = None
-    told: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    telling: set[tuple[str, str]] = field(default_factory=set)
+    children_read_at: float = 0.0
+    children_read_version: str | None = None
+    absent_at_version: str | None = None
+    answers: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    sending: set[tuple[str, str]] = field(default_factory=set)
     records: dict[str, Json | None] = field(default_factory=dict)
-    asking: set[str] = field(default_factory=set)
+    reading: set[str] = field(default_factory=set)
     logs: dict[str, tuple[Json, ...]] = field(default_factory=dict)
-    trouble: Trouble | None = None
-    troubles: int = 0
+    creation_failure: CreationFailure | None = None
+    creation_failures: int = 0
     retry_at: datetime | None = None
-    written: Json | None = None
+    written_status: Json | None = None
     failures: int = 0
 
     @property
@@ -77,7 +86,7 @@ class Entry:
         return str(self.document["metadata"]["resourceVersion"])
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether its phase is its last one."""
         return (self.document.get("status") or {}).get("phase") not in {None, "Pending", "Running"}
 
@@ -85,62 +94,64 @@ class Entry:
     def started(self) -> bool:
         """Whether it no longer waits for its target."""
         referred = (self.document.get("status") or {}).get("pipelineRunRef")
-        return bool(self.faults) or self.over or self.pipeline_run is not None or bool(referred)
+        return bool(self.faults) or self.ended or self.pipeline_run is not None or bool(referred)
 
     @property
     def rank(self) -> tuple[str, str]:
         """Who comes first: the older one."""
         return self.document["metadata"]["creationTimestamp"], self.uid
 
-    def seen(self, *, ahead: int, lock_stale: bool) -> Seen:
+    def observed_state(self, *, queued_before: int, lock_stale: bool) -> ObservedState:
         """All of it, as a decision takes it."""
-        return Seen(
+        return ObservedState(
             document=self.document,
             workflow=self.workflow,
             faults=self.faults,
-            looked_up=self.looked_up,
-            absent=self.absent_for == self.version,
-            looked_at=self.looked_version,
+            children_known=self.children_known,
+            pipeline_run_absent=self.absent_at_version == self.version,
+            children_read_at=self.children_read_version,
             pipeline_run=self.pipeline_run,
             task_runs=tuple(self.task_runs.values()),
-            gone=frozenset(self.gone),
+            deleted_task_runs=frozenset(self.deleted_task_runs),
             pods=self.pods,
             lock=self.lock,
             granted=self.granted,
             lock_stale=lock_stale,
-            ahead=ahead,
-            told=self.told,
+            queued_before=queued_before,
+            answers=self.answers,
             records=self.records,
             logs=self.logs,
-            trouble=self.trouble,
+            creation_failure=self.creation_failure,
             retry_at=self.retry_at,
         )
 
 
-class Memory:
+class WorkflowCache:
     """All workflows of the cluster (or the namespace), by key."""
 
     def __init__(self) -> None:
-        self.entries: dict[Key, Entry] = {}
-        self.closed: dict[Key, Closed] = {}
+        self.active: dict[Key, CachedWorkflow] = {}
+        self.finished: dict[Key, FinishedWorkflow] = {}
         self.runs: dict[Key, Key] = {}
-        self._waiting: dict[str, dict[Key, Entry]] = {}
+        self._waiting: dict[str, dict[Key, CachedWorkflow]] = {}
 
-    def open(
+    def add(
         self, key: Key, document: Json, workflow: WorkflowExecution | None, faults: tuple[Fault, ...], now: float
-    ) -> Entry:
+    ) -> CachedWorkflow:
         """A new entry for a workflow; of one that has no finalizer yet there is nothing to look up."""
-        self.forget(key)
+        self.remove(key)
         held = FINALIZER in (document["metadata"].get("finalizers") or ())
-        entry = Entry(key, document, workflow, faults, looked_up=not held, seen_at=now, looked_at=now)
-        self.entries[key] = entry
+        entry = CachedWorkflow(
+            key, document, workflow, faults, children_known=not held, first_seen_at=now, children_read_at=now
+        )
+        self.active[key] = entry
         entry.run_name = run_name_of(key[1], entry.uid)
         self.runs[key[0], entry.run_name] = key
         if workflow is not None and grant_of(workflow) is None:
-            self.queue(entry, granted=True)
+            self.wait_for_target(entry, granted=True)
         return entry
 
-    def queue(self, entry: Entry, *, granted: bool) -> None:
+    def wait_for_target(self, entry: CachedWorkflow, *, granted: bool) -> None:
         """Puts a workflow among those that want its target.
 
         Args:
@@ -155,15 +166,15 @@ class Memory:
         entry.lock_key = lock_name(target, entry.key[0], entry.lock_scope)
         self._waiting.setdefault(entry.lock_key, {})[entry.key] = entry
 
-    def close(self, key: Key, uid: str, phase: str) -> None:
+    def finish(self, key: Key, uid: str, phase: str) -> None:
         """Keeps but a line of it."""
-        self.forget(key)
-        self.closed[key] = Closed(uid, phase)
+        self.remove(key)
+        self.finished[key] = FinishedWorkflow(uid, phase)
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Keeps nothing of it."""
-        self.closed.pop(key, None)
-        entry = self.entries.pop(key, None)
+        self.finished.pop(key, None)
+        entry = self.active.pop(key, None)
         if entry is None:
             return
         if entry.run_name:
@@ -174,12 +185,12 @@ class Memory:
             if not waiting:
                 self._waiting.pop(entry.lock_key, None)
 
-    def of_run(self, namespace: str, run_name: str) -> Entry | None:
+    def by_pipeline_run(self, namespace: str, run_name: str) -> CachedWorkflow | None:
         """The entry whose PipelineRun has this name."""
         key = self.runs.get((namespace, run_name))
-        return self.entries.get(key) if key else None
+        return self.active.get(key) if key else None
 
-    def ahead(self, entry: Entry) -> int:
+    def queued_before(self, entry: CachedWorkflow) -> int:
         """How many that want its target were made before it, and have not started."""
         if entry.lock_key is None:
             return 0
@@ -191,7 +202,7 @@ class Memory:
         return (key for key, entry in list(self._waiting.get(lock_key, {}).items()) if not entry.started)
 
 
-def newer(document: Json, than: Json | None) -> bool:
+def is_newer(document: Json, than: Json | None) -> bool:
     """Whether a version of an object is not older than another; a watch may bring older ones than a write gave.
 
     Resource versions of one resource compare as integers (Kubernetes 1.35 says so, and it was ever so).
@@ -204,7 +215,7 @@ def newer(document: Json, than: Json | None) -> bool:
         return True
 
 
-def slim(document: Json) -> Json:
+def strip_unused(document: Json) -> Json:
     """An object without what no decision looks at."""
     document["metadata"].pop("managedFields", None)
     annotations = document["metadata"].get("annotations")
@@ -218,7 +229,7 @@ def slim(document: Json) -> Json:
     return document
 
 
-def gone_pod(pod: Json) -> Json:
+def mark_pod_deleted(pod: Json) -> Json:
     """A pod as it was last, of which nothing runs any more."""
     status = pod.get("status") or {}
     if status.get("phase") in {"Succeeded", "Failed"}:
@@ -226,25 +237,25 @@ def gone_pod(pod: Json) -> Json:
     return {**pod, "status": {**status, "phase": GONE}}
 
 
-def learn_child(entry: Entry, kind: str, document: Json, *, deleted: bool) -> None:
+def update_child(entry: CachedWorkflow, kind: str, document: Json, *, deleted: bool) -> None:
     """Takes in news of a PipelineRun, TaskRun or pod; what was known of one that is gone stays known."""
     name = document["metadata"]["name"]
     match kind:
         case "PipelineRun" if deleted:
             known = entry.pipeline_run
             if known is None or known["metadata"]["uid"] == document["metadata"]["uid"]:
-                entry.pipeline_run, entry.absent_for = None, None
-                entry.gone_run = document
-        case "PipelineRun" if newer(document, entry.pipeline_run):
-            entry.pipeline_run, entry.absent_for = document, None
+                entry.pipeline_run, entry.absent_at_version = None, None
+                entry.deleted_run = document
+        case "PipelineRun" if is_newer(document, entry.pipeline_run):
+            entry.pipeline_run, entry.absent_at_version = document, None
         case "TaskRun" if deleted:
             # its last version: what a list read before says otherwise is older than that
             entry.task_runs[name] = document
-            entry.gone.add(name)
-        case "TaskRun" if newer(document, entry.task_runs.get(name)):
+            entry.deleted_task_runs.add(name)
+        case "TaskRun" if is_newer(document, entry.task_runs.get(name)):
             entry.task_runs[name] = document
-            entry.gone.discard(name)
+            entry.deleted_task_runs.discard(name)
         case "Pod" if deleted:
-            entry.pods[name] = gone_pod(document)
-        case "Pod" if newer(document, entry.pods.get(name)):
+            entry.pods[name] = mark_pod_deleted(document)
+        case "Pod" if is_newer(document, entry.pods.get(name)):
             entry.pods[name] = document

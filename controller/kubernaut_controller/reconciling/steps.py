@@ -5,15 +5,15 @@ from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of
 from kubernaut_controller.reconciling.children import Children, condition_of, own_pods
-from kubernaut_controller.reconciling.ends import End, Teller, end_of, skipped_or_lost
+from kubernaut_controller.reconciling.observed import ObservedState
+from kubernaut_controller.reconciling.outcomes import KnownOutcome, RecordedBy, known_outcome, outcome_without_task_run
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_controller.reconciling.seen import Seen
-from kubernaut_controller.reconciling.shaping import bounded_text, shaped
+from kubernaut_controller.reconciling.sanitizing import bounded_text, sanitized
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import State
 
-__all__ = ["ends_of", "progress", "row_documents", "unstarted_ends"]
+__all__ = ["known_outcomes", "progress", "step_statuses", "unstarted_outcomes"]
 
 Json = Mapping[str, Any]
 
@@ -21,55 +21,63 @@ _LARGEST_ROWS = 400 * 1024
 """Bytes that the rows may have together; above, outputs are left to the records."""
 
 
-def ends_of(
-    seen: Seen, workflow: WorkflowExecution, policy: Policy, children: Children, *, run: Json | None, over: bool
-) -> dict[str, End]:
+def known_outcomes(
+    observed: ObservedState,
+    workflow: WorkflowExecution,
+    policy: Policy,
+    children: Children,
+    *,
+    run: Json | None,
+    over: bool,
+) -> dict[str, KnownOutcome]:
     """Step → what became of it, in the shape that a status can hold.
 
     Args:
-        seen: What is.
+        observed: All that is known of the workflow.
         workflow: The same as a model.
         policy: Whether there is a Data Storage to ask.
         children: The TaskRuns of its steps.
         run: The PipelineRun, or None where it is gone.
         over: Whether nothing new starts.
     """
-    before = {row["name"]: row for row in seen.status.get("steps") or ()}
+    before = {row["name"]: row for row in observed.status.get("steps") or ()}
     status = (run or {}).get("status") or {}
     skipped = {item["name"]: item.get("reason", "") for item in status.get("skippedTasks") or ()}
     referred = {reference.get("pipelineTaskName") for reference in status.get("childReferences") or ()}
-    pods = own_pods(children.own.values(), seen.pods.values())
-    ends = {}
+    pods = own_pods(children.own.values(), observed.pods.values())
+    outcomes = {}
     for step in workflow.spec.all_steps:
         name = step.name
         known = _from_row(before.get(name, {}))
-        asked = not policy.records or name in seen.records
-        record = seen.records.get(name)
+        asked = not policy.records or name in observed.records
+        record = observed.records.get(name)
         if name in children.own:
-            end = _end_of(seen, workflow, step, children.own[name], pods, asked=asked, run_gone=run is None and over)
+            outcome = _end_of(
+                observed, workflow, step, children.own[name], pods, asked=asked, run_gone=run is None and over
+            )
             # what was known once stays known, also when what told it is gone
-            ends[name] = known if known and known.over and not end.over else end
+            outcomes[name] = known if known and known.ended and not outcome.ended else outcome
         elif name in children.foreign:
             sentence = f"{children.foreign[name]}; somebody else made it, and its end is not this step's."
             error = {"code": 1, "reason": "ForeignTaskRun", "message": sentence}
-            ends[name] = End(State.LOST, Teller.CONTROLLER, sentence, error=error)
-        elif known and (known.over or not over):
-            ends[name] = known
+            outcomes[name] = KnownOutcome(State.LOST, RecordedBy.CONTROLLER, sentence, error=error)
+        elif known and (known.ended or not over):
+            outcomes[name] = known
         elif not over:
-            ends[name] = End(State.INTENDED)
+            outcomes[name] = KnownOutcome(State.INTENDED)
         elif run is None:
             reason = "Its PipelineRun went away before it could start."
-            ends[name] = skipped_or_lost(name, reason, record=record, asked=asked)
+            outcomes[name] = outcome_without_task_run(name, reason, record=record, asked=asked)
         elif name in referred:
             reason = "Its TaskRun was deleted before it could start."
-            ends[name] = skipped_or_lost(name, reason, record=record, asked=asked)
+            outcomes[name] = outcome_without_task_run(name, reason, record=record, asked=asked)
         else:
-            ends[name] = End(State.SKIPPED, Teller.CONTROLLER, _skipped(skipped.get(name, "")))
-    return {name: shaped(end) for name, end in ends.items()}
+            outcomes[name] = KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER, _skipped(skipped.get(name, "")))
+    return {name: sanitized(outcome) for name, outcome in outcomes.items()}
 
 
 def _end_of(
-    seen: Seen,
+    observed: ObservedState,
     workflow: WorkflowExecution,
     step: Step,
     task_run: Json,
@@ -77,74 +85,74 @@ def _end_of(
     *,
     asked: bool,
     run_gone: bool,
-) -> End:
+) -> KnownOutcome:
     """Return what became of a step that has a TaskRun; of one whose pod's words cannot be read, that."""
     name = task_run["metadata"]["name"]
-    gone = run_gone or name in seen.gone
+    gone = run_gone or name in observed.deleted_task_runs
     try:
-        return end_of(
+        return known_outcome(
             step,
             workflow.metadata.namespace or "",
             task_run,
             pod=pods.get(name),
-            record=seen.records.get(step.name),
+            record=observed.records.get(step.name),
             asked=asked,
             gone=gone,
         )
     except Exception as error:  # whatever an image wrote: its own step's fault alone
         why = bounded_text(f"{type(error).__name__}: {error}", 300)
         if not gone and condition_of(task_run).get("status") not in {"True", "False"}:
-            return End(State.STARTED, message=f"What its pod says cannot be read ({why}).", task_run=name)
+            return KnownOutcome(State.STARTED, message=f"What its pod says cannot be read ({why}).", task_run=name)
         sentence = f"What its pod said cannot be read ({why}); what it did is in its log."
         fault = {"code": 1, "reason": "UnreadableResults", "message": sentence}
         finished = (task_run.get("status") or {}).get("completionTime")
-        return End(State.LOST, Teller.CONTROLLER, sentence, name, None, finished, error=fault)
+        return KnownOutcome(State.LOST, RecordedBy.CONTROLLER, sentence, name, None, finished, error=fault)
 
 
-def unstarted_ends(workflow: WorkflowExecution, reason: str) -> dict[str, End]:
+def unstarted_outcomes(workflow: WorkflowExecution, reason: str) -> dict[str, KnownOutcome]:
     """The ends of a workflow that never got a PipelineRun: nothing was intended, so there is nothing to record."""
-    return {step.name: End(State.SKIPPED, Teller.CONTAINER, reason) for step in workflow.spec.all_steps}
+    return {step.name: KnownOutcome(State.SKIPPED, RecordedBy.CONTAINER, reason) for step in workflow.spec.all_steps}
 
 
-def row_documents(workflow: WorkflowExecution, ends: Mapping[str, End]) -> list[dict[str, Any]]:
+def step_statuses(workflow: WorkflowExecution, outcomes: Mapping[str, KnownOutcome]) -> list[dict[str, Any]]:
     """The rows as the status has them; outputs only where there is room for all."""
     final = {step.name for step in workflow.spec.finally_}
-    rows = [_row(workflow, step, ends[step.name], final=step.name in final) for step in workflow.spec.all_steps]
+    rows = [_row(workflow, step, outcomes[step.name], final=step.name in final) for step in workflow.spec.all_steps]
     if len(dumps(rows)) > _LARGEST_ROWS:
         rows = [{name: value for name, value in row.items() if name != "output"} for row in rows]
     return rows
 
 
-def progress(ends: Iterable[End]) -> str:
+def progress(outcomes: Iterable[KnownOutcome]) -> str:
     """Steps done of all: `2/4`."""
-    all_ends = list(ends)
-    return f"{sum(end.state.good for end in all_ends)}/{len(all_ends)}"
+    known = list(outcomes)
+    return f"{sum(outcome.state.good for outcome in known)}/{len(known)}"
 
 
-def _row(workflow: WorkflowExecution, step: Step, end: End, *, final: bool) -> dict[str, Any]:
+def _row(workflow: WorkflowExecution, step: Step, outcome: KnownOutcome, *, final: bool) -> dict[str, Any]:
     row = {
         "name": step.name,
         "finally": final or None,
-        "state": end.state.value,
-        "message": end.message,
-        "taskRun": end.task_run,
-        "startedAt": end.started_at,
-        "finishedAt": end.finished_at,
-        "changed": end.changed,
-        "output": end.output,
-        "error": end.error,
+        "state": outcome.state.value,
+        "message": outcome.message,
+        "taskRun": outcome.task_run,
+        "startedAt": outcome.started_at,
+        "finishedAt": outcome.finished_at,
+        "changed": outcome.changed,
+        "output": outcome.output,
+        "error": outcome.error,
         "recordId": record_id_of(workflow, step.name),
     }
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _from_row(row: Json) -> End | None:
+def _from_row(row: Json) -> KnownOutcome | None:
     """What a row of the status says; who told it is not known any more, so the controller tells it once more."""
     if not row:
         return None
-    return End(
+    return KnownOutcome(
         State(row["state"]),
-        Teller.CONTROLLER,
+        RecordedBy.CONTROLLER,
         row.get("message"),
         row.get("taskRun"),
         row.get("startedAt"),

@@ -8,7 +8,7 @@ import aiohttp
 
 from kubernaut_controller.operator.api import ApiError
 
-__all__ = ["Quiet"]
+__all__ = ["RepeatFilter"]
 
 _PAUSE = 60.0
 _AWAY = (ApiError, aiohttp.ClientError, OSError, TimeoutError)
@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+|#\d+(/\d+)?|[?&][^\s]*|/api\S*")
 _MOST = 1000
 
 
-class Quiet(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Drops what was said a moment ago, and the traceback of what is no fault of the code."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of, step_context
-from kubernaut_controller.reconciling.ends import End
+from kubernaut_controller.reconciling.outcomes import KnownOutcome
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk import judgement
 from kubernaut_sdk.judgement import StepIdentity, StepOutcome, step_event
@@ -26,13 +26,13 @@ def intended_event(
         workflow: Whose.
         step: Which.
         made_at: The PipelineRun's creationTimestamp.
-        pod_name: The pod that Tekton made for the step, once that is known: Data Storage then takes no other pod's word.
+        pod_name: The pod that Tekton made for the step, once known; Data Storage then takes no other pod's.
     """
     event = judgement.intended_event(_identity(workflow, step), datetime.fromisoformat(made_at))
     return event if pod_name is None else {**event, "pod_name": pod_name}
 
 
-def ended_event(workflow: WorkflowExecution, step: Step, end: End, at: str) -> dict[str, Any]:
+def ended_event(workflow: WorkflowExecution, step: Step, end: KnownOutcome, at: str) -> dict[str, Any]:
     """Return the event of how a step ended, or that nothing is known of it.
 
     Args:

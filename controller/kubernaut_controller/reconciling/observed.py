@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.faults import Fault
-from kubernaut_controller.reconciling.lock import Lock
-from kubernaut_controller.reconciling.sentences import Trouble
+from kubernaut_controller.reconciling.lock import LockState
+from kubernaut_controller.reconciling.messages import CreationFailure
 from kubernaut_controller.workflow import WorkflowExecution
 
-__all__ = ["FINALIZER", "Seen"]
+__all__ = ["FINALIZER", "ObservedState"]
 
 Json = Mapping[str, Any]
 
@@ -18,7 +18,7 @@ FINALIZER = "kubernaut.io/controller"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ObservedState:
     """All that a decision depends on, but for the time and the policy.
 
     Attributes:
@@ -31,14 +31,14 @@ class Seen:
         looked_at: The PipelineRun's resourceVersion when its TaskRuns were read last.
         pipeline_run: The PipelineRun of its name, or None where there is none.
         task_runs: Those that carry its label.
-        gone: The names of those TaskRuns that were deleted.
+        deleted_task_runs: The names of those TaskRuns that were deleted.
         pods: Those that carry its label, last seen, by name; `children.own_pods` says which are a step's.
         lock: How the target's lock stands.
         granted: Whether the workflow's namespace may lock its target for all, where that is another's; None before it
             was asked.
         lock_stale: Whether it is time to read the lock again.
         ahead: How many workflows that want the same target were made before and have not started.
-        told: (step, state) of the events that Data Storage has taken, with its reason where it refused one.
+        answers: (step, state) of the events that Data Storage has taken, with its reason where it refused one.
         records: Step → what Data Storage knows, where it was asked.
         logs: Step → the events of its log's marked lines, where it was read.
         trouble: Why the PipelineRun could not be made, last.
@@ -48,21 +48,21 @@ class Seen:
     document: Json
     workflow: WorkflowExecution | None
     faults: tuple[Fault, ...] = ()
-    looked_up: bool = True
-    absent: bool = False
-    looked_at: str | None = None
+    children_known: bool = True
+    pipeline_run_absent: bool = False
+    children_read_at: str | None = None
     pipeline_run: Json | None = None
     task_runs: tuple[Json, ...] = ()
-    gone: frozenset[str] = frozenset()
+    deleted_task_runs: frozenset[str] = frozenset()
     pods: Mapping[str, Json] = field(default_factory=dict)
-    lock: Lock = field(default_factory=Lock)
+    lock: LockState = field(default_factory=LockState)
     granted: bool | None = None
     lock_stale: bool = False
-    ahead: int = 0
-    told: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
+    queued_before: int = 0
+    answers: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
     records: Mapping[str, Json | None] = field(default_factory=dict)
     logs: Mapping[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
-    trouble: Trouble | None = None
+    creation_failure: CreationFailure | None = None
     retry_at: datetime | None = None
 
     @property
@@ -77,7 +77,7 @@ class Seen:
         return self.document.get("status") or {}
 
     @property
-    def held(self) -> bool:
+    def has_finalizer(self) -> bool:
         """Whether the finalizer is on it."""
         return FINALIZER in (self.metadata.get("finalizers") or ())
 

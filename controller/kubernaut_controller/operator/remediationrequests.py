@@ -6,17 +6,22 @@ from typing import Any
 
 from kubernaut_controller.faults import InvalidWorkflow
 from kubernaut_controller.operator.api import Api, ApiError
-from kubernaut_controller.operator.loop import Loop
-from kubernaut_controller.operator.memory import Key, newer, slim
-from kubernaut_controller.reconciling.conditions import Fact, merged, timestamp
-from kubernaut_controller.reconciling.remediate import CreateWorkflow, DeleteRequest, SetRequestStatus, remediate
-from kubernaut_controller.reconciling.shaping import bounded_text
+from kubernaut_controller.operator.cache import Key, is_newer, strip_unused
+from kubernaut_controller.operator.loop import ReconcileLoop
+from kubernaut_controller.reconciling.conditions import ConditionUpdate, merge_conditions, timestamp
+from kubernaut_controller.reconciling.remediation import (
+    CreateWorkflow,
+    DeleteRequest,
+    UpdateRequestStatus,
+    remediate,
+)
+from kubernaut_controller.reconciling.sanitizing import bounded_text
 from kubernaut_controller.remediation import read_remediation_request
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import API_VERSION
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["Remediations"]
+__all__ = ["RemediationController"]
 
 Json = dict[str, Any]
 
@@ -26,7 +31,7 @@ _MOST_FAILURES = 3
 logger = logging.getLogger("kubernaut.controller")
 
 
-class Remediations:
+class RemediationController:
     """All RemediationRequests of the cluster, or of one namespace.
 
     Args:
@@ -37,36 +42,36 @@ class Remediations:
         self._api = api
         self._known: dict[Key, Json] = {}
         self._failures: dict[Key, int] = {}
-        self._short: set[str] = set()
-        self.loop = Loop("RemediationRequest", self._work)
+        self._refused: set[str] = set()
+        self.loop = ReconcileLoop("RemediationRequest", self._reconcile_or_refuse)
 
-    def saw(self, type_: str | None, document: Json) -> None:
+    def on_event(self, type_: str | None, document: Json) -> None:
         """News of a request; whatever it holds, nothing is raised."""
         try:
-            self._saw(type_, document)
+            self._on_event(type_, document)
         except Exception:
             logger.exception("a RemediationRequest cannot be read, and is passed over")
 
-    def _saw(self, type_: str | None, document: Json) -> None:
+    def _on_event(self, type_: str | None, document: Json) -> None:
         metadata = document["metadata"]
         key = metadata["namespace"], metadata["name"]
         if type_ == "DELETED":
             self._known.pop(key, None)
             self._failures.pop(key, None)
-            self._short.discard(metadata["uid"])
-            self.loop.forget(key)
-        elif newer(document, self._known.get(key)):
-            self._known[key] = slim(document)
-            self.loop.wake(key)
+            self._refused.discard(metadata["uid"])
+            self.loop.remove(key)
+        elif is_newer(document, self._known.get(key)):
+            self._known[key] = strip_unused(document)
+            self.loop.enqueue(key)
 
-    def changed(self, key: Key) -> None:
+    def on_workflow_change(self, key: Key) -> None:
         """News of the workflow of a request, which has its name."""
         if key in self._known:
-            self.loop.wake(key)
+            self.loop.enqueue(key)
 
-    async def _work(self, key: Key) -> datetime | None:
+    async def _reconcile_or_refuse(self, key: Key) -> datetime | None:
         try:
-            again = await self._carry_out(key)
+            again = await self._reconcile(key)
         except ApiError:
             raise
         except Exception as error:
@@ -82,17 +87,17 @@ class Remediations:
 
     async def _refuse(self, key: Key, document: Json, why: str) -> None:
         """Writes the least that a status may say of a request that is refused, once."""
-        if document["metadata"]["uid"] in self._short:
+        if document["metadata"]["uid"] in self._refused:
             return
-        self._short.add(document["metadata"]["uid"])
+        self._refused.add(document["metadata"]["uid"])
         now = utcnow()
         message = bounded_text(why, 1000) or ""
-        fact = Fact("Succeeded", False, "Refused", message)
+        fact = ConditionUpdate("Succeeded", False, "Refused", message)
         status = {
             "phase": Phase.REFUSED.value,
             "outcome": message,
             "finishedAt": timestamp(now),
-            "conditions": merged((), [fact], document["metadata"].get("generation", 1), now),
+            "conditions": merge_conditions((), [fact], document["metadata"].get("generation", 1), now),
         }
         try:
             await self._set_status(key, document, status)
@@ -101,21 +106,23 @@ class Remediations:
                 raise
             logger.warning("%s/%s: the API server takes no status of it: %s", *key, error)
 
-    async def _carry_out(self, key: Key) -> datetime | None:
+    async def _reconcile(self, key: Key) -> datetime | None:
         for _ in range(_MOST_ROUNDS):
             document = self._known.get(key)
             if document is None:
                 return None
             workflow = await self._api.read("workflowexecutions", *key)
             remedy = remediate(document, _faults(document), workflow, utcnow())
-            for act in remedy.acts:
-                await self._do(key, document, act)
-            if not remedy.acts:
+            for effect in remedy.effects:
+                await self._execute(key, document, effect)
+            if not remedy.effects:
                 return remedy.again
         return None
 
-    async def _do(self, key: Key, document: Json, act: CreateWorkflow | SetRequestStatus | DeleteRequest) -> None:
-        match act:
+    async def _execute(
+        self, key: Key, document: Json, effect: CreateWorkflow | UpdateRequestStatus | DeleteRequest
+    ) -> None:
+        match effect:
             case CreateWorkflow(workflow):
                 try:
                     await self._api.create("workflowexecutions", key[0], workflow)
@@ -124,9 +131,9 @@ class Remediations:
                         await self._refuse(key, document, f"Its WorkflowExecution was not taken: {error.message}")
                     elif error.code != 409:
                         raise
-            case SetRequestStatus() if document["metadata"]["uid"] in self._short:
+            case UpdateRequestStatus() if document["metadata"]["uid"] in self._refused:
                 pass
-            case SetRequestStatus(status):
+            case UpdateRequestStatus(status):
                 try:
                     await self._set_status(key, document, status)
                 except ApiError as error:
@@ -146,7 +153,7 @@ class Remediations:
             "status": status,
         }
         try:
-            self._known[key] = slim(await self._api.replace("remediationrequests", key[0], whole, status=True))
+            self._known[key] = strip_unused(await self._api.replace("remediationrequests", key[0], whole, status=True))
         except ApiError as error:
             if error.code not in {404, 409}:
                 raise
@@ -154,7 +161,7 @@ class Remediations:
             if found is None:
                 self._known.pop(key, None)
             else:
-                self._known[key] = slim(found)
+                self._known[key] = strip_unused(found)
 
 
 def _faults(document: Json) -> tuple[Any, ...]:

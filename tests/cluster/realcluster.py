@@ -84,7 +84,7 @@ def controller_kubeconfig(folder: Path) -> Path:
 
 
 @dataclass
-class Controller:
+class ControllerProcess:
     """A controller's process."""
 
     options: Sequence[str]
@@ -113,7 +113,7 @@ class Controller:
         self.process.terminate()
         return self.process.wait(timeout=30)
 
-    def __enter__(self) -> "Controller":
+    def __enter__(self) -> "ControllerProcess":
         self.start()
         return self
 

@@ -13,27 +13,35 @@ from enum import StrEnum
 from typing import Any
 
 from kubernaut_controller.reconciling.children import condition_of
-from kubernaut_controller.reconciling.sentences import ended_badly, waiting
+from kubernaut_controller.reconciling.messages import failure_message, waiting_message
 from kubernaut_controller.workflow import Step
 from kubernaut_sdk.judgement import ContainerEnd, StepOutcome, outcome_of
 from kubernaut_sdk.states import RANK, State
 
-__all__ = ["GONE", "End", "Teller", "end_of", "is_alive", "skipped_or_lost", "taskrun_succeeded"]
+__all__ = [
+    "GONE",
+    "KnownOutcome",
+    "RecordedBy",
+    "is_alive",
+    "known_outcome",
+    "outcome_without_task_run",
+    "taskrun_succeeded",
+]
 
 Json = Mapping[str, Any]
 
 
-class Teller(StrEnum):
+class RecordedBy(StrEnum):
     """Who completes a step's record."""
 
-    NOBODY_YET = "nobody yet"
+    PENDING = "nobody yet"
     CONTAINER = "container"
     CONTROLLER = "controller"
     STORE = "store"  # has to be asked what it knows
 
 
 @dataclass(frozen=True)
-class End:
+class KnownOutcome:
     """What is known of a step.
 
     Attributes:
@@ -43,7 +51,7 @@ class End:
     """
 
     state: State
-    teller: Teller = Teller.NOBODY_YET
+    recorded_by: RecordedBy = RecordedBy.PENDING
     message: str | None = None
     task_run: str | None = None
     started_at: str | None = None
@@ -53,7 +61,7 @@ class End:
     error: dict[str, Any] | None = None
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether there is nothing more to come."""
         return self.state.terminal or self.state is State.LOST
 
@@ -70,7 +78,7 @@ _NOT_STARTED = {"ContainerCannotRun", "StartError"}
 _CANCELLED, _TIMED_OUT = "TaskRunCancelled", "TaskRunTimeout"
 
 
-def end_of(
+def known_outcome(
     step: Step,
     namespace: str,
     task_run: Json,
@@ -79,7 +87,7 @@ def end_of(
     record: Json | None = None,
     asked: bool = True,
     gone: bool = False,
-) -> End:
+) -> KnownOutcome:
     """What became of a step that has a TaskRun.
 
     Args:
@@ -98,9 +106,9 @@ def end_of(
     times = {"started_at": _started(container), "finished_at": status.get("completionTime")}
     if condition.get("status") not in {"True", "False"} and not gone:
         ran = "running" in container or "terminated" in container
-        return End(
+        return KnownOutcome(
             State.STARTED if ran else State.INTENDED,
-            message=waiting(task_run, pod, step),
+            message=waiting_message(task_run, pod, step),
             task_run=name,
             started_at=times["started_at"] if ran else None,
         )
@@ -111,7 +119,7 @@ def end_of(
     known = State(record["state"]) if record else State.INTENDED
     never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
     stopped = _cause(task_run, condition)
-    word, sentence = ended_badly(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
+    word, sentence = failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
     if condition.get("status") == "True":
         never, word, sentence = False, "NoResults", _NO_RESULTS
     elif gone and not stopped:
@@ -135,15 +143,15 @@ def end_of(
     )
     still = exit_code is None and pod is not None and is_alive(pod) and condition.get("reason") not in _NO_CONTAINER
     if still and outcome.decided_by != "results":
-        return End(
+        return KnownOutcome(
             State.STARTED,
             message="It was told to stop; its pod may live for 30 s more.",
             task_run=name,
             started_at=times["started_at"],
         )
     if outcome.decided_by == "engine" and not asked and not (never and not status.get("podName")):
-        return _end(outcome, Teller.STORE, name, times)
-    return _end(outcome, Teller.CONTAINER if outcome.recorded else Teller.CONTROLLER, name, times, record)
+        return _end(outcome, RecordedBy.STORE, name, times)
+    return _end(outcome, RecordedBy.CONTAINER if outcome.recorded else RecordedBy.CONTROLLER, name, times, record)
 
 
 def taskrun_succeeded(task_run: Json | None) -> bool:
@@ -151,7 +159,7 @@ def taskrun_succeeded(task_run: Json | None) -> bool:
     return condition_of(task_run).get("status") == "True"
 
 
-def skipped_or_lost(step_name: str, reason: str, *, record: Json | None, asked: bool) -> End:
+def outcome_without_task_run(step_name: str, reason: str, *, record: Json | None, asked: bool) -> KnownOutcome:
     """What became of a step that has no TaskRun, where the PipelineRun is gone and cannot tell.
 
     Args:
@@ -163,11 +171,13 @@ def skipped_or_lost(step_name: str, reason: str, *, record: Json | None, asked: 
     known = State(record["state"]) if record else State.INTENDED
     if record and known.terminal:
         outcome = outcome_of(ContainerEnd(record=record))
-        return _end(outcome, Teller.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
+        return _end(outcome, RecordedBy.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
     if record and known is not State.INTENDED:
         sentence = f"Step {step_name} had started when its PipelineRun went away, and nothing more was heard of it."
-        return End(State.LOST, Teller.CONTROLLER, sentence, error={"code": 1, "reason": "NoWord", "message": sentence})
-    return End(State.SKIPPED, Teller.CONTROLLER if asked else Teller.STORE, reason)
+        return KnownOutcome(
+            State.LOST, RecordedBy.CONTROLLER, sentence, error={"code": 1, "reason": "NoWord", "message": sentence}
+        )
+    return KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER if asked else RecordedBy.STORE, reason)
 
 
 def is_alive(pod: Json) -> bool:
@@ -181,16 +191,20 @@ def is_alive(pod: Json) -> bool:
 
 
 def _end(
-    outcome: StepOutcome, teller: Teller, name: str | None, times: Mapping[str, str | None], record: Json | None = None
-) -> End:
+    outcome: StepOutcome,
+    recorded_by: RecordedBy,
+    name: str | None,
+    times: Mapping[str, str | None],
+    record: Json | None = None,
+) -> KnownOutcome:
     """The outcome with what only the controller knows: who tells the record, and when it was."""
     recorded: Json = record if record and outcome.decided_by == "record" else {}
     started = times["started_at"] or recorded.get("started_at")
     if outcome.decided_by == "engine" and outcome.changed is False:
         started = None  # its container never ran
-    return End(
+    return KnownOutcome(
         outcome.state,
-        teller,
+        recorded_by,
         outcome.message,
         name,
         started,

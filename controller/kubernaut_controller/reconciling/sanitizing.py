@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernaut_controller.reconciling.ends import End
+from kubernaut_controller.reconciling.outcomes import KnownOutcome
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.portable import dumps, require_portable
 
-__all__ = ["bounded_text", "shaped"]
+__all__ = ["bounded_text", "sanitized"]
 
 _LONGEST_MESSAGE = 4096
 _LONGEST_REASON = 253
@@ -22,21 +22,21 @@ _LARGEST_OUTPUT = 32 * 1024
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def shaped(end: End) -> End:
+def sanitized(outcome: KnownOutcome) -> KnownOutcome:
     """Return what is known of a step, of which a status can be written whatever its pod said."""
-    output, left_out = _output(end.output)
-    message = bounded_text(end.message)
+    output, left_out = _output(outcome.output)
+    message = bounded_text(outcome.message)
     if left_out:
         message = f"{message.rstrip('.')}. {left_out}" if message else left_out
     return replace(
-        end,
+        outcome,
         message=message,
-        task_run=bounded_text(end.task_run),
-        started_at=_time(end.started_at),
-        finished_at=_time(end.finished_at),
-        changed=end.changed if isinstance(end.changed, bool) else None,
+        task_run=bounded_text(outcome.task_run),
+        started_at=_time(outcome.started_at),
+        finished_at=_time(outcome.finished_at),
+        changed=outcome.changed if isinstance(outcome.changed, bool) else None,
         output=output,
-        error=_error(end.error),
+        error=_error(outcome.error),
     )
 
 

@@ -7,12 +7,21 @@ from typing import Any
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.pipelinerun import run_name_of
 from kubernaut_controller.reconciling.children import controller_of
-from kubernaut_controller.reconciling.ends import is_alive
-from kubernaut_controller.reconciling.lock import LABEL, Grant, Lock, freed, holder_of, lock_name, read_lock, taken
+from kubernaut_controller.reconciling.lock import (
+    LABEL,
+    Grant,
+    LockState,
+    acquired_lease,
+    holder_of,
+    lock_name,
+    read_lock,
+    released_lease,
+)
+from kubernaut_controller.reconciling.outcomes import is_alive
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["TargetLock"]
+__all__ = ["TargetLocks"]
 
 logger = logging.getLogger("kubernaut.controller")
 
@@ -21,7 +30,7 @@ _LONGEST_GOODBYE = timedelta(minutes=2)
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABEL.items())
 
 
-class TargetLock:
+class TargetLocks:
     """Takes and frees locks.
 
     Args:
@@ -33,7 +42,7 @@ class TargetLock:
     def __init__(self, api: Api, namespace: str, cooldown: timedelta) -> None:
         self._api, self._namespace, self._cooldown = api, namespace, cooldown
 
-    async def granted(self, grant: Grant) -> bool:
+    async def is_granted(self, grant: Grant) -> bool:
         """Return whether RBAC grants it; where the API server does not say so, it does not."""
         try:
             answer = await self._api.create("subjectaccessreviews", None, grant.review())
@@ -44,7 +53,7 @@ class TargetLock:
             return False
         return (answer.get("status") or {}).get("allowed") is True
 
-    async def take(self, workflow: WorkflowExecution, *, known: Lock, scope: str = "") -> Lock:
+    async def acquire(self, workflow: WorkflowExecution, *, known: LockState, scope: str = "") -> LockState:
         """Take a target's lock if it is to be had, and return how it stands then.
 
         Args:
@@ -56,16 +65,16 @@ class TargetLock:
         assert target is not None
         if known.state == "unknown":
             try:
-                await self._api.create("leases", self._namespace, taken(None, target, me, utcnow(), scope))
+                await self._api.create("leases", self._namespace, acquired_lease(None, target, me, utcnow(), scope))
             except ApiError as error:
                 if error.code != 409:
                     raise
             else:
-                return Lock("ours")
+                return LockState("ours")
         lease, lock = await self._read(workflow, scope)
         if lock.state != "free":
             return lock
-        document = taken(lease, target, me, utcnow(), scope)
+        document = acquired_lease(lease, target, me, utcnow(), scope)
         try:
             if lease is None:
                 await self._api.create("leases", self._namespace, document)
@@ -74,14 +83,14 @@ class TargetLock:
         except ApiError as error:
             if error.code != 409:
                 raise
-            return Lock("busy", by="another workflow")  # was faster; it is read again soon
-        return Lock("ours")
+            return LockState("busy", by="another workflow")  # was faster; it is read again soon
+        return LockState("ours")
 
-    async def read(self, workflow: WorkflowExecution, *, scope: str = "") -> Lock:
+    async def read(self, workflow: WorkflowExecution, *, scope: str = "") -> LockState:
         """Return how a target's lock stands, and leave it so."""
         return (await self._read(workflow, scope))[1]
 
-    async def free(self, workflow: WorkflowExecution, *scopes: str) -> None:
+    async def release(self, workflow: WorkflowExecution, *scopes: str) -> None:
         """Free a target's lock where this workflow holds it; where it does not, nothing is done."""
         target = workflow.spec.target
         assert target is not None
@@ -89,13 +98,13 @@ class TargetLock:
             name = lock_name(target, workflow.metadata.namespace or "", scope)
             lease = await self._api.read("leases", self._namespace, name)
             if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == holder_of(workflow):
-                await self._free(lease)
+                await self._release(lease)
 
-    async def free_all(self, holder: str) -> None:
+    async def release_all(self, holder: str) -> None:
         """Free each lock that somebody holds, for whom it can no longer be reckoned which that are."""
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
             if (lease.get("spec") or {}).get("holderIdentity") == holder:
-                await self._free(lease)
+                await self._release(lease)
 
     async def sweep(self) -> None:
         """Delete Leases whose cooldown is over and that nobody has taken since."""
@@ -110,7 +119,7 @@ class TargetLock:
                 version = lease["metadata"]["resourceVersion"]
                 await self._api.delete("leases", self._namespace, name, uid, version=version)
 
-    async def _read(self, workflow: WorkflowExecution, scope: str) -> tuple[dict[str, Any] | None, Lock]:
+    async def _read(self, workflow: WorkflowExecution, scope: str) -> tuple[dict[str, Any] | None, LockState]:
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None
         name = lock_name(target, workflow.metadata.namespace or "", scope)
@@ -119,9 +128,9 @@ class TargetLock:
         gone = bool(holder) and holder != me and await self._is_gone(holder)
         return lease, read_lock(lease, me, utcnow(), holder_gone=gone)
 
-    async def _free(self, lease: dict[str, Any]) -> None:
+    async def _release(self, lease: dict[str, Any]) -> None:
         if self._cooldown:
-            await self._api.replace("leases", self._namespace, freed(lease, utcnow(), self._cooldown))
+            await self._api.replace("leases", self._namespace, released_lease(lease, utcnow(), self._cooldown))
         else:
             metadata = lease["metadata"]
             await self._api.delete("leases", self._namespace, metadata["name"], metadata["uid"])

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from kubernaut_controller.operator import turns
-from kubernaut_controller.operator.turns import Turns
+from kubernaut_controller.operator import priority
+from kubernaut_controller.operator.priority import StartPriority
 
 
 def test_what_follows_waits_until_nothing_starts() -> None:
     async def work() -> list[str]:
-        turn, done, go = Turns(), [], asyncio.Event()
+        turn, done, go = StartPriority(), [], asyncio.Event()
 
         async def have(name: str, *, first: bool, until: asyncio.Event | None = None) -> None:
             async with turn.turn(first=first):
@@ -33,10 +33,10 @@ def test_what_follows_waits_until_nothing_starts() -> None:
 
 
 def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_PATIENCE", 0.01)
+    monkeypatch.setattr(priority, "_PATIENCE", 0.01)
 
     async def work() -> None:
-        turn = Turns()
+        turn = StartPriority()
         async with turn.turn(first=True), asyncio.timeout(10), turn.turn(first=False):
             pass
 
@@ -45,7 +45,7 @@ def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyP
 
 def test_a_start_that_fails_keeps_nobody_waiting() -> None:
     async def work() -> None:
-        turn = Turns()
+        turn = StartPriority()
         with pytest.raises(ValueError, match="no"):
             async with turn.turn(first=True):
                 raise ValueError("no")

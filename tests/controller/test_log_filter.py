@@ -15,7 +15,7 @@ import yaml
 
 from kubernaut_controller.operator import server
 from kubernaut_controller.operator.api import ApiError
-from kubernaut_controller.operator.quiet import Quiet
+from kubernaut_controller.operator.logfilter import RepeatFilter
 
 
 def record(message: str, error: Exception | None = None, level: int = logging.ERROR) -> logging.LogRecord:
@@ -26,15 +26,15 @@ def record(message: str, error: Exception | None = None, level: int = logging.ER
 def test_an_api_server_that_is_away_is_a_sentence_and_no_traceback() -> None:
     told = record("Watcher has failed: ...", ApiError(0, "NoAnswer", "GET api: refused"))
 
-    assert Quiet().filter(told)
+    assert RepeatFilter().filter(told)
     assert told.getMessage() == "the API server does not answer: 0 NoAnswer: GET api: refused; it is asked again"
     assert told.exc_info is None
 
 
 def test_the_same_is_said_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("kubernaut_controller.operator.quiet.time.monotonic", lambda: now)
-    filtered = Quiet()
+    monkeypatch.setattr("kubernaut_controller.operator.logfilter.time.monotonic", lambda: now)
+    filtered = RepeatFilter()
     attempts = [
         f"Request attempt #{number}/9 failed; will retry: GET /apis?watch=true&v={number}" for number in range(3)
     ]
@@ -47,7 +47,7 @@ def test_the_same_is_said_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_faults_of_the_code_keep_their_traceback() -> None:
     told = record("it failed", KeyError("x"))
-    filtered = Quiet()
+    filtered = RepeatFilter()
 
     assert filtered.filter(told)
     assert filtered.filter(told)
@@ -65,7 +65,7 @@ def test_who_never_gets_ready_is_not_healthy(
 
     async def ask() -> int:
         async with (
-            server.served("127.0.0.1", port, lambda: ready),
+            server.serving("127.0.0.1", port, lambda: ready),
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{port}/healthz") as answer,
         ):

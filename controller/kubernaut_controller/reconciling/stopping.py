@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kubernaut_controller.reconciling.acts import Act, CancelRun
-from kubernaut_controller.reconciling.ends import End, taskrun_succeeded
+from kubernaut_controller.reconciling.effects import CancelPipelineRun, Effect
+from kubernaut_controller.reconciling.outcomes import KnownOutcome, taskrun_succeeded
 from kubernaut_controller.validation import dependencies
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.judgement import stopping
 
-__all__ = ["STOPPED", "contradicting", "halt"]
+__all__ = ["STOPPED", "contradicted_steps", "stop_pipeline_run"]
 
 Json = Mapping[str, Any]
 
@@ -17,20 +17,28 @@ STOPPED = "StoppedRunFinally"
 """Tekton's word for: what runs may end, nothing new starts, `finally` runs."""
 
 
-def contradicting(workflow: WorkflowExecution, task_runs: Iterable[Json], ends: Mapping[str, End]) -> list[str]:
+def contradicted_steps(
+    workflow: WorkflowExecution, task_runs: Iterable[Json], outcomes: Mapping[str, KnownOutcome]
+) -> list[str]:
     """Return the steps that fail the workflow although Tekton takes them for succeeded and goes on.
 
     Args:
         workflow: Whose.
         task_runs: Its TaskRuns.
-        ends: What became of each step.
+        outcomes: What became of each step.
     """
     well = {task_run["metadata"]["name"] for task_run in task_runs if taskrun_succeeded(task_run)}
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
-    return [name for name in stopping({n: end.state for n, end in ends.items()}, lets) if ends[name].task_run in well]
+    return [
+        name
+        for name in stopping({n: outcome.state for n, outcome in outcomes.items()}, lets)
+        if outcomes[name].task_run in well
+    ]
 
 
-def halt(run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, ends: Mapping[str, End]) -> list[Act]:
+def stop_pipeline_run(
+    run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, outcomes: Mapping[str, KnownOutcome]
+) -> list[Effect]:
     """Return what stops the PipelineRun where a step failed and Tekton would go on.
 
     As after any failure, what runs may end, nothing new starts, and `finally` runs. Tekton looks at the TaskRun at the
@@ -41,16 +49,16 @@ def halt(run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, ends
         run: The PipelineRun, which is not done.
         task_runs: Its TaskRuns.
         workflow: Whose.
-        ends: What became of each step.
+        outcomes: What became of each step.
     """
     steps = workflow.spec.steps
-    failed = set(contradicting(workflow, task_runs, ends)) & {step.name for step in steps}
+    failed = set(contradicted_steps(workflow, task_runs, outcomes)) & {step.name for step in steps}
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
     if not failed or (asked and asked != STOPPED):
         return []
     after = set(failed)
     while more := {step.name for step in steps if dependencies(step) & after} - after:
         after |= more
-    if any(ends[step].task_run and not ends[step].over for step in after - failed):
-        return [CancelRun(name)]
-    return [] if asked else [CancelRun(name, STOPPED)]
+    if any(outcomes[step].task_run and not outcomes[step].ended for step in after - failed):
+        return [CancelPipelineRun(name)]
+    return [] if asked else [CancelPipelineRun(name, STOPPED)]

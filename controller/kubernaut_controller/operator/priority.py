@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-__all__ = ["Turns"]
+__all__ = ["StartPriority"]
 
 _STARTING = 64
 _FOLLOWING = 8
@@ -15,7 +15,7 @@ _PATIENCE = 5.0
 """Seconds for which what follows lets starts go first, so that an endless burst hides nothing for long."""
 
 
-class Turns:
+class StartPriority:
     """At most so many at once, of each kind."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from kubernaut_controller.operator.boundedjson import read_json
 from kubernaut_controller.operator.metrics import RECORDS_SENT
 from kubernaut_sdk.addresses import without_userinfo
 
-__all__ = ["Records"]
+__all__ = ["RecordsClient"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +42,15 @@ _REFUSED = {400, 413, 422}
 
 
 @dataclass
-class _Event:
+class _QueuedEvent:
     """An event as it is sent, and who wants to know that it was taken."""
 
     body: bytes
-    taken: Callable[[str | None], None]
+    on_answer: Callable[[str | None], None]
 
 
 @dataclass
-class _Record:
+class _RecordQueue:
     """What waits for one record, in order.
 
     Attributes:
@@ -58,21 +58,21 @@ class _Record:
         suspect: Whether its first event failed alone; it is sent alone until it is taken or given up.
         not_before: When to send it again (monotonic seconds).
         failures: How often it failed although others had been stored since the time before.
-        seen: How many events had been stored when it failed last.
+        stored_before: How many events had been stored when it failed last.
     """
 
-    events: deque[_Event] = field(default_factory=deque)
+    events: deque[_QueuedEvent] = field(default_factory=deque)
     suspect: bool = False
     not_before: float = 0.0
     failures: int = 0
-    seen: int = -1
+    stored_before: int = -1
 
 
-_Batch = list[tuple[str, list[_Event]]]
+_Batch = list[tuple[str, list[_QueuedEvent]]]
 """Records, and the events of each that are sent together."""
 
 
-class Records:
+class RecordsClient:
     """Sends to one Data Storage until it has taken all.
 
     Args:
@@ -83,35 +83,35 @@ class Records:
     def __init__(self, url: str, token_file: Path | None = None) -> None:
         self._url = url.rstrip("/")
         self._token_file = token_file
-        self._records: dict[str, _Record] = {}
-        self._told = asyncio.Event()
+        self._records: dict[str, _RecordQueue] = {}
+        self._queued = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self._most = _MOST
         self._stored = 0
-        self._others_came = False
-        self.trouble: str | None = None
+        self._others_sent = False
+        self.last_error: str | None = None
 
-    def tell(self, event: Json, taken: Callable[[str | None], None]) -> None:
+    def send(self, event: Json, on_answer: Callable[[str | None], None]) -> None:
         """Queues an event.
 
         Args:
             event: What is told.
-            taken: Is called when Data Storage has answered, with its reason where it refused the event for good.
+            on_answer: Called when Data Storage has answered, with its reason where it refused the event for good.
         """
         try:
             body = json.dumps(event, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             reason = f"it is not JSON: {error}"
-            asyncio.get_running_loop().call_soon(self._conclude, _Event(b"", taken), "dropped", reason)
+            asyncio.get_running_loop().call_soon(self._report, _QueuedEvent(b"", on_answer), "dropped", reason)
             return
-        self._records.setdefault(str(event.get("id")), _Record()).events.append(_Event(body, taken))
-        self._told.set()
+        self._records.setdefault(str(event.get("id")), _RecordQueue()).events.append(_QueuedEvent(body, on_answer))
+        self._queued.set()
 
     async def run(self) -> None:
         """Sends what is queued, for ever."""
         pause = _PAUSE
         while True:
-            self._told.clear()
+            self._queued.clear()
             batch = self._batch()
             if not batch:
                 await self._wait()
@@ -131,9 +131,9 @@ class Records:
                     return answer
                 if status == 404:
                     return None
-                self.trouble = f"it answered {status}"
+                self.last_error = f"it answered {status}"
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
-                self.trouble = without_userinfo(str(error)) or type(error).__name__
+                self.last_error = without_userinfo(str(error)) or type(error).__name__
             await asyncio.sleep(2)
 
     async def close(self) -> None:
@@ -147,14 +147,14 @@ class Records:
         ready = [(record_id, one) for record_id, one in self._records.items() if one.not_before <= now]
         suspects = [(record_id, [one.events[0]]) for record_id, one in ready if one.suspect]
         others = [(record_id, one) for record_id, one in ready if not one.suspect]
-        if suspects and (self._others_came or not others):
-            self._others_came = False  # one suspect, then others
+        if suspects and (self._others_sent or not others):
+            self._others_sent = False  # one suspect, then others
             return suspects[:1]
-        self._others_came = True
+        self._others_sent = True
         batch: _Batch = []
         events = size = 0
         for record_id, record in others[: self._most]:
-            chosen: list[_Event] = []
+            chosen: list[_QueuedEvent] = []
             for event in record.events:
                 if events and (events == _MOST or size + len(event.body) > _LARGEST):
                     break
@@ -170,7 +170,7 @@ class Records:
         times = [record.not_before for record in self._records.values()]
         within = max(0.01, min(times) - time.monotonic()) if times else None
         try:
-            await asyncio.wait_for(self._told.wait(), within)
+            await asyncio.wait_for(self._queued.wait(), within)
         except TimeoutError:
             return
 
@@ -181,24 +181,24 @@ class Records:
         try:
             status, answer = await self._exchange("POST", _RECORDS, b"[" + b",".join(one.body for one in events) + b"]")
             if status == 200 and (outcomes := _outcomes(answer, len(events))) is not None:
-                self._taken(batch, outcomes)
+                self._apply_answers(batch, outcomes)
                 return True
-            self.trouble = f"it answered {status}: {str(answer)[:200]}"
+            self.last_error = f"it answered {status}: {str(answer)[:200]}"
         except aiohttp.ClientConnectorError as error:
-            self.trouble = str(error)
+            self.last_error = str(error)
             return False  # it is away, and that lies in no event
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            self.trouble = str(error) or type(error).__name__
+            self.last_error = str(error) or type(error).__name__
         if len(events) == 1:
-            self._failed(batch[0][0], status)
+            self._apply_failure(batch[0][0], status)
         elif len(batch) == 1:
             self._records[batch[0][0]].suspect = True
         else:
             self._most = max(1, len(batch) // 2)
         return status in _REFUSED
 
-    def _taken(self, batch: _Batch, outcomes: list[tuple[str, str | None]]) -> None:
-        self.trouble = None
+    def _apply_answers(self, batch: _Batch, outcomes: list[tuple[str, str | None]]) -> None:
+        self.last_error = None
         self._most = min(_MOST, self._most * 2)
         answers = iter(outcomes)
         for record_id, chosen in batch:
@@ -206,17 +206,17 @@ class Records:
                 outcome, reason = next(answers)
                 self._stored += outcome != "refused"
                 self._remove(record_id)
-                self._conclude(event, outcome, reason)
+                self._report(event, outcome, reason)
 
-    def _failed(self, record_id: str, status: int) -> None:
+    def _apply_failure(self, record_id: str, status: int) -> None:
         """Notes that one event failed alone, and gives it up where that lies in the event."""
         record = self._records[record_id]
-        record.failures += self._stored != record.seen
-        record.seen, record.suspect = self._stored, True
+        record.failures += self._stored != record.stored_before
+        record.stored_before, record.suspect = self._stored, True
         if status in _REFUSED or record.failures > _FAILURES:
             event = record.events[0]
             self._remove(record_id)
-            self._conclude(event, "dropped", f"it cannot be stored: {self.trouble}")
+            self._report(event, "dropped", f"it cannot be stored: {self.last_error}")
             return
         record.not_before = time.monotonic() + min(_LONGEST_RECORD_PAUSE, _PAUSE * 2**record.failures)
         self._records[record_id] = self._records.pop(record_id)  # behind the others
@@ -225,17 +225,17 @@ class Records:
         """Takes the first event of a record out of the queue."""
         record = self._records[record_id]
         record.events.popleft()
-        record.suspect, record.not_before, record.failures, record.seen = False, 0.0, 0, -1
+        record.suspect, record.not_before, record.failures, record.stored_before = False, 0.0, 0, -1
         if not record.events:
             del self._records[record_id]
 
-    def _conclude(self, event: _Event, outcome: str, reason: str | None) -> None:
+    def _report(self, event: _QueuedEvent, outcome: str, reason: str | None) -> None:
         RECORDS_SENT.labels(outcome).inc()
         refused = outcome in {"refused", "dropped"}
         if outcome == "dropped":
             logger.error("an event is dropped: %s", reason)
         try:
-            event.taken((reason or outcome) if refused else None)
+            event.on_answer((reason or outcome) if refused else None)
         except Exception:  # whatever it is, the events of others are still to be sent
             logger.exception("what was told of an event could not be noted")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from objects import IMAGE, ended, pod, results, stamp, step, task_run, termination, well
 
-from kubernaut_controller.reconciling.ends import Teller, end_of, is_alive
+from kubernaut_controller.reconciling.outcomes import RecordedBy, is_alive, known_outcome
 from kubernaut_controller.workflow import Step
 
 BACK_OFF = 'the step "action" failed to pull the image "". The pod errored with the message: "Back-off pulling image"'
@@ -264,16 +264,16 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
 def test_what_became_of_a_step(
     given: Any, known: dict[str, Any], told: tuple[str, str, bool | None, str | None]
 ) -> None:
-    end = end_of(Step.model_validate(step("a")), "shop", given, **known)
-    state, teller, changed, message = told
+    end = known_outcome(Step.model_validate(step("a")), "shop", given, **known)
+    state, recorded_by, changed, message = told
 
-    assert (end.state.value, end.teller, end.changed) == (state, Teller(teller), changed)
+    assert (end.state.value, end.recorded_by, end.changed) == (state, RecordedBy(recorded_by), changed)
     assert message is None if end.message is None else message is not None and message in end.message
     assert end.message is None or end.message.count("\n") == 0
 
 
 def test_a_row_has_the_containers_own_times_and_words() -> None:
-    end = end_of(Step.model_validate(step("a")), "shop", well(output={"replicas": 6}))
+    end = known_outcome(Step.model_validate(step("a")), "shop", well(output={"replicas": 6}))
 
     assert (end.started_at, end.finished_at, end.output) == (stamp(3), stamp(8), {"replicas": 6})
 

@@ -7,33 +7,33 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 __all__ = [
-    "Act",
-    "Announce",
-    "Ask",
-    "CancelRun",
+    "AbandonRecords",
+    "AcquireLock",
+    "AddFinalizer",
+    "CancelPipelineRun",
     "CheckGrant",
-    "CreateRun",
-    "Delete",
-    "FreeLock",
-    "GiveUpRecords",
-    "Hold",
-    "LetGo",
-    "LookUp",
+    "CreatePipelineRun",
+    "DeleteWorkflow",
+    "Effect",
+    "EmitEvent",
     "ReadLock",
-    "ReadLog",
-    "SetStatus",
-    "TakeLock",
-    "Tell",
+    "ReadLogs",
+    "ReadRecord",
+    "RefreshChildren",
+    "ReleaseLock",
+    "RemoveFinalizer",
+    "SendEvents",
+    "UpdateStatus",
 ]
 
 
 @dataclass(frozen=True)
-class Hold:
+class AddFinalizer:
     """Puts the finalizer on the workflow."""
 
 
 @dataclass(frozen=True)
-class LetGo:
+class RemoveFinalizer:
     """Takes the finalizer off."""
 
 
@@ -43,7 +43,7 @@ class CheckGrant:
 
 
 @dataclass(frozen=True)
-class TakeLock:
+class AcquireLock:
     """Takes the target's lock, or reads who has it."""
 
 
@@ -53,24 +53,24 @@ class ReadLock:
 
 
 @dataclass(frozen=True)
-class FreeLock:
+class ReleaseLock:
     """Frees each lock that the workflow holds."""
 
 
 @dataclass(frozen=True)
-class LookUp:
+class RefreshChildren:
     """Reads PipelineRun, TaskRuns and pods from the API server, since a watch may not have told all."""
 
 
 @dataclass(frozen=True)
-class CreateRun:
+class CreatePipelineRun:
     """Creates the PipelineRun; one of that name that is there already is read instead."""
 
     document: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class CancelRun:
+class CancelPipelineRun:
     """Sets the PipelineRun's `spec.status`."""
 
     name: str
@@ -78,14 +78,14 @@ class CancelRun:
 
 
 @dataclass(frozen=True)
-class Tell:
+class SendEvents:
     """Sends events to Data Storage; each is named by its step and its state."""
 
     events: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
-class Ask:
+class ReadRecord:
     """Reads a step's record from Data Storage."""
 
     step: str
@@ -93,7 +93,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class ReadLog:
+class ReadLogs:
     """Reads the marked lines of a step's log, of which only those about its own record count."""
 
     step: str
@@ -102,7 +102,7 @@ class ReadLog:
 
 
 @dataclass(frozen=True)
-class Announce:
+class EmitEvent:
     """A Kubernetes Event about the workflow."""
 
     type: Literal["Normal", "Warning"]
@@ -111,37 +111,37 @@ class Announce:
 
 
 @dataclass(frozen=True)
-class SetStatus:
+class UpdateStatus:
     """Writes the status, whole."""
 
     status: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class GiveUpRecords:
+class AbandonRecords:
     """Counts a workflow that goes without its records stored."""
 
 
 @dataclass(frozen=True)
-class Delete:
+class DeleteWorkflow:
     """Deletes the workflow, whose time to live is over."""
 
 
-Act = (
-    Hold
-    | LetGo
+Effect = (
+    AddFinalizer
+    | RemoveFinalizer
     | CheckGrant
-    | TakeLock
+    | AcquireLock
     | ReadLock
-    | FreeLock
-    | LookUp
-    | CreateRun
-    | CancelRun
-    | Tell
-    | Ask
-    | ReadLog
-    | Announce
-    | SetStatus
-    | GiveUpRecords
-    | Delete
+    | ReleaseLock
+    | RefreshChildren
+    | CreatePipelineRun
+    | CancelPipelineRun
+    | SendEvents
+    | ReadRecord
+    | ReadLogs
+    | EmitEvent
+    | UpdateStatus
+    | AbandonRecords
+    | DeleteWorkflow
 )
