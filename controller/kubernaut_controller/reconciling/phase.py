@@ -15,7 +15,7 @@ from kubernaut_controller.reconciling.stopping import contradicted_steps
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
-from kubernaut_sdk.judgement import stopping
+from kubernaut_sdk.judgement import failing_steps
 from kubernaut_sdk.states import State
 
 __all__ = ["PhaseDecision", "decide_phase", "with_lingering_pod"]
@@ -111,8 +111,8 @@ def _ended(
     good = sum(outcome.state.good for outcome in outcomes.values())
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
     states = {name: outcome.state for name, outcome in outcomes.items()}
-    bad = stopping(states, ())
-    stops = stopping(states, lets)
+    bad = failing_steps(states, ())
+    stops = failing_steps(states, lets)
     contradicted = contradicted_steps(workflow, observed.task_runs, outcomes)
     asked = (run.get("spec") or {}).get("status") or ""
     by_person = workflow.spec.cancel or bool(observed.being_deleted)

@@ -7,7 +7,7 @@ from kubernaut_controller.reconciling.effects import CancelPipelineRun, Effect
 from kubernaut_controller.reconciling.outcomes import KnownOutcome, taskrun_succeeded
 from kubernaut_controller.validation import dependencies
 from kubernaut_controller.workflow import WorkflowExecution
-from kubernaut_sdk.judgement import stopping
+from kubernaut_sdk.judgement import failing_steps
 
 __all__ = ["STOPPED", "contradicted_steps", "stop_pipeline_run"]
 
@@ -31,7 +31,7 @@ def contradicted_steps(
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
     return [
         name
-        for name in stopping({n: outcome.state for n, outcome in outcomes.items()}, lets)
+        for name in failing_steps({n: outcome.state for n, outcome in outcomes.items()}, lets)
         if outcomes[name].task_run in well
     ]
 
