@@ -1,4 +1,4 @@
-"""`kubernaut-controller`: carries out the WorkflowExecutions of a cluster."""
+"""The `kubernaut-controller` command: reads its options and runs the controller."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timed
 
 
 class _ControllerLogFormatter(logging.Formatter):
-    """JSON lines, as the actions write them."""
+    """A formatter that writes JSON lines with the same fields as the actions' logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {"time": rfc3339(utcnow()), "level": record.levelname.lower(), "message": record.getMessage()}

@@ -1,6 +1,6 @@
-"""What the controller remembers: of a workflow that is not closed all that a decision needs, of a closed one a line.
+"""A cache of the cluster's workflows: all that a decision needs while one is active, one line when it has finished.
 
-Ten thousand finished workflows must not weigh, so theirs is a `Closed`: uid, when it is due to go, and its phase.
+Ten thousand finished workflows must not cost memory, so each is a `FinishedWorkflow`: its uid and its phase.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class FinishedWorkflow:
-    """A workflow that is done with."""
+    """A workflow that is closed: nothing is left to do except deleting it in time."""
 
     uid: str
     phase: str
@@ -42,7 +42,7 @@ class FinishedWorkflow:
 
 @dataclass
 class CachedWorkflow:
-    """A workflow that is not closed yet; see `Seen` for what its fields mean."""
+    """A workflow that has not finished; `ObservedState` explains the fields that it shares."""
 
     key: Key
     document: Json
@@ -82,27 +82,27 @@ class CachedWorkflow:
 
     @property
     def version(self) -> str:
-        """The resourceVersion of what is known of the workflow."""
+        """The resourceVersion of the cached document."""
         return str(self.document["metadata"]["resourceVersion"])
 
     @property
     def ended(self) -> bool:
-        """Whether its phase is its last one."""
+        """True if its phase is a final one."""
         return (self.document.get("status") or {}).get("phase") not in {None, "Pending", "Running"}
 
     @property
     def started(self) -> bool:
-        """Whether it no longer waits for its target."""
+        """True if it no longer waits for its target."""
         referred = (self.document.get("status") or {}).get("pipelineRunRef")
         return bool(self.faults) or self.ended or self.pipeline_run is not None or bool(referred)
 
     @property
     def rank(self) -> tuple[str, str]:
-        """Who comes first: the older one."""
+        """Its place among the workflows that wait for a target: the older one is first."""
         return self.document["metadata"]["creationTimestamp"], self.uid
 
     def observed_state(self, *, queued_before: int, lock_stale: bool) -> ObservedState:
-        """All of it, as a decision takes it."""
+        """Return the state that a decision takes."""
         return ObservedState(
             document=self.document,
             workflow=self.workflow,
@@ -127,7 +127,7 @@ class CachedWorkflow:
 
 
 class WorkflowCache:
-    """All workflows of the cluster (or the namespace), by key."""
+    """A cache of all workflows of the cluster (or of the watched namespaces), by namespace and name."""
 
     def __init__(self) -> None:
         self.active: dict[Key, CachedWorkflow] = {}
@@ -138,7 +138,7 @@ class WorkflowCache:
     def add(
         self, key: Key, document: Json, workflow: WorkflowExecution | None, faults: tuple[Fault, ...], now: float
     ) -> CachedWorkflow:
-        """A new entry for a workflow; of one that has no finalizer yet there is nothing to look up."""
+        """Add a workflow; one that has no finalizer yet has no children that would have to be read."""
         self.remove(key)
         held = FINALIZER in (document["metadata"].get("finalizers") or ())
         entry = CachedWorkflow(
@@ -152,7 +152,7 @@ class WorkflowCache:
         return entry
 
     def wait_for_target(self, entry: CachedWorkflow, *, granted: bool) -> None:
-        """Puts a workflow among those that want its target.
+        """Add a workflow to the queue of its target.
 
         Args:
             entry: Which.
@@ -167,12 +167,12 @@ class WorkflowCache:
         self._waiting.setdefault(entry.lock_key, {})[entry.key] = entry
 
     def finish(self, key: Key, uid: str, phase: str) -> None:
-        """Keeps but a line of it."""
+        """Keep only uid and phase of a workflow."""
         self.remove(key)
         self.finished[key] = FinishedWorkflow(uid, phase)
 
     def remove(self, key: Key) -> None:
-        """Keeps nothing of it."""
+        """Remove a workflow from the cache and from the queue of its target."""
         self.finished.pop(key, None)
         entry = self.active.pop(key, None)
         if entry is None:
@@ -186,26 +186,27 @@ class WorkflowCache:
                 self._waiting.pop(entry.lock_key, None)
 
     def by_pipeline_run(self, namespace: str, run_name: str) -> CachedWorkflow | None:
-        """The entry whose PipelineRun has this name."""
+        """Return the workflow whose PipelineRun has this name, or None."""
         key = self.runs.get((namespace, run_name))
         return self.active.get(key) if key else None
 
     def queued_before(self, entry: CachedWorkflow) -> int:
-        """How many that want its target were made before it, and have not started."""
+        """Return the number of older workflows that wait for the same target."""
         if entry.lock_key is None:
             return 0
         others = self._waiting.get(entry.lock_key, {}).values()
         return sum(other.rank < entry.rank for other in others if other is not entry and not other.started)
 
     def waiting_for(self, lock_key: str) -> Iterator[Key]:
-        """Those that wait for a target."""
+        """Return the workflows that wait for a target."""
         return (key for key, entry in list(self._waiting.get(lock_key, {}).items()) if not entry.started)
 
 
 def is_newer(document: Json, than: Json | None) -> bool:
-    """Whether a version of an object is not older than another; a watch may bring older ones than a write gave.
+    """Return True if a version of an object is not older than another.
 
-    Resource versions of one resource compare as integers (Kubernetes 1.35 says so, and it was ever so).
+    A watch may deliver a version that is older than the one a write has returned. Resource versions of one resource
+    compare as integers: Kubernetes 1.35 guarantees it, and earlier versions did it too.
     """
     if than is None or document["metadata"]["uid"] != than["metadata"]["uid"]:
         return True
@@ -216,7 +217,7 @@ def is_newer(document: Json, than: Json | None) -> bool:
 
 
 def strip_unused(document: Json) -> Json:
-    """An object without what no decision looks at."""
+    """Return an object without the parts that no decision reads, to save memory."""
     document["metadata"].pop("managedFields", None)
     annotations = document["metadata"].get("annotations")
     if annotations:
@@ -230,7 +231,7 @@ def strip_unused(document: Json) -> Json:
 
 
 def mark_pod_deleted(pod: Json) -> Json:
-    """A pod as it was last, of which nothing runs any more."""
+    """Return a deleted pod as it was last, with a phase that says that none of its containers runs."""
     status = pod.get("status") or {}
     if status.get("phase") in {"Succeeded", "Failed"}:
         return pod
@@ -238,7 +239,7 @@ def mark_pod_deleted(pod: Json) -> Json:
 
 
 def update_child(entry: CachedWorkflow, kind: str, document: Json, *, deleted: bool) -> None:
-    """Takes in news of a PipelineRun, TaskRun or pod; what was known of one that is gone stays known."""
+    """Record a watch event of a PipelineRun, TaskRun or pod; a deleted TaskRun or pod stays known."""
     name = document["metadata"]["name"]
     match kind:
         case "PipelineRun" if deleted:

@@ -1,6 +1,6 @@
-"""Carries out what was decided about a workflow, one act at a time, and remembers what the API server answered.
+"""The executor: carries out the effects of a decision in order, and puts the API server's answers into the cache.
 
-Each act may be repeated, and may be the last one before the process dies.
+Each effect may be repeated, and the process may die after any of them.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ _STEP_CONTAINER = "step-action"
 
 
 class Executor:
-    """Acts on the world for the loop.
+    """An executor of effects for one controller.
 
     Args:
         api: The API server.
@@ -87,10 +87,13 @@ class Executor:
         self._background_tasks: set[asyncio.Task[None]] = set()
 
     async def execute(self, entry: CachedWorkflow, effects: tuple[Effect, ...]) -> bool:
-        """Carries out acts, in order; whether what is known has changed so that another decision is due at once.
+        """Carry out effects in order.
+
+        Returns:
+            True if the cache has changed so that the next decision is due at once.
 
         Raises:
-            ApiError: if one could not be done; those after it were not tried.
+            ApiError: if the API server refused one or did not answer; the effects after it were not tried.
         """
         again = False
         if len(effects) == 2 and isinstance(effects[0], AddFinalizer) and isinstance(effects[1], AcquireLock):
@@ -102,7 +105,7 @@ class Executor:
         return again
 
     async def close(self) -> None:
-        """Ends what was started aside."""
+        """Cancel what still runs in the background."""
         for task in self._background_tasks:
             task.cancel()
 
@@ -182,7 +185,7 @@ class Executor:
         self._update_document(entry, await self.api.replace("workflowexecutions", entry.key[0], document, status=True))
 
     async def _write_minimal_status(self, entry: CachedWorkflow, status: Json, refusal: ApiError) -> None:
-        """Writes the least instead of a status that the API server refuses, so that nothing is held for it."""
+        """Write a minimal status in place of one that the API server refuses, so that the workflow can be closed."""
         logger.warning("%s/%s: the API server refuses its status, so it says less: %s", *entry.key, refusal)
         phase = Phase(status["phase"])
         told = f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
@@ -239,7 +242,7 @@ class Executor:
         entry.pipeline_run = strip_unused(patched)
 
     async def refresh_children(self, entry: CachedWorkflow) -> None:
-        """Reads PipelineRun, TaskRuns and pods; what was known of a TaskRun or pod that is gone stays known."""
+        """Read PipelineRun, TaskRuns and pods from the API server; a TaskRun or pod that is gone stays known."""
         version = entry.version  # of before it is asked
         if entry.run_name is None:
             entry.children_known, entry.absent_at_version = True, version

@@ -1,4 +1,4 @@
-"""The lock of a target, carried out: Leases in the controller's own namespace; see `reconciling.lock`."""
+"""The target locks: Leases in the controller's own namespace; `reconciling.lock` decides what they mean."""
 
 import logging
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ _SELECTOR = ",".join(f"{name}={value}" for name, value in LABEL.items())
 
 
 class TargetLocks:
-    """Takes and frees locks.
+    """The locks of all targets.
 
     Args:
         api: The API server.
@@ -43,7 +43,7 @@ class TargetLocks:
         self._api, self._namespace, self._cooldown = api, namespace, cooldown
 
     async def is_granted(self, grant: Grant) -> bool:
-        """Return whether RBAC grants it; where the API server does not say so, it does not."""
+        """Return True if RBAC grants it; False where the API server cannot say."""
         try:
             answer = await self._api.create("subjectaccessreviews", None, grant.review())
         except ApiError as error:
@@ -54,7 +54,7 @@ class TargetLocks:
         return (answer.get("status") or {}).get("allowed") is True
 
     async def acquire(self, workflow: WorkflowExecution, *, known: LockState, scope: str = "") -> LockState:
-        """Take a target's lock if it is to be had, and return how it stands then.
+        """Acquire a target's lock if it is free, and return the state of the lock.
 
         Args:
             workflow: Who wants it.
@@ -87,11 +87,11 @@ class TargetLocks:
         return LockState("ours")
 
     async def read(self, workflow: WorkflowExecution, *, scope: str = "") -> LockState:
-        """Return how a target's lock stands, and leave it so."""
+        """Return the state of a target's lock without changing it."""
         return (await self._read(workflow, scope))[1]
 
     async def release(self, workflow: WorkflowExecution, *scopes: str) -> None:
-        """Free a target's lock where this workflow holds it; where it does not, nothing is done."""
+        """Release a target's lock where this workflow holds it; else do nothing."""
         target = workflow.spec.target
         assert target is not None
         for scope in scopes or ("",):
@@ -101,13 +101,13 @@ class TargetLocks:
                 await self._release(lease)
 
     async def release_all(self, holder: str) -> None:
-        """Free each lock that somebody holds, for whom it can no longer be reckoned which that are."""
+        """Release each lock of a holder whose target is not known any more."""
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
             if (lease.get("spec") or {}).get("holderIdentity") == holder:
                 await self._release(lease)
 
     async def sweep(self) -> None:
-        """Delete Leases whose cooldown is over and that nobody has taken since."""
+        """Delete Leases whose cooldown has ended and that nobody has acquired since."""
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
             try:
                 rested = read_lock(lease, "", utcnow()).state == "free"
@@ -136,7 +136,7 @@ class TargetLocks:
             await self._api.delete("leases", self._namespace, metadata["name"], metadata["uid"])
 
     async def _is_gone(self, holder: str) -> bool:
-        """Return whether a holder does not exist any more, nor any pod of it: its controller died between the two."""
+        """Return True if neither a holder nor any pod of it exists: its controller died before it released the lock."""
         if holder.count("/") != 2:
             return False
         namespace, name, uid = holder.split("/")
@@ -161,7 +161,7 @@ class TargetLocks:
 
 
 def _is_ending(pod: dict[str, Any], now: datetime) -> bool:
-    """Return whether a pod was told to end a short while ago."""
+    """Return True if a pod was told to terminate a short while ago."""
     until = pod["metadata"].get("deletionTimestamp")
     if not until:
         return False

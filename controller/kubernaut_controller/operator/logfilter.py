@@ -1,4 +1,4 @@
-"""kopf's log, in sentences: no traceback where the API server is away, and the same sentence once a minute at most."""
+"""A filter for kopf's log: no traceback where the API server is away, and a repeated line once a minute at most."""
 
 import logging
 import re
@@ -17,14 +17,14 @@ _MOST = 1000
 
 
 class RepeatFilter(logging.Filter):
-    """Drops what was said a moment ago, and the traceback of what is no fault of the code."""
+    """A filter that drops repeated lines, and the traceback of errors that are not the code's fault."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is to be written; what it says may be shortened."""
+        """Return True if a record is to be written; its message may be replaced by a shorter one."""
         if record.levelno < logging.WARNING:
             return True
         error = record.exc_info[1] if record.exc_info else None

@@ -1,7 +1,7 @@
-"""One decision at a time for each object: woken by news, by the clock, or by an answer that was waited for.
+"""A reconcile loop that decides about one object at a time for each key.
 
-News that comes while an object is being decided about has it decided about once more; what fails is tried again, later
-each time.
+A watch event, a timer or an answer queues a key. A key that is queued while it is being reconciled is reconciled once
+more afterwards. A reconcile that fails is retried with an exponential pause.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _FARTHEST = 86_400.0
 
 
 class ReconcileLoop:
-    """Decides about objects by key.
+    """A loop that reconciles objects by key.
 
     Args:
         kind: For metrics and logs.
@@ -48,7 +48,7 @@ class ReconcileLoop:
         self._priority = StartPriority()
 
     def enqueue(self, key: Key) -> None:
-        """Has an object decided about, as soon as can be."""
+        """Queue a reconcile for the object, at once."""
         if key in self._running:
             self._dirty.add(key)
             return
@@ -57,7 +57,7 @@ class ReconcileLoop:
         self._running[key] = task
 
     def enqueue_after(self, key: Key, seconds: float) -> None:
-        """Has it decided about after a little while, with what else there is news of by then."""
+        """Queue a reconcile after some seconds, so that further events until then are handled together."""
         timer, loop = self._timers.get(key), asyncio.get_running_loop()
         if key in self._running:
             self._dirty.add(key)
@@ -66,18 +66,18 @@ class ReconcileLoop:
             self._timers[key] = loop.call_later(seconds, self._timer_fired, key)
 
     def enqueue_at(self, key: Key, when: datetime) -> None:
-        """Has it decided about at a time, should nothing wake it before."""
+        """Queue a reconcile at a time, unless something queues one before."""
         seconds = max(0.0, min(_FARTHEST, (when - utcnow()).total_seconds()))
         self._cancel_timer(key)
         self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._timer_fired, key)
 
     def remove(self, key: Key) -> None:
-        """There is nothing more to decide about it."""
+        """Cancel the timer of an object that is gone."""
         self._cancel_timer(key)
         self._failures.pop(key, None)
 
     async def close(self) -> None:
-        """Lets what runs come to its end, and starts nothing more."""
+        """Wait up to 5 s for running reconciles, and start no more."""
         for key in list(self._timers):
             self._cancel_timer(key)
         self._dirty.clear()

@@ -1,6 +1,6 @@
-"""Who decides when many want to: what starts a workflow goes before what tells of another that runs already.
+"""The order of reconciles under load: those that start a workflow go first.
 
-An incident waits for the first. In a burst, statuses, Events and records of those that run may lag by a moment.
+An incident waits for a start. In a burst, statuses, Events and records of workflows that already run may come later.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _PATIENCE = 5.0
 
 
 class StartPriority:
-    """At most so many at once, of each kind."""
+    """A limit on concurrent reconciles, with one limit for starts and another for all others."""
 
     def __init__(self) -> None:
         self._starting, self._following = asyncio.Semaphore(_STARTING), asyncio.Semaphore(_FOLLOWING)

@@ -1,4 +1,4 @@
-"""The controller's process from start to end: connect, learn what there is, watch, until SIGTERM."""
+"""The life of the controller's process: connect, list what exists, watch, until SIGTERM."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ _IDENTITY: Any = "kubernaut-controller"
 
 
 async def run(settings: ControllerSettings) -> None:
-    """Runs until it is told to stop."""
+    """Run the controller until it is stopped."""
     _collect_seldom()
     kopf_options = kopf_settings(whole_cluster=not settings.watched)
     api = Api(lambda: connect(kopf_options))
@@ -63,14 +63,14 @@ async def run(settings: ControllerSettings) -> None:
 
 
 def _collect_seldom() -> None:
-    """Keeps the garbage collector from what lives as long as the process: its pauses are what a burst waits for."""
+    """Make garbage collections rare: their pauses would delay starts in a burst."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
 
 
 async def _sweep(workflows: WorkflowController) -> None:
-    """Takes away locks of targets that have rested and that nobody wants, now and then."""
+    """Delete unused target locks every ten minutes."""
     while True:
         try:
             await workflows.executor.target.sweep()

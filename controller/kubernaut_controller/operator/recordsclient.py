@@ -1,9 +1,9 @@
-"""Data Storage, from the controller: events in batches, records one by one; what is not taken is tried again.
+"""The client of Data Storage: sends events in batches and reads records, and retries until each is answered.
 
-Nothing is kept here that could be lost: what is to be sent follows from the cluster's objects, and is sent until it was
-taken. The events of one record keep their order; no record waits behind another. Where a batch fails, smaller ones are
-tried, down to single records, so that an event that cannot be stored is found; it is given up once Data Storage has
-refused it, or has taken other events between its failures for long enough.
+Nothing is kept here that could be lost: the events follow from the cluster's objects, and are sent until they were
+answered. The events of one record keep their order, and no record waits for another. Where a batch fails, smaller ones
+are tried, down to single records, to find an event that cannot be stored. Such an event is dropped once Data Storage
+has refused it, or has stored other events between enough of its failures.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _REFUSED = {400, 413, 422}
 
 @dataclass
 class _QueuedEvent:
-    """An event as it is sent, and who wants to know that it was taken."""
+    """An event to send, and the callback for its answer."""
 
     body: bytes
     on_answer: Callable[[str | None], None]
@@ -51,7 +51,7 @@ class _QueuedEvent:
 
 @dataclass
 class _RecordQueue:
-    """What waits for one record, in order.
+    """The queue of one record's events, in order.
 
     Attributes:
         events: The first is sent first.
@@ -73,7 +73,7 @@ _Batch = list[tuple[str, list[_QueuedEvent]]]
 
 
 class RecordsClient:
-    """Sends to one Data Storage until it has taken all.
+    """A client of one Data Storage.
 
     Args:
         url: Its address.
@@ -92,7 +92,7 @@ class RecordsClient:
         self.last_error: str | None = None
 
     def send(self, event: Json, on_answer: Callable[[str | None], None]) -> None:
-        """Queues an event.
+        """Queue an event.
 
         Args:
             event: What is told.
@@ -108,7 +108,7 @@ class RecordsClient:
         self._queued.set()
 
     async def run(self) -> None:
-        """Sends what is queued, for ever."""
+        """Send queued events until cancelled."""
         pause = _PAUSE
         while True:
             self._queued.clear()
@@ -123,7 +123,7 @@ class RecordsClient:
                 await asyncio.sleep(pause)
 
     async def read(self, record_id: str) -> Json | None:
-        """What it knows of a record, or None; asked until it answers."""
+        """Return a record, or None where there is none; retry until Data Storage answers."""
         while True:
             try:
                 status, answer = await self._exchange("GET", f"{_RECORDS}/{record_id}")
@@ -137,12 +137,12 @@ class RecordsClient:
             await asyncio.sleep(2)
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
 
     def _batch(self) -> _Batch:
-        """Return what to send now: a suspect's first event alone, or as much of all others as one request takes."""
+        """Return what to send now: a suspect's first event alone, or as many others as one request takes."""
         now = time.monotonic()
         ready = [(record_id, one) for record_id, one in self._records.items() if one.not_before <= now]
         suspects = [(record_id, [one.events[0]]) for record_id, one in ready if one.suspect]
@@ -166,7 +166,7 @@ class RecordsClient:
         return batch
 
     async def _wait(self) -> None:
-        """Waits for another event, or until a record may be sent again."""
+        """Wait for another event, or until a record may be sent again."""
         times = [record.not_before for record in self._records.values()]
         within = max(0.01, min(times) - time.monotonic()) if times else None
         try:
@@ -175,7 +175,7 @@ class RecordsClient:
             return
 
     async def _send(self, batch: _Batch) -> bool:
-        """Sends events; returns whether to go on without a pause."""
+        """Send a batch, and return True if the next may follow without a pause."""
         events = [event for _, chosen in batch for event in chosen]
         status = 0
         try:
@@ -209,7 +209,7 @@ class RecordsClient:
                 self._report(event, outcome, reason)
 
     def _apply_failure(self, record_id: str, status: int) -> None:
-        """Notes that one event failed alone, and gives it up where that lies in the event."""
+        """Record that one event failed alone, and drop it where the event itself is the cause."""
         record = self._records[record_id]
         record.failures += self._stored != record.stored_before
         record.stored_before, record.suspect = self._stored, True
@@ -222,7 +222,7 @@ class RecordsClient:
         self._records[record_id] = self._records.pop(record_id)  # behind the others
 
     def _remove(self, record_id: str) -> None:
-        """Takes the first event of a record out of the queue."""
+        """Remove the first event of a record from the queue."""
         record = self._records[record_id]
         record.events.popleft()
         record.suspect, record.not_before, record.failures, record.stored_before = False, 0.0, 0, -1
@@ -262,7 +262,7 @@ class RecordsClient:
 
 
 def _outcomes(answer: Any, count: int) -> list[tuple[str, str | None]] | None:
-    """Return outcome and reason of each event, or None where the answer is no such list."""
+    """Return outcome and reason of each event; None where the answer is not such a list."""
     if not isinstance(answer, list) or len(answer) != count:
         return None
     known = ("stored", "merged", "duplicate", "refused")

@@ -1,4 +1,4 @@
-"""RemediationRequests: each gets its WorkflowExecution, and says what came of it."""
+"""The controller of RemediationRequests: creates the WorkflowExecution of each, and copies its end into the status."""
 
 import logging
 from datetime import datetime
@@ -32,7 +32,7 @@ logger = logging.getLogger("kubernaut.controller")
 
 
 class RemediationController:
-    """All RemediationRequests of the cluster, or of one namespace.
+    """A controller of all RemediationRequests of the cluster, or of the watched namespaces.
 
     Args:
         api: The API server.
@@ -46,7 +46,7 @@ class RemediationController:
         self.loop = ReconcileLoop("RemediationRequest", self._reconcile_or_refuse)
 
     def on_event(self, type_: str | None, document: Json) -> None:
-        """News of a request; whatever it holds, nothing is raised."""
+        """Handle a watch event of a request. Nothing is raised, whatever the request contains."""
         try:
             self._on_event(type_, document)
         except Exception:
@@ -65,7 +65,7 @@ class RemediationController:
             self.loop.enqueue(key)
 
     def on_workflow_change(self, key: Key) -> None:
-        """News of the workflow of a request, which has its name."""
+        """Queue a reconcile for the request whose workflow has changed; both have the same name."""
         if key in self._known:
             self.loop.enqueue(key)
 
@@ -86,7 +86,7 @@ class RemediationController:
         return again
 
     async def _refuse(self, key: Key, document: Json, why: str) -> None:
-        """Writes the least that a status may say of a request that is refused, once."""
+        """Write a minimal status that refuses a request, once."""
         if document["metadata"]["uid"] in self._refused:
             return
         self._refused.add(document["metadata"]["uid"])

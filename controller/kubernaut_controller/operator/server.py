@@ -1,6 +1,6 @@
-"""Health and metrics over HTTP: `/healthz` (it does its work), `/readyz` (it has learnt what there is), `/metrics`.
+"""An HTTP server for health and metrics: `/healthz`, `/readyz` (all workflows are listed) and `/metrics`.
 
-A process that does not get ready is not healthy: whoever restarts it, or looks, has to hear of it.
+A process that does not get ready within `STARTING` is not healthy, so that Kubernetes restarts it and operators notice.
 """
 
 import time
@@ -18,7 +18,7 @@ STARTING = 300.0
 
 @asynccontextmanager
 async def serving(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[None]:
-    """Serves as long as the block lasts.
+    """Serve health and metrics as long as the block lasts.
 
     Args:
         host: Where to listen.

@@ -1,4 +1,4 @@
-"""How the controller is installed: what its command line and environment say."""
+"""The controller's settings, from its command line and environment."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["ControllerSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class ControllerSettings:
-    """What the process is told.
+    """The settings of one controller.
 
     Attributes:
         policy: What decisions depend on.

@@ -1,7 +1,7 @@
-"""What kopf is for: lists and watches that resume, with bookmarks, 410 and stalled connections seen to.
+"""The watches, which are kopf's: it resumes them and handles bookmarks, 410 and stalled connections.
 
-Only its low-level handlers are used (`on.event`): they put no finalizer and no annotation on an object, and no state
-of theirs has to be right. Selectors are the API server's, so that of a cluster's pods and TaskRuns only ours are sent.
+Only kopf's low-level handlers (`on.event`) are used: they write no finalizer and no annotation, and need no state.
+Label selectors apply in the API server, so that only our pods and TaskRuns are sent.
 """
 
 import logging
@@ -35,32 +35,32 @@ _TALKATIVE = (
 
 
 class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):
-    """Keeps nothing, and copies no object in order to: there are no handlers of changes."""
+    """A storage for kopf that stores nothing and copies no object, since there are no handlers of changes."""
 
     def build(self, **_: Any) -> Any:
-        """Of no object."""
+        """Return an empty essence."""
         return {}
 
     def fetch(self, **_: Any) -> Any:
-        """Nothing was stored."""
+        """Return None, since nothing was stored."""
         return None
 
     def store(self, **_: Any) -> None:
-        """Nothing is stored."""
+        """Store nothing."""
 
     def purge(self, **_: Any) -> None:
-        """There is nothing to purge."""
+        """Purge nothing."""
 
     def touch(self, **_: Any) -> None:
-        """No object is touched."""
+        """Touch no object."""
 
     def clear(self, *, essence: Any) -> Any:
-        """As it is."""
+        """Return the essence unchanged."""
         return essence
 
 
 def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
-    """Settings with all turned off that would write.
+    """Return kopf's settings with everything turned off that would write to the cluster.
 
     Args:
         whole_cluster: Whether all namespaces are served. Where only some are, kopf looks for no others, nor for kinds
@@ -85,7 +85,7 @@ def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
 
 
 def registry_of(workflows: WorkflowController, remediations: RemediationController) -> kopf.OperatorRegistry:
-    """The handlers: who is told of what."""
+    """Return the registry of kopf's handlers."""
     registry = kopf.OperatorRegistry()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     quiet = RepeatFilter()

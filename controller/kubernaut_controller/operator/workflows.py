@@ -1,4 +1,4 @@
-"""WorkflowExecutions: news of them and their children in, decisions out, until each is closed."""
+"""The controller of WorkflowExecutions: fills the cache from watch events, and reconciles each until it is closed."""
 
 import logging
 import time
@@ -38,7 +38,7 @@ _MOST_FAILURES = 3
 
 
 class WorkflowController:
-    """All WorkflowExecutions of the cluster, or of one namespace.
+    """A controller of all WorkflowExecutions of the cluster, or of the watched namespaces.
 
     Args:
         api: The API server.
@@ -62,7 +62,7 @@ class WorkflowController:
         self._not_listed: set[Key] | None = set()
 
     async def list_existing(self) -> None:
-        """Learns of all there are before any is decided about: who waits for a target has to be known first."""
+        """List all workflows before the first decision, since the queues of targets have to be known."""
         for namespace in self._settings.watched or (None,):
             async for document in self._api.items("workflowexecutions", namespace):
                 self.on_event(None, {"kind": "WorkflowExecution", **document})
@@ -72,13 +72,13 @@ class WorkflowController:
 
     @property
     def listed(self) -> bool:
-        """Whether all there are have been learnt of."""
+        """True if all existing workflows have been listed."""
         return self._not_listed is None
 
     # News
 
     def on_event(self, type_: str | None, document: Json) -> None:
-        """News of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it was found in a list.
+        """Handle an event of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it comes from a list.
 
         Whatever it holds, nothing is raised: others are in the same list.
         """
@@ -89,7 +89,7 @@ class WorkflowController:
             self._on_unreadable(document, error)
 
     def on_child_event(self, kind: str, type_: str | None, document: Json) -> None:
-        """News of a PipelineRun, TaskRun or pod; of those of closed workflows nothing is kept."""
+        """Handle a watch event of a PipelineRun, TaskRun or pod; those of finished workflows are ignored."""
         try:
             self._on_child_event(kind, type_, document)
         except Exception:
@@ -203,7 +203,7 @@ class WorkflowController:
         return again
 
     async def _end_unprocessable(self, key: Key, entry: CachedWorkflow, error: Exception) -> datetime | None:
-        """Ends a workflow about which nothing can be decided, so that it holds nothing."""
+        """End a workflow about which no decision can be made, so that it keeps no lock and no finalizer."""
         raised = f"{type(error).__name__}: {error}"
         why = f"The controller cannot go on with it ({raised}); see its PipelineRun, and create it anew."
         for _ in range(_MOST_ROUNDS):
@@ -238,7 +238,7 @@ class WorkflowController:
         return None if self._finish_if_closed(key, entry) else decision.again
 
     def _finish_if_closed(self, key: Key, entry: CachedWorkflow) -> bool:
-        """Keeps but a line of a workflow that is closed; whether it is."""
+        """Reduce a closed workflow to one line in the cache, and return True if it is closed."""
         document = entry.document
         self._count(key, (document.get("status") or {}).get("phase") or "Pending")
         closed = is_closed(document) and not document["metadata"].get("deletionTimestamp")
@@ -247,7 +247,7 @@ class WorkflowController:
         return closed
 
     async def _read_again(self, entry: CachedWorkflow) -> bool:
-        """Reads the workflow anew after a conflict; whether that told something new."""
+        """Read the workflow again after a conflict, and return True if it has changed."""
         document = await self._api.read("workflowexecutions", *entry.key)
         if document is None or document["metadata"]["uid"] != entry.uid:
             self._on_deleted(entry.key, entry.uid)
@@ -260,7 +260,7 @@ class WorkflowController:
         return told
 
     async def _delete_finished(self, key: Key) -> datetime | None:
-        """A closed workflow whose time has come: it is read once more, and deleted."""
+        """Read a finished workflow whose time to live has ended, and delete it."""
         closed = self.cache.finished.get(key)
         document = await self._api.read("workflowexecutions", *key) if closed is not None else None
         if closed is None or document is None or document["metadata"]["uid"] != closed.uid:
