@@ -24,9 +24,9 @@ def pointer_faults(source: InputFrom, giver: Step, action: Action, taker: Action
     """Yield what is wrong with an input taken from a step, without a full stop.
 
     Args:
-        source: From which step, by which pointer.
-        giver: That step.
-        action: Its action.
+        source: The step and the pointer from which the input is taken.
+        giver: The earlier step.
+        action: The earlier step's action.
         taker: The action that takes the value; None where it is not known.
     """
     if action.result_model is None:

@@ -35,9 +35,9 @@ def render(workflow: WorkflowExecution, *, task_ref: dict[str, Any] = TASK) -> d
     """The PipelineRun of a workflow.
 
     Args:
-        workflow: Valid. With a uid and a creationTimestamp (as the API server gives) the PipelineRun gets its name,
-            owner and record ids from them; without, it gets a generateName and the SDK mints the ids.
-        task_ref: How the generic Task is found: by name, or by a resolver.
+        workflow: A valid workflow. With a uid and a creationTimestamp (as the API server sets) the PipelineRun gets its
+            name, owner and record ids from them; without, it gets a generateName and the SDK mints the ids.
+        task_ref: The reference to the generic Task: by name, or by a resolver.
 
     Raises:
         InvalidWorkflow: if the PipelineRun would be too large for etcd.

@@ -72,7 +72,7 @@ def workflow_of(document: dict[str, Any]) -> dict[str, Any]:
     """The WorkflowExecution that a RemediationRequest asks for, owned by it and of its name.
 
     Args:
-        document: As the API server gives it; what it says is passed on as it is.
+        document: The RemediationRequest from the API server; its values are copied unchanged.
     """
     metadata, spec = document["metadata"], document["spec"]
     about = {name: spec[name] for name in ("signal", "target", "confidence", "requester", "approver") if name in spec}

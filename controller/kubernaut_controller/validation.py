@@ -34,11 +34,11 @@ def require_valid(
     """Refuses a workflow that could not run as it was meant.
 
     Args:
-        workflow: Of the right shape already.
+        workflow: A workflow of the right shape.
         find: The catalogue.
         known_types: The types in the catalogue, for a hint where one is misspelt.
         repositories: The repositories that images may come from; any, where there are none.
-        unknown_actions: Whether an action that the catalogue does not know passes, its inputs unchecked.
+        unknown_actions: True to admit an action that the catalogue does not know, with its inputs unchecked.
 
     Raises:
         InvalidWorkflow: with every fault.
@@ -169,7 +169,7 @@ def timeout_faults(workflow: WorkflowExecution, longest: timedelta | None) -> It
     """Yield a fault where a workflow wants its target for longer than the installation allows (`--max-timeout`).
 
     Args:
-        workflow: Of the right shape already.
+        workflow: A workflow of the right shape.
         longest: The longest `spec.timeout` that is allowed; any, without it.
     """
     if longest is not None and workflow.spec.timeout > longest:

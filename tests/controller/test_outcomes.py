@@ -18,14 +18,14 @@ RAN = {"exitCode": 143, "startedAt": stamp(3)}
 
 #  what it is, the TaskRun, what else is known, (state, teller, changed, a part of the message)
 TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | None]]] = [
-    ("pending", task_run(steps=[]), {}, ("intended", "nobody yet", None, None)),
-    ("running", task_run(), {}, ("started", "nobody yet", None, None)),
-    ("running, as its pod says", task_run(steps=[]), {"pod": pod()}, ("started", "nobody yet", None, None)),
+    ("pending", task_run(steps=[]), {}, ("intended", "pending", None, None)),
+    ("running", task_run(), {}, ("started", "pending", None, None)),
+    ("running, as its pod says", task_run(steps=[]), {"pod": pod()}, ("started", "pending", None, None)),
     (
         "quota",
         task_run(reason="ExceededResourceQuota", message="exceeded quota: q.", steps=[], pod_name=None),
         {},
-        ("intended", "nobody yet", None, "Waits for room in the namespace's quota: exceeded quota: q."),
+        ("intended", "pending", None, "Waits for room in the namespace's quota: exceeded quota: q."),
     ),
     (
         "no node",
@@ -33,7 +33,7 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
         {},
         (
             "intended",
-            "nobody yet",
+            "pending",
             None,
             "Waits for a node with room for it: 0/1 nodes; lower its resources or add nodes.",
         ),
@@ -194,7 +194,7 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
         "cancelled, its pod still ends",
         task_run(**CANCELLED),
         {"pod": pod(deletionTimestamp=stamp(8))},
-        ("started", "nobody yet", None, "It was told to stop; its pod may live for 30 s more."),
+        ("started", "pending", None, "It was told to stop; its pod may live for 30 s more."),
     ),
     (
         "cancelled, its pod's last word",

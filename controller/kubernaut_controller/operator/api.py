@@ -141,14 +141,14 @@ class Api:
         Raises:
             ApiError: for any status that is not 2xx, and where there is no answer.
         """
-        told_401 = False
+        renewed_login = False
         for attempt in range(_MOST_RETRIES + 1):
             code, answer, retry_after = await self._exchange(method, path, body, query)
             API_REQUESTS.labels(method, kind, str(code)).inc()
             if 200 <= code < 300:
                 return answer.decode("utf-8", "replace") if text else _value(answer)
-            if code == 401 and not told_401:
-                told_401 = True
+            if code == 401 and not renewed_login:
+                renewed_login = True
                 await self.close()
             elif code == 429 and attempt < _MOST_RETRIES:
                 await asyncio.sleep(min(retry_after, _LONGEST_PAUSE))
@@ -173,10 +173,10 @@ class Api:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            found = self._login()
-            self._server = found.server.rstrip("/")
-            connector = aiohttp.TCPConnector(limit=64, ssl=found.as_ssl_context())
-            headers = {"user-agent": "kubernaut-controller", **found.as_http_headers()}
+            login = self._login()
+            self._server = login.server.rstrip("/")
+            connector = aiohttp.TCPConnector(limit=64, ssl=login.as_ssl_context())
+            headers = {"user-agent": "kubernaut-controller", **login.as_http_headers()}
             self._session = aiohttp.ClientSession(connector=connector, timeout=_PATIENCE, headers=headers)
         return self._session
 

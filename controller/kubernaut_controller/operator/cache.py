@@ -155,8 +155,8 @@ class WorkflowCache:
         """Add a workflow to the queue of its target.
 
         Args:
-            entry: Which.
-            granted: Whether it may lock its target for all; only workflows of its own namespace wait for it without.
+            entry: The workflow.
+            granted: True if it may lock its target for all; else only workflows of its own namespace wait for it.
         """
         assert entry.workflow is not None
         target = locked_target(entry.workflow)

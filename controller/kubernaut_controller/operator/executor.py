@@ -68,9 +68,9 @@ class Executor:
 
     Args:
         api: The API server.
-        records: Data Storage, where there is one.
+        records: The client of Data Storage, or None.
         cache: The known workflows.
-        settings: How the controller is installed.
+        settings: The controller's settings.
         wake: Has a workflow decided about anew.
     """
 
@@ -188,8 +188,10 @@ class Executor:
         """Write a minimal status in place of one that the API server refuses, so that the workflow can be closed."""
         logger.warning("%s/%s: the API server refuses its status, so it says less: %s", *entry.key, refusal)
         phase = Phase(status["phase"])
-        told = f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
-        less = minimal_status(entry.document, phase, told, utcnow())
+        reason = (
+            f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
+        )
+        less = minimal_status(entry.document, phase, reason, utcnow())
         less |= {name: status[name] for name in ("finishedAt", "pipelineRunRef") if name in status}
         if phase.ended:
             stored = [item for item in status.get("conditions", ()) if item["type"] == "RecordsStored"]

@@ -35,8 +35,8 @@ class TargetLocks:
 
     Args:
         api: The API server.
-        namespace: Where the Leases are.
-        cooldown: How long a target rests after a workflow.
+        namespace: The namespace of the Leases.
+        cooldown: The time for which a target stays locked after a workflow.
     """
 
     def __init__(self, api: Api, namespace: str, cooldown: timedelta) -> None:
@@ -57,9 +57,10 @@ class TargetLocks:
         """Acquire a target's lock if it is free, and return the state of the lock.
 
         Args:
-            workflow: Who wants it.
-            known: How it stood; where that is not known, it is most likely free, and is taken with one request.
-            scope: As `lock_scope` has it.
+            workflow: The workflow that wants the lock.
+            known: The state of the lock as it is known. Where it is unknown, the lock is most likely free, and is
+                acquired with one request.
+            scope: The value of `lock_scope`.
         """
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None

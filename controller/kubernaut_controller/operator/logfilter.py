@@ -11,7 +11,7 @@ from kubernaut_controller.operator.api import ApiError
 __all__ = ["RepeatFilter"]
 
 _PAUSE = 60.0
-_AWAY = (ApiError, aiohttp.ClientError, OSError, TimeoutError)
+_CONNECTION_ERRORS = (ApiError, aiohttp.ClientError, OSError, TimeoutError)
 _ADDRESS = re.compile(r"0x[0-9a-f]+|#\d+(/\d+)?|[?&][^\s]*|/api\S*")
 _MOST = 1000
 
@@ -28,9 +28,9 @@ class RepeatFilter(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, _AWAY):
-            told = str(error) or type(error).__name__
-            record.msg, record.args = f"the API server does not answer: {told}; it is asked again", ()
+        if isinstance(error, _CONNECTION_ERRORS):
+            text = str(error) or type(error).__name__
+            record.msg, record.args = f"the API server does not answer: {text}; it is asked again", ()
             record.exc_info = record.exc_text = None
         elif record.exc_info:
             return True

@@ -30,8 +30,8 @@ class ReconcileLoop:
 
     Args:
         kind: For metrics and logs.
-        work: Decides and acts once; answers when it should be done again should nothing happen before.
-        starts: Whether an object has something started, for which others are kept waiting.
+        work: Reconciles one object, and returns the time of the next reconcile if nothing happens before.
+        starts: Returns True for an object that has something to start, for which others are kept waiting.
     """
 
     def __init__(

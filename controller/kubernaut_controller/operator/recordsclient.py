@@ -54,11 +54,11 @@ class _RecordQueue:
     """The queue of one record's events, in order.
 
     Attributes:
-        events: The first is sent first.
-        suspect: Whether its first event failed alone; it is sent alone until it is taken or given up.
-        not_before: When to send it again (monotonic seconds).
-        failures: How often it failed although others had been stored since the time before.
-        stored_before: How many events had been stored when it failed last.
+        events: The events; the first is sent first.
+        suspect: True if its first event failed alone; that event is sent alone until it is stored or dropped.
+        not_before: The time of the next attempt (monotonic seconds).
+        failures: The number of its failures between which other events were stored.
+        stored_before: The number of all stored events at its last failure.
     """
 
     events: deque[_QueuedEvent] = field(default_factory=deque)
@@ -76,8 +76,8 @@ class RecordsClient:
     """A client of one Data Storage.
 
     Args:
-        url: Its address.
-        token_file: Its bearer token, read anew for every request: tokens rotate.
+        url: The address of Data Storage.
+        token_file: The file with the bearer token, which is read for every request: tokens rotate.
     """
 
     def __init__(self, url: str, token_file: Path | None = None) -> None:
@@ -95,8 +95,8 @@ class RecordsClient:
         """Queue an event.
 
         Args:
-            event: What is told.
-            on_answer: Called when Data Storage has answered, with its reason where it refused the event for good.
+            event: The event.
+            on_answer: Called with None once the event is stored, or with the reason why it was refused or dropped.
         """
         try:
             body = json.dumps(event, allow_nan=False).encode()

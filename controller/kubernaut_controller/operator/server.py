@@ -21,9 +21,9 @@ async def serving(host: str, port: int, ready: Callable[[], bool]) -> AsyncItera
     """Serve health and metrics as long as the block lasts.
 
     Args:
-        host: Where to listen.
-        port: The same; 0 serves nowhere.
-        ready: Whether the controller does its work.
+        host: The address to listen on.
+        port: The port; 0 serves nowhere.
+        ready: Returns True once all workflows are listed.
     """
     if port == 0:
         yield

@@ -63,8 +63,8 @@ def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
     """Return kopf's settings with everything turned off that would write to the cluster.
 
     Args:
-        whole_cluster: Whether all namespaces are served. Where only some are, kopf looks for no others, nor for kinds
-            that are installed later: nothing of the cluster's has to be listed then.
+        whole_cluster: True to watch all namespaces. Otherwise kopf looks for no other namespaces, nor for kinds that
+            are installed later, so that it lists nothing cluster-scoped.
     """
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False

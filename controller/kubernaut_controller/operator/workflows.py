@@ -42,8 +42,8 @@ class WorkflowController:
 
     Args:
         api: The API server.
-        records: Data Storage, where there is one.
-        settings: How the controller is installed.
+        records: The client of Data Storage, or None.
+        settings: The controller's settings.
         on_change: Called with the key of a workflow made for a RemediationRequest whenever that workflow changes.
     """
 
@@ -255,9 +255,9 @@ class WorkflowController:
         before = entry.document["metadata"]
         if document["metadata"].get("generation") != before.get("generation"):
             entry.workflow, entry.faults = admit(document, self._settings.policy)
-        told: bool = document["metadata"]["resourceVersion"] != before["resourceVersion"]
+        changed: bool = document["metadata"]["resourceVersion"] != before["resourceVersion"]
         entry.document = strip_unused({"kind": "WorkflowExecution", **document})
-        return told
+        return changed
 
     async def _delete_finished(self, key: Key) -> datetime | None:
         """Read a finished workflow whose time to live has ended, and delete it."""

@@ -1,6 +1,6 @@
-"""What the controller may do to the world: the whole vocabulary of its decisions, as plain data.
+"""The effects that a decision may have on the cluster and on Data Storage, as plain data.
 
-`reconcile` and `remediate` say them, `operator.hands` carries them out, in order.
+`reconcile` returns them, and `operator.executor` carries them out in order.
 """
 
 from dataclasses import dataclass
@@ -29,49 +29,49 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AddFinalizer:
-    """Puts the finalizer on the workflow."""
+    """Add the controller's finalizer to the workflow."""
 
 
 @dataclass(frozen=True)
 class RemoveFinalizer:
-    """Takes the finalizer off."""
+    """Remove the controller's finalizer from the workflow."""
 
 
 @dataclass(frozen=True)
 class CheckGrant:
-    """Asks the API server whether the workflow's namespace may lock a target that is not its own."""
+    """Ask the API server if the workflow's namespace may lock a target that is not its own."""
 
 
 @dataclass(frozen=True)
 class AcquireLock:
-    """Takes the target's lock, or reads who has it."""
+    """Acquire the target's lock, or read its holder."""
 
 
 @dataclass(frozen=True)
 class ReadLock:
-    """Reads who has the target's lock, and leaves it to those that were there before."""
+    """Read the holder of the target's lock without acquiring it: older workflows come first."""
 
 
 @dataclass(frozen=True)
 class ReleaseLock:
-    """Frees each lock that the workflow holds."""
+    """Release each lock that the workflow holds."""
 
 
 @dataclass(frozen=True)
 class RefreshChildren:
-    """Reads PipelineRun, TaskRuns and pods from the API server, since a watch may not have told all."""
+    """Read PipelineRun, TaskRuns and pods from the API server: a watch may have missed some."""
 
 
 @dataclass(frozen=True)
 class CreatePipelineRun:
-    """Creates the PipelineRun; one of that name that is there already is read instead."""
+    """Create the PipelineRun; where one of that name exists, read it instead."""
 
     document: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CancelPipelineRun:
-    """Sets the PipelineRun's `spec.status`."""
+    """Set the PipelineRun's `spec.status`."""
 
     name: str
     status: str = "CancelledRunFinally"
@@ -79,14 +79,14 @@ class CancelPipelineRun:
 
 @dataclass(frozen=True)
 class SendEvents:
-    """Sends events to Data Storage; each is named by its step and its state."""
+    """Send events to Data Storage; `events.event_key` names each."""
 
     events: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
 class ReadRecord:
-    """Reads a step's record from Data Storage."""
+    """Read a step's record from Data Storage."""
 
     step: str
     record_id: str
@@ -94,7 +94,7 @@ class ReadRecord:
 
 @dataclass(frozen=True)
 class ReadLogs:
-    """Reads the marked lines of a step's log, of which only those about its own record count."""
+    """Read the marked lines of a step's log; lines about other records are ignored."""
 
     step: str
     pod: str
@@ -103,7 +103,7 @@ class ReadLogs:
 
 @dataclass(frozen=True)
 class EmitEvent:
-    """A Kubernetes Event about the workflow."""
+    """Create a Kubernetes Event about the workflow."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -112,19 +112,19 @@ class EmitEvent:
 
 @dataclass(frozen=True)
 class UpdateStatus:
-    """Writes the status, whole."""
+    """Replace the workflow's status."""
 
     status: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class AbandonRecords:
-    """Counts a workflow that goes without its records stored."""
+    """Count a workflow that is closed although not all of its records are stored."""
 
 
 @dataclass(frozen=True)
 class DeleteWorkflow:
-    """Deletes the workflow, whose time to live is over."""
+    """Delete the workflow, whose time to live has ended."""
 
 
 Effect = (

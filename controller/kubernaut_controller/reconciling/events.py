@@ -1,7 +1,7 @@
-"""What the controller tells of a workflow's steps: events for Data Storage, each the same whenever it is made.
+"""The controller's events about steps, for Data Storage; an event is always the same, whenever it is made.
 
-Times come from the cluster's objects, never from a clock here, so that a controller that starts anew sends the same
-events, which the store knows as duplicates.
+Times come from the cluster's objects, never from a clock here. A controller that restarts sends the same events again,
+and Data Storage recognizes them as duplicates.
 """
 
 from datetime import datetime
@@ -20,11 +20,11 @@ __all__ = ["ended_event", "event_key", "intended_event"]
 def intended_event(
     workflow: WorkflowExecution, step: Step, made_at: str, *, pod_name: str | None = None
 ) -> dict[str, Any]:
-    """Return the event that a step's PipelineRun was made.
+    """Return the event that a step is going to run.
 
     Args:
-        workflow: Whose.
-        step: Which.
+        workflow: The workflow.
+        step: The step.
         made_at: The PipelineRun's creationTimestamp.
         pod_name: The pod that Tekton made for the step, once known; Data Storage then takes no other pod's.
     """
@@ -33,13 +33,13 @@ def intended_event(
 
 
 def ended_event(workflow: WorkflowExecution, step: Step, end: KnownOutcome, at: str) -> dict[str, Any]:
-    """Return the event of how a step ended, or that nothing is known of it.
+    """Return the event that tells how a step ended.
 
     Args:
-        workflow: Whose.
-        step: Which.
-        end: What is known.
-        at: When, where the end itself does not say.
+        workflow: The workflow.
+        step: The step.
+        end: The outcome of the step.
+        at: The time of the event where the outcome has none.
     """
     outcome = StepOutcome(state=end.state, changed=end.changed, output=end.output, error=end.error)
     return step_event(
@@ -51,7 +51,7 @@ def ended_event(workflow: WorkflowExecution, step: Step, end: KnownOutcome, at: 
 
 
 def event_key(event: dict[str, Any]) -> str:
-    """Return the name under which Data Storage's answer to one of a step's events is remembered."""
+    """Return the name of an event within its step, under which Data Storage's answer is kept."""
     if event.get("source") != Source.CONTROLLER:
         return f"log {event['state']} {event['at']}"
     return f"{event['state']} {event['pod_name']}" if "pod_name" in event else str(event["state"])

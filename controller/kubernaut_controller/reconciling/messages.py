@@ -1,6 +1,6 @@
-"""What happened to a PipelineRun or a TaskRun and what to do about it, in one sentence for a person.
+"""Messages for people: what happened to a PipelineRun or TaskRun, and what to do about it, in one sentence.
 
-The words that are looked for are Tekton's and Kubernetes' own: conditions' reasons (`pkg/apis/pipeline/v1`,
+The texts that are matched are Tekton's and Kubernetes' own: reasons of conditions (`pkg/apis/pipeline/v1`,
 `pkg/pod/status.go` of tektoncd/pipeline), and the API server's errors.
 """
 
@@ -27,12 +27,12 @@ _LONGEST = 600
 
 @dataclass(frozen=True)
 class CreationFailure:
-    """Why the PipelineRun could not be made.
+    """The reason why the PipelineRun could not be created.
 
     Attributes:
         reason: One word, for the condition.
         message: One sentence.
-        permanent: Whether trying again is of no use.
+        permanent: True if trying again is of no use.
     """
 
     reason: str
@@ -41,7 +41,7 @@ class CreationFailure:
 
 
 def creation_failure_of(code: int, reason: str, message: str) -> CreationFailure:
-    """What the API server's refusal of a PipelineRun means.
+    """Return the meaning of the API server's refusal of a PipelineRun.
 
     Args:
         code: The HTTP status; 0 where there was no answer.
@@ -93,7 +93,7 @@ def creation_failure_of(code: int, reason: str, message: str) -> CreationFailure
 
 
 def run_failure_message(run: Json, *, task: str, namespace: str) -> str | None:
-    """Why a PipelineRun failed as such, before or beside its steps; None where its steps say it."""
+    """Return the reason why a PipelineRun itself failed; None where its steps tell the reason."""
     condition = condition_of(run)
     reason, quoted = condition.get("reason", ""), _quoted(condition.get("message", ""))
     match reason:
@@ -115,7 +115,7 @@ def run_failure_message(run: Json, *, task: str, namespace: str) -> str | None:
 
 
 def waiting_message(task_run: Json, pod: Json | None, step: Step) -> str | None:
-    """What a TaskRun that has not ended waits for, where a person would want to know; else None."""
+    """Return what a TaskRun waits for before it can run; None where there is nothing to report."""
     condition = condition_of(task_run)
     reason, quoted = condition.get("reason", ""), _quoted(condition.get("message", ""))
     match reason:
@@ -141,14 +141,14 @@ def waiting_message(task_run: Json, pod: Json | None, step: Step) -> str | None:
 def failure_message(
     task_run: Json, step: Step, namespace: str, *, exit_code: int | None, died_of: str | None
 ) -> tuple[str, str]:
-    """Why a TaskRun failed where its container did not say so: a word and a sentence.
+    """Return a reason and a sentence for a TaskRun that failed where its container gave none.
 
     Args:
-        task_run: Ended, and not well.
-        step: Which.
-        namespace: Of both.
-        exit_code: Its container's, if it had one.
-        died_of: Why the kubelet says the container ended, such as OOMKilled.
+        task_run: The TaskRun, which failed.
+        step: The step.
+        namespace: The namespace of both.
+        exit_code: The container's exit code, or None.
+        died_of: The kubelet's reason for the end of the container, such as OOMKilled.
     """
     condition = condition_of(task_run)
     reason, message = condition.get("reason", ""), condition.get("message", "")
@@ -224,7 +224,7 @@ def _unscheduled(pod: Json | None) -> str | None:
 
 
 def _stuck(pod: Json) -> tuple[str, str] | None:
-    """Why a container of the pod does not start, where the kubelet says so."""
+    """Return the kubelet's reason and message why a container does not start; None where there is none."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         state = (container.get("state") or {}).get("waiting") or {}
@@ -234,5 +234,5 @@ def _stuck(pod: Json) -> tuple[str, str] | None:
 
 
 def _quoted(message: str) -> str:
-    """Another's words within a sentence of ours: in one line, without its full stop, and not without end."""
+    """Return a message to quote within a sentence: one line, no full stop, bounded."""
     return shorten(" ".join(message.split()).rstrip("."), _LONGEST)

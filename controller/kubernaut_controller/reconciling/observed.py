@@ -1,4 +1,4 @@
-"""What the controller sees of one WorkflowExecution when it decides: the API server's words and its own memory."""
+"""The observed state of one WorkflowExecution: the input of a decision."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,30 +19,30 @@ FINALIZER = "kubernaut.io/controller"
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedState:
-    """All that a decision depends on, but for the time and the policy.
+    """The input of a decision, except the time and the policy.
 
     Attributes:
-        document: The WorkflowExecution as the API server gave it.
-        workflow: The same as a model, or None where it has not even its shape.
-        faults: What is wrong with it.
-        looked_up: Whether PipelineRun, TaskRuns and pods were read or watched since the controller started.
-        absent: Whether the API server itself said so since this version of the workflow was known, where there is no
-            PipelineRun: a watch that says nothing proves nothing.
-        looked_at: The PipelineRun's resourceVersion when its TaskRuns were read last.
+        document: The WorkflowExecution from the API server.
+        workflow: The workflow as a model, or None where its shape is wrong.
+        faults: Its faults.
+        children_known: True if PipelineRun, TaskRuns and pods were read or watched since the controller started.
+        pipeline_run_absent: True if the API server said that there is no PipelineRun after this version of the workflow
+            was known: a watch without an event proves nothing.
+        children_read_at: The PipelineRun's resourceVersion when its TaskRuns were last read.
         pipeline_run: The PipelineRun of its name, or None where there is none.
-        task_runs: Those that carry its label.
+        task_runs: The TaskRuns with its label.
         deleted_task_runs: The names of those TaskRuns that were deleted.
-        pods: Those that carry its label, last seen, by name; `children.own_pods` says which are a step's.
-        lock: How the target's lock stands.
-        granted: Whether the workflow's namespace may lock its target for all, where that is another's; None before it
-            was asked.
-        lock_stale: Whether it is time to read the lock again.
-        ahead: How many workflows that want the same target were made before and have not started.
-        answers: (step, state) of the events that Data Storage has taken, with its reason where it refused one.
-        records: Step → what Data Storage knows, where it was asked.
-        logs: Step → the events of its log's marked lines, where it was read.
-        trouble: Why the PipelineRun could not be made, last.
-        retry_at: When to try again.
+        pods: The last known pods with its label, by name; `children.own_pods` returns those of steps.
+        lock: The state of the target's lock.
+        granted: True if the workflow's namespace may lock a target outside it for all; None before it was checked.
+        lock_stale: True if it is time to read the lock again.
+        queued_before: The number of older workflows that wait for the same target.
+        answers: The answer of Data Storage to each event, by step and `events.event_key`: None where it was stored,
+            else the reason of the refusal.
+        records: The record of each step that was read from Data Storage; None where it has none.
+        logs: The events of marked log lines, for each step whose log was read.
+        creation_failure: The reason of the last failure to create the PipelineRun.
+        retry_at: The time of the next attempt.
     """
 
     document: Json
@@ -73,26 +73,26 @@ class ObservedState:
 
     @property
     def status(self) -> Json:
-        """Its status, as it was written last."""
+        """The last written status of the workflow."""
         return self.document.get("status") or {}
 
     @property
     def has_finalizer(self) -> bool:
-        """Whether the finalizer is on it."""
+        """True if the controller's finalizer is on the workflow."""
         return FINALIZER in (self.metadata.get("finalizers") or ())
 
     @property
     def created(self) -> datetime:
-        """When it was made."""
+        """The workflow's creation time."""
         return datetime.fromisoformat(self.metadata["creationTimestamp"])
 
     @property
     def being_deleted(self) -> datetime | None:
-        """Since when it is being deleted, or None."""
+        """The time of the deletion request, or None."""
         since = self.metadata.get("deletionTimestamp")
         return datetime.fromisoformat(since) if since else None
 
     def finished_or(self, now: datetime) -> datetime:
-        """When it ended, or the time now where it has not."""
+        """Return the time at which the workflow ended, or `now` where it has not."""
         text = self.status.get("finishedAt")
         return datetime.fromisoformat(text) if text else now

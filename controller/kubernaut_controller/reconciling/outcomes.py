@@ -1,8 +1,8 @@
-"""What became of a step: its TaskRun, its pod's last status and its record, as `kubernaut_sdk.judgement` judges them.
+"""The outcome of each step: TaskRun, last pod status and record, as `kubernaut_sdk.judgement` judges them.
 
-Results first: they are the container's own words. On cancel and timeout Tekton takes none; there the pod's termination
-message and the record that was sent on SIGTERM are the witnesses. Cancel and the timeout of a PipelineRun look alike in
-a TaskRun's reason, so its `spec.statusMessage` tells them apart.
+Results decide first: they come from the container itself. On cancel and timeout Tekton takes no results; then the pod's
+termination message and the record decide, which the container wrote on SIGTERM. Cancel and the timeout of a PipelineRun
+have the same reason in a TaskRun, so its `spec.statusMessage` distinguishes them.
 """
 
 import json
@@ -32,22 +32,22 @@ Json = Mapping[str, Any]
 
 
 class RecordedBy(StrEnum):
-    """Who completes a step's record."""
+    """The party that completes a step's record."""
 
-    PENDING = "nobody yet"
+    PENDING = "pending"
     CONTAINER = "container"
     CONTROLLER = "controller"
-    STORE = "store"  # has to be asked what it knows
+    UNKNOWN = "unknown"  # the record has to be read first
 
 
 @dataclass(frozen=True)
 class KnownOutcome:
-    """What is known of a step.
+    """The outcome of a step as far as the controller knows it.
 
     Attributes:
-        state: As in records; `intended` or `started` while it has not ended.
-        teller: Who completes its record.
-        message: What happened or is waited for.
+        state: The state, with the names of records; `intended` or `started` while the step has not ended.
+        recorded_by: The party that completes its record.
+        message: What happened, or what the step waits for.
     """
 
     state: State
@@ -62,7 +62,7 @@ class KnownOutcome:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more to come."""
+        """True if the step has ended, or will report nothing more."""
         return self.state.terminal or self.state is State.LOST
 
 
@@ -88,16 +88,16 @@ def known_outcome(
     asked: bool = True,
     gone: bool = False,
 ) -> KnownOutcome:
-    """What became of a step that has a TaskRun.
+    """Return the outcome of a step that has a TaskRun.
 
     Args:
-        step: Which.
-        namespace: Of its workflow.
-        task_run: As the API server gave it, last.
-        pod: Its pod, last seen; it may be gone since.
-        record: What Data Storage knows of it, where it was asked.
-        asked: Whether Data Storage was asked, or need not be.
-        gone: Whether the TaskRun was deleted, so that nothing more is to come from it.
+        step: The step.
+        namespace: The namespace of its workflow.
+        task_run: The last known version of its TaskRun.
+        pod: The last known version of its pod, which may be gone.
+        record: Its record in Data Storage, where it was read.
+        asked: True if the record was read, or need not be read.
+        gone: True if the TaskRun was deleted, so that it reports nothing more.
     """
     status = task_run.get("status") or {}
     condition = condition_of(task_run)
@@ -118,25 +118,25 @@ def known_outcome(
     results = _results(status) or _termination(pod)
     known = State(record["state"]) if record else State.INTENDED
     never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
-    stopped = _cause(task_run, condition)
-    word, sentence = failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
+    stopped = _stopped_state(task_run, condition)
+    reason_word, sentence = failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
     if condition.get("status") == "True":
-        never, word, sentence = False, "NoResults", _NO_RESULTS
+        never, reason_word, sentence = False, "NoResults", _NO_RESULTS
     elif gone and not stopped:
         when = "before its container started" if never else "while it ran, and nothing more was heard of it"
-        word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
+        reason_word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
         stopped = State.CANCELLED if never else None
     elif stopped:
         sentence = ""
     elif exit_code == 0:
-        word = "NoResults"
+        reason_word = "NoResults"
     outcome = outcome_of(
         ContainerEnd(
             exit_code=exit_code,
             results=results,
             stopped=stopped,
             started=not never,
-            reason=word,
+            reason=reason_word,
             sentence=sentence,
             record=record,
         )
@@ -150,38 +150,39 @@ def known_outcome(
             started_at=times["started_at"],
         )
     if outcome.decided_by == "engine" and not asked and not (never and not status.get("podName")):
-        return _end(outcome, RecordedBy.STORE, name, times)
-    return _end(outcome, RecordedBy.CONTAINER if outcome.recorded else RecordedBy.CONTROLLER, name, times, record)
+        return _with_record(outcome, RecordedBy.UNKNOWN, name, times)
+    recorded_by = RecordedBy.CONTAINER if outcome.recorded else RecordedBy.CONTROLLER
+    return _with_record(outcome, recorded_by, name, times, record)
 
 
 def taskrun_succeeded(task_run: Json | None) -> bool:
-    """Return whether Tekton takes a step for succeeded, so that it starts what waits for it."""
+    """Return True if Tekton considers a step successful, and starts the steps that wait for it."""
     return condition_of(task_run).get("status") == "True"
 
 
 def outcome_without_task_run(step_name: str, reason: str, *, record: Json | None, asked: bool) -> KnownOutcome:
-    """What became of a step that has no TaskRun, where the PipelineRun is gone and cannot tell.
+    """Return the outcome of a step that has no TaskRun, where the PipelineRun does not tell it.
 
     Args:
-        step_name: Which.
-        reason: Why it would have been skipped.
-        record: What Data Storage knows of it, where it was asked.
-        asked: Whether Data Storage was asked, or need not be.
+        step_name: The step.
+        reason: The reason for which it would have been skipped.
+        record: Its record in Data Storage, where it was read.
+        asked: True if the record was read, or need not be read.
     """
     known = State(record["state"]) if record else State.INTENDED
     if record and known.terminal:
         outcome = outcome_of(ContainerEnd(record=record))
-        return _end(outcome, RecordedBy.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
+        return _with_record(outcome, RecordedBy.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
     if record and known is not State.INTENDED:
         sentence = f"Step {step_name} had started when its PipelineRun went away, and nothing more was heard of it."
         return KnownOutcome(
             State.LOST, RecordedBy.CONTROLLER, sentence, error={"code": 1, "reason": "NoWord", "message": sentence}
         )
-    return KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER if asked else RecordedBy.STORE, reason)
+    return KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER if asked else RecordedBy.UNKNOWN, reason)
 
 
 def is_alive(pod: Json) -> bool:
-    """Whether any of a pod's containers may still run."""
+    """Return True if any of a pod's containers may still run."""
     status = pod.get("status") or {}
     if status.get("phase") in {"Succeeded", "Failed", GONE}:
         return False
@@ -190,14 +191,14 @@ def is_alive(pod: Json) -> bool:
     return not ended
 
 
-def _end(
+def _with_record(
     outcome: StepOutcome,
     recorded_by: RecordedBy,
     name: str | None,
     times: Mapping[str, str | None],
     record: Json | None = None,
 ) -> KnownOutcome:
-    """The outcome with what only the controller knows: who tells the record, and when it was."""
+    """Return the SDK's outcome with the controller's own knowledge: who completes the record, and the times."""
     recorded: Json = record if record and outcome.decided_by == "record" else {}
     started = times["started_at"] or recorded.get("started_at")
     if outcome.decided_by == "engine" and outcome.changed is False:
@@ -215,8 +216,8 @@ def _end(
     )
 
 
-def _cause(task_run: Json, condition: Json) -> State | None:
-    """Whether somebody, or a clock, stopped it."""
+def _stopped_state(task_run: Json, condition: Json) -> State | None:
+    """Return the state of a TaskRun that was cancelled or timed out; None for any other."""
     reason = condition.get("reason")
     if reason == _TIMED_OUT:
         return State.TIMED_OUT
@@ -231,7 +232,7 @@ def _results(status: Json) -> dict[str, Any]:
 
 
 def _termination(pod: Json | None) -> dict[str, Any]:
-    """Results from the termination message of the pod's step, as Tekton's entrypoint writes it."""
+    """Return the results in the termination message of the step's container, as Tekton's entrypoint writes it."""
     terminated = _step_container(pod).get("terminated") or {}
     entries = _json(terminated.get("message"))
     if not isinstance(entries, list):
@@ -245,7 +246,7 @@ def _termination(pod: Json | None) -> dict[str, Any]:
 
 
 def _container(status: Json, pod: Json | None) -> Json:
-    """The state of the step's container: the pod's own word, where it has one, else the TaskRun's."""
+    """Return the state of the step's container: the pod's where it has one, else the TaskRun's."""
     state = _step_container(pod)
     if state:
         return state
@@ -261,7 +262,7 @@ def _step_container(pod: Json | None) -> dict[str, Any]:
 
 
 def _started(container: Json) -> str | None:
-    """When the container started, or None where it never did, or that is not known."""
+    """Return the start time of the container; None where it never started, or that is not known."""
     for kind in ("running", "terminated"):
         state = container.get(kind) or {}
         # of steps that it stops, or never started, Tekton makes up an end
@@ -271,7 +272,7 @@ def _started(container: Json) -> str | None:
 
 
 def _never_started(status: Json, condition: Json, pod: Json | None) -> bool:
-    """Whether its container surely never ran."""
+    """Return True if the step's container certainly never ran."""
     if not status.get("podName") or condition.get("reason") in _NO_CONTAINER:
         return True
     state = _step_container(pod)

@@ -1,4 +1,4 @@
-"""Where a workflow stands: its phase, why, and one sentence about it."""
+"""The phase of a workflow that has a PipelineRun, with its reason and one sentence about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,16 +25,16 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class PhaseDecision:
-    """Where a workflow stands, as its status will say.
+    """The phase of a workflow, as its status will show it.
 
     Attributes:
-        phase: Its phase.
-        reason: Of the condition Succeeded.
-        message: Of the condition Succeeded, and of the status where there is no note.
-        outcomes: What became of each step.
-        created: The condition PipelineRunCreated, where there is news of it.
+        phase: The phase.
+        reason: The reason of the condition Succeeded.
+        message: The message of the condition Succeeded, and of the status where there is no note.
+        outcomes: The outcome of each step.
+        created: The new value of the condition PipelineRunCreated, or None where it is unchanged.
         run: The PipelineRun, where there is one.
-        note: What of the moment is to be said instead of the message.
+        note: A temporary message, which the status shows instead.
     """
 
     phase: Phase
@@ -55,15 +55,15 @@ def decide_phase(
     over: bool,
     before: Phase,
 ) -> PhaseDecision:
-    """Where a workflow that got its PipelineRun stands.
+    """Return the phase of a workflow that got its PipelineRun.
 
     Args:
         observed: All that is known of the workflow.
-        workflow: The same as a model.
+        workflow: The workflow as a model.
         run: The PipelineRun, or None where it is gone.
-        outcomes: What became of each step.
-        over: Whether nothing new starts.
-        before: The phase that the status has: once over, it stays.
+        outcomes: The outcome of each step.
+        over: True if no new step starts.
+        before: The phase in the status; a final one does not change.
     """
     if before.ended:
         condition = condition_of(observed.document)
@@ -101,7 +101,7 @@ def _running_message(outcomes: Mapping[str, KnownOutcome], phase: Phase) -> str:
 def _ended(
     observed: ObservedState, workflow: WorkflowExecution, run: Json, outcomes: Mapping[str, KnownOutcome]
 ) -> tuple[Phase, str, str]:
-    """Phase, reason and sentence of a PipelineRun that is done."""
+    """Return phase, reason and message for a PipelineRun that is done."""
     condition = condition_of(run)
     foreign = next(
         (outcome for outcome in outcomes.values() if (outcome.error or {}).get("reason") == "ForeignTaskRun"), None
@@ -155,7 +155,7 @@ def _step_failed(name: str, outcomes: Mapping[str, KnownOutcome]) -> tuple[Phase
 
 
 def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:
-    """Whether the workflow's time was over, rather than one step's."""
+    """Return True if the workflow's own timeout ended it, rather than a step's."""
     if condition_of(run).get("reason") == "PipelineRunTimeout":
         return True
     skipped = ((run.get("status") or {}).get("skippedTasks")) or ()
@@ -165,7 +165,7 @@ def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:
 
 
 def with_lingering_pod(decision: PhaseDecision, alive: list[Json], now: datetime) -> PhaseDecision:
-    """Says so where a pod does not go away, most likely with its node."""
+    """Return the decision with a note about a pod that does not terminate, most likely because its node is gone."""
     for pod in alive:
         since = pod["metadata"].get("deletionTimestamp")
         if since and now > datetime.fromisoformat(since) + timedelta(seconds=60):

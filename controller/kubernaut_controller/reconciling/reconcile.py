@@ -1,8 +1,8 @@
-"""What to do next about a WorkflowExecution: a function of what is, never of what happened.
+"""The next decision about a WorkflowExecution, from what there is now and never from what happened before.
 
-(WorkflowExecution, PipelineRun, TaskRuns, pods, lock, records, time) → acts, in order. Any number of repeats, a crash
-between any two acts, missed events and a second controller end in the same state, because each decision starts anew
-from what there is. Called by `operator.loop`; nothing here talks to anyone.
+(WorkflowExecution, PipelineRun, TaskRuns, pods, lock, records, time) → effects, in order. Repeats, a crash between any
+two effects, missed events and a second controller all lead to the same state, because each decision starts again from
+what there is. Called by `operator.workflows`; nothing here does I/O.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.pipelinerun import render
-from kubernaut_controller.reconciling.children import children_of, condition_of, is_ours, own_pods, started_spec
+from kubernaut_controller.reconciling.children import children_of, condition_of, differing_field, is_ours, own_pods
 from kubernaut_controller.reconciling.conditions import ConditionUpdate, timestamp
 from kubernaut_controller.reconciling.effects import (
     AbandonRecords,
@@ -34,7 +34,7 @@ from kubernaut_controller.reconciling.outcomes import KnownOutcome, is_alive
 from kubernaut_controller.reconciling.phase import PhaseDecision, decide_phase, with_lingering_pod
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.recordkeeping import FINAL, record_effects, records_condition
-from kubernaut_controller.reconciling.reporting import conditions, status_effects, update_status_effects
+from kubernaut_controller.reconciling.reporting import status_conditions, status_effects, update_status_effects
 from kubernaut_controller.reconciling.steps import known_outcomes, unstarted_outcomes
 from kubernaut_controller.reconciling.stopping import STOPPED, stop_pipeline_run
 from kubernaut_controller.reconciling.unprocessable import end_unprocessable
@@ -58,11 +58,11 @@ _LINGER = timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do.
+    """The next effects, and the time of the next decision.
 
     Attributes:
-        effects: In order.
-        again: When to decide again, should nothing happen before.
+        effects: The effects, in order.
+        again: The time of the next decision if nothing happens before.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -72,11 +72,11 @@ class Decision:
 def reconcile(  # noqa: PLR0911 – one case after the other
     observed: ObservedState, policy: Policy, now: datetime
 ) -> Decision:
-    """Decides what to do next.
+    """Return the next decision about a workflow.
 
     Args:
         observed: All that is known of the workflow.
-        policy: What the installation allows.
+        policy: The policy of the installation.
         now: The time.
     """
     if observed.being_deleted and not observed.has_finalizer:
@@ -88,8 +88,8 @@ def reconcile(  # noqa: PLR0911 – one case after the other
         if observed.has_finalizer and not observed.children_known:
             return Decision((RefreshChildren(),))  # it may have been started before it came to be refused
         return _stop(observed, now) if _was_created(observed) else _refuse(observed, now)
-    told_of = observed.pipeline_run is not None or observed.pipeline_run_absent
-    if not observed.children_known or (not told_of and observed.status.get("pipelineRunRef")):
+    run_known = observed.pipeline_run is not None or observed.pipeline_run_absent
+    if not observed.children_known or (not run_known and observed.status.get("pipelineRunRef")):
         return Decision((RefreshChildren(),))
     if not _was_created(observed):
         return _start(observed, workflow, policy, now)
@@ -97,7 +97,7 @@ def reconcile(  # noqa: PLR0911 – one case after the other
 
 
 def is_closed(document: Json) -> bool:
-    """Whether nothing is left to do about a workflow but to delete it in time: ended, lock freed, records stored."""
+    """Return True if nothing is left to do except deleting it in time: ended, lock released, records stored."""
     status = document.get("status") or {}
     if status.get("phase") == Phase.REFUSED:
         return True
@@ -115,14 +115,14 @@ def _was_created(observed: ObservedState) -> bool:
 
 def _refuse(observed: ObservedState, now: datetime) -> Decision:
     message = " ".join(str(fault) for fault in observed.faults[:20])
-    fact = ConditionUpdate("Accepted", False, "Invalid", shorten(message, 8000))
+    update = ConditionUpdate("Accepted", False, "Invalid", shorten(message, 8000))
     status = {
         "phase": Phase.REFUSED.value,
         "message": shorten(message, 1000),
         "observedGeneration": observed.metadata.get("generation", 1),
         "finishedAt": observed.status.get("finishedAt") or timestamp(now),
-        "conditions": conditions(
-            observed, [fact, ConditionUpdate("Succeeded", False, "Refused", "It was refused; nothing ran.")], now
+        "conditions": status_conditions(
+            observed, [update, ConditionUpdate("Succeeded", False, "Refused", "It was refused; nothing ran.")], now
         ),
     }
     effects: list[Effect] = []
@@ -139,7 +139,7 @@ def _refuse(observed: ObservedState, now: datetime) -> Decision:
 
 
 def _stop(observed: ObservedState, now: datetime) -> Decision:
-    """Stops a workflow that runs and can no longer be read."""
+    """Stop a workflow that runs and can no longer be read."""
     why = f"It can no longer be read, so it was stopped: {' '.join(map(str, observed.faults[:5]))}"
     return Decision(*end_unprocessable(observed, why, now))
 
@@ -152,7 +152,7 @@ def _closed(observed: ObservedState, now: datetime) -> Decision:
 
 
 def due_of(document: Json, now: datetime) -> datetime:
-    """Return when a workflow that ended is deleted, whatever its spec and status hold."""
+    """Return the time at which an ended workflow is deleted, whatever its spec and status contain."""
     ttl = (document.get("spec") or {}).get("ttlSecondsAfterFinished")
     seconds = ttl if isinstance(ttl, int) and 0 <= ttl <= 365 * DAY else DAY
     try:
@@ -168,7 +168,7 @@ def due_of(document: Json, now: datetime) -> datetime:
 def _start(  # noqa: PLR0911 – one case after the other
     observed: ObservedState, workflow: WorkflowExecution, policy: Policy, now: datetime
 ) -> Decision:
-    ended = _unstarted_end(observed, workflow, now)
+    ended = _end_before_start(observed, workflow, now)
     if ended and observed.has_finalizer and not observed.pipeline_run_absent:
         return Decision((RefreshChildren(),))  # another controller may have started it
     if ended:
@@ -177,10 +177,10 @@ def _start(  # noqa: PLR0911 – one case after the other
     if grant_of(workflow) and observed.granted is None:
         return Decision((CheckGrant(),))
     if locked_target(workflow) and observed.lock.state != "ours":
-        waits = _waits(observed, workflow, now)
-        if not waits:
+        waiting_reason = _waiting_reason(observed, workflow, now)
+        if not waiting_reason:
             return Decision((*hold, AcquireLock()))
-        decision = PhaseDecision(Phase.PENDING, "WaitsForTarget", waits, _intended(workflow))
+        decision = PhaseDecision(Phase.PENDING, "WaitsForTarget", waiting_reason, _intended(workflow))
         # read again from time to time, since another controller may free it; taken only by whom nobody is ahead of
         poll: tuple[Effect, ...] = (
             () if not observed.lock_stale else (ReadLock(),) if observed.queued_before else (AcquireLock(),)
@@ -203,10 +203,10 @@ def _start(  # noqa: PLR0911 – one case after the other
     return Decision((CreatePipelineRun(render(workflow, task_ref=dict(policy.task_ref))),))
 
 
-def _unstarted_end(
+def _end_before_start(
     observed: ObservedState, workflow: WorkflowExecution, now: datetime
 ) -> tuple[Phase, str, str] | None:
-    """Phase, reason and sentence of a workflow that ends without a PipelineRun; None where it is yet to start."""
+    """Return phase, reason and message of a workflow that ends without a PipelineRun; None if it may still start."""
     phase, creation_failure = observed.status.get("phase"), observed.creation_failure
     if phase and Phase(phase).ended:
         # the controller died between the lock and the status
@@ -218,8 +218,12 @@ def _unstarted_end(
     if creation_failure and creation_failure.permanent:
         return Phase.FAILED, creation_failure.reason, creation_failure.message
     if now >= _deadline(observed, workflow):
-        waits = _waits(observed, workflow, now) if locked_target(workflow) and observed.lock.state != "ours" else None
-        why = waits or (creation_failure.message if creation_failure else None)
+        waiting_reason = (
+            _waiting_reason(observed, workflow, now)
+            if locked_target(workflow) and observed.lock.state != "ours"
+            else None
+        )
+        why = waiting_reason or (creation_failure.message if creation_failure else None)
         if why:
             limit = format_duration(workflow.spec.starting_deadline)
             return Phase.EXPIRED, "Expired", f"It had not started within {limit} (spec.startingDeadline). {why}"
@@ -230,8 +234,8 @@ def _deadline(observed: ObservedState, workflow: WorkflowExecution) -> datetime:
     return observed.created + workflow.spec.starting_deadline
 
 
-def _waits(observed: ObservedState, workflow: WorkflowExecution, now: datetime) -> str | None:
-    """Why the target cannot be had now, or None where it is to be had or not known."""
+def _waiting_reason(observed: ObservedState, workflow: WorkflowExecution, now: datetime) -> str | None:
+    """Return the reason why the target's lock cannot be acquired now; None where it can, or that is not known."""
     assert workflow.spec.target is not None
     target = target_text(workflow.spec.target)
     lock, before = observed.lock, observed.queued_before
@@ -254,7 +258,7 @@ def _intended(workflow: WorkflowExecution) -> dict[str, KnownOutcome]:
 def _end_unstarted(
     observed: ObservedState, workflow: WorkflowExecution, phase: Phase, reason: str, message: str, now: datetime
 ) -> Decision:
-    """Ends a workflow that has no PipelineRun: the lock first, so that the status that closes it comes last."""
+    """End a workflow without a PipelineRun: release the lock first, since the status that closes it must come last."""
     free: tuple[Effect, ...] = ()
     if (
         locked_target(workflow)
@@ -284,7 +288,7 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
             return _end_unstarted(observed, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
     before = Phase(observed.status["phase"]) if observed.status.get("phase") else Phase.PENDING
     done = run is not None and condition_of(run).get("status") in {"True", "False"}
-    if run is not None and done and not before.ended and _lags(observed, run):
+    if run is not None and done and not before.ended and _task_runs_lag(observed, run):
         return Decision((RefreshChildren(),))
     over = done or run is None or before.ended
     asked = run if run is not None else render(workflow, task_ref=dict(policy.task_ref))
@@ -296,7 +300,7 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     effects: list[Effect] = []
     if run is not None and not done:
         effects += (
-            _cancel(run)
+            _cancel_effects(run)
             if workflow.spec.cancel or observed.being_deleted
             else stop_pipeline_run(run, tuple(children.own.values()), workflow, outcomes)
         )
@@ -312,21 +316,21 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     if alive and decision.phase.ended:
         decision = with_lingering_pod(decision, alive, now)
     effects += status_effects(observed, workflow, decision, now, stored)
-    if observed.being_deleted and settled and (stored.so or stored.reason in FINAL):
+    if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):
         effects.append(RemoveFinalizer())
     return Decision(tuple(effects), again=now + (_LINGER if alive and decision.phase.ended else _LOOK))
 
 
-def _cancel(run: Json) -> list[Effect]:
-    """Stops a PipelineRun that nobody has stopped yet."""
+def _cancel_effects(run: Json) -> list[Effect]:
+    """Return the effects that stop a PipelineRun, unless it is being stopped already."""
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
     if asked == "PipelineRunPending":
         return [CancelPipelineRun(name, "Cancelled")]  # it never started: there is nothing to end well
     return [] if asked and asked != STOPPED else [CancelPipelineRun(name)]
 
 
-def _lags(observed: ObservedState, run: Json) -> bool:
-    """Whether a TaskRun of a PipelineRun that is done is not known to be done: of two watches, one may be late."""
+def _task_runs_lag(observed: ObservedState, run: Json) -> bool:
+    """Return True if a done PipelineRun has a TaskRun that is not known to be done: its watch event may be late."""
     if observed.children_read_at == run["metadata"]["resourceVersion"]:
         return False
     known = {task_run["metadata"]["name"]: task_run for task_run in observed.task_runs}
@@ -335,11 +339,11 @@ def _lags(observed: ObservedState, run: Json) -> bool:
 
 
 def _conflict(run: Json, workflow: WorkflowExecution, policy: Policy) -> str | None:
-    """What is wrong with a PipelineRun that was there already when ours was to be made."""
+    """Return the reason why an existing PipelineRun of our name cannot be used; None where it can."""
     name = run["metadata"]["name"]
     if not is_ours(run, workflow):
         return f"A PipelineRun {name} of somebody else is there already; delete it and create the workflow anew."
-    differs = started_spec(run, render(workflow, task_ref=dict(policy.task_ref)))
+    differs = differing_field(run, render(workflow, task_ref=dict(policy.task_ref)))
     if differs:
         return f"A PipelineRun {name} with another {differs} is there already; somebody made it in this one's name."
     return None

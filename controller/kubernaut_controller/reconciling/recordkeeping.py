@@ -1,4 +1,4 @@
-"""How a workflow's records stand: what to tell Data Storage, what to ask it, and when all is stored."""
+"""The records of a workflow: which events to send, which records to read, and if all are stored."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -33,7 +33,7 @@ def record_effects(
     *,
     over: bool,
 ) -> tuple[list[Effect], ConditionUpdate]:
-    """What to tell and to ask of Data Storage, and how the records stand."""
+    """Return the effects on Data Storage, and the condition RecordsStored."""
     if not policy.records:
         return [], ConditionUpdate(
             "RecordsStored", None, "Disabled", "The controller has no Data Storage (--data-storage-url)."
@@ -48,7 +48,7 @@ def record_effects(
         record_id = wanted[0]["id"]
         if pod_name := children.pod_name(step.name):
             wanted.append(intended_event(workflow, step, made_at, pod_name=pod_name))
-        if outcome.ended and outcome.recorded_by is RecordedBy.STORE:
+        if outcome.ended and outcome.recorded_by is RecordedBy.UNKNOWN:
             effects.append(ReadRecord(step.name, record_id))
         if outcome.ended and outcome.recorded_by is RecordedBy.CONTROLLER:
             at = observed.status.get("finishedAt") or ((run or {}).get("status") or {}).get("completionTime") or made_at
@@ -77,10 +77,13 @@ def record_effects(
 def records_condition(
     observed: ObservedState, policy: Policy, stored: ConditionUpdate, now: datetime, *, settled: bool
 ) -> ConditionUpdate:
-    """How the records stand in the status: what closes a workflow is said last, and a deadline ends the waiting."""
-    if not settled and (stored.so or stored.reason in FINAL):
+    """Return the condition RecordsStored for the status.
+
+    A value that closes the workflow is held back until everything else is done, and a deadline ends the waiting.
+    """
+    if not settled and (stored.status or stored.reason in FINAL):
         return ConditionUpdate("RecordsStored", None, "Running", "Its pods are still ending.")
-    if settled and not stored.so and stored.reason == "Waiting":
+    if settled and not stored.status and stored.reason == "Waiting":
         since = max(filter(None, (observed.finished_or(now), observed.being_deleted)))
         if now >= since + policy.records_deadline:
             limit = format_duration(policy.records_deadline)

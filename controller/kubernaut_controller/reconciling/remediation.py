@@ -1,4 +1,4 @@
-"""What to do next about a RemediationRequest: its WorkflowExecution is made once, and what comes of it is said here."""
+"""The next decision about a RemediationRequest: its WorkflowExecution is created once, and its end is copied here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,21 +28,21 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class CreateWorkflow:
-    """Creates the WorkflowExecution; one of that name that is there already is read instead."""
+    """Create the WorkflowExecution; where one of that name exists, it is read in the next round."""
 
     document: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class UpdateRequestStatus:
-    """Writes the RemediationRequest's status, whole."""
+    """Replace the RemediationRequest's status."""
 
     status: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class DeleteRequest:
-    """Deletes the RemediationRequest, whose workflow's time to live is over."""
+    """Delete the RemediationRequest, whose workflow is gone and whose time to live has ended."""
 
 
 RequestEffect = CreateWorkflow | UpdateRequestStatus | DeleteRequest
@@ -50,7 +50,7 @@ RequestEffect = CreateWorkflow | UpdateRequestStatus | DeleteRequest
 
 @dataclass(frozen=True)
 class RemediationDecision:
-    """What to do, in order, and when to decide again."""
+    """The next effects, in order, and the time of the next decision."""
 
     effects: tuple[RequestEffect, ...] = ()
     again: datetime | None = None
@@ -59,11 +59,11 @@ class RemediationDecision:
 def remediate(  # noqa: PLR0911 – one case after the other
     document: Json, faults: tuple[Fault, ...], workflow: Json | None, now: datetime
 ) -> RemediationDecision:
-    """Decides what to do next.
+    """Return the next decision about a RemediationRequest.
 
     Args:
-        document: The RemediationRequest, as the API server gave it.
-        faults: What is wrong with its shape.
+        document: The RemediationRequest from the API server.
+        faults: The faults of its shape.
         workflow: The WorkflowExecution of its name, or None where there is none.
         now: The time.
     """
@@ -72,7 +72,8 @@ def remediate(  # noqa: PLR0911 – one case after the other
         return RemediationDecision()
     if faults:
         message = shorten(" ".join(map(str, faults)), 8000)
-        return _say(document, Phase.REFUSED, message, ConditionUpdate("Accepted", False, "Invalid", message), None, now)
+        refused = ConditionUpdate("Accepted", False, "Invalid", message)
+        return _report(document, Phase.REFUSED, message, refused, None, now)
     over = status.get("phase") in {phase.value for phase in Phase if phase.ended}
     known = status.get("workflowExecutionRef") or {}
     if workflow is not None and (_owner(workflow) != document["metadata"]["uid"]):
@@ -80,7 +81,7 @@ def remediate(  # noqa: PLR0911 – one case after the other
         message = (
             f"A WorkflowExecution {name} is there already and is not of this request; delete it or rename this one."
         )
-        return _say(
+        return _report(
             document, Phase.FAILED, message, ConditionUpdate("WorkflowCreated", False, "Conflict", message), None, now
         )
     if workflow is None and over:
@@ -89,14 +90,14 @@ def remediate(  # noqa: PLR0911 – one case after the other
         return RemediationDecision((DeleteRequest(),)) if now >= due else RemediationDecision(again=due)
     if workflow is None and known:
         message = f"Its WorkflowExecution {known.get('name')} was deleted before its end; it is not made again."
-        return _say(
+        return _report(
             document, Phase.FAILED, message, ConditionUpdate("WorkflowCreated", True, "Deleted", message), None, now
         )
     if workflow is None:
         return RemediationDecision((CreateWorkflow(workflow_of(dict(document))),))
     phase = Phase((workflow.get("status") or {}).get("phase") or Phase.PENDING)
     outcome = (workflow.get("status") or {}).get("message") or "Its WorkflowExecution was made."
-    return _say(document, phase, outcome, ConditionUpdate("WorkflowCreated", True, "Created", ""), workflow, now)
+    return _report(document, phase, outcome, ConditionUpdate("WorkflowCreated", True, "Created", ""), workflow, now)
 
 
 def _owner(workflow: Json) -> str | None:
@@ -104,14 +105,14 @@ def _owner(workflow: Json) -> str | None:
     return next((owner["uid"] for owner in owners if owner.get("controller")), None)
 
 
-def _say(
+def _report(
     document: Json, phase: Phase, outcome: str, created: ConditionUpdate, workflow: Json | None, now: datetime
 ) -> RemediationDecision:
     before = document.get("status") or {}
     generation = document["metadata"].get("generation", 1)
     ended = (workflow or {}).get("status") or {}
     reason = condition_of(workflow).get("reason") or phase.value
-    so = True if phase is Phase.SUCCEEDED else False if phase.ended else None
+    succeeded = True if phase is Phase.SUCCEEDED else False if phase.ended else None
     reference = before.get("workflowExecutionRef")
     if workflow is not None:
         reference = {"name": workflow["metadata"]["name"], "uid": workflow["metadata"]["uid"]}
@@ -124,7 +125,7 @@ def _say(
         "workflowExecutionRef": reference,
         "conditions": merge_conditions(
             before.get("conditions") or (),
-            [created, ConditionUpdate("Succeeded", so, reason, outcome)],
+            [created, ConditionUpdate("Succeeded", succeeded, reason, outcome)],
             generation,
             now,
         ),

@@ -1,4 +1,4 @@
-"""What a status says, and which Events a person should hear."""
+"""The report to people: the status of a workflow, and Kubernetes Events."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -14,12 +14,13 @@ from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["conditions", "status_effects", "update_status_effects"]
+__all__ = ["status_conditions", "status_effects", "update_status_effects"]
 
 
-def conditions(observed: ObservedState, facts: list[ConditionUpdate], now: datetime) -> list[dict[str, Any]]:
-    """The conditions of the status, with these facts."""
-    return merge_conditions(observed.status.get("conditions") or (), facts, observed.metadata.get("generation", 1), now)
+def status_conditions(observed: ObservedState, updates: list[ConditionUpdate], now: datetime) -> list[dict[str, Any]]:
+    """Return the conditions of the status, with these updates."""
+    generation = observed.metadata.get("generation", 1)
+    return merge_conditions(observed.status.get("conditions") or (), updates, generation, now)
 
 
 def status_effects(
@@ -29,15 +30,15 @@ def status_effects(
     now: datetime,
     stored: ConditionUpdate | None = None,
 ) -> tuple[Effect, ...]:
-    """The status, if it is another than the one there is; and Events for what a person should hear of."""
+    """Return the effects that write a changed status and emit Events about changes of phase."""
     phase = decision.phase
-    facts = [ConditionUpdate("Accepted", True, "Valid", _lock_note(observed, workflow))]
+    updates = [ConditionUpdate("Accepted", True, "Valid", _lock_note(observed, workflow))]
     if decision.created:
-        facts.append(decision.created)
-    so = {Phase.SUCCEEDED: True}.get(phase, False if phase.ended else None)
-    facts.append(ConditionUpdate("Succeeded", so, decision.reason, decision.message))
+        updates.append(decision.created)
+    succeeded = {Phase.SUCCEEDED: True}.get(phase, False if phase.ended else None)
+    updates.append(ConditionUpdate("Succeeded", succeeded, decision.reason, decision.message))
     if stored:
-        facts.append(stored)
+        updates.append(stored)
     run_status = (decision.run or {}).get("status") or {}
     before = observed.status
     reference = before.get("pipelineRunRef")
@@ -53,14 +54,14 @@ def status_effects(
         "startedAt": before.get("startedAt") or run_status.get("startTime"),
         "finishedAt": finished,
         "pipelineRunRef": reference,
-        "conditions": conditions(observed, facts, now),
+        "conditions": status_conditions(observed, updates, now),
         "steps": step_statuses(workflow, decision.outcomes),
     }
-    return (*_announcements(observed, decision), *update_status_effects(observed, status))
+    return (*_events(observed, decision), *update_status_effects(observed, status))
 
 
 def _lock_note(observed: ObservedState, workflow: WorkflowExecution) -> str:
-    """Return a sentence where the workflow's lock is known to its own namespace alone; else an empty text."""
+    """Return a sentence where only the workflow's own namespace respects its lock; else an empty text."""
     grant = grant_of(workflow)
     if grant is None or observed.granted is not False:
         return ""
@@ -78,22 +79,22 @@ def _target(workflow: WorkflowExecution) -> str | None:
 
 
 def update_status_effects(observed: ObservedState, status: dict[str, Any]) -> list[Effect]:
-    """The act that writes a status; none where it says so already."""
+    """Return the effect that writes a status; none where the status is unchanged."""
     known = {name: value for name, value in status.items() if value is not None}
     return [] if known == dict(observed.status) else [UpdateStatus(known)]
 
 
-def _announcements(observed: ObservedState, decision: PhaseDecision) -> list[Effect]:
-    """Events: when the PipelineRun was made, when it cannot start, and when it ended."""
+def _events(observed: ObservedState, decision: PhaseDecision) -> list[Effect]:
+    """Return the Events: the PipelineRun was created, it cannot start, or the workflow ended."""
     before, phase = observed.status.get("phase"), decision.phase
-    told = decision.message or decision.reason
+    text = decision.message or decision.reason
     if phase.ended and before != phase:
         kind: Literal["Normal", "Warning"] = "Normal" if phase in {Phase.SUCCEEDED, Phase.CANCELLED} else "Warning"
-        return [EmitEvent(kind, phase.value, told)]
+        return [EmitEvent(kind, phase.value, text)]
     if decision.run is not None and not observed.status.get("pipelineRunRef"):
         return [EmitEvent("Normal", "PipelineRunCreated", f"Created PipelineRun {decision.run['metadata']['name']}.")]
     old = condition_of(observed.document)
     if phase is Phase.PENDING and decision.run is None and old.get("reason") != decision.reason:
         kind = "Normal" if decision.reason == "WaitsForTarget" else "Warning"
-        return [EmitEvent(kind, decision.reason, told)]
+        return [EmitEvent(kind, decision.reason, text)]
     return []

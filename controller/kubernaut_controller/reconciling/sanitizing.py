@@ -1,6 +1,7 @@
-"""What comes from a pod, brought into the shape that the status and the records have: types, lengths, bounds.
+"""The sanitizing of what a pod reports, so that the status and the records can hold it: types, lengths, bounds.
 
-Images are not ours: their results may be anything. What does not fit is left out, and the step's message says so.
+Images are not ours: their results may be anything. A value that does not fit is left out, and the step's message says
+so.
 """
 
 import re
@@ -23,7 +24,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def sanitized(outcome: KnownOutcome) -> KnownOutcome:
-    """Return what is known of a step, of which a status can be written whatever its pod said."""
+    """Return the outcome of a step with values that a status can hold, whatever its pod reported."""
     output, left_out = _output(outcome.output)
     message = bounded_text(outcome.message)
     if left_out:
@@ -41,7 +42,7 @@ def sanitized(outcome: KnownOutcome) -> KnownOutcome:
 
 
 def bounded_text(value: Any, longest: int = _LONGEST_MESSAGE) -> str | None:
-    """Return a value as a text that the API server takes: Unicode, with no NUL, not too long; None stays None."""
+    """Return a value as text that the API server accepts: valid Unicode, no NUL, bounded; None stays None."""
     if value is None:
         return None
     text = value if isinstance(value, str) else _spelt(value)
@@ -81,7 +82,7 @@ def _error(value: Any) -> dict[str, Any] | None:
 
 
 def _time(value: Any) -> str | None:
-    """Return a time that the status and the records can hold; None for what is none."""
+    """Return a time that the status and the records can hold; None for anything else."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A row a step: what became of each step of a workflow, and how the status spells it."""
+"""The outcome of every step of a workflow, and the steps in its status."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -30,15 +30,15 @@ def known_outcomes(
     run: Json | None,
     over: bool,
 ) -> dict[str, KnownOutcome]:
-    """Step → what became of it, in the shape that a status can hold.
+    """Return the outcome of each step, sanitized for the status.
 
     Args:
         observed: All that is known of the workflow.
-        workflow: The same as a model.
-        policy: Whether there is a Data Storage to ask.
+        workflow: The workflow as a model.
+        policy: The policy, which says if records are stored.
         children: The TaskRuns of its steps.
         run: The PipelineRun, or None where it is gone.
-        over: Whether nothing new starts.
+        over: True if no new step starts.
     """
     before = {row["name"]: row for row in observed.status.get("steps") or ()}
     status = (run or {}).get("status") or {}
@@ -48,11 +48,11 @@ def known_outcomes(
     outcomes = {}
     for step in workflow.spec.all_steps:
         name = step.name
-        known = _from_row(before.get(name, {}))
+        known = _from_status(before.get(name, {}))
         asked = not policy.records or name in observed.records
         record = observed.records.get(name)
         if name in children.own:
-            outcome = _end_of(
+            outcome = _outcome_of(
                 observed, workflow, step, children.own[name], pods, asked=asked, run_gone=run is None and over
             )
             # what was known once stays known, also when what told it is gone
@@ -76,7 +76,7 @@ def known_outcomes(
     return {name: sanitized(outcome) for name, outcome in outcomes.items()}
 
 
-def _end_of(
+def _outcome_of(
     observed: ObservedState,
     workflow: WorkflowExecution,
     step: Step,
@@ -86,7 +86,7 @@ def _end_of(
     asked: bool,
     run_gone: bool,
 ) -> KnownOutcome:
-    """Return what became of a step that has a TaskRun; of one whose pod's words cannot be read, that."""
+    """Return the outcome of a step that has a TaskRun, also where its pod's report cannot be read."""
     name = task_run["metadata"]["name"]
     gone = run_gone or name in observed.deleted_task_runs
     try:
@@ -110,26 +110,28 @@ def _end_of(
 
 
 def unstarted_outcomes(workflow: WorkflowExecution, reason: str) -> dict[str, KnownOutcome]:
-    """The ends of a workflow that never got a PipelineRun: nothing was intended, so there is nothing to record."""
+    """Return outcomes for a workflow that never got a PipelineRun: nothing was intended, so nothing is recorded."""
     return {step.name: KnownOutcome(State.SKIPPED, RecordedBy.CONTAINER, reason) for step in workflow.spec.all_steps}
 
 
 def step_statuses(workflow: WorkflowExecution, outcomes: Mapping[str, KnownOutcome]) -> list[dict[str, Any]]:
-    """The rows as the status has them; outputs only where there is room for all."""
+    """Return the steps of the status; without outputs where all together would be too large."""
     final = {step.name for step in workflow.spec.finally_}
-    rows = [_row(workflow, step, outcomes[step.name], final=step.name in final) for step in workflow.spec.all_steps]
+    rows = [
+        _step_status(workflow, step, outcomes[step.name], final=step.name in final) for step in workflow.spec.all_steps
+    ]
     if len(dumps(rows)) > _LARGEST_ROWS:
         rows = [{name: value for name, value in row.items() if name != "output"} for row in rows]
     return rows
 
 
 def progress(outcomes: Iterable[KnownOutcome]) -> str:
-    """Steps done of all: `2/4`."""
+    """Return the number of good steps of all: `2/4`."""
     known = list(outcomes)
     return f"{sum(outcome.state.good for outcome in known)}/{len(known)}"
 
 
-def _row(workflow: WorkflowExecution, step: Step, outcome: KnownOutcome, *, final: bool) -> dict[str, Any]:
+def _step_status(workflow: WorkflowExecution, step: Step, outcome: KnownOutcome, *, final: bool) -> dict[str, Any]:
     row = {
         "name": step.name,
         "finally": final or None,
@@ -146,8 +148,11 @@ def _row(workflow: WorkflowExecution, step: Step, outcome: KnownOutcome, *, fina
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _from_row(row: Json) -> KnownOutcome | None:
-    """What a row of the status says; who told it is not known any more, so the controller tells it once more."""
+def _from_status(row: Json) -> KnownOutcome | None:
+    """Return the outcome in a step of the status, or None.
+
+    The status does not say who completed the record, so the controller sends its event again.
+    """
     if not row:
         return None
     return KnownOutcome(

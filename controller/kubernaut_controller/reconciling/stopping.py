@@ -1,4 +1,4 @@
-"""Stopping a PipelineRun in which a step failed that Tekton takes for succeeded, since its exit code is 0."""
+"""The stop of a PipelineRun in which a step failed that Tekton considers successful, since its exit code is 0."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,12 +20,12 @@ STOPPED = "StoppedRunFinally"
 def contradicted_steps(
     workflow: WorkflowExecution, task_runs: Iterable[Json], outcomes: Mapping[str, KnownOutcome]
 ) -> list[str]:
-    """Return the steps that fail the workflow although Tekton takes them for succeeded and goes on.
+    """Return the steps that fail the workflow although Tekton considers them successful and goes on.
 
     Args:
-        workflow: Whose.
+        workflow: The workflow.
         task_runs: Its TaskRuns.
-        outcomes: What became of each step.
+        outcomes: The outcome of each step.
     """
     well = {task_run["metadata"]["name"] for task_run in task_runs if taskrun_succeeded(task_run)}
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
@@ -39,17 +39,17 @@ def contradicted_steps(
 def stop_pipeline_run(
     run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, outcomes: Mapping[str, KnownOutcome]
 ) -> list[Effect]:
-    """Return what stops the PipelineRun where a step failed and Tekton would go on.
+    """Return the effects that stop a PipelineRun in which a step failed and Tekton would go on.
 
-    As after any failure, what runs may end, nothing new starts, and `finally` runs. Tekton looks at the TaskRun at the
-    same time, and may start what waits for that very step before it is stopped; such a step is cancelled, and with it
-    whatever runs, since Tekton cancels all or none.
+    As after any failure, running steps may end, no new step starts, and `finally` runs. Tekton acts on the TaskRun at
+    the same time, and may start the steps that wait for the failed one before it is stopped. Such a step is cancelled,
+    and every other running step with it, since Tekton cancels all or none.
 
     Args:
         run: The PipelineRun, which is not done.
         task_runs: Its TaskRuns.
-        workflow: Whose.
-        outcomes: What became of each step.
+        workflow: The workflow.
+        outcomes: The outcome of each step.
     """
     steps = workflow.spec.steps
     failed = set(contradicted_steps(workflow, task_runs, outcomes)) & {step.name for step in steps}

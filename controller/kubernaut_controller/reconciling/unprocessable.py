@@ -1,7 +1,8 @@
-"""A workflow about which nothing can be decided, since something in it or of its making makes the code raise.
+"""The end of a workflow about which no decision can be made, since processing it raises an exception.
 
-It alone ends: `Refused` where nothing was started, else `Failed`, with the reason. What runs is cancelled, its pods are
-waited for, its locks are freed and its finalizer goes. Only fields that the API server itself vouches for are read.
+It ends alone: `Refused` where nothing was started, else `Failed`, with the reason. A running PipelineRun is cancelled
+and its pods are waited for; then the locks are released and the finalizer is removed. Only fields that the API server
+itself guarantees are read.
 """
 
 from collections.abc import Mapping
@@ -33,11 +34,11 @@ _AGAIN = timedelta(seconds=20)
 
 
 def end_unprocessable(observed: ObservedState, why: str, now: datetime) -> tuple[tuple[Effect, ...], datetime | None]:
-    """Return what to do about a workflow that cannot be decided about, and when to ask again.
+    """Return the next effects that end an unprocessable workflow, and the time of the next decision.
 
     Args:
         observed: All that is known of the workflow.
-        why: What was raised, as a sentence.
+        why: A sentence about the exception.
         now: The time.
     """
     if observed.being_deleted and not observed.has_finalizer:
@@ -65,11 +66,11 @@ def end_unprocessable(observed: ObservedState, why: str, now: datetime) -> tuple
 
 
 def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dict[str, Any]:
-    """Return the least that a status may say of a workflow that ended: phase, reason and a closing word on its records.
+    """Return a minimal status of a workflow that ended: phase, reason and conditions.
 
     Args:
         document: The WorkflowExecution.
-        phase: Its last one.
+        phase: Its final phase.
         why: The sentence.
         now: The time.
     """
@@ -77,7 +78,7 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
     generation = document["metadata"].get("generation", 1)
     message = bounded_text(why, 1000) or phase.value
     refused = phase is Phase.REFUSED
-    facts = [
+    updates = [
         ConditionUpdate("Accepted", not refused, "Invalid" if refused else "Valid", message if refused else ""),
         ConditionUpdate("Succeeded", phase is Phase.SUCCEEDED, phase.value, message),
         ConditionUpdate(
@@ -92,7 +93,7 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
         "message": message,
         "observedGeneration": generation,
         "finishedAt": timestamp(now),
-        "conditions": merge_conditions((), facts, generation, now),
+        "conditions": merge_conditions((), updates, generation, now),
     }
     reference = before.get("pipelineRunRef")
     if isinstance(reference, Mapping) and {"name", "uid"} <= set(reference):
