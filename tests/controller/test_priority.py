@@ -13,7 +13,7 @@ def test_what_follows_waits_until_nothing_starts() -> None:
         turn, done, go = StartPriority(), [], asyncio.Event()
 
         async def have(name: str, *, first: bool, until: asyncio.Event | None = None) -> None:
-            async with turn.turn(first=first):
+            async with turn.slot(starts=first):
                 if until is not None:
                     await until.wait()
                 done.append(name)
@@ -37,7 +37,7 @@ def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyP
 
     async def work() -> None:
         turn = StartPriority()
-        async with turn.turn(first=True), asyncio.timeout(10), turn.turn(first=False):
+        async with turn.slot(starts=True), asyncio.timeout(10), turn.turn(first=False):
             pass
 
     asyncio.run(work())
@@ -47,9 +47,9 @@ def test_a_start_that_fails_keeps_nobody_waiting() -> None:
     async def work() -> None:
         turn = StartPriority()
         with pytest.raises(ValueError, match="no"):
-            async with turn.turn(first=True):
+            async with turn.slot(starts=True):
                 raise ValueError("no")
-        async with asyncio.timeout(1), turn.turn(first=False):
+        async with asyncio.timeout(1), turn.slot(starts=False):
             pass
 
     asyncio.run(work())

@@ -20,29 +20,29 @@ class StartPriority:
 
     def __init__(self) -> None:
         self._starting, self._following = asyncio.Semaphore(_STARTING), asyncio.Semaphore(_FOLLOWING)
-        self._first = 0
+        self._starts_waiting = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     @asynccontextmanager
-    async def turn(self, *, first: bool) -> AsyncIterator[None]:
-        """Waits for its turn, and has it.
+    async def slot(self, *, starts: bool) -> AsyncIterator[None]:
+        """Wait until this reconcile may run, and hold its place in the block.
 
         Args:
-            first: Whether it starts something.
+            starts: True if it starts a workflow.
         """
-        if not first:
+        if not starts:
             async with self._following:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._quiet.wait(), _PATIENCE)
                 yield
             return
-        self._first += 1
+        self._starts_waiting += 1
         self._quiet.clear()
         try:
             async with self._starting:
                 yield
         finally:
-            self._first -= 1
-            if not self._first:
+            self._starts_waiting -= 1
+            if not self._starts_waiting:
                 self._quiet.set()

@@ -105,7 +105,7 @@ def test_a_spec_is_immutable_but_for_cancel() -> None:
         return subprocess.run(argv, capture_output=True, text=True).stderr
 
     for field in ("timeout", "requester", "startingDeadline"):
-        assert f"spec.{field} is immutable once made; only spec.cancel may be set" in patched(
+        assert f"spec.{field} is immutable once created; only spec.cancel may be set" in patched(
             "merge", {"spec": {field: "5m"}}
         )
     assert "spec.target is immutable" in patched("merge", {"spec": {"target": None}})
@@ -133,7 +133,7 @@ def test_every_value_of_an_input_is_kept() -> None:
 def test_it_explains_itself() -> None:
     told = kubectl("explain", "wfe.spec.steps")
 
-    assert "One action within a workflow." in told or "What is done, as a graph." in told
+    assert "The steps, as a graph." in told
     assert "How often a transient failure is tried again." in told
     assert "What is acted on" in kubectl("explain", "wfe.spec")
     assert "A sentence for people" in kubectl("explain", "wfe.status.conditions")
