@@ -33,7 +33,7 @@ from kubernaut_controller.reconciling import FINALIZER, Policy, effects, is_clos
 from kubernaut_controller.reconciling.events import event_key
 from kubernaut_controller.reconciling.lock import LockState, acquired_lease, read_lock, released_lease
 from kubernaut_controller.workflow import read_workflow_execution
-from kubernaut_datastorage.merge import Merged, merge
+from kubernaut_datastorage.records.merge import Merged, merge
 from kubernaut_sdk.records import Event
 
 POLICY = Policy(cooldown=timedelta(0))

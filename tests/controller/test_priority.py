@@ -1,4 +1,4 @@
-"""What starts a workflow goes first; what follows is not kept for ever."""
+"""Reconciles that start a workflow go first; others are delayed for a bounded time."""
 
 import asyncio
 
@@ -10,19 +10,19 @@ from kubernaut_controller.operator.priority import StartPriority
 
 def test_what_follows_waits_until_nothing_starts() -> None:
     async def work() -> list[str]:
-        turn, done, go = StartPriority(), [], asyncio.Event()
+        priority_of_starts, done, go = StartPriority(), [], asyncio.Event()
 
-        async def have(name: str, *, first: bool, until: asyncio.Event | None = None) -> None:
-            async with turn.slot(starts=first):
+        async def have(name: str, *, starts: bool, until: asyncio.Event | None = None) -> None:
+            async with priority_of_starts.slot(starts=starts):
                 if until is not None:
                     await until.wait()
                 done.append(name)
 
-        starting = asyncio.create_task(have("a start", first=True, until=go))
+        starting = asyncio.create_task(have("a start", starts=True, until=go))
         await asyncio.sleep(0)
-        following = [asyncio.create_task(have("what follows", first=False)) for _ in range(20)]
+        following = [asyncio.create_task(have("what follows", starts=False)) for _ in range(20)]
         await asyncio.sleep(0)
-        second = asyncio.create_task(have("another start", first=True))
+        second = asyncio.create_task(have("another start", starts=True))
         await second
         assert done == ["another start"]
         go.set()
@@ -36,8 +36,8 @@ def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(priority, "_PATIENCE", 0.01)
 
     async def work() -> None:
-        turn = StartPriority()
-        async with turn.slot(starts=True), asyncio.timeout(10), turn.turn(first=False):
+        priority_of_starts = StartPriority()
+        async with priority_of_starts.slot(starts=True), asyncio.timeout(10), priority_of_starts.slot(starts=False):
             pass
 
     asyncio.run(work())
@@ -45,11 +45,11 @@ def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyP
 
 def test_a_start_that_fails_keeps_nobody_waiting() -> None:
     async def work() -> None:
-        turn = StartPriority()
+        priority_of_starts = StartPriority()
         with pytest.raises(ValueError, match="no"):
-            async with turn.slot(starts=True):
+            async with priority_of_starts.slot(starts=True):
                 raise ValueError("no")
-        async with asyncio.timeout(1), turn.slot(starts=False):
+        async with asyncio.timeout(1), priority_of_starts.slot(starts=False):
             pass
 
     asyncio.run(work())
