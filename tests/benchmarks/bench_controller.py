@@ -123,7 +123,7 @@ class Bench:
     @contextmanager
     def ours(self, where: str, *, held: bool = True, port: int = 0) -> Iterator[ControllerProcess]:
         program = (
-            (sys.executable, str(CLUSTER / "held.py"))
+            (sys.executable, str(CLUSTER / "pending_controller.py"))
             if held
             else (sys.executable, "-m", "kubernaut_controller.operator")
         )

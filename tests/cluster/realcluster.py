@@ -1,4 +1,4 @@
-"""A real cluster with a real controller: what end-to-end tests, fault campaigns and benchmarks stand on."""
+"""A real cluster with a real controller, for end-to-end tests, fault campaigns and benchmarks."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def kubectl(*words: str, stdin: Any = None, check: bool = True) -> str:
 
 
 def api_client() -> httpx.Client:
-    """The API server of the kubeconfig, with its token; for tests that make a thousand objects."""
+    """Return a client of the kubeconfig's API server, for tests that create a thousand objects."""
     server, token, context = _server()
     headers = {"authorization": f"Bearer {token}"}
     return httpx.Client(base_url=server, headers=headers, verify=context, timeout=30, trust_env=False)
@@ -47,7 +47,7 @@ def api_client() -> httpx.Client:
 
 @cache
 def _server() -> tuple[str, str, ssl.SSLContext]:
-    """The API server's address, the user's token, and the authority that it is known by."""
+    """Return the API server's address, the user's token, and a TLS context with its certificate authority."""
     config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
@@ -55,14 +55,14 @@ def _server() -> tuple[str, str, ssl.SSLContext]:
 
 
 def install() -> None:
-    """The custom resources, the controller's ServiceAccount and its RBAC, as they are deployed."""
+    """Install the custom resources, the controller's ServiceAccount and its RBAC, as they are deployed."""
     kubectl("create", "namespace", SYSTEM, check=False)
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(DEPLOY / "crds"), "-f", str(DEPLOY / "rbac.yaml"))
     kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(DEPLOY / "crds"))
 
 
 def namespace(name: str, *, task: bool = True, storage: str | None = None) -> None:
-    """A namespace that runs workflows."""
+    """Create a namespace that can run workflows."""
     kubectl("create", "namespace", name, check=False)
     here = f"--namespace={name}"
     if task:
@@ -73,7 +73,7 @@ def namespace(name: str, *, task: bool = True, storage: str | None = None) -> No
 
 
 def controller_kubeconfig(folder: Path) -> Path:
-    """A kubeconfig with the rights that the controller is deployed with, and no more."""
+    """Write a kubeconfig with exactly the permissions that the controller is deployed with."""
     token = kubectl("create", "token", "kubernaut-controller", f"--namespace={SYSTEM}", "--duration=2h").strip()
     config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))
     config["users"][0]["user"] = {"token": token}
@@ -128,13 +128,13 @@ class ControllerProcess:
 
 
 def step(name: str, image: str, action: str = "probe/write_text", **fields: Any) -> Json:
-    """A step of the probe action."""
+    """Return a step of the probe action."""
     inputs = {"path": f"/tmp/{name}", "text": name} if action == "probe/write_text" else {}
     return {"name": name, "actionType": action, "image": image, "inputs": inputs, "timeout": "1m", **fields}
 
 
 def workflow(name: str, where: str, *steps: Json, **spec: Any) -> Json:
-    """A WorkflowExecution."""
+    """Return a WorkflowExecution."""
     return {
         "apiVersion": "kubernaut.io/v1alpha1",
         "kind": "WorkflowExecution",
@@ -144,13 +144,13 @@ def workflow(name: str, where: str, *steps: Json, **spec: Any) -> Json:
 
 
 def get(kind: str, name: str, where: str) -> Json | None:
-    """An object, or None."""
+    """Return an object, or None."""
     text = kubectl("get", kind, name, f"--namespace={where}", "--output=json", "--ignore-not-found")
     return json.loads(text) if text.strip() else None
 
 
 def until(what: str, find: Callable[[], Any], seconds: float = 90) -> Any:
-    """Waits until something is to be found."""
+    """Wait until `find` returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while True:
         found = find()
@@ -166,31 +166,31 @@ def phase_of(document: Json | None) -> str:
 
 
 def condition(document: Json, type_: str) -> Json:
-    """A condition of a workflow, or an empty one."""
+    """Return a condition of a workflow, or an empty one."""
     conditions = document.get("status", {}).get("conditions", [])
     return next((item for item in conditions if item["type"] == type_), {})
 
 
 def closed(document: Json | None) -> bool:
-    """Whether a workflow has ended, and its records are stored."""
+    """Return True if a workflow has ended and its records are stored."""
     return phase_of(document) not in {"", "Pending", "Running"} and (
         phase_of(document) == "Refused" or condition(document or {}, "RecordsStored").get("status") == "True"
     )
 
 
 def rows(document: Json) -> dict[str, Json]:
-    """Step → its row."""
+    """Return the steps of the status by name."""
     return {row["name"]: row for row in document["status"].get("steps", [])}
 
 
 def states(document: Json) -> dict[str, str]:
-    """Step → its state."""
+    """Return the state of each step."""
     return {name: row["state"] for name, row in rows(document).items()}
 
 
 @contextmanager
 def storage_at(folder: Path) -> Iterator[str]:
-    """A Data Storage on loopback; pods of this machine's cluster reach it there."""
+    """Run a Data Storage on loopback, which pods of this machine's cluster can reach."""
     from kubernaut_datastorage import embedded
 
     with embedded(folder) as service:
@@ -198,7 +198,7 @@ def storage_at(folder: Path) -> Iterator[str]:
 
 
 def records(url: str, name: str) -> dict[str, Json]:
-    """Step → its record, of the workflow of this name."""
+    """Return the record of each step of the workflow of this name."""
     query = {"workflow": name, "limit": "1000"}
     answer = httpx.get(f"{url}/api/v1/action-records", params=query, trust_env=False)
     return {item["step"]: item for item in answer.json()["items"]}

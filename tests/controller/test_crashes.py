@@ -1,7 +1,7 @@
-"""Whatever comes between – a crash after any act, news that is missed, a store that is away – the end is the same.
+"""Crashes after any effect, missed events and a store that is away lead to the same end.
 
-A small world plays the API server, Tekton and Data Storage; the controller's own decisions act on it, and are stopped
-wherever hypothesis likes.
+A simulated cluster plays the API server, Tekton and Data Storage. The controller's own decisions act on it, and
+hypothesis chooses where they are interrupted.
 """
 
 import copy
@@ -43,7 +43,7 @@ STEPS = [step("a"), step("b", runAfter=["a"])]
 
 @dataclass
 class SimulatedCluster:
-    """What outlives a controller."""
+    """The state that survives a controller."""
 
     document: Json
     run: Json | None = None
@@ -62,7 +62,7 @@ class SimulatedCluster:
         return CREATED + timedelta(seconds=self.seconds)
 
     def let_tekton_work(self) -> None:
-        """One more thing that Tekton does: the TaskRuns one after the other, then the PipelineRun's end."""
+        """Let Tekton do one more thing: the TaskRuns one after the other, then the PipelineRun's end."""
         if self.run is None or self.run["status"]["conditions"][0]["status"] != "Unknown":
             return
         cancelled = bool(self.run["spec"].get("status"))
@@ -118,19 +118,19 @@ class SimulatedCluster:
         return {"id": record_id_of(read_workflow_execution(self.document), name), "attempt": 0}
 
     def tell(self, event: Json) -> None:
-        """What Data Storage does with an event, by its own merge."""
+        """Store an event by Data Storage's own merge."""
         known = Event.model_validate({**event, "action_type": "probe/write_text"}).wire()
         self.store[known["id"]], _ = merge(self.store.get(known["id"]), known)
 
 
 def pod_of(name: str, *words: Any) -> Json:
-    """The pod of a step."""
+    """Return the pod of a step."""
     owner = {"kind": "TaskRun", "uid": f"task-{name}", "controller": True}
     return pod(*words, name=f"run-{name}-pod", ownerReferences=[owner])
 
 
 class SimulatedController:
-    """What a controller's process remembers, and how it acts: as `operator.hands` does, on this world."""
+    """A controller's cache, and an executor of its effects on the simulated cluster, like `operator.executor`."""
 
     def __init__(self, cluster: SimulatedCluster) -> None:
         self.cluster = cluster
@@ -145,7 +145,7 @@ class SimulatedController:
         self.records: dict[str, Json | None] = {}
 
     def run_effects(self) -> Iterator[None]:
-        """Decides and acts for ever, and stops after each act that changed something."""
+        """Decide and carry out effects, and yield after each one that changed something."""
         cluster = self.cluster
         for _ in range(60):
             if cluster.gone:
@@ -242,7 +242,7 @@ MOVES = st.sampled_from(["act", "act", "act", "crash", "tekton", "tekton", "stor
 
 
 def play(moves: list[str], *, cancel_at: int | None = None, delete_at: int | None = None) -> SimulatedCluster:
-    """Plays moves, then lets everything come to rest."""
+    """Play moves, then let everything come to rest."""
     cluster = SimulatedCluster(workflow(*STEPS, held=False, target=TARGET))
     controllers = [RunningController(cluster)]
     for number, move in enumerate(moves):
@@ -276,7 +276,7 @@ def make(move: str, cluster: SimulatedCluster, controllers: "list[RunningControl
 
 
 class RunningController:
-    """A controller's process, stopped after each act."""
+    """A controller's process that stops after each effect."""
 
     def __init__(self, cluster: SimulatedCluster) -> None:
         self.controller = SimulatedController(cluster)
@@ -293,7 +293,7 @@ class RunningController:
 
 
 def outcome(cluster: SimulatedCluster) -> Any:
-    """What must not depend on what came between."""
+    """Return the part of the result that must not depend on interruptions."""
     status = copy.deepcopy(cluster.document["status"])
     for condition in status["conditions"]:
         condition.pop("lastTransitionTime")

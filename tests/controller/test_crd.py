@@ -1,4 +1,4 @@
-"""The custom resources as they are checked in: fresh, structural, and saying what the models say."""
+"""The checked-in CustomResourceDefinitions are fresh, structural, and say the same as the models."""
 
 import re
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_every_field_a_person_writes_is_described() -> None:
 
 
 def test_a_status_is_never_refused_for_its_length() -> None:
-    """What the controller has to say must always be said."""
+    """The controller's messages must never be refused."""
     assert [node for node in nodes(schema("workflowexecutions")["properties"]["status"]) if "maxLength" in node] == []
 
 
@@ -75,7 +75,7 @@ def test_a_status_has_only_fields_that_the_schema_knows() -> None:
 
 
 def test_patterns_are_of_gos_kind() -> None:
-    """RE2 knows neither look-around nor back-references."""
+    """RE2 has neither look-around nor back-references."""
     patterns = {node["pattern"] for node in nodes(DEFINITIONS) if isinstance(node.get("pattern"), str)}
 
     assert [pattern for pattern in patterns if re.search(r"\(\?[=!<]|\\[1-9]", pattern)] == []

@@ -1,4 +1,4 @@
-"""The controller and the local engine are fed the same ends of a container, and say the same of them."""
+"""The controller and the local engine judge the same end of a container alike."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ RECORD = {"state": "succeeded", "changed": True, "output": {"size": 1}}
 
 @dataclass(frozen=True)
 class Case:
-    """How a container ended, whoever ran it."""
+    """The end of a container, whichever engine ran it."""
 
     code: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Case:
     refused: bool = False
 
 
-class Container:
-    """Ends as it is told to, with these result files."""
+class FixedContainer:
+    """A container that ends as given, with these result files."""
 
     def __init__(self, case: Case, place: Path) -> None:
         self.case, self.place, self.answers = case, place, asyncio.Event()
@@ -64,19 +64,19 @@ class Container:
 
 
 @dataclass
-class Containers:
+class FixedContainers:
     case: Case
     image_runs: bool = True
     keeps_spool: bool = False
 
-    async def start(self, pod: Pod) -> Container:
+    async def start(self, pod: Pod) -> FixedContainer:
         if self.case.refused:
             raise NotStarted("ImageNotPulled", "Its image cannot be pulled: no such host.")
-        return Container(self.case, pod.results)
+        return FixedContainer(self.case, pod.results)
 
 
-class Store:
-    """Takes events, and knows what it is said to know."""
+class FixedRecords:
+    """A store of events that returns a given record."""
 
     def __init__(self, record: Any) -> None:
         self.record, self.events = record, list[dict[str, Any]]()
@@ -89,8 +89,8 @@ class Store:
 
 
 def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What the local engine says: of the step, and to Data Storage."""
-    store = Store(case.record)
+    """Return the local engine's report of the step, and its event."""
+    store = FixedRecords(case.record)
 
     def soon(cancel: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(0.01, cancel)
@@ -99,7 +99,7 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
         local = LocalRun(
             run=RUN,
             task=TASK,
-            executor=Containers(case),
+            executor=FixedContainers(case),
             recorder=store,  # type: ignore[arg-type] # all of it that is used
             config_maps={},
             secrets={},
@@ -117,7 +117,7 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
 
 
 def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What the controller says: of the step, and to Data Storage."""
+    """Return the controller's report of the step, and its event."""
     files = dict(case.files)
     known: dict[str, Any] = {}
     if case.refused:
@@ -138,7 +138,7 @@ def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
 
 
 def without_words(said: dict[str, Any]) -> dict[str, Any]:
-    """A row or an event without its times and without its error's sentence, which is each engine's own."""
+    """Return a step or an event without its times and its error's sentence, which differ between the engines."""
     kept = {name: value for name, value in said.items() if not name.endswith("_at") and name != "at"}
     if kept.get("error"):
         kept["error"] = {name: kept["error"][name] for name in ("code", "reason")}

@@ -1,4 +1,4 @@
-"""The lock of a target as a Lease: who has it, and what is written to take and to leave it."""
+"""The lock of a target is a Lease: its holder, and the documents written to acquire and to release it."""
 
 from datetime import timedelta
 from typing import Any

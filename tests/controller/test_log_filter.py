@@ -1,4 +1,4 @@
-"""While the API server is away the log says so in a sentence, once a minute; who never gets ready is not healthy."""
+"""While the API server is away the log says so once a minute; a controller that never gets ready is not healthy."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A container's log speaks of its own step's record alone, in the container's name."""
+"""A container's log line counts only for its own step's record, with the source `container`."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What became of a step, read from its TaskRun, its pod and its record; a row a case, in Tekton's own words."""
+"""The outcome of a step from its TaskRun, its pod and its record; one row for each case, in Tekton's own words."""
 
 from typing import Any
 

@@ -1,10 +1,10 @@
-"""What is done next about a workflow: a row a situation."""
+"""The next decision about a workflow, situation by situation."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from bad import FORGED
+from bad_objects import FORGED
 from objects import (
     CREATED,
     NOW,
@@ -601,7 +601,7 @@ def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
 
 
 def finished(**spec: Any) -> tuple[Json, dict[str, Any]]:
-    """A workflow whose PipelineRun has ended well, and what is seen of it."""
+    """Return a workflow whose PipelineRun has ended well, and the observed state of it."""
     document = workflow(target=TARGET, status=RUNNING, **spec)
     return document, {"pipeline_run": pipeline_run(document, "True", "Succeeded"), "task_runs": (well(),), "lock": OURS}
 

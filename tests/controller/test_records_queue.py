@@ -1,4 +1,4 @@
-"""The controller's queue for Data Storage: each record in order, none waits behind another, what is odd is dropped."""
+"""The queue for Data Storage: each record in order, no record waits for another, bad events are dropped."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ Answer = tuple[int, Any]
 
 @contextmanager
 def store(answer: Callable[[list[Json]], Answer]) -> Iterator[tuple[str, list[Json]]]:
-    """A service that answers so; its address, and the events that it took, in order."""
+    """Serve these answers, and yield the address and the events that were accepted, in order."""
     taken: list[Json] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def stored(events: list[Json]) -> Answer:
 
 
 def delivered(url: str, events: list[Json], wanted: int | None = None) -> dict[int, str | None]:
-    """What became of events, by their place, once so many (or all) have been answered."""
+    """Return the answers to events, by their index, once so many (or all) have been answered."""
     ends: dict[int, str | None] = {}
 
     async def work() -> None:

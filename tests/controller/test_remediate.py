@@ -1,4 +1,4 @@
-"""What is done next about a RemediationRequest; a row a situation."""
+"""The next decision about a RemediationRequest, situation by situation."""
 
 from datetime import timedelta
 from typing import Any

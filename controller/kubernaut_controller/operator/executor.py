@@ -53,7 +53,7 @@ from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import API_VERSION
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["Executor"]
+__all__ = ["EffectExecutor"]
 
 logger = logging.getLogger("kubernaut.controller")
 
@@ -63,7 +63,7 @@ _LONGEST_RETRY = 30.0
 _STEP_CONTAINER = "step-action"
 
 
-class Executor:
+class EffectExecutor:
     """An executor of effects for one controller.
 
     Args:

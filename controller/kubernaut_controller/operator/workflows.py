@@ -8,7 +8,7 @@ from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.cache import CachedWorkflow, Key, WorkflowCache, is_newer, strip_unused, update_child
-from kubernaut_controller.operator.executor import Executor
+from kubernaut_controller.operator.executor import EffectExecutor
 from kubernaut_controller.operator.loop import ReconcileLoop
 from kubernaut_controller.operator.metrics import WORKFLOWS
 from kubernaut_controller.operator.recordsclient import RecordsClient
@@ -57,7 +57,7 @@ class WorkflowController:
         self._api, self._settings, self._on_change = api, settings, on_change
         self.cache = WorkflowCache()
         self.loop = ReconcileLoop("WorkflowExecution", self._reconcile_or_end, self._starts)
-        self.executor = Executor(api, records, self.cache, settings, self.loop.enqueue)
+        self.executor = EffectExecutor(api, records, self.cache, settings, self.loop.enqueue)
         self._phases: dict[Key, str] = {}
         self._not_listed: set[Key] | None = set()
 

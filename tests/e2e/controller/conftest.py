@@ -1,4 +1,4 @@
-"""The controller on a real cluster: one process, with the rights it is deployed with, for all tests of this folder."""
+"""A real cluster with one controller for all tests of this folder, with the permissions that it is deployed with."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def probe(
     once: Callable[[str, Callable[[], None]], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
-    """The image of the probe actions, by digest, in the cluster's nodes."""
+    """The image of the probe actions, by digest, on the cluster's nodes."""
     load = os.environ.get("KUBERNAUT_LOAD_IMAGES")
     if not load:
         pytest.skip("KUBERNAUT_LOAD_IMAGES names no program that loads images into the cluster")
@@ -91,7 +91,7 @@ def bare(where: str) -> Iterator[str]:
 def controller(
     where: str, bare: str, storage: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ControllerProcess]:
-    """The controller that all share."""
+    """The controller that all tests share."""
     folder = tmp_path_factory.mktemp("controller")
     options = [
         f"--watch-namespace={where}",

@@ -36,7 +36,7 @@ THING = "probe/do_thing"
 
 
 def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
-    """Workflows by name; all are created at once and run side by side."""
+    """The workflows by name; all are created at once and run side by side."""
     wait = {"how": "sleep"}
 
     def made(name: str, *steps: Json, **spec: Any) -> Json:
@@ -107,7 +107,7 @@ def created(controller: ControllerProcess, probe: str, where: str, bare: str) ->
 
 @pytest.fixture
 def ended(created: dict[str, Json], where: str) -> Any:
-    """Waits for a workflow of this name to be closed."""
+    """Wait for a workflow of this name to be closed, and return it."""
 
     def wait(name: str, seconds: float = 120) -> Json:
         namespace = created[name]["metadata"]["namespace"]
@@ -120,7 +120,7 @@ def ended(created: dict[str, Json], where: str) -> Any:
 
 
 def running_pod(where: str, name: str, step_name: str = "a") -> str:
-    """The pod of a step that runs."""
+    """Return the pod of a step that runs."""
     selector = f"kubernaut.io/workflow={name},tekton.dev/pipelineTask={step_name}"
 
     def find() -> str:

@@ -1,4 +1,4 @@
-"""The custom resources in a real API server: what it refuses by itself, and what it explains."""
+"""The custom resources in a real API server: its own refusals, and its explanations."""
 
 import json
 import subprocess
@@ -142,7 +142,7 @@ def test_it_explains_itself() -> None:
 
 @pytest.fixture(scope="module")
 def policy(resources: None) -> Iterator[None]:
-    """The optional policy, and alice, who may ask for workflows and use one ServiceAccount and one Secret."""
+    """The optional policy, and a user alice who may create workflows and use one ServiceAccount and one Secret."""
     rendered = list(yaml.safe_load_all(kubectl("kustomize", str(DEPLOY.parent / "policy"))))
     for item in rendered:
         if item["kind"] == "ValidatingAdmissionPolicyBinding":  # other tests' namespaces are left alone
@@ -172,7 +172,7 @@ def policy(resources: None) -> Iterator[None]:
 
 
 def tried(document: Json) -> str:
-    """What alice is told, or nothing."""
+    """Return the API server's refusal to alice; an empty text where it accepts."""
     argv = ["kubectl", "create", "--dry-run=server", "--as=alice", "-f", "-"]
     done = subprocess.run(argv, input=json.dumps(document), capture_output=True, text=True)
     return done.stderr

@@ -1,4 +1,4 @@
-"""A few rows of the fault campaign (`make fault-campaign` runs them all), and Data Storage away."""
+"""Some faults of the fault campaign (`make fault-campaign` runs all), and Data Storage away."""
 
 import os
 import socket

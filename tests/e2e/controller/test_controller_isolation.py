@@ -1,4 +1,4 @@
-"""No object concerns another, on a real API server: whatever one namespace holds, another's workflows end as ever."""
+"""No object affects another, on a real API server: whatever one namespace contains, others' workflows end normally."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from bad import BAD_DOCUMENTS, BAD_REQUESTS, BAD_STATUSES, FORGED, documents
+from bad_objects import BAD_DOCUMENTS, BAD_REQUESTS, BAD_STATUSES, FORGED, documents
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from realcluster import (
@@ -37,7 +37,7 @@ OVER = {"Succeeded", "Failed", "Refused", "Cancelled", "TimedOut", "Expired"}
 
 @pytest.fixture(scope="module")
 def places(probe: str) -> Iterator[tuple[str, str]]:
-    """Two namespaces that run workflows: one for what is bad, and another."""
+    """Two namespaces that run workflows: one for bad objects, and another."""
     install()
     names = f"kubernaut-ctl-bad-{os.getpid()}", f"kubernaut-ctl-good-{os.getpid()}"
     for name in names:
@@ -67,24 +67,24 @@ def ends_as_ever(name: str, where: str, probe: str) -> None:
 
 
 def is_of(phase: str, name: str, where: str) -> Json | None:
-    """The workflow, once it is of this phase."""
+    """Return the workflow once it has this phase."""
     document = get("wfe", name, where)
     return document if phase_of(document) == phase else None
 
 
 def is_refused(name: str, where: str) -> bool:
-    """Whether a workflow is; of its status alone, since Python reads no object of such a depth."""
+    """Return True if a workflow is refused, from its phase alone: Python cannot read an object of such a depth."""
     return kubectl("get", "wfe", name, f"--namespace={where}", "--output=jsonpath={.status.phase}") == "Refused"
 
 
 def is_later_than(created: str, where: str, probe: str) -> bool:
-    """Whether the API server's clock is past a second."""
+    """Return True if the API server's clock is past a second."""
     words = ["create", "-f", "-", "--dry-run=server", "-o", "jsonpath={.metadata.creationTimestamp}"]
     return kubectl(*words, stdin=workflow("clock", where, step("a", probe))) > created
 
 
 def put_all(where: str) -> list[str]:
-    """Creates whatever of the bad documents the API server takes; their names."""
+    """Create the bad documents that the API server accepts, and return their names."""
     taken = []
     with api_client() as api:
         for plural, documents in (("workflowexecutions", BAD_DOCUMENTS), ("remediationrequests", BAD_REQUESTS)):
@@ -182,7 +182,7 @@ def test_forged_taskruns_and_pods_count_for_nothing(places: tuple[str, str], fol
 def test_a_taskrun_made_in_a_steps_name_is_seen_to_be_another(
     places: tuple[str, str], folder: Path, probe: str
 ) -> None:
-    """Tekton adopts a TaskRun of the right name and owner; the controller compares what it runs."""
+    """Tekton adopts a TaskRun of the right name and owner; the controller compares its specification."""
     where, good = places
     target = {"kind": "Deployment", "namespace": where, "name": "y"}
     with controller(folder, places):

@@ -1,4 +1,4 @@
-"""No object concerns another: whatever one namespace holds, the workflow of another ends as ever.
+"""No object affects another: whatever one namespace contains, a workflow of another ends normally.
 
 The controller's own process, with kopf, on a small API server; `tests/e2e/controller` asks a real one.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad import BAD_DOCUMENTS, BAD_PODS, BAD_REQUESTS, BAD_RESULTS, BAD_STATUSES, BAD_TASK_RUNS, deep, documents
+from bad_objects import BAD_DOCUMENTS, BAD_PODS, BAD_REQUESTS, BAD_RESULTS, BAD_STATUSES, BAD_TASK_RUNS, deep, documents
 from hypothesis import HealthCheck, Phase, given, settings
 from realcluster import step, workflow
 from smallserver import Json, SmallServer, serving, stamp
@@ -39,13 +39,13 @@ GOOD = {
 
 
 @dataclass
-class World:
-    """A server, and how it is waited for."""
+class IsolatedController:
+    """A small API server with a controller, and ways to wait for it."""
 
     server: SmallServer
 
     async def until(self, find: Callable[[], Any], seconds: float = 30) -> Any:
-        """Waits until something is so."""
+        """Wait until a condition holds, and return its value."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not (found := find()):
             if asyncio.get_running_loop().time() > deadline:
@@ -69,7 +69,7 @@ class World:
         return found
 
     async def play(self, name: str, where: str, results: Json, **odd: Any) -> None:
-        """Does as Tekton would: TaskRuns with these results, their pods, and the PipelineRun's end."""
+        """Act as Tekton: create TaskRuns with these results and their pods, and end the PipelineRun."""
         run = await self.run_of(name, where)
         for task in run["spec"]["pipelineSpec"]["tasks"]:
             one = self.server.put("taskruns", task_run_of(run, task, results, **odd))
@@ -88,14 +88,14 @@ class World:
         return (found.get("status") or {}).get("phase")
 
     def finished(self, name: str, where: str) -> str | None:
-        """The phase of one that has ended, whose lock is free."""
+        """Return the phase of a workflow that has ended and whose lock is free; else None."""
         phase = self.phase(name, where)
         uid = self.server.objects["workflowexecutions", where, name]["metadata"]["uid"]
         held = any(uid in lease["spec"].get("holderIdentity", "") for lease in self.server.of("leases"))
         return phase if phase not in {None, "Pending", "Running"} and not held else None
 
-    async def known_outcome(self, name: str, where: str = "bad") -> str:
-        """Waits for the end of one; its phase."""
+    async def wait_for_end(self, name: str, where: str = "bad") -> str:
+        """Wait for the end of a workflow, and return its phase."""
         return str(await self.until(lambda: self.finished(name, where)))
 
     def message(self, name: str, where: str) -> str:
@@ -112,10 +112,10 @@ class World:
         return bool(status.get("phase") == "Refused")
 
     async def others_end_as_ever(self, name: str) -> None:
-        """The test itself: a workflow of the other namespace succeeds."""
+        """Check that a workflow of the other namespace succeeds."""
         self.create(name, "good", target={"kind": "Deployment", "namespace": "good", "name": name})
         await self.play(name, "good", GOOD)
-        assert await self.known_outcome(name, "good") == "Succeeded"
+        assert await self.wait_for_end(name, "good") == "Succeeded"
 
 
 def task_run_of(run: Json, task: Json, results: Json, *, reason: str = "Succeeded", **_: Any) -> Json:
@@ -161,7 +161,7 @@ def pod_of(task_run: Json, message: str | None = None) -> Json:
 
 @asynccontextmanager
 async def running(**policy: Any) -> AsyncIterator[None]:
-    """The controller, listening nowhere."""
+    """Run the controller, without a server for health and metrics."""
     options = ControllerSettings(policy=Policy(records=False, **policy), port=0)
     task = asyncio.create_task(process.run(options))
     try:
@@ -174,17 +174,17 @@ async def running(**policy: Any) -> AsyncIterator[None]:
 def tried(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    *tests: Callable[[World], Coroutine[Any, Any, None]],
+    *tests: Callable[[IsolatedController], Coroutine[Any, Any, None]],
     **policy: Any,
 ) -> None:
-    """Runs the first part before there is a controller, and the others while there is one."""
+    """Run the first part before there is a controller, and the others while there is one."""
     monkeypatch.setattr(process, "_collect_seldom", lambda: None)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
 
     async def all_() -> None:
         async with serving(tmp_path) as (server, kubeconfig):
             monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-            world = World(server)
+            world = IsolatedController(server)
             await tests[0](world)
             async with running(**policy):
                 for test in tests[1:]:
@@ -193,14 +193,14 @@ def tried(
     asyncio.run(all_())
 
 
-async def nothing(_: World) -> None:
-    """There is nothing yet."""
+async def nothing(_: IsolatedController) -> None:
+    """Create nothing."""
 
 
 def test_what_is_there_at_the_start_stops_nobody(  # noqa: C901 – one loop a kind of object
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def before(world: World) -> None:
+    async def before(world: IsolatedController) -> None:
         for name, (document, raw) in BAD_DOCUMENTS.items():
             world.server.put("workflowexecutions", document(name, "bad"), raw=raw)
         for name, (document, raw) in BAD_REQUESTS.items():
@@ -210,10 +210,10 @@ def test_what_is_there_at_the_start_stops_nobody(  # noqa: C901 – one loop a k
             made["metadata"]["finalizers"] = [FINALIZER]
             world.server.put("workflowexecutions", {**made, "status": status})
 
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         await world.others_end_as_ever("one")
         for name in BAD_DOCUMENTS:
-            assert await world.known_outcome(name) == "Refused", name
+            assert await world.wait_for_end(name) == "Refused", name
             assert world.server.objects["workflowexecutions", "bad", name]["status"]["message"], name
         for name in BAD_STATUSES:
             if name == "odd-conditions":  # which does it no harm
@@ -230,10 +230,10 @@ def test_what_is_there_at_the_start_stops_nobody(  # noqa: C901 – one loop a k
 
 
 def test_what_comes_while_it_runs_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         for name, (document, raw) in BAD_DOCUMENTS.items():
             world.server.put("workflowexecutions", document(name, "bad"), raw=raw)
-            await world.known_outcome(name)
+            await world.wait_for_end(name)
         await world.others_end_as_ever("one")
 
     tried(tmp_path, monkeypatch, nothing, others)
@@ -242,13 +242,13 @@ def test_what_comes_while_it_runs_stops_nobody(tmp_path: Path, monkeypatch: pyte
 def test_whatever_results_a_pod_gives_its_workflow_ends_and_others_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         target = {"kind": "Deployment", "namespace": "bad", "name": "x"}
         for name, results in BAD_RESULTS.items():
             world.create(name, "bad", target={**target, "name": name})
             await world.play(name, "bad", results)
         for name in BAD_RESULTS:
-            assert await world.known_outcome(name) in {"Succeeded", "Failed"}, name
+            assert await world.wait_for_end(name) in {"Succeeded", "Failed"}, name
         await world.others_end_as_ever("one")
         assert world.server.refused == []
 
@@ -258,7 +258,7 @@ def test_whatever_results_a_pod_gives_its_workflow_ends_and_others_too(
 def test_whatever_a_pod_or_a_taskrun_is_its_workflow_ends_and_others_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         made = []
         for kind, bad in (("pods", BAD_PODS), ("taskruns", BAD_TASK_RUNS)):
             for number, change in enumerate(bad):
@@ -274,19 +274,19 @@ def test_whatever_a_pod_or_a_taskrun_is_its_workflow_ends_and_others_too(
                 world.server.put(kind, document)
                 await world.play(name, "bad", GOOD)
         for name in made:
-            assert await world.known_outcome(name) in {"Succeeded", "Failed"}, name
+            assert await world.wait_for_end(name) in {"Succeeded", "Failed"}, name
         await world.others_end_as_ever("one")
 
     tried(tmp_path, monkeypatch, nothing, others)
 
 
 def test_a_status_that_the_api_server_refuses_is_said_in_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         rows = world.server._schemas["workflowexecutions"]["status"]["properties"]["steps"]["items"]
         rows["properties"]["state"] = {**rows["properties"]["state"], "enum": ["intended", "started"]}
         world.create("short", "bad", target={"kind": "Deployment", "namespace": "bad", "name": "x"})
         await world.play("short", "bad", GOOD)
-        assert await world.known_outcome("short") == "Succeeded"
+        assert await world.wait_for_end("short") == "Succeeded"
         status = world.server.objects["workflowexecutions", "bad", "short"]["status"]
         assert "steps" not in status
         assert status["message"].startswith("The whole of its status was refused (status.steps[0].state")
@@ -316,7 +316,7 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
 
     monkeypatch.setattr("kubernaut_controller.operator.workflows.reconcile", odd)
 
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         world.create("odd", "bad", target={"kind": "Deployment", "namespace": "bad", "name": "x"})
         run = await world.run_of("odd", "bad")
         await world.others_end_as_ever("one")
@@ -324,7 +324,7 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
         stopped = await world.until(lambda: world.server.objects["pipelineruns", "bad", name]["spec"].get("status"))
         assert stopped == "CancelledRunFinally"
         await world.play("odd", "bad", GOOD)
-        assert await world.known_outcome("odd") == "Failed"
+        assert await world.wait_for_end("odd") == "Failed"
         message = world.server.objects["workflowexecutions", "bad", "odd"]["status"]["message"]
         assert message.startswith(f"The controller cannot go on with it ({type(raised).__name__}: ")
 
@@ -337,12 +337,12 @@ def test_documents_of_the_schema_stop_nobody(tmp_path_factory: pytest.TempPathFa
     )
     @given(documents(40))
     def test(made: list[Json]) -> None:
-        async def before(world: World) -> None:
+        async def before(world: IsolatedController) -> None:
             for number, spec in enumerate(made):
                 document = workflow(f"odd-{number}", "bad") | {"spec": spec}
                 world.server.put("workflowexecutions", document)
 
-        async def others(world: World) -> None:
+        async def others(world: IsolatedController) -> None:
             await world.others_end_as_ever("one")
             for number in range(len(made)):
                 await world.until(partial(world.is_decided, f"odd-{number}"))
@@ -356,12 +356,12 @@ def test_documents_of_the_schema_stop_nobody(tmp_path_factory: pytest.TempPathFa
 def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = json.dumps({"steps": [step("a", IMAGE, inputs={"a": "DEEP"})]}).replace('"DEEP"', deep(9_000))
 
-    async def before(world: World) -> None:
+    async def before(world: IsolatedController) -> None:
         world.server.put("workflowexecutions", workflow("deep", "bad", step("a", IMAGE)), raw=raw)
 
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         await world.others_end_as_ever("one")
-        assert await world.known_outcome("deep") == "Refused"
+        assert await world.wait_for_end("deep") == "Refused"
         message = world.server.objects["workflowexecutions", "bad", "deep"]["status"]["message"]
         assert "nested more than 64 deep" in message
 
@@ -369,11 +369,11 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
 
 
 def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever frees the lock, and whoever looks at it first."""
+    """The order depends neither on who releases the lock nor on who reads it first."""
     target = {"kind": "Deployment", "namespace": "bad", "name": "queue"}
     names = ["z-oldest", "m-younger", "b-younger", "a-younger", "c-youngest"]
 
-    async def before(world: World) -> None:
+    async def before(world: IsolatedController) -> None:
         ghost = workflow("ghost", "bad", step("a", IMAGE, inputs={}))
         ghost["metadata"]["uid"] = "u1"
         world.server.put("workflowexecutions", ghost)
@@ -385,7 +385,7 @@ def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
             made["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
             world.server.put("workflowexecutions", made)
 
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         for name in names:
             await world.until(lambda name=name: world.message(name, "bad").startswith("Waits for bad/ghost"))  # type: ignore[misc]
         world.server.put("leases", world.server.of("leases")[0], "DELETED")  # as another controller would
@@ -394,7 +394,7 @@ def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
             started = {run["metadata"]["labels"]["kubernaut.io/workflow"] for run in world.server.of("pipelineruns")}
             assert started == {"ghost", *names[: names.index(name) + 1]}
             await world.play(name, "bad", GOOD)
-            assert await world.known_outcome(name) == "Succeeded"
+            assert await world.wait_for_end(name) == "Succeeded"
 
     monkeypatch.setattr("kubernaut_controller.operator.workflows._LOCK_STALE", -1)  # all look at once
     monkeypatch.setattr(sys.modules["kubernaut_controller.reconciling.reconcile"], "_POLL", timedelta(seconds=0.05))
@@ -406,13 +406,13 @@ def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
 ) -> None:
     target = {"kind": "Deployment", "namespace": "good", "name": "wanted"}
 
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         world.create("stranger", "bad", target=target)
         await world.run_of("stranger", "bad")
         world.create("another-stranger", "bad", target={**target, "kind": "deploy"})
         world.create("owner", "good", target={**target, "kind": "deployments.apps", "cluster": "local"})
         await world.play("owner", "good", GOOD)
-        assert await world.known_outcome("owner", "good") == "Succeeded"
+        assert await world.wait_for_end("owner", "good") == "Succeeded"
         assert world.message("another-stranger", "bad").startswith("Waits for bad/stranger, which acts on")
 
         world.server.grants.add(("system:serviceaccounts:bad", "good"))
@@ -422,7 +422,7 @@ def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
         await world.until(lambda: world.message("waits", "good").startswith("Waits for bad/granted, which acts on"))
         await world.play("granted", "bad", GOOD)
         await world.play("waits", "good", GOOD)
-        assert await world.known_outcome("waits", "good") == "Succeeded"
+        assert await world.wait_for_end("waits", "good") == "Succeeded"
         assert run["metadata"]["namespace"] == "bad"
 
     tried(tmp_path, monkeypatch, nothing, others, cooldown=timedelta(0))

@@ -1,4 +1,4 @@
-"""The controller, killed (-9) right after its N-th write was answered: `dying.py N OPTION...`."""
+"""A controller that is killed (-9) right after its N-th write was answered: `dying_controller.py N OPTION...`."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Objects that must concern nobody else: documents, statuses, results, pods and TaskRuns, of the schema or near it."""
+"""Bad objects that must not affect others: documents, statuses, results, pods and TaskRuns."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ STEP = {"name": "a", "actionType": "probe/write_text", "image": IMAGE, "inputs":
 
 
 def deep(levels: int) -> str:
-    """The text of an object of so many levels, which Python's own writer could not write."""
+    """Return the text of an object with so many levels, which Python's own writer could not write."""
     return '{"a":' * levels + "1" + "}" * levels
 
 
@@ -214,14 +214,14 @@ FORGED: dict[str, Callable[[Json], None]] = {
 
 
 class Specs(list[Json]):
-    """Many specs, told in a word."""
+    """A list of specs with a short representation."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} specs>"
 
 
 def documents(count: int) -> st.SearchStrategy[Specs]:
-    """Specs of WorkflowExecutions, of the schema's shape or nearly."""
+    """Return a strategy for specs of WorkflowExecutions that have the schema's shape, or nearly."""
     schema = custom_resource_definitions()["workflowexecutions.kubernaut.io.yaml"]
     spec = schema["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     return st.lists(_values(spec), min_size=count, max_size=count).map(Specs)

@@ -1,4 +1,4 @@
-"""The controller, with PipelineRuns that Tekton holds pending: a thousand at once need no thousand pods."""
+"""A controller whose PipelineRuns Tekton keeps pending: a thousand at once need no thousand pods."""
 
 from importlib import import_module
 from typing import Any
