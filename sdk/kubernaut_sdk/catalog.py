@@ -8,8 +8,10 @@ action at a time, imports only the module that it needs.
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,7 @@ from typing import Any, TypeVar
 
 from kubernaut_sdk.action import ACTION_TYPE, Action, defined
 from kubernaut_sdk.errors import ActionError, Failed, InvalidInputs
+from kubernaut_sdk.logs import logger
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["all_actions", "find", "known_types", "spec"]
@@ -57,11 +60,15 @@ def known_types() -> list[str]:
 def all_actions() -> list[Action]:
     """Return every action that is installed here, by type.
 
+    Every module of the packages that have entry points is imported, so that no action without one goes unnoticed.
+
     Raises:
         Failed: as for `find`, and if a package defines an action that has no entry point: nobody would find it.
     """
     entries = _entries()
     actions = {name: _loaded(entry) for name, entry in entries.items()}
+    for package in sorted({_package_of(entry.module) for entry in entries.values()}):
+        _import_modules(package)
     packages = {entry.module.split(".")[0] for entry in entries.values()}
     for action in defined():
         known = actions.get(action.action_type)
@@ -183,6 +190,34 @@ def _imported(name: str, load: Callable[[], T]) -> T:
     except BaseException as error:
         told = str(error) or "no more is said"
         raise _unusable(f"{shorten(name)} cannot be imported: {type(error).__name__}: {told}.") from error
+
+
+def _package_of(module: str) -> str:
+    """Return the name of the outermost package of a module that is one distribution's: one with an `__init__.py`."""
+    parts = module.split(".")
+    for count in range(1, len(parts)):
+        name = ".".join(parts[:count])
+        if getattr(sys.modules.get(name), "__file__", None) is not None:
+            return name
+    return module
+
+
+def _import_modules(package: str) -> None:
+    """Import the modules of a package, and of those within it, but for those that are programs (`__main__`).
+
+    One that cannot be imported is told in the log and passed over: it needs, perhaps, what only its own tests have.
+    """
+    for found in pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", ())):
+        if found.name == "__main__":
+            continue
+        name = f"{package}.{found.name}"
+        try:
+            _imported(name, partial(importlib.import_module, name))
+        except Failed as problem:
+            logger.warning("%s Its actions, if it has any, are not seen.", problem.message)
+            continue
+        if found.ispkg:
+            _import_modules(name)
 
 
 def _complete(action: Action, version: str) -> Action:

@@ -140,14 +140,15 @@ class Execution:
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
         if record:
-            write = partial(self.reporter.write, status, error, change=self._change, output=output, changed=changed)
+            # what an earlier pod changed is not for this one to say
+            change = None if self._left_alone else self._change
+            write = partial(self.reporter.write, status, error, change=change, output=output, changed=changed)
             write(delivery="deferred")
             event = self.reporter.event(
                 status,
                 finished_at=rfc3339(utcnow()),
-                # what an earlier pod changed is not for this one to say
                 changed=None if self._left_alone else changed,
-                change=None if self._left_alone else self._change,
+                change=change,
                 output=output,
                 error=error,
                 attempts=self._attempts or None,
