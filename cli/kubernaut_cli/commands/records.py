@@ -10,7 +10,7 @@ import click
 
 from kubernaut_cli.store import Store, data_folder, opened
 from kubernaut_cli.terminal import echo
-from kubernaut_datastorage.command import PLACE, drop_month, place_of, told_plainly
+from kubernaut_datastorage.command import drop_month, location_options, plain_storage_errors, store_location
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
@@ -76,7 +76,7 @@ def _not_sent(spool: Spool, count: int) -> str:
 
 
 @records.command()
-@PLACE
+@location_options
 @_KEY
 @click.option(
     "--checkpoint",
@@ -86,21 +86,21 @@ def _not_sent(spool: Spool, count: int) -> str:
 )
 def verify(data: Path | None, database_url: str | None, public_key: Path | None, checkpoint_file: Path | None) -> None:
     """Find any record that was edited, deleted or added behind the service's back. Reads the database itself."""
-    from kubernaut_datastorage import verify as verification  # noqa: PLC0415
-    from kubernaut_datastorage.server import opened as opened_store  # noqa: PLC0415
+    from kubernaut_datastorage.log import verification  # noqa: PLC0415
+    from kubernaut_datastorage.server import open_store  # noqa: PLC0415
 
     key = _read_key(public_key)
     checkpoint = _read_json(checkpoint_file) if checkpoint_file else None
-    place = place_of(data, database_url)
+    place = store_location(data, database_url)
 
-    async def work() -> verification.Report:
-        store = opened_store(place)
+    async def work() -> verification.VerificationReport:
+        store = open_store(place)
         try:
             return await verification.verify(store, key=key, checkpoint=checkpoint)
         finally:
             await store.close()
 
-    with told_plainly(place):
+    with plain_storage_errors(place):
         report = asyncio.run(work())
     for fault in report.faults:
         echo(fault, err=True)
@@ -131,12 +131,12 @@ def checkpoint(data: Path | None) -> None:
 @_KEY
 def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
     """Print a proof that a record is in the log, and check it. It can be checked later without the service."""
-    from kubernaut_datastorage.proofs import faults_of  # noqa: PLC0415
+    from kubernaut_datastorage.log.proofs import find_proof_faults  # noqa: PLC0415
 
     key = _read_key(public_key)
     proof = _asked(data, f"{RECORDS}/{record_id}/proof")
     echo(json.dumps(proof, indent=2, ensure_ascii=False))
-    if faults := faults_of(proof, key):
+    if faults := find_proof_faults(proof, key):
         raise VerifyFailed(f"the proof does not hold: {'; '.join(faults)}.")
     signed = "signed by this key" if key else "its signature was not checked (--public-key)"
     echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
@@ -154,10 +154,10 @@ def _asked(data: Path | None, path: str) -> Any:
 
 
 def _read_key(file: Path | None) -> Any:
-    from kubernaut_datastorage.checkpoints import public_key  # noqa: PLC0415
+    from kubernaut_datastorage.log.checkpoints import read_public_key  # noqa: PLC0415
 
     try:
-        return public_key(file) if file is not None else None
+        return read_public_key(file) if file is not None else None
     except (OSError, ValueError) as error:
         raise InvalidInputs(f"{error}.") from None
 
