@@ -1,4 +1,4 @@
-"""How actions are found: one entry point for each, single files, and what is wrong with either, in a sentence."""
+"""Finding actions by entry points and in single files; every fault of either is one sentence."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def make(action_type):
 
     @action.plan
     def plan(ctx: Context, inputs: Inputs) -> Change:
-        """Does nothing."""
+        """Do nothing."""
         return Change(0, 0)
 
     @action.apply
@@ -48,7 +48,7 @@ class Site:
         (about / "entry_points.txt").write_text(f"[kubernaut.actions]\n{lines}")
 
     def run(self, *args: str, **env: str) -> tuple[int, dict[str, Any]]:
-        """The exit code and the object."""
+        """Return the exit code and the object."""
         done = subprocess.run(
             [sys.executable, "-m", "kubernaut_sdk", *args],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.folder), **env},
