@@ -87,7 +87,8 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
     sh(BIN / "pip", "install", "--quiet", "--no-deps", "--no-index", f"--target={tmp_path / 'site'}", wheel)
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     env.pop("PYTEST_ADDOPTS", None)
-    tested = sh(BIN / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=made, env=env)
+    tested = sh(BIN / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=made, env=env)
+    checked = sh(BIN / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "input", cwd=made, env=env)
     flags = tmp_path / "flags.json"
     flags.write_text('{"dark-mode": false}')
     words = ["queue/purge_messages", "-p", f"file={flags}", "-p", "name=dark-mode", "-p", "on=true"]
@@ -96,6 +97,7 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
     ran = json.loads(sh(BIN / "kubernaut-action", "run", *words, env=env))
 
     assert "3 passed" in tested
+    assert "4 passed" in checked  # unknown, missing, withheld and malformed inputs, by its conformance.yaml
     assert planned["change"] == {"before": {"on": False}, "after": {"on": True}}
     assert (ran["status"], ran["changed"]) == ("succeeded", True)
     assert json.loads(flags.read_text()) == {"dark-mode": True}

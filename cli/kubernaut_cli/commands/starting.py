@@ -26,6 +26,6 @@ def new(name: str, action_type: str | None, into: Path) -> None:
     echo(
         f"{folder}: a project with the action {made.action_type}. Its README.md says how to go on:\n"
         f"  pip install --editable '{folder}[dev]'\n"
-        f"  kubernaut test {folder}\n"
+        f"  pytest {folder}\n"
         f"  kubernaut build {folder} --tag={made.name}:dev"
     )

@@ -1,4 +1,4 @@
-"""What an image says of itself, and how it is made."""
+"""Checks of an image's spec, label, user and files."""
 
 from hashlib import sha256
 
@@ -48,7 +48,7 @@ def _(image: ImageExamination) -> None:
         raise CheckSkipped("there is no spec")
     if isinstance(image.spec, str):
         raise CheckFailed(image.spec)
-    for problem in specs.faults(image.spec):
+    for problem in specs.find_spec_faults(image.spec):
         raise CheckFailed(problem)
 
 
@@ -64,7 +64,7 @@ def _(image: ImageExamination) -> None:
     digest = f"sha256:{sha256(file or b'').hexdigest()}"
     require(label == digest, f"the label says {label}, the file is {digest}")
     if not isinstance(image.spec, str) and image.spec_run.exit_code == 0:
-        require(specs.parse(file or b"") == image.spec, f"{specs.PATH} and the verb `spec` say different things")
+        require(specs.parse_spec(file or b"") == image.spec, f"{specs.PATH} and the verb `spec` say different things")
 
 
 @_check(

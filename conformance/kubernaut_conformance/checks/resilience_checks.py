@@ -1,4 +1,4 @@
-"""What a run tells, and what it does when it is stopped, out of time, made again, or with nobody to tell."""
+"""Checks of the record, and of runs that are terminated, time out, are repeated, or cannot reach Data Storage."""
 
 from kubernaut_conformance.checks.check import CheckSkipped, ConformanceCheck, register_in, require
 from kubernaut_conformance.checks.requirements import (

@@ -1,4 +1,4 @@
-"""What a run takes, prints, writes and shows."""
+"""Checks of the inputs that a run takes, the results it writes and the text it prints."""
 
 from collections.abc import Iterator
 
@@ -283,7 +283,7 @@ def _(action: ActionExamination) -> None:
 
 
 def _declared(permissions: list[str]) -> Iterator[str]:
-    """`apps/deployments: get, patch` says two; `ec2:RebootInstances` one."""
+    """Yield each permission: `apps/deployments: get, patch` holds two, `ec2:RebootInstances` one."""
     for permission in permissions:
         resource, separator, verbs = permission.partition(": ")
         yield from (f"{resource}: {verb.strip()}" for verb in verbs.split(",")) if separator else (permission,)

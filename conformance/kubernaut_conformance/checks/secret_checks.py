@@ -1,4 +1,4 @@
-"""What an image does where a secret is in its way: it neither repeats it nor makes data of the mask."""
+"""Checks that an action neither repeats a secret nor puts the mask in its place into data."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def _(action: ActionExamination) -> None:
 
 
 def _masks(run: ObservedRun) -> Iterator[str]:
-    """Return the places of data in which a mask stands."""
+    """Yield the places in data where a mask stands."""
     if _masked(_json(run.completed.results.get("output"))):
         yield "the result output"
     for event in run.events:
