@@ -86,7 +86,7 @@ crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under lo
 
 .PHONY: openapi
 openapi: .venv/ready ## Write datastorage/openapi.json from the service
-	$(bin)/python -m kubernaut_datastorage.openapi > datastorage/openapi.json
+	$(bin)/python -m kubernaut_datastorage.http.openapi > datastorage/openapi.json
 
 .PHONY: docs
 docs: .venv/ready ## Write docs/actions from the actions' own definitions

@@ -8,9 +8,9 @@ from typing import Any
 
 from kubernaut_conformance.runtime import CompletedRun
 from kubernaut_conformance.target_proxy import RecordedRequest
-from kubernaut_sdk.decodings import decoded
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import loads
+from kubernaut_sdk.secrets.decodings import decodings_of
 
 __all__ = ["ObservedRun"]
 
@@ -91,7 +91,7 @@ class ObservedRun:
         }
         forms = {form for secret in self.secrets for form in _forms(secret)}
         for place, text in places.items():
-            spellings = decoded(text.encode("utf-8", "surrogatepass"), quotes=True)
+            spellings = decodings_of(text.encode("utf-8", "surrogatepass"), quotes=True)
             if any(form in spelling.data.translate(_URL_SAFE) for spelling in spellings for form in forms):
                 yield place
 

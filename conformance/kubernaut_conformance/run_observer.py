@@ -12,7 +12,7 @@ from kubernaut_conformance.runtime import ActionRuntime, Mounts
 from kubernaut_conformance.storage_proxy import Mode, StorageProxy
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import dumps
-from kubernaut_sdk.secretfiles import NOT_SECRET
+from kubernaut_sdk.secrets.files import PUBLIC_FILES
 from kubernaut_sdk.storage import StorageClient
 
 __all__ = ["WORKFLOW", "RunObserver", "StopMoment", "release_later", "wait_for_applying"]
@@ -154,4 +154,4 @@ def release_later(proxy: StorageProxy, seconds: float, over: Event) -> None:
 def _searched_secrets(environment: ScenarioEnvironment) -> tuple[str, ...]:
     """Return the contents of the secret files that must appear nowhere, without the short and the public ones."""
     secrets = environment.secrets().items()
-    return tuple(text for name, text in secrets if len(text) >= _SHORTEST_SECRET and name not in NOT_SECRET)
+    return tuple(text for name, text in secrets if len(text) >= _SHORTEST_SECRET and name not in PUBLIC_FILES)

@@ -16,7 +16,7 @@ from kubernaut_conformance.examination import ActionExamination
 from kubernaut_conformance.observation import ObservedRun
 from kubernaut_conformance.runtime import ImageRuntime
 from kubernaut_sdk.portable import shorten
-from kubernaut_sdk.results import BUDGET, RESULT_NAMES, message_size
+from kubernaut_sdk.results import BUDGET, REQUIRED_RESULTS, message_size
 
 __all__ = ["RUN_CHECKS"]
 
@@ -114,7 +114,7 @@ def _(action: ActionExamination) -> None:
 @_check(
     "results-complete",
     "Tekton and the controller know of a step what its results say, most of all when it failed.",
-    f"Write all of {', '.join(sorted(RESULT_NAMES))} at every end, true to the exit code; codes 2, 3 and 5 promise that nothing changed.",
+    f"Write all of {', '.join(sorted(REQUIRED_RESULTS))} at every end, true to the exit code; codes 2, 3 and 5 promise that nothing changed.",
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
@@ -125,7 +125,7 @@ def _(action: ActionExamination) -> None:
 
 def _result_faults(run: ObservedRun) -> Iterator[str]:
     results, code = run.completed.results, run.completed.exit_code
-    missing = sorted(set(RESULT_NAMES) - set(results) - set(run.completed.unreadable))
+    missing = sorted(set(REQUIRED_RESULTS) - set(results) - set(run.completed.unreadable))
     if missing:
         yield f"no result {', '.join(missing)}"
     if missing or run.completed.unreadable:
