@@ -40,11 +40,11 @@ class _ResolvedSchema:
 
     def __init__(self, schema: Any, definitions: Mapping[str, Any] | None = None) -> None:
         self.definitions: Mapping[str, Any] = schema.get("$defs", {}) if definitions is None else definitions
-        seen: set[str] = set()
+        visited: set[str] = set()
         while isinstance(schema, dict) and (reference := schema.get("$ref", "")).startswith("#/$defs/"):
-            if reference in seen:
+            if reference in visited:
                 break
-            seen.add(reference)
+            visited.add(reference)
             schema = self.definitions.get(reference.removeprefix("#/$defs/"), {})
         self.schema: Schema = schema if isinstance(schema, dict) else {}
 

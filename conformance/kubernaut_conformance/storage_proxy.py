@@ -1,4 +1,4 @@
-"""A proxy before a Data Storage Service, which keeps the events it passes on and fails where it is told to."""
+"""A proxy before a Data Storage Service that keeps the events it forwards, and can fail on purpose."""
 
 import gzip
 import json
