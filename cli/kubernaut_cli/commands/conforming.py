@@ -36,6 +36,7 @@ def conform(
     image or a scenario cannot be used, 3 no Docker engine answers.
     """
     # libraries that `kubernaut --help` need not pay for
+    from kubernaut_cli.conformance_table import print_table  # noqa: PLC0415
     from kubernaut_cli.console import Terminal  # noqa: PLC0415
     from kubernaut_conformance import report  # noqa: PLC0415
     from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
@@ -62,20 +63,20 @@ def conform(
             echo(f"{judgement.check.name} {judgement.outcome}", err=True)
     match output:
         case "json":
-            echo(report.as_json(image, judgements))
+            echo(report.format_json(image, judgements))
         case "junit":
-            echo(report.as_junit(image, judgements), nl=False)
+            echo(report.format_junit(image, judgements), nl=False)
         case _:
-            report.print_table(judgements, Terminal(highlight=False))
+            print_table(judgements, Terminal(highlight=False))
             verdict = "conforms" if report.conforms(judgements) else "does not conform"
-            echo(f"{image} {verdict}: {report.summary(judgements)}.")
+            echo(f"{image} {verdict}: {report.format_summary(judgements)}.")
     if not report.conforms(judgements):
         sys.exit(1)
 
 
 def _earlier(previous: str | None) -> "ImageSpec | None":
     from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
-    from kubernaut_conformance.spec import PATH, parse  # noqa: PLC0415
+    from kubernaut_conformance.spec import PATH, parse_spec  # noqa: PLC0415
     from kubernaut_sdk import InvalidInputs  # noqa: PLC0415
 
     if previous is None:
@@ -84,7 +85,7 @@ def _earlier(previous: str | None) -> "ImageSpec | None":
     content = path.read_bytes() if path.is_file() else ActionImage(previous).read(PATH)
     if content is None:
         raise InvalidInputs(f"--previous {previous}: the image has no {PATH}.")
-    spec = parse(content)
+    spec = parse_spec(content)
     if isinstance(spec, str):
         raise InvalidInputs(f"--previous {previous}: {spec}.")
     return spec
