@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 uv := .venv/bin/uv
 bin := .venv/bin
-parts := sdk actions controller datastorage effectiveness cli examples/demo tests
+parts := sdk actions conformance controller datastorage effectiveness cli examples/demo tests
 
 .PHONY: help
 help: ## List these targets

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kubernaut_cli.store import data_folder, opened
+from kubernaut_cli.store import Store, data_folder, opened
 from kubernaut_cli.terminal import echo
 from kubernaut_datastorage.command import drop_month, location_options, plain_storage_errors, store_location
 from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
+from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS, StorageUnavailable
 
@@ -38,17 +40,39 @@ records.add_command(drop_month)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
 @click.option("--spool", type=click.Path(path_type=Path, file_okay=False), help="The folder of waiting events.")
 def flush(data: Path | None, spool: Path | None) -> None:
-    """Send the events that could not be sent when they happened."""
-    waiting = Spool(spool or data_folder(data) / "spool")
+    """Send the events that could not be sent when they happened, to the store that they were meant for."""
     with opened(data) as store:
+        folders = [spool] if spool is not None else _spools(store, data_folder(data))
         client = store.client()
-        stored, refused = drain(client, waiting)
+        waiting = {folder: Spool(folder).to(store.url) for folder in folders}
+        # whoever names a folder also means the events in it that say no destination
+        counts = [drain(client, one if spool is None else Spool(folder)) for folder, one in waiting.items()]
         client.close()
-    left = sum(1 for _ in waiting.paths())
-    echo(f"{stored} stored, {refused} refused, {left} still waiting in {waiting.folder}")
+    sent = {one.folder for one in waiting.values()} | {spool}
+    left = sum(len(Spool(folder).paths()) for folder in sent if folder is not None)
+    stored, refused = (sum(count) for count in zip(*counts, strict=True))
+    echo(f"{stored} stored, {refused} refused, {left} still waiting in {', '.join(map(str, folders))}")
+    for folder in folders:
+        for one in (Spool(folder), *Spool(folder).parts()):
+            if one.folder not in sent and (count := len(one.paths())):
+                echo(_not_sent(one, count), err=True)
     if left:
         address = without_userinfo(store.url)
         raise PreconditionFailed(f"the store at {address} did not take them; try again when it is back.")
+
+
+def _spools(store: Store, data: Path) -> list[Path]:
+    """Return where steps on this machine keep what they could not send to this store."""
+    if store.embedded:
+        store.spool(data).prepare()
+    usual = spool_dir({"HOME": os.environ.get("HOME", "")})
+    return list(dict.fromkeys([spool_dir(os.environ), usual, store.spool(data).folder.absolute()]))
+
+
+def _not_sent(spool: Spool, count: int) -> str:
+    if spool.destination is None:
+        return f"{count} in {spool.folder} do not say for which store they are; send them by --spool {spool.folder}"
+    return f"{count} in {spool.folder} wait for {spool.destination}, and are sent to no other store"
 
 
 @records.command()
