@@ -1,6 +1,6 @@
 """The rules of language that a machine can hold: class names that are unique, docstrings that begin plainly.
 
-`python tests/docs/language.py [FOLDER…]` (`make language`) prints each place that breaks one, and ends with 1 if there is any.
+Run `python tests/docs/language.py [FOLDER…]` (`make language`) to print each place that breaks one; it ends with 1 then.
 """
 
 import ast
