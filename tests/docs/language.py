@@ -1,6 +1,6 @@
 """The rules of language that a machine can hold: class names that are unique, docstrings that begin plainly.
 
-Run `python tests/docs/language.py [FOLDER…]` (`make language`) to print each place that breaks one; it ends with 1 then.
+`make language` runs this file, with folders or without. It prints each place that breaks a rule, and ends with 1 then.
 """
 
 import ast
