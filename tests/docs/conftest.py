@@ -1,6 +1,6 @@
-"""The tests of the documents share readers of them: `language`."""
+"""The tests of documents and language share `rules`."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "rules"))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 FIRST_WORDS = {"what", "whether", "as", "of", "who", "how", "when", "where", "why", "is", "are"}
 """A docstring begins with none of these, nor with "the same": it tells in the imperative, or is a noun phrase."""
