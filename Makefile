@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 uv := .venv/bin/uv
 bin := .venv/bin
-parts := sdk actions controller datastorage effectiveness cli examples/demo tests
+parts := sdk actions conformance controller datastorage effectiveness cli examples/demo tests
 
 .PHONY: help
 help: ## List these targets
@@ -91,7 +91,7 @@ crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under lo
 
 .PHONY: openapi
 openapi: .venv/ready ## Write datastorage/openapi.json from the service
-	$(bin)/python -m kubernaut_datastorage.openapi > datastorage/openapi.json
+	$(bin)/python -m kubernaut_datastorage.http.openapi > datastorage/openapi.json
 
 .PHONY: docs
 docs: .venv/ready ## Write docs/actions from the actions' own definitions

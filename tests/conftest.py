@@ -101,7 +101,7 @@ class ActionProcess:
 
     def kept(self) -> list[dict[str, Any]]:
         """The events in the spool, oldest first."""
-        events = [json.loads(path.read_text()) for path in self.spool.glob("*.json")]
+        events = [json.loads(path.read_text()) for path in self.spool.rglob("*.json")]
         return sorted(events, key=lambda event: event["at"])
 
 

@@ -38,11 +38,11 @@ def entries(image: str | None = None) -> list[dict[str, Any]]:
     if image is None:
         found: list[dict[str, Any]] = spec(all_actions())["actions"]
         return found
-    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415 – docker's client takes 0.2 s
-    from kubernaut_cli.conformance.spec import PATH, parse  # noqa: PLC0415
     from kubernaut_cli.images.stamp import asked  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415 – docker's client takes 0.2 s
+    from kubernaut_conformance.spec import PATH, parse  # noqa: PLC0415
 
-    known = Image(image)
+    known = ActionImage(image)
     content = known.read(PATH) or asked(known).content
     if isinstance(problem := parse(content), str):
         raise InvalidInputs(f"image {image}: its {PATH} is not valid: {problem}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernaut_datastorage.folder import data_folder
+from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient
 
 __all__ = ["Store", "data_folder", "opened"]
@@ -29,6 +30,17 @@ class Store:
     def client(self) -> StorageClient:
         """A connection of one's own."""
         return StorageClient(self.url, self.token_file)
+
+    def spool(self, data: Path) -> Spool:
+        """Return where this machine's runs keep the events that this store could not take.
+
+        Args:
+            data: The folder of this machine's data. An embedded store has another address each time, so that its
+                events have a folder with its name.
+        """
+        if self.embedded:
+            return Spool(data / "spool" / "embedded", f"the embedded store of {data.absolute()}")
+        return Spool(data / "spool")
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from typing import Any
 import yaml
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
-from kubernaut_controller.yamlreading import YamlFault, read_yaml
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.portable import loads
+from kubernaut_sdk.yamlreading import YamlFault, read_yaml
 from kubernaut_sdk.yamlscalars import needs_quotes
 
 __all__ = ["dump_yaml", "load_yaml"]

@@ -12,7 +12,7 @@ from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.models import input_faults
 from kubernaut_sdk.portable import MAX_INPUTS, dumps, pointer, require_portable, shorten
-from kubernaut_sdk.secretinputs import holds_secret
+from kubernaut_sdk.secrets.inputs import has_secret
 
 __all__ = ["dependencies", "faults_of", "require_valid", "timeout_faults", "workflow_values"]
 
@@ -195,7 +195,7 @@ def _inputs(
     action = find(step.action_type)
     try:
         # of an action that nobody knows here, no input can be said to be no secret
-        discreet = action is None or holds_secret(action.inputs_model)
+        discreet = action is None or has_secret(action.inputs_model)
         require_portable(step.inputs, f"{path}.inputs", quote=not discreet)
     except InvalidInputs as error:
         place, _, message = error.message.partition(": ")

@@ -7,7 +7,7 @@ libraries.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kubernaut_datastorage.merge import Merged, merge
+from kubernaut_datastorage.records.merge import Merged, merge
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.server import Embedded, embedded, serve

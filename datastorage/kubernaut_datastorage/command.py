@@ -16,10 +16,10 @@ from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.ages import AGE
 
 if TYPE_CHECKING:
-    from kubernaut_datastorage.months import Month
-    from kubernaut_datastorage.server import Place
+    from kubernaut_datastorage.records.months import Month
+    from kubernaut_datastorage.server import StoreLocation
 
-__all__ = ["PLACE", "drop_month", "main", "place_of", "serve", "told_plainly"]
+__all__ = ["drop_month", "location_options", "main", "plain_storage_errors", "serve", "store_location"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,19 +33,19 @@ _DATABASE = click.option(
 _DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="A folder, for SQLite.")
 
 
-def PLACE(command: F) -> F:  # noqa: N802 – a decorator made of two
+def location_options(command: F) -> F:
     """The options that say where records are."""
     return _DATA(_DATABASE(command))
 
 
-def place_of(data: Path | None, database_url: str | None) -> "Place":
+def store_location(data: Path | None, database_url: str | None) -> "StoreLocation":
     """Where records are: a folder that was named, else the database, else the platform's folder."""
-    from kubernaut_datastorage.server import Place  # noqa: PLC0415 – half a second of libraries
+    from kubernaut_datastorage.server import StoreLocation  # noqa: PLC0415 – half a second of libraries
 
-    return Place(data=data_folder(data), database_url=None if data is not None else database_url or None)
+    return StoreLocation(data=data_folder(data), database_url=None if data is not None else database_url or None)
 
 
-class _Unusable(click.ClickException):
+class StorageUnusable(click.ClickException):
     """A person's mistake, or a database's trouble: told with the place, and without a traceback."""
 
     exit_code = 2
@@ -55,7 +55,7 @@ class _Unusable(click.ClickException):
 
 
 @contextmanager
-def told_plainly(place: "Place") -> Iterator[None]:
+def plain_storage_errors(place: "StoreLocation") -> Iterator[None]:
     """Tell a store's trouble as a person's mistake is told: with the place and without a traceback."""
     from kubernaut_datastorage.store import StorageError  # noqa: PLC0415
 
@@ -63,13 +63,13 @@ def told_plainly(place: "Place") -> Iterator[None]:
         yield
     except StorageError as error:
         name = "the database" if place.database_url else str(place.data)
-        raise _Unusable(f"{name}: {str(error).rstrip('.')}") from None
+        raise StorageUnusable(f"{name}: {str(error).rstrip('.')}") from None
 
 
 @click.group(invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with tokens.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
-@PLACE
+@location_options
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="How long records are kept, at least.")
 @click.option("--access-file", type=_FILE, help="Who may do what: a line a token's hash, or a ServiceAccount.")
 @click.option("--token-review", is_flag=True, help="Take ServiceAccounts' tokens: ask Kubernetes about them.")
@@ -97,30 +97,30 @@ def serve(
         raise click.UsageError("--tls-cert and --tls-key go together.")
     import kubernaut_datastorage  # noqa: PLC0415 – half a second of libraries
 
-    place = place_of(data, database_url)
+    place = store_location(data, database_url)
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
-    with told_plainly(place):
+    with plain_storage_errors(place):
         kubernaut_datastorage.serve(host, port, place.data, database_url=place.database_url, tls=tls, **options)
 
 
 @serve.command()
-@PLACE
+@location_options
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
 def migrate(data: Path | None, database_url: str | None, retention: timedelta) -> None:
     """Bring the database to the newest schema, and make its partitions. Harmless where that is done."""
-    from kubernaut_datastorage.server import opened  # noqa: PLC0415
+    from kubernaut_datastorage.server import open_store  # noqa: PLC0415
     from kubernaut_datastorage.store import Settings, Store  # noqa: PLC0415
 
-    place = place_of(data, database_url)
+    place = store_location(data, database_url)
 
     async def work() -> None:
-        store: Store = opened(place, Settings(retention=retention))
+        store: Store = open_store(place, Settings(retention=retention))
         try:
             await store.prepare()
         finally:
             await store.close()
 
-    with told_plainly(place):
+    with plain_storage_errors(place):
         asyncio.run(work())
     click.echo("the schema is the newest.")
 
@@ -133,16 +133,16 @@ def migrate(data: Path | None, database_url: str | None, retention: timedelta) -
     multiple=True,
     required=True,
     metavar="ROLE",
-    help="write, read, own-record=NAMESPACE, signals.",
+    help="write, read, own-record=NAMESPACE, signals, metrics.",
 )
 def token(name: str, roles: tuple[str, ...]) -> None:
     """Make a token for NAME: printed once, on standard output; the line for the access file on standard error."""
-    from kubernaut_datastorage.tokens import entry_of, hashed, minted  # noqa: PLC0415
+    from kubernaut_datastorage.tokens import generate_token, hash_token, parse_entry  # noqa: PLC0415
 
-    made = minted()
-    line = f"{hashed(made)}  {','.join(roles)}  {name}"
+    made = generate_token()
+    line = f"{hash_token(made)}  {','.join(roles)}  {name}"
     try:
-        entry_of(line)
+        parse_entry(line)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     click.echo(line, err=True)
@@ -153,25 +153,25 @@ def token(name: str, roles: tuple[str, ...]) -> None:
 @click.argument("month")
 @click.option("--reason", help="Why; a case's number.")
 @click.option("--release", is_flag=True, help="End the hold.")
-@PLACE
+@location_options
 def hold(month: str, reason: str | None, release: bool, data: Path | None, database_url: str | None) -> None:
     """Keep the records of MONTH (2026-01) whatever the retention, until the hold is released."""
-    from kubernaut_datastorage.server import opened  # noqa: PLC0415
+    from kubernaut_datastorage.server import open_store  # noqa: PLC0415
 
     wanted = _month(month)
     if release == (reason is not None):
         raise click.UsageError("say --reason to hold, or --release.")
-    place = place_of(data, database_url)
+    place = store_location(data, database_url)
 
     async def work() -> None:
-        store = opened(place)
+        store = open_store(place)
         await store.start()
         try:
-            await store.hold(wanted, reason)
+            await store.set_hold(wanted, reason)
         finally:
             await store.close()
 
-    with told_plainly(place):
+    with plain_storage_errors(place):
         asyncio.run(work())
     click.echo(f"{wanted} is {'released' if release else 'held'}.")
 
@@ -179,31 +179,31 @@ def hold(month: str, reason: str | None, release: bool, data: Path | None, datab
 @serve.command()
 @click.argument("month")
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
-@PLACE
+@location_options
 def drop_month(month: str, retention: timedelta, data: Path | None, database_url: str | None) -> None:
     """Drop the records of MONTH (2026-01), which is older than the retention. For what the service does not dare."""
-    from kubernaut_datastorage.retention import drop_by_name  # noqa: PLC0415
-    from kubernaut_datastorage.server import opened  # noqa: PLC0415
+    from kubernaut_datastorage.retention import drop_requested_month  # noqa: PLC0415
+    from kubernaut_datastorage.server import open_store  # noqa: PLC0415
     from kubernaut_datastorage.store import Settings  # noqa: PLC0415
 
     wanted = _month(month)
-    place = place_of(data, database_url)
+    place = store_location(data, database_url)
 
     async def work() -> None:
-        store = opened(place, Settings(retention=retention))
+        store = open_store(place, Settings(retention=retention))
         await store.start()
         try:
-            await drop_by_name(store, wanted)
+            await drop_requested_month(store, wanted)
         finally:
             await store.close()
 
-    with told_plainly(place):
+    with plain_storage_errors(place):
         asyncio.run(work())
     click.echo(f"{wanted} is dropped.")
 
 
 def _month(text: str) -> "Month":
-    from kubernaut_datastorage.months import Month  # noqa: PLC0415
+    from kubernaut_datastorage.records.months import Month  # noqa: PLC0415
 
     try:
         return Month.parse(text)

@@ -9,30 +9,32 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kubernaut_datastorage.access import Caller
-from kubernaut_datastorage.body import LARGEST_BODY
-from kubernaut_datastorage.limits import Buckets
-from kubernaut_datastorage.metrics import Metrics
-from kubernaut_datastorage.problems import Problem, response
-from kubernaut_datastorage.store import Unready
-from kubernaut_datastorage.tokens import Tokens, hashed
+from kubernaut_datastorage.http.body import LARGEST_BODY
+from kubernaut_datastorage.http.metrics import Metrics
+from kubernaut_datastorage.http.problems import Problem, response
+from kubernaut_datastorage.http.ratelimit import RateLimiter
+from kubernaut_datastorage.records.access import Caller
+from kubernaut_datastorage.store import DatabaseUnavailable
+from kubernaut_datastorage.tokens import Tokens, hash_token
 
-__all__ = ["Gate", "Measured", "allowed"]
+__all__ = ["Gate", "MetricsMiddleware", "is_allowed"]
 
 _OPEN = {"/healthz", "/readyz"}
 """Kubelets ask without a token."""
 _SIGNALS = "/api/v1/signals"
+_METRICS = "/metrics"
 _FAILURES = (10.0, 50.0)
 """Bad tokens that an address may send, a second and at once."""
 
 
-def allowed(method: str, path: str, caller: Caller) -> bool:
+def is_allowed(method: str, path: str, caller: Caller) -> bool:
     """Whether a caller may ask this at all; what of it he may see is for whoever answers."""
     of_records = path.startswith("/api/v1/action-records")
     if method == "POST":
         of_alertmanager = path == _SIGNALS and "signals" in caller.roles
         return "write" in caller.roles or of_alertmanager or (of_records and "own-record" in caller.roles)
-    return "read" in caller.roles or (of_records and "own-record" in caller.roles)
+    of_scraper = path == _METRICS and "metrics" in caller.roles
+    return "read" in caller.roles or of_scraper or (of_records and "own-record" in caller.roles)
 
 
 class Gate:
@@ -47,8 +49,8 @@ class Gate:
 
     def __init__(self, app: ASGIApp, tokens: Tokens, rate: float, metrics: Metrics | None = None) -> None:
         self._app, self._tokens, self._metrics = app, tokens, metrics
-        self._asked = Buckets(rate, 2 * rate)
-        self._failed = Buckets(*_FAILURES)
+        self._asked = RateLimiter(rate, 2 * rate)
+        self._failed = RateLimiter(*_FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with a problem, or hands on."""
@@ -56,7 +58,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            scope["caller"] = await self._admitted(scope)
+            scope["caller"] = await self._admit(scope)
         except Problem as problem:
             if self._metrics is not None:
                 self._metrics.turned_away.labels(problem.title.lower()).inc()
@@ -64,34 +66,34 @@ class Gate:
             return
         await self._app(scope, receive, send)
 
-    async def _admitted(self, scope: Scope) -> Caller:
+    async def _admit(self, scope: Scope) -> Caller:
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > LARGEST_BODY:
             raise Problem(413, "Too large", f"a request may have {LARGEST_BODY} bytes (4 MiB) after decompression.")
         token = _bearer(headers.get(b"authorization", b""))
         address = scope["client"][0] if scope.get("client") else ""
-        digest = hashed(token) if token else ""
+        digest = hash_token(token) if token else ""
         if wait := self._asked.wait(digest or address):
             raise _too_many(wait, scope)
         if token and not self._tokens.knows(digest) and (wait := self._failed.wait(address, 0.5)):
             raise _too_many(wait, scope)  # Kubernetes is not asked for whoever tries one token after the other
         try:
             caller = await self._tokens.identify(token, digest) if token else None
-        except Unready as error:
+        except DatabaseUnavailable as error:
             raise Problem(503, "Unavailable", str(error), {"retry-after": "1"}) from None
         if caller is None:
             if wait := self._failed.wait(address):
                 raise _too_many(wait, scope)
             told = "this token is not known, or not for this service" if token else "send a bearer token"
             raise Problem(401, "Unauthorized", f"{told}.", {"www-authenticate": "Bearer"})
-        if not allowed(scope["method"], scope["path"], caller):
+        if not is_allowed(scope["method"], scope["path"], caller):
             roles = ", ".join(sorted(caller.roles))
             raise Problem(403, "Forbidden", f"{scope['method']} {scope['path']} is not for {roles}.")
         return caller
 
 
-class Measured:
+class MetricsMiddleware:
     """Measures how long requests take, and counts their answers."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

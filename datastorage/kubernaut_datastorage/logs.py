@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from kubernaut_sdk.times import rfc3339
 
-__all__ = ["to_stderr"]
+__all__ = ["log_to_stderr"]
 
 
-class _Json(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": rfc3339(datetime.fromtimestamp(record.created, UTC)),
@@ -23,11 +23,11 @@ class _Json(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def to_stderr() -> None:
+def log_to_stderr() -> None:
     """Sends all that is logged at INFO and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(levelname)s: %(message)s")
-    handler.setFormatter(plain if sys.stderr.isatty() else _Json())
+    handler.setFormatter(plain if sys.stderr.isatty() else JsonLogFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

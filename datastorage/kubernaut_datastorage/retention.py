@@ -9,11 +9,17 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from kubernaut_datastorage.documents import encode
-from kubernaut_datastorage.months import Month, due, expired, log_expired, wanted
+from kubernaut_datastorage.records.documents import encode
+from kubernaut_datastorage.records.months import (
+    Month,
+    first_kept_month,
+    log_months_to_drop,
+    months_to_create,
+    months_to_drop,
+)
 from kubernaut_datastorage.store import StorageError, Store
 
-__all__ = ["drop_by_name", "keep", "sweep"]
+__all__ = ["drop_requested_month", "sweep", "sweep_regularly"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +28,7 @@ _FIRST = 5.0
 """Seconds until the first sweep, so that a run of some seconds does not pay for it."""
 
 
-async def keep(store: Store) -> None:
+async def sweep_regularly(store: Store) -> None:
     """Sweeps every hour, until it is cancelled. What fails is tried again the next time."""
     await asyncio.sleep(_FIRST)
     while True:
@@ -41,37 +47,37 @@ async def sweep(store: Store) -> Sequence[Month]:
 
     Of several replicas one does it; the others do nothing.
     """
-    async with store.alone() as alone:
+    async with store.sweep_lock() as alone:
         return await _sweep(store) if alone else []
 
 
 async def _sweep(store: Store) -> Sequence[Month]:
     now, retention = store.settings.clock(), store.settings.retention
-    await store.make_months(wanted(now, retention))
+    await store.create_months(months_to_create(now, retention))
     held = await store.holds()
-    dropped = expired(await store.months(), held, now, retention)
-    if not await _come_so_far(store, now, retention, dropped):
+    dropped = months_to_drop(await store.months(), held, now, retention)
+    if not await _advance_position(store, now, retention, dropped):
         return []
     for month in dropped:
         await _drop(store, month)
     kept = [month for month in await store.months() if month not in dropped]
-    for month in log_expired(await store.log_months(), kept) if kept else ():
+    for month in log_months_to_drop(await store.log_months(), kept) if kept else ():
         await _drop_log(store, month)
     return dropped
 
 
-async def _come_so_far(store: Store, now: datetime, retention: timedelta, months: Sequence[Month]) -> bool:
+async def _advance_position(store: Store, now: datetime, retention: timedelta, months: Sequence[Month]) -> bool:
     """Return whether these months may be dropped, and keep how far retention has come.
 
     From one sweep to the next it comes at most one month further. Whatever lies beyond is a clock that jumped, a
     service that was off for months, or a retention that was shortened: a person says which.
     """
-    kept, here = await store.swept(), due(now, retention)
+    kept, here = await store.sweep_position(), first_kept_month(now, retention)
     before = kept
     if before is None:
         # no sweep was ever kept: the last commit says when this store was used, and by which clock
         head = await store.head()
-        before = here if head is None or head.at is None else min(here, due(head.at, retention))
+        before = here if head is None or head.at is None else min(here, first_kept_month(head.at, retention))
     if months and here > before.following:
         logger.error(
             "nothing is dropped: by this clock (%s) and a retention of %d days all of before %s is too old, and the "
@@ -86,11 +92,11 @@ async def _come_so_far(store: Store, now: datetime, retention: timedelta, months
         return False
     come = max(before, min(here, before.following))
     if come != kept:
-        await store.keep_swept(come)
+        await store.save_sweep_position(come)
     return True
 
 
-async def drop_by_name(store: Store, month: Month) -> None:
+async def drop_requested_month(store: Store, month: Month) -> None:
     """Drop a month because somebody asks for it; retention then goes on from there.
 
     Raises:
@@ -101,15 +107,15 @@ async def drop_by_name(store: Store, month: Month) -> None:
         raise StorageError(
             f"{month} is held ({held[month]}); release it first: kubernaut serve hold {month} --release."
         )
-    if month >= due(now, retention):
+    if month >= first_kept_month(now, retention):
         said = f"{month} is not over for {retention.days} days; to keep records for a shorter time, say --retention."
         raise StorageError(said)
     if month not in await store.months():
         raise StorageError(f"there is nothing of {month}; there is {_names(await store.months())}.")
     await _drop(store, month)
-    before = await store.swept()
+    before = await store.sweep_position()
     if before is None or before < month.following:
-        await store.keep_swept(month.following)
+        await store.save_sweep_position(month.following)
 
 
 def _names(months: Sequence[Month]) -> str:
@@ -117,7 +123,7 @@ def _names(months: Sequence[Month]) -> str:
 
 
 async def _drop(store: Store, month: Month) -> None:
-    await store.note(encode({"dropped": str(month)}))
+    await store.add_note(encode({"dropped": str(month)}))
     await store.drop_month(month)
 
 
@@ -126,5 +132,5 @@ async def _drop_log(store: Store, month: Month) -> None:
     before = await store.last_commit_before(month.following.start)
     if before is not None:
         where = {"log_dropped": str(month), "batch": before.batch, "chain": before.chain.hex()}
-        await store.note(encode(where))
+        await store.add_note(encode(where))
     await store.drop_log(month)

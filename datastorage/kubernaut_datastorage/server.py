@@ -16,9 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubernaut_datastorage.certificates import Renewal
-from kubernaut_datastorage.checkpoints import Signer, Signs, Unsigned
-from kubernaut_datastorage.locality import LocalOnly, is_loopback
+from kubernaut_datastorage.http.certificates import CertificateRenewal
+from kubernaut_datastorage.http.locality import LocalOnly, is_loopback
+from kubernaut_datastorage.log.checkpoints import Ed25519Signer, NoSigner, Signer
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import RETENTION, Settings, StorageError, Store
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
-__all__ = ["Embedded", "Place", "Serving", "embedded", "hosted", "opened", "serve"]
+__all__ = ["Embedded", "ServiceOptions", "StoreLocation", "embedded", "hosted", "open_store", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class StoreLocation:
     """Where records are: in a folder or, if it has a URL, in a PostgreSQL."""
 
     data: Path
@@ -56,7 +56,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Serving:
+class ServiceOptions:
     """How the service is run.
 
     Attributes:
@@ -77,7 +77,7 @@ class Serving:
 
     host: str = "127.0.0.1"
     port: int = 8080
-    place: Place
+    place: StoreLocation
     retention: timedelta = RETENTION
     access_file: Path | None = None
     token_review: bool = False
@@ -102,18 +102,18 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
     Raises:
         StorageError: if the folder cannot be used, or the address is not of this machine.
     """
-    place = Place(data=data, database_url=options.pop("database_url", None))
-    serving = Serving(host=host, port=port, place=place, **options)
+    place = StoreLocation(data=data, database_url=options.pop("database_url", None))
+    serving = ServiceOptions(host=host, port=port, place=place, **options)
     guarded = serving.access_file is not None or serving.token_review
     if not guarded and not is_loopback(host):
         said = f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only."
         raise StorageError(f"{said} Give --access-file or --token-review.")
     import uvicorn  # noqa: PLC0415 – the half of a second that `kubernaut --help` should not take
 
-    from kubernaut_datastorage.logs import to_stderr  # noqa: PLC0415
-    from kubernaut_datastorage.protocol import ImpatientProtocol  # noqa: PLC0415
+    from kubernaut_datastorage.http.protocol import BoundedHttpProtocol  # noqa: PLC0415
+    from kubernaut_datastorage.logs import log_to_stderr  # noqa: PLC0415
 
-    to_stderr()
+    log_to_stderr()
     _allow_many_connections()
     with suppress(ImportError):
         import uvloop  # noqa: PLC0415
@@ -123,7 +123,7 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
         _guarded_app(serving),
         host,
         port,
-        http=ImpatientProtocol,
+        http=BoundedHttpProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -151,12 +151,12 @@ def hosted(store: Store, wrap: "Callable[[ASGIApp], ASGIApp]" = LocalOnly) -> It
     """As `embedded`, over any store, with anything before it."""
     import uvicorn  # noqa: PLC0415
 
-    from kubernaut_datastorage.api import create_app, direct  # noqa: PLC0415
+    from kubernaut_datastorage.http.api import create_app, with_fast_path  # noqa: PLC0415
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        app = wrap(direct(create_app(store)))
+        app = wrap(with_fast_path(create_app(store)))
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="data-storage")
@@ -170,7 +170,7 @@ def hosted(store: Store, wrap: "Callable[[ASGIApp], ASGIApp]" = LocalOnly) -> It
             thread.join()
 
 
-def opened(place: Place, settings: Settings | None = None, *, migrates: bool = True) -> Store:
+def open_store(place: StoreLocation, settings: Settings | None = None, *, migrates: bool = True) -> Store:
     """The store of a place.
 
     Raises:
@@ -210,12 +210,12 @@ def _require_postgresql(url: str) -> None:
     raise StorageError(f"the database's address (--database-url, DATABASE_URL) cannot be used: {said}; {example}.")
 
 
-def _guarded_app(serving: Serving) -> "ASGIApp":
+def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
     """The service with all that stands before it."""
-    from kubernaut_datastorage.api import create_app, direct  # noqa: PLC0415
-    from kubernaut_datastorage.gate import Gate, Measured  # noqa: PLC0415
-    from kubernaut_datastorage.metrics import Metrics  # noqa: PLC0415
-    from kubernaut_datastorage.tokens import AccessFile, KubernetesReviews, Tokens  # noqa: PLC0415
+    from kubernaut_datastorage.gate import Gate, MetricsMiddleware  # noqa: PLC0415
+    from kubernaut_datastorage.http.api import create_app, with_fast_path  # noqa: PLC0415
+    from kubernaut_datastorage.http.metrics import Metrics  # noqa: PLC0415
+    from kubernaut_datastorage.tokens import AccessFile, KubernetesTokenReviewer, Tokens  # noqa: PLC0415
 
     metrics = Metrics()
     settings = Settings(
@@ -224,30 +224,30 @@ def _guarded_app(serving: Serving) -> "ASGIApp":
         patience=serving.patience,
         observe=metrics.committed,
     )
-    store = opened(serving.place, settings, migrates=serving.migrates)
+    store = open_store(serving.place, settings, migrates=serving.migrates)
     metrics.watch(lambda: store.waiting)
-    app = direct(create_app(store, told=metrics.told, alerts=metrics.alerts, metrics=metrics.text))
+    app = with_fast_path(create_app(store, told=metrics.told, alerts=metrics.alerts, metrics=metrics.text))
     if serving.access_file is None and not serving.token_review:
-        return Measured(LocalOnly(app), metrics)
+        return MetricsMiddleware(LocalOnly(app), metrics)
     file = AccessFile(serving.access_file) if serving.access_file is not None else None
     reviews = None
     if serving.token_review:
-        reviews = KubernetesReviews(serving.kubernetes, serving.service_account, AUDIENCE)
-    return Measured(Gate(app, Tokens(file, reviews), serving.rate, metrics), metrics)
+        reviews = KubernetesTokenReviewer(serving.kubernetes, serving.service_account, AUDIENCE)
+    return MetricsMiddleware(Gate(app, Tokens(file, reviews), serving.rate, metrics), metrics)
 
 
-def _signer(file: Path | None) -> Signs:
+def _signer(file: Path | None) -> Signer:
     if file is None:
-        return Unsigned()
+        return NoSigner()
     try:
-        return Signer(file)
+        return Ed25519Signer(file)
     except OSError as error:
         raise StorageError(f"the signing key {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise StorageError(f"the signing key cannot be used: {error}.") from None
 
 
-def _run(config: "uvicorn.Config", serving: Serving) -> None:
+def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
     import uvicorn  # noqa: PLC0415
 
     try:
@@ -258,7 +258,7 @@ def _run(config: "uvicorn.Config", serving: Serving) -> None:
     _collect_seldom()
     if serving.tls is not None:
         assert config.ssl is not None
-        Renewal(config.ssl, serving.tls).start()
+        CertificateRenewal(config.ssl, serving.tls).start()
     try:
         server.run()
     except SystemExit:

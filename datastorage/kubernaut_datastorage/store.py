@@ -8,14 +8,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from kubernaut_datastorage.batch import Outcome
-from kubernaut_datastorage.checkpoints import Commit, Signs, Unsigned
-from kubernaut_datastorage.documents import Found
-from kubernaut_datastorage.ingest import Told
-from kubernaut_datastorage.months import Month
+from kubernaut_datastorage.log.checkpoints import Commit, NoSigner, Signer
+from kubernaut_datastorage.log.plan import EventOutcome
+from kubernaut_datastorage.records.documents import FoundRecord
+from kubernaut_datastorage.records.ingest import ReceivedEvent
+from kubernaut_datastorage.records.months import Month
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["RETENTION", "Episode", "Query", "Settings", "StorageError", "StorageFull", "Store", "Unready", "Unstorable"]
+__all__ = [
+    "RETENTION",
+    "DatabaseUnavailable",
+    "Query",
+    "Settings",
+    "SignalEpisode",
+    "StorageError",
+    "StorageFull",
+    "Store",
+    "UnstorableData",
+]
 
 RETENTION = timedelta(days=90)
 _CHUNK_BYTES = 2 << 20
@@ -26,7 +36,7 @@ class StorageError(Exception):
     """The store cannot be used; the message says why and what to do."""
 
 
-class Unready(StorageError):
+class DatabaseUnavailable(StorageError):
     """The store cannot be used now, and may be soon."""
 
 
@@ -34,7 +44,7 @@ class StorageFull(StorageError):
     """There is no room for more."""
 
 
-class Unstorable(StorageError):
+class UnstorableData(StorageError):
     """What was to be stored cannot be, whenever it is sent: the error lies in it, not in the database."""
 
 
@@ -56,7 +66,7 @@ class Query:
     after_seq: int | None = None
     limit: int = 100
 
-    def after(self, found: Found) -> "Query":
+    def after(self, found: FoundRecord) -> "Query":
         """The rest of it, once this record was seen."""
         if self.after_seq is not None:
             return replace(self, after_seq=found.seq)
@@ -64,7 +74,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Episode:
+class SignalEpisode:
     """One firing of a signal."""
 
     fingerprint: str
@@ -88,7 +98,7 @@ class Settings:
     """
 
     retention: timedelta = RETENTION
-    signer: Signs = field(default_factory=Unsigned)
+    signer: Signer = field(default_factory=NoSigner)
     patience: float = 10.0
     most_waiting: int = 50_000
     clock: Callable[[], datetime] = utcnow
@@ -130,7 +140,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def put(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
+    async def put(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
         """Merges events; returns once they are committed, with an outcome for each, and the reason of a refusal.
 
         Raises:
@@ -138,11 +148,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def get(self, record_id: UUID) -> tuple[Found, str | None] | None:
+    async def get(self, record_id: UUID) -> tuple[FoundRecord, str | None] | None:
         """One record and its namespace, or None."""
 
     @abstractmethod
-    async def find(self, query: Query) -> list[Found]:
+    async def find(self, query: Query) -> list[FoundRecord]:
         """The records that a query names."""
 
     @abstractmethod
@@ -154,7 +164,7 @@ class Store(ABC):
         """Counts by action type, state and dry run of the days from `since` to before `until`, such as 2026-01-31."""
 
     @abstractmethod
-    async def put_signals(self, episodes: Sequence[Episode]) -> list[str | None]:
+    async def put_signals(self, episodes: Sequence[SignalEpisode]) -> list[str | None]:
         """Keeps when signals fired and when they were resolved; hearing it again changes nothing.
 
         Returns:
@@ -209,28 +219,28 @@ class Store(ABC):
         """Months under a legal hold, with the reason."""
 
     @abstractmethod
-    async def hold(self, month: Month, reason: str | None) -> None:
+    async def set_hold(self, month: Month, reason: str | None) -> None:
         """Puts a month under a legal hold or, with no reason, releases it."""
 
     @abstractmethod
-    async def swept(self) -> Month | None:
+    async def sweep_position(self) -> Month | None:
         """The first month to which retention has not come yet, as the last sweep left it; None before the first."""
 
     @abstractmethod
-    async def keep_swept(self, month: Month) -> None:
+    async def save_sweep_position(self, month: Month) -> None:
         """Keeps what `swept` says."""
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[bool]:
+    async def sweep_lock(self) -> AsyncIterator[bool]:
         """Whether nobody else sweeps this database while the block lasts; of several replicas, one does."""
         yield True
 
     @abstractmethod
-    async def make_months(self, months: Sequence[Month]) -> None:
+    async def create_months(self, months: Sequence[Month]) -> None:
         """Makes places for records of these months; harmless where they are there."""
 
     @abstractmethod
-    async def note(self, note: str) -> Commit:
+    async def add_note(self, note: str) -> Commit:
         """Adds a commit that states something beside records, as JSON."""
 
     @abstractmethod
@@ -241,14 +251,14 @@ class Store(ABC):
     async def drop_log(self, month: Month) -> None:
         """Drops the log of a month."""
 
-    async def narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
+    async def stream_fields(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
         """All records that a query names as NDJSON, where the database itself can write these fields; else None."""
         del query, fields
         return None
 
-    async def page(self, query: Query) -> list[Found]:
+    async def page(self, query: Query) -> list[FoundRecord]:
         """As many records of a query as its limit says, or fewer where they are large."""
-        found: list[Found] = []
+        found: list[FoundRecord] = []
         size = 0
         async for chunk in self.stream(query):
             for one in chunk:
@@ -258,7 +268,7 @@ class Store(ABC):
                     return found
         return found
 
-    async def stream(self, query: Query) -> AsyncIterator[list[Found]]:
+    async def stream(self, query: Query) -> AsyncIterator[list[FoundRecord]]:
         """All records that a query names, chunk by chunk; `limit` is how many are wanted at first, at most.
 
         Each chunk is a query of its own, so that nobody who reads slowly holds a snapshot open. Its size follows from

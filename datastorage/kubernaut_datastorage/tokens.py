@@ -15,11 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from kubernaut_datastorage.access import ROLES, Caller
-from kubernaut_datastorage.store import StorageError, Unready
+from kubernaut_datastorage.records.access import ROLES, Caller
+from kubernaut_datastorage.store import DatabaseUnavailable, StorageError
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["AccessFile", "KubernetesReviews", "Reviewed", "Reviews", "Tokens", "entry_of", "hashed", "minted"]
+__all__ = [
+    "AccessFile",
+    "KubernetesTokenReviewer",
+    "Reviewed",
+    "TokenReviewer",
+    "Tokens",
+    "generate_token",
+    "hash_token",
+    "parse_entry",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +39,12 @@ _MOST = 10_000
 _ACCOUNT = "system:serviceaccount:"
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """A token as the file has it."""
     return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
 
 
-def minted() -> str:
+def generate_token() -> str:
     """A new static token: 256 random bits."""
     return f"kubernaut_{secrets.token_urlsafe(32)}"
 
@@ -49,7 +58,7 @@ class Reviewed:
     pod_name: str | None = None
 
 
-class Reviews(Protocol):
+class TokenReviewer(Protocol):
     """Asks Kubernetes about a token."""
 
     async def review(self, token: str) -> Reviewed | None:
@@ -118,14 +127,14 @@ class AccessFile:
             if not (text := line.partition("#")[0].strip()):
                 continue
             try:
-                principal, caller = entry_of(text)
+                principal, caller = parse_entry(text)
             except ValueError as error:
                 raise StorageError(f"{self._path}, line {number}: {error}.") from None
             callers[principal] = caller
         return callers
 
 
-def entry_of(text: str) -> tuple[str, Caller]:
+def parse_entry(text: str) -> tuple[str, Caller]:
     """Return whom a line of the file is about, and what he may do.
 
     Raises:
@@ -163,7 +172,7 @@ class Tokens:
     """
 
     file: AccessFile | None
-    reviews: Reviews | None = None
+    reviews: TokenReviewer | None = None
     _known: "OrderedDict[str, tuple[float, Reviewed | None]]" = field(default_factory=OrderedDict)
     _asking: "dict[str, asyncio.Task[Reviewed | None]]" = field(default_factory=dict)
 
@@ -221,7 +230,7 @@ class Tokens:
         return Caller(reviewed.username, roles, place, reviewed.pod, reviewed.pod_name)
 
 
-def reviewed_of(answer: Mapping[str, object], audience: str) -> Reviewed | None:
+def parse_review(answer: Mapping[str, object], audience: str) -> Reviewed | None:
     """What a TokenReview's status says, if it is good, and for this audience."""
     if answer.get("authenticated") is not True:
         return None
@@ -236,7 +245,7 @@ def reviewed_of(answer: Mapping[str, object], audience: str) -> Reviewed | None:
     return Reviewed(str(user.get("username")), extra("pod-uid"), extra("pod-name"))
 
 
-class KubernetesReviews:
+class KubernetesTokenReviewer:
     """Kubernetes' TokenReview, over plain HTTP.
 
     Args:
@@ -281,5 +290,7 @@ class KubernetesReviews:
             status = answer.json()["status"]
         except (OSError, httpx.HTTPError, ValueError, KeyError) as error:
             logger.warning("a token cannot be reviewed: %s", error)
-            raise Unready("the token cannot be checked: Kubernetes does not answer; send this again later.") from None
-        return reviewed_of(status, self._audience)
+            raise DatabaseUnavailable(
+                "the token cannot be checked: Kubernetes does not answer; send this again later."
+            ) from None
+        return parse_review(status, self._audience)

@@ -57,7 +57,7 @@ func main() {
 		fmt.Println(`{"contract": "1"}`)
 	case "plan", "run":
 		watch()
-		os.Exit(execute(verb == "plan"))
+		os.Exit(execute(verb == "plan", os.Args[min(2, len(os.Args)):]))
 	default:
 		fmt.Fprintf(os.Stderr, "no verb %q; there are spec, version, plan and run\n", verb)
 		os.Exit(2)
@@ -82,13 +82,17 @@ func watch() {
 	}()
 }
 
-func execute(quiet bool) int {
+func execute(quiet bool, arguments []string) int {
 	dry := quiet || os.Getenv("ACTION_DRY_RUN") == "true"
 	told := document{ActionType: "feature/set_flag", Status: "failed", Changed: false}
 	if !quiet {
 		results(told, &failure{1, "Interrupted", "the step was interrupted."})
 	}
-	given, problem := parse(env("ACTION_INPUTS", "{}"))
+	var given inputs
+	text, problem := withTaken(env("ACTION_INPUTS", "{}"), arguments)
+	if problem == nil {
+		given, problem = parse(text)
+	}
 	if problem == nil {
 		problem = carryOut(given, dry, quiet, &told)
 	}

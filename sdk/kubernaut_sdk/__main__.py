@@ -16,8 +16,8 @@ gc.disable()
 # Looking for plugins, pydantic reads the metadata of every installed package: 10 ms and more of each step.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
-from kubernaut_sdk.stdio import secured  # noqa: E402 – after what must be set before
-from kubernaut_sdk.verbs import call  # noqa: E402
+from kubernaut_sdk.program.stdio import open_standard_streams  # noqa: E402 – after what must be set before
+from kubernaut_sdk.program.verbs import call  # noqa: E402
 
 gc.enable()
 
@@ -28,7 +28,7 @@ def main() -> None:
     """Run the verb and end the process with its code, whatever happens."""
     code = 1
     try:
-        secured()
+        open_standard_streams()
         code = call(sys.argv[1:])
     except BaseException as error:
         with suppress(Exception):

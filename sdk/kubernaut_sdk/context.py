@@ -9,7 +9,7 @@ from kubernaut_sdk.errors import Failed, PreconditionFailed
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.tools import Completed, run_tool
 from kubernaut_sdk.tracing import Tracing
 
@@ -30,7 +30,7 @@ class Context:
     """
 
     def __init__(
-        self, settings: Settings, record_id: UUID, interrupts: Interrupts, masker: Masker, tracing: Tracing
+        self, settings: StepSettings, record_id: UUID, interrupts: Interrupts, masker: Masker, tracing: Tracing
     ) -> None:
         self.record_id = record_id
         self.dry_run = settings.dry_run

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import loads, shorten
-from kubernaut_sdk.results import RESULT_NAMES
+from kubernaut_sdk.results import REQUIRED_RESULTS
 from kubernaut_sdk.states import RANK, Source, State
 from kubernaut_sdk.times import rfc3339
 
@@ -23,10 +23,10 @@ __all__ = [
     "ContainerEnd",
     "StepIdentity",
     "StepOutcome",
+    "failing_steps",
     "intended_event",
     "outcome_of",
     "step_event",
-    "stopping",
 ]
 
 Json = Mapping[str, Any]
@@ -40,8 +40,6 @@ CODES: Mapping[State, int] = {
 }
 """Status → its exit code. `failed` goes with any code but 0."""
 
-_JUDGED = ("status", "changed", "error", "output", "record-id", "record-status")
-assert set(_JUDGED) <= set(RESULT_NAMES)
 _CHANGED = {"true": True, "false": False, "unknown": None}
 _DELIVERED = {"stored", "deferred", "disabled"}
 _UNTOUCHED = {2, 3, 5}
@@ -123,7 +121,7 @@ def outcome_of(end: ContainerEnd) -> StepOutcome:
     return StepOutcome(state=State.LOST, error=_error(end.reason, sentence), message=sentence)
 
 
-def stopping(states: Mapping[str, State], may_fail: Collection[str]) -> list[str]:
+def failing_steps(states: Mapping[str, State], may_fail: Collection[str]) -> list[str]:
     """Return the steps whose end fails the workflow: those that did not end well, and may not fail.
 
     Args:
@@ -142,7 +140,7 @@ def _bad(state: State) -> bool:
 
 def _speaks(end: ContainerEnd) -> bool:
     """Whether the results decide, be it by their absence."""
-    if end.unreadable or (end.exit_code == 0 and not end.stopped):
+    if _odd(end) or (end.exit_code == 0 and not end.stopped):
         return True
     if not end.results.get("status"):
         return False
@@ -174,10 +172,15 @@ def _by_results(end: ContainerEnd) -> StepOutcome:
     return _stopped_outcome(end, outcome)
 
 
+def _odd(end: ContainerEnd) -> Mapping[str, str]:
+    """Return the results that count and could not be read, with why. Another one counts where none could be read."""
+    return {name: why for name, why in end.unreadable.items() if name in REQUIRED_RESULTS or not end.results}
+
+
 def _missing(end: ContainerEnd) -> Iterator[str]:
-    for name, why in end.unreadable.items():
+    for name, why in _odd(end).items():
         yield f"the result {name} {why}"
-    absent = [name for name in _JUDGED if name not in end.results and name not in end.unreadable]
+    absent = [name for name in REQUIRED_RESULTS if name not in end.results and name not in end.unreadable]
     if absent:
         yield f"{'the result' if len(absent) == 1 else 'the results'} {', '.join(absent)} did not arrive"
 

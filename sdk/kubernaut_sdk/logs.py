@@ -11,14 +11,14 @@ from typing import Any, TextIO
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["configure", "diverted", "logger"]
+__all__ = ["configure", "logger", "mask_prints"]
 
 logger = logging.getLogger("kubernaut.action")
 
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "DEBUG": "\x1b[2m"}
 
 
-class _Lines(logging.Formatter):
+class _LogFormatter(logging.Formatter):
     def __init__(self, masker: Masker, common: dict[str, Any], *, plain: bool) -> None:
         super().__init__()
         self._masker, self._common, self._plain = masker, common, plain
@@ -44,7 +44,7 @@ class _Lines(logging.Formatter):
         return json.dumps(self._masker.json(entry), ensure_ascii=False, default=str)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class _LogHandler(logging.StreamHandler[TextIO]):
     """Writes lines; one that cannot be written (a full disk, a closed stream, odd arguments) never stops an action.
 
     Python's own handler would print the line and a traceback on standard error, past the masker.
@@ -66,8 +66,8 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
         stream: Instead of standard error.
     """
     stream = stream or sys.stderr
-    handler = _Handler(stream)
-    handler.setFormatter(_Lines(masker, common, plain=stream.isatty()))
+    handler = _LogHandler(stream)
+    handler.setFormatter(_LogFormatter(masker, common, plain=stream.isatty()))
     root = logging.getLogger("kubernaut")
     root.handlers[:] = [handler]
     root.propagate = False
@@ -75,7 +75,7 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
 
 
 @contextmanager
-def diverted(masker: Masker) -> Iterator[None]:
+def mask_prints(masker: Masker) -> Iterator[None]:
     """While this lasts, what the action prints goes to standard error, masked: standard output is the verb's own.
 
     What programs print that the action starts without `Context.run` is `stdio`'s: it cannot be masked.

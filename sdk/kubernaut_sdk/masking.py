@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kubernaut_sdk.decodings import decoded
-from kubernaut_sdk.patterns import PatternIndex, Span
-from kubernaut_sdk.secretparts import SHORTEST, parts_of, trivial
+from kubernaut_sdk.secrets.decodings import decodings_of
+from kubernaut_sdk.secrets.parts import SHORTEST, parts_of, trivial
+from kubernaut_sdk.secrets.patterns import PatternIndex, Span
 
 __all__ = ["MASK", "Masker"]
 
@@ -101,7 +101,7 @@ class Masker:
         if b"://" in data and b"@" in data:
             yield from _userinfo(data)
         if len(self._index):
-            for text in decoded(data, quotes=self._quotes):
+            for text in decodings_of(data, quotes=self._quotes):
                 for start, stop in self._index.spans(text.data.translate(_URL_SAFE)):
                     yield text.place(start, stop)
 

@@ -16,8 +16,9 @@ from pydantic_core import to_json
 
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.faults import Fault, validation_faults
 from kubernaut_sdk.portable import loads, shorten
-from kubernaut_sdk.secretinputs import given_secrets, holds_secret, scalars, secret_values
+from kubernaut_sdk.secrets.inputs import has_secret, scalars, secret_values, secrets_in
 
 __all__ = ["Inputs", "Result", "input_faults", "parse_inputs", "reliable_fields", "secret_values"]
 
@@ -45,28 +46,26 @@ def parse_inputs(model: type[Inputs], values: dict[str, Any]) -> Inputs:
     """
     faults = input_faults(model, values)
     if faults:
-        raise InvalidInputs(" ".join(f"{path}: {message}" for path, message in faults))
+        raise InvalidInputs(" ".join(map(str, faults)))
     return _validated(model, values)
 
 
-def input_faults(model: type[Inputs], values: dict[str, Any], absent: Collection[str] = ()) -> list[tuple[str, str]]:
-    """What is wrong with JSON values as inputs: the path and a sentence for each fault.
+def input_faults(model: type[Inputs], values: dict[str, Any], absent: Collection[str] = ()) -> list[Fault]:
+    """Return the faults of JSON values as inputs.
 
     Args:
         model: The action's inputs.
-        values: What is given.
+        values: The inputs as they are given.
         absent: Inputs that will be there when the action runs, and are not yet.
     """
     try:
         _validated(model, values)
     except ValidationError as error:
-        return [
-            _fault(model, item, values)
-            for item in error.errors(include_url=False)
-            if not (item["type"] == "missing" and item["loc"][0] in absent)
-        ]
+        faults = validation_faults(error, prefix="inputs", describe=lambda item: _sentence(model, item, values))
+        later = {f"inputs.{name}" for name in absent if name not in values}
+        return [fault for fault in faults if fault.path not in later]
     except Exception as error:  # of a check of the author's own; what it says may hold a value
-        return [("inputs", f"a check of the action's own inputs failed unexpectedly, with {type(error).__name__}.")]
+        return [Fault("inputs", f"a check of the action's own inputs failed unexpectedly, with {type(error).__name__}")]
     return []
 
 
@@ -75,23 +74,21 @@ def _validated(model: type[Inputs], values: dict[str, Any]) -> Inputs:
     return model.model_validate_json(to_json(values))
 
 
-def _fault(model: type[Inputs], item: Any, values: dict[str, Any]) -> tuple[str, str]:
-    path = ".".join(["inputs", *(str(part) for part in item["loc"])])
-    known = ", ".join(sorted(model.model_fields))
+def _sentence(model: type[Inputs], item: Any, values: dict[str, Any]) -> str | None:
     match item["type"]:
         case "missing":
-            return path, "missing; this input is required."
+            return None
         case "extra_forbidden":
-            return path, f"unknown; this action has {known or 'no inputs'}."
-    message = f"{item['msg'][0].lower()}{item['msg'][1:]}"
-    if holds_secret(model):
-        return path, f"{_discreet(message, model, values)}; no value is shown, because this action takes secrets."
-    return path, without_userinfo(f"{message}; it is {shorten(without_userinfo(repr(item['input'])))}.")
+            return f"unknown; this action has {', '.join(sorted(model.model_fields)) or 'no inputs'}"
+    message = f"{item['msg'][0].lower()}{item['msg'][1:]}".rstrip(".")
+    if has_secret(model):
+        return f"{_discreet(message, model, values)}; no value is shown, because this action takes secrets"
+    return without_userinfo(f"{message}; it is {shorten(without_userinfo(repr(item['input'])))}")
 
 
 def _discreet(message: str, model: type[Inputs], values: dict[str, Any]) -> str:
     """Return what a check says, without the values that it may repeat, or parts of secrets."""
-    secrets = list(given_secrets(model, values))
+    secrets = list(secrets_in(model, values))
     parts = (secret[start : start + 4] for secret in secrets for start in range(max(1, len(secret) - 3)))
     if any(part in message for part in parts if part):
         return "it is refused by a check of the action, whose words would show a secret"

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class Recorder:
 
     Args:
         client: Where to; None delivers nothing and says `disabled`.
-        spool: Where events wait that could not be sent.
+        spool: Where events wait that could not be sent, each for the service that it was meant for.
         log_line: Takes the marked line of an event that was not stored; by default standard error.
     """
 
@@ -60,7 +60,8 @@ class Recorder:
         log_line: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
-        self._spool = spool
+        self._folder = spool.folder
+        self._spool = spool if client is None else spool.to(client.url)
         self._log_line = log_line or partial(print, file=sys.stderr, flush=True)
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._outstanding: list[_Item] = []
@@ -69,7 +70,7 @@ class Recorder:
         self._given_up = False
         self._thread: threading.Thread | None = None
 
-    def tell(self, event: dict[str, Any]) -> "Future[Any]":
+    def send(self, event: dict[str, Any]) -> "Future[Any]":
         """Queue an event."""
         return self._enqueue(event)
 
@@ -213,7 +214,7 @@ class Recorder:
         try:
             self._spool.put(event)
         except Exception as error:
-            unsafe = problem = f"{problem}; and the spool {self._spool.folder} cannot be written: {error}"
+            unsafe = problem = f"{problem}; and the spool {self._folder} cannot be written: {error}"
         self._mark(event, problem)
         return _Kept("deferred", unsafe)
 
@@ -273,16 +274,21 @@ def _refusal(outcome: dict[str, Any]) -> str | None:
 def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple[int, int]:
     """Send what waits in the spool and remove what was acknowledged. What is refused for good is set aside.
 
+    What another service was meant to have stays where it is.
+
     Args:
         client: Where to.
-        spool: Where from.
+        spool: Where from: the part of it that is for this service and, of a folder that nobody named a destination
+            for, the events in it, since whoever names such a folder means them.
         most: At most so many events; all by default.
 
     Returns:
         How many were stored and how many the store refused.
     """
+    own = spool.to(client.url)
+    spools = [spool, own] if spool is not own and spool.destination is None else [own]
     stored = refused = 0
-    waiting = islice(spool.waiting(), most)
+    waiting = islice(chain.from_iterable(one.waiting() for one in spools), most)
     while batch := list(islice(waiting, _BATCH)):
         try:
             outcomes = client.post([event for _, event in batch], _PATIENCE)

@@ -62,11 +62,11 @@ Name = Annotated[str, Field(min_length=1, max_length=253)]
 Text = Annotated[str, Field(max_length=1024)]
 
 
-class _Shape(BaseModel):
+class _RecordPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Attempt(_Shape):
+class Attempt(_RecordPart):
     """One try within a step; transient failures are tried again in the same container."""
 
     number: Annotated[int, Field(ge=0)]
@@ -75,7 +75,7 @@ class Attempt(_Shape):
     error: Error | None = None
 
 
-class Workflow(_Shape):
+class Workflow(_RecordPart):
     """The WorkflowExecution that a step belongs to."""
 
     namespace: Name | None = None
@@ -83,14 +83,14 @@ class Workflow(_Shape):
     uid: Text | None = None
 
 
-class Remediation(_Shape):
+class Remediation(_RecordPart):
     """The RemediationRequest behind a workflow."""
 
     namespace: Name | None = None
     name: Name
 
 
-class Signal(_Shape):
+class Signal(_RecordPart):
     """The alert that asked for it, known by its fingerprint (as Alertmanager computes it)."""
 
     fingerprint: Name
@@ -99,14 +99,14 @@ class Signal(_Shape):
     firedAt: Time | None = None  # noqa: N815 – as custom resources spell it
 
 
-class Pod(_Shape):
+class Pod(_RecordPart):
     """The pod (or process) that speaks. Two pods of one name are told apart by their uid."""
 
     name: Name
     uid: Text
 
 
-class _Fields(_Shape):
+class _Fields(_RecordPart):
     """What may be known of a step. An event carries what its sender knows; the rest is absent."""
 
     action_type: Name | None = None

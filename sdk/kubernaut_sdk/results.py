@@ -15,16 +15,22 @@ from uuid import UUID
 
 from kubernaut_sdk.models import MAX_SCALAR
 from kubernaut_sdk.portable import dumps
-from kubernaut_sdk.states import Error, State
-from kubernaut_sdk.withholding import WITHHELD
+from kubernaut_sdk.states import Change, Error, State
 
-__all__ = ["BUDGET", "RESULT_NAMES", "Results", "message_size", "write"]
+__all__ = ["BUDGET", "REQUIRED_RESULTS", "RESULT_NAMES", "WITHHELD", "Results", "message_size", "write"]
 
 BUDGET = 1_700
 """Bytes for our part of the termination message."""
 
 _ERROR_BUDGET = 640
-RESULT_NAMES = ("changed", "error", "output", "record-id", "record-status", "status")
+_LONGEST_CHANGE = 256
+"""Bytes of the file `change`; the record has the whole."""
+REQUIRED_RESULTS = ("changed", "error", "output", "record-id", "record-status", "status")
+"""The results that a step's end is judged by."""
+RESULT_NAMES = ("change", *REQUIRED_RESULTS)
+"""All results that the Task declares. `change` is for people; an image may leave it out."""
+WITHHELD = "withheld"
+"""The field of `output` that names those that were left out because they would show a secret."""
 
 RecordStatus = Literal["stored", "deferred", "disabled"]
 
@@ -37,12 +43,17 @@ class Results:
     changed: bool | None
     record_id: UUID | None
     record_status: RecordStatus
+    change: Change | None = None
     output: dict[str, Any] | None = None
     reliable: tuple[str, ...] = ()
     error: Error | None = None
 
     def files(self) -> dict[str, str]:
-        """File name → content, within the budget. `output` keeps the reliable fields; the rest as far as it fits."""
+        """Return file name → content, within the budget.
+
+        `output` keeps the reliable fields, and the rest as far as it fits. `change` is there to be looked at: it gives
+        way where it alone would cost a field of the output.
+        """
         files = {
             "changed": {True: "true", False: "false", None: "unknown"}[self.changed],
             "error": _fitting_error(self.error),
@@ -50,8 +61,23 @@ class Results:
             "record-status": self.record_status,
             "status": self.status.value,
         }
+        for files["change"] in (_fitting_change(self.change), ""):
+            files["output"] = self._fitting_output(files)
+            if self.output is None or files["output"] == dumps(self.output):
+                return files
+        files["change"] = _fitting_change(self.change)
+        if message_size({**files, "output": dumps(self._least_output())}) > BUDGET:
+            files["change"] = ""
         files["output"] = self._fitting_output(files)
         return files
+
+    def _least_output(self) -> dict[str, Any]:
+        """Return what of an output that does not fit is kept first."""
+        assert self.output is not None
+        kept = {name: self.output[name] for name in self.reliable if name in self.output}
+        kept = {name: value for name, value in kept.items() if len(dumps(value)) <= 6 * MAX_SCALAR}
+        kept |= {"truncated": True}
+        return kept | ({WITHHELD: self.output[WITHHELD]} if WITHHELD in self.output else {})
 
     def _fitting_output(self, others: dict[str, str]) -> str:
         if self.output is None:
@@ -59,11 +85,7 @@ class Results:
         whole = dumps(self.output)
         if message_size({**others, "output": whole}) <= BUDGET:
             return whole
-        kept = {name: self.output[name] for name in self.reliable if name in self.output}
-        kept = {name: value for name, value in kept.items() if len(dumps(value)) <= 6 * MAX_SCALAR} | {
-            "truncated": True
-        }
-        kept |= {WITHHELD: self.output[WITHHELD]} if WITHHELD in self.output else {}
+        kept = self._least_output()
         for name, value in self.output.items():
             if name not in kept and message_size({**others, "output": dumps({**kept, name: value})}) <= BUDGET:
                 kept[name] = value
@@ -75,6 +97,24 @@ class Results:
                 )
             )
         return dumps(kept)
+
+
+def _fitting_change(change: Change | None) -> str:
+    """Return a change as JSON of at most 256 bytes; a side that is too long becomes the beginning of its JSON text."""
+    if change is None:
+        return ""
+    whole = dumps(change.document())
+    if len(whole.encode("utf-8", "replace")) <= _LONGEST_CHANGE:
+        return whole
+    sides = {name: json.dumps(value, ensure_ascii=False) for name, value in change.document().items()}
+    for length in range(100, -1, -5):
+        cut = {
+            name: change.document()[name] if len(text) <= length else f"{text[:length]}…"
+            for name, text in sides.items()
+        }
+        if len((text := dumps({**cut, "truncated": True})).encode("utf-8", "replace")) <= _LONGEST_CHANGE:
+            break
+    return text
 
 
 def _fitting_error(error: Error | None) -> str:

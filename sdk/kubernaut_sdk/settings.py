@@ -13,7 +13,7 @@ from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
 
-__all__ = ["Settings", "results_dir"]
+__all__ = ["StepSettings", "results_dir", "spool_dir"]
 
 TEKTON_RESULTS = Path("/tekton/results")
 
@@ -32,7 +32,7 @@ _ABOUT: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class StepSettings:
     """The contract's variables. An empty variable counts as absent."""
 
     action_type: str | None = None
@@ -41,6 +41,7 @@ class Settings:
     timeout: timedelta = timedelta(minutes=5)
     retries: int = 0
     record_id: UUID | None = None
+    undo_record: UUID | None = None
     context: dict[str, Any] = field(default_factory=dict)
     storage_url: str | None = None
     storage_token_file: Path | None = None
@@ -54,10 +55,11 @@ class Settings:
 
     def about(self) -> dict[str, Any]:
         """Why the step runs and who speaks, as fields of an event."""
-        return {**self.context, "pod": self.pod, "trace_id": self.trace_id}
+        undoes = str(self.undo_record) if self.undo_record else None
+        return {**self.context, "undoes": undoes, "pod": self.pod, "trace_id": self.trace_id}
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "StepSettings":
         """Reads the variables.
 
         Raises:
@@ -70,19 +72,19 @@ class Settings:
             raise InvalidInputs(f"DATA_STORAGE_URL={told}: it must start with http:// or https://.")
         token_file = given.get("DATA_STORAGE_TOKEN_FILE")
         scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
-        home = Path(given.get("HOME", scratch))
         return cls(
             action_type=given.get("ACTION_TYPE"),
             inputs=_inputs(given.get("ACTION_INPUTS", "{}")),
             dry_run=_one_of(given, "ACTION_DRY_RUN", ("false", "true")) == "true",
             timeout=_duration(given),
             retries=_count(given),
-            record_id=_uuid(given),
+            record_id=_record_id(given, "ACTION_RECORD_ID"),
+            undo_record=_record_id(given, "ACTION_UNDO_RECORD"),
             context=_context(given),
             storage_url=storage_url,
             storage_token_file=Path(token_file) if token_file else None,
             require_record=_one_of(given, "DATA_STORAGE_POLICY", ("best-effort", "require")) == "require",
-            spool=Path(given.get("DATA_STORAGE_SPOOL", home / ".kubernaut" / "spool")).absolute(),
+            spool=spool_dir(given),
             results_dir=results_dir(given),
             secrets_dir=Path(given.get("SECRETS_DIR", "/kubernaut/secrets")),
             workspace=Path(given.get("WORKSPACE_PATH", scratch)),
@@ -119,16 +121,16 @@ def _count(given: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _uuid(given: Mapping[str, str]) -> UUID | None:
-    text = given.get("ACTION_RECORD_ID")
+def _record_id(given: Mapping[str, str], name: str) -> UUID | None:
+    text = given.get(name)
     if text is None:
         return None
     try:
         record_id = UUID(text)
     except ValueError:
-        raise InvalidInputs(f"ACTION_RECORD_ID={shorten(text)}: it must be a UUID (version 7).") from None
+        raise InvalidInputs(f"{name}={shorten(text)}: it must be a UUID (version 7).") from None
     if record_id.version != 7:
-        raise InvalidInputs(f"ACTION_RECORD_ID={text}: it must be a UUID of version 7, whose time sorts records.")
+        raise InvalidInputs(f"{name}={text}: it must be a UUID of version 7, whose time sorts records.")
     return record_id
 
 
@@ -149,6 +151,12 @@ def results_dir(given: Mapping[str, str]) -> Path | None:
     if given.get("RESULTS_DIR"):
         return Path(given["RESULTS_DIR"]).absolute()  # an action may go to another folder
     return TEKTON_RESULTS if TEKTON_RESULTS.is_dir() else None
+
+
+def spool_dir(given: Mapping[str, str]) -> Path:
+    """Return the folder of the events that could not be sent, as the environment says it."""
+    home = given.get("HOME") or given.get("TMPDIR") or "/tmp"  # noqa: S108 – where the Task mounts scratch space
+    return Path(given.get("DATA_STORAGE_SPOOL") or Path(home, ".kubernaut", "spool")).absolute()
 
 
 def _trace_id(traceparent: str | None) -> str | None:

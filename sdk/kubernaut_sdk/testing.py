@@ -29,17 +29,17 @@ from uuid import UUID
 
 from kubernaut_sdk import logs
 from kubernaut_sdk.action import Action
+from kubernaut_sdk.execution.outcome import ExecutionOutcome
+from kubernaut_sdk.execution.runner import Execution
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, parse_inputs
-from kubernaut_sdk.outcome import Outcome
 from kubernaut_sdk.portable import dumps, loads
 from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.runner import Run
-from kubernaut_sdk.secretfiles import learn_files
-from kubernaut_sdk.secretinputs import given_secrets, secret_values
-from kubernaut_sdk.settings import Settings
+from kubernaut_sdk.secrets.files import learn_files
+from kubernaut_sdk.secrets.inputs import secret_values, secrets_in
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import RANK, Change, Error, State
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
@@ -151,10 +151,13 @@ class ActionRunner:
 
     def undo(self, inputs: Mapping[str, Any], change: Change) -> Ran:
         """Restores what was before the change."""
-        return self._ended(inputs, lambda run, parse: run.undo(parse, change))
+        return self._ended(inputs, lambda run, parse: run.undo(lambda: (parse(), change)))
 
     def _ended(
-        self, inputs: Mapping[str, Any], work: Callable[[Run, Callable[[], Inputs]], Outcome], **settings: Any
+        self,
+        inputs: Mapping[str, Any],
+        work: Callable[[Execution, Callable[[], Inputs]], ExecutionOutcome],
+        **settings: Any,
     ) -> Ran:
         setting, masker, log, calls = self._setting, Masker(), io.StringIO(), list[tuple[str, ...]]()
         record_id = settings.pop("record_id", None) or mint()
@@ -167,9 +170,9 @@ class ActionRunner:
                 Spool(folder / "spool"),
                 log_line=lambda line: print(line, file=log),
             )
-            run = Run(
+            run = Execution(
                 self.action,
-                Settings(
+                StepSettings(
                     action_type=self.action.action_type,
                     retries=setting.retries,
                     timeout=setting.timeout,
@@ -267,7 +270,7 @@ def _secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> Path:
 def _parsed(action: Action, inputs: Mapping[str, Any], masker: Masker) -> Inputs:
     """As from the environment: through JSON, so that what JSON cannot carry does not pass here either."""
     values = loads(dumps(dict(inputs)), "inputs")
-    for secret in given_secrets(action.inputs_model, values):
+    for secret in secrets_in(action.inputs_model, values):
         masker.add(secret)
     parsed = parse_inputs(action.inputs_model, values)
     for plain in secret_values(parsed):

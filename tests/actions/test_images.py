@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.docker]
 DOMAINS = {"argocd": "git", "aws-cli": "aws", "kubectl": "kubernetes"}
 LEFT_OVER = """
 import json, sys, pathlib
-import kubernaut_sdk.verbs, kubernaut_sdk.runner, kubernaut_sdk.recorder, {module}
+import kubernaut_sdk.program.verbs, kubernaut_sdk.execution.runner, kubernaut_sdk.recorder, {module}
 cached = {{name: getattr(found, "__cached__", None) for name, found in sys.modules.items()}}
 uncompiled = [name for name, path in cached.items() if path and not pathlib.Path(path).exists()]
 installers = [path.name for path in pathlib.Path(sys.prefix).rglob("pip*") if path.name.split("-")[0] == "pip"]

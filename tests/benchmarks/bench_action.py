@@ -79,8 +79,8 @@ def main() -> None:
     programs = {
         "python": "pass",
         "… and pydantic with one model": "from pydantic import BaseModel\nclass A(BaseModel): x: int",
-        "… and the SDK with its verbs": "import kubernaut_sdk.verbs",
-        "… and the action's module": "import kubernaut_sdk.verbs, kubernaut_argocd",
+        "… and the SDK with its verbs": "import kubernaut_sdk.program.verbs",
+        "… and the action's module": "import kubernaut_sdk.program.verbs, kubernaut_argocd",
     }
     starts = compare(
         ROUNDS,

@@ -16,7 +16,7 @@ import time
 from measure import compare, report
 
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.secretparts import parts_of
+from kubernaut_sdk.secrets.parts import parts_of
 
 SIZE = 4_000_000
 SECRETS = (

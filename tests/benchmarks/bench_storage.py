@@ -18,13 +18,13 @@ from unittest.mock import patch
 import asyncpg
 from storage_world import Client, Service, batches, execute, ids_over, percentile, postgres, record, served, watched
 
-from kubernaut_datastorage.batch import COLUMNS, Head, decide
-from kubernaut_datastorage.checkpoints import Unsigned
-from kubernaut_datastorage.ingest import Told, events_of
-from kubernaut_datastorage.postgresql import values_of
+from kubernaut_datastorage.log.checkpoints import NoSigner
+from kubernaut_datastorage.log.plan import COLUMNS, LogHead, plan_commit
+from kubernaut_datastorage.postgresql import row_values
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.retention import sweep
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Episode, Settings
+from kubernaut_datastorage.store import RETENTION, Settings, SignalEpisode
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient
@@ -37,9 +37,13 @@ def rows(count: int) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     for start in range(0, count, 1_000):
         part = [record(*next(made), start + place) for place in range(min(1_000, count - start))]
-        told = [one for one in events_of(json.dumps(part).encode(), retention=RETENTION) if isinstance(one, Told)]
-        plan = decide(told, {}, Head(), now=utcnow(), signer=Unsigned())
-        found += map(values_of, plan.inserts)
+        told = [
+            one
+            for one in parse_events(json.dumps(part).encode(), retention=RETENTION)
+            if isinstance(one, ReceivedEvent)
+        ]
+        plan = plan_commit(told, {}, LogHead(), now=utcnow(), signer=NoSigner())
+        found += map(row_values, plan.inserts)
     return found
 
 
@@ -174,10 +178,10 @@ async def deleted_beside_writers(count: int) -> None:
     clock = [now]
     commits: list[tuple[int, float]] = []
 
-    def told(number: int) -> list[Told]:
+    def told(number: int) -> list[ReceivedEvent]:
         part = [record(*next(made), number * 100 + place) for place in range(100)]
-        events = events_of(json.dumps(part).encode(), retention=RETENTION, now=clock[0])
-        return [one for one in events if isinstance(one, Told)]
+        events = parse_events(json.dumps(part).encode(), retention=RETENTION, now=clock[0])
+        return [one for one in events if isinstance(one, ReceivedEvent)]
 
     def observe(events: int, seconds: float) -> None:
         commits.append((events, seconds))
@@ -195,7 +199,7 @@ async def deleted_beside_writers(count: int) -> None:
 
         async def write_one(into: list[float]) -> None:
             began = time.perf_counter()
-            await store.put_signals([Episode("f", f"{began:027.9f}", None, "n", "s")])
+            await store.put_signals([SignalEpisode("f", f"{began:027.9f}", None, "n", "s")])
             into.append(time.perf_counter() - began)
 
         while sum(alone) < 5:

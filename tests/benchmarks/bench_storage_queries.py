@@ -12,10 +12,10 @@ import time
 import asyncpg
 from storage_world import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
 
-from kubernaut_datastorage.batch import COLUMNS, Head, decide
-from kubernaut_datastorage.checkpoints import Unsigned
-from kubernaut_datastorage.ingest import Told, events_of
-from kubernaut_datastorage.postgresql import values_of
+from kubernaut_datastorage.log.checkpoints import NoSigner
+from kubernaut_datastorage.log.plan import COLUMNS, LogHead, plan_commit
+from kubernaut_datastorage.postgresql import row_values
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.store import RETENTION
 from kubernaut_sdk.times import utcnow
 
@@ -26,17 +26,17 @@ TYPE = "kubernetes/action_07"
 async def fill(url: str, count: int) -> None:
     """Writes so many records and their counts, as the service's commits would."""
     connection = await asyncpg.connect(url)
-    made, head = ids_over(89.9, count), Head()
+    made, head = ids_over(89.9, count), LogHead()
     for start in range(0, count, 5_000):
         part = [record(*next(made), start + place) for place in range(min(5_000, count - start))]
-        told: list[Told] = []
+        told: list[ReceivedEvent] = []
         for some in range(0, len(part), 1_000):
-            events = events_of(json.dumps(part[some : some + 1_000]).encode(), retention=RETENTION)
-            told += [one for one in events if isinstance(one, Told)]
-        plan = decide(told, {}, head, now=utcnow(), signer=Unsigned())
+            events = parse_events(json.dumps(part[some : some + 1_000]).encode(), retention=RETENTION)
+            told += [one for one in events if isinstance(one, ReceivedEvent)]
+        plan = plan_commit(told, {}, head, now=utcnow(), signer=NoSigner())
         assert plan.commit is not None
-        head = Head.after(plan.commit)
-        rows = map(values_of, plan.inserts)
+        head = LogHead.after(plan.commit)
+        rows = map(row_values, plan.inserts)
         await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
         await connection.executemany(
             "INSERT INTO record_counts AS known VALUES ($1, $2, $3, $4)"
@@ -125,8 +125,8 @@ async def exports(url: str, service: Service) -> None:
 
 async def drop(url: str, count: int) -> None:
     """A month, dropped as retention drops it."""
-    from kubernaut_datastorage.months import Month
     from kubernaut_datastorage.postgresql import PostgresStore
+    from kubernaut_datastorage.records.months import Month
 
     store = PostgresStore(url)
     months = [month for month in await store.months() if month < Month.of(utcnow())]

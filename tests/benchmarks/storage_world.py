@@ -21,7 +21,7 @@ from uuid import UUID
 import asyncpg
 import psutil
 
-from kubernaut_datastorage.tokens import hashed, minted
+from kubernaut_datastorage.tokens import generate_token, hash_token
 
 __all__ = ["Client", "Service", "ids_over", "percentile", "postgres", "record", "served"]
 
@@ -115,8 +115,8 @@ class Service:
 def served(*options: str, signed: bool = True, **env: str) -> Iterator[Service]:
     """The service with a token, and signing its commits."""
     folder = Path(tempfile.mkdtemp(prefix="kubernaut-bench-"))
-    token = minted()
-    (folder / "access").write_text(f"{hashed(token)} write,read bench\n")
+    token = generate_token()
+    (folder / "access").write_text(f"{hash_token(token)} write,read bench\n")
     key = folder / "key.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True, capture_output=True)
     with socket.socket() as probe:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.spec import LABEL, PATH
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.spec import LABEL, PATH
 
 from .conftest import OURS
 
@@ -63,7 +63,7 @@ def test_an_image_is_stamped_and_all_else_in_it_stays(kubernaut: Run, context: R
     subprocess.run(["docker", "image", "rm", f"{name}-plain"], capture_output=True, check=True)
 
     assert built.code == 0, built.stderr
-    document, image = json.loads(built.stdout), Image(name)
+    document, image = json.loads(built.stdout), ActionImage(name)
     content = image.read(PATH) or b""
     stamped = inspected(name)
     assert plain is not None

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_cli.conformance.spec import LABEL
-from kubernaut_cli.conformance.subject import Ended
 from kubernaut_cli.images.origin import Origin, origin_of, web_address
 from kubernaut_cli.images.recipe import Recipe, build_command
 from kubernaut_cli.images.reference import Reference, parse_reference
 from kubernaut_cli.images.stamp import asked, labels
+from kubernaut_conformance.runtime import CompletedRun
+from kubernaut_conformance.spec import LABEL
 from kubernaut_sdk import InvalidInputs
 
 from .conftest import SPEC
@@ -118,9 +118,9 @@ class Speaker:
     name = "flags"
 
     def __init__(self, exit_code: int, stdout: str, stderr: str = "") -> None:
-        self.ended = Ended(exit_code, stdout, stderr, {}, 0.0)
+        self.ended = CompletedRun(exit_code, stdout, stderr, {}, 0.0)
 
-    def ask(self, *verb: str) -> Ended:
+    def ask(self, *verb: str) -> CompletedRun:
         assert verb == ("spec",)
         return self.ended
 

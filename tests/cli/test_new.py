@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.scenario import read_scenarios
 from kubernaut_cli.scaffold import Project, project
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.scenario import read_scenarios
 from kubernaut_sdk import InvalidInputs
 
 from .conftest import OURS, Done
@@ -112,7 +112,9 @@ def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) 
     built = kubernaut("build", made, f"--tag={name}", *arguments, "--quiet")
     assert built.code == 0, built.stderr
     scenarios = read_scenarios(made / "conformance.yaml")
-    judged = {judgement.check.name: judgement for judgement in examine(Image(name), scenarios, cwd=made, only=TRIED)}
+    judged = {
+        judgement.check.name: judgement for judgement in examine(ActionImage(name), scenarios, cwd=made, only=TRIED)
+    }
     subprocess.run(["docker", "image", "rm", name], capture_output=True)
 
     assert built.stdout.splitlines()[0].startswith(f"{name} sha256:")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_cli.conformance.spec import LABEL
 from kubernaut_cli.images.destination import destination
 from kubernaut_cli.images.evidence import attest_command, sbom_command, sign_command
 from kubernaut_cli.images.origin import Origin
 from kubernaut_cli.images.push import refusal
 from kubernaut_cli.images.reference import parse_reference
+from kubernaut_conformance.spec import LABEL
 from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed
 from tests.conftest import registry
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubernaut_datastorage import StorageError
-from kubernaut_datastorage.server import Place, opened
+from kubernaut_datastorage.server import StoreLocation, open_store
 from tests.secret_actions import __file__ as secret_actions
 
 Make = Callable[..., Any]
@@ -85,7 +85,7 @@ def test_a_password_in_the_stores_address_is_not_printed(command: list[str], clo
 )
 def test_a_password_in_a_databases_malformed_address_is_not_printed(address: str, tmp_path: Path) -> None:
     try:
-        opened(Place(data=tmp_path, database_url=address.format(SECRET)))
+        open_store(StoreLocation(data=tmp_path, database_url=address.format(SECRET)))
     except StorageError as error:
         told = str(error)
     else:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement
-from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
+from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, CheckResult
+from kubernaut_conformance.scenario import Scenario, read_scenarios
 
 BROKEN = Path(__file__).parent / "broken"
 OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice]
@@ -21,7 +21,7 @@ def scenarios(broken: str) -> list[Scenario]:
     return [scenario.model_copy(update={"env": {**scenario.env, "BROKEN": broken}}) for scenario in found]
 
 
-def told(judgements: list[Judgement], outcome: str) -> dict[str, str]:
+def told(judgements: list[CheckResult], outcome: str) -> dict[str, str]:
     """Check → message, of those that ended so."""
     return {judgement.check.name: judgement.message for judgement in judgements if judgement.outcome == outcome}
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, Judgement
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.installed import Installed
+from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, CheckResult
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.installed import InstalledActions
 from kubernaut_sdk import InvalidInputs
 
 from .conftest import BROKEN, MORE_WAYS, OF_ACTIONS, scenarios, told
@@ -16,18 +16,18 @@ SHOWN = [check for check in OF_ACTIONS if check != "read-only-root"]  # processe
 WAYS = [*SHOWN, *MORE_WAYS]
 
 
-def judged_of(broken: str, **options: object) -> list[Judgement]:
+def judged_of(broken: str, **options: object) -> list[CheckResult]:
     env = {"ACTION_MODULES": str(BROKEN / "flag.py"), "BROKEN": broken, "PATH": os.environ["PATH"]}
-    return list(examine(Installed(env), scenarios(broken), cwd=BROKEN, jobs=1, **options))  # type: ignore[arg-type]
+    return list(examine(InstalledActions(env), scenarios(broken), cwd=BROKEN, jobs=1, **options))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def judged() -> dict[str, list[Judgement]]:
+def judged() -> dict[str, list[CheckResult]]:
     with ThreadPoolExecutor(8) as pool:  # most of the time they wait: for deadlines, and for a store that is away
         return dict(zip(["", *WAYS], pool.map(judged_of, ["", *WAYS]), strict=True))
 
 
-def test_the_good_action_conforms(judged: dict[str, list[Judgement]]) -> None:
+def test_the_good_action_conforms(judged: dict[str, list[CheckResult]]) -> None:
     assert told(judged[""], "failed") == {}
     # the action is too quick to be killed while it applies, most of the time
     assert set(told(judged[""], "skipped")) - {"killed-while-applying"} == {
@@ -37,7 +37,7 @@ def test_the_good_action_conforms(judged: dict[str, list[Judgement]]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_broken_action_fails_exactly_its_check(judged: dict[str, list[Judgement]], way: str) -> None:
+def test_a_broken_action_fails_exactly_its_check(judged: dict[str, list[CheckResult]], way: str) -> None:
     failed, check = told(judged[way], "failed"), way.partition(":")[0]
 
     assert set(failed) == {check}, failed

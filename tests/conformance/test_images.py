@@ -12,16 +12,16 @@ from pathlib import Path
 import docker
 import pytest
 
-from kubernaut_cli.conformance.checks import Judgement
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.spec import LABEL, PATH, ImageSpec, parse
+from kubernaut_conformance.checks import CheckResult
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.spec import LABEL, PATH, ImageSpec, parse
 
 from .conftest import BROKEN, OF_ACTIONS, OF_IMAGES, scenarios, told
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.docker]
-Judged = Callable[..., list[Judgement]]
+Judged = Callable[..., list[CheckResult]]
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def whole(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def image(whole: str) -> Callable[[str], Image]:
+def image(whole: str) -> Callable[[str], ActionImage]:
     """The image that breaks one check, or none (the empty name)."""
     engine = docker.from_env()
-    spec = Image(whole).ask("spec").stdout.encode()
+    spec = ActionImage(whole).ask("spec").stdout.encode()
 
-    def make(broken: str) -> Image:
+    def make(broken: str) -> ActionImage:
         told = spec
         if broken == "spec-compatible":
             document = json.loads(spec)
@@ -71,13 +71,13 @@ def image(whole: str) -> Callable[[str], Image]:
             container.commit("kubernaut-test/flag", broken or "good", changes="\n".join(changes))
         finally:
             container.remove(force=True)
-        return Image(f"kubernaut-test/flag:{broken or 'good'}")
+        return ActionImage(f"kubernaut-test/flag:{broken or 'good'}")
 
     return make
 
 
 @pytest.fixture(scope="module")
-def judged(image: Callable[[str], Image]) -> Judged:
+def judged(image: Callable[[str], ActionImage]) -> Judged:
     """What the kit finds in an image."""
     good = parse(image("").read(PATH) or b"")
     assert isinstance(good, ImageSpec)
@@ -95,7 +95,7 @@ def test_the_good_image_conforms(judged: Judged) -> None:
 
 
 @pytest.fixture(scope="module")
-def found(judged: Judged) -> dict[str, list[Judgement]]:
+def found(judged: Judged) -> dict[str, list[CheckResult]]:
     """Of what only images have, all that needs no scenario; of the rest, the check itself: processes show more."""
     with ThreadPoolExecutor(4) as pool:
         jobs = {check: pool.submit(judged, check, ()) for check in OF_IMAGES}
@@ -105,7 +105,7 @@ def found(judged: Judged) -> dict[str, list[Judgement]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("check", [*OF_IMAGES, *OF_ACTIONS])
-def test_a_broken_image_fails_exactly_its_check(found: dict[str, list[Judgement]], check: str) -> None:
+def test_a_broken_image_fails_exactly_its_check(found: dict[str, list[CheckResult]], check: str) -> None:
     failed = told(found[check], "failed")
 
     assert set(failed) == {check}, failed

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.scenario import read_scenarios
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.scenario import read_scenarios
 
 from .conftest import told
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.docker]
 def conforms(part: str, image: str, *tried: str) -> None:
     folder = ACTIONS / part
     scenarios = [each for each in read_scenarios(folder / "conformance.yaml") if each.action in tried]
-    found = list(examine(Image(image), scenarios, cwd=folder))
+    found = list(examine(ActionImage(image), scenarios, cwd=folder))
 
     assert len(scenarios) == len(tried)
     assert told(found, "failed") == {}

@@ -20,7 +20,7 @@ from kubernaut_controller.reconciling import FINALIZER, Policy, is_closed, recon
 from kubernaut_controller.reconciling import acts as does
 from kubernaut_controller.reconciling.lock import Lock, freed, read_lock, taken
 from kubernaut_controller.workflow import read_workflow_execution
-from kubernaut_datastorage.merge import Merged, merge
+from kubernaut_datastorage.records.merge import Merged, merge
 from kubernaut_sdk.records import Event
 
 POLICY = Policy(cooldown=timedelta(0))

@@ -13,8 +13,8 @@ import pytest
 
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.storage import Records
-from kubernaut_datastorage.store import Unready
-from kubernaut_datastorage.tokens import KubernetesReviews
+from kubernaut_datastorage.store import DatabaseUnavailable
+from kubernaut_datastorage.tokens import KubernetesTokenReviewer
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.storage import StorageUnavailable
 
@@ -87,8 +87,8 @@ async def api(url: str, folder: Path) -> None:
 
 
 async def reviews(url: str, folder: Path) -> None:
-    with pytest.raises(Unready):
-        await KubernetesReviews(url, folder, "kubernaut-data-storage").review("another")
+    with pytest.raises(DatabaseUnavailable):
+        await KubernetesTokenReviewer(url, folder, "kubernaut-data-storage").review("another")
 
 
 async def storage(url: str, folder: Path) -> None:

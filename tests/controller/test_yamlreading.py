@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kubernaut_controller import InvalidWorkflow, dump_yaml, load_yaml
-from kubernaut_controller.yamlreading import YamlFault, read_yaml
+from kubernaut_sdk.yamlreading import YamlFault, read_yaml
 
 CORPUS = json.loads((Path(__file__).parents[1] / "data/yaml-documents.json").read_text(encoding="utf-8"))["documents"]
 SCALARS = json.loads((Path(__file__).parents[1] / "data/yaml-scalars.json").read_text(encoding="utf-8"))["plain"]

@@ -23,11 +23,11 @@ from uuid import UUID
 
 import psutil
 
-from kubernaut_datastorage.checkpoints import checkpoint_of, public_key
-from kubernaut_datastorage.merkle import unpack
-from kubernaut_datastorage.server import Place, opened
+from kubernaut_datastorage.log.checkpoints import make_checkpoint, read_public_key
+from kubernaut_datastorage.log.merkle import unpack_leaves
+from kubernaut_datastorage.log.verification import verify
+from kubernaut_datastorage.server import StoreLocation, open_store
 from kubernaut_datastorage.store import Query, Store
-from kubernaut_datastorage.verify import verify
 
 CLIENT = """
 import random, sys
@@ -127,7 +127,7 @@ class Campaign:
             stack.callback(self._end)
             self._services = [self._serve(port, url) for port in self._ports]
             self._clients = [self._load() for _ in range(2)]
-            self._wait()
+            self._start_timer()
             for number in range(rounds):
                 time.sleep(self._chance.uniform(0.05, 1.0))
                 target = self._chance.choice(["service", "client", *(["postgresql"] if cluster else [])])
@@ -135,11 +135,11 @@ class Campaign:
                 counts.kills[target] += 1
                 if say is not None and number % 10 == 9:
                     say(f"{number + 1} rounds, {len(self._acknowledged):,} acknowledged")
-            self._wait()
+            self._start_timer()
             time.sleep(0.3)
             self._end()
             counts.rounds = rounds
-            asyncio.run(self._look(counts, Place(data=self._folder / "data", database_url=url)))
+            asyncio.run(self._look(counts, StoreLocation(data=self._folder / "data", database_url=url)))
         return counts
 
     def _kill(self, target: str, cluster: Cluster | None, url: str | None) -> None:
@@ -148,7 +148,7 @@ class Campaign:
             self._services[place].kill()
             self._services[place].wait()
             self._services[place] = self._serve(self._ports[place], url)
-            self._wait()
+            self._start_timer()
         elif target == "client":
             place = self._chance.randrange(len(self._clients))
             self._clients[place].kill()
@@ -179,7 +179,7 @@ class Campaign:
                 self._acknowledged.update(line.split())
         client.stdout.close()
 
-    def _wait(self) -> None:
+    def _start_timer(self) -> None:
         """Until something new is acknowledged, so that every round has load."""
         before, deadline = len(self._acknowledged), time.monotonic() + 120
         while len(self._acknowledged) == before:
@@ -198,8 +198,8 @@ class Campaign:
             service.terminate()
             service.wait(60)
 
-    async def _look(self, counts: Counts, place: Place) -> None:
-        store = opened(place)
+    async def _look(self, counts: Counts, place: StoreLocation) -> None:
+        store = open_store(place)
         await store.start()
         kept: Counter[str] = Counter()
         async for chunk in store.stream(Query(limit=200)):
@@ -207,8 +207,8 @@ class Campaign:
         leaves = [key async for key in _leaves(store)]
         told = Counter(str(UUID(bytes=key)) for key in leaves)
         head = await store.head()
-        key = public_key(self._key)
-        report = await verify(store, key=key, checkpoint=checkpoint_of(head) if head else None)
+        key = read_public_key(self._key)
+        report = await verify(store, key=key, checkpoint=make_checkpoint(head) if head else None)
         await store.close()
         counts.acknowledged, counts.records = len(self._acknowledged), len(kept)
         counts.lost = len(self._acknowledged - kept.keys())
@@ -220,7 +220,7 @@ async def _leaves(store: Store) -> Any:
     after = 0
     while chunk := await store.commits(after, 100):
         for commit in chunk:
-            for leaf in unpack(commit.leaves):
+            for leaf in unpack_leaves(commit.leaves):
                 yield leaf.key
         after = chunk[-1].batch
 

@@ -13,17 +13,17 @@ import httpx
 import pytest
 
 from kubernaut_datastorage.gate import Gate
-from kubernaut_datastorage.limits import Buckets
+from kubernaut_datastorage.http.ratelimit import RateLimiter
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import StorageError, Store
-from kubernaut_datastorage.tokens import AccessFile, KubernetesReviews, Tokens, hashed, minted
+from kubernaut_datastorage.tokens import AccessFile, KubernetesTokenReviewer, Tokens, generate_token, hash_token
 from kubernaut_sdk.ids import mint
 
 MakeStore = Callable[..., Store]
 Make = Callable[..., dict[str, Any]]
 RECORDS = "/api/v1/action-records"
-WRITE, READ, SHOP, ALERTS = (minted() for _ in range(4))
+WRITE, READ, SHOP, ALERTS, SCRAPER = (generate_token() for _ in range(5))
 CONTROLLER = "system:serviceaccount:kubernaut-system:kubernaut-controller"
 
 
@@ -78,9 +78,9 @@ def kubernetes() -> Iterator[Kubernetes]:
 def access(tmp_path: Path) -> Path:
     file = tmp_path / "access"
     file.write_text(
-        f"# who          roles\n{hashed(WRITE)}  write,read  the command\n{hashed(READ)} read\n\n"
-        f"{hashed(SHOP)} own-record=shop  # a pipeline\n{CONTROLLER} write,read\n"
-        f"{hashed(ALERTS)} signals alertmanager\n"
+        f"# who          roles\n{hash_token(WRITE)}  write,read  the command\n{hash_token(READ)} read\n\n"
+        f"{hash_token(SHOP)} own-record=shop  # a pipeline\n{CONTROLLER} write,read\n"
+        f"{hash_token(ALERTS)} signals alertmanager\n{hash_token(SCRAPER)} metrics prometheus\n"
     )
     return file
 
@@ -91,7 +91,7 @@ def guarded(
 ) -> Iterator[Callable[[str], httpx.Client]]:
     """A service behind its gate; gives a client for a token."""
     (folder / "token").write_text("mine\n")
-    reviews = KubernetesReviews(f"http://127.0.0.1:{kubernetes.server_port}", folder, "kubernaut-data-storage")
+    reviews = KubernetesTokenReviewer(f"http://127.0.0.1:{kubernetes.server_port}", folder, "kubernaut-data-storage")
     tokens = Tokens(AccessFile(access), reviews)
     clients: list[httpx.Client] = []
 
@@ -136,6 +136,7 @@ def test_who_may_do_what(client: Callable[[str], httpx.Client], event: Make) -> 
         READ: (403, 200, 403, 200),
         SHOP: (200, 200, 403, 403),
         ALERTS: (403, 403, 200, 403),
+        SCRAPER: (403, 403, 403, 403),
         "controller.x.y": (200, 200, 200, 200),
         "pod.uid1.shop": (200, 200, 403, 403),
         "podless.uid1.shop": (401, 401, 401, 401),
@@ -203,11 +204,11 @@ def test_when_kubernetes_does_not_answer_the_caller_is_told_to_come_again(
 def test_a_file_that_changes_is_read_without_a_restart(
     client: Callable[[str], httpx.Client], access: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new, reader, real = minted(), client(READ), time.monotonic
+    new, reader, real = generate_token(), client(READ), time.monotonic
     newcomer = client(new)
     assert (reader.get(RECORDS).status_code, newcomer.get(RECORDS).status_code) == (200, 401)
 
-    access.write_text(f"{hashed(new)} read\n")
+    access.write_text(f"{hash_token(new)} read\n")
     monkeypatch.setattr("kubernaut_datastorage.tokens.time.monotonic", lambda: real() + 2)
     assert (reader.get(RECORDS).status_code, newcomer.get(RECORDS).status_code) == (401, 200)
 
@@ -221,9 +222,9 @@ def test_a_file_that_changes_is_read_without_a_restart(
     [
         ("secret read", "line 1: a line begins with sha256:… of a token, or with system:serviceaccount:"),
         ("sha256:12 read", "line 1: sha256:12 is no SHA-256"),
-        (f"{hashed('x')}", "line 1: there is no role at all; there is write, read, own-record, signals"),
-        (f"{hashed('x')} read,admin", "line 1: there is no role admin; there is write, read, own-record, signals"),
-        (f"{hashed('x')} own-record", "line 1: own-record of a static token needs its namespace"),
+        (f"{hash_token('x')}", "line 1: there is no role at all; there is write, read, own-record, signals"),
+        (f"{hash_token('x')} read,admin", "line 1: there is no role admin; there is write, read, own-record, signals"),
+        (f"{hash_token('x')} own-record", "line 1: own-record of a static token needs its namespace"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, line: str, told: str) -> None:
@@ -465,7 +466,7 @@ def test_whoever_tries_tokens_is_slowed_down_and_nobody_else(
 
 def test_a_bucket_fills_again() -> None:
     now = [0.0]
-    buckets = Buckets(2, 4, clock=lambda: now[0])
+    buckets = RateLimiter(2, 4, clock=lambda: now[0])
 
     assert [buckets.wait("a") for _ in range(5)] == [0, 0, 0, 0, 0.5]
     assert buckets.wait("b") == 0

@@ -19,8 +19,8 @@ import httpx
 import pytest
 from crash import Campaign, Cluster
 
-from kubernaut_datastorage.documents import decode
 from kubernaut_datastorage.postgresql import PostgresStore
+from kubernaut_datastorage.records.documents import decode
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import Query, Settings

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_datastorage.bounds import LARGEST_RECORD, MOST_ATTEMPTS, fitting, index_key
-from kubernaut_datastorage.documents import decode, encode
-from kubernaut_datastorage.ingest import Told, events_of
+from kubernaut_datastorage.records.bounds import LARGEST_RECORD, MOST_ATTEMPTS, index_key, trim_event
+from kubernaut_datastorage.records.documents import decode, encode
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.store import RETENTION, Query, Store
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.records import Record
@@ -22,8 +22,10 @@ RECORDS = "/api/v1/action-records"
 BASE = {"state": "started", "at": "2026-11-24T09:05:07.000000Z", "attempt": 0, "source": "container"}
 
 
-def told_of(*events: dict[str, Any]) -> list[Told]:
-    return [one for one in events_of(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, Told)]
+def told_of(*events: dict[str, Any]) -> list[ReceivedEvent]:
+    return [
+        one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
+    ]
 
 
 def largest(record_id: str) -> list[dict[str, Any]]:
@@ -101,9 +103,9 @@ def test_what_was_cut_once_is_not_cut_again(text: str, number: int) -> None:
     error = {"code": 1, "reason": text, "message": text}
     attempts = [{"number": number, "error": error}]
     event = {**BASE, "output": {"x": text * 3}, "error": error, "target": text, "attempts": attempts}
-    cut = fitting(event, encode(event)) or event
+    cut = trim_event(event, encode(event)) or event
 
-    assert fitting(cut, encode(cut)) is None
+    assert trim_event(cut, encode(cut)) is None
     assert len(encode(cut).encode()) < 64 * 1024
 
 

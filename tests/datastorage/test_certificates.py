@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_datastorage.certificates import Renewal
+from kubernaut_datastorage.http.certificates import CertificateRenewal
 
 
 def make(folder: Path, name: str) -> None:
@@ -46,14 +46,14 @@ def test_a_renewed_certificate_is_shown_to_whoever_connects_then(tmp_path: Path)
     make(tmp_path, "first")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
-    renewal = Renewal(context, files)
+    renewal = CertificateRenewal(context, files)
 
-    assert not renewal.look()
+    assert not renewal.reload_if_changed()
     assert served_name(context, files[0]) == "first"
     make(tmp_path, "second")
-    assert renewal.look()
+    assert renewal.reload_if_changed()
     assert served_name(context, files[0]) == "second"
-    assert not renewal.look()
+    assert not renewal.reload_if_changed()
 
 
 @pytest.mark.parametrize("half", ["nothing", "a beginning", "the certificate without its key"])
@@ -65,7 +65,7 @@ def test_one_that_is_half_written_is_left_until_it_is_whole(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
     (tmp_path / "kept").write_bytes(files[0].read_bytes())
-    renewal = Renewal(context, files)
+    renewal = CertificateRenewal(context, files)
     if half == "the certificate without its key":
         key = files[1].read_bytes()
         make(tmp_path, "second")
@@ -73,9 +73,9 @@ def test_one_that_is_half_written_is_left_until_it_is_whole(
     else:
         files[0].write_text("-----BEGIN CERTIFICATE-----\n" if half == "a beginning" else "")
 
-    assert not renewal.look()
+    assert not renewal.reload_if_changed()
     assert "the renewed certificate is not used yet" in caplog.text
     assert served_name(context, tmp_path / "kept") == "first"
     make(tmp_path, "second")
-    assert renewal.look()
+    assert renewal.reload_if_changed()
     assert served_name(context, files[0]) == "second"

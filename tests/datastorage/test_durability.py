@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from kubernaut_datastorage import StorageError, embedded, serve
-from kubernaut_datastorage.schema import metadata
+from kubernaut_datastorage.database.schema import metadata
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from kubernaut_datastorage.tokens import hashed, minted
+from kubernaut_datastorage.tokens import generate_token, hash_token
 from kubernaut_sdk.ids import mint
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +26,9 @@ def sh(*argv: str) -> str:
 @pytest.mark.slow
 @pytest.mark.docker
 def test_the_image_serves(storage_image: str, tmp_path: Path) -> None:
-    token = minted()
+    token = generate_token()
     tmp_path.chmod(0o755)
-    (tmp_path / "access").write_text(f"{hashed(token)} write,read test\n")
+    (tmp_path / "access").write_text(f"{hash_token(token)} write,read test\n")
     options = ["--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp"]
     serve = ["--host=127.0.0.1", "--port=0", "--data=/tmp/records", "--access-file=/etc/access/access"]
     container = sh("docker", "run", "--detach", *options, f"--volume={tmp_path}:/etc/access:ro", storage_image, *serve)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_datastorage import Merged, merge
-from kubernaut_datastorage.provenance import pack, unpack
+from kubernaut_datastorage.records.merge import Merged, merge
+from kubernaut_datastorage.records.provenance import pack_provenance, unpack_provenance
 from kubernaut_sdk.states import RANK, State
 
 TIMES = [f"2026-01-31T09:05:0{second}.000000Z" for second in range(3)]
@@ -207,4 +207,4 @@ def test_any_order_makes_the_same_record_also_of_what_is_the_controller_s(
     merged = fold(told)
 
     assert text(merged) == text(fold(events))
-    assert unpack(merged.document(), pack(merged, {})) == (merged, {})
+    assert unpack_provenance(merged.document(), pack_provenance(merged, {})) == (merged, {})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_datastorage.merkle import Leaf, audit_path, pack, root_of, unpack, verifies
+from kubernaut_datastorage.log.merkle import Leaf, audit_path, is_in_tree, pack_leaves, tree_root, unpack_leaves
 
 # the leaves and roots of certificate-transparency's own tests (C++, merkletree/merkle_tree_test.cc)
 INPUTS = [
@@ -38,11 +38,11 @@ def by_definition(leaves: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("count", ROOTS)
 def test_the_roots_of_certificate_transparency(count: int) -> None:
-    assert root_of([leaf(data) for data in INPUTS[:count]]).hex() == ROOTS[count]
+    assert tree_root([leaf(data) for data in INPUTS[:count]]).hex() == ROOTS[count]
 
 
 def test_the_empty_tree() -> None:
-    assert root_of([]) == hashlib.sha256().digest()
+    assert tree_root([]) == hashlib.sha256().digest()
 
 
 @settings(deadline=None)
@@ -50,7 +50,7 @@ def test_the_empty_tree() -> None:
 def test_the_tree_is_that_of_the_definition(count: int) -> None:
     hashes = [leaf(bytes([number])) for number in range(count)]
 
-    assert root_of(hashes) == by_definition(hashes)
+    assert tree_root(hashes) == by_definition(hashes)
 
 
 @settings(deadline=None)
@@ -58,16 +58,16 @@ def test_the_tree_is_that_of_the_definition(count: int) -> None:
 def test_each_leaf_is_proved_and_no_other(count: int, data: st.DataObject) -> None:
     hashes = [leaf(bytes([number])) for number in range(count)]
     index = data.draw(st.integers(0, count - 1))
-    path, root = audit_path(hashes, index), root_of(hashes)
+    path, root = audit_path(hashes, index), tree_root(hashes)
 
-    assert verifies(hashes[index], index, count, path, root)
-    assert not verifies(leaf(b"other"), index, count, path, root)
-    assert not verifies(hashes[index], index, count, path, leaf(b"other"))
-    assert not verifies(hashes[index], index, count, [*path, root], root)
-    assert not any(verifies(hashes[index], other, count, path, root) for other in range(count) if other != index)
+    assert is_in_tree(hashes[index], index, count, path, root)
+    assert not is_in_tree(leaf(b"other"), index, count, path, root)
+    assert not is_in_tree(hashes[index], index, count, path, leaf(b"other"))
+    assert not is_in_tree(hashes[index], index, count, [*path, root], root)
+    assert not any(is_in_tree(hashes[index], other, count, path, root) for other in range(count) if other != index)
 
 
 def test_leaves_are_kept_as_they_were() -> None:
     leaves = [Leaf(bytes([n]) * 16, bytes([n]) * 32, bytes([n + 1]) * 32) for n in range(5)]
 
-    assert unpack(pack(leaves)) == leaves
+    assert unpack_leaves(pack_leaves(leaves)) == leaves

@@ -15,12 +15,12 @@ from conftest import run_sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubernaut_datastorage.ingest import Told, events_of
 from kubernaut_datastorage.postgresql import PostgresStore
-from kubernaut_datastorage.postgresql.connection import reason
+from kubernaut_datastorage.postgresql.connection import database_message
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Episode, Query, Settings, StorageError, Store
+from kubernaut_datastorage.store import RETENTION, Query, Settings, SignalEpisode, StorageError, Store
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -173,9 +173,11 @@ def choosy(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return PostgresStore(url, Settings(patience=5))
 
 
-def told_of(*types: str) -> list[Told]:
+def told_of(*types: str) -> list[ReceivedEvent]:
     events = [{**good_event(), "action_type": kind} for kind in types]
-    return [one for one in events_of(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, Told)]
+    return [
+        one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
+    ]
 
 
 def test_what_only_the_database_finds_odd_is_refused_alone_and_at_once(choosy: Store) -> None:
@@ -188,7 +190,7 @@ def test_what_only_the_database_finds_odd_is_refused_alone_and_at_once(choosy: S
             choosy.put(told_of("good", "odd", "good", "good", "odd")),
             choosy.put(told_of("odd")),
             *(choosy.put(told_of("good")) for _ in range(20)),
-            choosy.put_signals([Episode(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
+            choosy.put_signals([SignalEpisode(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
         )  # fmt: skip
         took = time.monotonic() - began
         found = await choosy.find(Query(limit=100))
@@ -279,7 +281,7 @@ def test_an_event_that_fails_in_a_way_that_nobody_foresaw_is_refused_alone(
         if event.get("step") == "odd":
             raise ZeroDivisionError
 
-    monkeypatch.setattr("kubernaut_datastorage.ingest.fitting", fails)
+    monkeypatch.setattr("kubernaut_datastorage.records.ingest.fitting", fails)
     outcomes = shared.post(RECORDS, json=[good_event(), {**good_event(), "step": "odd"}]).json()
 
     assert [one["outcome"] for one in outcomes] == ["stored", "refused"]
@@ -287,7 +289,7 @@ def test_an_event_that_fails_in_a_way_that_nobody_foresaw_is_refused_alone(
 
 def test_errors_of_the_address_say_nothing_of_it() -> None:
     for error in (OSError("no host se@cret"), ValueError("invalid port 'secret'"), TimeoutError("secret")):
-        assert "secret" not in reason(error)
+        assert "secret" not in database_message(error)
 
 
 def test_readyz_tells_nobody_what_the_address_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 
 from kubernaut_datastorage import embedded
-from kubernaut_datastorage.api import create_app, router
-from kubernaut_datastorage.openapi import document
+from kubernaut_datastorage.http.api import create_app, router
+from kubernaut_datastorage.http.openapi import document
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,13 +15,13 @@ import httpx
 import pytest
 
 from kubernaut_datastorage import embedded
-from kubernaut_datastorage.months import Month
 from kubernaut_datastorage.postgresql import PostgresStore
+from kubernaut_datastorage.records.months import Month
 from kubernaut_datastorage.retention import sweep
-from kubernaut_datastorage.server import Place, opened
+from kubernaut_datastorage.server import StoreLocation, open_store
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import Settings, StorageError, Store
-from kubernaut_datastorage.tokens import hashed, minted
+from kubernaut_datastorage.tokens import generate_token, hash_token
 
 RECORDS = "/api/v1/action-records"
 
@@ -53,13 +53,14 @@ def serving(*words: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def test_tls_tokens_metrics_and_logs(tmp_path: Path, event: Callable[..., dict[str, Any]]) -> None:
-    cert, key, token = tmp_path / "tls.crt", tmp_path / "tls.key", minted()
+    cert, key, token = tmp_path / "tls.crt", tmp_path / "tls.key", generate_token()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days=1",
          "-subj=/CN=localhost", "-addext=subjectAltName=IP:127.0.0.1", f"-keyout={key}", f"-out={cert}"],
         check=True, capture_output=True,
     )  # fmt: skip
-    (tmp_path / "access").write_text(f"{hashed(token)} write,read test\n")
+    scraper = generate_token()
+    (tmp_path / "access").write_text(f"{hash_token(token)} write,read test\n{hash_token(scraper)} metrics prometheus\n")
     options = [f"--access-file={tmp_path / 'access'}", f"--tls-cert={cert}", f"--tls-key={key}", f"--data={tmp_path}"]
     with serving(*options) as (url, lines):
         trusted = ssl.create_default_context(cafile=str(cert))
@@ -68,7 +69,9 @@ def test_tls_tokens_metrics_and_logs(tmp_path: Path, event: Callable[..., dict[s
             assert client.post(RECORDS, json=[event(), event(state="done"), event(at="x")]).status_code == 200
             client.get(RECORDS, headers={"authorization": "Bearer no"})
             client.get("/nowhere/at/all")
+            client.headers["authorization"] = f"Bearer {scraper}"
             metrics = client.get("/metrics").text.splitlines()
+            assert client.get(RECORDS).status_code == 403
 
     assert url.startswith("https://127.0.0.1:")
     name = "kubernaut_data_storage"
@@ -93,7 +96,7 @@ def test_a_token_is_printed_once_and_its_line_takes_it() -> None:
     digest, roles, name = made.stderr.split()
 
     assert made.returncode == 0
-    assert (digest, roles, name) == (hashed(made.stdout.strip()), "read,own-record=shop", "grafana")
+    assert (digest, roles, name) == (hash_token(made.stdout.strip()), "read,own-record=shop", "grafana")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_of_two_replicas_one_sweeps(make_store: Callable[..., Store]) -> None:
         for store in stores:
             await store.start()
         await asyncio.gather(*(sweep(store) for store in stores))
-        async with stores[0].alone() as one, stores[1].alone() as other:
+        async with stores[0].sweep_lock() as one, stores[1].sweep_lock() as other:
             assert one
             assert other is isinstance(stores[1], SqliteStore)
         for store in stores:
@@ -173,7 +176,7 @@ def test_a_commit_is_told_to_whoever_observes(tmp_path: Path) -> None:
     async def work() -> None:
         store = SqliteStore(open_sqlite(tmp_path), Settings(observe=lambda events, took: seen.append((events, took))))
         await store.start()
-        await store.hold(Month(2026, 1), "x")
+        await store.set_hold(Month(2026, 1), "x")
         await store.close()
 
     asyncio.run(work())
@@ -194,7 +197,7 @@ def test_a_commit_is_told_to_whoever_observes(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused_at_the_start_and_not_repeated(url: str, told: str) -> None:
     with pytest.raises(StorageError) as caught:
-        opened(Place(data=Path("unused"), database_url=url))
+        open_store(StoreLocation(data=Path("unused"), database_url=url))
 
     assert told in str(caught.value)
     assert "write postgresql://user@host/database, with the password in PGPASSWORD or PGPASSFILE" in str(caught.value)
@@ -240,7 +243,9 @@ def test_the_service_has_a_program_of_its_own_that_loads_nothing_of_others(tmp_p
     program = (
         "import sys\n"
         "from kubernaut_datastorage.command import serve\n"
-        "from kubernaut_datastorage import api, gate, tokens, server, postgresql, verify, logs, protocol\n"
+        "from kubernaut_datastorage import gate, tokens, server, postgresql, logs\n"
+        "from kubernaut_datastorage.http import api, protocol\n"
+        "from kubernaut_datastorage.log import verification\n"
         f"serve(['migrate', '--data', {str(tmp_path)!r}], standalone_mode=False)\n"
         f"sys.exit(' '.join(name for name in {names.split()!r} if name in sys.modules) or 0)"
     )

@@ -8,20 +8,20 @@ from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
-from kubernaut_datastorage.documents import Found, decode
-from kubernaut_datastorage.ingest import Told, events_of
+from kubernaut_datastorage.log.verification import verify
+from kubernaut_datastorage.records.documents import FoundRecord, decode
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.store import Query, Store
-from kubernaut_datastorage.verify import verify
 from kubernaut_sdk.ids import mint
 
 MakeStore = Callable[..., Store]
 STATES = ("intended", "started", "applying", "succeeded")
 
 
-def told(*events: dict[str, Any]) -> list[Told]:
-    made = events_of(json.dumps(events).encode(), retention=timedelta(days=90))
-    assert all(isinstance(one, Told) for one in made), made
-    return [one for one in made if isinstance(one, Told)]
+def told(*events: dict[str, Any]) -> list[ReceivedEvent]:
+    made = parse_events(json.dumps(events).encode(), retention=timedelta(days=90))
+    assert all(isinstance(one, ReceivedEvent) for one in made), made
+    return [one for one in made if isinstance(one, ReceivedEvent)]
 
 
 def event(record_id: str, state: str, **fields: Any) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_whoever_follows_sees_the_last_of_each_change_while_two_replicas_write(m
     async def work() -> None:
         stores = await both(make_store)
         ids = [str(mint()) for _ in range(60)]
-        seen: dict[str, Found] = {}
+        seen: dict[str, FoundRecord] = {}
         seqs: list[int] = []
         writing = True
 

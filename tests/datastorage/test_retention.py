@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from kubernaut_datastorage.ingest import Refused, Told, events_of
-from kubernaut_datastorage.months import Month, expired, log_expired, wanted
-from kubernaut_datastorage.retention import drop_by_name, sweep
+from kubernaut_datastorage.log.verification import verify
+from kubernaut_datastorage.records.ingest import ReceivedEvent, RefusedEvent, parse_events
+from kubernaut_datastorage.records.months import Month, log_months_to_drop, months_to_create, months_to_drop
+from kubernaut_datastorage.retention import drop_requested_month, sweep
 from kubernaut_datastorage.store import Query, StorageError, Store
-from kubernaut_datastorage.verify import verify
 from kubernaut_sdk.ids import mint, step_record_id
 
 MakeStore = Callable[..., Store]
@@ -32,12 +32,12 @@ class Clock:
         return self.now
 
 
-def batch(now: datetime, *ids: UUID) -> list[Told]:
+def batch(now: datetime, *ids: UUID) -> list[ReceivedEvent]:
     at = now.isoformat()
     events = [{"id": str(one), "state": "succeeded", "at": at, "action_type": "a/b_c"} for one in ids]
-    made = events_of(json.dumps(events).encode(), retention=RETENTION, now=now)
-    assert not [one for one in made if isinstance(one, Refused)], made
-    return [one for one in made if isinstance(one, Told)]
+    made = parse_events(json.dumps(events).encode(), retention=RETENTION, now=now)
+    assert not [one for one in made if isinstance(one, RefusedEvent)], made
+    return [one for one in made if isinstance(one, ReceivedEvent)]
 
 
 def test_a_year_goes_by(make_store: MakeStore) -> None:
@@ -54,7 +54,7 @@ def test_a_year_goes_by(make_store: MakeStore) -> None:
             ids = [step_record_id(when, f"{day}", f"{n}") for n, when in enumerate([clock.now] * 3 + [late])]
             await store.put(batch(clock.now, *ids))
             if day == 60:
-                await store.hold(held, "case 4711")
+                await store.set_hold(held, "case 4711")
             dropped += await sweep(store)
             if day % 60 == 0:
                 assert (await verify(store)).faults == []
@@ -62,7 +62,7 @@ def test_a_year_goes_by(make_store: MakeStore) -> None:
         oldest = Month.of_key(UUID((await store.find(Query(last=Month(2027, 6).first_id)))[0].id).bytes)
         counted = await store.summary("a/b_c", "0", "9999")
         kept = await store.count(10**9)
-        await store.hold(held, None)
+        await store.set_hold(held, None)
         after = await sweep(store)
         report = await verify(store)
         log = await store.log_months()
@@ -95,7 +95,7 @@ def test_a_dropped_month_takes_little_time_and_stops_no_writer(make_store: MakeS
             clock.now += timedelta(days=31)
             await sweep(store)
         clock.now += timedelta(days=27)
-        await store.make_months(wanted(clock.now, RETENTION))
+        await store.create_months(months_to_create(clock.now, RETENTION))
         task, waits = asyncio.create_task(sweep(store)), list[float]()
         while not task.done():
             started = time.monotonic()
@@ -124,14 +124,14 @@ def test_a_clock_that_jumps_drops_nothing_until_each_month_is_asked_for_by_name(
         clock.now += timedelta(days=400)
         jumped = await sweep(store), await sweep(store), len(await store.find(Query()))
         with pytest.raises(StorageError, match="2028-03 is not over for 90 days"):
-            await drop_by_name(store, Month(2028, 3))
+            await drop_requested_month(store, Month(2028, 3))
         with pytest.raises(StorageError, match="there is nothing of 2020-01; there is "):
-            await drop_by_name(store, Month(2020, 1))
-        await store.hold(Month(2027, 1), "case 4711")
+            await drop_requested_month(store, Month(2020, 1))
+        await store.set_hold(Month(2027, 1), "case 4711")
         with pytest.raises(StorageError, match="2027-01 is held"):
-            await drop_by_name(store, Month(2027, 1))
-        await store.hold(Month(2027, 1), None)
-        await drop_by_name(store, Month(2027, 1))
+            await drop_requested_month(store, Month(2027, 1))
+        await store.set_hold(Month(2027, 1), None)
+        await drop_requested_month(store, Month(2027, 1))
         left = [one.id for one in await store.find(Query())]
         report = await verify(store)
         clock.now -= timedelta(days=400)
@@ -166,7 +166,7 @@ def test_from_month_to_month_retention_goes_by_itself_also_where_there_was_nothi
         swept = []
         for _ in range(5):
             await sweep(store)
-            swept.append(await store.swept())
+            swept.append(await store.sweep_position())
             clock.now += timedelta(days=31)
         left = await store.find(Query())
         await store.close()
@@ -182,8 +182,8 @@ def test_ids_of_the_future_and_of_the_past_are_refused_by_the_store_s_clock_and_
 
     def refused(when: datetime, retention: timedelta) -> str | None:
         event: dict[str, Any] = {"id": str(step_record_id(when, "u", "s")), "state": "failed", "at": now.isoformat()}
-        [one] = events_of(json.dumps([event]).encode(), retention=retention, now=now)
-        return one.reason if isinstance(one, Refused) else None
+        [one] = parse_events(json.dumps([event]).encode(), retention=retention, now=now)
+        return one.reason if isinstance(one, RefusedEvent) else None
 
     assert refused(now - timedelta(days=100), timedelta(days=400)) is None
     assert "older than the 30 days that are kept" in str(refused(now - timedelta(days=31), timedelta(days=30)))
@@ -198,7 +198,7 @@ def test_ids_of_the_future_and_of_the_past_are_refused_by_the_store_s_clock_and_
     ],
 )
 def test_which_months_are_made(now: datetime, first: Month, last: Month) -> None:
-    months = wanted(now, RETENTION)
+    months = months_to_create(now, RETENTION)
 
     assert (months[0], months[-1]) == (first, last)
     assert all(one.following == other for one, other in pairwise(months))
@@ -208,10 +208,10 @@ def test_which_months_are_dropped() -> None:
     months = [Month(2026, month) for month in range(1, 13)]
     now = Month(2026, 7).start + RETENTION  # July's last record is not old enough; June's is, by a moment
 
-    assert expired(months, [], now, RETENTION) == months[:6]
-    assert expired(months, [Month(2026, 2)], now, RETENTION) == [months[0], *months[2:6]]
-    assert log_expired(months, [Month(2026, 7)]) == months[:5]
-    assert log_expired(months, [Month(2026, 2), Month(2026, 7)]) == []
+    assert months_to_drop(months, [], now, RETENTION) == months[:6]
+    assert months_to_drop(months, [Month(2026, 2)], now, RETENTION) == [months[0], *months[2:6]]
+    assert log_months_to_drop(months, [Month(2026, 7)]) == months[:5]
+    assert log_months_to_drop(months, [Month(2026, 2), Month(2026, 7)]) == []
 
 
 def test_a_month_is_a_range_of_ids() -> None:

@@ -12,16 +12,16 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from kubernaut_datastorage.bounds import index_key
-from kubernaut_datastorage.documents import decode
-from kubernaut_datastorage.ingest import Told, events_of
-from kubernaut_datastorage.merge import merge
-from kubernaut_datastorage.migrate import upgrade
+from kubernaut_datastorage.database.migration import upgrade
+from kubernaut_datastorage.database.schema import NEWEST_REVISION, metadata, records
+from kubernaut_datastorage.log.verification import verify
 from kubernaut_datastorage.postgresql import PostgresStore
-from kubernaut_datastorage.schema import HEAD, metadata, records
+from kubernaut_datastorage.records.bounds import index_key
+from kubernaut_datastorage.records.documents import decode
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
+from kubernaut_datastorage.records.merge import merge
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Query, Store, Unready
-from kubernaut_datastorage.verify import verify
+from kubernaut_datastorage.store import RETENTION, DatabaseUnavailable, Query, Store
 from kubernaut_sdk.ids import mint
 
 COUNTS_OF_0003 = """CREATE TABLE record_counts (
@@ -107,7 +107,9 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
     """A database of revision 0002, on which the service starts."""
     at = "2026-11-24T09:05:07Z"
     events = [{"id": str(mint()), "state": "failed", "at": at, "step": f"s{number}"} for number in range(3)]
-    told = [one for one in events_of(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, Told)]
+    told = [
+        one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
+    ]
 
     async def work() -> None:
         store = PostgresStore(database)
@@ -128,7 +130,7 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.close()
 
         again = PostgresStore(database)
-        with pytest.raises(Unready, match="the database has schema 0002, and this version wants 0004"):
+        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0004"):
             await again.find(Query())
         await again.prepare()
         found = await again.find(Query())
@@ -148,7 +150,7 @@ def test_many_replicas_that_start_at_once_migrate_once(postgres: str, database: 
             await connection.exec_driver_sql("CREATE SCHEMA public")
         await asyncio.gather(*(store.prepare() for store in stores))
         async with stores[0]._engine.connect() as connection:
-            assert await connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
+            assert await connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == NEWEST_REVISION
         assert len(await stores[0].months()) >= 7
         for store in stores:
             await store.close()
@@ -181,7 +183,9 @@ def test_a_database_of_before_keeps_its_records(tmp_path: Path) -> None:
         import kubernaut_datastorage
 
         config = Config()
-        config.set_main_option("script_location", str(Path(kubernaut_datastorage.__file__).parent / "migrations"))
+        config.set_main_option(
+            "script_location", str(Path(kubernaut_datastorage.__file__).parent / "database" / "migrations")
+        )
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         connection.exec_driver_sql(
@@ -206,14 +210,16 @@ def test_a_database_of_before_keeps_its_records(tmp_path: Path) -> None:
 LONG = "a target of more than the 1,024 bytes that an index takes " * 30
 
 
-def old_events() -> list[Told]:
+def old_events() -> list[ReceivedEvent]:
     base = {"state": "failed", "at": "2026-11-24T09:05:07Z", "action_type": "a/b_c"}
     events = [
         {**base, "id": str(mint()), "target": LONG},
         {**base, "id": str(mint()), "target": "short", "dry_run": True},
         {**base, "id": str(mint()), "dry_run": False},
     ]
-    return [one for one in events_of(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, Told)]
+    return [
+        one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
+    ]
 
 
 async def converted(store: Store) -> None:
@@ -225,7 +231,7 @@ async def converted(store: Store) -> None:
         {"action_type": "a/b_c", "state": "failed", "dry_run": False, "records": 2},
         {"action_type": "a/b_c", "state": "failed", "dry_run": True, "records": 1},
     ]
-    assert await store.swept() is None
+    assert await store.sweep_position() is None
     report = await verify(store)
     assert (report.records, report.faults) == (3, [])
 

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_datastorage.ingest import Refused, Told, _mended, _unmended, events_of
+from kubernaut_datastorage.records.ingest import (
+    ReceivedEvent,
+    RefusedEvent,
+    _parse_as_it_stands,
+    _parse_by_model,
+    parse_events,
+)
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.states import State
@@ -57,9 +63,9 @@ EVENT = st.fixed_dictionaries(
 @given(EVENT)
 def test_both_ways_make_the_same_event(event: dict[str, Any]) -> None:
     text = json.dumps(event).encode()
-    plain = _unmended(text)
+    plain = _parse_as_it_stands(text)
     if plain is not None:
-        assert json.dumps(plain, sort_keys=True) == json.dumps(_mended(json.loads(text)), sort_keys=True)
+        assert json.dumps(plain, sort_keys=True) == json.dumps(_parse_by_model(json.loads(text)), sort_keys=True)
 
 
 def test_what_senders_of_ours_write_needs_no_mending() -> None:
@@ -78,16 +84,16 @@ def test_what_senders_of_ours_write_needs_no_mending() -> None:
         "finished_at": now,
     }
 
-    assert _unmended(json.dumps(event).encode()) == Event.model_validate(event).wire()
+    assert _parse_as_it_stands(json.dumps(event).encode()) == Event.model_validate(event).wire()
 
 
 @pytest.mark.parametrize("step", [" ", "\n", "\t"])
 def test_how_an_event_is_spelt_does_not_matter(step: str) -> None:
     event = {"id": str(mint()), "state": "failed", "at": "2026-01-31T09:05:07.000000Z", "inputs": {"b": 1, "a": 2}}
     spelt = [json.dumps([event], indent=step), json.dumps([dict(reversed(event.items()))])]
-    told = [events_of(text.encode(), retention=timedelta(days=90))[0] for text in spelt]
+    told = [parse_events(text.encode(), retention=timedelta(days=90))[0] for text in spelt]
 
-    assert all(isinstance(one, Told) for one in told)
+    assert all(isinstance(one, ReceivedEvent) for one in told)
     assert told[0] == told[1]
 
 
@@ -106,8 +112,8 @@ def test_how_an_event_is_spelt_does_not_matter(step: str) -> None:
 def test_one_bad_event_harms_no_other(text: str, told: str) -> None:
     good = json.dumps({"id": str(mint()), "state": "failed", "at": "2026-01-31T09:05:07.000000Z"})
     text = text.replace('"ID"', f'"id": "{mint()}", "state": "failed", "at": "2026-01-31T09:05:07.000000Z"')
-    one, other = events_of(f"[{text}, {good}]".encode(), retention=timedelta(days=90))
+    one, other = parse_events(f"[{text}, {good}]".encode(), retention=timedelta(days=90))
 
-    assert isinstance(one, Refused)
+    assert isinstance(one, RefusedEvent)
     assert told in one.reason
-    assert isinstance(other, Told)
+    assert isinstance(other, ReceivedEvent)

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from kubernaut_datastorage import embedded
-from kubernaut_datastorage.checkpoints import Signer, checkpoint_of, public_key
-from kubernaut_datastorage.ingest import Told, events_of
-from kubernaut_datastorage.proofs import faults_of, proof_of
+from kubernaut_datastorage.log.checkpoints import Ed25519Signer, make_checkpoint, read_public_key
+from kubernaut_datastorage.log.proofs import find_proof_faults, make_proof
+from kubernaut_datastorage.log.verification import VerificationReport, verify
+from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import Query, Settings, Store
-from kubernaut_datastorage.verify import Report, verify
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.storage import StorageClient
 
@@ -45,13 +45,15 @@ def keys(folder: Path) -> tuple[Path, Path]:
     return private, public
 
 
-def batch(*ids: str, state: str = "succeeded") -> list[Told]:
+def batch(*ids: str, state: str = "succeeded") -> list[ReceivedEvent]:
     at = "2026-01-31T09:05:07.000000Z"
     more = {"requester": "r"} if state == "started" else {}
     base = {"state": state, "at": at, "step": state, "action_type": "a/b_c", **more}
     events = [{"id": record_id, **base} for record_id in ids]
     return [
-        one for one in events_of(json.dumps(events).encode(), retention=timedelta(days=90)) if isinstance(one, Told)
+        one
+        for one in parse_events(json.dumps(events).encode(), retention=timedelta(days=90))
+        if isinstance(one, ReceivedEvent)
     ]
 
 
@@ -66,18 +68,18 @@ async def filled(store: Store) -> list[str]:
     return ids
 
 
-def tampered(folder: Path, statement: str, **how: Any) -> Report:
+def tampered(folder: Path, statement: str, **how: Any) -> VerificationReport:
     """What is found in a store after somebody ran a statement on its file."""
 
     async def fill() -> list[str]:
-        store = SqliteStore(open_sqlite(folder), Settings(signer=Signer(keys(folder)[0])))
+        store = SqliteStore(open_sqlite(folder), Settings(signer=Ed25519Signer(keys(folder)[0])))
         ids = await filled(store)
         await store.close()
         return ids
 
-    async def look() -> Report:
+    async def look() -> VerificationReport:
         store = SqliteStore(open_sqlite(folder))
-        report = await verify(store, key=public_key(folder / "key.pub"), **how)
+        report = await verify(store, key=read_public_key(folder / "key.pub"), **how)
         await store.close()
         return report
 
@@ -93,9 +95,9 @@ def test_what_is_as_it_was_written_is_not_complained_of(make_store: MakeStore, t
     private, public = keys(tmp_path)
 
     async def work() -> None:
-        store = make_store(signer=Signer(private))
+        store = make_store(signer=Ed25519Signer(private))
         await filled(store)
-        report = await verify(store, key=public_key(public))
+        report = await verify(store, key=read_public_key(public))
         other = await verify(store, key=Ed25519PrivateKey.generate().public_key())
         await store.close()
 
@@ -151,22 +153,22 @@ def test_a_record_is_proved_without_the_service(make_store: MakeStore, tmp_path:
     private, public = keys(tmp_path)
 
     async def work() -> None:
-        store = make_store(signer=Signer(private))
+        store = make_store(signer=Ed25519Signer(private))
         await filled(store)
         for found in await store.find(Query()):
             commit = await store.commit_of(found.seq)
             assert commit is not None
             [row] = [row for row in await store.all_rows(mint().__class__(int=0), 100) if str(row["id"]) == found.id]
-            proof = json.loads(json.dumps(proof_of(row, commit)))
-            key = public_key(public)
-            assert faults_of(proof, key) == []
-            assert faults_of({**proof, "document": proof["document"].replace("a/b_c", "x/y_z")}, key) == [
+            proof = json.loads(json.dumps(make_proof(row, commit)))
+            key = read_public_key(public)
+            assert find_proof_faults(proof, key) == []
+            assert find_proof_faults({**proof, "document": proof["document"].replace("a/b_c", "x/y_z")}, key) == [
                 "the record is not in the tree of the checkpoint"
             ]
             forged = {**proof, "checkpoint": {**proof["checkpoint"], "at": "2026-01-01T00:00:00.000000Z"}}
-            assert faults_of(forged, key) == ["the checkpoint's chain is not that of what it states"]
+            assert find_proof_faults(forged, key) == ["the checkpoint's chain is not that of what it states"]
             unsigned = {**proof, "checkpoint": {**proof["checkpoint"], "signature": None}}
-            assert faults_of(unsigned, key) == ["the checkpoint is not signed by this key"]
+            assert find_proof_faults(unsigned, key) == ["the checkpoint is not signed by this key"]
         await store.close()
 
     asyncio.run(work())
@@ -218,7 +220,7 @@ def test_the_commands_say_what_they_found(tmp_path: Path) -> None:
         "1 records, 1 events in 1 commits, signatures not checked (--public-key)\n",
     )
     assert proof.returncode == 0
-    assert faults_of(json.loads(proof.stdout), None) == []
+    assert find_proof_faults(json.loads(proof.stdout), None) == []
     assert "it holds: entry 1, in commit 1" in proof.stderr
     assert bad.returncode == 4
     assert f"record {record_id} was deleted; commit 1 tells of it\n" in bad.stderr
@@ -232,9 +234,9 @@ def test_notes_between_commits_hide_no_leaf(make_store: MakeStore) -> None:
         store = make_store()
         await filled(store)
         for number in range(15):
-            await store.note(json.dumps({"n": number}))
+            await store.add_note(json.dumps({"n": number}))
         await store.put(batch(str(mint())))
-        await store.note("{}")
+        await store.add_note("{}")
         commits = [await store.commit_of(seq) for seq in range(1, 16)]
         report = await verify(store)
         await store.close()
@@ -250,7 +252,7 @@ def test_a_checkpoint_names_the_state_of_the_log(make_store: MakeStore) -> None:
         store = make_store()
         await filled(store)
         head = await store.head()
-        report = await verify(store, checkpoint=None if head is None else checkpoint_of(head))
+        report = await verify(store, checkpoint=None if head is None else make_checkpoint(head))
         await store.close()
         assert head is not None
         assert (head.batch, head.next_seq) == (4, 14)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from kubernaut_cli.catalogue import entries
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.installed import Installed
-from kubernaut_cli.conformance.scenario import Scenario, read_scenarios
 from kubernaut_cli.docs import pages
 from kubernaut_cli.engine.report import EXIT_CODES
 from kubernaut_cli.program import program
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.installed import InstalledActions
+from kubernaut_conformance.scenario import Scenario, read_scenarios
 from kubernaut_controller import parse_workflow, render, require_valid
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.catalog import all_actions, find
@@ -65,7 +65,7 @@ def test_the_scenario_of_the_smallest_action_is_whole_and_every_field_is_told(tm
     (tmp_path / "conformance.yaml").write_text(scenarios)
     [scenario] = read_scenarios(tmp_path / "conformance.yaml")
     (tmp_path / "my_action.py").write_text(blocks("python")[0])
-    subject = Installed({"ACTION_MODULES": str(tmp_path / "my_action.py"), "PATH": os.environ["PATH"]})
+    subject = InstalledActions({"ACTION_MODULES": str(tmp_path / "my_action.py"), "PATH": os.environ["PATH"]})
     judgements = list(examine(subject, [scenario], only=["scenario-runs", "second-run-unchanged"]))
 
     assert [judgement.outcome for judgement in judgements] == ["passed", "passed"]

@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kubernaut_cli.conformance.examine import examine
-from kubernaut_cli.conformance.image import Image
-from kubernaut_cli.conformance.scenario import read_scenarios
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.scenario import read_scenarios
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
 from tests.conftest import listens, registry
@@ -95,7 +95,7 @@ def namespace(kubectl: Callable[..., str]) -> Iterator[str]:
     ids=["readme", "go"],
 )
 def test_it_conforms(request: pytest.FixtureRequest, image: str, folder: Path) -> None:
-    examined = Image(request.getfixturevalue(image))
+    examined = ActionImage(request.getfixturevalue(image))
     judgements = list(examine(examined, read_scenarios(folder / "conformance.yaml"), cwd=folder))
 
     assert [(each.check.name, each.message) for each in judgements if each.outcome == "failed"] == []

@@ -186,7 +186,7 @@ def test_action_pods_send_their_records_with_their_own_tokens(
     assert record["workflow"] == {"namespace": namespace, "name": "w"}
     assert record["pod"]["uid"] == pod
     assert record["change"] == {"before": None, "after": "hello"}
-    assert json.loads(proof["provenance"])["pods"] == {"0": [namespace, pod]}
+    assert json.loads(proof["provenance"])["pods"] == {"0": [namespace, pod, ended["status"]["podName"]]}
     assert proof["checkpoint"]["signature"] is not None
     assert statuses == [401, 401, 401, 200]
     assert spoken == 403

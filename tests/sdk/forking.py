@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kubernaut_sdk import __main__ as program
-from kubernaut_sdk import verbs
+from kubernaut_sdk.program import verbs
 from kubernaut_sdk.storage import StorageClient
 
 

@@ -22,6 +22,7 @@ def test_a_second_run_is_unchanged(action: Any, tmp_path: Path) -> None:
     assert (first.document["status"], second.document["status"]) == ("succeeded", "unchanged")
     assert json.loads(first.results["output"])["size"] == 5
     assert json.loads(second.results["output"]) == {"text": "hello"}
+    assert json.loads(first.results["change"]) == first.document["change"]
 
 
 def test_a_dry_run_writes_nothing_and_tells_what_the_change_implies(action: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubernaut_sdk.masking import MASK, Masker
-from kubernaut_sdk.secretfiles import NOT_SECRET, learn_files
+from kubernaut_sdk.secrets.files import PUBLIC_FILES, learn_files
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASC1\n-----END PRIVATE KEY-----\n"
 FORMATS = {
@@ -199,7 +199,7 @@ def test_passwords_in_addresses_are_hidden_known_or_not() -> None:
 
 
 def test_files_that_are_no_secret_by_convention_are_not_hidden(tmp_path: Path) -> None:
-    for name in [*NOT_SECRET, "password", "..data"]:
+    for name in [*PUBLIC_FILES, "password", "..data"]:
         (tmp_path / name).write_text(f"the-content-of-{name}")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x01binary-Key")
     masker = Masker()

@@ -17,7 +17,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_an_action_needs_neither_http_nor_the_store() -> None:
     code = (
-        "import sys, kubernaut_sdk.verbs; print([m for m in ('http.client', 'httpx', 'fastapi') if m in sys.modules])"
+        "import sys, kubernaut_sdk.program.verbs; "
+        "print([m for m in ('http.client', 'httpx', 'fastapi') if m in sys.modules])"
     )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -14,7 +14,7 @@ from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.addresses import has_credentials, without_userinfo
 from kubernaut_sdk.models import input_faults
 from kubernaut_sdk.portable import loads
-from kubernaut_sdk.secretinputs import given_secrets, holds_secret, secret_values
+from kubernaut_sdk.secrets.inputs import has_secret, secret_values, secrets_in
 from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.testing import ActionRunner
 from tests import probe_actions, secret_actions
@@ -86,7 +86,7 @@ def test_a_wrong_input_of_a_model_with_secrets_is_not_repeated(inputs: dict[str,
 def test_where_no_input_is_secret_the_value_is_said() -> None:
     faults = input_faults(probe_actions.write.inputs_model, {"path": 7})
 
-    assert faults == [("inputs.path", "input should be a valid string; it is 7.")]
+    assert faults == [("inputs.path", "input should be a valid string; it is 7")]
 
 
 @pytest.mark.parametrize(
@@ -187,11 +187,11 @@ def test_what_a_workflow_is_told_repeats_no_secret(inputs: dict[str, Any], as_te
 
 
 def test_which_models_hold_secrets() -> None:
-    assert holds_secret(MANY.inputs_model)
-    assert holds_secret(secret_actions.Account)
-    assert not holds_secret(secret_actions.Tell)
+    assert has_secret(MANY.inputs_model)
+    assert has_secret(secret_actions.Account)
+    assert not has_secret(secret_actions.Tell)
     given_values = {"account": {"user": "shop", "token": "t"}, "listed": ["l"], "count": 1}
-    assert sorted(given_secrets(MANY.inputs_model, given_values)) == ["l", "t"]
+    assert sorted(secrets_in(MANY.inputs_model, given_values)) == ["l", "t"]
     inputs = MANY.inputs_model.model_validate_json(json.dumps({"raw": "r", "named": {"a": "n"}}))
     assert sorted(map(str, secret_values(inputs))) == ["b'r'", "n"]
 

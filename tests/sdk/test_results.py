@@ -19,14 +19,17 @@ JSON = st.recursive(
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.dictionaries(st.text(max_size=20), JSON, max_size=8), TEXT, st.booleans())
-def test_within_the_budget_whatever_an_action_says(output: dict[str, Any], message: str, failed: bool) -> None:
+@given(st.dictionaries(st.text(max_size=20), JSON, max_size=8), TEXT, st.booleans(), JSON, JSON)
+def test_within_the_budget_whatever_an_action_says(
+    output: dict[str, Any], message: str, failed: bool, before: Any, after: Any
+) -> None:
     error = Error(code=1, reason="Failed", message=message * 3) if failed else None
     files = Results(
         status=State.FAILED if failed else State.SUCCEEDED,
         changed=None,
         record_id=None,
         record_status="stored",
+        change=Change(before, after),
         output=output,
         error=error,
     ).files()
@@ -37,6 +40,45 @@ def test_within_the_budget_whatever_an_action_says(output: dict[str, Any], messa
     if failed:
         assert json.loads(files["error"])["reason"] == "Failed"
     assert json.loads(files["output"]) == output or json.loads(files["output"])["truncated"] is True
+    assert len(files["change"].encode()) <= 256
+    if files["change"]:
+        change = json.loads(files["change"])
+        assert change == {"before": before, "after": after} or change["truncated"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, None),
+        (Change({"replicas": 3}, {"replicas": 5}), {"before": {"replicas": 3}, "after": {"replicas": 5}}),
+        (Change(None, "x" * 300), {"before": None, "after": f'"{"x" * 99}…', "truncated": True}),
+        (Change("é" * 300, 1), {"before": f'"{"é" * 94}…', "after": 1, "truncated": True}),
+    ],
+    ids=["none", "whole", "a long side", "a side of two-byte characters"],
+)
+def test_the_change_is_shortened_to_256_bytes(change: Change | None, said: Any) -> None:
+    files = Results(status=State.SUCCEEDED, changed=True, record_id=None, record_status="stored", change=change).files()
+
+    assert len(files["change"].encode()) <= 256
+    assert (json.loads(files["change"]) if files["change"] else None) == said
+
+
+def test_the_change_gives_way_where_it_alone_would_cost_a_field_of_the_output() -> None:
+    change = Change("b" * 90, "a" * 90)
+
+    def files(size: int) -> dict[str, str]:
+        return Results(
+            status=State.SUCCEEDED,
+            changed=True,
+            record_id=None,
+            record_status="stored",
+            change=change,
+            output={"name": "n" * size},
+        ).files()
+
+    assert (files(900)["change"], json.loads(files(900)["output"])) != ("", {"name": "n" * 900})
+    assert (files(1_250)["change"], json.loads(files(1_250)["output"])) == ("", {"name": "n" * 1_250})
+    assert (files(3_000)["change"] != "", json.loads(files(3_000)["output"])) == (True, {"truncated": True})
 
 
 def test_reliable_fields_are_kept_before_others() -> None:

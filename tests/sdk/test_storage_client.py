@@ -223,7 +223,7 @@ def test_events_keep_their_order(server: Server, tmp_path: Path) -> None:
     recorder = Recorder(StorageClient(server.url), Spool(tmp_path))
     told = [event() for _ in range(50)]
     for item in told[:-1]:
-        recorder.tell(item)
+        recorder.send(item)
     recorder.confirm(told[-1])
     recorder.close()
 

@@ -42,12 +42,12 @@ def build(
     Exit code: 1 the build failed, 2 something is missing or its spec is not valid, 3 no Docker engine answers.
     """
     # libraries that `kubernaut --help` need not pay for
-    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
     from kubernaut_cli.images import engine as engines  # noqa: PLC0415
     from kubernaut_cli.images import recipe as recipes  # noqa: PLC0415
     from kubernaut_cli.images import stamp  # noqa: PLC0415
     from kubernaut_cli.images.origin import origin_of  # noqa: PLC0415
     from kubernaut_cli.images.reference import parse_reference  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
 
     reference = parse_reference(tag)
     if reference.digest:
@@ -58,7 +58,7 @@ def build(
     with engines.opened() as engine:
         plain = recipes.build(engine, recipe, say=lambda line: None if quiet else echo(line, err=True))
         try:
-            image = Image(plain)
+            image = ActionImage(plain)
             told = stamp.asked(image)
             title = reference.path.rpartition("/")[2]
             wanted = stamp.labels(told, image.labels, origin_of(folder), title=title, created=created)

@@ -9,8 +9,8 @@ import click
 from kubernaut_cli.terminal import echo
 
 if TYPE_CHECKING:
-    from kubernaut_cli.conformance.checks import Check
-    from kubernaut_cli.conformance.spec import ImageSpec
+    from kubernaut_conformance.checks import ConformanceCheck
+    from kubernaut_conformance.spec import ImageSpec
 
 __all__ = ["conform"]
 
@@ -36,15 +36,15 @@ def conform(
     image or a scenario cannot be used, 3 no Docker engine answers.
     """
     # libraries that `kubernaut --help` need not pay for
-    from kubernaut_cli.conformance import report  # noqa: PLC0415
-    from kubernaut_cli.conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
-    from kubernaut_cli.conformance.examine import examine  # noqa: PLC0415
-    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
-    from kubernaut_cli.conformance.scenario import read_scenarios  # noqa: PLC0415
     from kubernaut_cli.console import Terminal  # noqa: PLC0415
+    from kubernaut_conformance import report  # noqa: PLC0415
+    from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
+    from kubernaut_conformance.examine import examine  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
+    from kubernaut_conformance.scenario import read_scenarios  # noqa: PLC0415
 
     if listed:
-        checks: list[Check[Any]] = [*IMAGE_CHECKS, *ACTION_CHECKS]
+        checks: list[ConformanceCheck[Any]] = [*IMAGE_CHECKS, *ACTION_CHECKS]
         for check in checks:
             echo(f"{check.name}\n  why  {check.reason}\n  fix  {check.fix}")
         return
@@ -53,7 +53,7 @@ def conform(
     if file is None and Path("conformance.yaml").is_file():
         file = Path("conformance.yaml")
     scenarios = read_scenarios(file) if file else []
-    examined = Image(image)
+    examined = ActionImage(image)
     judgements = []
     cwd = file.parent if file else None
     for judgement in examine(examined, scenarios, cwd=cwd, previous=_earlier(previous), only=only):
@@ -74,14 +74,14 @@ def conform(
 
 
 def _earlier(previous: str | None) -> "ImageSpec | None":
-    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
-    from kubernaut_cli.conformance.spec import PATH, parse  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
+    from kubernaut_conformance.spec import PATH, parse  # noqa: PLC0415
     from kubernaut_sdk import InvalidInputs  # noqa: PLC0415
 
     if previous is None:
         return None
     path = Path(previous)
-    content = path.read_bytes() if path.is_file() else Image(previous).read(PATH)
+    content = path.read_bytes() if path.is_file() else ActionImage(previous).read(PATH)
     if content is None:
         raise InvalidInputs(f"--previous {previous}: the image has no {PATH}.")
     spec = parse(content)

@@ -72,11 +72,11 @@ def publish(
 
 
 def _require_stamp(image: str, labels: dict[str, str]) -> None:
-    from kubernaut_cli.conformance.image import Image  # noqa: PLC0415
-    from kubernaut_cli.conformance.spec import LABEL, PATH  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
+    from kubernaut_conformance.spec import LABEL, PATH  # noqa: PLC0415
 
     label = labels.get(LABEL)
-    content = Image(image).read(PATH) if label else None
+    content = ActionImage(image).read(PATH) if label else None
     if content is None:
         missing = LABEL if label is None else PATH
         raise InvalidInputs(f"{image} does not say what it offers (no {missing}); make it with `kubernaut build`.")

@@ -69,13 +69,13 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
     with (
         Signals().installed() as signals,
         opened(data) as store,
-        _recorder(store, folder / "spool") as recorder,
+        _recorder(store, folder) as recorder,
         _kubeconfig(engine) as kubeconfig,
     ):
         local = LocalRun(
             run=pipeline_run,
             task=generic_task(),
-            executor=_executor(engine, folder, kubeconfig),
+            executor=_executor(engine, store.spool(folder), kubeconfig),
             recorder=recorder,
             config_maps={"kubernaut-data-storage": _storage_config(store, require=options["require_records"])},
             secrets=folders,
@@ -163,8 +163,8 @@ def _require_secrets(pipeline_run: PipelineRun, folders: dict[str, Path]) -> Non
 
 
 @contextmanager
-def _recorder(store: Store, spool: Path) -> Iterator[Recorder]:
-    recorder = Recorder(store.client(), Spool(spool), log_line=lambda _line: None)
+def _recorder(store: Store, folder: Path) -> Iterator[Recorder]:
+    recorder = Recorder(store.client(), store.spool(folder), log_line=lambda _line: None)
     try:
         yield recorder
     finally:
@@ -175,11 +175,13 @@ def _storage_config(store: Store, *, require: bool) -> dict[str, str]:
     return {"url": store.url, "policy": "require" if require else "best-effort"}
 
 
-def _executor(engine: str, folder: Path, kubeconfig: Path | None) -> Executor:
+def _executor(engine: str, spool: Spool, kubeconfig: Path | None) -> Executor:
     if engine == "process":
         from kubernaut_cli.engine.process import ProcessExecutor  # noqa: PLC0415 – only one engine is needed
 
-        return ProcessExecutor(folder / "spool")
+        with suppress(OSError):  # a step that can keep nothing says so itself
+            spool.prepare()
+        return ProcessExecutor(spool.folder)
     from kubernaut_cli.engine.container import ContainerExecutor  # noqa: PLC0415 – docker's client takes 0.2 s
 
     return ContainerExecutor(kubeconfig)

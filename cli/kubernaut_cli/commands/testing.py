@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from kubernaut_sdk.errors import InvalidInputs, PreconditionFailed
+from kubernaut_sdk.errors import InvalidInputs
 
 __all__ = ["test"]
 
@@ -21,10 +20,8 @@ def test(folder: Path, image: str | None, pytest_options: tuple[str, ...]) -> No
 
     Without --image the actions are examined as they are installed here, in seconds and without Docker; what only an
     image can show is skipped. Options for pytest go behind `--`. Exit code: 0 all is well, 1 something failed, 2
-    there is nothing to test, 3 pytest is missing.
+    there is nothing to test.
     """
-    if find_spec("pytest") is None:
-        raise PreconditionFailed("pytest is not installed; `pip install 'kubernaut-cli[test]'` brings it.")
     found = [path for path in (folder / "tests", folder / "conformance.yaml") if path.exists()]
     if not found:
         raise InvalidInputs(f"{folder}: there is neither tests/ nor conformance.yaml; `kubernaut new` makes both.")

@@ -12,7 +12,7 @@ from requests.exceptions import RequestException
 
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pod import Pod
-from kubernaut_cli.images.engine import said
+from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_sdk.portable import shorten
 
@@ -105,7 +105,7 @@ class ContainerExecutor:
         except _TROUBLES as error:
             told = f"Its image {shorten(pod.image, 160)} cannot be pulled"
             raise NotStarted(
-                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(said(error), 600)}."
+                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(describe_docker_error(error), 600)}."
             ) from None
         container = None
         try:
@@ -128,7 +128,8 @@ class ContainerExecutor:
             if container is not None:
                 with contextlib.suppress(*_TROUBLES):
                     container.remove(force=True)
-            told = f"Its container could not be started: the Docker engine says: {shorten(said(error), 600)}."
+            reason = shorten(describe_docker_error(error), 600)
+            told = f"Its container could not be started: the Docker engine says: {reason}."
             raise NotStarted("ContainerNotStarted", told) from None
         return container
 

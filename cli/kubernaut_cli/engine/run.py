@@ -23,10 +23,10 @@ from kubernaut_sdk.judgement import (
     ContainerEnd,
     StepIdentity,
     StepOutcome,
+    failing_steps,
     intended_event,
     outcome_of,
     step_event,
-    stopping,
 )
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
@@ -106,7 +106,7 @@ class LocalRun:
         """Run it to its end and return how it went."""
         for task in self.run.tasks:
             if self._identities[task.name].record_id:
-                self.recorder.tell(intended_event(self._identities[task.name], utcnow()))
+                self.recorder.send(intended_event(self._identities[task.name], utcnow()))
         timers = self._timers()
         try:
             while self._advance() or self._steps:
@@ -290,7 +290,7 @@ class LocalRun:
             row = self.report.row(task.name)
             never = outcome.decided_by == "engine" and outcome.state is not State.LOST
             started = None if never else row.started_at
-            self.recorder.tell(step_event(identity, outcome, row.finished_at or utcnow(), started_at=started))
+            self.recorder.send(step_event(identity, outcome, row.finished_at or utcnow(), started_at=started))
 
     def _identity(self, task: PipelineTask) -> StepIdentity:
         context = loads(task.param("context") or "{}", "context")
@@ -310,7 +310,7 @@ class LocalRun:
             return Phase.TIMED_OUT
         if self._stop is Stop.CANCELLED:
             return Phase.CANCELLED
-        failed = stopping({row.name: row.state for row in self.report.rows}, may_fail)
+        failed = failing_steps({row.name: row.state for row in self.report.rows}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
 
 

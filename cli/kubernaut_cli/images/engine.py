@@ -1,41 +1,21 @@
-"""The Docker engine, and what it says where it refuses."""
+"""Images in the Docker engine."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import docker
 from docker.errors import DockerException, ImageNotFound
 
-from kubernaut_sdk import InvalidInputs, PreconditionFailed
+from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
+from kubernaut_sdk import InvalidInputs
 
-__all__ = ["connected", "forgotten", "image_here", "opened", "said"]
-
-_PATIENCE = 600
-"""Seconds that one answer may take; a push or a commit of a large layer is quiet for long."""
-
-
-def connected() -> Any:
-    """A client of the engine that DOCKER_HOST names, or of this machine's.
-
-    Raises:
-        PreconditionFailed: if none answers.
-    """
-    try:
-        engine = docker.from_env(timeout=_PATIENCE)
-        engine.ping()
-    except DockerException as error:
-        raise PreconditionFailed(
-            f"no Docker engine answers ({said(error)}); start one, or set DOCKER_HOST.", reason="NoDocker"
-        ) from None
-    return engine
+__all__ = ["forgotten", "image_here", "opened"]
 
 
 @contextmanager
 def opened() -> Iterator[Any]:
     """A client of the engine, as long as the block lasts."""
-    engine = connected()
+    engine = connect_docker()
     try:
         yield engine
     finally:
@@ -53,7 +33,7 @@ def image_here(engine: Any, name: str) -> Any:
     except ImageNotFound:
         raise InvalidInputs(f"image {name}: the Docker engine does not have it; `kubernaut build` makes one.") from None
     except DockerException as error:
-        raise InvalidInputs(f"image {name}: {said(error)}.") from None
+        raise InvalidInputs(f"image {name}: {describe_docker_error(error)}.") from None
 
 
 def forgotten(engine: Any, image_id: str) -> None:
@@ -61,12 +41,3 @@ def forgotten(engine: Any, image_id: str) -> None:
     with suppress(DockerException):
         if not engine.images.get(image_id).tags:
             engine.images.remove(image_id)
-
-
-def said(error: Exception) -> str:
-    """What the engine said, in one line, without a full stop."""
-    text = str(getattr(error, "explanation", None) or error)
-    with suppress(ValueError):
-        document = json.loads(text)
-        text = document.get("message", text) if isinstance(document, dict) else text
-    return " ".join(text.split()).rstrip(".")

@@ -7,8 +7,8 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from kubernaut_cli.images.engine import said
 from kubernaut_cli.images.reference import Reference
+from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_sdk import ActionError, Failed, PreconditionFailed
 
 __all__ = ["push", "refusal"]
@@ -71,7 +71,7 @@ def push(engine: Any, image: Any, reference: Reference, *, say: Callable[[str], 
                 say(f"{line['id']}: {status}" if "id" in line else status)
             digest = (line.get("aux") or {}).get("Digest") or digest
     except DockerException as error:
-        raise refusal(reference, said(error)) from None
+        raise refusal(reference, describe_docker_error(error)) from None
     finally:
         if not known:
             with suppress(DockerException):

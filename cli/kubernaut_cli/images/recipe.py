@@ -13,7 +13,7 @@ from typing import Any
 
 from docker.errors import BuildError, DockerException
 
-from kubernaut_cli.images.engine import said
+from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_sdk import Failed, InvalidInputs
 
 __all__ = ["Recipe", "build", "build_command"]
@@ -144,7 +144,9 @@ def _built_by_engine(engine: Any, recipe: Recipe, say: Callable[[str], None]) ->
             last.append(line)
         raise Failed(_failure(recipe, last), reason="BuildFailed") from None
     except DockerException as error:
-        raise Failed(f"{recipe.file}: the build failed: {said(error)}.", reason="BuildFailed") from None
+        raise Failed(
+            f"{recipe.file}: the build failed: {describe_docker_error(error)}.", reason="BuildFailed"
+        ) from None
     for line in _texts(lines):
         say(line)
     return str(image.id)

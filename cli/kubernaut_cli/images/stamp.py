@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from docker.errors import APIError, DockerException
 
-from kubernaut_cli.conformance import spec as specs
-from kubernaut_cli.conformance.spec import LABEL, PATH, ImageSpec
-from kubernaut_cli.conformance.subject import Ended
-from kubernaut_cli.images.engine import said
 from kubernaut_cli.images.origin import Origin
+from kubernaut_conformance import spec as specs
+from kubernaut_conformance.docker_engine import describe_docker_error
+from kubernaut_conformance.runtime import CompletedRun
+from kubernaut_conformance.spec import LABEL, PATH, ImageSpec
 from kubernaut_sdk import Failed, InvalidInputs
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
@@ -49,7 +49,7 @@ class Speaker(Protocol):
     def name(self) -> str:
         """How errors call it."""
 
-    def ask(self, *verb: str) -> Ended:
+    def ask(self, *verb: str) -> CompletedRun:
         """Runs a verb with no inputs, no settings and no network."""
 
 
@@ -111,7 +111,9 @@ def stamped(engine: Any, image_id: str, told: Told, labels: Mapping[str, str], *
             with suppress(APIError):
                 api.remove_container(container, v=True, force=True)
     except DockerException as error:
-        raise Failed(f"the Docker engine does not take the spec into the image: {said(error)}.") from None
+        raise Failed(
+            f"the Docker engine does not take the spec into the image: {describe_docker_error(error)}."
+        ) from None
 
 
 def _layer(content: bytes, created: datetime) -> bytes:

@@ -7,7 +7,7 @@ from kubernaut_controller.reconciling.acts import Act, CancelRun
 from kubernaut_controller.reconciling.ends import End, taskrun_succeeded
 from kubernaut_controller.validation import dependencies
 from kubernaut_controller.workflow import WorkflowExecution
-from kubernaut_sdk.judgement import stopping
+from kubernaut_sdk.judgement import failing_steps
 
 __all__ = ["STOPPED", "contradicting", "halt"]
 
@@ -27,7 +27,9 @@ def contradicting(workflow: WorkflowExecution, task_runs: Iterable[Json], ends: 
     """
     well = {task_run["metadata"]["name"] for task_run in task_runs if taskrun_succeeded(task_run)}
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
-    return [name for name in stopping({n: end.state for n, end in ends.items()}, lets) if ends[name].task_run in well]
+    return [
+        name for name in failing_steps({n: end.state for n, end in ends.items()}, lets) if ends[name].task_run in well
+    ]
 
 
 def halt(run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, ends: Mapping[str, End]) -> list[Act]:

@@ -15,7 +15,7 @@ from kubernaut_controller.reconciling.sentences import run_ended_badly
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
-from kubernaut_sdk.judgement import stopping
+from kubernaut_sdk.judgement import failing_steps
 from kubernaut_sdk.states import State
 
 __all__ = ["Verdict", "judge", "with_lingering"]
@@ -105,8 +105,8 @@ def _ended(seen: Seen, workflow: WorkflowExecution, run: Json, ends: Mapping[str
     good = sum(end.state.good for end in ends.values())
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
     states = {name: end.state for name, end in ends.items()}
-    bad = stopping(states, ())
-    stops = stopping(states, lets)
+    bad = failing_steps(states, ())
+    stops = failing_steps(states, lets)
     contradicted = contradicting(workflow, seen.task_runs, ends)
     asked = (run.get("spec") or {}).get("status") or ""
     by_person = workflow.spec.cancel or bool(seen.being_deleted)

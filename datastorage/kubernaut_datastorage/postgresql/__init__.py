@@ -5,7 +5,7 @@ of commit without a gap (whoever follows it misses nothing), and the log is one 
 hashing events, is done before; under the lock are a look-up by primary key, a binary COPY, and a small statement.
 """
 
-from kubernaut_datastorage.postgresql.commit import values_of
+from kubernaut_datastorage.postgresql.commit import row_values
 from kubernaut_datastorage.postgresql.store import PostgresStore
 
-__all__ = ["PostgresStore", "values_of"]
+__all__ = ["PostgresStore", "row_values"]

@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg.pgproto import pgproto
 
-from kubernaut_datastorage.batch import COLUMNS, Head, Outcome, Plan, Row, Stored, decide
-from kubernaut_datastorage.checkpoints import Commit
-from kubernaut_datastorage.ingest import Told
-from kubernaut_datastorage.packing import pack, unpack
-from kubernaut_datastorage.statements import PROBE_MONTH, PROBE_TEXT
-from kubernaut_datastorage.store import Episode, Settings
+from kubernaut_datastorage.database.statements import PROBE_MONTH, PROBE_TEXT
+from kubernaut_datastorage.log.checkpoints import Commit
+from kubernaut_datastorage.log.plan import (
+    COLUMNS,
+    CommitPlan,
+    EventOutcome,
+    LogHead,
+    RecordRow,
+    StoredRecord,
+    plan_commit,
+)
+from kubernaut_datastorage.records.ingest import ReceivedEvent
+from kubernaut_datastorage.records.packing import pack_document, unpack_document
+from kubernaut_datastorage.store import Settings, SignalEpisode
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
-__all__ = ["merge_into", "note_into", "probe_into", "signals_into", "values_of"]
+__all__ = ["merge_events", "row_values", "write_episodes", "write_note", "write_probe"]
 
 _ARRAYS = ", ".join(
     f"${number}::{kind}[]"
@@ -51,46 +59,46 @@ SET resolved_at = coalesce(excluded.resolved_at, known.resolved_at), name = excl
 """
 
 
-async def merge_into(
-    connection: "Connection", told: Sequence[Told], settings: Settings
-) -> list[tuple[Outcome, str | None]]:
+async def merge_events(
+    connection: "Connection", told: Sequence[ReceivedEvent], settings: Settings
+) -> list[tuple[EventOutcome, str | None]]:
     """Merges events into records, and says what became of each."""
     ids = [pgproto.UUID(key) for key in sorted({one.key for one in told})]
     rows = await connection.fetch(_KNOWN, ids, ids[0], ids[-1])
-    known = {row[0].bytes: Stored(unpack(row[1]), row[2]) for row in rows}
-    plan = decide(told, known, await _head(connection), now=settings.clock(), signer=settings.signer)
+    known = {row[0].bytes: StoredRecord(unpack_document(row[1]), row[2]) for row in rows}
+    plan = plan_commit(told, known, await _head(connection), now=settings.clock(), signer=settings.signer)
     await _write(connection, plan)
     return plan.outcomes
 
 
-async def note_into(connection: "Connection", note: str, settings: Settings) -> Commit:
+async def write_note(connection: "Connection", note: str, settings: Settings) -> Commit:
     """Adds a commit that is only a note."""
-    plan = decide([], {}, await _head(connection), now=settings.clock(), signer=settings.signer, note=note)
+    plan = plan_commit([], {}, await _head(connection), now=settings.clock(), signer=settings.signer, note=note)
     await _write(connection, plan)
     assert plan.commit is not None
     return plan.commit
 
 
-async def signals_into(connection: "Connection", episodes: Sequence[Episode]) -> None:
+async def write_episodes(connection: "Connection", episodes: Sequence[SignalEpisode]) -> None:
     """Keeps when signals fired, and when they were resolved."""
     rows = [(one.fingerprint, one.fired_at, one.resolved_at, one.name, one.severity) for one in episodes]
     await connection.executemany(_EPISODES, rows)
 
 
-async def probe_into(connection: "Connection") -> None:
+async def write_probe(connection: "Connection") -> None:
     """Write a little and take it back: what fails then, no record can be stored either."""
     await connection.execute("INSERT INTO legal_holds VALUES ($1, $2, now())", PROBE_MONTH, PROBE_TEXT)
     await connection.execute("DELETE FROM legal_holds WHERE month = $1", PROBE_MONTH)
 
 
-async def _head(connection: "Connection") -> Head:
+async def _head(connection: "Connection") -> LogHead:
     row = await connection.fetchrow(_HEAD)
-    return Head(*row) if row is not None else Head()
+    return LogHead(*row) if row is not None else LogHead()
 
 
-async def _write(connection: "Connection", plan: Plan) -> None:
+async def _write(connection: "Connection", plan: CommitPlan) -> None:
     if plan.inserts:
-        rows = map(values_of, plan.inserts)
+        rows = map(row_values, plan.inserts)
         await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
     if plan.updates:
         await connection.execute(_UPDATE, *_arrays(plan.updates))
@@ -119,13 +127,13 @@ async def _write(connection: "Connection", plan: Plan) -> None:
     )
 
 
-def _arrays(rows: Sequence[Row]) -> list[Any]:
-    columns = [list(column) for column in zip(*map(values_of, rows), strict=True)]
+def _arrays(rows: Sequence[RecordRow]) -> list[Any]:
+    columns = [list(column) for column in zip(*map(row_values, rows), strict=True)]
     return [*columns, min(columns[0]), max(columns[0])]
 
 
-def values_of(row: Row) -> tuple[Any, ...]:
+def row_values(row: RecordRow) -> tuple[Any, ...]:
     """A row as PostgreSQL is given it, in the order of its columns."""
     # asyncpg's own UUID takes bytes, and an eighth of the time
     undoes = row.undoes and pgproto.UUID(row.undoes)
-    return (pgproto.UUID(row.id), *row[1:-3], undoes, pack(row.document), row.provenance)
+    return (pgproto.UUID(row.id), *row[1:-3], undoes, pack_document(row.document), row.provenance)

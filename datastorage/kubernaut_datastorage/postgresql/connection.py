@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 __all__ = [
-    "AWAY",
     "COMMIT_LOCK",
     "SCHEMA_LOCK",
     "SWEEP_LOCK",
+    "TRANSIENT_ERRORS",
     "connect",
-    "is_away",
-    "lies_in_the_data",
-    "passes",
-    "reason",
+    "database_message",
+    "is_data_error",
+    "is_transient",
+    "is_transient_in_sqlalchemy",
 ]
 
 COMMIT_LOCK = 0x6B75_6265_7200  # "kuber": a namespace of advisory locks
@@ -37,7 +37,7 @@ _SESSION = {
     "lock_timeout": "8s",
     "statement_timeout": "30s",
 }
-AWAY = (
+TRANSIENT_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -55,13 +55,13 @@ _IN_THE_DATA = ("22", "23", "54")
 """Classes of SQLSTATE: data exceptions, integrity constraints, and limits such as that of an index's row."""
 
 
-def passes(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether an error is of a database that is away, so that the same may go well later."""
     # asyncpg's DataError, of a value that it cannot send, is an InterfaceError too
-    return isinstance(error, AWAY) and not isinstance(error, ValueError)
+    return isinstance(error, TRANSIENT_ERRORS) and not isinstance(error, ValueError)
 
 
-def lies_in_the_data(error: BaseException) -> bool:
+def is_data_error(error: BaseException) -> bool:
     """Return whether an error lies in what was to be stored, so that it will be the same whenever it is sent."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _IN_THE_DATA and not isinstance(error, asyncpg.CheckViolationError)
@@ -73,19 +73,19 @@ async def connect(url: str) -> "Connection":
     return await asyncpg.connect(url, timeout=_CONNECTING, command_timeout=35, server_settings=_SESSION)
 
 
-def is_away(error: Exception) -> bool:
+def is_transient_in_sqlalchemy(error: Exception) -> bool:
     """Whether SQLAlchemy wraps an error that passes."""
     if getattr(error, "connection_invalidated", False):
         return True
     cause: BaseException | None = getattr(error, "orig", None)
     while cause is not None:
-        if passes(cause):
+        if is_transient(cause):
             return True
         cause = cause.__cause__
     return False
 
 
-def reason(error: BaseException) -> str:
+def database_message(error: BaseException) -> str:
     """Return what the database itself said, without the statement (which would show what was to be stored).
 
     What was not said by the database may repeat parts of its address, a password among them, where that is not spelt

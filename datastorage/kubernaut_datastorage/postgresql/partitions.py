@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kubernaut_datastorage.months import Month
 from kubernaut_datastorage.postgresql.connection import SCHEMA_LOCK
+from kubernaut_datastorage.records.months import Month
 
 __all__ = ["drop_partition", "make_partition", "month_of_partition", "partitions_of"]
 

@@ -10,21 +10,20 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from kubernaut_datastorage import statements
-from kubernaut_datastorage.batch import Outcome
-from kubernaut_datastorage.checkpoints import Commit
-from kubernaut_datastorage.documents import Found
-from kubernaut_datastorage.ingest import Told
-from kubernaut_datastorage.migrate import found_revision, upgrade
-from kubernaut_datastorage.months import Month, wanted
-from kubernaut_datastorage.postgresql.commit import note_into, probe_into, signals_into
+from kubernaut_datastorage.database import statements
+from kubernaut_datastorage.database.migration import found_revision, upgrade
+from kubernaut_datastorage.database.schema import NEWEST_REVISION, configure_postgresql, counts, records
+from kubernaut_datastorage.database.store import SqlStore
+from kubernaut_datastorage.log.checkpoints import Commit
+from kubernaut_datastorage.log.plan import EventOutcome
+from kubernaut_datastorage.postgresql.commit import write_episodes, write_note, write_probe
 from kubernaut_datastorage.postgresql.connection import (
-    AWAY,
     SCHEMA_LOCK,
     SWEEP_LOCK,
+    TRANSIENT_ERRORS,
     connect,
-    is_away,
-    reason,
+    database_message,
+    is_transient_in_sqlalchemy,
 )
 from kubernaut_datastorage.postgresql.partitions import (
     drop_partition,
@@ -33,22 +32,23 @@ from kubernaut_datastorage.postgresql.partitions import (
     partitions_of,
 )
 from kubernaut_datastorage.postgresql.writer import Writer
-from kubernaut_datastorage.reading import ReadingStore
-from kubernaut_datastorage.schema import HEAD, counts, records, tell_postgresql
-from kubernaut_datastorage.store import Episode, Query, Settings, StorageError, Unready
+from kubernaut_datastorage.records.documents import FoundRecord
+from kubernaut_datastorage.records.ingest import ReceivedEvent
+from kubernaut_datastorage.records.months import Month, months_to_create
+from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalEpisode, StorageError
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
 __all__ = ["PostgresStore"]
 
-tell_postgresql()
+configure_postgresql()
 
 _LINES = 5_000
 """Lines of an export that PostgreSQL writes at once."""
 
 
-class PostgresStore(ReadingStore):
+class PostgresStore(SqlStore):
     """Records in PostgreSQL.
 
     Args:
@@ -87,8 +87,8 @@ class PostgresStore(ReadingStore):
     async def prepare(self) -> None:
         try:
             await self._prepare()
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *AWAY) as error:
-            raise Unready(f"the database does not answer: {reason(error).rstrip('.')}.") from None
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *TRANSIENT_ERRORS) as error:
+            raise DatabaseUnavailable(f"the database does not answer: {database_message(error).rstrip('.')}.") from None
 
     async def _prepare(self) -> None:
         async with self._engine.begin() as connection:
@@ -97,44 +97,44 @@ class PostgresStore(ReadingStore):
                 await connection.exec_driver_sql(f"SET LOCAL {limit} = '5min'")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
             found = await connection.run_sync(found_revision)
-            if found != HEAD and not self._migrates:
+            if found != NEWEST_REVISION and not self._migrates:
                 raise StorageError(_other_schema(found))
             await connection.run_sync(upgrade, found)
         await self._make_wanted()
 
     async def _make_wanted(self) -> None:
-        await self.make_months(wanted(self.settings.clock(), self.settings.retention))
+        await self.create_months(months_to_create(self.settings.clock(), self.settings.retention))
 
     async def require_ready(self) -> None:
         if not self._writer.ready:
-            raise Unready(f"the database does not answer: {self._writer.problem}.")
+            raise DatabaseUnavailable(f"the database does not answer: {self._writer.problem}.")
         await self.read(sa.select(records.c.id).limit(1))
         if self._writer.failing:
             await self.probe()
 
     async def probe(self) -> None:
-        await self._writer.enqueue(work=probe_into)
+        await self._writer.enqueue(work=write_probe)
 
-    async def write(self, told: Sequence[Told]) -> list[tuple[Outcome, str | None]]:
-        outcomes: list[tuple[Outcome, str | None]] = await self._writer.enqueue(told)
+    async def write(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
+        outcomes: list[tuple[EventOutcome, str | None]] = await self._writer.enqueue(told)
         return outcomes
 
-    async def narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
-        return None if set(fields) - statements.WRITTEN.keys() else self._narrow(query, fields)
+    async def stream_fields(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
+        return None if set(fields) - statements.JSON_COLUMNS.keys() else self._field_selector(query, fields)
 
-    async def _narrow(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
+    async def _field_selector(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
         while True:
-            row: Any = (await self.read(statements.some_lines(query, fields, _LINES)))[0]
+            row: Any = (await self.read(statements.select_lines(query, fields, _LINES)))[0]
             count, lines, seq, record_id = row
             if not count:
                 return
             yield f"{lines}\n"
             if count < _LINES:
                 return
-            query = query.after(Found(record_id, seq, "", ""))
+            query = query.after(FoundRecord(record_id, seq, "", ""))
 
-    async def write_signals(self, episodes: Sequence[Episode]) -> None:
-        await self._writer.enqueue(work=lambda connection: signals_into(connection, episodes))
+    async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
+        await self._writer.enqueue(work=lambda connection: write_episodes(connection, episodes))
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
         if not ids:
@@ -149,7 +149,7 @@ class PostgresStore(ReadingStore):
     async def log_months(self) -> list[Month]:
         return await self._months_of("commits")
 
-    async def hold(self, month: Month, reason: str | None) -> None:
+    async def set_hold(self, month: Month, reason: str | None) -> None:
         now = self.settings.clock()
 
         async def work(connection: "Connection") -> None:
@@ -159,7 +159,7 @@ class PostgresStore(ReadingStore):
 
         await self._writer.enqueue(work=work)
 
-    async def keep_swept(self, month: Month) -> None:
+    async def save_sweep_position(self, month: Month) -> None:
         async def work(connection: "Connection") -> None:
             await connection.execute("DELETE FROM sweeps")
             await connection.execute("INSERT INTO sweeps VALUES (1, $1)", str(month))
@@ -167,22 +167,22 @@ class PostgresStore(ReadingStore):
         await self._writer.enqueue(work=work)
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[bool]:
+    async def sweep_lock(self) -> AsyncIterator[bool]:
         connection = await connect(self._url)
         try:
             yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", SWEEP_LOCK))
         finally:
             await connection.close()
 
-    async def make_months(self, months: Sequence[Month]) -> None:
+    async def create_months(self, months: Sequence[Month]) -> None:
         there = {"action_records": set(await self.months()), "commits": set(await self.log_months())}
         for table, known in there.items():
             for month in months:
                 if month not in known:
                     await make_partition(self._engine, table, month)
 
-    async def note(self, note: str) -> Commit:
-        commit: Commit = await self._writer.enqueue(work=lambda connection: note_into(connection, note, self.settings))
+    async def add_note(self, note: str) -> Commit:
+        commit: Commit = await self._writer.enqueue(work=lambda connection: write_note(connection, note, self.settings))
         return commit
 
     async def drop_month(self, month: Month) -> None:
@@ -204,10 +204,12 @@ class PostgresStore(ReadingStore):
             try:
                 async with self._reading() as connection:
                     return list(await connection.execute(statement))
-            except (sa.exc.DBAPIError, sa.exc.TimeoutError, *AWAY) as error:
-                passing = isinstance(error, (*AWAY, sa.exc.TimeoutError)) or is_away(error)
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError, *TRANSIENT_ERRORS) as error:
+                passing = isinstance(error, (*TRANSIENT_ERRORS, sa.exc.TimeoutError)) or is_transient_in_sqlalchemy(
+                    error
+                )
                 if not passing or monotonic() + pause > deadline:
-                    raise Unready(f"the database does not answer: {reason(error)}.") from None
+                    raise DatabaseUnavailable(f"the database does not answer: {database_message(error)}.") from None
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 2)
 
@@ -216,11 +218,11 @@ class PostgresStore(ReadingStore):
         async with self._engine.connect() as connection:
             if not self._current:
                 found = await connection.run_sync(found_revision)
-                if found != HEAD:
-                    raise Unready(_other_schema(found))
+                if found != NEWEST_REVISION:
+                    raise DatabaseUnavailable(_other_schema(found))
                 self._current = True
             yield connection
 
 
 def _other_schema(found: str | None) -> str:
-    return f"the database has schema {found}, and this version wants {HEAD}; run: kubernaut serve migrate"
+    return f"the database has schema {found}, and this version wants {NEWEST_REVISION}; run: kubernaut serve migrate"

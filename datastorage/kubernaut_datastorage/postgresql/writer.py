@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import sqlalchemy as sa
 
-from kubernaut_datastorage.ingest import Told
-from kubernaut_datastorage.postgresql.commit import merge_into
+from kubernaut_datastorage.postgresql.commit import merge_events
 from kubernaut_datastorage.postgresql.connection import (
-    AWAY,
     COMMIT_LOCK,
+    TRANSIENT_ERRORS,
     connect,
-    lies_in_the_data,
-    passes,
-    reason,
+    database_message,
+    is_data_error,
+    is_transient,
 )
-from kubernaut_datastorage.store import Settings, StorageError, StorageFull, Unready, Unstorable
+from kubernaut_datastorage.records.ingest import ReceivedEvent
+from kubernaut_datastorage.store import DatabaseUnavailable, Settings, StorageError, StorageFull, UnstorableData
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
@@ -39,7 +39,7 @@ class _Job:
     """What waits for the writer: events, or other work in its transaction."""
 
     deadline: float
-    events: Sequence[Told] = ()
+    events: Sequence[ReceivedEvent] = ()
     work: "Callable[[Connection], Awaitable[Any]] | None" = None
     future: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -51,7 +51,7 @@ class Writer:
         url: Of the database.
         settings: What the store is told.
         prepare: Brings the schema up to date; called until it goes well, before anything is written.
-        make_months: Makes partitions where a commit found none.
+        create_months: Makes partitions where a commit found none.
 
     Attributes:
         waiting: Events that wait to be written.
@@ -65,13 +65,13 @@ class Writer:
         url: str,
         settings: Settings,
         prepare: Callable[[], Awaitable[None]],
-        make_months: Callable[[], Awaitable[None]],
+        create_months: Callable[[], Awaitable[None]],
     ) -> None:
         self.waiting = 0
         self.ready = False
         self.failing = self._full = False
         self.problem = "it has not been asked yet"
-        self._url, self._settings, self._prepare, self._make_months = url, settings, prepare, make_months
+        self._url, self._settings, self._prepare, self._create_months = url, settings, prepare, create_months
         self._jobs: deque[_Job] = deque()
         self._told = asyncio.Event()
         self._closing = False
@@ -91,7 +91,7 @@ class Writer:
         self._leave()
 
     async def enqueue(
-        self, events: Sequence[Told] = (), work: "Callable[[Connection], Awaitable[Any]] | None" = None
+        self, events: Sequence[ReceivedEvent] = (), work: "Callable[[Connection], Awaitable[Any]] | None" = None
     ) -> Any:
         """Has events merged, or other work done in the writer's transaction; returns once it is committed.
 
@@ -99,7 +99,7 @@ class Writer:
             StorageError: if it could not be, within the patience of a request.
         """
         if self._closing:
-            raise Unready("the service is stopping; send this again.")
+            raise DatabaseUnavailable("the service is stopping; send this again.")
         job = _Job(monotonic() + self._settings.patience, events, work)
         self._jobs.append(job)
         self.waiting += len(events)
@@ -117,7 +117,7 @@ class Writer:
                 await self._prepare()
                 self.ready = True
             except Exception as error:  # whatever it is, the next attempt may go well, and /readyz says it
-                self.problem = reason(error).rstrip(".")
+                self.problem = database_message(error).rstrip(".")
                 self._give_up()
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 2)
@@ -154,17 +154,17 @@ class Writer:
                     answers = await self._commit(jobs)
             except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
                 self._leave()
-                if not passes(error) and (made_months or not isinstance(error, asyncpg.CheckViolationError)):
+                if not is_transient(error) and (made_months or not isinstance(error, asyncpg.CheckViolationError)):
                     await self._write_apart(jobs, error)
                     return
                 self._full = isinstance(error, asyncpg.DiskFullError)
-                if passes(error):
-                    self.problem = reason(error).rstrip(".")
+                if is_transient(error):
+                    self.problem = database_message(error).rstrip(".")
                 else:
                     # no partition for it: the clock went past what was made
                     made_months = True
-                    with suppress(StorageError, sa.exc.DBAPIError, *AWAY):
-                        await self._make_months()
+                    with suppress(StorageError, sa.exc.DBAPIError, *TRANSIENT_ERRORS):
+                        await self._create_months()
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 2)
                 self._give_up(jobs)
@@ -193,25 +193,29 @@ class Writer:
             for half in halves:
                 await self._write_group([half])
             await _answer_from(halves, job)
-        elif not lies_in_the_data(error):
-            logger.error("the database refused an event or other work: %s", reason(error))
-            job.future.set_exception(Unready(f"the database refused to store it: {reason(error)}."))
+        elif not is_data_error(error):
+            logger.error("the database refused an event or other work: %s", database_message(error))
+            job.future.set_exception(
+                DatabaseUnavailable(f"the database refused to store it: {database_message(error)}.")
+            )
         elif job.events:
-            logger.warning("the database cannot store an event of the record %s: %s", job.events[0].id, reason(error))
-            job.future.set_result([("refused", f"the database cannot store it: {reason(error)}.")])
+            logger.warning(
+                "the database cannot store an event of the record %s: %s", job.events[0].id, database_message(error)
+            )
+            job.future.set_result([("refused", f"the database cannot store it: {database_message(error)}.")])
         else:
-            job.future.set_exception(Unstorable(f"the database cannot store it: {reason(error)}."))
+            job.future.set_exception(UnstorableData(f"the database cannot store it: {database_message(error)}."))
 
     async def _commit(self, jobs: list[_Job]) -> list[Any]:
         if self._connection is None or self._connection.is_closed():
             try:
                 self._connection = await connect(self._url)
             except Exception as error:  # whatever it is, it says nothing about what is to be written
-                raise ConnectionError(reason(error)) from error
+                raise ConnectionError(database_message(error)) from error
         connection = self._connection
         told = [one for job in jobs for one in job.events]
         await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({COMMIT_LOCK})")
-        outcomes = iter(await merge_into(connection, told, self._settings) if told else ())
+        outcomes = iter(await merge_events(connection, told, self._settings) if told else ())
         answers = [
             await job.work(connection) if job.work is not None else [next(outcomes) for _ in job.events] for job in jobs
         ]
@@ -224,8 +228,8 @@ class Writer:
             connection.terminate()
 
 
-def _away(problem: str) -> Unready:
-    return Unready(f"the database does not answer: {problem}.")
+def _away(problem: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the database does not answer: {problem}.")
 
 
 def _full() -> StorageFull:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kubernaut_sdk import InvalidInputs, models, results, verbs, witness
+from kubernaut_sdk import InvalidInputs, models, results
+from kubernaut_sdk.execution import reporter
+from kubernaut_sdk.execution.runner import Execution
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.program import verbs
+from kubernaut_sdk.program.stdio import StandardOutput
 from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.runner import Run
-from kubernaut_sdk.settings import Settings
-from kubernaut_sdk.stdio import Answer
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.storage import StorageClient
 
 Action = Any
@@ -66,12 +68,12 @@ def _(action: Action, write: Any) -> None:
 
 @way("mask-is-no-data")
 def _(action: Action, write: Any) -> None:
-    witness.__dict__["told"] = lambda output, masker: masker.json(output)
+    reporter.__dict__["withhold_secrets"] = lambda output, masker: masker.json(output)
 
 
 @way("withheld-input")
 def _(action: Action, write: Any) -> None:
-    verbs.__dict__["_taken"] = lambda name, path, output: json.loads(os.environ["ACTION_INPUTS"])[name]
+    verbs.__dict__["_value_from"] = lambda name, path, output: json.loads(os.environ["ACTION_INPUTS"])[name]
 
 
 @way("malformed-inputs")
@@ -89,7 +91,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("not-applied-twice")
 def _(action: Action, write: Any) -> None:
-    replace(Run, _waited_for_another_pod=lambda run: False)
+    replace(Execution, _waited_for_another_pod=lambda run: False)
 
 
 Say = Callable[[str], None]
@@ -98,16 +100,16 @@ Real = Callable[[dict[str, Any]], None]
 
 def _printing(around: Callable[[Real, dict[str, Any], Say], None]) -> None:
     """Does something before or after the one object is printed, when all else is over."""
-    give = Answer.give
+    write = StandardOutput.write
 
-    def given(answer: Answer, document: dict[str, Any]) -> None:
+    def given(answer: StandardOutput, document: dict[str, Any]) -> None:
         around(
-            lambda told: give(answer, told),
+            lambda told: write(answer, told),
             document,
             lambda text: print(os.write(answer._number, f"{text}\n".encode())),
         )
 
-    replace(Answer, give=given)
+    replace(StandardOutput, write=given)
 
 
 def _at_the_end(change: Callable[[Path, dict[str, str]], None]) -> None:
@@ -214,21 +216,21 @@ def _(action: Action, write: Any) -> None:
 
 @way("record-complete")
 def _(action: Action, write: Any) -> None:
-    replace(Settings, about=lambda self: {})
+    replace(StepSettings, about=lambda self: {})
 
 
 @way("told-before-applied")
 def _(action: Action, write: Any) -> None:
-    real = Run._announce
+    real = Execution._announce
 
-    def late(run: Run, change: Any) -> None:
+    def late(run: Execution, change: Any) -> None:
         address = urlsplit(os.environ["DATA_STORAGE_URL"])
         with socket.socket() as probe:
             if probe.connect_ex((address.hostname or "", address.port or 80)) == 0:
                 write(action.inputs_model.model_validate_json(os.environ["ACTION_INPUTS"]))
         real(run, change)
 
-    replace(Run, _announce=late)
+    replace(Execution, _announce=late)
 
 
 @way("sigterm")
@@ -248,7 +250,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("storage-away-require")
 def _(action: Action, write: Any) -> None:
-    replace(Settings, require_record=property(lambda self: False, lambda self, value: None))
+    replace(StepSettings, require_record=property(lambda self: False, lambda self, value: None))
 
 
 @way("told-twice-one-record")

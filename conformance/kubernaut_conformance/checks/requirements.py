@@ -1,0 +1,60 @@
+"""What several checks ask of a run, and how they tell of it."""
+
+from typing import Any
+
+from kubernaut_conformance.checks.check import CheckSkipped
+from kubernaut_conformance.examination import ActionExamination
+from kubernaut_conformance.observation import ObservedRun
+from kubernaut_sdk.portable import shorten
+
+__all__ = [
+    "describe_end",
+    "format_names",
+    "require_document",
+    "require_effective_run",
+    "require_results",
+    "require_run",
+]
+
+
+def require_run(run: ObservedRun | None, why: str = "no scenario tries this action") -> ObservedRun:
+    """The run, where there is one."""
+    if run is None:
+        raise CheckSkipped(why)
+    return run
+
+
+def require_effective_run(action: ActionExamination) -> ObservedRun:
+    """The scenario's run, where it changes the world."""
+    run = require_run(action.first_run)
+    if not action.is_effective:
+        raise CheckSkipped("the scenario's run does not change anything; see scenario-runs")
+    return run
+
+
+def require_document(run: ObservedRun) -> dict[str, Any]:
+    """The object that it printed."""
+    if run.document is None:
+        raise CheckSkipped("standard output is not one object; see stdout-one-object")
+    return run.document
+
+
+def require_results(run: ObservedRun, *names: str) -> tuple[str, ...]:
+    """Return the values of these results."""
+    for name in names:
+        if name not in run.completed.results:
+            raise CheckSkipped(f"there is no result {name}; see results-complete and results-plain-files")
+    return tuple(run.completed.results[name] for name in names)
+
+
+def describe_end(run: ObservedRun) -> str:
+    """How a run ended, for a message."""
+    reply = run.error.get("message") or run.completed.stderr.strip().rpartition("\n")[2]
+    return f"the run {run.description} ended with {run.completed.exit_code}" + (
+        f": {shorten(reply, 200)}" if reply else ""
+    )
+
+
+def format_names(names: list[str]) -> str:
+    """The first five."""
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

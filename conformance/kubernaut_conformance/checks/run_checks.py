@@ -1,0 +1,289 @@
+"""What a run takes, prints, writes and shows."""
+
+from collections.abc import Iterator
+
+from kubernaut_conformance import spec as specs
+from kubernaut_conformance.checks.check import CheckFailed, CheckSkipped, ConformanceCheck, register_in, require
+from kubernaut_conformance.checks.requirements import (
+    describe_end,
+    format_names,
+    require_document,
+    require_effective_run,
+    require_results,
+    require_run,
+)
+from kubernaut_conformance.examination import ActionExamination
+from kubernaut_conformance.observation import ObservedRun
+from kubernaut_conformance.runtime import ImageRuntime
+from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.results import BUDGET, REQUIRED_RESULTS, message_size
+
+__all__ = ["RUN_CHECKS"]
+
+_CODE_OF = {
+    "succeeded": {0},
+    "unchanged": {0},
+    "planned": {0},
+    "cancelled": {143},
+    "timed_out": {124},
+    "failed": {1, 2, 3, 4, 5, 75},
+}
+_FIELDS = {"action_type", "status", "changed", "change", "output", "error", "record"}
+RUN_CHECKS: list[ConformanceCheck[ActionExamination]] = []
+_check = register_in(RUN_CHECKS)
+
+
+@_check(
+    "scenario-runs",
+    "All that follows is judged by what the scenario's run changes.",
+    "Let the scenario's setup and inputs be such that the action changes the world and ends with 0; its `state` must show the change.",
+)
+def _(action: ActionExamination) -> None:
+    run = require_run(action.first_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    require(run.before != run.after, "the world is after the run as it was before; the scenario must change something")
+
+
+@_check(
+    "unknown-input",
+    "A misspelt input that is passed over is an action that does something else than was asked.",
+    "Refuse unknown inputs with exit code 2, before anything is read or changed.",
+)
+def _(action: ActionExamination) -> None:
+    run = action.unknown_input_run
+    require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
+    require(run.before == run.after, "it changed the world")
+
+
+@_check(
+    "missing-input",
+    "A required input that is missing must not become a default nobody chose.",
+    "Refuse missing inputs with exit code 2, before anything is read or changed.",
+)
+def _(action: ActionExamination) -> None:
+    run = require_run(action.missing_input_run, "it has no required inputs")
+    require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
+    require(run.before == run.after, "it changed the world")
+
+
+@_check(
+    "plan-writes-nothing",
+    "`plan` is what a person looks at before deciding.",
+    "Let `plan` print the change, and send and write nothing.",
+)
+def _(action: ActionExamination) -> None:
+    require_effective_run(action)
+    run = require_run(action.plan_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    require(run.before == run.after, "it changed the world")
+    require(not run.writes, f"it sent {format_names(run.writes)}")
+    require(require_document(run).get("change"), f"it printed no change but {shorten(run.completed.stdout)}")
+
+
+@_check(
+    "dry-run-writes-nothing",
+    "A dry run of a whole workflow is only worth something if it is one.",
+    "With ACTION_DRY_RUN=true stop after planning; end with status `planned` and changed `false`.",
+)
+def _(action: ActionExamination) -> None:
+    require_effective_run(action)
+    run = require_run(action.dry_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    require(run.before == run.after, "it changed the world")
+    require(not run.writes, f"it sent {format_names(run.writes)}")
+    reply = require_results(run, "status", "changed")
+    require(reply == ("planned", "false"), f"its results say status {reply[0]} and changed {reply[1]}")
+
+
+@_check(
+    "second-run-unchanged",
+    "A step is run again after a node is lost, or by a person in doubt; of an action that calls itself idempotent they rely on it.",
+    "Let `plan` read the world and end with `unchanged` where it is already as asked; or declare the action not idempotent.",
+)
+def _(action: ActionExamination) -> None:
+    require_effective_run(action)
+    if not action.spec.idempotent:
+        raise CheckSkipped("it does not call itself idempotent")
+    run = require_run(action.second_run)
+    require(run.completed.exit_code == 0, describe_end(run))
+    reply = require_results(run, "status", "changed")
+    require(reply == ("unchanged", "false"), f"its results say status {reply[0]} and changed {reply[1]}")
+    require(run.before == run.after, "it changed the world again")
+
+
+@_check(
+    "results-complete",
+    "Tekton and the controller know of a step what its results say, most of all when it failed.",
+    f"Write all of {', '.join(sorted(REQUIRED_RESULTS))} at every end, true to the exit code; codes 2, 3 and 5 promise that nothing changed.",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        if run.description != "of the verb plan":
+            for problem in _result_faults(run):
+                raise CheckFailed(f"the run {run.description}: {problem}")
+
+
+def _result_faults(run: ObservedRun) -> Iterator[str]:
+    results, code = run.completed.results, run.completed.exit_code
+    missing = sorted(set(REQUIRED_RESULTS) - set(results) - set(run.completed.unreadable))
+    if missing:
+        yield f"no result {', '.join(missing)}"
+    if missing or run.completed.unreadable:
+        return
+    if results["status"] not in _CODE_OF:
+        yield f"status is {shorten(results['status'])}"
+    if results["changed"] not in {"true", "false", "unknown"}:
+        yield f"changed is {shorten(results['changed'])}"
+    if results["record-id"] != run.record_id:
+        yield f"record-id is {shorten(results['record-id'])} and not ACTION_RECORD_ID"
+    if results["record-status"] not in {"stored", "deferred", "disabled"}:
+        yield f"record-status is {shorten(results['record-status'])}"
+    if code == 0 and results["error"]:
+        yield f"error is {shorten(results['error'])} with exit code 0"
+    if code != 0 and (run.error.get("code") != code or not run.error.get("reason") or not run.error.get("message")):
+        yield f"error is {shorten(results['error'])} with exit code {code}; it must hold code, reason and message"
+
+
+@_check(
+    "code-and-status-agree",
+    "A step succeeded only where both say so; where they disagree it counts as failed, and nobody knows what it changed.",
+    "Exit with 0 only where status is `succeeded`, `unchanged` or `planned`; with 143 where it is `cancelled`, 124 where `timed_out`, else with the code of the failure.",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        status, code = run.completed.results.get("status"), run.completed.exit_code
+        expected = _CODE_OF.get(status or "", {code})
+        require(code in expected, f"the run {run.description} ended with {code}, and its status is {status}")
+
+
+@_check(
+    "codes-keep-their-promise",
+    "2, 3 and 5 promise that nothing changed: what comes after them relies on it, and looks no further.",
+    "Once something was begun, end with 1 (or 4, 75, 124, 143), and say `changed` = `true` or `unknown`.",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        if run.completed.exit_code in {2, 3, 5}:
+            changed = run.completed.results.get("changed", "false")
+            require(changed == "false", f"{describe_end(run)}, and changed is {shorten(changed)}")
+
+
+@_check(
+    "unchanged-verified",
+    "A step is run again because somebody doubts that its goal was reached; `unchanged` answers that it was.",
+    "Where `plan` finds nothing to do, still `verify` the goal, and end with 4 where it is not reached.",
+)
+def _(action: ActionExamination) -> None:
+    require_effective_run(action)
+    if not action.spec.verified:
+        raise CheckSkipped("it says of itself that it verifies nothing")
+    run = require_run(action.second_run)
+    if run.completed.results.get("status") != "unchanged":
+        raise CheckSkipped("its second run does not end `unchanged`; see second-run-unchanged")
+    looked, plan_run = run.requests, require_run(action.second_plan_run).requests
+    if not plan_run:
+        raise CheckSkipped("its requests are not seen; let the scenario have a server")
+    require(
+        len(looked) > len(plan_run),
+        f"the run {run.description} ended `unchanged` after no more requests ({len(looked)}) than planning alone makes",
+    )
+
+
+@_check(
+    "results-plain-files",
+    "What is no plain file of text is not read: following a link would read another's file.",
+    "Write each result as a plain file in UTF-8, replaced atomically (written beside it under a name with a dot, and renamed).",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        for name, why in sorted(run.completed.unreadable.items()):
+            raise CheckFailed(f"the run {run.description}: the result {name} {why}")
+
+
+@_check(
+    "results-within-budget",
+    "One byte more than Tekton can carry fails a step whose action succeeded.",
+    'Keep the results, as Go\'s JSON encoder writes them, under 1,700 bytes: leave out what does not fit and say "truncated": true.',
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        size = message_size(dict(run.completed.results))
+        require(size <= BUDGET, f"the run {run.description} wrote {size} bytes")
+
+
+@_check(
+    "output-valid",
+    "Later steps take values from the output, as the spec promises it.",
+    "Let the output hold what the result's schema requires, in its types.",
+)
+def _(action: ActionExamination) -> None:
+    run = require_effective_run(action)
+    if action.spec.result is None:
+        raise CheckSkipped("the spec promises no result")
+    output = require_document(run).get("output")
+    problem = specs.find_violation(action.spec.result, output)
+    require(problem is None, f"output {problem}")
+
+
+@_check(
+    "stdout-one-object",
+    "Programs read standard output; one line of chatter there breaks them.",
+    f"Print one JSON object with {', '.join(sorted(_FIELDS))}, also on failure; everything else goes to standard error.",
+)
+def _(action: ActionExamination) -> None:
+    for run in action.all_runs():
+        document = run.document
+        require(
+            document is not None,
+            f"the run {run.description} printed {shorten(run.completed.stdout) if run.completed.stdout else 'nothing'}",
+        )
+        missing = sorted(_FIELDS - set(document or {}))
+        require(not missing, f"the run {run.description} printed an object without {', '.join(missing)}")
+
+
+@_check(
+    "secret-nowhere",
+    "Logs, results and records are kept, copied and read by people who may not know the secret.",
+    "Mask the content of every file in SECRETS_DIR: raw, base64, URL-quoted, JSON, hex; in errors and tools' output, too.",
+)
+def _(action: ActionExamination) -> None:
+    if action.environment is None:
+        raise CheckSkipped("no scenario tries this action")
+    for run in action.all_runs():
+        places = sorted(set(run.leaks()))
+        require(not places, f"the run {run.description} shows a secret in {format_names(places)}")
+
+
+@_check(
+    "read-only-root",
+    "The generic Task mounts the root read-only; what is changed there could be used to stay.",
+    "Write only below /tmp (HOME and TMPDIR point there) and to RESULTS_DIR.",
+)
+def _(action: ActionExamination) -> None:
+    require_run(action.first_run)
+    if not isinstance(action.runtime, ImageRuntime):
+        raise CheckSkipped("these are processes; only an image has a root of its own")
+    require(action.read_only, "it runs only with a writable root")
+
+
+@_check(
+    "permissions-declared",
+    "The Role that people bind is made of what the spec declares.",
+    "Add the permission to the action's definition, or do without it.",
+)
+def _(action: ActionExamination) -> None:
+    require_effective_run(action)
+    used = {request.permission for run in action.all_runs() for request in run.requests if request.permission}
+    if not used:
+        raise CheckSkipped(
+            "no request was seen whose permission is known; let the scenario's server speak aws or kubernetes"
+        )
+    undeclared = sorted(used - set(_declared(action.spec.permissions)))
+    require(not undeclared, f"it used {format_names(undeclared)}")
+
+
+def _declared(permissions: list[str]) -> Iterator[str]:
+    """`apps/deployments: get, patch` says two; `ec2:RebootInstances` one."""
+    for permission in permissions:
+        resource, separator, verbs = permission.partition(": ")
+        yield from (f"{resource}: {verb.strip()}" for verb in verbs.split(",")) if separator else (permission,)

@@ -1,0 +1,140 @@
+"""What of a newer spec breaks workflows that were written for an older one."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kubernaut_conformance.spec import ImageSpec, Schema
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["find_breaking_changes"]
+
+
+def find_breaking_changes(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
+    """What would break workflows that were written for the older document.
+
+    Inputs may accept more and results may say more; not the other way round. Compared are the forms in which schemas
+    are commonly written: properties, required, types, enumerations, limits, patterns, items, anyOf and `$ref`.
+    """
+    present = {action.action_type: action for action in new.actions}
+    for was in old.actions:
+        now = present.get(was.action_type)
+        if now is None:
+            yield f"{was.action_type} is gone"
+            continue
+        for path, problem in _narrowed(_ResolvedSchema(was.inputs), _ResolvedSchema(now.inputs), "inputs"):
+            yield f"{was.action_type}: {path}: {problem}"
+        if was.result is not None:
+            # who reads a result needs of the new one what he could rely on in the old one
+            gives = _ResolvedSchema(now.result or {"type": "object"})
+            for path, problem in _narrowed(gives, _ResolvedSchema(was.result), "result", reads=True):
+                yield f"{was.action_type}: {path}: {problem}"
+        if was.idempotent and not now.idempotent:
+            yield f"{was.action_type}: is idempotent no more"
+        if was.undoable and not now.undoable:
+            yield f"{was.action_type}: can be undone no more"
+
+
+class _ResolvedSchema:
+    """A schema with the definitions that its references name."""
+
+    def __init__(self, schema: Any, definitions: Mapping[str, Any] | None = None) -> None:
+        self.definitions: Mapping[str, Any] = schema.get("$defs", {}) if definitions is None else definitions
+        seen: set[str] = set()
+        while isinstance(schema, dict) and (reference := schema.get("$ref", "")).startswith("#/$defs/"):
+            if reference in seen:
+                break
+            seen.add(reference)
+            schema = self.definitions.get(reference.removeprefix("#/$defs/"), {})
+        self.schema: Schema = schema if isinstance(schema, dict) else {}
+
+    def __call__(self, schema: Any) -> "_ResolvedSchema":
+        return _ResolvedSchema(schema, self.definitions)
+
+    @property
+    def options(self) -> list["_ResolvedSchema"]:
+        """The alternatives it allows, itself where there are none."""
+        alternatives: list[Any] = self.schema.get("anyOf") or self.schema.get("oneOf") or []
+        return [self(option) for option in alternatives] or [self]
+
+    @property
+    def types(self) -> set[str] | None:
+        """The JSON types it allows; None for any."""
+        kinds: str | list[str] | None = self.schema.get("type")
+        if kinds is None:
+            return None
+        found = {kinds} if isinstance(kinds, str) else set(kinds)
+        return found | {"integer"} if "number" in found else found
+
+
+def _narrowed(
+    giver: _ResolvedSchema, taker: _ResolvedSchema, path: str, *, reads: bool = False, depth: int = 0
+) -> Iterator[tuple[str, str]]:
+    """Where a value that the giver's schema allows might not be one that the taker's allows."""
+    if depth > 16:
+        return
+    if len(giver.options) > 1 or len(taker.options) > 1:
+        for option in giver.options:
+            found = [list(_narrowed(option, other, path, reads=reads, depth=depth + 1)) for other in taker.options]
+            if all(found):
+                yield min(found, key=len)[0]
+                return
+        return
+    if taker.types is not None and (giver.types is None or not giver.types <= taker.types):
+        was, now = (taker, giver) if reads else (giver, taker)
+        yield path, f"was {_spelt(was.types)} and is {_spelt(now.types)}"
+        return
+    yield from _limits(giver.schema, taker.schema, path, reads=reads)
+    yield from _properties(giver, taker, path, reads=reads, depth=depth)
+    if "items" in taker.schema:
+        items = giver(giver.schema.get("items", {})), taker(taker.schema["items"])
+        yield from _narrowed(*items, f"{path}[]", reads=reads, depth=depth + 1)
+
+
+def _properties(
+    giver: _ResolvedSchema, taker: _ResolvedSchema, path: str, *, reads: bool, depth: int
+) -> Iterator[tuple[str, str]]:
+    given, taken = giver.schema.get("properties", {}), taker.schema.get("properties", {})
+    sure = set(giver.schema.get("required", ()))
+    for name in taker.schema.get("required", ()):
+        if name not in sure:
+            yield f"{path}.{name}", "is not always there any more" if reads else "is required now"
+    for name, schema in given.items():
+        if name in taken:
+            yield from _narrowed(giver(schema), taker(taken[name]), f"{path}.{name}", reads=reads, depth=depth + 1)
+        elif not reads and taker.schema.get("additionalProperties") is False:
+            yield f"{path}.{name}", "is gone"
+    if reads:
+        gone = set(taken) - set(given) - set(taker.schema.get("required", ()))
+        yield from ((f"{path}.{name}", "is gone") for name in sorted(gone))
+
+
+_FLOORS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_CEILINGS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+
+
+def _limits(giver: Schema, taker: Schema, path: str, *, reads: bool) -> Iterator[tuple[str, str]]:
+    old, new = (taker, giver) if reads else (giver, taker)
+
+    def change(name: str) -> tuple[str, str]:
+        return path, f"{name} was {old.get(name, 'not limited')} and is {new.get(name, 'not limited')}"
+
+    allowed, given = _values(taker), _values(giver)
+    if allowed is not None and (given is None or any(value not in allowed for value in given)):
+        spelt = [json.dumps(values) if values is not None else "any value" for values in (_values(old), _values(new))]
+        yield path, f"was {shorten(spelt[0])} and is {shorten(spelt[1])}"
+    for names, sign in ((_FLOORS, 1), (_CEILINGS, -1)):
+        for name in names:
+            if name in taker and (name not in giver or giver[name] * sign < taker[name] * sign):
+                yield change(name)
+    for name in ("pattern", "format", "multipleOf"):
+        if name in taker and giver.get(name) != taker[name]:
+            yield change(name)
+
+
+def _values(schema: Schema) -> list[Any] | None:
+    return [schema["const"]] if "const" in schema else schema.get("enum")
+
+
+def _spelt(types: set[str] | None) -> str:
+    return " or ".join(sorted(types)) if types else "anything"

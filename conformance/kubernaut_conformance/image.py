@@ -1,0 +1,202 @@
+"""An action image in the Docker engine: what it says of itself, and its runs, confined as the generic Task does it."""
+
+import io
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+from weakref import finalize
+
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests.exceptions import RequestException
+
+from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
+from kubernaut_conformance.runtime import LONGEST, CompletedRun, Mounts, SignalSender, read_results
+from kubernaut_sdk import InvalidInputs, PreconditionFailed
+from kubernaut_sdk.resultfiles import ResultFiles
+
+__all__ = ["ActionImage"]
+
+USER = 65532
+
+
+class ActionImage:
+    """An image by name, id or digest. One that is not in the engine is pulled.
+
+    Args:
+        name: As `docker run` takes it.
+
+    Raises:
+        PreconditionFailed: if no Docker engine answers.
+        InvalidInputs: if there is no such image.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._engine = connect_docker()
+        finalize(self, self._engine.close)
+        try:
+            self._image = self._engine.images.get(name)
+        except ImageNotFound:
+            try:
+                self._image = self._engine.images.pull(name)
+            except DockerException as error:
+                raise InvalidInputs(
+                    f"image {name}: neither here nor to be pulled: {describe_docker_error(error)}."
+                ) from None
+        except DockerException as error:
+            raise InvalidInputs(f"image {name}: {describe_docker_error(error)}.") from None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its OCI labels."""
+        return dict(self._image.labels or {})
+
+    @property
+    def user(self) -> str:
+        """The user it names for itself; empty where it names none, which is root."""
+        return str(self._image.attrs.get("Config", {}).get("User") or "")
+
+    def world_path(self, folder: Path) -> str:
+        """Where it sees the folder that is mounted as its world."""
+        return "/world"
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file of the image, which is not run for this, or None."""
+        with self._created(command=["-"]) as container:
+            try:
+                stream, _ = container.get_archive(path)
+            except NotFound:
+                return None
+            archive = tarfile.open(fileobj=io.BytesIO(b"".join(stream)))  # noqa: SIM115 – in memory
+            member = archive.next()
+            file = archive.extractfile(member) if member is not None and member.isfile() else None
+            return file.read() if file is not None else None
+
+    def holds(self, path: str) -> bool:
+        """Whether there is such a file, folder or link in it."""
+        with self._created(command=["-"]) as container, suppress(NotFound):
+            container.get_archive(path)
+            return True
+        return False
+
+    def ask(self, *verb: str) -> CompletedRun:
+        """Runs a verb with no network, no inputs and no settings."""
+        with self._created(command=verb, network="none") as container:
+            return _wait_for_end(container, None)
+
+    def run(
+        self,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        mounts: Mounts,
+        *,
+        read_only: bool = True,
+        stop_when: Callable[[Event], bool] | None = None,
+        kill: bool = False,
+    ) -> CompletedRun:
+        """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results; see `Subject.run`.
+
+        The container shares this machine's network, so that it reaches what listens on loopback.
+        """
+        with tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True) as folder:
+            results = Path(folder)
+            results.chmod(0o777)
+            volumes = {str(results): {"bind": "/tekton/results", "mode": "rw"}}
+            for path, place, mode in (
+                (mounts.secrets, "/kubernaut/secrets", "ro"),
+                (mounts.world, "/world", "rw"),
+                (mounts.kubeconfig, "/kubernaut/kubeconfig", "ro"),
+            ):
+                if path is not None:
+                    volumes[str(path)] = {"bind": place, "mode": mode}
+            places = {
+                "HOME": "/tmp/home",  # noqa: S108 – the container's own
+                "RESULTS_DIR": "/tekton/results",
+                "SECRETS_DIR": "/kubernaut/secrets",
+                "TMPDIR": "/tmp",  # noqa: S108
+                "WORKSPACE_PATH": "/tmp",  # noqa: S108
+                **({"KUBECONFIG": "/kubernaut/kubeconfig"} if mounts.kubeconfig else {}),
+            }
+            with self._created(
+                command=args, env={**places, **env}, volumes=volumes, network="host", read_only=read_only
+            ) as container:
+                return _wait_for_end(container, results, stop_when, kill=kill)
+
+    @contextmanager
+    def _created(
+        self,
+        *,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        volumes: Mapping[str, Any] | None = None,
+        network: str = "none",
+        read_only: bool = True,
+    ) -> Iterator[Any]:
+        try:
+            container = self._engine.containers.create(
+                self._image.id,
+                command=list(command),
+                entrypoint=["kubernaut-action"],
+                environment=dict(env or {}),
+                user=f"{USER}:{USER}",
+                read_only=read_only,
+                tmpfs={"/tmp": f"rw,nosuid,nodev,size=256m,uid={USER},gid={USER},mode=0700"},  # noqa: S108
+                volumes=dict(volumes or {}),
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                mem_limit="512m",
+                network_mode=network,
+            )
+        except DockerException as error:
+            raise PreconditionFailed(
+                f"the Docker engine makes no container of {self.name}: {describe_docker_error(error)}."
+            ) from None
+        try:
+            yield container
+        finally:
+            with suppress(APIError):
+                container.remove(force=True)
+
+
+def _wait_for_end(
+    container: Any, results: Path | None, stop_when: Callable[[Event], bool] | None = None, *, kill: bool = False
+) -> CompletedRun:
+    started = time.monotonic()
+    try:
+        container.start()
+    except APIError as error:
+        # no such program, or one that cannot be started: to the kubelet an exit code as well
+        return CompletedRun(
+            127,
+            "",
+            f"the container could not be started: {describe_docker_error(error)}",
+            {},
+            time.monotonic() - started,
+        )
+
+    def terminate() -> None:
+        with suppress(APIError):  # it has just ended
+            container.kill(signal="SIGKILL" if kill else "SIGTERM")
+
+    stopper = SignalSender(terminate, stop_when)
+    try:
+        code = int(container.wait(timeout=LONGEST)["StatusCode"])
+    except RequestException:
+        container.kill()
+        code = 137
+    after, seconds = stopper.over(), time.monotonic() - started
+    found = read_results(results) if results else ResultFiles()
+    return CompletedRun(
+        code,
+        container.logs(stdout=True, stderr=False).decode("utf-8", "replace"),
+        container.logs(stdout=False, stderr=True).decode("utf-8", "replace"),
+        found.values,
+        seconds,
+        after,
+        found.unreadable,
+    )

@@ -1,0 +1,89 @@
+"""What an image says of itself, by the verb `spec` and at /kubernaut/spec.json."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["LABEL", "PATH", "ActionSpec", "ImageSpec", "faults", "find_violation", "parse"]
+
+LABEL = "io.kubernaut.spec.digest"
+"""The label that holds `sha256:` and the hex digest of the bytes of the file."""
+PATH = "/kubernaut/spec.json"
+
+Schema = dict[str, Any]
+"""A JSON Schema, draft 2020-12."""
+
+
+class ActionSpec(BaseModel):
+    """One action of an image."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    action_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9]*(_[a-z0-9]+)+$")]
+    version: str
+    summary: str
+    inputs: Schema
+    result: Schema | None
+    permissions: list[str]
+    examples: list[dict[str, Any]]
+    idempotent: bool
+    undoable: bool
+    verified: bool = False
+    risk: Literal["low", "medium", "high"]
+
+
+class ImageSpec(BaseModel):
+    """All actions of an image."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    contract: Literal["1"]
+    actions: Annotated[list[ActionSpec], Field(min_length=1)]
+
+
+def parse(text: str | bytes) -> ImageSpec | str:
+    """The document, or what is wrong with it."""
+    try:
+        return ImageSpec.model_validate(json.loads(text))
+    except ValidationError as error:
+        item = error.errors(include_url=False)[0]
+        where = ".".join(map(str, item["loc"])) or "the document"
+        return f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}; it is {shorten(repr(item['input']))}"
+    except (ValueError, RecursionError) as error:
+        return (
+            f"it is not JSON ({error}): {shorten(text if isinstance(text, str) else text.decode('utf-8', 'replace'))}"
+        )
+
+
+def faults(spec: ImageSpec) -> Iterator[str]:
+    """What is wrong within a document of the right shape: its schemas and its examples."""
+    types = [action.action_type for action in spec.actions]
+    yield from (f"{name} stands there twice" for name in sorted(set(types)) if types.count(name) > 1)
+    for action in spec.actions:
+        for name, schema in (("inputs", action.inputs), ("result", action.result)):
+            if schema is None:
+                continue
+            try:
+                Draft202012Validator.check_schema(schema)
+            except SchemaError as error:
+                yield f"{action.action_type}: {name} is no JSON Schema: {error.message}"
+                return
+            if schema.get("type") != "object":
+                yield f"{action.action_type}: {name} must be the schema of an object"
+        if action.inputs.get("additionalProperties") is not False:
+            yield f"{action.action_type}: inputs must say additionalProperties: false, since unknown inputs are refused"
+        for number, example in enumerate(action.examples):
+            if problem := find_violation(action.inputs, example):
+                yield f"{action.action_type}: examples[{number}] is not valid: {problem}"
+
+
+def find_violation(schema: Schema, value: Any) -> str | None:
+    """How a value breaks a schema, or None."""
+    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    return None if error is None else f"{error.json_path}: {shorten(error.message, 200)}"

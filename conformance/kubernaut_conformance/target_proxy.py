@@ -1,0 +1,169 @@
+"""A server between an action and its target, which writes down what passes and what right each request takes."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from kubernaut_conformance.loopback_server import LoopbackServer
+
+__all__ = ["RecordedRequest", "TargetProxy", "read_request"]
+
+_HOP = {
+    "connection",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+}
+"""Headers that are of one connection only (RFC 9110, 7.6.1), and those that are made anew."""
+
+_SPEAKS = Literal["http", "aws", "kubernetes"]
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request.
+
+    Attributes:
+        summary: As the report tells it.
+        writes: Whether it could change something.
+        permission: What right it takes, as `permissions` of a spec are written; None where that is not known.
+    """
+
+    summary: str
+    writes: bool
+    permission: str | None = None
+
+
+class TargetProxy(LoopbackServer):
+    """Listens on a free port of loopback.
+
+    Args:
+        upstream: Where requests go on to.
+        speaks: How requests are read.
+
+    Attributes:
+        requests: The requests so far.
+    """
+
+    def __init__(self, upstream: str, speaks: _SPEAKS) -> None:
+        self.upstream = urlsplit(upstream)
+        self.speaks = speaks
+        self.requests: list[RecordedRequest] = []
+        super().__init__(_TargetProxyHandler)
+
+
+class _TargetProxyHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: TargetProxy
+
+    def _pass(self) -> None:
+        body = self._body()
+        self.server.requests.append(
+            read_request(self.server.speaks, self.command, self.path, dict(self.headers.items()), body)
+        )
+        onward = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+        upstream = HTTPConnection(self.server.upstream.hostname or "", self.server.upstream.port, timeout=30)
+        try:
+            upstream.request(self.command, self.server.upstream.path.rstrip("/") + self.path, body or None, onward)
+            answer = upstream.getresponse()
+            content = answer.read()
+        except (OSError, HTTPException) as error:
+            self.send_error(502, f"upstream: {error}")
+            return
+        finally:
+            upstream.close()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _HOP:
+                self.send_header(name, value)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):  # as http.server calls a method, whichever it is
+            return self._pass
+        raise AttributeError(name)
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
+
+    def log_message(self, *_args: object) -> None:
+        """Says nothing; the requests are kept."""
+
+
+def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
+    """What a request does, and which right it takes."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    match speaks:
+        case "kubernetes":
+            return _kubernetes(method, path)
+        case "aws":
+            return _aws(method, path, lower, body)
+        case _:
+            return RecordedRequest(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
+
+
+_OBJECT = re.compile(
+    r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)/(?:namespaces/[^/]+/(?=[^/]))?(?P<resource>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[^/]+))?/?$"
+)
+_VERBS = {"DELETE": "delete", "GET": "get", "HEAD": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
+
+
+def _kubernetes(method: str, path: str) -> RecordedRequest:
+    """As the API server's own authorization reads a path (Kubernetes documentation, "Determine the request verb")."""
+    url = urlsplit(path)
+    found = _OBJECT.match(url.path)
+    summary = f"{method} {url.path}"
+    if found is None or (found["resource"] == "namespaces" and found["name"] is None and method == "GET"):
+        return RecordedRequest(summary, method not in {"GET", "HEAD", "OPTIONS"})
+    query = parse_qs(url.query)
+    verb = _VERBS.get(method, method.lower())
+    if found["name"] is None and verb in {"get", "delete"}:
+        verb = (
+            "deletecollection"
+            if verb == "delete"
+            else "watch"
+            if query.get("watch", ["false"])[0] in {"true", "1"}
+            else "list"
+        )
+    resource = f"{found['resource']}/{found['sub']}" if found["sub"] else found["resource"]
+    if found["group"]:
+        resource = f"{found['group']}/{resource}"
+    asks = (found["group"] or "") in {"authorization.k8s.io", "authentication.k8s.io"}
+    writes = verb not in {"get", "list", "watch"} and not asks and "dryRun=All" not in url.query
+    return RecordedRequest(summary, writes, None if asks else f"{resource}: {verb}")
+
+
+_READS = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Search", "Simulate")
+_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
+
+
+def _aws(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
+    """By AWS's query and JSON protocols, which name the operation; of the REST ones only the method is known."""
+    scope = _SCOPE.search(headers.get("authorization", ""))
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    if not operation:
+        operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    if not operation or scope is None:
+        return RecordedRequest(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
+    summary = f"{scope['service']}:{operation}"
+    return RecordedRequest(summary, not operation.startswith(_READS), summary)

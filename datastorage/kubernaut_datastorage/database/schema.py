@@ -1,0 +1,180 @@
+"""The tables: one MetaData for every backend. Alembic's chain in `migrations/` makes them.
+
+On PostgreSQL, records are partitioned by the month within their id, and the log of commits by the month of the commit.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from kubernaut_datastorage.records.packing import pack_document, unpack_document
+from kubernaut_sdk.times import rfc3339
+
+__all__ = [
+    "NEWEST_REVISION",
+    "JsonText",
+    "UtcTime",
+    "commits",
+    "configure_postgresql",
+    "counts",
+    "holds",
+    "metadata",
+    "records",
+    "signals",
+    "sweeps",
+]
+
+NEWEST_REVISION = "0004"
+"""The newest revision of the chain; a database that is there already needs no migration."""
+
+
+class JsonText(sa.types.UserDefinedType[str]):
+    """JSON as the text that was stored, byte for byte. Never jsonb, which rewrites it."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSON"
+
+
+class Document(sa.TypeDecorator[str]):
+    """A record as JSON, the text that is hashed; packed on PostgreSQL, as it is in SQLite."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return JsonText() if dialect.name == "sqlite" else sa.LargeBinary()
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return value if value is None or dialect.name == "sqlite" else pack_document(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return value if value is None or dialect.name == "sqlite" else unpack_document(value)
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """A time with its zone; in SQLite, which has none, as records spell times."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return sa.String(27) if dialect.name == "sqlite" else sa.DateTime(timezone=True)
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        return rfc3339(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return None if time is None else time.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+
+def _known(name: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(f"{name} IS NOT NULL")}
+
+
+records = sa.Table(
+    "action_records",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),  # UUIDv7: order of ids is order of time
+    sa.Column("seq", sa.BigInteger, nullable=False),  # order of commit; renewed whenever the record changes
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("action_type", sa.String(253)),
+    sa.Column("target", sa.Text),  # a long one by its hash, see bounds.index_key
+    sa.Column("namespace", sa.String(253)),  # the workflow's or, where none is known, that of the pod that wrote
+    sa.Column("workflow", sa.String(253)),
+    sa.Column("remediation", sa.String(253)),
+    sa.Column("signal", sa.String(253)),
+    sa.Column("dry_run", sa.Boolean),
+    sa.Column("undoes", sa.Uuid),  # the record whose change this one undoes
+    sa.Column("document", Document, nullable=False),  # the record without id, seq and recorded_at; keys sorted
+    sa.Column("provenance", JsonText),  # see provenance.py; null where the document says it all
+)
+sa.Index("action_records_type", records.c.action_type, records.c.id.desc())
+sa.Index("action_records_seq", records.c.seq)
+sa.Index("action_records_type_state", records.c.action_type, records.c.state, records.c.id)  # which of a type failed?
+sa.Index("action_records_state", records.c.state, records.c.id)
+sa.Index("action_records_target", records.c.target, records.c.id, **_known("target"))
+sa.Index("action_records_namespace", records.c.namespace, records.c.id, **_known("namespace"))  # a pod reads its own's
+sa.Index("action_records_workflow", records.c.workflow, records.c.id, **_known("workflow"))
+sa.Index("action_records_remediation", records.c.remediation, records.c.id, **_known("remediation"))
+sa.Index("action_records_signal", records.c.signal, records.c.id, **_known("signal"))
+sa.Index("action_records_undoes", records.c.undoes, records.c.id, **_known("undoes"))
+sa.Index("action_records_dry_run", records.c.id, sqlite_where=sa.text("dry_run"))
+
+commits = sa.Table(
+    "commits",
+    metadata,
+    sa.Column("at", UtcTime, primary_key=True),
+    sa.Column("batch", sa.BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3, … without a gap
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),  # leaves; they have seq first_seq, first_seq + 1, …
+    sa.Column("root", sa.LargeBinary, nullable=False),  # RFC 6962's, over the leaves
+    sa.Column("previous", sa.LargeBinary, nullable=False),  # the chain after the commit before
+    sa.Column("chain", sa.LargeBinary, nullable=False),  # over the chain before and all that this row says
+    sa.Column("leaves", sa.LargeBinary, nullable=False),  # see merkle.py
+    sa.Column("note", JsonText),  # what was done beside records, such as a month dropped
+    sa.Column("key_id", sa.String(16)),  # whose signature
+    sa.Column("signature", sa.LargeBinary),
+)
+sa.Index("commits_first_seq", commits.c.first_seq)
+
+counts = sa.Table(
+    "record_counts",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),  # of the time within the id
+    sa.Column("action_type", sa.String(253), primary_key=True),  # empty where none is known
+    sa.Column("state", sa.String(16), primary_key=True),
+    sa.Column("dry_run", sa.Boolean, primary_key=True),
+    sa.Column("records", sa.BigInteger, nullable=False),
+)
+
+holds = sa.Table(
+    "legal_holds",
+    metadata,
+    sa.Column("month", sa.String(7), primary_key=True),  # such as 2026-01
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    sa.Column("month", sa.String(7), nullable=False),  # the first that retention has not come to
+)
+
+signals = sa.Table(
+    "signals",
+    metadata,
+    sa.Column("fingerprint", sa.String(253), primary_key=True),
+    sa.Column("fired_at", sa.String(27), primary_key=True),
+    sa.Column("resolved_at", sa.String(27)),
+    sa.Column("name", sa.Text),
+    sa.Column("severity", sa.Text),
+)
+sa.Index("signals_fired_at", signals.c.fired_at)
+
+for _table, _column in ((records, "document"), (commits, "leaves")):
+    # neither hashes nor what is packed can be compressed once more
+    _external = sa.DDL(f"ALTER TABLE {_table.name} ALTER COLUMN {_column} SET STORAGE EXTERNAL")  # type: ignore[no-untyped-call]
+    sa.event.listen(_table, "after_create", _external.execute_if(dialect="postgresql"))
+
+
+def configure_postgresql() -> None:
+    """Adds what only PostgreSQL is told: partitions, and what indexes cover.
+
+    Not at once, since SQLAlchemy loads a dialect to check its options: 0.2 s that a local run does without.
+    """
+    records.dialect_options["postgresql"]["partition_by"] = "RANGE (id)"
+    commits.dialect_options["postgresql"]["partition_by"] = "RANGE (at)"
+    for index in records.indexes:
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+        if index.name == "action_records_type":
+            index.dialect_options["postgresql"]["include"] = ["state", "dry_run", "seq"]

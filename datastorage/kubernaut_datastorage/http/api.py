@@ -1,0 +1,367 @@
+"""The HTTP interface over a store."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kubernaut_datastorage.http import problems
+from kubernaut_datastorage.http.alertmanager import RefusedAlert, parse_webhook
+from kubernaut_datastorage.http.body import not_json, read_body, read_json
+from kubernaut_datastorage.http.export import STREAMS, select_fields
+from kubernaut_datastorage.http.openapi import document
+from kubernaut_datastorage.http.problems import Problem
+from kubernaut_datastorage.http.queries import (
+    cursor_after,
+    parse_fields,
+    parse_query,
+    parse_time_text,
+    read_parameters,
+    require_known,
+)
+from kubernaut_datastorage.log.checkpoints import make_checkpoint
+from kubernaut_datastorage.log.proofs import make_proof
+from kubernaut_datastorage.records.access import Caller
+from kubernaut_datastorage.records.documents import FoundRecord, record_line
+from kubernaut_datastorage.records.ingest import MOST_EVENTS, InvalidBatch, MalformedJson, RefusedEvent, parse_events
+from kubernaut_datastorage.retention import sweep_regularly
+from kubernaut_datastorage.store import Query, StorageError, StorageFull, Store
+from kubernaut_sdk.portable import shorten
+
+__all__ = ["create_app", "with_fast_path"]
+
+
+class _Bare(APIRoute):
+    """A route whose function takes the request and answers: what FastAPI would work out before it is done here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = self.endpoint
+
+        async def handler(request: Request) -> Response:
+            answer: Response = await endpoint(request)
+            return answer
+
+        return handler
+
+
+router = APIRouter(route_class=_Bare)
+logger = logging.getLogger(__name__)
+
+_HOT = "/api/v1/action-records"
+_MOST_LOGGED = 10
+"""Refused alerts of one webhook that are told each by itself in the log."""
+
+
+def create_app(
+    store: Store,
+    *,
+    told: Callable[[str, str | None, int], None] | None = None,
+    alerts: Callable[[int, int], None] | None = None,
+    metrics: Callable[[], bytes] | None = None,
+) -> FastAPI:
+    """The service; it starts the store, sweeps it, and closes it when it stops.
+
+    Args:
+        store: Where records are.
+        told: Hears what became of events, why they were refused, and how many.
+        alerts: Hears how many alerts of a webhook were stored, and how many were refused.
+        metrics: What `/metrics` answers.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await store.start()
+        sweeping = asyncio.create_task(sweep_regularly(store))
+        yield
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
+        await store.close()
+
+    app = FastAPI(title="Kubernaut Data Storage", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.store, app.state.told, app.state.alerts, app.state.metrics = store, told, alerts, metrics
+    app.state.unready = None
+    app.include_router(router)
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI says how to
+    app.add_exception_handler(Problem, problems.answer)
+    app.add_exception_handler(HTTPException, _as_problem)
+    app.add_exception_handler(StorageError, _unavailable)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+@router.get("/metrics")
+async def get_metrics(request: Request) -> Response:
+    """The service's figures, in Prometheus' text format."""
+    metrics = request.app.state.metrics
+    if metrics is None:
+        raise Problem(404, "No metrics", "an embedded service keeps no figures.")
+    return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def with_fast_path(app: FastAPI) -> ASGIApp:
+    """The service, with what is asked most often answered without routing.
+
+    Of a request with one event, routing and its middleware are a third of the work.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != _HOT or scope["method"] != "POST":
+            await app(scope, receive, send)
+            return
+        scope["app"] = app
+        request = Request(scope, receive)
+        try:
+            response = await put_records(request)
+        except Problem as problem:
+            response = await problems.answer(request, problem)
+        except StorageError as error:
+            response = await _unavailable(request, error)
+        except Exception as error:
+            logger.exception("a request failed")
+            response = await _unexpected(request, error)
+        await response(scope, receive, send)
+
+    return answer
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+def _caller(request: Request) -> Caller | None:
+    caller: Caller | None = request.scope.get("caller")
+    return caller
+
+
+@router.post("/api/v1/action-records")
+async def put_records(request: Request) -> Response:
+    """Stores 1 to 1,000 events; answers after commit, with an outcome for each."""
+    store = _store(request)
+    body = await read_body(request)
+    try:
+        told = parse_events(
+            body, caller=_caller(request), retention=store.settings.retention, now=store.settings.clock()
+        )
+    except MalformedJson as error:
+        raise not_json(error) from None
+    except InvalidBatch as error:
+        detail = f"send a JSON array of 1 to {MOST_EVENTS} events; this is {error}."
+        raise Problem(422, "Not a batch", detail) from None
+    good = [one for one in told if not isinstance(one, RefusedEvent)]
+    outcomes = iter(await store.put(good) if good else ())
+    answers: list[dict[str, Any]] = []
+    for index, one in enumerate(told):
+        outcome, reason = ("refused", one.reason) if isinstance(one, RefusedEvent) else next(outcomes)
+        answers.append({"index": index, "id": one.id, "outcome": outcome, "reason": reason})
+    if (hears := request.app.state.told) is not None:
+        for (outcome, reason), events in Counter((one["outcome"], one["reason"]) for one in answers).items():
+            hears(outcome, reason, events)
+    return Response(msgspec.json.encode(answers), media_type="application/json")
+
+
+@router.get("/api/v1/action-records")
+async def find_records(request: Request) -> Response:
+    """Records, newest first: a page as JSON, or all as a stream."""
+    parameters = read_parameters(request)
+    query, fields = _within(parse_query(parameters), _caller(request)), parse_fields(parameters)
+    store = _store(request)
+    media_type = _preferred(request.headers.get("accept") or "*/*")
+    if media_type in STREAMS:
+        if media_type == "application/x-ndjson" and fields and (lines := await store.stream_fields(query, fields)):
+            return StreamingResponse(lines, media_type=media_type)
+        chunks = store.stream(replace(query, limit=200))
+        return StreamingResponse(STREAMS[media_type](chunks, fields), media_type=media_type)
+    page = await store.page(query)
+    full = query.after_seq is None and bool(page) and len(page) == query.limit
+    following = f'"{cursor_after(page[-1].id)}"' if full else "null"
+    body = f'{{"items":[{",".join(select_fields(page, fields))}],"next":{following}}}'
+    return Response(body, media_type="application/json")
+
+
+@router.get("/api/v1/action-records/summary")
+async def summarise(request: Request) -> Response:
+    """How many records there are, by action type and state, of whole days in UTC."""
+    parameters = read_parameters(request)
+    require_known(parameters, {"action_type", "since", "until"})
+    if (caller := _caller(request)) is not None and "read" not in caller.roles:
+        raise Problem(403, "Forbidden", "a summary is of all namespaces; it takes the role read.")
+    since = parse_time_text("since", parameters.get("since", "90d"))[:10]
+    until = parse_time_text("until", parameters["until"])[:10] if "until" in parameters else "9999"
+    items = await _store(request).summary(parameters.get("action_type"), since, until)
+    return JSONResponse({"since": since, "items": items})
+
+
+@router.get("/api/v1/action-records/{record_id}")
+async def get_record(request: Request) -> Response:
+    """One record."""
+    require_known(read_parameters(request), set())
+    return Response(record_line(await _visible(request, _record_id(request))), media_type="application/json")
+
+
+@router.get("/api/v1/action-records/{record_id}/proof")
+async def prove_record(request: Request) -> Response:
+    """That a record is in the log, as anyone can check."""
+    require_known(read_parameters(request), set())
+    record_id, store = _record_id(request), _store(request)
+    await _visible(request, record_id)
+    [row] = await store.rows([record_id])
+    commit = await store.commit_of(row["seq"])
+    if commit is None:
+        raise Problem(
+            404, "Not in the log", f"the log has no entry {row['seq']}; `kubernaut records verify` says more."
+        )
+    return JSONResponse(make_proof(row, commit))
+
+
+@router.get("/api/v1/checkpoint")
+async def get_checkpoint(request: Request) -> Response:
+    """The state of the whole log now: to be kept elsewhere, and held against the log later."""
+    require_known(read_parameters(request), set())
+    head = await _store(request).head()
+    if head is None:
+        raise Problem(404, "Nothing yet", "there is no commit yet.")
+    return JSONResponse(make_checkpoint(head))
+
+
+@router.post("/api/v1/signals")
+async def put_signals(request: Request) -> Response:
+    """Alertmanager's webhook. Each alert has an outcome of its own, and is told in the log where it is refused."""
+    told = parse_webhook(await read_json(request, lenient=True))
+    refused = [one for one in told if isinstance(one, RefusedAlert)]
+    good = [(index, one) for index, one in enumerate(told) if not isinstance(one, RefusedAlert)]
+    problems = await _store(request).put_signals([one for _, one in good]) if good else []
+    refused += [
+        RefusedAlert(index, one.fingerprint, problem)
+        for (index, one), problem in zip(good, problems, strict=True)
+        if problem is not None
+    ]
+    refused.sort(key=lambda one: one.index)
+    for alert in refused[:_MOST_LOGGED]:
+        logger.warning("alert %d of a webhook is refused (%s): %s", alert.index, alert.fingerprint, alert.reason)
+    if len(refused) > _MOST_LOGGED:
+        logger.warning("%d more alerts of this webhook are refused", len(refused) - _MOST_LOGGED)
+    if (hears := request.app.state.alerts) is not None:
+        hears(len(told) - len(refused), len(refused))
+    return JSONResponse({"episodes": len(told) - len(refused), "refused": [vars(one) for one in refused]})
+
+
+@router.get("/api/v1/signals")
+async def find_signals(request: Request) -> Response:
+    """When signals fired and were resolved."""
+    parameters = read_parameters(request)
+    require_known(parameters, {"fingerprint", "since", "until"})
+    since = parse_time_text("since", parameters.get("since", "90d"))
+    until = parse_time_text("until", parameters.get("until", "9999-01-01T00:00:00Z"))
+    return JSONResponse({"items": await _store(request).find_signals(parameters.get("fingerprint"), since, until)})
+
+
+@router.get("/healthz")
+async def healthz(_request: Request) -> Response:
+    """The process is alive."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Records can be stored. Whoever asks shows no token, so that he is told no more than that they cannot."""
+    try:
+        await _store(request).require_ready()
+    except StorageFull as error:
+        _log_unready(request, error)
+        raise Problem(503, "Not ready", "there is no room for more; the service's log says more.") from None
+    except StorageError as error:
+        _log_unready(request, error)
+        raise Problem(503, "Not ready", "the database does not answer; the service's log says more.") from None
+    request.app.state.unready = None
+    return JSONResponse({"status": "ok"})
+
+
+def _log_unready(request: Request, error: StorageError) -> None:
+    """Logs why the service is not ready, once for each reason: it is asked every few seconds."""
+    if request.app.state.unready != str(error):
+        request.app.state.unready = str(error)
+        logger.warning("not ready: %s", error)
+
+
+async def _visible(request: Request, record_id: UUID) -> FoundRecord:
+    """A record, if the caller may see it; one that he may not see is not there."""
+    known, caller = await _store(request).get(record_id), _caller(request)
+    if known is None or (caller is not None and not _reads_all(caller) and known[1] != caller.namespace):
+        raise Problem(404, "No such record", f"there is no record {record_id}.")
+    return known[0]
+
+
+def _record_id(request: Request) -> UUID:
+    text = request.path_params["record_id"]
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(400, "Bad id", f"{shorten(text)} is not a record id (a UUID).") from None
+
+
+def _reads_all(caller: Caller) -> bool:
+    return "read" in caller.roles
+
+
+def _within(query: Query, caller: Caller | None) -> Query:
+    """The query, within what the caller may read."""
+    if caller is None or _reads_all(caller):
+        return query
+    return replace(query, equal=(*query.equal, ("namespace", caller.namespace)))
+
+
+def _preferred(accept: str) -> str:
+    """Of what the service can answer, what the client likes best; JSON where it does not say (RFC 9110, 12.5.1).
+
+    Raises:
+        Problem: 406 where it takes none of it.
+    """
+    if accept == "*/*":
+        return "application/json"
+    liked: list[tuple[float, str]] = []
+    for part in accept.split(","):
+        name, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        offered = next((known for known in ("application/json", *STREAMS) if _names(name, known)), None)
+        with suppress(ValueError):
+            if offered is not None and 0 < float(quality) <= 1:
+                liked.append((float(quality), offered))
+    if not liked:
+        detail = f"accept: {shorten(accept)}: there is application/json, {', '.join(STREAMS)}."
+        raise Problem(406, "Not acceptable", detail)
+    return max(liked, key=itemgetter(0))[1]
+
+
+def _names(media_range: str, media_type: str) -> bool:
+    """Return whether a range of the Accept header names a type. Without patterns, which would be compiled and kept."""
+    return media_range in {"*/*", media_type, f"{media_type.partition('/')[0]}/*"}
+
+
+async def _as_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = f"{request.method} {request.url.path}: {error.detail}."
+    return await problems.answer(request, Problem(error.status_code, str(error.detail), detail, error.headers))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    if isinstance(error, StorageFull):
+        return await problems.answer(request, Problem(507, "No room", str(error)))
+    return await problems.answer(request, Problem(503, "Unavailable", str(error), {"retry-after": "1"}))
+
+
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    detail = "the service failed in a way that nobody foresaw; its log says more."
+    return await problems.answer(request, Problem(500, "Internal error", detail))

@@ -1,0 +1,185 @@
+"""Checkpoints: what a commit states of the log so far, signed, for whoever wants to hold the store to it later."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kubernaut_datastorage.log.merkle import next_chain
+from kubernaut_datastorage.records.documents import format_time
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+__all__ = [
+    "Commit",
+    "Ed25519Signer",
+    "NoSigner",
+    "Signer",
+    "commit_statement",
+    "is_chain_valid",
+    "is_signature_valid",
+    "make_checkpoint",
+    "read_public_key",
+]
+
+_CONTEXT = b"kubernaut data storage checkpoint v1\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """A row of the log.
+
+    Attributes:
+        batch: 1, 2, 3, … without a gap.
+        at: When; never before the commit before it.
+        first_seq: The seq of its first leaf.
+        count: How many leaves.
+        root: Of their tree.
+        previous: The chain after the commit before.
+        chain: Over that and the statement of this commit.
+        leaves: Packed.
+        note: JSON of what was done beside records, or None.
+        key_id: Whose signature, or None where it is not signed.
+        signature: Ed25519 over the chain, or None.
+    """
+
+    batch: int
+    at: datetime
+    first_seq: int
+    count: int
+    root: bytes
+    previous: bytes
+    chain: bytes
+    leaves: bytes
+    note: str | None = None
+    key_id: str | None = None
+    signature: bytes | None = None
+
+    @property
+    def next_seq(self) -> int:
+        """The seq of the first leaf of the next commit."""
+        return self.first_seq + self.count
+
+
+class Signer(Protocol):
+    """Whatever signs a chain."""
+
+    def sign(self, chain: bytes) -> tuple[str | None, bytes | None]:
+        """The key's id and the signature."""
+
+
+class NoSigner:
+    """Signs nothing: the chain stands for itself."""
+
+    def sign(self, chain: bytes) -> tuple[str | None, bytes | None]:
+        """No key, no signature."""
+        return None, None
+
+
+class Ed25519Signer:
+    """Signs with an Ed25519 key from a PEM file (PKCS #8).
+
+    Args:
+        file: The private key's.
+
+    Raises:
+        ValueError: if the file has no such key.
+        OSError: if it cannot be read.
+    """
+
+    def __init__(self, file: Path) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 – a local run signs nothing
+            Ed25519PrivateKey,
+        )
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+        try:
+            key = load_pem_private_key(file.read_bytes(), None)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{file} holds no private key in PEM without a password: {error}") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{file} holds a key of another kind; make one by: openssl genpkey -algorithm ed25519")  # noqa: TRY004
+        self._key: Ed25519PrivateKey = key
+        self.public = key.public_key()
+        self.key_id = _key_id(self.public)
+
+    def sign(self, chain: bytes) -> tuple[str | None, bytes | None]:
+        """The key's id and the signature."""
+        return self.key_id, self._key.sign(_CONTEXT + chain)
+
+
+def commit_statement(commit: Commit) -> dict[str, Any]:
+    """What a commit says of itself, all of it within the chain."""
+    return {
+        "batch": commit.batch,
+        "at": format_time(commit.at),
+        "first_seq": commit.first_seq,
+        "count": commit.count,
+        "root": commit.root.hex(),
+        "note": commit.note,
+    }
+
+
+def make_checkpoint(commit: Commit) -> dict[str, Any]:
+    """A commit's checkpoint, as it is exported: it names the state of the whole log up to there."""
+    signature = None if commit.signature is None else base64.b64encode(commit.signature).decode()
+    return {
+        **commit_statement(commit),
+        "previous": commit.previous.hex(),
+        "chain": commit.chain.hex(),
+        "key_id": commit.key_id,
+        "signature": signature,
+    }
+
+
+def is_chain_valid(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's chain is that of what it states."""
+    names = ("batch", "at", "first_seq", "count", "root", "note")
+    chain = next_chain(bytes.fromhex(checkpoint["previous"]), {name: checkpoint[name] for name in names})
+    return bool(chain.hex() == checkpoint["chain"])
+
+
+def is_signature_valid(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -> bool:
+    """Whether a checkpoint's chain is signed by this key."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+
+    if checkpoint["signature"] is None:
+        return False
+    chain = bytes.fromhex(checkpoint["chain"])
+    try:
+        key.verify(base64.b64decode(checkpoint["signature"]), _CONTEXT + chain)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def read_public_key(file: Path) -> "Ed25519PublicKey":
+    """The public key of a PEM file, of the private one or the public one.
+
+    Raises:
+        ValueError: if the file has neither.
+        OSError: if it cannot be read.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+
+    text = file.read_bytes()
+    if b"PRIVATE" in text:
+        return Ed25519Signer(file).public
+    try:
+        key = load_pem_public_key(text)
+    except ValueError as error:
+        raise ValueError(f"{file} holds no public key in PEM: {error}") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"{file} holds a key of another kind than Ed25519")  # noqa: TRY004
+    return key
+
+
+def _key_id(key: "Ed25519PublicKey") -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+
+    return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]

@@ -1,0 +1,296 @@
+"""What one commit does: from what the database knows and what was told, to the rows it writes. A pure function.
+
+Commits come one after the other, whoever makes them: a backend calls this with nothing between reading and writing
+(PostgreSQL under an advisory lock, SQLite under its write lock). From that follows all that is promised: no merge is
+lost between two replicas, seq is the order of commit without a gap, and the log is one chain.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from kubernaut_datastorage.log.checkpoints import Commit, NoSigner, Signer, commit_statement
+from kubernaut_datastorage.log.merkle import GENESIS, Leaf, leaf_hash, next_chain, pack_leaves, tree_root
+from kubernaut_datastorage.records.access import bind_pod, find_trespass, has_foreign_pods
+from kubernaut_datastorage.records.bounds import index_key
+from kubernaut_datastorage.records.documents import decode, digest, encode, format_target
+from kubernaut_datastorage.records.ingest import ReceivedEvent
+from kubernaut_datastorage.records.merge import merge, without_containers
+from kubernaut_datastorage.records.provenance import Pods, pack_pods, pack_provenance, unpack_provenance
+from kubernaut_sdk.states import Source
+
+__all__ = [
+    "COLUMNS",
+    "CommitPlan",
+    "EventOutcome",
+    "LogHead",
+    "RecordRow",
+    "StoredRecord",
+    "column_values",
+    "plan_commit",
+    "plan_import",
+]
+
+EventOutcome = Literal["stored", "merged", "duplicate", "refused"]
+
+
+class LogHead(NamedTuple):
+    """Where the log stands.
+
+    Attributes:
+        batch: Of the last commit; 0 before the first.
+        next_seq: Of the next leaf.
+        chain: After the last commit.
+        at: Of the last commit.
+    """
+
+    batch: int = 0
+    next_seq: int = 1
+    chain: bytes = GENESIS
+    at: datetime | None = None
+
+    @staticmethod
+    def after(commit: Commit) -> "LogHead":
+        """The head once this commit is made."""
+        return LogHead(commit.batch, commit.next_seq, commit.chain, commit.at)
+
+
+class StoredRecord(NamedTuple):
+    """What the database knows of a record."""
+
+    document: str
+    provenance: str | None
+
+
+class RecordRow(NamedTuple):
+    """A row of `action_records`, in the order of its columns; the id as 16 bytes."""
+
+    id: bytes
+    seq: int
+    recorded_at: datetime
+    state: str
+    action_type: str | None
+    target: str | None
+    namespace: str | None
+    workflow: str | None
+    remediation: str | None
+    signal: str | None
+    dry_run: bool | None
+    undoes: str | None
+    document: str
+    provenance: str | None
+
+
+COLUMNS = RecordRow._fields
+
+
+@dataclass(frozen=True)
+class CommitPlan:
+    """What to write, all of it in one transaction.
+
+    Attributes:
+        outcomes: Of each event, with the reason where it is refused.
+        inserts: Records that are new.
+        updates: Records that are not.
+        counts: (day, action type, state, whether a dry run) → by how much the number of records changes.
+        commit: The log's row; None where nothing changed.
+    """
+
+    outcomes: list[tuple[EventOutcome, str | None]]
+    inserts: list[RecordRow] = field(default_factory=list)
+    updates: list[RecordRow] = field(default_factory=list)
+    counts: dict[tuple[str, str, str, bool], int] = field(default_factory=dict)
+    commit: Commit | None = None
+
+
+_DAY = 86_400_000
+"""Milliseconds."""
+_DAMAGED = "id: what is stored of this record cannot be read; `kubernaut records verify` says more."
+
+
+@lru_cache(1_000)
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(number)).isoformat()
+
+
+@dataclass(slots=True)
+class _RecordState:
+    """A record while a batch works on it."""
+
+    document: dict[str, Any]
+    text: str
+    provenance: str | None
+    pods: Pods
+    seq: int = 0
+
+
+def plan_commit(
+    told: Sequence[ReceivedEvent],
+    known: Mapping[bytes, StoredRecord],
+    head: LogHead,
+    *,
+    now: datetime,
+    signer: Signer,
+    note: str | None = None,
+) -> CommitPlan:
+    """Merges events into records, and makes the commit of it.
+
+    Args:
+        told: Events, in the order in which they came.
+        known: Each record that the database has and an event is about.
+        head: Where the log stands.
+        now: The time of the commit, if the last one was not later.
+        signer: Signs the commit.
+        note: What else the commit states.
+    """
+    now = now if head.at is None else max(now, head.at)
+    states: dict[bytes, _RecordState] = {}
+    outcomes: list[tuple[EventOutcome, str | None]] = []
+    leaves: list[Leaf] = []
+    hashes: list[bytes] = []
+    for item in told:
+        try:
+            before = states.get(item.key) or _state_of(known.get(item.key))
+        except (ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError):
+            outcomes.append(("refused", _DAMAGED))
+            continue
+        if before is None and _is_whole_record(item.event):
+            after, record, outcome = *_first(item), "stored"
+        else:
+            document, pods = (before.document, before.pods) if before else (None, {})
+            if refusal := find_trespass(item.caller, item.event, document, pods):
+                outcomes.append(("refused", f"{refusal}."))
+                continue
+            after, outcome = _merge_event(before, item)
+            if outcome == "duplicate":
+                outcomes.append(("duplicate", None))
+                continue
+            record = digest(item.key, after.text, after.provenance)
+        after.seq = head.next_seq + len(leaves)
+        leaf = Leaf(item.key, item.digest, record)
+        leaves.append(leaf)
+        hashes.append(leaf_hash(after.seq, leaf))
+        states[item.key] = after
+        outcomes.append((outcome, None))  # type: ignore[arg-type] # merge has three of the four
+    if not leaves and note is None:
+        return CommitPlan(outcomes)
+    plan = CommitPlan(outcomes, commit=_commit(head, now, leaves, hashes, note, signer))
+    _add_rows(plan, states, known, now)
+    return plan
+
+
+def plan_import(kept: Sequence[tuple[bytes, str, str | None]], head: LogHead, *, now: datetime) -> CommitPlan:
+    """Enters records as they are, each by its key, document and provenance: of a time before there was a log."""
+    states: dict[bytes, _RecordState] = {}
+    leaves: list[Leaf] = []
+    for key, document, provenance in kept:
+        states[key] = _RecordState(decode(document), document, provenance, {}, head.next_seq + len(leaves))
+        of_it = digest(key, document, provenance)
+        leaves.append(Leaf(key, of_it, of_it))
+    hashes = [leaf_hash(seq, leaf) for seq, leaf in enumerate(leaves, head.next_seq)]
+    plan = CommitPlan([], commit=_commit(head, now, leaves, hashes, None, NoSigner()))
+    _add_rows(plan, states, {}, now)
+    return plan
+
+
+def column_values(
+    document: Mapping[str, Any], pods: Pods
+) -> tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, bool | None, str | None]:
+    """What a document says in columns: from `state` to `undoes` of a `Row`."""
+    workflow, target = document.get("workflow") or {}, format_target(document.get("target"))
+    return (
+        document["state"],
+        document.get("action_type"),
+        None if target is None else index_key(target),
+        workflow.get("namespace") or next((pod[0] for pod in pods.values()), None),
+        workflow.get("name"),
+        (document.get("remediation") or {}).get("name"),
+        (document.get("signal") or {}).get("fingerprint"),
+        document.get("dry_run"),
+        document.get("undoes"),
+    )
+
+
+def _is_whole_record(event: dict[str, Any]) -> bool:
+    """Whether the first event of a record is the record, as it stands."""
+    attempts = event.get("attempts", ())
+    return not attempts or (len(attempts) == 1 and len(attempts[0]) > 1)
+
+
+def _first(item: ReceivedEvent) -> tuple[_RecordState, bytes]:
+    """The record that is its first event, and its digest."""
+    pods = bind_pod(item.caller, item.event, {})
+    if not pods:
+        return _RecordState(item.event, item.document, None, pods), item.digest
+    provenance = pack_pods(pods)
+    return _RecordState(item.event, item.document, provenance, pods), digest(item.key, item.document, provenance)
+
+
+def _state_of(stored: StoredRecord | None) -> _RecordState | None:
+    if stored is None:
+        return None
+    document = decode(stored.document)
+    _, pods = unpack_provenance(
+        document, stored.provenance
+    )  # what cannot be unpacked is known before anything is made of it
+    return _RecordState(document, stored.document, stored.provenance, pods)
+
+
+def _merge_event(before: _RecordState | None, item: ReceivedEvent) -> tuple[_RecordState, str]:
+    merged, pods = unpack_provenance(before.document, before.provenance) if before else (None, {})
+    corrected = merged is not None and item.event["source"] == Source.CONTROLLER and has_foreign_pods(item.event, pods)
+    if corrected and merged is not None:
+        merged, pods = without_containers(merged), {}
+    outcome: str
+    after, outcome = merge(merged, item.event)
+    if corrected:
+        outcome = "merged"
+    now_bound = bind_pod(item.caller, item.event, pods)
+    if outcome == "duplicate" and (before is None or now_bound == pods):
+        assert before is not None
+        return before, outcome
+    document = after.document()
+    if outcome == "duplicate":
+        outcome = "merged"  # nothing new but whose attempt it is
+    return _RecordState(document, encode(document), pack_provenance(after, now_bound), now_bound), outcome
+
+
+def _commit(
+    head: LogHead, now: datetime, leaves: list[Leaf], hashes: list[bytes], note: str | None, signer: Signer
+) -> Commit:
+    commit = Commit(
+        batch=head.batch + 1,
+        at=now,
+        first_seq=head.next_seq,
+        count=len(leaves),
+        root=tree_root(hashes),
+        previous=head.chain,
+        chain=b"",
+        leaves=pack_leaves(leaves),
+        note=note,
+    )
+    chain = next_chain(head.chain, commit_statement(commit))
+    key_id, signature = signer.sign(chain)
+    return replace(commit, chain=chain, key_id=key_id, signature=signature)
+
+
+def _add_rows(
+    plan: CommitPlan, states: Mapping[bytes, _RecordState], known: Mapping[bytes, StoredRecord], now: datetime
+) -> None:
+    counts: Counter[tuple[str, str, str, bool]] = Counter()
+    for key, state in states.items():
+        row = RecordRow(key, state.seq, now, *column_values(state.document, state.pods), state.text, state.provenance)
+        day = _day(int.from_bytes(key[:6]) // _DAY)
+        counts[day, row.action_type or "", row.state, bool(row.dry_run)] += 1
+        if key in known:
+            plan.updates.append(row)
+            old = decode(known[key].document)
+            counts[day, old.get("action_type") or "", old["state"], bool(old.get("dry_run"))] -= 1
+        else:
+            plan.inserts.append(row)
+    plan.counts.update({place: change for place, change in counts.items() if change})

@@ -1,9 +1,0 @@
-"""Alembic's entry: runs the chain over the connection that the store hands it."""
-
-from alembic import context
-
-from kubernaut_datastorage.schema import metadata
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
-with context.begin_transaction():
-    context.run_migrations()

@@ -1,0 +1,93 @@
+"""One commit's statements to SQLite, within the writer's transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from kubernaut_datastorage.database import statements
+from kubernaut_datastorage.database.schema import commits, counts, holds, records, signals
+from kubernaut_datastorage.database.store import commit_of_row
+from kubernaut_datastorage.log.checkpoints import Commit
+from kubernaut_datastorage.log.plan import CommitPlan, EventOutcome, LogHead, RecordRow, StoredRecord, plan_commit
+from kubernaut_datastorage.records.ingest import ReceivedEvent
+from kubernaut_datastorage.store import Settings, SignalEpisode
+from kubernaut_sdk.times import utcnow
+
+__all__ = ["merge_events", "write_episodes", "write_note", "write_probe"]
+
+AT_ONCE = 500
+
+
+def merge_events(
+    connection: sa.Connection, told: Sequence[ReceivedEvent], settings: Settings
+) -> list[tuple[EventOutcome, str | None]]:
+    """Merge events into records, and return the outcome of each."""
+    ids = list({UUID(bytes=one.key) for one in told})
+    known: dict[bytes, StoredRecord] = {}
+    columns = (records.c.id, records.c.document, records.c.provenance)
+    for start in range(0, len(ids), AT_ONCE):
+        wanted = records.c.id.in_(ids[start : start + AT_ONCE])
+        for row in connection.execute(sa.select(*columns).where(wanted)):
+            known[row.id.bytes] = StoredRecord(row.document, row.provenance)
+    plan = plan_commit(told, known, _head(connection), now=settings.clock(), signer=settings.signer)
+    _write(connection, plan)
+    return plan.outcomes
+
+
+def write_note(connection: sa.Connection, note: str, settings: Settings) -> Commit:
+    """Add a commit that holds only a note, as JSON."""
+    plan = plan_commit([], {}, _head(connection), now=settings.clock(), signer=settings.signer, note=note)
+    _write(connection, plan)
+    assert plan.commit is not None
+    return plan.commit
+
+
+def _head(connection: sa.Connection) -> LogHead:
+    row = connection.execute(statements.last_commit()).first()
+    return LogHead.after(commit_of_row(row)) if row else LogHead()
+
+
+def _write(connection: sa.Connection, plan: CommitPlan) -> None:
+    if rows := [_values(row) for row in (*plan.inserts, *plan.updates)]:
+        statement = insert(records)
+        columns = {column.name: statement.excluded[column.name] for column in records.c if column.name != "id"}
+        connection.execute(statement.on_conflict_do_update(index_elements=[records.c.id], set_=columns), rows)
+    if plan.counts:
+        upsert = insert(counts)
+        more = {"records": counts.c.records + upsert.excluded.records}
+        changes = [
+            {"day": day, "action_type": kind, "state": state, "dry_run": dry, "records": change}
+            for (day, kind, state, dry), change in plan.counts.items()
+        ]
+        keys = [counts.c.day, counts.c.action_type, counts.c.state, counts.c.dry_run]
+        connection.execute(upsert.on_conflict_do_update(index_elements=keys, set_=more), changes)
+    if plan.commit is not None:
+        connection.execute(sa.insert(commits).values(vars(plan.commit)))
+
+
+def _values(row: RecordRow) -> dict[str, Any]:
+    return {**row._asdict(), "id": UUID(bytes=row.id), "undoes": row.undoes and UUID(row.undoes)}
+
+
+def write_probe(connection: sa.Connection) -> None:
+    """Write a little and take it back: what fails then, no record can be stored either."""
+    row = {"month": statements.PROBE_MONTH, "reason": statements.PROBE_TEXT, "since": utcnow()}
+    connection.execute(sa.insert(holds).values(row))
+    connection.execute(sa.delete(holds).where(holds.c.month == statements.PROBE_MONTH))
+
+
+def write_episodes(connection: sa.Connection, episodes: Sequence[SignalEpisode]) -> None:
+    """Store when signals fired and when they were resolved."""
+    statement = insert(signals)
+    new = statement.excluded
+    renewed = {
+        "resolved_at": sa.func.coalesce(new.resolved_at, signals.c.resolved_at),
+        "name": new.name,
+        "severity": new.severity,
+    }
+    upsert = statement.on_conflict_do_update(index_elements=[signals.c.fingerprint, signals.c.fired_at], set_=renewed)
+    if episodes:
+        connection.execute(upsert, [vars(episode) for episode in episodes])

@@ -1,0 +1,87 @@
+"""The SQLite file: how it is opened, and what its errors mean.
+
+WAL, so that readers do not wait for the writer; synchronous=FULL, so that what was acknowledged survives a power cut;
+and a long busy timeout, so that a second process on the same folder waits for its turn.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from kubernaut_datastorage.database.migration import found_revision, upgrade
+from kubernaut_datastorage.store import DatabaseUnavailable, StorageError, StorageFull
+
+__all__ = ["database_message", "is_data_error", "open_sqlite", "storage_error"]
+
+BUSY_SECONDS = 60
+
+
+def open_sqlite(folder: Path) -> sa.Engine:
+    """The database in a folder, made where there is none, at the newest schema.
+
+    Raises:
+        StorageError: if the folder or the database in it cannot be used.
+    """
+    file = folder / "records.db"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(folder / "lock"):
+            # as a part of its own, so that a ? or % of the path stays what it is
+            url = sa.URL.create("sqlite+pysqlite", database=str(file))
+            engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+            sa.event.listen(engine, "connect", _configure)
+            sa.event.listen(engine, "begin", _begin)
+            with engine.connect().execution_options(writes=True) as connection:
+                upgrade(connection, found_revision(connection))
+                connection.commit()
+    except OSError as error:
+        raise StorageError(f"the folder cannot be used: {error.strerror}; choose another with --data.") from None
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        said = f"{file.name} cannot be used as a database: {database_message(error)}; move it away, or mend it."
+        raise StorageError(said) from None
+    return engine
+
+
+def database_message(error: Exception) -> str:
+    """What the database itself said, without the statement (which would show what was to be stored)."""
+    return str(getattr(error, "orig", None) or error)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time makes or migrates the database."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin, below, says when a transaction starts
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def is_data_error(error: Exception) -> bool:
+    """Return whether an error lies in what was to be stored, so that it will be the same whenever it is sent."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.InterfaceError))
+    wrapped = getattr(error, "orig", None) or error
+    return isinstance(wrapped, (ValueError, TypeError, LookupError, ArithmeticError, RecursionError))
+
+
+def storage_error(error: Exception) -> StorageError:
+    """Return the error to raise for one that lies in the database: the disk is full, or it may pass."""
+    full = getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if full:
+        return StorageFull("there is no room for more on the disk; make room, and send it again. Reading goes on.")
+    return DatabaseUnavailable(f"the database refused to store it: {database_message(error)}.")

@@ -1,0 +1,65 @@
+"""Waiting for what an action is for: its `verify` is asked again and again until it says True, or the time is over."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.errors import Failed, Transient, VerifyFailed
+from kubernaut_sdk.execution.outcome import failure
+from kubernaut_sdk.interrupts import Interrupts
+
+__all__ = ["await_goal"]
+
+_MARGIN = 2.0
+"""Seconds before the deadline (of a short step, a fifth of what is left) at which the wait ends: what is missing is
+worth more than that the time was over."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+
+
+def await_goal(action: Action, interrupts: Interrupts, ask: Callable[[], Any], *, applied: bool) -> None:
+    """Return once the goal is reached and, where the action asks for it, has held for a while.
+
+    Args:
+        action: Whose `verify` it is; how long to wait, and how long it must hold.
+        interrupts: Know the time, and end the wait.
+        ask: Call `verify`.
+        applied: Whether something was applied, for the message.
+
+    Raises:
+        VerifyFailed: if it is not reached in time, with what is missing; or as `verify` itself says.
+        Failed: if `verify` answers with what is no answer.
+    """
+    clock, remaining = interrupts.clock, interrupts.remaining()
+    patience = remaining - min(_MARGIN, remaining / 5)
+    if action.verify_within is not None:
+        patience = min(patience, action.verify_within.total_seconds())
+    settle = action.verify_settle.total_seconds()
+    started = clock.monotonic()
+    reached: float | None = None
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            answer = ask()
+        except Transient as problem:
+            answer = failure(problem)[1].message
+        finally:
+            interrupts.check()
+        now, wait = clock.monotonic(), pause
+        if answer is True:
+            reached = now if reached is None else reached
+            if now - reached >= settle:
+                return
+            missing = f"the goal is reached, and has not yet held for {settle:.0f} s"
+            wait = min(pause, reached + settle - now)
+        elif answer is None or answer is False or isinstance(answer, str):
+            reached = None
+            missing = answer or "the goal is not reached"
+        else:
+            raise Failed(
+                f"verify of {action.action_type} must return True, False or a text, not {type(answer).__name__}."
+            )
+        if now + wait > started + patience:
+            begun = "applied" if applied else "there was nothing to apply"
+            raise VerifyFailed(f"{begun}, but after {max(0.0, patience):.0f} s: {missing}")
+        interrupts.sleep(wait)
+        pause = min(_LONGEST_PAUSE, pause * 1.5)

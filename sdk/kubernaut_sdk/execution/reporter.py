@@ -1,0 +1,203 @@
+"""What one execution tells: the events of its record and its result files; masked, and within their limits.
+
+The runner knows what happens and when; this knows how it is said.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.context import Context
+from kubernaut_sdk.errors import Failed, PreconditionFailed
+from kubernaut_sdk.execution.withholding import require_plain_keys, require_plain_target, withhold_secrets
+from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, Result, reliable_fields
+from kubernaut_sdk.portable import dumps
+from kubernaut_sdk.recorder import Delivery
+from kubernaut_sdk.results import WITHHELD, Results, write
+from kubernaut_sdk.secrets.inputs import masked_inputs
+from kubernaut_sdk.settings import StepSettings
+from kubernaut_sdk.states import Change, Error, ObjectRef, State
+from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.wire import LARGEST_PART, fitting_event, json_value
+
+__all__ = ["Reporter"]
+
+_LONGEST_TARGET = 2048
+"""Characters of a target that is a text, which the store keeps."""
+
+
+@dataclass
+class Reporter:
+    """Speaks for one execution.
+
+    Args:
+        action: What is run.
+        settings: Whose step it is, and where results go.
+        masker: Hides secrets from all that is said.
+        context: Knows the attempt.
+        record_id: Of the record.
+    """
+
+    action: Action
+    settings: StepSettings
+    masker: Masker
+    context: Context
+    record_id: UUID
+
+    def __post_init__(self) -> None:
+        self._inputs: dict[str, Any] | None = None
+        self._target: Any = None
+        self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
+
+    def learn_inputs(self, inputs: Inputs) -> None:
+        """Learns the inputs, and from them the target.
+
+        Raises:
+            PreconditionFailed: if the target, or a key of the inputs, would show a secret.
+        """
+        values = json_value(masked_inputs(inputs), "inputs")
+        for name, value in values.items():
+            require_plain_keys(value, f"inputs.{name}", self.masker)
+        self._inputs = {name: self.masker.json(value) for name, value in values.items()}
+        if self.action.target_function is not None:
+            target = _target(self.action.target_function(inputs))
+            require_plain_target(target, self.masker)
+            self._target = target
+
+    def require_recordable(self, change: Change) -> None:
+        """Refuse a change that could not be recorded under its own keys.
+
+        Raises:
+            PreconditionFailed: if a key would show a secret.
+        """
+        for name, value in change.document().items():
+            require_plain_keys(value, f"change.{name}", self.masker)
+
+    def event(
+        self, state: State, *, change: Change | None = None, output: dict[str, Any] | None = None, **known: Any
+    ) -> dict[str, Any]:
+        """A word about this step, as the JSON that the store takes."""
+        about = self.settings.about()
+        event = {
+            "id": str(self.record_id),
+            "attempt": self.context.attempt,
+            "state": state.value,
+            "at": rfc3339(utcnow()),
+            "action_type": self.action.action_type,
+            "action_version": self.action.version,
+            "inputs": self._inputs,
+            **about,
+            "target": self._target or about.get("target"),
+            "change": self.fitting(change),
+            "output": self._fitting_output(output),
+            **known,
+        }
+        if isinstance(error := event.get("error"), Error):
+            event["error"] = error.document()
+        return fitting_event({name: value for name, value in event.items() if value is not None})
+
+    def write(
+        self,
+        status: State,
+        error: Error | None,
+        *,
+        change: Change | None = None,
+        output: dict[str, Any] | None = None,
+        changed: bool | None = False,
+        delivery: Delivery = "disabled",
+        required: bool = False,
+    ) -> None:
+        """Write the result files. Where that fails, the log says so: the action may have done its work already.
+
+        Raises:
+            PreconditionFailed: if it fails and is `required`, since nothing was applied yet.
+        """
+        results = Results(
+            status=status,
+            changed=changed,
+            record_id=self.record_id,
+            record_status=delivery,
+            change=self.change(change),
+            output=output,
+            reliable=tuple(self._reliable),
+            error=error,
+        )
+        try:
+            write(results, self.settings.results_dir)
+        except OSError as problem:
+            told = f"results cannot be written to {self.settings.results_dir}: {problem}"
+            if required:
+                raise PreconditionFailed(f"{told}; nothing is applied.", reason="ResultsUnwritable") from None
+            logger.error("%s", told)
+
+    def change(self, change: Change | None) -> Change | None:
+        """The change without secrets."""
+        return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
+
+    def fitting(self, change: Change | None) -> dict[str, Any] | None:
+        """The change as a record keeps it: without secrets, and cut where it is large."""
+        return _fitting_change(self.change(change))
+
+    def output(self, result: Result | None, change: Change | None) -> dict[str, Any] | None:
+        """What the action, or where it was not applied its change, has to say; less what would show a secret."""
+        if result is not None:
+            return withhold_secrets(_output(result), self.masker)
+        model = self.action.result_model
+        if model is None or change is None or not isinstance(change.after, dict):
+            return None
+        return withhold_secrets(
+            {name: change.after[name] for name in model.model_fields if name in change.after}, self.masker
+        )
+
+    def _fitting_output(self, output: dict[str, Any] | None) -> dict[str, Any] | None:
+        if output is None or _fits(output):
+            return output
+        return {name: output[name] for name in [*self._reliable, WITHHELD] if name in output} | {"truncated": True}
+
+
+def _target(target: Any) -> Any:
+    """A target as JSON.
+
+    Raises:
+        Failed: if it is none, or the store could not keep it.
+    """
+    if isinstance(target, ObjectRef):
+        for name, text in target.document().items():
+            if not isinstance(text, str):
+                raise Failed(f"target.{name} must be a text, not {type(text).__name__}.")
+        return json_value(target.document(), "target")
+    if target is not None and not isinstance(target, str):
+        raise Failed(f"target must return an ObjectRef, a text or None, not {type(target).__name__}.")
+    if target is not None and ("\0" in target or len(target) > _LONGEST_TARGET):
+        raise Failed(f"the target is a text of {len(target)} characters; at most {_LONGEST_TARGET} are kept, no NUL.")
+    return json_value(target, "target")
+
+
+def _output(result: Result) -> dict[str, Any]:
+    """The result as JSON. What is no JSON is left out, and said: the action has done its work by now."""
+    with suppress(Exception):
+        whole: dict[str, Any] = json_value(result.model_dump(mode="json", warnings=False), "output")
+        return whole
+    kept: dict[str, Any] = {}
+    for name in type(result).model_fields:
+        try:
+            kept |= json_value(result.model_dump(mode="json", include={name}, warnings=False), "output")
+        except Exception as problem:
+            logger.error("the output's field %s is left out: %s", name, problem)
+    return kept | {"truncated": True}
+
+
+def _fitting_change(change: Change | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    if _fits(change.document()):
+        return change.document()
+    return {"before": {"truncated": True}, "after": {"truncated": True}}
+
+
+def _fits(value: Any) -> bool:
+    return len(dumps(value).encode("utf-8", "replace")) <= LARGEST_PART

@@ -1,0 +1,371 @@
+"""One execution of an action, from its inputs to its exit code, with everybody told: results, record, log, output.
+
+The order is the contract's: results that say Interrupted; `started`; plan; `applying`, stored or spooled before
+anything is mutated; apply; verify; the end in results and record. Called by the verbs and by the testing kit.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from kubernaut_sdk import ids
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.context import Context
+from kubernaut_sdk.errors import (
+    ActionError,
+    Failed,
+    PreconditionFailed,
+    RecordRequired,
+    Transient,
+    promises_no_change,
+)
+from kubernaut_sdk.execution.goal import await_goal
+from kubernaut_sdk.execution.outcome import ExecutionOutcome, failure, log_failure
+from kubernaut_sdk.execution.predecessor import Predecessor
+from kubernaut_sdk.execution.reporter import Reporter
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.logs import logger
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, Result
+from kubernaut_sdk.recorder import Delivery, NotKept, Recorder
+from kubernaut_sdk.settings import StepSettings
+from kubernaut_sdk.states import Change, Error, State, same
+from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.tracing import Tracing
+from kubernaut_sdk.wire import json_value
+
+__all__ = ["Execution"]
+
+_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
+_POD_GRACE = 30.0
+"""Seconds that another pod of the same step, told to stop, may still live."""
+
+
+@dataclass
+class Execution:
+    """One execution. `execute` and `undo` may be called once.
+
+    Args:
+        action: What is run.
+        settings: From the environment and the command line.
+        interrupts: Already installed.
+        masker: Knows the mounted secrets already.
+        recorder: Delivers this run's events.
+        tracing: Makes its spans.
+    """
+
+    action: Action
+    settings: StepSettings
+    interrupts: Interrupts
+    masker: Masker
+    recorder: Recorder
+    tracing: Tracing = field(default_factory=Tracing)
+    started_at: datetime = field(default_factory=utcnow)
+
+    def __post_init__(self) -> None:
+        self.record_id = self.settings.record_id or ids.mint()
+        self.context = Context(self.settings, self.record_id, self.interrupts, self.masker, self.tracing)
+        self.reporter = Reporter(self.action, self.settings, self.masker, self.context, self.record_id)
+        self._change: Change | None = None
+        self._changed: bool | None = False  # None once something was begun and its end is not known
+        self.predecessor = Predecessor(self.settings, self.recorder, self.record_id)
+        self._waited = self._left_alone = False
+        self._first_attempt = 0
+        self._attempts: list[dict[str, Any]] = []
+
+    def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> ExecutionOutcome:
+        """Plans and, unless it is a dry run, applies and verifies.
+
+        Args:
+            parse: Gives the inputs, or raises `InvalidInputs`.
+            record: Whether results and record are written; the `plan` verb writes neither.
+            plan_only: As a dry run.
+        """
+        dry = plan_only or self.settings.dry_run
+        return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
+
+    def undo(self, read: Callable[[], tuple[Inputs, Change]]) -> ExecutionOutcome:
+        """Restore `change.before`, if the world still equals `change.after`.
+
+        Args:
+            read: Returns the inputs and the change, or raises what an action may raise.
+        """
+        dry = self.settings.dry_run
+        return self._conclude(lambda: self._undo(read, dry=dry), record=True, dry=dry)
+
+    @property
+    def changed(self) -> bool | None:
+        """Whether the world was changed; None once something was begun and its end is not known."""
+        return self._changed
+
+    def _conclude(
+        self, work: Callable[[], tuple[State, Result | None]], *, record: bool, dry: bool
+    ) -> ExecutionOutcome:
+        error: Error | None = None
+        output: dict[str, Any] | None = None
+        try:
+            if record:
+                self._write_interrupted(changed=False)
+            with self.tracing.span(
+                self.action.action_type, {"kubernaut.record.id": str(self.record_id), "kubernaut.dry_run": dry}
+            ):
+                status, result = work()
+            self.interrupts.close()
+            output = self.reporter.output(result, self._change)
+        except BaseException as problem:  # whatever an action or its libraries raise is an end, and is told
+            self.interrupts.close()
+            status, error = self._failure(problem)
+        return self._end(status, error, output, record=record, dry=dry)
+
+    def _write_interrupted(self, *, changed: bool | None, delivery: Delivery = "disabled") -> None:
+        """Write what the results shall say if nothing more can be written."""
+        error = Error(code=1, reason="Interrupted", message="the step was interrupted.")
+        self.reporter.write(State.FAILED, error, change=self._change, changed=changed, delivery=delivery, required=True)
+
+    def _failure(self, problem: BaseException) -> tuple[State, Error]:
+        """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
+        status, error = failure(problem)
+        if self._changed is not False and promises_no_change(error.code):
+            error = replace(error, code=Failed.exit_code)
+        error = replace(error, message=self.masker.text(error.message))
+        log_failure(problem, error)
+        return status, error
+
+    def _end(
+        self, status: State, error: Error | None, output: dict[str, Any] | None, *, record: bool, dry: bool
+    ) -> ExecutionOutcome:
+        changed = False if dry or status is State.UNCHANGED else self._changed
+        delivery: Delivery = "disabled"
+        if record:
+            write = partial(self.reporter.write, status, error, change=self._change, output=output, changed=changed)
+            write(delivery="deferred")
+            event = self.reporter.event(
+                status,
+                finished_at=rfc3339(utcnow()),
+                # what an earlier pod changed is not for this one to say
+                changed=None if self._left_alone else changed,
+                change=None if self._left_alone else self._change,
+                output=output,
+                error=error,
+                attempts=self._attempts or None,
+                dry_run=dry,
+            )
+            delivery = self.recorder.confirm(event)
+            write(delivery=delivery)
+        return ExecutionOutcome(
+            action_type=self.action.action_type,
+            status=status,
+            changed=changed,
+            change=self.reporter.change(self._change),
+            output=output,
+            error=error,
+            record_id=str(self.record_id) if record else None,
+            attempt=self.context.attempt,
+            delivery=delivery,
+        )
+
+    def _execute(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> tuple[State, Result | None]:
+        inputs = self._begin(parse, dry=dry, record=record)
+        while True:
+            attempt_started = utcnow()
+            try:
+                end = self._attempt(inputs, dry=dry)
+            except ActionError as problem:
+                self._note_attempt(attempt_started, problem)
+                tried = self.context.attempt - self._first_attempt
+                if not isinstance(problem, Transient) or tried >= self.settings.retries:
+                    raise
+                self._back_off(problem)
+            else:
+                self._note_attempt(attempt_started)
+                return end
+
+    def _note_attempt(self, started: datetime, problem: ActionError | None = None) -> None:
+        attempt: dict[str, Any] = {
+            "number": self.context.attempt,
+            "started": rfc3339(started),
+            "ended": rfc3339(utcnow()),
+        }
+        if problem is not None:
+            _, error = failure(problem)
+            attempt["error"] = replace(error, message=self.masker.text(error.message)).document()
+        self._attempts.append(attempt)
+
+    def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
+        inputs = parse()
+        self.reporter.learn_inputs(inputs)
+        if record:
+            self.recorder.send(self.reporter.event(State.STARTED, started_at=rfc3339(self.started_at), dry_run=dry))
+        return inputs
+
+    def _attempt(self, inputs: Inputs, *, dry: bool) -> tuple[State, Result | None]:
+        change = self._plan(inputs)
+        applied_before = self._changed is not False
+        if change.empty and applied_before:
+            # an earlier attempt got its change through although it did not hear so
+            assert self._change is not None
+            self._changed = True
+            self._verify(inputs, self._change)
+            return State.SUCCEEDED, None
+        self._change = change
+        if dry:
+            return State.UNCHANGED if change.empty else State.PLANNED, None
+        if change.empty:
+            return self._confirm_goal(inputs, change)
+        if self._waited_for_another_pod():
+            return self._attempt(inputs, dry=dry)
+        self._announce(change)
+        result = self._apply(self.action.apply_function, inputs, change)
+        self._changed = True
+        self.interrupts.check()
+        self._verify(inputs, change)
+        return State.SUCCEEDED, result
+
+    def _confirm_goal(self, inputs: Inputs, change: Change) -> tuple[State, Result | None]:
+        """End where there is nothing to apply: that what was asked for stands there is not yet that it was reached.
+
+        Where another pod of this step had begun to apply, it was this step that changed the world.
+        """
+        continues = self._continues(change)
+        self._verify(inputs, change)
+        return State.SUCCEEDED if continues else State.UNCHANGED, None
+
+    def _continues(self, change: Change) -> bool:
+        """True if another pod of this step had begun to apply the change that is found in place; then it is told."""
+        earlier = self._predecessor()
+        if earlier is None:
+            return False
+        known = earlier.get("change") or {}
+        told = self.reporter.fitting(change)
+        self._changed = True if told and same(told["after"], known.get("after")) else None
+        self._change = Change(known.get("before", change.before), change.after)
+        return True
+
+    def _undo(self, read: Callable[[], tuple[Inputs, Change]], *, dry: bool) -> tuple[State, Result | None]:
+        inputs, change = read()
+        self._begin(lambda: inputs, dry=dry, record=True)
+        if self.action.undo_function is None:
+            raise PreconditionFailed(f"{self.action.action_type} cannot be undone: it defines no undo.")
+        return self._restore(inputs, change, dry=dry)
+
+    def _restore(self, inputs: Inputs, change: Change, *, dry: bool) -> tuple[State, Result | None]:
+        now = self._plan(inputs).before
+        if not any(same(now, known) for known in (change.before, change.after)):
+            raise PreconditionFailed(
+                "the world is not what the action left behind, so it is not undone; it may be somebody's newer change."
+            )
+        self._change = Change(before=now, after=change.before)
+        if self._change.empty:
+            return (State.SUCCEEDED if self._continues(self._change) else State.UNCHANGED), None
+        if dry:
+            return State.PLANNED, None
+        if self._waited_for_another_pod():
+            return self._restore(inputs, change, dry=dry)
+        self._announce(self._change)
+        self._apply(self.action.undo_function, inputs, change, "undo")
+        self._changed = True
+        self.interrupts.check()
+        return State.SUCCEEDED, None
+
+    def _plan(self, inputs: Inputs) -> Change:
+        assert self.action.plan_function is not None
+        try:
+            with self.tracing.span("plan"):
+                change = self.action.plan_function(self.context, inputs)
+        finally:
+            self.interrupts.check()
+        if not isinstance(change, Change):
+            raise Failed(f"plan of {self.action.action_type} must return a Change, not {type(change).__name__}.")
+        change = Change(json_value(change.before, "change.before"), json_value(change.after, "change.after"))
+        self.reporter.require_recordable(change)
+        return change
+
+    def _apply(
+        self, function: Callable[..., Any] | None, inputs: Inputs, change: Change, name: str = "apply"
+    ) -> Result | None:
+        assert function is not None
+        self._changed = None
+        with self.interrupts.applying(), self.tracing.span(name):
+            try:
+                result = function(self.context, inputs, change)
+            except BaseException:
+                self.interrupts.check()  # a library may have wrapped the cancel in an error of its own
+                raise
+        if result is not None and not isinstance(result, Result):
+            self._changed = True
+            raise Failed(f"apply of {self.action.action_type} must return a Result, not {type(result).__name__}.")
+        return result
+
+    def _announce(self, change: Change) -> None:
+        """Tells that something will be mutated now, and goes on only when that is stored, or safely spooled."""
+        self.interrupts.check()
+        with self.interrupts.shielded():
+            event = self.reporter.event(State.APPLYING, change=change, attempts=self._attempts or None)
+            try:
+                delivery = self.recorder.keep(event, required=self.settings.require_record)
+            except NotKept as problem:
+                raise RecordRequired(
+                    f"nothing is applied: that it begins can be kept nowhere: {problem}.", reason="RecordNotKept"
+                ) from None
+            if self.settings.require_record and delivery != "stored":
+                raise RecordRequired(
+                    f"nothing was applied: the record could not be stored at "
+                    f"{self.settings.storage_url or 'no address'} and DATA_STORAGE_POLICY is require."
+                )
+            self._write_interrupted(changed=None, delivery=delivery)
+
+    def _predecessor(self) -> dict[str, Any] | None:
+        """The record as another pod of this step left it that had begun to apply, or None."""
+        known = self.predecessor.record()
+        if self._first_attempt < self.predecessor.attempt:
+            self._first_attempt = self.context.attempt = self.predecessor.attempt
+        return known
+
+    def _waited_for_another_pod(self) -> bool:
+        """Whether another pod of this step had begun to apply and was waited for: the world is to be read anew.
+
+        Raises:
+            PreconditionFailed: if so, and the action is not idempotent.
+            RecordRequired: if the record cannot be read and the policy requires it.
+        """
+        known = self._predecessor()
+        if known is None or self._waited:
+            return False
+        self._waited = True
+        pod = known["pod"]
+        if not self.action.idempotent:
+            self._left_alone = True
+            raise PreconditionFailed(
+                f"pod {pod['name']} ({pod['uid']}) already began to apply this step; its record says "
+                f"{known['state']}. {self.action.action_type} is not idempotent, so it is not done again.",
+                reason="AlreadyApplied",
+            )
+        logger.warning("another pod began to apply this step", extra={"fields": {"pod": pod["uid"]}})
+        if not State(known["state"]).terminal:
+            self.context.sleep(_POD_GRACE)
+        return True
+
+    def _verify(self, inputs: Inputs, change: Change) -> None:
+        if (verify := self.action.verify_function) is not None:
+            with self.tracing.span("verify"):
+                await_goal(
+                    self.action,
+                    self.interrupts,
+                    lambda: verify(self.context, inputs, change),
+                    applied=self._changed is not False,
+                )
+
+    def _back_off(self, problem: Transient) -> None:
+        pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (self.context.attempt - self._first_attempt)) * random.uniform(0.5, 1)  # noqa: S311 – jitter
+        if pause >= self.interrupts.remaining():
+            raise problem
+        logger.warning(
+            "transient: %s",
+            failure(problem)[1].message,
+            extra={"fields": {"attempt": self.context.attempt, "pause": round(pause, 2)}},
+        )
+        self.context.sleep(pause)
+        self.context.attempt += 1

@@ -1,0 +1,366 @@
+"""`kubernaut-action VERB`: what every action container answers. Standard output carries only the verb's JSON."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from kubernaut_sdk import catalog, logs
+from kubernaut_sdk.action import Action
+from kubernaut_sdk.context import Context
+from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed, explain
+from kubernaut_sdk.execution.outcome import ExecutionOutcome, refuse
+from kubernaut_sdk.execution.runner import Execution
+from kubernaut_sdk.execution.withholding import complete_inputs, require_not_withheld, require_whole
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import Inputs, from_text, parse_inputs
+from kubernaut_sdk.portable import loads, pointer, shorten
+from kubernaut_sdk.program.answering import VerbResult, VerbWork, learn_mounted_secrets, run_verb, without_action
+from kubernaut_sdk.recorder import Recorder
+from kubernaut_sdk.secrets.files import learn_files
+from kubernaut_sdk.secrets.inputs import has_secret, secret_values, secrets_in
+from kubernaut_sdk.settings import StepSettings, results_dir
+from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.states import Change
+from kubernaut_sdk.storage import StorageClient, StorageUnavailable
+from kubernaut_sdk.tracing import Tracing
+
+__all__ = ["call", "program"]
+
+_STARTED = time.monotonic()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def program() -> None:
+    """Run and inspect the remediation actions of this image."""
+
+
+def _inputs_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--input-from",
+            "taken",
+            nargs=3,
+            multiple=True,
+            metavar="NAME POINTER OUTPUT",
+            help="Take an input from an earlier step's output, by JSON pointer.",
+        ),
+        click.option("--inputs-file", type=click.Path(path_type=Path), help="A JSON file of inputs."),
+        click.option("-p", "params", multiple=True, metavar="NAME=VALUE", help="One input; may be repeated."),
+        click.argument("action_type", metavar="[TYPE]", required=False),
+    ):
+        command = option(command)
+    return command
+
+
+@program.command()
+@_inputs_options
+@click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
+def run(dry_run: bool, action_type: str | None, **sources: Any) -> VerbWork:
+    """Plan the action and carry it out; or undo a record's change, where ACTION_UNDO_RECORD names one."""
+
+    def work(run: Execution, parse: Callable[[], Inputs]) -> ExecutionOutcome:
+        if (record_id := run.settings.undo_record) is not None:
+            return run.undo(lambda: _recorded(run, record_id, parse, sources))
+        return run.execute(parse)
+
+    return _with_run(action_type, sources, work, dry_run=dry_run)
+
+
+@program.command()
+@_inputs_options
+def plan(action_type: str | None, **sources: Any) -> VerbWork:
+    """Print what the action would change; write nothing."""
+    return _with_run(
+        action_type, sources, lambda run, parse: run.execute(parse, record=False, plan_only=True), quiet=True
+    )
+
+
+@program.command()
+@_inputs_options
+@click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
+@click.option("--record", "record_id", metavar="ID", help="The record whose change is undone.")
+@click.option("--change", "change_file", type=click.Path(path_type=Path), help="A JSON file {before, after} instead.")
+def undo(
+    dry_run: bool, record_id: str | None, change_file: Path | None, action_type: str | None, **sources: Any
+) -> VerbWork:
+    """Restore what was before an action, if the world still is as the action left it."""
+
+    def work(run: Execution, parse: Callable[[], Inputs]) -> ExecutionOutcome:
+        if (record_id is None) == (change_file is None):
+            raise InvalidInputs("undo needs either --record ID or --change FILE.")
+        if change_file is not None:
+            return run.undo(lambda: (parse(), _change_of(change_file)))
+        undone = run.settings.undo_record
+        if undone is None:
+            raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id, which is a UUID of version 7.")
+        return run.undo(lambda: _recorded(run, undone, parse, sources))
+
+    return _with_run(action_type, sources, work, dry_run=dry_run, undo=record_id or "")
+
+
+@program.command()
+@_inputs_options
+def check(action_type: str | None, **sources: Any) -> VerbWork:
+    """Look whether the action could run: inputs, tools, target, permissions."""
+    from kubernaut_sdk.execution.prechecks import run_prechecks  # noqa: PLC0415 – of no use to the other verbs
+
+    def work(masker: Masker, _: dict[str, Any]) -> VerbResult:
+        settings = StepSettings.from_env()
+        settings = replace(settings, action_type=action_type or settings.action_type)
+        interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
+        with interrupts.installed():
+            interrupts.open()
+            learn_files(settings.secrets_dir, masker)
+            action = _find(settings)
+            context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
+            checks = run_prechecks(action, context, _parser(action, settings, masker, sources))
+            interrupts.close()
+        rows = [{"name": check.name, "ok": check.problem is None, "problem": check.problem} for check in checks]
+        code = next((check.exit_code for check in checks if check.problem is not None), 0)
+        return {"action_type": action.action_type, "ok": code == 0, "checks": masker.json(rows)}, code
+
+    return work
+
+
+@program.command()
+def spec() -> VerbWork:
+    """Print all actions of this image: schemas, permissions, examples, risk."""
+    return without_action(lambda: catalog.spec(catalog.all_actions()))
+
+
+@program.command(name="explain")
+@click.argument("code", type=int)
+def explain_code(code: int) -> VerbWork:
+    """Print what an exit code means."""
+    return without_action(lambda: explain(code))
+
+
+@program.command()
+def version() -> VerbWork:
+    """Print the versions of the SDK and of the actions."""
+    from importlib.metadata import version as installed  # noqa: PLC0415 – of no use to the other verbs
+
+    def versions() -> dict[str, Any]:
+        actions = {action.action_type: action.version for action in catalog.all_actions()}
+        return {"sdk": installed("kubernaut-sdk"), "contract": catalog.CONTRACT, "actions": actions}
+
+    return without_action(versions)
+
+
+def call(arguments: list[str]) -> int:
+    """Do what the command line says, print its JSON object and return the exit code.
+
+    Nothing that an action, its module or a library raises or prints comes past this function.
+    """
+    verb = arguments[0] if arguments else ""
+    try:
+        work = program.main(arguments, prog_name="kubernaut-action", standalone_mode=False)
+    except click.ClickException as error:
+        work = _misused(error, verb)
+    if not callable(work):
+        return int(work or 0)  # help was asked for and printed
+    return run_verb(work, only_output=verb not in _WITH_RESULTS)
+
+
+_WITH_RESULTS = {"run", "undo"}
+
+
+def _misused(error: click.ClickException, verb: str) -> VerbWork:
+    """The end of a command line that cannot be understood: of `run`, with results like any other."""
+    told = error.format_message() if verb else f"No verb is given; there is {', '.join(sorted(program.commands))}."
+    problem = InvalidInputs(f"{told} See kubernaut-action --help.", reason="Usage")
+
+    def refused() -> dict[str, Any]:
+        raise problem
+
+    if verb in _WITH_RESULTS or verb not in program.commands:
+        return _with_run(None, {}, None, refused=problem)
+    return without_action(refused)
+
+
+def _with_run(
+    action_type: str | None,
+    sources: dict[str, Any],
+    work: Callable[[Execution, Callable[[], Inputs]], ExecutionOutcome] | None,
+    *,
+    dry_run: bool = False,
+    undo: str | None = None,
+    quiet: bool = False,
+    refused: ActionError | None = None,
+) -> VerbWork:
+    """The work of a verb that runs an action: one execution, set up from environment and command line."""
+
+    def do(masker: Masker, about: dict[str, Any]) -> VerbResult:
+        folder = None if quiet else results_dir(os.environ)
+        try:
+            settings = StepSettings.from_env()
+        except InvalidInputs as error:
+            learn_mounted_secrets(masker)
+            return _result(refuse(error, None, None, masker=masker, folder=folder), masker)
+        settings = replace(
+            settings,
+            action_type=action_type or settings.action_type,
+            dry_run=dry_run or settings.dry_run,
+            record_id=settings.record_id if undo is None else None,
+            undo_record=settings.undo_record if undo is None else _record_id(undo),
+            results_dir=folder,
+            storage_url=None if quiet else settings.storage_url,
+        )
+        interrupts = Interrupts(_STARTED + settings.timeout.total_seconds())
+        recorder: Recorder | None = None
+        run: Execution | None = None
+        with interrupts.installed(), ExitStack() as stack:
+            try:
+                interrupts.open()
+                recorder = stack.enter_context(_recorder(settings))
+                learn_files(settings.secrets_dir, masker)
+                if refused is not None:
+                    raise refused  # noqa: TRY301 – it ends as whatever is raised here
+                action = _find(settings)
+                tracing = Tracing(masker.text)
+                run = Execution(action, settings, interrupts, masker, recorder, tracing)
+                about |= {"action_type": action.action_type, "record_id": str(run.record_id)}
+                assert work is not None
+                outcome = work(run, _parser(action, settings, masker, sources))
+                _close(tracing)
+            except BaseException as problem:
+                interrupts.close()
+                changed = run.changed if run is not None else False
+                outcome = refuse(problem, settings, recorder, masker=masker, folder=folder, changed=changed)
+        return _result(outcome, masker)
+
+    return do
+
+
+def _result(outcome: ExecutionOutcome, masker: Masker) -> VerbResult:
+    return masker.json(outcome.document()), outcome.exit_code
+
+
+def _close(tracing: Tracing) -> None:
+    try:
+        tracing.close()
+    except Exception as error:
+        logs.logger.warning("traces were not sent: %s", error)
+
+
+@contextmanager
+def _recorder(settings: StepSettings) -> Iterator[Recorder]:
+    client = StorageClient(settings.storage_url, settings.storage_token_file) if settings.storage_url else None
+    recorder = Recorder(client, Spool(settings.spool))
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+
+
+def _find(settings: StepSettings) -> Action:
+    if settings.action_type is None:
+        known = ", ".join(catalog.known_types())
+        raise InvalidInputs(
+            f"no action named; set ACTION_TYPE or give one as argument: {known or 'none is installed'}."
+        )
+    return catalog.find(settings.action_type)
+
+
+def _parser(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
+    """What gives the inputs: flag > file > ACTION_INPUTS > default."""
+    return lambda: _parsed(action, _given(action, settings, masker, sources), masker)
+
+
+def _given(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs as they are given, unchecked; what is given for a secret is hidden from here on."""
+    quote = not has_secret(action.inputs_model)
+    values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
+    if (path := sources["inputs_file"]) is not None:
+        values |= _object(_read(path), str(path), quote=quote)
+    for name, path, output in sources["taken"]:
+        values[name] = _value_from(name, path, output)
+    for number, param in enumerate(sources["params"]):
+        name, separator, text = param.partition("=")
+        if not separator or not name:
+            raise InvalidInputs(f"-p, the {number + 1}. of them: write it as name=value.")
+        values[name] = from_text(action.inputs_model, name, text)
+    for secret in secrets_in(action.inputs_model, values):
+        masker.add(secret)
+    return values
+
+
+def _parsed(action: Action, values: dict[str, Any], masker: Masker) -> Inputs:
+    inputs = parse_inputs(action.inputs_model, values)
+    for secret in secret_values(inputs):
+        masker.add(secret)
+    return inputs
+
+
+def _value_from(name: str, path: str, output: str) -> Any:
+    if not output:
+        raise InvalidInputs(f"inputs.{shorten(name)}: the earlier step gave no output to take {shorten(path)} from.")
+    try:
+        document = loads(output, "the earlier step's output", quote=False)
+        require_not_withheld(name, path, document)
+        return pointer(document, path)
+    except InvalidInputs as error:
+        message = error.message.removeprefix(f"inputs.{shorten(name)}: ")
+        raise InvalidInputs(f"inputs.{shorten(name)}: {message}") from None
+
+
+def _object(text: str, what: str, *, quote: bool = False) -> dict[str, Any]:
+    value = loads(text, what, quote=quote)
+    if not isinstance(value, dict):
+        raise InvalidInputs(f"{what}: must be a JSON object, such as {{}}; it is a {type(value).__name__}.")
+    return value
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
+
+
+def _change_of(file: Path) -> Change:
+    """Return the change that a file holds."""
+    value = _object(_read(file), str(file))
+    if set(value) != {"before", "after"}:
+        raise InvalidInputs(f"{file}: must hold an object with before and after.")
+    return Change(**value)
+
+
+def _record_id(text: str | None) -> UUID | None:
+    """Return the id that a text spells, or None where it spells none."""
+    try:
+        record_id = UUID(text or "")
+    except ValueError:
+        return None
+    return record_id if record_id.version == 7 else None
+
+
+def _recorded(
+    run: Execution, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]
+) -> tuple[Inputs, Change]:
+    """Return the inputs and the change that a record holds; an input that it must not hold is taken as it is given."""
+    try:
+        known = run.recorder.read(record_id)
+    except StorageUnavailable as error:
+        raise PreconditionFailed(f"the record cannot be read: {error}.", reason="RecordUnreadable") from None
+    if known is None or not known.get("change"):
+        raise PreconditionFailed(
+            f"no record {record_id} with a change is known; is DATA_STORAGE_URL set?", reason="NotFound"
+        )
+    if known["action_type"] != run.action.action_type:
+        raise InvalidInputs(f"record {record_id} is of {known['action_type']}, not of {run.action.action_type}.")
+    require_whole(known["change"], str(record_id))
+    change, recorded = Change(**known["change"]), known.get("inputs")
+    if not recorded:
+        return parse(), change
+    values = complete_inputs(recorded, _given(run.action, run.settings, run.masker, sources))
+    return _parsed(run.action, values, run.masker), change
