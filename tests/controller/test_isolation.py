@@ -372,7 +372,7 @@ def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.M
     """Of two controllers one took its lock and died, the other closed it."""
     target = {"kind": "Deployment", "namespace": "good", "name": "one"}
 
-    async def before(world: World) -> None:
+    async def before(world: IsolatedController) -> None:
         ghost = workflow("ghost", "good", step("a", IMAGE, inputs={}), target=target)
         stored = {
             "type": "RecordsStored",
@@ -389,7 +389,7 @@ def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.M
         lease["metadata"]["namespace"] = "kubernaut-system"
         world.server.put("leases", lease)
 
-    async def others(world: World) -> None:
+    async def others(world: IsolatedController) -> None:
         await world.others_end_as_ever("one")
 
     tried(tmp_path, monkeypatch, before, others)

@@ -180,7 +180,7 @@ def _(action: ActionExamination) -> None:
     run = require_run(action.second_run)
     if run.completed.results.get("status") != "unchanged":
         raise CheckSkipped("its second run does not end with `unchanged`; see second-run-unchanged")
-    looked, plan_run = run.requests, require_run(action.second_plan_run).requests
+    made, plan_run = run.requests, require_run(action.second_plan_run).requests
     if not plan_run:
         raise CheckSkipped("its requests are not recorded; give the scenario a server")
     require(
