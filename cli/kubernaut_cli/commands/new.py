@@ -1,4 +1,4 @@
-"""`kubernaut new`: a project of one's own, which works at once."""
+"""`kubernaut new`: start a project of your own actions."""
 
 from pathlib import Path
 
@@ -12,14 +12,19 @@ __all__ = ["new"]
 
 @click.command()
 @click.argument("name")
-@click.option("--action", "action_type", metavar="TYPE", help="Of its first action. By default NAME/set_flag.")
+@click.option("--action", "action_type", metavar="TYPE", help="The type of its first action. By default NAME/set_flag.")
 @click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), default=".", help="Where its folder is made. Here."
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    help="Where to make its folder. By default here.",
 )
 def new(name: str, action_type: str | None, into: Path) -> None:
-    """Start a project NAME: an action, its tests, its image, and a workflow that publishes it.
+    """Start a project NAME: an action, its tests, its image, and a GitHub workflow that publishes it.
 
-    It works as it stands: the action turns a flag in a JSON file on or off. Replace that by what you want done.
+    It works at once: the action turns a flag in a JSON file on or off. Replace that with your own change.
+
+    Exit code: 2 a name cannot be used, 3 the folder exists already or cannot be written.
     """
     project = name_project(name, action_type)
     folder = write_project(project, into)
