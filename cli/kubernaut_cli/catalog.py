@@ -38,13 +38,13 @@ def action_entries(image: str | None = None) -> list[dict[str, Any]]:
     if image is None:
         found: list[dict[str, Any]] = spec(all_actions())["actions"]
         return found
-    from kubernaut_cli.images.stamp import read_spec  # noqa: PLC0415
+    from kubernaut_cli.images.stamp import read_spec  # noqa: PLC0415 – docker's client takes 0.2 s
     from kubernaut_conformance.image import ActionImage  # noqa: PLC0415 – docker's client takes 0.2 s
-    from kubernaut_conformance.spec import PATH, parse  # noqa: PLC0415
+    from kubernaut_conformance.spec import PATH, parse_spec  # noqa: PLC0415
 
     known = ActionImage(image)
     content = known.read(PATH) or read_spec(known).content
-    if isinstance(problem := parse(content), str):
+    if isinstance(problem := parse_spec(content), str):
         raise InvalidInputs(f"image {image}: its {PATH} is not valid: {problem}.")
     found = json.loads(content)["actions"]
     return sorted(found, key=lambda entry: str(entry["action_type"]))

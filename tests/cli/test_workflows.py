@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from kubernaut_cli.program import program
-from kubernaut_cli.scaffold import project
+from kubernaut_cli.scaffold import name_project
 
 ROOT = Path(__file__).parents[2]
-IMAGE_PREFIX = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-TEXTS = {path.name: path.read_text() for path in IMAGE_PREFIX} | {
-    "new/image.yml": project("queue-actions").texts()[".github/workflows/image.yml"]
+REPOSITORY_WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXTS = {path.name: path.read_text() for path in REPOSITORY_WORKFLOWS} | {
+    "new/image.yml": name_project("queue-actions").texts()[".github/workflows/image.yml"]
 }
 MAY_WRITE = {("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")}
 everywhere = pytest.mark.parametrize("name", TEXTS)
@@ -106,5 +106,5 @@ def test_our_images_are_built_on_bases_named_by_digest() -> None:
     assert {
         part for job in ("try", "publish", "join") for part in jobs("images.yml")[job]["strategy"]["matrix"]["part"]
     } == {path.parent.name for path in (ROOT / "actions").glob("*/Dockerfile")}
-    for variable in ("BASE_IMAGE", "IMAGE_PREFIX"):
+    for variable in ("BASE_IMAGE", "REPOSITORY_WORKFLOWS"):
         assert f"${variable}" in script

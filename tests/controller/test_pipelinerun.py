@@ -1,4 +1,4 @@
-"""The PipelineRun: to the byte what a workflow means, and nothing in it that anyone would expand."""
+"""The PipelineRun is a deterministic rendering of the workflow, without anything that Tekton would expand."""
 
 import json
 from collections.abc import Callable

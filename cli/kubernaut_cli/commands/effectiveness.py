@@ -12,7 +12,7 @@ from kubernaut_cli.options import data_option
 from kubernaut_cli.progress import table_console
 from kubernaut_cli.store import open_record_store, storage_errors
 from kubernaut_cli.terminal import echo
-from kubernaut_effectiveness import Durable, Episode, Verdict, verdicts
+from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, SignalEpisode, verdicts
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.records import utcnow
@@ -34,7 +34,7 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
         try:
             # the records of all types: another action in between changes what one action's success means
             records = list(storage.get_action_history(None, since))
-            episodes = [Episode.model_validate(item) for item in storage.get_signals(now - since)]
+            episodes = [SignalEpisode.model_validate(item) for item in storage.get_signals(now - since)]
         finally:
             storage.close()
     found = verdicts(records, episodes, now=now, quiet=quiet)
@@ -45,7 +45,7 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
         _table(found, action_type)
 
 
-def _table(found: list[Verdict], action_type: str | None) -> None:
+def _table(found: list[EffectivenessVerdict], action_type: str | None) -> None:
     console = table_console()
     if not found:
         console.print(f"no records{f' of {escape(action_type)}' if action_type else ''}", style="dim")
@@ -69,7 +69,7 @@ def _rate(rate: float | None, lower: float | None, upper: float | None) -> str:
     return "" if rate is None else f"{rate:.0%} ({lower:.0%}–{upper:.0%})"
 
 
-def _durable(durable: Durable | None) -> str:
+def _durable(durable: DurableSuccess | None) -> str:
     if durable is None:
         return "signals not known"
     return durable.refusal or f"{_rate(durable.rate, durable.lower, durable.upper)} of {durable.n}"

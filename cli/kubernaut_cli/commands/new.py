@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kubernaut_cli.scaffold import project, write
+from kubernaut_cli.scaffold import name_project, write_project
 from kubernaut_cli.terminal import echo
 
 __all__ = ["new"]
@@ -26,11 +26,11 @@ def new(name: str, action_type: str | None, into: Path) -> None:
 
     Exit code: 2 a name cannot be used, 3 the folder exists already or cannot be written.
     """
-    made = project(name, action_type)
-    folder = write(made, into)
+    project = name_project(name, action_type)
+    folder = write_project(project, into)
     echo(
-        f"{folder}: a project with the action {made.action_type}. Its README.md says how to go on:\n"
+        f"{folder}: a project with the action {project.action_type}. Its README.md says how to go on:\n"
         f"  pip install --editable '{folder}[dev]'\n"
-        f"  kubernaut test {folder}\n"
-        f"  kubernaut build {folder} --tag={made.name}:dev"
+        f"  pytest {folder}\n"
+        f"  kubernaut build {folder} --tag={project.name}:dev"
     )

@@ -68,10 +68,10 @@ def read_spec(image: SpecSource) -> PrintedSpec:
     if ended.exit_code != 0:
         reason = ended.stderr.strip()[-500:] or "and said nothing"
         raise InvalidInputs(f"{image.name}: `kubernaut-action spec` ended with {ended.exit_code}: {reason}")
-    spec = specs.parse(ended.stdout)
+    spec = specs.parse_spec(ended.stdout)
     if isinstance(spec, str):
         raise InvalidInputs(f"{image.name}: its spec is not valid: {spec}.")
-    if problems := list(specs.faults(spec)):
+    if problems := list(specs.find_spec_faults(spec)):
         raise InvalidInputs(f"{image.name}: its spec is not valid: {shorten('; '.join(problems), 1000)}.")
     return PrintedSpec(ended.stdout.encode(), spec)
 
