@@ -26,7 +26,7 @@ __all__ = ["all_actions", "find", "known_types", "spec"]
 
 GROUP = "kubernaut.actions"
 CONTRACT = "1"
-"""Version of the action contract that `spec` speaks."""
+"""The version of the action contract, as `spec` prints it."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The client and the recorder against a Data Storage that misbehaves: a real server, told how."""
+"""The client and the recorder with a Data Storage that misbehaves: a real server with scripted answers."""
 
 import json
 import socket

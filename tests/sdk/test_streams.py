@@ -1,4 +1,4 @@
-"""Standard output is one JSON object; a stream that is closed or full, or a disk, keeps no end from being told."""
+"""Standard output is one JSON object; a closed stream or a full disk does not prevent the report of an outcome."""
 
 import ctypes
 import json

@@ -66,7 +66,7 @@ def parts_of(secret: str) -> Iterator[str]:
 
 
 def trivial(value: str) -> bool:
-    """Return whether a value is too short or too common to be looked for: a word as `true`, a number as `5432`."""
+    """Return True if a value is too short or too common to be searched: words as `true`, numbers as `5432`."""
     return len(value) < SHORTEST or value.casefold() in _TRIVIAL or (len(value) < 6 and value.isdigit())
 
 
