@@ -135,7 +135,7 @@ def test_a_standard_error_on_a_full_disk_changes_nothing_of_the_end(tmp_path: Pa
     document = json.loads((tmp_path / "out").read_text())
     assert code == (1 if how == "crash" else 0)
     assert (document["status"], document["record"]["status"]) == ("failed" if code else "succeeded", "deferred")
-    assert len(list((tmp_path / "spool").iterdir())) == 3
+    assert len(list((tmp_path / "spool").rglob("*.json"))) == 3
 
 
 def test_a_standard_output_on_a_full_disk_ends_a_run_as_it_ended(tmp_path: Path) -> None:
