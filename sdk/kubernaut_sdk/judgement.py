@@ -140,7 +140,7 @@ def _bad(state: State) -> bool:
 
 def _results_decide(end: ContainerEnd) -> bool:
     """Return True if the results, or their absence, decide."""
-    if _odd(end) or (end.exit_code == 0 and not end.stopped):
+    if end.unreadable or (end.exit_code == 0 and not end.stopped):
         return True
     if not end.results.get("status"):
         return False
@@ -172,13 +172,8 @@ def _by_results(end: ContainerEnd) -> StepOutcome:
     return _stopped_outcome(end, outcome)
 
 
-def _odd(end: ContainerEnd) -> Mapping[str, str]:
-    """Return the required results that could not be read, with the reason; if no result was read, all such results."""
-    return {name: why for name, why in end.unreadable.items() if name in REQUIRED_RESULTS or not end.results}
-
-
 def _missing(end: ContainerEnd) -> Iterator[str]:
-    for name, why in _odd(end).items():
+    for name, why in end.unreadable.items():
         yield f"the result {name} {why}"
     absent = [name for name in REQUIRED_RESULTS if name not in end.results and name not in end.unreadable]
     if absent:
