@@ -144,7 +144,7 @@ def _results_decide(end: ContainerEnd) -> bool:
         return True
     if not end.results.get("status"):
         return False
-    # before the first mutation the results say Interrupted; where nothing else came, the container was killed
+    # until something is applied the results say Interrupted; if these are the last, the container was killed
     return not _interrupted(end.results) or end.stopped is not None or end.exit_code in {0, _SIGTERM}
 
 
@@ -188,7 +188,7 @@ class _ResultValues:
         self.state: State | None = None
         self.changed: bool | None = None
         status, changed = results.get("status"), results.get("changed")
-        if status in _STATUSES:  # a list, since what stands there may be anything
+        if status in _STATUSES:  # compared in a list, since a value of any type may be there
             self.state = State(status)
         elif "status" in results:
             self.faults.append(f"the result status is {_quoted(status)}")
@@ -211,7 +211,7 @@ class _ResultValues:
         except (InvalidInputs, ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            # what it is instead is not repeated: it may hold anything
+            # the message does not contain the value: it may be anything
             self.faults.append(f"the result {name} is no JSON object")
             return None
         return value

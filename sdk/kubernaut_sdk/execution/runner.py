@@ -207,7 +207,7 @@ class Execution:
         change = self._plan(inputs)
         applied_before = self._changed is not False
         if change.empty and applied_before:
-            # an earlier attempt got its change through although it did not hear so
+            # an earlier attempt made the change, although it got an error
             assert self._change is not None
             self._changed = True
             self._verify(inputs, self._change)
@@ -257,16 +257,17 @@ class Execution:
         return self._restore(inputs, change, dry=dry)
 
     def _restore(self, inputs: Inputs, change: Change, *, dry: bool) -> tuple[State, Result | None]:
+        """Undo the change, unless the current state is neither its `before` nor its `after`."""
         now = self._plan(inputs).before
         if not any(same(now, known) for known in (change.before, change.after)):
             raise PreconditionFailed(
                 "the world is not what the action left behind, so it is not undone; it may be somebody's newer change."
             )
         self._change = Change(before=now, after=change.before)
+        if dry:
+            return State.UNCHANGED if self._change.empty else State.PLANNED, None
         if self._change.empty:
             return (State.SUCCEEDED if self._continues(self._change) else State.UNCHANGED), None
-        if dry:
-            return State.PLANNED, None
         if self._wait_for_predecessor():
             return self._restore(inputs, change, dry=dry)
         self._send_applying(self._change)
@@ -297,7 +298,7 @@ class Execution:
             try:
                 result = function(self.context, inputs, change)
             except BaseException:
-                self.interrupts.check()  # a library may have wrapped the cancel in an error of its own
+                self.interrupts.check()  # a library may have wrapped the cancel in an exception of its own
                 raise
         if result is not None and not isinstance(result, Result):
             self._changed = True
