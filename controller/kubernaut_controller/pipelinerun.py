@@ -112,7 +112,6 @@ def step_context(workflow: WorkflowExecution, step: Step) -> dict[str, Any]:
             "remediation": remediation,
             "signal": values["signal"],
             "target": values["target"],
-            "cluster": spec.target.cluster if spec.target else None,
             "requester": spec.requester,
             "approver": spec.approver,
             "confidence": spec.confidence,
@@ -183,7 +182,7 @@ def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
         "timeout": format_duration(workflow.timeout_of(step)),
         "context": dumps(step_context(workflow, step)),
     }
-    # what the Task defaults to is left to it: a thousand steps have to fit into one object
+    # the Task's defaults are left out: a thousand steps have to fit into one object
     if workflow.spec.dry_run:
         params["dryRun"] = "true"
     if step.retries:
@@ -223,7 +222,7 @@ def _timeouts(workflow: WorkflowExecution) -> dict[str, str]:
     """Return all three timeouts: without them `finally` never runs after a timeout. Its time is added to the steps'."""
     tasks = workflow.spec.timeout
     final = max((_task_run_timeout(workflow, step) for step in workflow.spec.finally_), default=timedelta(0))
-    final = final or MARGIN  # zero would mean: for ever
+    final = final or MARGIN  # zero would mean no limit
     return {
         "pipeline": format_duration(tasks + final),
         "tasks": format_duration(tasks),

@@ -194,7 +194,7 @@ def _inputs(
 ) -> Iterator[Fault]:
     action = find(step.action_type)
     try:
-        # of an action that nobody knows here, no input can be said to be no secret
+        # the inputs of an unknown action may all be secret
         discreet = action is None or has_secret(action.inputs_model)
         require_portable(step.inputs, f"{path}.inputs", quote=not discreet)
     except InvalidInputs as error:

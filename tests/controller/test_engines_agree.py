@@ -81,7 +81,7 @@ class FixedRecords:
     def __init__(self, record: Any) -> None:
         self.record, self.events = record, list[dict[str, Any]]()
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
 
     def read(self, _record_id: object) -> Any:

@@ -27,7 +27,7 @@ def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
     """
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if host and (_ACCOUNT / "token").exists():
-        # by address, as every client of Kubernetes' own does: it works before the cluster's DNS does
+        # by address, like Kubernetes' own clients: this works before the cluster's DNS does
         return kopf.ConnectionInfo(
             server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
             ca_path=_ACCOUNT / "ca.crt",

@@ -84,7 +84,7 @@ class TargetLocks:
         except ApiError as error:
             if error.code != 409:
                 raise
-            return LockState("busy", by="another workflow")  # was faster; it is read again soon
+            return LockState("busy", by="another workflow")  # another workflow was faster; the lock is read again soon
         return LockState("ours")
 
     async def read(self, workflow: WorkflowExecution, *, scope: str = "") -> LockState:
@@ -112,7 +112,7 @@ class TargetLocks:
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
             try:
                 rested = read_lock(lease, "", utcnow()).state == "free"
-            except Exception:  # this one's alone
+            except Exception:  # must not stop the sweep of others
                 logger.warning("the Lease %s cannot be read; delete it", lease["metadata"]["name"])
                 continue
             if not (lease.get("spec") or {}).get("holderIdentity") and rested:
@@ -151,7 +151,7 @@ class TargetLocks:
             return True
         run = await self._api.read("pipelineruns", namespace, run_name)
         if run is None or controller_of(run) != uid:
-            # a label proves nothing: of those that nobody owns any more, only what is ending is waited for
+            # a label proves nothing: of pods without an owner, wait only for those that are terminating
             return not any(_is_ending(pod, utcnow()) for pod in pods)
         task_runs = {
             item["metadata"]["uid"]

@@ -75,7 +75,7 @@ class WorkflowController:
         """True if all existing workflows have been listed."""
         return self._not_listed is None
 
-    # News
+    # Events
 
     def on_event(self, type_: str | None, document: Json) -> None:
         """Handle an event of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it comes from a list.
@@ -141,7 +141,7 @@ class WorkflowController:
         if document["metadata"]["resourceVersion"] == before["resourceVersion"] or not is_newer(
             document, entry.document
         ):
-            return  # of our own making
+            return  # this controller's own write
         if document["metadata"].get("generation") != before.get("generation"):
             entry.workflow, entry.faults = admit(document, self._settings.policy)
         entry.document = strip_unused(document)
@@ -234,7 +234,7 @@ class WorkflowController:
             if not again:
                 break
             if starts and entry.started:
-                return utcnow()  # what is to be told of it can wait for others' starts
+                return utcnow()  # its status and events can wait for others' starts
         return None if self._finish_if_closed(key, entry) else decision.again
 
     def _finish_if_closed(self, key: Key, entry: CachedWorkflow) -> bool:

@@ -204,7 +204,7 @@ def _foreign_reason(asked: _RequestedTaskRuns, step: str, task_run: Json, owner:
     name = task_run["metadata"]["name"]
     try:
         difference = next(_differences(asked, step, task_run, owner), None)
-    except Exception as error:  # Tekton's own are never so
+    except Exception as error:  # a TaskRun of Tekton's own never raises
         difference = f"cannot be read ({type(error).__name__}: {error})"
     return f"TaskRun {name} {difference}" if difference else None
 

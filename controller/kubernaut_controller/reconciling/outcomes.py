@@ -114,7 +114,7 @@ def known_outcome(
         )
     exit_code, died_of = _exit(status, pod)
     if condition.get("status") == "True" and exit_code is None:
-        exit_code = 0  # Tekton's own word for it
+        exit_code = 0  # Tekton itself reports success
     results = _results(status) or _termination(pod)
     known = State(record["state"]) if record else State.INTENDED
     never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
@@ -265,7 +265,7 @@ def _started(container: Json) -> str | None:
     """Return the start time of the container; None where it never started, or that is not known."""
     for kind in ("running", "terminated"):
         state = container.get(kind) or {}
-        # of steps that it stops, or never started, Tekton makes up an end
+        # Tekton invents a termination for steps that it stopped or never started
         if state.get("startedAt") and not state.get("reason", "").startswith("TaskRun"):
             return str(state["startedAt"])
     return None
@@ -285,7 +285,7 @@ def _exit(status: Json, pod: Json | None) -> tuple[int | None, str | None]:
     for state in (_step_container(pod), *(status.get("steps") or ())[:1]):
         terminated = state.get("terminated") or {}
         reason = terminated.get("reason") or ""
-        if terminated and not reason.startswith("TaskRun"):  # of steps that it stops, Tekton makes up an end
+        if terminated and not reason.startswith("TaskRun"):  # Tekton invents a termination for steps that it stops
             return terminated.get("exitCode"), reason
     return None, None
 

@@ -55,7 +55,7 @@ def known_outcomes(
             outcome = _outcome_of(
                 observed, workflow, step, children.own[name], pods, asked=asked, run_gone=run is None and over
             )
-            # what was known once stays known, also when what told it is gone
+            # a known end stays known, also when its source is gone
             outcomes[name] = known if known and known.ended and not outcome.ended else outcome
         elif name in children.foreign:
             sentence = f"{children.foreign[name]}; somebody else made it, and its end is not this step's."
@@ -99,7 +99,7 @@ def _outcome_of(
             asked=asked,
             gone=gone,
         )
-    except Exception as error:  # whatever an image wrote: its own step's fault alone
+    except Exception as error:  # an image may write anything; it must affect its own step alone
         why = bounded_text(f"{type(error).__name__}: {error}", 300)
         if not gone and condition_of(task_run).get("status") not in {"True", "False"}:
             return KnownOutcome(State.STARTED, message=f"What its pod says cannot be read ({why}).", task_run=name)
