@@ -326,6 +326,20 @@ def test_crashes_anywhere_end_as_if_there_were_none(moves: list[str]) -> None:
     assert cluster.lease["spec"]["holderIdentity"] == ""
 
 
+def test_who_last_read_that_the_target_was_anothers_releases_the_lock_that_a_second_controller_took() -> None:
+    cluster = SimulatedCluster(workflow(*STEPS, held=False, target=TARGET))
+    first, second = RunningController(cluster), RunningController(cluster)
+    second.controller.lock = LockState("busy", by="shop/other")
+    first.rest()
+    for _ in range(12):
+        cluster.let_tekton_work()
+        second.rest()
+
+    assert outcome(cluster) == outcome(UNDISTURBED)
+    assert cluster.lease is not None
+    assert cluster.lease["spec"]["holderIdentity"] == ""
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.lists(MOVES, max_size=25), st.integers(0, 25))
 def test_a_cancel_at_any_time_is_carried_out_once(moves: list[str], at: int) -> None:

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from objects import ended, pod, results, task_run, termination, workflow
 
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
-from kubernaut_cli.engine.report import Row
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
+from kubernaut_cli.engine.pod import LocalPod
+from kubernaut_cli.engine.report import StepReport
 from kubernaut_cli.engine.run import LocalRun
+from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import parse_workflow, render
 from kubernaut_controller.reconciling.events import ended_event
 from kubernaut_controller.reconciling.outcomes import RecordedBy, known_outcome
@@ -69,7 +70,7 @@ class FixedContainers:
     image_runs: bool = True
     keeps_spool: bool = False
 
-    async def start(self, pod: Pod) -> FixedContainer:
+    async def start(self, pod: LocalPod) -> FixedContainer:
         if self.case.refused:
             raise NotStarted("ImageNotPulled", "Its image cannot be pulled: no such host.")
         return FixedContainer(self.case, pod.results)
@@ -95,7 +96,7 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
     def soon(cancel: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(0.01, cancel)
 
-    async def carried_out() -> Row:
+    async def carried_out() -> StepReport:
         local = LocalRun(
             run=RUN,
             task=TASK,
@@ -106,8 +107,8 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
             folder=folder,
         )
         if case.cancelled:
-            local.on_change = lambda _report, _row: soon(local.cancel)
-        return (await local.execute()).row("a")
+            local.on_change = lambda _step: soon(local.cancel)
+        return (await local.execute()).step("a")
 
     row = asyncio.run(carried_out())
     events = [event for event in store.events if event["state"] != "intended"]

@@ -368,6 +368,33 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
     tried(tmp_path, monkeypatch, before, others)
 
 
+def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two controllers one took its lock and died, the other closed it."""
+    target = {"kind": "Deployment", "namespace": "good", "name": "one"}
+
+    async def before(world: IsolatedController) -> None:
+        ghost = workflow("ghost", "good", step("a", IMAGE, inputs={}), target=target)
+        stored = {
+            "type": "RecordsStored",
+            "status": "True",
+            "reason": "Stored",
+            "message": "",
+            "lastTransitionTime": stamp(),
+        }
+        stored["lastTransitionTime"] = stamp()
+        ghost["status"] = {"phase": "Succeeded", "finishedAt": stamp(), "conditions": [stored]}
+        ghost["metadata"]["uid"] = "u1"
+        world.server.put("workflowexecutions", ghost)
+        lease = acquired_lease(None, ObjectRef(**target), "good/ghost/u1", utcnow())
+        lease["metadata"]["namespace"] = "kubernaut-system"
+        world.server.put("leases", lease)
+
+    async def others(world: IsolatedController) -> None:
+        await world.others_end_as_ever("one")
+
+    tried(tmp_path, monkeypatch, before, others)
+
+
 def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order depends neither on who releases the lock nor on who reads it first."""
     target = {"kind": "Deployment", "namespace": "bad", "name": "queue"}

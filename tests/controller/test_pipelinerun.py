@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
 from kubernaut_cli.engine.substitution import expand
+from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import dump_yaml, parse_workflow, record_id_of, render
 
 Make = Callable[..., Any]

@@ -617,6 +617,21 @@ def test_the_lock_is_held_until_the_last_pod_is_gone() -> None:
     assert facts(status(gone))["RecordsStored"] == ("True", "Stored")
 
 
+@pytest.mark.parametrize("state", ["busy", "free", "cooling"])
+def test_a_lock_that_a_second_controller_took_is_released_at_the_end(state: Any) -> None:
+    document, known = finished()
+
+    assert names(decide(document, answers=TOLD, **known | {"lock": LockState(state)}))[0] == "ReleaseLock"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_lock_that_was_taken_while_a_second_controller_closed_it_is_released(deleted: bool) -> None:
+    document = closed()
+    document["metadata"] |= {"deletionTimestamp": stamp(5)} if deleted else {}
+
+    assert decide(document, lock=OURS) == [ReleaseLock()]
+
+
 def test_a_pod_that_does_not_go_is_told() -> None:
     document, known = finished()
     stuck = pod(deletionTimestamp=stamp(0))

@@ -18,6 +18,7 @@ from kubernaut_controller.reconciling.lock import (
     released_lease,
 )
 from kubernaut_controller.reconciling.outcomes import is_alive
+from kubernaut_controller.reconciling.reconcile import is_closed
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.times import utcnow
 
@@ -137,12 +138,12 @@ class TargetLocks:
             await self._api.delete("leases", self._namespace, metadata["name"], metadata["uid"])
 
     async def _is_gone(self, holder: str) -> bool:
-        """Return True if neither a holder nor any pod of it exists: its controller died before it released the lock."""
+        """Return True if a holder is deleted or closed and no pod of it runs: nobody will release its lock."""
         if holder.count("/") != 2:
             return False
         namespace, name, uid = holder.split("/")
         found = await self._api.read("workflowexecutions", namespace, name)
-        if found is not None and found["metadata"]["uid"] == uid:
+        if found is not None and found["metadata"]["uid"] == uid and not is_closed(found):
             return False
         run_name = run_name_of(name, uid)
         selector = f"tekton.dev/pipelineRun={run_name}"

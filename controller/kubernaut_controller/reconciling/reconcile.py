@@ -145,6 +145,8 @@ def _stop(observed: ObservedState, now: datetime) -> Decision:
 
 
 def _closed(observed: ObservedState, now: datetime) -> Decision:
+    if observed.lock.state == "ours":
+        return Decision((ReleaseLock(),))  # taken while another controller closed it
     if observed.being_deleted:
         return Decision((RemoveFinalizer(),)) if observed.has_finalizer else Decision()
     due = due_of(observed.document, now)
@@ -308,8 +310,10 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     effects += sending
     alive = [pod for pod in pods.values() if is_alive(pod)]
     settled = decision.phase.ended and not alive and all(outcome.ended for outcome in outcomes.values())
-    if settled and locked_target(workflow) and observed.lock.state not in {"released", "busy", "free", "cooling"}:
-        effects.append(ReleaseLock())
+    if settled and locked_target(workflow) and observed.lock.state != "released":
+        effects.append(
+            ReleaseLock()
+        )  # also where it was another's when last read: a second controller may have taken it
     stored = records_condition(observed, policy, stored, now, settled=settled)
     if stored.reason == "GivenUp":
         effects.append(AbandonRecords())

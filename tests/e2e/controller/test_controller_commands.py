@@ -33,7 +33,7 @@ def test_a_workflow_is_submitted_followed_and_shown(
     assert followed.stdout.endswith("Failed: 1 of 2 steps done\nStep b failed: told to: Failed.\n")
     assert "✗ b: failed" in shown.stdout
     assert next(line for line in listed.stdout.splitlines() if " followed " in line).split()[2:4] == ["Failed", "1/2"]
-    assert again.returncode == 2
+    assert again.returncode == 3
     assert "there is one of this name already; give this one another" in again.stderr
 
 
@@ -56,7 +56,7 @@ def test_a_workflow_is_cancelled(controller: ControllerProcess, probe: str, wher
 def test_what_is_not_there_is_told(controller: ControllerProcess, where: str) -> None:
     missing = kubernaut("status", "nobody", f"--namespace={where}")
 
-    assert missing.returncode == 2
+    assert missing.returncode == 3
     assert missing.stderr == (
         f"kubernaut: {where}/nobody: there is no WorkflowExecution of this name; "
         "`kubernaut status` lists those there are.\n"

@@ -72,9 +72,11 @@ def is_of(phase: str, name: str, where: str) -> Json | None:
     return document if phase_of(document) == phase else None
 
 
-def is_refused(name: str, where: str) -> bool:
-    """Return True if a workflow is refused, from its phase alone: Python cannot read an object of such a depth."""
-    return kubectl("get", "wfe", name, f"--namespace={where}", "--output=jsonpath={.status.phase}") == "Refused"
+def has_ended(name: str, where: str) -> bool:
+    """Return whether a bad document has ended; by its phase alone, since Python reads no object of such a depth."""
+    # the API server writes U+FFFD for a lone surrogate, so such a document is valid; there is no image of its step
+    phase = "Failed" if name.startswith("surrogate") else "Refused"
+    return kubectl("get", "wfe", name, f"--namespace={where}", "--output=jsonpath={.status.phase}") == phase
 
 
 def is_later_than(created: str, where: str, probe: str) -> bool:
@@ -114,7 +116,7 @@ def test_documents_and_statuses_stop_nobody_at_the_start_and_while_it_runs(
     with controller(folder, places):
         ends_as_ever("at-the-start", good, probe)
         for name in taken:
-            until(f"the end of {name}", partial(is_refused, name, where))
+            until(f"the end of {name}", partial(has_ended, name, where))
         kubectl("delete", "wfe,rr", "--all", f"--namespace={where}", "--timeout=90s")
         put_all(where)
         ends_as_ever("while-it-runs", good, probe)

@@ -1,13 +1,13 @@
-"""The progress of a Deployment's rollout: reached, not yet and why, or never and why."""
+"""The progress of a Deployment's rollout: complete, not yet and why, or never and why."""
 
 import re
 from typing import Any
 
 from kubernaut_kubectl._kubectl import list_all
-from kubernaut_kubectl._watch import given_up_at, watch_of
+from kubernaut_kubectl._tracker import given_up_at, tracker_of
 from kubernaut_sdk import Context, Failed, PreconditionFailed, Transient, VerifyFailed
 
-__all__ = ["REVISION", "owned_by", "rolled_out", "rollout_lacks"]
+__all__ = ["REVISION", "check_rollout", "owned_by", "rollout_shortfall"]
 
 REVISION = "deployment.kubernetes.io/revision"
 
@@ -18,37 +18,37 @@ _NO_SUCH_IMAGE = re.compile(
 )
 
 
-def rolled_out(ctx: Context, found: dict[str, Any]) -> bool | str:
-    """Return True once a Deployment is rolled out and has held so for a while, and until then what it lacks, and why.
+def check_rollout(ctx: Context, found: dict[str, Any]) -> bool | str:
+    """Return True once a Deployment is rolled out and has stayed so for a while, until then what is missing and why.
 
     Raises:
-        VerifyFailed: if it never will be: Kubernetes gave the rollout up since our change, or an image cannot be had.
+        VerifyFailed: if it never will be: the progress deadline passed since our change, or an image does not exist.
     """
-    watch = watch_of(ctx)
-    watch.looked(found)
-    lacks = rollout_lacks(found)
-    if lacks is None:
-        return watch.holds(ctx, at_once=found["spec"]["replicas"] == 0)
-    watch.broken(lacks)
+    tracker = tracker_of(ctx)
+    tracker.remember_first_read(found)
+    shortfall = rollout_shortfall(found)
+    if shortfall is None:
+        return tracker.check_settled(ctx, at_once=found["spec"]["replicas"] == 0)
+    tracker.reset(shortfall)
     if found.get("status", {}).get("observedGeneration", 0) < found["metadata"]["generation"]:
-        return lacks
+        return shortfall
     reasons, never = _reasons(ctx, found)
-    told = " ".join([lacks, *reasons])
-    watch.broken(told)
+    message = " ".join([shortfall, *reasons])
+    tracker.reset(message)
     name = found["metadata"]["name"]
-    # what is rolled back was often given up before: only a newer word is about this change
-    if (when := given_up_at(found)) is not None and when != watch.given_up:
-        raise VerifyFailed(f"the rollout of {name} was given up: {_message(found, 'Progressing')} {told}")
+    # a rollout that is rolled back has often failed before: only a newer condition is about this change
+    if (when := given_up_at(found)) is not None and when != tracker.given_up:
+        raise VerifyFailed(f"the rollout of {name} was given up: {_message(found, 'Progressing')} {message}")
     if never:
-        raise VerifyFailed(f"the rollout of {name} will not come to an end: {told}")
-    return told
+        raise VerifyFailed(f"the rollout of {name} will not come to an end: {message}")
+    return message
 
 
-def rollout_lacks(found: dict[str, Any]) -> str | None:
-    """Return what a Deployment's rollout lacks, or None.
+def rollout_shortfall(found: dict[str, Any]) -> str | None:
+    """Return what a Deployment's rollout still lacks, or None if it is complete.
 
-    Stricter than `kubectl rollout status`: the controller saw the newest spec, there are as many replicas as wanted,
-    neither more nor fewer, and all are of the newest template and available.
+    This is stricter than `kubectl rollout status`: the controller has seen the newest spec, there are exactly as many
+    replicas as wanted, and all are of the newest template and available.
     """
     status = found.get("status", {})
     if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
@@ -64,7 +64,7 @@ def rollout_lacks(found: dict[str, Any]) -> str | None:
 
 
 def owned_by(found: dict[str, Any], items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those of the items that an object owns."""
+    """Return the items whose owner is the given object."""
     return [
         item
         for item in items
@@ -73,17 +73,17 @@ def owned_by(found: dict[str, Any], items: list[dict[str, Any]]) -> list[dict[st
 
 
 def _reasons(ctx: Context, found: dict[str, Any]) -> tuple[list[str], bool]:
-    """Return why a rollout is no further, and whether it will never be; nothing where that may not be read."""
+    """Return why a rollout is incomplete, and True if it never completes; no reasons if pods may not be read."""
     reasons = [text] if (text := _message(found, "ReplicaFailure")) else []
     try:
         pods = _newest_pods(ctx, found)
     except (Failed, PreconditionFailed, Transient) as error:
         ctx.log.warning("the pods of %s cannot be read: %s", found["metadata"]["name"], error.message)
         return reasons, False
-    waits = [(pod["metadata"]["name"], *wait) for pod in pods if (wait := _wait_of(pod)) is not None]
+    waits = [(pod["metadata"]["name"], *wait) for pod in pods if (wait := _waiting_reason(pod)) is not None]
     never = [wait for wait in waits if wait[2]]
-    told = dict.fromkeys(text for _, text, _ in never or waits)
-    for text in list(told)[:2]:
+    texts = dict.fromkeys(text for _, text, _ in never or waits)
+    for text in list(texts)[:2]:
         names = [name for name, other, _ in waits if other == text]
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         reasons.append(f"pod {names[0]}{others}: {text}")
@@ -102,8 +102,8 @@ def _newest_pods(ctx: Context, found: dict[str, Any]) -> list[dict[str, Any]]:
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
-def _wait_of(pod: dict[str, Any]) -> tuple[str, bool] | None:
-    """Return what a pod that is not ready waits for, and whether for ever; None of one that is."""
+def _waiting_reason(pod: dict[str, Any]) -> tuple[str, bool] | None:
+    """Return why a pod is not ready, and True if it never will be; None if it is ready."""
     status = pod.get("status", {})
     conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
     if conditions.get("Ready", {}).get("status") == "True":

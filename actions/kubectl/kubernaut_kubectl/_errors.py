@@ -1,28 +1,28 @@
-"""The meaning of what kubectl complains of, as an error of the action contract, with the cause kept.
+"""kubectl's failures as errors of the action contract, with the cause kept.
 
-kubectl says "Unable to connect to the server: CAUSE" of a network that is down and of a certificate that nobody
-trusts alike. Only the first may pass, so the cause decides.
+kubectl prints "Unable to connect to the server: CAUSE" for a network failure and for an untrusted certificate alike.
+Only the first is transient, so the cause decides.
 """
 
 import re
 
 from kubernaut_sdk import ActionError, Completed, Failed, NotFound, PreconditionFailed, Transient
 
-__all__ = ["NO_SUCH_KIND", "TESTED", "error_of", "said"]
+__all__ = ["NO_SUCH_KIND", "PATCH_TEST_FAILED", "error_of", "error_text"]
 
-TESTED = "the server rejected our request due to an error in our request"
-"""How kubectl tells a JSON patch whose `test` did not hold: status 422 with no more words."""
+PATCH_TEST_FAILED = "the server rejected our request due to an error in our request"
+"""kubectl's message for a JSON patch whose `test` failed: status 422 without any details."""
 
 NO_SUCH_KIND = "NoSuchKind"
-"""The reason where the API server has no such kind of object at all."""
+"""The reason of the error if the API server does not have that kind of object."""
 
 _LONGEST = 700
-"""Characters of a complaint that are told; a credential plugin's own words come with it."""
+"""The most characters of kubectl's output in a message; it may include a credential plugin's own output."""
 _KLOG = re.compile(r"[EIWF]\d{4} ")
-"""The start of a line that kubectl logs for its developers, beside what it says to its user."""
+"""The start of a line of kubectl's own log, which is not meant for its user."""
 _ADVICE = re.compile(r"It looks like you are trying to use|To learn more about this feature|\s+https?://")
 _REASON = re.compile(r"Error from server \((\w+)\)")
-_REASONS: dict[str, type[ActionError]] = {
+_ERRORS_BY_REASON: dict[str, type[ActionError]] = {
     "AlreadyExists": PreconditionFailed,
     "Conflict": Transient,
     "Forbidden": PreconditionFailed,
@@ -34,7 +34,7 @@ _REASONS: dict[str, type[ActionError]] = {
     "TooManyRequests": Transient,
     "Unauthorized": PreconditionFailed,
 }
-"""What a reason of the API server (`metav1.StatusReason`) means."""
+"""The error class for each reason of the API server (`metav1.StatusReason`)."""
 
 _CREDENTIALS = re.compile(
     r"getting credentials: exec|exec plugin|You must be logged in to the server|\(Unauthorized\)"
@@ -56,45 +56,47 @@ _NETWORK = re.compile(
     r"|Service Unavailable|Bad Gateway|Gateway Time-?out|invalid character '<' looking for beginning of value"
 )
 
-_SIGNS: tuple[tuple[type[ActionError], str, re.Pattern[str]], ...] = (
+_ERRORS_BY_PATTERN: tuple[tuple[type[ActionError], str, re.Pattern[str]], ...] = (
     (NotFound, NO_SUCH_KIND, re.compile("doesn't have a resource type")),
     (PreconditionFailed, "Unauthorized", _CREDENTIALS),
     (PreconditionFailed, "Configuration", _CONFIGURATION),
     (PreconditionFailed, "Untrusted", _UNTRUSTED),
     (Transient, "Unreachable", _NETWORK),
 )
-"""The first that is found decides: a credential plugin that times out is no network of ours."""
+"""The error for each pattern. The first that matches decides: a credential plugin's timeout is no network failure."""
 
 
 def error_of(completed: Completed, what: str) -> ActionError:
-    """Return the error that kubectl's complaint is.
+    """Return the error for a failed kubectl.
 
     Args:
-        completed: A kubectl that failed.
-        what: What it was told to do, for the message.
+        completed: The kubectl process that failed.
+        what: The attempted task, for the message: "kubectl could not {what}".
     """
     text = completed.stderr
-    message = f"kubectl could not {what}: {said(completed)}"
-    if (reason := _REASON.search(text)) and reason[1] in _REASONS:
+    message = f"kubectl could not {what}: {error_text(completed)}"
+    if (reason := _REASON.search(text)) and reason[1] in _ERRORS_BY_REASON:
         if reason[1] == "InternalError" and "x509: " in text:  # a webhook whose certificate the API server refuses
             return Failed(message, reason=reason[1])
-        return _REASONS[reason[1]](message, reason=reason[1])
-    spoken = "\n".join(_lines(text))
-    for kind, reason_word, sign in _SIGNS:
-        if sign.search(spoken):
+        return _ERRORS_BY_REASON[reason[1]](message, reason=reason[1])
+    text_for_user = "\n".join(_user_lines(text))
+    for kind, reason_word, sign in _ERRORS_BY_PATTERN:
+        if sign.search(text_for_user):
             return kind(message, reason=reason_word)
     return Failed(message, reason="KubectlFailed")
 
 
-def said(completed: Completed) -> str:
-    """Return what kubectl and its plugins said, each line once, without what its libraries log."""
-    lines = [line.strip() for line in _lines(completed.stderr) if not _ADVICE.match(line)]
-    text = completed.mask(" / ".join(dict.fromkeys(lines)))  # before it is cut: half a secret is not recognised
+def error_text(completed: Completed) -> str:
+    """Return the messages of kubectl and its plugins, each line once, without log lines of its libraries."""
+    lines = [line.strip() for line in _user_lines(completed.stderr) if not _ADVICE.match(line)]
+    text = completed.mask(
+        " / ".join(dict.fromkeys(lines))
+    )  # masked before it is cut: a part of a secret would not be recognised
     return f"…{text[-_LONGEST:]}" if len(text) > _LONGEST else text or completed.complaint()
 
 
-def _lines(text: str) -> list[str]:
-    """The lines that are no log; a log entry of several lines goes from `err=<` to a line of ` >`."""
+def _user_lines(text: str) -> list[str]:
+    """Return the lines that are no log. A log entry of several lines goes from `err=<` to a line of ` >`."""
     kept, within = [], False
     for line in text.splitlines():
         if within:

@@ -1,4 +1,4 @@
-"""What speaks for a published image: its bill of materials (syft) and its signature (cosign), by programs on PATH."""
+"""The bill of materials (syft) and the signature (cosign) of a published image, made by programs on PATH."""
 
 import os
 import shutil
@@ -8,50 +8,51 @@ from pathlib import Path
 
 from kubernaut_sdk import Failed, PreconditionFailed
 
-__all__ = ["attest_command", "bill_of_materials", "required", "sbom_command", "sign", "sign_command"]
+__all__ = ["attest_command", "require_program", "sbom_command", "sign", "sign_command", "write_sbom"]
 
-_WHERE = {
+_INSTALL_PAGES = {
     "cosign": "https://docs.sigstore.dev/cosign/system_config/installation",
     "syft": "https://github.com/anchore/syft#installation",
 }
 
 
-def required(program: str, purpose: str) -> None:
-    """Looks whether a program is there.
+def require_program(program: str, purpose: str) -> None:
+    """Raise unless a program is on PATH.
 
     Raises:
-        PreconditionFailed: if it is not, with where to get it.
+        PreconditionFailed: if it is not; the message says where to get it.
     """
     if shutil.which(program) is None:
         raise PreconditionFailed(
-            f"{purpose} takes {program}, which is not on PATH; install it ({_WHERE[program]}). Nothing was published.",
+            f"{purpose} takes {program}, which is not on PATH; install it ({_INSTALL_PAGES[program]}). "
+            f"Nothing was published.",
             reason="NoTool",
         )
 
 
 def sbom_command(image: str, name: str, file: Path) -> list[str]:
-    """The argument vector that writes the SPDX bill of materials of an image in the engine.
+    """Return the argument vector that writes the SPDX bill of materials of an image in the engine.
 
     Args:
         image: Its name or id in the engine.
-        name: What the document shall call it.
-        file: Where it is written.
+        name: The image's name in the document.
+        file: The file to write.
     """
     return ["syft", "scan", f"--output=spdx-json={file}", f"--source-name={name}", "--quiet", "--", f"docker:{image}"]
 
 
 def sign_command(reference: str, key: str | None, *, ask: bool) -> list[str]:
-    """The argument vector that signs an image by digest: without a key keyless, by an OpenID identity."""
+    """Return the argument vector that signs an image by digest; without a key it signs by an OpenID identity."""
     return ["cosign", "sign", *_signer(key, ask=ask), "--", reference]
 
 
 def attest_command(reference: str, bill: Path, key: str | None, *, ask: bool) -> list[str]:
-    """The argument vector that attaches a bill of materials to an image by digest, signed."""
+    """Return the argument vector that attaches a signed bill of materials to an image by digest."""
     return ["cosign", "attest", "--type=spdxjson", f"--predicate={bill}", *_signer(key, ask=ask), "--", reference]
 
 
-def bill_of_materials(image: str, name: str, file: Path) -> None:
-    """Writes it.
+def write_sbom(image: str, name: str, file: Path) -> None:
+    """Write the bill of materials of an image in the engine.
 
     Raises:
         Failed: if syft cannot.
@@ -62,10 +63,10 @@ def bill_of_materials(image: str, name: str, file: Path) -> None:
 
 
 def sign(reference: str, bill: Path | None, key: str | None) -> None:
-    """Signs an image, and its bill of materials where there is one.
+    """Sign a published image, and attach its bill of materials if there is one.
 
     Raises:
-        Failed: if cosign cannot; the image is published by then, and the message says so.
+        Failed: if cosign fails. The image is published already; the message says so.
     """
     ask = sys.stdin is not None and sys.stdin.isatty()
     commands = [sign_command(reference, key, ask=ask)]
@@ -79,11 +80,11 @@ def sign(reference: str, bill: Path | None, key: str | None) -> None:
 
 
 def _signer(key: str | None, *, ask: bool) -> list[str]:
-    # what is signed keyless becomes public in a log: whoever sits at a terminal is asked by cosign
+    # a keyless signature is logged in public: at a terminal, cosign asks before it signs
     return [*([] if ask else ["--yes"]), *([f"--key={key}"] if key else [])]
 
 
 def _run(command: list[str]) -> int:
-    """Standard output is for the digest alone: what the program says goes to standard error."""
+    """Run a program with its output on standard error, since standard output is for the digest alone."""
     env = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
     return subprocess.run(command, stdout=sys.stderr.fileno(), env=env, check=False).returncode

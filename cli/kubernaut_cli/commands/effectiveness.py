@@ -1,4 +1,4 @@
-"""`kubernaut effectiveness`: the verdict on each type of action, with its uncertainty, or why there is none."""
+"""`kubernaut effectiveness`: show how often each type of action helped, with the uncertainty."""
 
 import json
 from datetime import timedelta
@@ -8,14 +8,14 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from kubernaut_cli.progress import wide_console
-from kubernaut_cli.store import opened
+from kubernaut_cli.options import data_option
+from kubernaut_cli.progress import table_console
+from kubernaut_cli.store import open_record_store, storage_errors
 from kubernaut_cli.terminal import echo
-from kubernaut_cli.window import AGE
-from kubernaut_effectiveness import Durable, Episode, Verdict, verdicts
-from kubernaut_sdk import DataStorage, PreconditionFailed
+from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, SignalEpisode, verdicts
+from kubernaut_sdk import DataStorage
+from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.records import utcnow
-from kubernaut_sdk.storage import StorageUnavailable
 
 __all__ = ["effectiveness"]
 
@@ -25,18 +25,16 @@ __all__ = ["effectiveness"]
 @click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
 @click.option("--quiet", type=AGE, default="30m", show_default=True, help="How long a signal must stay silent.")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, output: str, data: Path | None) -> None:
-    """Did it help? Of one TYPE of action, or of all; the surest success first."""
+    """Show how often one TYPE of action helped, or each type; the surest success comes first."""
     now = utcnow()
-    with opened(data) as store:
+    with open_record_store(data) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
         try:
-            # of all types: one action's records tell of what came in between for another
+            # the records of all types: another action in between changes what one action's success means
             records = list(storage.get_action_history(None, since))
-            episodes = [Episode.model_validate(item) for item in storage.get_signals(now - since)]
-        except StorageUnavailable as error:
-            raise PreconditionFailed(f"history cannot be read: {error}") from None
+            episodes = [SignalEpisode.model_validate(item) for item in storage.get_signals(now - since)]
         finally:
             storage.close()
     found = verdicts(records, episodes, now=now, quiet=quiet)
@@ -47,8 +45,8 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
         _table(found, action_type)
 
 
-def _table(found: list[Verdict], action_type: str | None) -> None:
-    console = wide_console()
+def _table(found: list[EffectivenessVerdict], action_type: str | None) -> None:
+    console = table_console()
     if not found:
         console.print(f"no records{f' of {escape(action_type)}' if action_type else ''}", style="dim")
         return
@@ -71,7 +69,7 @@ def _rate(rate: float | None, lower: float | None, upper: float | None) -> str:
     return "" if rate is None else f"{rate:.0%} ({lower:.0%}–{upper:.0%})"
 
 
-def _durable(durable: Durable | None) -> str:
+def _durable(durable: DurableSuccess | None) -> str:
     if durable is None:
         return "signals not known"
     return durable.refusal or f"{_rate(durable.rate, durable.lower, durable.upper)} of {durable.n}"

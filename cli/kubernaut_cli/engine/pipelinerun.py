@@ -1,65 +1,55 @@
-"""A PipelineRun and the Task as the local engine reads them: what it covers of Tekton, and a clear refusal of the rest.
-
-Each model names every field that the engine acts on, or that has no meaning on one machine; a field it does not name
-is refused, never passed over.
-"""
+"""The PipelineRun that the local engine runs: the fields that it covers, and the checks that Tekton would make."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
-from importlib.resources import files
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field
 
+from kubernaut_cli.engine.document import Document, read_document
 from kubernaut_cli.engine.substitution import references
-from kubernaut_controller import Fault, InvalidWorkflow, load_yaml
+from kubernaut_cli.engine.task import Task
+from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.duration import Duration
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["PipelineRun", "PipelineTask", "Task", "generic_task", "read_pipeline_run", "read_task"]
+__all__ = ["PipelineRun", "PipelineTask", "read_pipeline_run"]
 
-Model = TypeVar("Model", bound=BaseModel)
 RESULT_PREFIX, RESULT_MIDDLE = "tasks.", ".results."
-
 
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
-# as the API server has them: they become names of folders here
+# The names that the API server would accept. Here they become names of folders as well.
 Label = Annotated[str, Field(max_length=63, pattern=f"^{_LABEL}$")]
 Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
 NamePrefix = Annotated[str, Field(max_length=248, pattern=rf"^({_LABEL}\.)*[a-z0-9]([-a-z0-9]{{0,62}})?$")]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
-
-
-class Param(_Document):
-    """A value for a Task's param."""
+class Param(Document):
+    """A value for one of the Task's params."""
 
     name: str
     value: str | tuple[str, ...]
 
 
-class TaskRef(_Document):
-    """Which Task; only the generic one is run here."""
+class TaskRef(Document):
+    """The reference to the Task; only the generic one is run here."""
 
     name: Literal["kubernaut-action"]
     kind: Literal["Task"] = "Task"
     api_version: Literal["tekton.dev/v1"] = "tekton.dev/v1"
 
 
-class WorkspaceUse(_Document):
-    """A Task's workspace and the pipeline's that fills it."""
+class WorkspaceUse(Document):
+    """A workspace of the Task, and the pipeline's workspace that fills it."""
 
     name: Literal["secrets"]
     workspace: str
 
 
-class PipelineTask(_Document):
+class PipelineTask(Document):
     """One task of the pipeline."""
 
     name: Label
@@ -74,8 +64,8 @@ class PipelineTask(_Document):
         """The text of a param, or None."""
         return next((param.value for param in self.params if param.name == name and isinstance(param.value, str)), None)
 
-    def as_another(self) -> "PipelineTask":
-        """Return it with a new record id, where it has one."""
+    def with_new_record_id(self) -> "PipelineTask":
+        """Return the task with a new record id, if it has one."""
         params = [Param(name=one.name, value=str(mint())) if one.name == "recordId" else one for one in self.params]
         return self.model_copy(update={"params": tuple(params)})
 
@@ -88,27 +78,27 @@ class PipelineTask(_Document):
 
     @cached_property
     def sources(self) -> frozenset[str]:
-        """The tasks whose results this one takes."""
+        """The tasks whose results this one uses."""
         return frozenset(name.removeprefix(RESULT_PREFIX).split(RESULT_MIDDLE)[0] for name in self.references)
 
     @cached_property
     def dependencies(self) -> frozenset[str]:
-        """The tasks that must have ended before this one starts; Tekton orders by result references as well."""
+        """The tasks that must end before this one starts; as in Tekton, a use of a result counts."""
         return self.sources | set(self.run_after)
 
     def faults(self, place: str) -> list[Fault]:
-        """What is asked of Tekton's substitution that is not covered here."""
+        """Return a fault for each `$(…)` that the local engine does not substitute."""
         unknown = [name for name in self.references if not (name.startswith(RESULT_PREFIX) and RESULT_MIDDLE in name)]
         return [Fault(place, f"$({shorten(name)}) is not substituted by the local engine") for name in unknown]
 
 
-class WorkspaceName(_Document):
+class WorkspaceName(Document):
     """A workspace that the pipeline declares."""
 
     name: str
 
 
-class PipelineSpec(_Document):
+class PipelineSpec(Document):
     """The pipeline, embedded."""
 
     tasks: Annotated[tuple[PipelineTask, ...], Field(min_length=1)]
@@ -116,8 +106,8 @@ class PipelineSpec(_Document):
     workspaces: tuple[WorkspaceName, ...] = ()
 
 
-class TaskRunSpec(_Document):
-    """What one TaskRun has of its own. ServiceAccount and resources are Kubernetes'; the run says that it uses none."""
+class TaskRunSpec(Document):
+    """The settings of one TaskRun. Some mean nothing on one machine; `PipelineRun.notes` names them."""
 
     pipeline_task_name: str
     service_account_name: str | None = None
@@ -125,28 +115,28 @@ class TaskRunSpec(_Document):
     compute_resources: dict[str, Any] | None = None
 
 
-class SecretSource(_Document):
-    """A Kubernetes Secret; here a folder that the person names."""
+class SecretSource(Document):
+    """A Kubernetes Secret; here the folder that `--secret` names."""
 
     secret_name: str
 
 
-class WorkspaceBinding(_Document):
-    """What fills a workspace."""
+class WorkspaceBinding(Document):
+    """The Secret that fills a workspace."""
 
     name: str
     secret: SecretSource
 
 
-class Timeouts(_Document):
-    """How long all may take, the tasks, and those of finally."""
+class Timeouts(Document):
+    """The timeouts of the whole run, of its tasks, and of the tasks of `finally`."""
 
     pipeline: Duration = timedelta(hours=1)
     tasks: Duration | None = None
     finally_: Annotated[Duration | None, Field(alias="finally")] = None
 
 
-class RunSpec(_Document):
+class RunSpec(Document):
     """The spec of a PipelineRun."""
 
     pipeline_spec: PipelineSpec
@@ -156,14 +146,14 @@ class RunSpec(_Document):
 
 
 class RunMetadata(BaseModel):
-    """Name and namespace; labels and the like change nothing here."""
+    """Name and namespace; other metadata changes nothing here and is ignored."""
 
     name: Name | None = None
-    generateName: NamePrefix | None = None  # noqa: N815 – as Kubernetes spells it
+    generateName: NamePrefix | None = None  # noqa: N815 – the spelling of Kubernetes
     namespace: Label | None = None
 
 
-class PipelineRun(_Document):
+class PipelineRun(Document):
     """A PipelineRun that the local engine can run."""
 
     api_version: Literal["tekton.dev/v1"]
@@ -173,31 +163,31 @@ class PipelineRun(_Document):
 
     @property
     def name(self) -> str:
-        """Its name, or what would begin it."""
+        """Its name, or one made from its generateName."""
         return self.metadata.name or f"{self.metadata.generateName or 'run-'}local"
 
     @property
     def tasks(self) -> tuple[PipelineTask, ...]:
-        """All tasks, those of finally last."""
+        """All tasks; those of `finally` come last."""
         return self.spec.pipeline_spec.tasks + self.spec.pipeline_spec.finally_
 
-    def as_another_run(self) -> "PipelineRun":
-        """Return it with record ids of its own: those in a file belong to the run that it was made for."""
+    def with_new_record_ids(self) -> "PipelineRun":
+        """Return the run with new record ids: those in a file belong to the run that it was rendered for."""
         pipeline = self.spec.pipeline_spec
         changed = {
-            "tasks": tuple(task.as_another() for task in pipeline.tasks),
-            "finally_": tuple(task.as_another() for task in pipeline.finally_),
+            "tasks": tuple(task.with_new_record_id() for task in pipeline.tasks),
+            "finally_": tuple(task.with_new_record_id() for task in pipeline.finally_),
         }
         spec = self.spec.model_copy(update={"pipeline_spec": pipeline.model_copy(update=changed)})
         return self.model_copy(update={"spec": spec})
 
     def timeout_of(self, task: PipelineTask) -> timedelta:
-        """How long a TaskRun may take; a taskRunSpec's timeout stands above the task's."""
+        """Return the timeout of a task's TaskRun; one in taskRunSpecs takes precedence over the task's own."""
         own = next((spec.timeout for spec in self.spec.task_run_specs if spec.pipeline_task_name == task.name), None)
         return own or task.timeout or self.spec.timeouts.pipeline
 
     def secret_of(self, task: PipelineTask) -> str | None:
-        """The name of the Secret that a task's workspace is filled with."""
+        """Return the name of the Secret that fills a task's workspace, or None."""
         for use in task.workspaces:
             for binding in self.spec.workspaces:
                 if binding.name == use.workspace:
@@ -205,7 +195,7 @@ class PipelineRun(_Document):
         return None
 
     def notes(self) -> list[str]:
-        """What the PipelineRun says that has no meaning on one machine."""
+        """Return a sentence for each setting that has no meaning on one machine."""
         accounts = sorted({spec.service_account_name for spec in self.spec.task_run_specs if spec.service_account_name})
         notes = [f"ServiceAccount {name} is Kubernetes'; here its steps run as you." for name in accounts]
         if any(spec.compute_resources for spec in self.spec.task_run_specs):
@@ -213,85 +203,13 @@ class PipelineRun(_Document):
         return notes
 
 
-class TaskParam(_Document):
-    """A param that the Task declares."""
-
-    name: str
-    type: Literal["string", "array"] = "string"
-    description: str = ""
-    default: str | tuple[str, ...] | None = None
-
-
-class ValueSource(_Document):
-    """Where an environment variable's value comes from, if not written down."""
-
-    config_map_key_ref: dict[str, Any] | None = None
-    field_ref: dict[str, str] | None = None
-
-
-class EnvVar(_Document):
-    """An environment variable of the container."""
-
-    name: str
-    value: str | None = None
-    value_from: ValueSource | None = None
-
-
-class TaskStep(_Document):
-    """The Task's one container."""
-
-    name: str
-    image: str
-    command: tuple[str, ...]
-    args: tuple[str, ...] = ()
-    env: tuple[EnvVar, ...] = ()
-    compute_resources: dict[str, Any] = {}
-    security_context: dict[str, Any] = {}
-    volume_mounts: tuple[dict[str, Any], ...] = ()
-
-
-class TaskSpec(_Document):
-    """What of the generic Task the engine reads."""
-
-    description: str = ""
-    params: tuple[TaskParam, ...]
-    workspaces: tuple[dict[str, Any], ...] = ()
-    results: tuple[dict[str, Any], ...] = ()
-    steps: Annotated[tuple[TaskStep, ...], Field(min_length=1, max_length=1)]
-    volumes: tuple[dict[str, Any], ...] = ()
-
-
-class Task(_Document):
-    """The generic Task."""
-
-    api_version: Literal["tekton.dev/v1"]
-    kind: Literal["Task"]
-    metadata: dict[str, Any]
-    spec: TaskSpec
-
-
-def generic_task() -> Task:
-    """The Task `kubernaut-action` that this version installs in clusters."""
-    text = (files("kubernaut_cli") / "kubernaut-action.yaml").read_text(encoding="utf-8")
-    return read_task(load_yaml(text, "kubernaut-action.yaml"))
-
-
-def read_task(document: dict[str, Any]) -> Task:
-    """A Task.
-
-    Raises:
-        InvalidWorkflow: for what the engine does not cover, with the path to it.
-    """
-    return _read(Task, document)
-
-
 def read_pipeline_run(document: dict[str, Any], task: Task) -> PipelineRun:
-    """A PipelineRun, checked against the Task that it uses.
+    """Return a PipelineRun from its document, checked against the Task that it uses.
 
     Raises:
-        InvalidWorkflow: for what the engine does not cover, with the path to it.
+        InvalidWorkflow: for each field that is wrong or not covered, with its path.
     """
-    run = _read(PipelineRun, document)
+    run = read_document(PipelineRun, document)
     known = {param.name for param in task.spec.params}
     required = {param.name for param in task.spec.params if param.default is None}
     names = {pipeline_task.name for pipeline_task in run.spec.pipeline_spec.tasks}
@@ -315,7 +233,7 @@ def read_pipeline_run(document: dict[str, Any], task: Task) -> PipelineRun:
 
 
 def _graph_faults(run: PipelineRun) -> Iterator[Fault]:
-    """Names that stand there twice, and tasks that wait for each other: neither would ever end."""
+    """Yield a fault for each name that is used twice, and for tasks that wait for each other: such a run never ends."""
     names = [pipeline_task.name for pipeline_task in run.tasks]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault(f"spec.pipelineSpec.tasks[{name}]", "another task has the same name")
@@ -325,25 +243,3 @@ def _graph_faults(run: PipelineRun) -> Iterator[Fault]:
             del waiting[name]
     if waiting:
         yield Fault("spec.pipelineSpec.tasks", f"they wait for each other in a circle: {', '.join(sorted(waiting))}")
-
-
-def _read(model: type[Model], document: dict[str, Any]) -> Model:
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise InvalidWorkflow(
-            [
-                Fault(".".join(str(part) for part in item["loc"]), _sentence(item))
-                for item in error.errors(include_url=False)
-            ]
-        ) from None
-
-
-def _sentence(item: Any) -> str:
-    value = shorten(repr(item["input"]))
-    match item["type"]:
-        case "extra_forbidden":
-            return "the local engine does not cover this of Tekton; run it on a cluster"
-        case "string_pattern_mismatch":
-            return f"{value} is no Kubernetes name; write small letters, digits and '-'"
-    return f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"

@@ -1,8 +1,7 @@
-"""One pass over a YAML text, along a path, to the place where its value stands.
+"""One pass over a YAML text that finds the position of the value at a path.
 
-libyaml reads the text. It is the parser that Kubernetes' own was ported from, so both see the same keys and scalars;
-and its events say where in the text each stands. Nothing is kept of the file but what the value, anchors and merges
-need. Called by `kubernaut_argocd.yamltext`.
+libyaml reads the text. Kubernetes' parser was ported from it, so both see the same keys and scalars, and its events say
+where in the text each is. Only what the value, anchors and merges need is kept. Used by `kubernaut_argocd.yamltext`.
 """
 
 from collections.abc import Iterator
@@ -20,44 +19,44 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from kubernaut_argocd._nodes import Nodes, line_of
-from kubernaut_argocd._path import Path, spell
+from kubernaut_argocd._fieldpath import Path, format_path
+from kubernaut_argocd._yamlnodes import KeptNodes, line_of
 from kubernaut_sdk import NotFound, PreconditionFailed
 
-__all__ = ["Place", "Walk", "events_of"]
+__all__ = ["ValuePosition", "Walk", "events_of"]
 
 _BLANK = " \t\r\n\x85\u2028\u2029"
 _MOST_TOLD = 20
-"""Names in an error message, and followers in a change."""
+"""The most names in an error message, and the most followers in a change."""
 
 
 def events_of(text: str) -> Iterator[Any]:
-    """Yield the events of a text that does not begin with a byte order mark.
+    """Yield the events of a text, which must not begin with a byte order mark.
 
     Raises:
-        yaml.YAMLError: where the text is no YAML.
+        yaml.YAMLError: if the text is not YAML.
     """
     return iter(yaml.parse(text, Loader=yaml.CSafeLoader))
 
 
 @dataclass
-class Place:
-    """Where in a text a value stands; indexes count characters.
+class ValuePosition:
+    """The position of a value in a text; indexes count characters.
 
     Attributes:
-        start: Its first character, properties (anchor, tag) included.
-        end: Behind its last one, before the blank lines and comments that follow.
-        after: An index between the indicator (`:` or `-`) and what stands before that.
-        first: The event that it begins with.
-        key: What it stands under; None in a list.
-        column: That of the mapping around it.
-        step: How far that is indented.
-        flow: Whether it stands within braces or brackets.
-        node: Its position in the walk's nodes.
-        entry: Where the innermost mapping's key on the way begins, what must stand before it, and how many steps lead
-            there: with that, the text can be read from there on without all that stands before.
-        followers: The paths that follow it by an anchor, or by one around it.
-        torn: The name and line of a reference, elsewhere, to an anchor within it.
+        start: The index of its first character, including an anchor or tag.
+        end: The index after its last character, before blank lines and comments that follow.
+        after: An index before the indicator (`:` or `-`) that precedes the value, after the text before that.
+        first: The first event of the value.
+        key: The event of its key; None in a list.
+        column: The column of the mapping around it.
+        step: The indentation of that mapping, in columns.
+        flow: True within braces or brackets.
+        node: The id of the value's node.
+        entry: The index of the innermost mapping key on the path, the text that must precede it, and the number of path
+            parts up to it. With these, the text can be parsed from that key on, without all that precedes it.
+        followers: The paths of aliases of the value, or of a node around it.
+        split_anchor: The name and line of an alias elsewhere to an anchor inside the value, if there is one.
     """
 
     start: int
@@ -71,11 +70,11 @@ class Place:
     node: int
     entry: tuple[int, str, int]
     followers: list[str] = field(default_factory=list)
-    torn: tuple[str, int] | None = None
+    split_anchor: tuple[str, int] | None = None
 
 
 class _Frame:
-    """A mapping or list that is open."""
+    """A mapping or list whose end has not been read."""
 
     __slots__ = (
         "column",
@@ -103,35 +102,35 @@ class _Frame:
 
 
 class Walk:
-    """Takes the events of a text one by one, and knows the place when it has had them all.
+    """The search for a value's position: takes the events of a text one by one.
 
     Args:
-        path: Keys and indexes.
-        document: Which document of the text, counted from 0.
-        select: Names a key: `named` is then what the items of the list at the path have under it, as it is written.
+        path: The keys and indexes that lead to the value.
+        document: The index of the document in the text, counted from 0.
+        select: A key. With it, `named` becomes the texts that the items of the list at the path have under that key.
     """
 
     def __init__(self, path: Path, document: int, select: str | None = None) -> None:
         self.path, self.document = path, document
         self.named: list[str | None] | None = None
         self._select = select
-        self.nodes = Nodes()
-        self.place: Place | None = None
+        self.nodes = KeptNodes()
+        self.place: ValuePosition | None = None
         self.documents = 0
-        self.done = False  # whether the value has ended
+        self.done = False  # True after the end of the value
         self._frames: list[_Frame] = []
         self._hits: list[int | None] = [None] * len(path)
         self._end = 0
         self._entry = (0, "", 0)
         self._watched: set[str] = set()
         self._inner: set[str] = set()
-        self._stuck: tuple[int, str] | None = None
+        self._missing_reason: tuple[int, str] | None = None
 
     def feed(self, event: Any) -> None:
         """Take the next event.
 
         Raises:
-            PreconditionFailed: if the value is an alias, stands there twice, or the file is none that Kubernetes reads.
+            PreconditionFailed: if the value is an alias or is there twice, or if Kubernetes would not read the file.
         """
         kind = type(event)
         if kind is ScalarEvent or kind is AliasEvent:
@@ -152,21 +151,21 @@ class Walk:
             self._end = event.end_mark.index
 
     def finish(self) -> None:
-        """Check that there is what the path leads to.
+        """Check that the path was found.
 
         Raises:
-            NotFound: if there is none, with what there is.
+            NotFound: if it was not; the message names what is there instead.
         """
         if self.document >= self.documents:
             raise NotFound(
                 f"there is no document {self.document} in the file; it has {self.documents}, counted from 0."
             )
         if not self.done:
-            level, there = self._stuck or (1, "there is nothing")
-            raise NotFound(f"there is no {spell(self.path[:level])}; {there}.")
+            level, there = self._missing_reason or (1, "there is nothing")
+            raise NotFound(f"there is no {format_path(self.path[:level])}; {there}.")
 
     def _level(self, event: Any) -> int:
-        """Count the child in the frame around it, and return how many steps of the path lead to it; -1: it is aside."""
+        """Count a child of the open frame; return the number of path parts that lead to it, or -1 off the path."""
         if not self._frames:
             return 0 if self.documents - 1 == self.document else -1
         frame = self._frames[-1]
@@ -202,12 +201,12 @@ class Walk:
         line = line_of(frame.key if frame.mapping else event)
         if (earlier := self._hits[frame.level]) is not None:
             raise PreconditionFailed(
-                f"{spell(here)} stands in the file twice, in lines {earlier} and {line}; keep one of them."
+                f"{format_path(here)} stands in the file twice, in lines {earlier} and {line}; keep one of them."
             )
         if type(event) is AliasEvent:
-            anchored = self.nodes.anchored(str(event.anchor))
+            anchored = self.nodes.anchor_line(str(event.anchor))
             raise PreconditionFailed(
-                f"{spell(here)} is an alias of what stands in line {anchored or line}; set that instead."
+                f"{format_path(here)} is an alias of what stands in line {anchored or line}; set that instead."
             )
         self._hits[frame.level] = line
         if frame.mapping:
@@ -219,7 +218,7 @@ class Walk:
 
     def _leaf(self, event: Any, level: int) -> None:
         if type(event) is AliasEvent:
-            self._follow(event)
+            self._note_alias(event)
         target = level == len(self.path)
         merge = self._is_merge(level)
         node = self.nodes.add(event, keep=target or merge)
@@ -230,9 +229,9 @@ class Walk:
         if target:
             self.done = True
             if self._select is None:
-                self._found(event, node)
+                self._record_position(event, node)
         elif level >= 0:
-            self._stuck = (level + 1, f"there is {self.nodes.shown(event)}")
+            self._missing_reason = (level + 1, f"there is {self.nodes.describe(event)}")
 
     def _open(self, event: Any, level: int) -> None:
         target, merge = level == len(self.path), self._is_merge(level)
@@ -243,7 +242,7 @@ class Walk:
         if event.anchor:
             self._bind(event.anchor, on_path=level >= 0)
         if target and self._select is None:
-            self._found(event, node)
+            self._record_position(event, node)
         elif target and type(event) is SequenceStartEvent:
             self.named = []
         flow = bool(event.flow_style) or (around is not None and around.flow)
@@ -262,25 +261,25 @@ class Walk:
                 self.place.end = self._end
             self.done = True
         elif frame.level >= 0 and self._hits[frame.level] is None:
-            self._missing(frame)
+            self._explain_missing(frame)
 
-    def _missing(self, frame: _Frame) -> None:
-        here = spell(self.path[: frame.level + 1])
+    def _explain_missing(self, frame: _Frame) -> None:
+        here = format_path(self.path[: frame.level + 1])
         step = self.path[frame.level]
         for merge in frame.merges:
-            if isinstance(step, str) and (line := self.nodes.merged(merge, step)) is not None:
+            if isinstance(step, str) and (line := self.nodes.merged_line(merge, step)) is not None:
                 raise PreconditionFailed(
                     f"{here} is only inherited, by <<, from line {line}; set it there, for all who inherit it, or "
-                    f"write the key into {spell(self.path[: frame.level]) or 'the file'} by hand."
+                    f"write the key into {format_path(self.path[: frame.level]) or 'the file'} by hand."
                 )
         if frame.mapping:
             names = [*frame.names[:_MOST_TOLD], *(["…"] if len(frame.names) > _MOST_TOLD else [])]
             there = f"there is {', '.join(names)}" if names else "there is an empty mapping"
         else:
             there = f"there is a list of {frame.count}"
-        self._stuck = (frame.level + 1, there)
+        self._missing_reason = (frame.level + 1, there)
 
-    def _found(self, event: Any, node: int | None) -> None:
+    def _record_position(self, event: Any, node: int | None) -> None:
         frame = self._frames[-1]
         assert node is not None
         start = event.start_mark.index
@@ -288,7 +287,7 @@ class Walk:
         if not frame.mapping and frame.count == 1:
             after = frame.event.start_mark.index
         key = frame.key if frame.mapping else None
-        self.place = Place(
+        self.place = ValuePosition(
             start, event.end_mark.index, after, event, key, frame.column, frame.step, frame.flow, node, self._entry
         )  # a mapping's or list's end is known when it ends
 
@@ -310,20 +309,20 @@ class Walk:
         elif inside:
             self._inner.add(name)
 
-    def _follow(self, event: Any) -> None:
-        """Note who follows the value, or refers to a part of it."""
+    def _note_alias(self, event: Any) -> None:
+        """Note an alias of the value, of a node around it, or of a part of it."""
         if self.place is not None and not self.done:
             return
-        if event.anchor in self._inner and self.place is not None and self.place.torn is None:
-            self.place.torn = (event.anchor, line_of(event))
+        if event.anchor in self._inner and self.place is not None and self.place.split_anchor is None:
+            self.place.split_anchor = (event.anchor, line_of(event))
         if event.anchor in self._watched and self.place is not None:
-            self.place.followers.append(self._here())
+            self.place.followers.append(self._current_path())
 
-    def _here(self) -> str:
+    def _current_path(self) -> str:
         path: Path = []
         for frame in self._frames:
             if frame.mapping:
                 path.append(str(getattr(frame.key, "value", "*")))
             else:
                 path.append(frame.count - 1)
-        return spell(path)
+        return format_path(path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kubernaut_sdk import InvalidInputs
 
-__all__ = ["Path", "Selector", "parse_field", "spell"]
+__all__ = ["Path", "Selector", "format_path", "parse_field"]
 
 _TOKEN = re.compile(
     r"""
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Selector:
-    """The item of a list whose key has a value: `[name=web]`."""
+    """A part of a path that selects the list item whose key has a value: `[name=web]`."""
 
     key: str
     value: str
@@ -30,10 +30,10 @@ Path = list[str | int | Selector]
 
 
 def parse_field(field: str) -> Path:
-    """Return the steps of a path: keys, indexes and selectors; a key with dots stands in double quotes.
+    """Return the parts of a path: keys, indexes and selectors. A key with dots is in double quotes.
 
     Raises:
-        InvalidInputs: if it is not such a path.
+        InvalidInputs: if the text is not such a path.
     """
     path: Path = []
     place = 0
@@ -50,18 +50,18 @@ def parse_field(field: str) -> Path:
     return path
 
 
-def spell(path: Path) -> str:
-    """Return a path as it is written."""
-    return "".join(_spelt(step) for step in path).lstrip(".")
+def format_path(path: Path) -> str:
+    """Return a path as text."""
+    return "".join(_format_step(step) for step in path).lstrip(".")
 
 
 def _step(match: re.Match[str]) -> str | int | Selector:
-    name, quoted, index, key, within, value = match.groups()
+    name, double_quoted, index, key, within, value = match.groups()
     if index is not None:
         return int(index)
     if key is not None:
         return Selector(key, _unquoted(within) if within is not None else value)
-    return name if name is not None else _unquoted(quoted)
+    return name if name is not None else _unquoted(double_quoted)
 
 
 def _unquoted(text: str) -> str:
@@ -71,7 +71,7 @@ def _unquoted(text: str) -> str:
         raise InvalidInputs(f'field: "{text}" is not a text as JSON writes it.') from None
 
 
-def _spelt(step: str | int | Selector) -> str:
+def _format_step(step: str | int | Selector) -> str:
     match step:
         case int():
             return f"[{step}]"

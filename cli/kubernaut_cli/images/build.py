@@ -1,4 +1,4 @@
-"""How an image is built: a folder, its Dockerfile and arguments, through the engine at hand."""
+"""The build of an image from a folder, its Dockerfile and arguments, by the docker command or the engine."""
 
 import os
 import shutil
@@ -16,21 +16,21 @@ from docker.errors import BuildError, DockerException
 from kubernaut_conformance.docker_engine import describe_docker_error
 from kubernaut_sdk import Failed, InvalidInputs
 
-__all__ = ["Recipe", "build", "build_command"]
+__all__ = ["BuildRequest", "build_command", "build_image"]
 
-_TOLD = 8
-"""Lines of a failed build that its error repeats."""
+_LAST_LINES = 8
+"""The number of a failed build's last lines that its error repeats."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What an image is built from.
+class BuildRequest:
+    """The folder, Dockerfile and settings of a build.
 
     Attributes:
-        context: The folder that the Dockerfile sees.
-        dockerfile: By default the context's `Dockerfile`.
-        arguments: Build argument → value.
-        platform: Such as linux/arm64; by default the engine's own.
+        context: The folder that the Dockerfile copies from.
+        dockerfile: The Dockerfile; by default the context's `Dockerfile`.
+        arguments: The build arguments.
+        platform: The platform, such as linux/arm64; by default the engine's own.
     """
 
     context: Path
@@ -43,11 +43,11 @@ class Recipe:
         """The Dockerfile."""
         return self.dockerfile or self.context / "Dockerfile"
 
-    def require(self) -> None:
-        """Looks whether all is there.
+    def validate(self) -> None:
+        """Raise if the request cannot be built.
 
         Raises:
-            InvalidInputs: if the folder or the Dockerfile is not, or one image should be of several platforms.
+            InvalidInputs: if the folder or the Dockerfile does not exist, or more than one platform is named.
         """
         if not self.context.is_dir():
             raise InvalidInputs(f"{self.context} is no folder; name the one that the Dockerfile copies from.")
@@ -62,26 +62,26 @@ class Recipe:
             )
 
 
-def build(engine: Any, recipe: Recipe, *, say: Callable[[str], None]) -> str:
-    """Builds it and returns the image's id; it has no name yet.
+def build_image(engine: Any, request: BuildRequest, *, print_line: Callable[[str], None]) -> str:
+    """Build an image and return its id; it has no name yet.
 
-    The docker command does it where it is installed, since BuildKit comes through it; else the engine's own builder.
+    The docker command builds it if it is installed, since BuildKit comes with it; else the engine's own builder does.
 
     Args:
         engine: A client of the engine.
-        recipe: From what.
-        say: Takes the builder's lines as they come.
+        request: The folder, Dockerfile and settings.
+        print_line: Called with each line of the builder.
 
     Raises:
         Failed: if the build fails, with its last lines.
     """
-    recipe.require()
+    request.validate()
     if (program := shutil.which("docker")) is None:
-        return _built_by_engine(engine, recipe, say)
+        return _build_by_engine(engine, request, print_line)
     with tempfile.TemporaryDirectory(prefix="kubernaut-build-") as folder:
         id_file = Path(folder) / "id"
-        command = build_command(program, recipe, id_file, load=_has_buildx(program))
-        last: deque[str] = deque(maxlen=_TOLD)
+        command = build_command(program, request, id_file, load=_has_buildx(program))
+        last: deque[str] = deque(maxlen=_LAST_LINES)
         with subprocess.Popen(
             command,
             env=_environment(),
@@ -93,28 +93,28 @@ def build(engine: Any, recipe: Recipe, *, say: Callable[[str], None]) -> str:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                say(line.rstrip())
+                print_line(line.rstrip())
                 last.append(line.rstrip())
         if process.returncode != 0:
-            raise Failed(_failure(recipe, last), reason="BuildFailed")
+            raise Failed(_failure(request, last), reason="BuildFailed")
         return id_file.read_text(encoding="utf-8").strip()
 
 
-def build_command(program: str, recipe: Recipe, id_file: Path, *, load: bool) -> list[str]:
-    """The argument vector of the docker command.
+def build_command(program: str, request: BuildRequest, id_file: Path, *, load: bool) -> list[str]:
+    """Return the argument vector of the docker command.
 
     Args:
         program: The docker command.
-        recipe: What is built.
-        id_file: Where it writes the image's id.
-        load: Whether the builder may be one that has to be told to hand the image to the engine (buildx).
+        request: The folder, Dockerfile and settings.
+        id_file: The file that it writes the image's id to.
+        load: True with buildx, which may have a builder that must be told to load the image into the engine.
     """
-    options = [f"--build-arg={name}={value}" for name, value in recipe.arguments.items()]
-    if recipe.platform:
-        options.append(f"--platform={recipe.platform}")
-    # the classic builder would leave the container of a step that failed behind
+    options = [f"--build-arg={name}={value}" for name, value in request.arguments.items()]
+    if request.platform:
+        options.append(f"--platform={request.platform}")
+    # without --force-rm the classic builder leaves the container of a failed step behind
     options += ["--load", "--progress=plain", "--provenance=false"] if load else ["--force-rm"]
-    return [program, "build", f"--file={recipe.file}", f"--iidfile={id_file}", *options, "--", str(recipe.context)]
+    return [program, "build", f"--file={request.file}", f"--iidfile={id_file}", *options, "--", str(request.context)]
 
 
 def _has_buildx(program: str) -> bool:
@@ -122,33 +122,33 @@ def _has_buildx(program: str) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """The command must build in the engine that is then asked; a context of its own could name another one."""
+    """Return an environment that names the engine: a context of the docker command could name another one."""
     unix = "unix:///var/run/docker.sock"
     return {**os.environ, **({} if sys.platform == "win32" or "DOCKER_HOST" in os.environ else {"DOCKER_HOST": unix})}
 
 
-def _built_by_engine(engine: Any, recipe: Recipe, say: Callable[[str], None]) -> str:
-    last: deque[str] = deque(maxlen=_TOLD)
+def _build_by_engine(engine: Any, request: BuildRequest, print_line: Callable[[str], None]) -> str:
+    last: deque[str] = deque(maxlen=_LAST_LINES)
     try:
         image, lines = engine.images.build(
-            path=str(recipe.context),
-            dockerfile=str(recipe.file.resolve()),
-            buildargs=recipe.arguments,
-            platform=recipe.platform,
+            path=str(request.context),
+            dockerfile=str(request.file.resolve()),
+            buildargs=request.arguments,
+            platform=request.platform,
             rm=True,
             forcerm=True,
         )
     except BuildError as error:
         for line in _texts(error.build_log):
-            say(line)
+            print_line(line)
             last.append(line)
-        raise Failed(_failure(recipe, last), reason="BuildFailed") from None
+        raise Failed(_failure(request, last), reason="BuildFailed") from None
     except DockerException as error:
         raise Failed(
-            f"{recipe.file}: the build failed: {describe_docker_error(error)}.", reason="BuildFailed"
+            f"{request.file}: the build failed: {describe_docker_error(error)}.", reason="BuildFailed"
         ) from None
     for line in _texts(lines):
-        say(line)
+        print_line(line)
     return str(image.id)
 
 
@@ -158,6 +158,6 @@ def _texts(lines: Any) -> Iterator[str]:
         yield from (part for part in text.splitlines() if part.strip())
 
 
-def _failure(recipe: Recipe, last: deque[str]) -> str:
+def _failure(request: BuildRequest, last: deque[str]) -> str:
     lines = [line for line in last if line.strip()]
-    return f"{recipe.file}: the build failed" + (":\n  " + "\n  ".join(lines) if lines else ".")
+    return f"{request.file}: the build failed" + (":\n  " + "\n  ".join(lines) if lines else ".")

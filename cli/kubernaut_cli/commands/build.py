@@ -1,4 +1,4 @@
-"""`kubernaut build`: an action image, stamped with what it says of itself."""
+"""`kubernaut build`: build an action image, and stamp it with its spec."""
 
 import json
 import os
@@ -21,7 +21,7 @@ __all__ = ["build"]
 @click.option(
     "--build-arg", "arguments", multiple=True, metavar="K=V", help="An argument of the Dockerfile; may be repeated."
 )
-@click.option("--platform", help="Such as linux/arm64, where the engine can run it. By default the engine's own.")
+@click.option("--platform", help="The platform, such as linux/arm64. By default the engine's own.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the builder's own lines.")
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def build(
@@ -36,43 +36,44 @@ def build(
 ) -> None:
     """Build an action image from FOLDER, and stamp it.
 
-    The image is asked for its spec, with no network; the answer becomes the file /kubernaut/spec.json and the label
-    io.kubernaut.spec.digest, beside the OCI labels that git knows. It is named only when all that went well.
+    The image is run with no network to print its spec, which becomes the file /kubernaut/spec.json and the label
+    io.kubernaut.spec.digest, next to the OCI labels with the commit and the source. The image gets its name only if all
+    of this succeeds.
 
-    Exit code: 1 the build failed, 2 something is missing or its spec is not valid, 3 no Docker engine answers.
+    Exit code: 1 the build failed, 2 the folder or the image's spec is not valid, 3 no Docker engine answers.
     """
     # libraries that `kubernaut --help` need not pay for
     from kubernaut_cli.images import engine as engines  # noqa: PLC0415
-    from kubernaut_cli.images import recipe as recipes  # noqa: PLC0415
     from kubernaut_cli.images import stamp  # noqa: PLC0415
-    from kubernaut_cli.images.origin import origin_of  # noqa: PLC0415
+    from kubernaut_cli.images.build import BuildRequest, build_image  # noqa: PLC0415
+    from kubernaut_cli.images.origin import read_origin  # noqa: PLC0415
     from kubernaut_cli.images.reference import parse_reference  # noqa: PLC0415
     from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
 
     reference = parse_reference(tag)
     if reference.digest:
         raise InvalidInputs(f"--tag {tag}: an image gets its digest by being published; name it NAME:TAG.")
-    recipe = recipes.Recipe(folder, file, _pairs(arguments), platform)
-    recipe.require()
+    request = BuildRequest(folder, file, _pairs(arguments), platform)
+    request.validate()
     created = _now()
-    with engines.opened() as engine:
-        plain = recipes.build(engine, recipe, say=lambda line: None if quiet else echo(line, err=True))
+    with engines.open_docker() as engine:
+        plain = build_image(engine, request, print_line=lambda line: None if quiet else echo(line, err=True))
         try:
             image = ActionImage(plain)
-            told = stamp.asked(image)
+            printed = stamp.read_spec(image)
             title = reference.path.rpartition("/")[2]
-            wanted = stamp.labels(told, image.labels, origin_of(folder), title=title, created=created)
-            stamped = stamp.stamped(engine, plain, told, wanted, created=created)
+            wanted = stamp.make_labels(printed, image.labels, read_origin(folder), title=title, created=created)
+            stamped = stamp.stamp_image(engine, plain, printed, wanted, created=created)
         except BaseException:
-            engines.forgotten(engine, plain)
+            engines.remove_untagged(engine, plain)
             raise
         engine.images.get(stamped).tag(reference.repository, reference.tag or "latest")
-    actions = [action.action_type for action in told.spec.actions]
+    actions = [action.action_type for action in printed.spec.actions]
     if output == "json":
-        document = {"name": tag, "id": stamped, "spec_digest": told.digest, "actions": actions, "labels": wanted}
+        document = {"name": tag, "id": stamped, "spec_digest": printed.digest, "actions": actions, "labels": wanted}
         echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        echo(f"{tag} {stamped}\n  spec {told.digest}: {', '.join(actions)}")
+        echo(f"{tag} {stamped}\n  spec {printed.digest}: {', '.join(actions)}")
 
 
 def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:
@@ -86,7 +87,7 @@ def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:
 
 
 def _now() -> datetime:
-    """The time now, or the one that reproducible builds say (https://reproducible-builds.org/specs/source-date-epoch)."""
+    """Return the time now, or SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return utcnow()

@@ -1,40 +1,37 @@
-"""`kubernaut actions` and `kubernaut docs`: what actions there are, and what each is."""
+"""`kubernaut actions`: list the actions of an image or of this machine, and show one."""
 
 import json
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from kubernaut_cli import catalogue
-from kubernaut_cli.docs import fields, page, pages, traits
-from kubernaut_cli.progress import wide_console
+from kubernaut_cli import catalog
+from kubernaut_cli.docs import action_page, schema_rows, traits
+from kubernaut_cli.options import image_option
+from kubernaut_cli.progress import table_console
 from kubernaut_cli.terminal import echo
-from kubernaut_sdk import PreconditionFailed
 
-__all__ = ["actions", "docs"]
-
-_of_image = click.option("--image", metavar="IMAGE", help="Those of this image. By default the installed ones.")
+__all__ = ["actions"]
 
 
 @click.group()
 def actions() -> None:
-    """Actions: what there is, and what each takes, gives and needs."""
+    """List actions, and show one: its inputs, output and permissions."""
 
 
 @actions.command("list")
-@_of_image
+@image_option
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_(image: str | None, output: str) -> None:
-    """All actions, a line each."""
-    found = catalogue.entries(image)
+    """List all actions."""
+    found = catalog.action_entries(image)
     if output == "json":
         echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    console = wide_console()
+    console = table_console()
     if not found:
         console.print("no actions; install a package that has some, or name an --image", style="dim")
         return
@@ -47,37 +44,22 @@ def list_(image: str | None, output: str) -> None:
 
 @actions.command()
 @click.argument("action_type", metavar="TYPE")
-@_of_image
+@image_option
 @click.option("-o", "output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def show(action_type: str, image: str | None, output: str) -> None:
-    """One action: its inputs, output, permissions and examples."""
-    entry = catalogue.entry_of(catalogue.entries(image), action_type)
+    """Show the action TYPE: its inputs, output, permissions and examples."""
+    entry = catalog.find_action_entry(catalog.action_entries(image), action_type)
     match output:
         case "json":
             echo(json.dumps(entry, indent=2, ensure_ascii=False))
         case "markdown":
-            echo(page(entry), nl=False)
+            echo(action_page(entry), nl=False)
         case _:
             _print(entry)
 
 
-@click.command()
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default="docs/actions")
-@_of_image
-def docs(folder: Path, image: str | None) -> None:
-    """Write a page of Markdown for each action into DIR (docs/actions), from its definition."""
-    written = pages(catalogue.entries(image))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in written.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PreconditionFailed(f"{folder}: {error.strerror}; name a folder that you may write.") from None
-    echo(f"{folder}: {len(written)} page{'s' * (len(written) != 1)}")
-
-
 def _print(entry: dict[str, Any]) -> None:
-    console = wide_console()
+    console = table_console()
     console.print(f"[bold]{escape(entry['action_type'])}[/] {escape(entry['version'])}")
     console.print(escape(entry["summary"]))
     console.print("; ".join(traits(entry)), style="dim")
@@ -85,7 +67,7 @@ def _print(entry: dict[str, Any]) -> None:
         if schema:
             console.print(f"\n[bold]{title}[/]")
             table = _table("name", "type", "required", "what")
-            for field in fields(schema):
+            for field in schema_rows(schema):
                 table.add_row(*map(escape, field))
             console.print(table)
     if entry["permissions"]:
@@ -98,7 +80,7 @@ def _print(entry: dict[str, Any]) -> None:
 
 
 def _word(value: Any) -> str:
-    """A value as a word of a shell's command line."""
+    """Return a value as a word for a shell's command line."""
     return shlex.quote(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

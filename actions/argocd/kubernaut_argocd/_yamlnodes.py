@@ -1,6 +1,6 @@
-"""The parts of a YAML text that a value needs: its own events, and those of all that has an anchor.
+"""The nodes of a YAML text that are needed for one value: its own events, and those of nodes with an anchor.
 
-Kept by `kubernaut_argocd._walk` while it goes along; read as the JSON that Kubernetes would make of them.
+Filled by `kubernaut_argocd._pathwalk` during its pass; read as the JSON that Kubernetes would read.
 """
 
 import json
@@ -12,40 +12,40 @@ from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStar
 from kubernaut_sdk import PreconditionFailed
 from kubernaut_sdk.yamlscalars import plain_value, tagged_value
 
-__all__ = ["Nodes", "line_of"]
+__all__ = ["KeptNodes", "line_of"]
 
 _LARGEST = 10_000
-"""Nodes that a value may have, aliases followed: a few lines of them can stand for billions."""
+"""The most nodes that a value may have, aliases resolved: a few lines of aliases can stand for billions."""
 _DEEPEST = 64
 _CORE = "tag:yaml.org,2002:"
 
 
 def line_of(event: Any) -> int:
-    """Return the line that an event begins in, counted from 1."""
+    """Return the line in which an event begins, counted from 1."""
     return int(event.start_mark.line) + 1
 
 
-class Nodes:
-    """Events that are kept, in the order of the text. A node is named by the position of its first event."""
+class KeptNodes:
+    """The kept events, in the order of the text. A node's id is the index of its first event."""
 
     def __init__(self) -> None:
         self._log: list[Any] = []
         self._ends: dict[int, int] = {}
         self._anchors: dict[str, int] = {}
-        self._meant: dict[int, int] = {}
+        self._alias_targets: dict[int, int] = {}
         self._open = 0
 
     @property
     def keeping(self) -> bool:
-        """Whether all events are kept, since they stand in a node that is."""
+        """True while inside a node that is kept, so that all events are kept."""
         return self._open > 0
 
     def forget(self) -> None:
-        """Forget the anchors: another document begins."""
+        """Drop the anchors when another document begins."""
         self._anchors = {}
 
     def add(self, event: Any, *, keep: bool) -> int | None:
-        """Keep a node's first event where it, or what it stands in, is needed; return the node that begins here."""
+        """Keep a node's first event if the node, or one around it, is needed, and return the node's id."""
         alias = type(event) is AliasEvent
         own = keep or (not alias and event.anchor is not None)
         if not own and not self._open:
@@ -54,7 +54,7 @@ class Nodes:
         self._log.append(event)
         if alias:
             if event.anchor in self._anchors:
-                self._meant[node] = self._anchors[event.anchor]
+                self._alias_targets[node] = self._anchors[event.anchor]
         elif event.anchor is not None:
             self._anchors[event.anchor] = node
         if type(event) is ScalarEvent or alias:
@@ -65,7 +65,7 @@ class Nodes:
         return node if own else None
 
     def close(self, event: Any, node: int | None) -> None:
-        """Keep a node's last event where the node, or what it stands in, is kept."""
+        """Keep a node's last event if the node, or one around it, is kept."""
         if self._open:
             self._log.append(event)
         if node is not None:
@@ -73,34 +73,33 @@ class Nodes:
             self._open -= 1
 
     def size(self, node: int) -> int:
-        """Return how many events a node has."""
+        """Return the number of events of a node."""
         return self._ends[node] - node
 
-    def anchored(self, name: str) -> int | None:
-        """Return the line where an anchor stands that is known by now."""
+    def anchor_line(self, name: str) -> int | None:
+        """Return the line of an anchor, or None if it was not defined so far."""
         node = self._anchors.get(name)
         return None if node is None else line_of(self._log[node])
 
-    def merged(self, node: int, key: str) -> int | None:
-        """Return the line in which a key stands that a merge (`<<`) of this node brings."""
+    def merged_line(self, node: int, key: str) -> int | None:
+        """Return the line of a key that merging this node (`<<`) would add, or None."""
         return self._merged(node, key, 0)
 
-    def shown(self, event: Any) -> str:
-        """Return a scalar as an error message tells it."""
+    def describe(self, event: Any) -> str:
+        """Return a scalar as text for an error message."""
         return json.dumps(_scalar(event)[0], ensure_ascii=False)[:100] if type(event) is ScalarEvent else "an alias"
 
     def value(self, node: int) -> tuple[Any, bool]:
-        """Return a node as the JSON that Kubernetes reads, and whether that says all of it.
+        """Return a node as the JSON that Kubernetes reads, and True if nothing is lost in it.
 
-        It does not where a tag of somebody's own stands (`!Ref`), or what JSON has no value for (`.nan`): both are
-        told as their text.
+        A custom tag (`!Ref`) is lost, and so is a value that JSON does not have (`.nan`): both become their text.
 
         Raises:
-            PreconditionFailed: if it is too large.
+            PreconditionFailed: if the value is too large.
         """
-        reading = _Reading(self._log, self._meant)
+        reading = _NodeReader(self._log, self._alias_targets)
         value, _ = reading.node(node, 0)
-        return value, reading.whole
+        return value, reading.lossless
 
     def _merged(self, node: int, key: str, depth: int) -> int | None:
         event = self._log[node]
@@ -108,7 +107,7 @@ class Nodes:
         if depth > _DEEPEST:
             return None
         if type(event) is AliasEvent:
-            sources = [self._meant[node]] if node in self._meant else []
+            sources = [self._alias_targets[node]] if node in self._alias_targets else []
         elif type(event) is SequenceStartEvent:
             sources = self._children(node)
         elif type(event) is MappingStartEvent:
@@ -125,20 +124,20 @@ class Nodes:
         children, place = [], node + 1
         while type(self._log[place]) in {AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent}:
             children.append(place)
-            place = _behind(self._log, place)
+            place = _end_of_node(self._log, place)
         return children
 
 
-class _Reading:
-    """Makes one node's JSON."""
+class _NodeReader:
+    """The conversion of one node to JSON."""
 
     def __init__(self, log: list[Any], meant: dict[int, int]) -> None:
-        self._log, self._meant = log, meant
+        self._log, self._alias_targets = log, meant
         self._seen = 0
-        self.whole = True
+        self.lossless = True
 
     def node(self, place: int, depth: int) -> tuple[Any, int]:
-        """Return the value, and the position behind it."""
+        """Return the value, and the index after its last event."""
         self._seen += 1
         if self._seen > _LARGEST:
             raise PreconditionFailed(f"the value has more than {_LARGEST} parts; name a smaller one.")
@@ -147,24 +146,24 @@ class _Reading:
         event = self._log[place]
         match event:
             case AliasEvent():
-                if place not in self._meant:
+                if place not in self._alias_targets:
                     raise PreconditionFailed(
                         f"the file is not usable YAML: line {line_of(event)} refers to an anchor that is not there, "
                         f"{event.anchor}."
                     )
-                return self.node(self._meant[place], depth + 1)[0], place + 1
+                return self.node(self._alias_targets[place], depth + 1)[0], place + 1
             case ScalarEvent():
-                value, whole = _scalar(event)
-                self.whole = self.whole and whole
+                value, lossless = _scalar(event)
+                self.lossless = self.lossless and lossless
                 return value, place + 1
             case _:
-                self.whole = self.whole and _known(event.tag)
+                self.lossless = self.lossless and _known(event.tag)
                 reader = self._mapping if type(event) is MappingStartEvent else self._sequence
                 return reader(place + 1, depth)
 
     def _sequence(self, place: int, depth: int) -> tuple[list[Any], int]:
         items = []
-        while _begins(self._log[place]):
+        while _starts_node(self._log[place]):
             item, place = self.node(place, depth + 1)
             items.append(item)
         return items, place + 1
@@ -172,7 +171,7 @@ class _Reading:
     def _mapping(self, place: int, depth: int) -> tuple[dict[str, Any], int]:
         own: dict[str, Any] = {}
         inherited: dict[str, Any] = {}
-        while _begins(self._log[place]):
+        while _starts_node(self._log[place]):
             key = self._log[place]
             name, place = self.node(place, depth + 1)
             value, place = self.node(place, depth + 1)
@@ -185,7 +184,7 @@ class _Reading:
 
 
 def _scalar(event: Any) -> tuple[Any, bool]:
-    """Return a scalar's value, and whether that says all of it."""
+    """Return a scalar's value, and True if nothing is lost in it."""
     try:
         if event.tag is None:
             value = plain_value(event.value) if event.style in {None, ""} else event.value
@@ -202,17 +201,17 @@ def _known(tag: str | None) -> bool:
     return tag is None or tag == "!" or tag.startswith(_CORE)
 
 
-def _begins(event: Any) -> bool:
+def _starts_node(event: Any) -> bool:
     return type(event) in {AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent}
 
 
-def _behind(log: list[Any], place: int) -> int:
-    """Return the position behind the node that begins at one."""
+def _end_of_node(log: list[Any], place: int) -> int:
+    """Return the index after the node that begins at an index."""
     depth = 0
     while True:
         if type(log[place]) in {MappingStartEvent, SequenceStartEvent}:
             depth += 1
-        elif not _begins(log[place]):
+        elif not _starts_node(log[place]):
             depth -= 1
         place += 1
         if depth <= 0:
