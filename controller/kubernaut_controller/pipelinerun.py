@@ -19,13 +19,13 @@ from kubernaut_sdk.portable import dumps, pointer
 __all__ = ["LARGEST", "pipeline_run_name", "record_id_of", "render", "run_name_of", "step_context"]
 
 LARGEST = 600 * 1024
-"""Bytes of a PipelineRun; above, etcd refuses what Tekton needs to write beside it, and it hangs."""
+"""The largest PipelineRun in bytes; above that, etcd refuses what Tekton adds, and the PipelineRun hangs."""
 
 ALLOWANCE = timedelta(minutes=2)
-"""What Tekton's timeout of a step adds for pulling the image and scheduling the pod."""
+"""The addition to Tekton's timeout of a step for pulling the image and scheduling the pod."""
 
 MARGIN = timedelta(seconds=30)
-"""And for the action to write results and record after its own deadline."""
+"""The addition for writing results and record after the action's own deadline."""
 
 TASK = {"name": "kubernaut-action"}
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")

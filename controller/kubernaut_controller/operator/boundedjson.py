@@ -15,7 +15,7 @@ import aiohttp
 __all__ = ["DEEPEST", "BoundedResponse", "pruned", "read_json"]
 
 DEEPEST = 100
-"""Levels: 64 of inputs, and what a list, an object and its managedFields put around them."""
+"""Levels: 64 of inputs, and those of the list, the object and its managedFields around them."""
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
@@ -27,7 +27,7 @@ def read_json(data: bytes) -> Any:
     """Return the value of a JSON text, with null for what is nested deeper than `DEEPEST`.
 
     Raises:
-        ValueError: for a text that is no JSON.
+        ValueError: for a text that is not JSON.
     """
     if _is_deep(data):
         data = pruned(data)

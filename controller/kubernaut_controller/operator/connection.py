@@ -15,7 +15,7 @@ __all__ = ["Logins", "connect", "session"]
 
 _LONGEST_PAUSE = 30.0
 _FORGOTTEN = 300.0
-"""Seconds after which a login has nothing to do with the one before."""
+"""Seconds after which a repeated login is not counted as a retry."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -53,8 +53,8 @@ def session(found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
 class Logins:
     """The logins of kopf, which continue after the API server refused a good token for a moment.
 
-    kopf takes no credentials again that were refused once, and ends when it has no others. But an API server that is
-    just starting refuses good tokens too. So the same are given once more, under another priority, after a pause.
+    kopf never uses credentials again that were refused once, and stops when it has no others. But an API server that is
+    starting refuses good tokens too. So the same credentials are offered again after a pause, with another priority.
     """
 
     def __init__(self) -> None:

@@ -26,8 +26,8 @@ __all__ = ["TargetLocks"]
 
 logger = logging.getLogger("kubernaut.controller")
 
-_LONGEST_GOODBYE = timedelta(minutes=2)
-"""For how long pods of a workflow and PipelineRun that are both gone hold its lock, from when they were told to end."""
+_LONGEST_TERMINATION = timedelta(minutes=2)
+"""The longest time for which terminating pods keep the lock of a workflow that is gone together with its PipelineRun."""
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABEL.items())
 
 
@@ -168,4 +168,4 @@ def _is_ending(pod: dict[str, Any], now: datetime) -> bool:
     if not until:
         return False
     grace = timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-    return now < datetime.fromisoformat(until) - grace + _LONGEST_GOODBYE
+    return now < datetime.fromisoformat(until) - grace + _LONGEST_TERMINATION

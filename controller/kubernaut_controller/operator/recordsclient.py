@@ -36,9 +36,9 @@ _PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 _LONGEST_RECORD_PAUSE = 60.0
 _FAILURES = 8
-"""How often one record's event may fail, with others stored in between, before it is given up."""
+"""The number of failures of one event, with others stored in between, after which it is dropped."""
 _REFUSED = {400, 413, 422}
-"""Answers that blame what was sent."""
+"""Statuses that mean that the request itself is at fault."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class _RecordQueue:
 
 
 _Batch = list[tuple[str, list[_QueuedEvent]]]
-"""Records, and the events of each that are sent together."""
+"""The record ids of one request, each with its events."""
 
 
 class RecordsClient:
@@ -237,7 +237,7 @@ class RecordsClient:
         try:
             event.on_answer((reason or outcome) if refused else None)
         except Exception:  # a failing callback must not stop other events
-            logger.exception("what was told of an event could not be noted")
+            logger.exception("the callback of an event failed")
 
     async def _exchange(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
         if self._session is None:

@@ -25,16 +25,16 @@ logger = logging.getLogger("kubernaut.controller")
 
 Json = dict[str, Any]
 
-_LOOK = 300.0
-"""Seconds after which the API server is asked itself about what runs, should a watch have missed a deletion."""
-_LOOK_AFTER = 15.0
-"""The same, of what is over, whose pods are waited for."""
+_REFRESH_RUNNING = 300.0
+"""Seconds after which the children of a running workflow are read again, since a watch may have missed a deletion."""
+_REFRESH_ENDED = 15.0
+"""Seconds after which the children of an ended workflow are read again, while its pods terminate."""
 _LOCK_STALE = 4.0
-_TOGETHER = 0.05
-"""Seconds in which news of children is gathered, so that a graph of many steps is not told step by step."""
+_CHILD_EVENTS_DELAY = 0.05
+"""Seconds in which events of children are collected, so that a large graph is not reconciled for every step."""
 _MOST_ROUNDS = 20
 _MOST_FAILURES = 3
-"""How often a workflow may make the code raise before it is ended for it."""
+"""The number of exceptions in a row after which a workflow is ended."""
 
 
 class WorkflowController:
@@ -134,7 +134,7 @@ class WorkflowController:
             return
         update_child(entry, kind, strip_unused({**document, "kind": kind}), deleted=type_ == "DELETED")
         if self._not_listed is None:
-            self.loop.enqueue_after(entry.key, _TOGETHER)
+            self.loop.enqueue_after(entry.key, _CHILD_EVENTS_DELAY)
 
     def _update(self, entry: CachedWorkflow, document: Json) -> None:
         before = entry.document["metadata"]
@@ -216,7 +216,7 @@ class WorkflowController:
 
     async def _reconcile(self, key: Key, entry: CachedWorkflow) -> datetime | None:
         starts = not entry.started
-        patience = _LOOK_AFTER if entry.ended else _LOOK
+        patience = _REFRESH_ENDED if entry.ended else _REFRESH_RUNNING
         if entry.started and time.monotonic() - entry.children_read_at > patience:
             await self.executor.refresh_children(entry)
         for _ in range(_MOST_ROUNDS):

@@ -30,9 +30,9 @@ _SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enume
 _QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
 
 _DEFAULTED = {"apiVersion", "kind", "type", "timeouts"}
-"""What Tekton's admission adds within what was asked for."""
+"""Fields that Tekton's admission adds."""
 _HARMLESS = {"taskRef", "params", "serviceAccountName", "timeout", "computeResources", "status", "statusMessage"}
-"""What a TaskRun's spec may hold beside what is compared."""
+"""Fields of a TaskRun's spec that are compared elsewhere, or cannot do harm."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class KnownOutcome:
 
 
 GONE = "Gone"
-"""The phase that the controller gives to a pod which it saw go."""
+"""The phase that the controller gives to a deleted pod."""
 
 _NO_RESULTS = (
     "Its container succeeded but its results did not arrive, most likely since the pod's sidecars used up what a pod "
@@ -123,7 +123,7 @@ def known_outcome(
     if condition.get("status") == "True":
         never, reason_word, sentence = False, "NoResults", _NO_RESULTS
     elif gone and not stopped:
-        when = "before its container started" if never else "while it ran, and nothing more was heard of it"
+        when = "before its container started" if never else "while it ran, and it reported nothing more"
         reason_word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
         stopped = State.CANCELLED if never else None
     elif stopped:
@@ -174,7 +174,7 @@ def outcome_without_task_run(step_name: str, reason: str, *, record: Json | None
         outcome = outcome_of(ContainerEnd(record=record))
         return _with_record(outcome, RecordedBy.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
     if record and known is not State.INTENDED:
-        sentence = f"Step {step_name} had started when its PipelineRun went away, and nothing more was heard of it."
+        sentence = f"Step {step_name} had started when its PipelineRun went away, and it reported nothing more."
         return KnownOutcome(
             State.LOST, RecordedBy.CONTROLLER, sentence, error={"code": 1, "reason": "NoWord", "message": sentence}
         )

@@ -49,11 +49,11 @@ __all__ = ["Decision", "due_of", "is_closed", "reconcile"]
 Json = Mapping[str, Any]
 
 _POLL = timedelta(seconds=5)
-"""How often a lock that another has is looked at."""
-_LOOK = timedelta(minutes=5)
-"""How often what runs is decided about anew, should a watch have missed a word."""
-_LINGER = timedelta(seconds=20)
-"""The same, while pods of a workflow that is over do not go."""
+"""The interval for reading a lock that another workflow holds."""
+_RESYNC = timedelta(minutes=5)
+"""The interval for reconciling a running workflow, since a watch may have missed an event."""
+_RESYNC_TERMINATING = timedelta(seconds=20)
+"""The interval for reconciling an ended workflow while its pods terminate."""
 
 
 @dataclass(frozen=True)
@@ -322,7 +322,7 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     effects += status_effects(observed, workflow, decision, now, stored)
     if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):
         effects.append(RemoveFinalizer())
-    return Decision(tuple(effects), again=now + (_LINGER if alive and decision.phase.ended else _LOOK))
+    return Decision(tuple(effects), again=now + (_RESYNC_TERMINATING if alive and decision.phase.ended else _RESYNC))
 
 
 def _cancel_effects(run: Json) -> list[Effect]:

@@ -18,7 +18,7 @@ __all__ = ["known_outcomes", "progress", "step_statuses", "unstarted_outcomes"]
 Json = Mapping[str, Any]
 
 _LARGEST_ROWS = 400 * 1024
-"""Bytes that the rows may have together; above, outputs are left to the records."""
+"""The largest size of all steps in bytes; above that, the outputs are only in the records."""
 
 
 def known_outcomes(
