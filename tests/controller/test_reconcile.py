@@ -471,13 +471,15 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
 ]
 
 
-@pytest.mark.parametrize(("condition", "task_runs", "end"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS])
+@pytest.mark.parametrize(
+    ("condition", "task_runs", "expected"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS]
+)
 def test_how_it_ends(
     condition: dict[str, Any], task_runs: list[Json], expected: tuple[str, str, dict[str, str]]
 ) -> None:
     document = workflow(*TWO, status=RUNNING)
     effects = decide(document, pipeline_run=pipeline_run(document, **condition), task_runs=tuple(task_runs))
-    phase, message, states = end
+    phase, message, states = expected
 
     assert summary(effects)[0] == phase
     assert summary(effects)[1].startswith(message)

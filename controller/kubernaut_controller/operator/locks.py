@@ -27,7 +27,7 @@ __all__ = ["TargetLocks"]
 logger = logging.getLogger("kubernaut.controller")
 
 _LONGEST_TERMINATION = timedelta(minutes=2)
-"""The longest time for which terminating pods keep the lock of a workflow that is gone together with its PipelineRun."""
+"""The longest time for which terminating pods keep the lock of a workflow that is gone with its PipelineRun."""
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABEL.items())
 
 

@@ -8,7 +8,7 @@ from kubernaut_controller.reconciling.children import Children, condition_of, ow
 from kubernaut_controller.reconciling.observed import ObservedState
 from kubernaut_controller.reconciling.outcomes import KnownOutcome, RecordedBy, known_outcome, outcome_without_task_run
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_controller.reconciling.sanitizing import bounded_text, sanitized
+from kubernaut_controller.reconciling.sanitizing import bounded_text, sanitize
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import State
@@ -73,7 +73,7 @@ def known_outcomes(
             outcomes[name] = outcome_without_task_run(name, reason, record=record, asked=asked)
         else:
             outcomes[name] = KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER, _skipped(skipped.get(name, "")))
-    return {name: sanitized(outcome) for name, outcome in outcomes.items()}
+    return {name: sanitize(outcome) for name, outcome in outcomes.items()}
 
 
 def _outcome_of(
