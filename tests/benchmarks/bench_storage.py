@@ -19,7 +19,7 @@ import asyncpg
 from storage_world import Client, Service, batches, execute, ids_over, percentile, postgres, record, served, watched
 
 from kubernaut_datastorage.log.checkpoints import NoSigner
-from kubernaut_datastorage.log.plan import COLUMNS, LogHead, plan_commit
+from kubernaut_datastorage.log.plan import ROW_COLUMNS, LogHead, plan_commit
 from kubernaut_datastorage.postgresql import row_values
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.retention import sweep
@@ -51,11 +51,11 @@ async def floors(url: str, seconds: float) -> dict[str, float]:
     """Records a second into a copy of the table, with its partitions and indexes, in commits of 1,000."""
     connection = await asyncpg.connect(url)
     some = rows(20_000)
-    names, places = ", ".join(COLUMNS), ", ".join(f"${number + 1}" for number in range(len(COLUMNS)))
+    names, places = ", ".join(ROW_COLUMNS), ", ".join(f"${number + 1}" for number in range(len(ROW_COLUMNS)))
     insert = f"INSERT INTO action_records ({names}) VALUES ({places})"
 
     async def by_copy(part: list[tuple[Any, ...]]) -> None:
-        await connection.copy_records_to_table("action_records", records=part, columns=COLUMNS)
+        await connection.copy_records_to_table("action_records", records=part, columns=ROW_COLUMNS)
 
     async def by_insert(part: list[tuple[Any, ...]]) -> None:
         async with connection.transaction():

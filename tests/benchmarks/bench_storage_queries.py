@@ -13,7 +13,7 @@ import asyncpg
 from storage_world import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
 
 from kubernaut_datastorage.log.checkpoints import NoSigner
-from kubernaut_datastorage.log.plan import COLUMNS, LogHead, plan_commit
+from kubernaut_datastorage.log.plan import ROW_COLUMNS, LogHead, plan_commit
 from kubernaut_datastorage.postgresql import row_values
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.store import RETENTION
@@ -37,7 +37,7 @@ async def fill(url: str, count: int) -> None:
         assert plan.commit is not None
         head = LogHead.after(plan.commit)
         rows = map(row_values, plan.inserts)
-        await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
+        await connection.copy_records_to_table("action_records", records=rows, columns=ROW_COLUMNS)
         await connection.executemany(
             "INSERT INTO record_counts AS known VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (day, action_type, state) DO UPDATE SET records = known.records + excluded.records",

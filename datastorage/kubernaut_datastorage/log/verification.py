@@ -12,6 +12,7 @@ from uuid import UUID
 from kubernaut_datastorage.log.checkpoints import Commit, commit_statement, is_signature_valid, make_checkpoint
 from kubernaut_datastorage.log.merkle import GENESIS, LEAF_BYTES, Leaf, leaf_hash, next_chain, tree_root, unpack_leaves
 from kubernaut_datastorage.log.plan import column_values
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.documents import decode, digest
 from kubernaut_datastorage.records.months import Month
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["LogReader", "VerificationReport", "verify"]
 
 _MOST_FAULTS = 100
-_COLUMNS = ("state", "action_type", "target", "namespace", "workflow", "remediation", "signal", "dry_run", "undoes")
 
 
 class LogReader(Protocol):
@@ -206,8 +206,11 @@ def _check_row(report: VerificationReport, commit: Commit, seq: int, leaf: Leaf,
 def _differing_column(row: Mapping[str, Any]) -> str | None:
     pods = decode(row["provenance"]).get("pods", {}) if row["provenance"] else {}
     expected = column_values(decode(row["document"]), pods)
-    found = {**row, "undoes": row["undoes"] and str(row["undoes"])}
-    return next((name for name, value in zip(_COLUMNS, expected, strict=True) if found[name] != value), None)
+    for column, value in zip(RECORD_COLUMNS, expected, strict=True):
+        found = row[column.name]
+        if (str(found) if isinstance(found, UUID) else found) != value:
+            return column.name
+    return None
 
 
 async def _check_unknown(report: VerificationReport, store: LogReader, last: int) -> None:

@@ -120,9 +120,9 @@ class PostgresStore(SqlStore):
         return outcomes
 
     async def stream_fields(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
-        return None if set(fields) - statements.JSON_COLUMNS.keys() else self._field_selector(query, fields)
+        return None if set(fields) - statements.JSON_COLUMNS.keys() else self._stream_lines(query, fields)
 
-    async def _field_selector(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
+    async def _stream_lines(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
         while True:
             row: Any = (await self.read(statements.select_lines(query, fields, _LINES)))[0]
             count, lines, seq, record_id = row

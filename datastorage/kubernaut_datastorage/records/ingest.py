@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from kubernaut_datastorage.records.access import Caller, find_forbidden_claim, sender_fields
 from kubernaut_datastorage.records.bounds import trim_event
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.documents import digest, encode, format_time
 from kubernaut_datastorage.records.shapes import TIMES, EventShape
 from kubernaut_sdk.errors import InvalidInputs
@@ -47,6 +48,8 @@ _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 _DIGITS = bytes.maketrans(bytes(range(256)), bytes(48 if 48 <= sign <= 57 else 32 for sign in range(256)))
 _LONG_NUMBER = b"0" * 19
 _DEEPEST = 64
+_SEARCHED = tuple(dict.fromkeys(column.field for column in RECORD_COLUMNS if column.kind == "text"))
+"""Fields that are repeated in columns."""
 
 
 class MalformedJson(ValueError):
@@ -282,7 +285,7 @@ def _parse_by_model(item: Any) -> dict[str, Any]:
         raise ValueError("a time of it is out of range: in UTC its year must have four digits") from None
     _require_storable_times(event)
     wire = event.wire()
-    for name in ("action_type", "target", "workflow", "remediation", "signal"):
+    for name in _SEARCHED:
         if "\\u0000" in json.dumps(wire.get(name)):
             raise ValueError(f"{name}: it has a NUL, by which nobody could look for it")
     return wire

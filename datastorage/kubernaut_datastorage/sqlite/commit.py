@@ -12,6 +12,7 @@ from kubernaut_datastorage.database.schema import commits, counts, holds, record
 from kubernaut_datastorage.database.store import commit_of_row
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import CommitPlan, EventOutcome, LogHead, RecordRow, StoredRecord, plan_commit
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.store import Settings, SignalEpisode
 from kubernaut_sdk.times import utcnow
@@ -69,7 +70,18 @@ def _write(connection: sa.Connection, plan: CommitPlan) -> None:
 
 
 def _values(row: RecordRow) -> dict[str, Any]:
-    return {**row._asdict(), "id": UUID(bytes=row.id), "undoes": row.undoes and UUID(row.undoes)}
+    values = {
+        column.name: UUID(value) if column.kind == "uuid" and value else value
+        for column, value in zip(RECORD_COLUMNS, row.values, strict=True)
+    }
+    return {
+        **values,
+        "id": UUID(bytes=row.id),
+        "seq": row.seq,
+        "recorded_at": row.recorded_at,
+        "document": row.document,
+        "provenance": row.provenance,
+    }
 
 
 def write_probe(connection: sa.Connection) -> None:
