@@ -152,6 +152,7 @@ def test_filters(service: httpx.Client, event: Make) -> None:
         event(state="failed", dry_run=True, target="arn:x"),
         event(workflow={"namespace": "shop", "name": "w"}, remediation={"name": "r"}, signal={"fingerprint": "f"}),
         event(requester=HOSTILE, target=HOSTILE.replace("\0", "")),
+        event(requester="alice", image="ghcr.io/k/a@sha256:00"),
     )
 
     def count(**parameters: str) -> int:
@@ -159,16 +160,18 @@ def test_filters(service: httpx.Client, event: Make) -> None:
         assert answer.status_code == 200, answer.text
         return len(answer.json()["items"])
 
-    assert count() == 4
+    assert count() == 5
     assert count(action_type="x/y_z") == 1
     assert count(state="failed") == 1
     assert count(dry_run="true") == 1
-    assert count(dry_run="false") == 3
+    assert count(dry_run="false") == 4
     assert count(target="Node/n1") == 1
     assert count(target="arn:x") == 1
     assert count(workflow="shop/w") == count(workflow="w") == count(remediation="r") == count(signal="f") == 1
     assert count(workflow="other/w") == 0
-    assert count(since="1h") == 4
+    assert count(requester="alice") == count(image="ghcr.io/k/a@sha256:00") == 1
+    assert count(requester="alice", image="other") == 0
+    assert count(since="1h") == 5
     assert count(until="1h") == 0
     assert count(target=HOSTILE.replace("\0", "")) == 1
     assert count(action_type="' OR 1=1 --") == 0

@@ -29,6 +29,10 @@ COUNTS_OF_0003 = """CREATE TABLE record_counts (
     PRIMARY KEY (day, action_type, state)
 )"""
 TO_0003 = (
+    "DROP INDEX action_records_image",
+    "DROP INDEX action_records_requester",
+    "ALTER TABLE action_records DROP COLUMN image",
+    "ALTER TABLE action_records DROP COLUMN requester",
     "DROP INDEX action_records_undoes",
     "ALTER TABLE action_records DROP COLUMN undoes",
     "DROP TABLE sweeps",
@@ -38,7 +42,7 @@ TO_0003 = (
     "DROP TABLE counts_of_0004",
 )
 """From the newest schema back to revision 0003."""
-TO_0003_POSTGRESQL = (*TO_0003[:3], "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey", *TO_0003[3:])
+TO_0003_POSTGRESQL = (*TO_0003[:7], "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey", *TO_0003[7:])
 
 
 def schema(connection: sqlite3.Connection) -> list[Any]:
@@ -130,7 +134,7 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.close()
 
         again = PostgresStore(database)
-        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0004"):
+        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0005"):
             await again.find(Query())
         await again.prepare()
         found = await again.find(Query())
@@ -215,7 +219,7 @@ def old_events() -> list[ReceivedEvent]:
     events = [
         {**base, "id": str(mint()), "target": LONG},
         {**base, "id": str(mint()), "target": "short", "dry_run": True},
-        {**base, "id": str(mint()), "dry_run": False},
+        {**base, "id": str(mint()), "dry_run": False, "image": "ghcr.io/k/a@sha256:00", "requester": LONG},
     ]
     return [
         one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
@@ -223,10 +227,12 @@ def old_events() -> list[ReceivedEvent]:
 
 
 async def converted(store: Store) -> None:
-    """What revision 0004 makes of them."""
+    """What revisions 0004 and 0005 make of them."""
     [long] = await store.find(Query(equal=(("target", index_key(LONG)),)))
     assert decode(long.document)["target"] == LONG
     assert len(await store.find(Query(equal=(("target", "short"),)))) == 1
+    [by_image] = await store.find(Query(equal=(("image", "ghcr.io/k/a@sha256:00"),)))
+    assert await store.find(Query(equal=(("requester", index_key(LONG)),))) == [by_image]
     assert await store.summary("a/b_c", "0", "9") == [
         {"action_type": "a/b_c", "state": "failed", "dry_run": False, "records": 2},
         {"action_type": "a/b_c", "state": "failed", "dry_run": True, "records": 1},
@@ -236,7 +242,7 @@ async def converted(store: Store) -> None:
     assert (report.records, report.faults) == (3, [])
 
 
-def test_a_sqlite_of_0003_becomes_one_of_0004(tmp_path: Path) -> None:
+def test_a_sqlite_of_0003_becomes_one_of_now(tmp_path: Path) -> None:
     async def work() -> None:
         store = SqliteStore(open_sqlite(tmp_path))
         await store.start()
@@ -256,7 +262,7 @@ def test_a_sqlite_of_0003_becomes_one_of_0004(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
-def test_a_postgresql_of_0003_becomes_one_of_0004(database: str) -> None:
+def test_a_postgresql_of_0003_becomes_one_of_now(database: str) -> None:
     async def work() -> None:
         store = PostgresStore(database)
         await store.start()

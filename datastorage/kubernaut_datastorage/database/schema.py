@@ -26,7 +26,7 @@ __all__ = [
     "sweeps",
 ]
 
-NEWEST_REVISION = "0004"
+NEWEST_REVISION = "0005"
 """The newest revision of the chain; a database that is there already needs no migration."""
 
 

@@ -49,6 +49,7 @@ class RecordColumn:
         index: `known` for an index of the records that have a value, `all` for one of every record, `true` for one of
             the records whose value is true; None for none of its own.
         filter: The parameter that selects by it, if any.
+        takes_nul: True if an event may have a NUL in the field: the column is then empty. Otherwise it is refused.
     """
 
     name: str
@@ -59,6 +60,7 @@ class RecordColumn:
     required: bool = False
     index: Literal["known", "all", "true"] | None = "known"
     filter: ColumnFilter | None = None
+    takes_nul: bool = False
 
 
 def parse_text(text: str) -> str:
@@ -115,11 +117,16 @@ def _text(name: str, description: str | None = None) -> RecordColumn:
 
     def read(document: Mapping[str, Any], _pods: Pods) -> str | None:
         text = document.get(name)
-        # no database stores a NUL; an event with one is refused now, and older records cannot be looked up by it
+        # PostgreSQL stores no NUL in a text, and nobody looks for one
         return index_key(text) if isinstance(text, str) and "\0" not in text else None
 
     return RecordColumn(
-        name=name, field=name, length=None, read=read, filter=_filter(name, _parse_key, description=description)
+        name=name,
+        field=name,
+        length=None,
+        read=read,
+        filter=_filter(name, _parse_key, description=description),
+        takes_nul=True,
     )
 
 
@@ -195,5 +202,7 @@ RECORD_COLUMNS = (
         read=lambda document, _pods: document.get("undoes"),
         filter=_filter("undoes", _parse_id, {"type": "string", "format": "uuid"}, "The record that was undone."),
     ),
+    _text("image", "With its digest, as the record has it."),
+    _text("requester"),
 )
 """In the order in which rows have them."""

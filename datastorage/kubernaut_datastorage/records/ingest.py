@@ -48,8 +48,8 @@ _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 _DIGITS = bytes.maketrans(bytes(range(256)), bytes(48 if 48 <= sign <= 57 else 32 for sign in range(256)))
 _LONG_NUMBER = b"0" * 19
 _DEEPEST = 64
-_SEARCHED = tuple(dict.fromkeys(column.field for column in RECORD_COLUMNS if column.kind == "text"))
-"""Fields that are repeated in columns."""
+_SEARCHED = tuple(dict.fromkeys(column.field for column in RECORD_COLUMNS if not column.takes_nul))
+"""Fields in which no NUL is accepted: PostgreSQL stores none in a column."""
 
 
 class MalformedJson(ValueError):
