@@ -53,11 +53,11 @@ class Query:
     """A selection of records and their order. Every value is bound, never written into SQL.
 
     Attributes:
-        equal: Column → value; the columns are checked by whoever makes a Query.
-        first: Ids from here.
-        last: Ids below here; a page's cursor is the id of the last record before it.
-        after_seq: Instead of the newest first, what changed after this commit, oldest change first.
-        limit: At most so many.
+        equal: Columns and the values that records must have; the caller checks the columns' names.
+        first: The smallest id.
+        last: The id that ends the range, itself excluded; a page's cursor is the last record's id of the page before.
+        after_seq: Return the records that changed after this seq, oldest change first, instead of the newest first.
+        limit: The largest number of records.
     """
 
     equal: tuple[tuple[str, Any], ...] = ()
@@ -89,11 +89,11 @@ class Settings:
     """The settings of a store, the same for every backend.
 
     Attributes:
-        retention: Records are kept for so long at least, and older ones are not taken.
-        signer: Signs commits.
-        patience: Seconds that a request waits for a database that is away.
-        most_waiting: Events that may wait to be written; more are turned away.
-        clock: The time.
+        retention: The least time for which records are kept; older ones are not accepted.
+        signer: The signer of commits.
+        patience: The seconds that a request waits for a database that is away.
+        most_waiting: The number of events that may wait to be written; more are refused for now.
+        clock: Returns the time.
         observe: Called after each commit with the number of events and the seconds it took.
     """
 

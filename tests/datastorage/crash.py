@@ -87,7 +87,7 @@ class PostgresCluster:
 
 @dataclass
 class Counts:
-    """What came of a campaign."""
+    """The result of a campaign."""
 
     rounds: int = 0
     kills: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Who may do what: static tokens, ServiceAccounts' tokens, roles, and what an action's own token may say."""
+"""Access: static tokens, ServiceAccounts' tokens, roles, and what an action's own token may say."""
 
 import json
 import threading
@@ -116,7 +116,7 @@ def client(access: Path, kubernetes: TokenReviewServer, tmp_path: Path) -> Itera
 def either(
     make_store: MakeStore, access: Path, kubernetes: TokenReviewServer, tmp_path: Path
 ) -> Iterator[Callable[[str], httpx.Client]]:
-    """As `client`, over each kind of store: where what is stored decides what may be said or seen."""
+    """Return `client` over each kind of store, for rules that depend on the stored record."""
     with guarded(make_store(), access, kubernetes, tmp_path) as made:
         yield made
 

@@ -193,7 +193,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int
 
 
 def raw(address: tuple[str, int, int], *parts: bytes, pause: float = 0.0, within: float = 30) -> bytes:
-    """What is answered to these bytes."""
+    """Return the response to these bytes."""
     with socket.create_connection(address[:2], within) as connection:
         for part in parts:
             connection.sendall(part)

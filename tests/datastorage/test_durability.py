@@ -1,4 +1,4 @@
-"""What was acknowledged stays: with two processes on one folder, and when one is killed at any moment."""
+"""An acknowledged event stays: with two processes on one folder, and when one is killed at any moment."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever one item of a request holds, the others' outcome is as without it; on both databases."""
+"""One bad item of a request changes no other item's outcome; on both databases."""
 
 import asyncio
 import json

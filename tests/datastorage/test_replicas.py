@@ -31,7 +31,7 @@ def event(record_id: str, state: str, **fields: Any) -> dict[str, Any]:
 
 
 _FIELD = {"intended": "requester", "started": "action_version", "applying": "trace_id", "succeeded": "target"}
-"""What each tells that no other does; of the container, what the controller does not say itself."""
+"""The fields that only one sender sends; of the container, those that the controller does not send."""
 
 
 async def both(make_store: MakeStore) -> tuple[Store, Store]:

@@ -84,7 +84,7 @@ def test_postgresql_is_as_the_metadata_says(database: str) -> None:
 
 
 def test_postgresql_is_made_at_once_as_the_chain_makes_it(database: str) -> None:
-    """What the chain makes differs in nothing from the MetaData, and its columns are kept in the same way."""
+    """The chain makes exactly the schema of the MetaData, with the same storage of each column."""
 
     def kept(connection: sa.Connection) -> list[Any]:
         found = connection.exec_driver_sql(
@@ -227,7 +227,7 @@ def old_events() -> list[ReceivedEvent]:
 
 
 async def converted(store: Store) -> None:
-    """What revisions 0004 and 0005 make of them."""
+    """Check the records after revisions 0004 and 0005."""
     [long] = await store.find(Query(equal=(("target", index_key(LONG)),)))
     assert decode(long.document)["target"] == LONG
     assert len(await store.find(Query(equal=(("target", "short"),)))) == 1

@@ -1,4 +1,4 @@
-"""What is checked while it is parsed, and what goes through the SDK's model, comes out the same."""
+"""An event that is checked while it is parsed comes out the same as through the SDK's model."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whatever is done to records or log behind the service's back is found; nothing else is complained of."""
+"""Any change to records or log behind the service's back is found, and nothing else is reported."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ async def filled(store: Store) -> list[str]:
 
 
 def tampered(folder: Path, statement: str, **how: Any) -> VerificationReport:
-    """What is found in a store after somebody ran a statement on its file."""
+    """Return the verification of a store after somebody ran a statement on its file."""
 
     async def fill() -> list[str]:
         store = SqliteStore(open_sqlite(folder), Settings(signer=Ed25519Signer(keys(folder)[0])))

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 NEWEST_REVISION = "0005"
-"""The newest revision of the chain; a database that is there already needs no migration."""
+"""The newest revision of the chain."""
 
 
 class JsonText(sa.types.UserDefinedType[str]):

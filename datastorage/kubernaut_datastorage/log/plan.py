@@ -1,8 +1,8 @@
 """The plan of one commit: from the stored records and the new events to the rows to write. A pure function.
 
-Commits come one after the other, whoever makes them: a backend calls this with nothing between reading and writing
-(PostgreSQL under an advisory lock, SQLite under its write lock). From that follows all that is promised: no merge is
-lost between two replicas, seq is the order of commit without a gap, and the log is one chain.
+Commits come one after the other: a backend reads, calls this and writes under one lock (an advisory lock in PostgreSQL,
+SQLite's write lock). So no merge is lost between two replicas, seq is the order of commit without a gap, and the log is
+one chain.
 """
 
 from collections import Counter
@@ -43,10 +43,10 @@ class LogHead(NamedTuple):
     """The position of the log's end.
 
     Attributes:
-        batch: Of the last commit; 0 before the first.
-        next_seq: Of the next leaf.
-        chain: After the last commit.
-        at: Of the last commit.
+        batch: The last commit's number; 0 before the first.
+        next_seq: The seq of the next leaf.
+        chain: The chain after the last commit.
+        at: The time of the last commit.
     """
 
     batch: int = 0
@@ -88,7 +88,7 @@ class RecordRow(NamedTuple):
 
 
 ROW_COLUMNS = ("id", "seq", "recorded_at", *(column.name for column in RECORD_COLUMNS), "document", "provenance")
-"""The columns of a row, in its order."""
+"""The names of a row's columns, in their order."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class CommitPlan:
     """The rows to write, all of them in one transaction.
 
     Attributes:
-        outcomes: Of each event, with the reason where it is refused.
+        outcomes: The outcome of each event, with the reason of a refusal.
         inserts: Records that are new.
         updates: Records that are not.
         counts: (day, action type, state, whether a dry run) → by how much the number of records changes.
-        commit: The log's row; None where nothing changed.
+        commit: The log's row; None if nothing changed.
     """
 
     outcomes: list[tuple[EventOutcome, str | None]]
@@ -111,7 +111,7 @@ class CommitPlan:
 
 
 _DAY = 86_400_000
-"""Milliseconds."""
+"""Milliseconds of a day."""
 _DAMAGED = "id: what is stored of this record cannot be read; `kubernaut records verify` says more."
 
 
@@ -144,11 +144,11 @@ def plan_commit(
 
     Args:
         events: Events, in the order in which they came.
-        known: Each record that the database has and an event is about.
-        head: Where the log stands.
+        known: The stored records that the events are about, by their key.
+        head: The log's end.
         now: The time of the commit, if the last one was not later.
         signer: Signs the commit.
-        note: What else the commit states.
+        note: JSON that the commit states beside its events, or None.
     """
     now = now if head.at is None else max(now, head.at)
     states: dict[bytes, _RecordState] = {}

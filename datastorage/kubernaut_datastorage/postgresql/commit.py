@@ -1,6 +1,6 @@
 """One commit's statements to PostgreSQL, under the lock that allows one commit at a time.
 
-What takes time, checking and hashing events, was done before; here are a look-up by primary key, a binary COPY, and a
+The slow part, checking and hashing events, was done before; here are a look-up by primary key, a binary COPY, and a
 small statement.
 """
 

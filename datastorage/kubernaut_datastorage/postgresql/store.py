@@ -55,7 +55,7 @@ class PostgresStore(SqlStore):
         url: As libpq takes it: `postgresql://user@host/database?sslmode=verify-full`. The password may come from
             PGPASSWORD or PGPASSFILE.
         settings: The store's settings.
-        migrates: Whether it brings the schema up to date itself.
+        migrates: True to bring the schema up to date at the start.
     """
 
     def __init__(self, url: str, settings: Settings | None = None, *, migrates: bool = True) -> None:

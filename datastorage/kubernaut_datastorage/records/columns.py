@@ -205,4 +205,4 @@ RECORD_COLUMNS = (
     _text("image", "With its digest, as the record has it."),
     _text("requester"),
 )
-"""In the order in which rows have them."""
+"""The columns, in the order of a row's values."""

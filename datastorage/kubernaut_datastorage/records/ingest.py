@@ -1,7 +1,7 @@
 """Parsing a request's body into events, each by itself: a bad one does not harm the others.
 
-An event that needs no mending is checked while it is parsed (`shapes.py`). Any other goes through the SDK's model,
-which mends it or says what is wrong. Which way an event goes depends on the event alone.
+An event that needs no correction is checked while it is parsed (`shapes.py`). Any other goes through the SDK's model,
+which corrects it or says what is wrong. Which way an event goes depends on the event alone.
 """
 
 import json
@@ -65,11 +65,11 @@ class ReceivedEvent:
     """A valid event.
 
     Attributes:
-        id: The record's, as text with hyphens.
-        key: The same, 16 bytes.
-        event: As `Event.wire()` gives it, with its source, and without its id.
+        id: The record's id, as text with hyphens.
+        key: The id as 16 bytes.
+        event: The value of `Event.wire()`, with its source, and without its id.
         document: The event as text.
-        digest: Over key and document.
+        digest: The digest over key and document.
         caller: The sender; None if every sender is trusted (loopback, without tokens).
     """
 
@@ -112,9 +112,9 @@ def parse_events(
 
     Args:
         body: A JSON array of 1 to 1,000 events.
-        caller: Who sends it.
-        retention: How old an id may be.
-        now: The time, if not now.
+        caller: The sender.
+        retention: The age of the oldest id that is accepted.
+        now: The time; the current one by default.
 
     Raises:
         MalformedJson: if the body is not JSON.
