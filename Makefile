@@ -42,6 +42,11 @@ check: .venv/ready ## Lint, formatting, strict types, who may import whom
 	$(bin)/mypy $(parts)
 	$(bin)/lint-imports --no-cache
 
+.PHONY: language
+language: .venv/ready ## Print classes that share a name, and docstrings with an odd beginning (FOLDERS='sdk tests/sdk')
+	@$(bin)/ruff check --quiet --output-format concise --config 'lint.pydocstyle.convention="pep257"' --select D401 $(or $(FOLDERS),.) || true
+	@$(bin)/python tests/docs/rules/language.py $(FOLDERS)
+
 .PHONY: bench
 bench: .venv/ready ## Print the benchmarks, each beside its floor
 	for name in imports render action engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done

@@ -1,9 +1,9 @@
-"""Run while an action image is built: takes out of /app what no action ever reads, and compiles what is left.
+"""A step of building an action image: remove from /app what no action reads, and compile the rest.
 
     python3 trim.py [SERVICE …]
 
-Bytecode goes where PYTHONPYCACHEPREFIX says. Installed packages and their bytecode travel together, so theirs is not
-compared with the source at each start; the standard library is the base image's, so its is.
+Bytecode is written to PYTHONPYCACHEPREFIX. Installed packages never change after the build, so their bytecode is not
+compared with the source at each start. The standard library belongs to the base image, so its bytecode is.
 """
 
 import compileall
@@ -30,7 +30,7 @@ UNUSED = re.compile(
 
 
 def main(services: list[str]) -> None:
-    """Trims this interpreter's environment; of botocore's data only these services' stay."""
+    """Trim this interpreter's environment; of botocore's data, keep only these services."""
     packages = Path(sysconfig.get_path("purelib"))
     for pattern in (*INSTALLERS, "*/tests", "boto3/examples"):
         for path in packages.glob(pattern):
@@ -43,19 +43,19 @@ def main(services: list[str]) -> None:
             remove(path)
     if (prefix := sys.pycache_prefix) is not None:
         shutil.rmtree(prefix, ignore_errors=True)
-    compiled(packages, PycInvalidationMode.UNCHECKED_HASH)
-    compiled(Path(sysconfig.get_path("stdlib")), PycInvalidationMode.TIMESTAMP)
+    compile_folder(packages, PycInvalidationMode.UNCHECKED_HASH)
+    compile_folder(Path(sysconfig.get_path("stdlib")), PycInvalidationMode.TIMESTAMP)
 
 
-def compiled(folder: Path, mode: PycInvalidationMode) -> None:
-    """Writes the bytecode of a folder's modules; those that cannot be compiled (templates, old syntax) are left."""
+def compile_folder(folder: Path, mode: PycInvalidationMode) -> None:
+    """Compile the modules of a folder; those that cannot be compiled (templates, old syntax) are skipped."""
     compileall.compile_dir(
         folder, rx=UNUSED if mode is PycInvalidationMode.TIMESTAMP else None, quiet=2, invalidation_mode=mode
     )
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all that is in it."""
+    """Remove a file, or a folder with its content."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

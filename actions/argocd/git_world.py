@@ -1,4 +1,4 @@
-"""Makes the git repository that conformance.yaml speaks of, in the folder that is named."""
+"""Make the git repository that conformance.yaml uses, in the folder that is given."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ WHO = ("-c", "user.name=Conformance", "-c", "user.email=conformance@example.com"
 
 
 def git(*words: str) -> None:
-    """Runs git, by no configuration but its own."""
+    """Run git without the user's or the system's configuration."""
     subprocess.run(
         ["git", *WHO, *words],
         check=True,

@@ -1,7 +1,7 @@
-"""The cluster that conformance.yaml speaks of: `setup URL NAME` makes objects, `state` prints, `teardown` ends them.
+"""The objects that conformance.yaml uses: `setup URL NAME` makes them, `state` prints them, `teardown` deletes them.
 
-It speaks to the API by way of `kubectl proxy`, since it is started for every run. No pod needs to run: the Deployments
-have no replicas, or are scaled to none; the Nodes are objects without a machine.
+This uses the API through `kubectl proxy`, since it is started for every run. No pod needs to run: the Deployments have
+no replicas, or are scaled to none; the Nodes are objects without a machine.
 """
 
 import json
@@ -18,7 +18,7 @@ NODES = f"/api/v1/nodes?labelSelector=kubernaut.io/conformance={name}"
 
 
 def api(method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
-    """What the API server answers."""
+    """Send a request to the API server, and return the response."""
     request = urllib.request.Request(  # noqa: S310 – kubectl proxy, on loopback
         url + path, json.dumps(body).encode() if body else None, {"content-type": kind}, method=method
     )
@@ -27,7 +27,7 @@ def api(method: str, path: str, body: Any = None, kind: str = "application/json"
 
 
 def deployment(called: str, replicas: int) -> dict[str, Any]:
-    """A Deployment whose image nobody has."""
+    """Return a Deployment whose image does not exist."""
     labels = {"app": called}
     container = {"name": "app", "image": "conformance.invalid/app:1"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
@@ -36,14 +36,14 @@ def deployment(called: str, replicas: int) -> dict[str, Any]:
 
 
 def node(called: str, *, cordoned: bool) -> dict[str, Any]:
-    """A Node with no machine behind it, on which nothing is ever scheduled."""
+    """Return a Node without a machine, on which nothing is ever scheduled."""
     taints = [{"key": "kubernaut.io/conformance", "effect": "NoSchedule"}]
     labels = {"kubernaut.io/conformance": name}
     return {"metadata": {"name": called, "labels": labels}, "spec": {"unschedulable": cordoned, "taints": taints}}
 
 
-def rolled_out(called: str) -> None:
-    """Waits until the Deployment's controller has seen its newest template."""
+def check_rollout(called: str) -> None:
+    """Wait until the Deployment controller has seen the newest template."""
     for _ in range(300):
         found = api("GET", f"{DEPLOYMENTS}/{called}")
         if found["status"].get("observedGeneration") == found["metadata"]["generation"]:
@@ -53,27 +53,27 @@ def rolled_out(called: str) -> None:
 
 
 def setup() -> None:
-    """New objects under new names, which are printed as variables of the scenario. `idle` has two revisions."""
+    """Make new objects, and print their names as variables of the scenario. `idle` has two revisions."""
     names = {part: f"{part}-{uuid4().hex[:6]}" for part in ("busy", "idle", "open", "cordoned")}
     names |= {part: f"{name}-{names[part]}" for part in ("open", "cordoned")}
     try:
         api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     except urllib.error.HTTPError as error:
-        if error.code != 409:  # an earlier run made it
+        if error.code != 409:  # 409: an earlier run made it
             raise
     api("POST", DEPLOYMENTS, deployment(names["busy"], 1))
     api("POST", DEPLOYMENTS, deployment(names["idle"], 0))
     api("POST", "/api/v1/nodes", node(names["open"], cordoned=False))
     api("POST", "/api/v1/nodes", node(names["cordoned"], cordoned=True))
-    rolled_out(names["idle"])
+    check_rollout(names["idle"])
     image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "conformance.invalid/app:2"}
     api("PATCH", f"{DEPLOYMENTS}/{names['idle']}", [image], "application/json-patch+json")
-    rolled_out(names["idle"])
+    check_rollout(names["idle"])
     print(json.dumps(names))
 
 
 def state() -> None:
-    """What the actions could change."""
+    """Print what the actions can change."""
     for item in api("GET", DEPLOYMENTS)["items"]:
         print(item["metadata"]["name"], item["spec"]["replicas"], json.dumps(item["spec"]["template"]))
     for item in api("GET", NODES)["items"]:
@@ -81,7 +81,7 @@ def state() -> None:
 
 
 def teardown() -> None:
-    """Removes all of it."""
+    """Delete the objects."""
     api("DELETE", NODES)
     api("DELETE", f"/api/v1/namespaces/{name}")
 

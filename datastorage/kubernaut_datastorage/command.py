@@ -48,7 +48,9 @@ def store_location(data: Path | None, database_url: str | None) -> "StoreLocatio
 class StorageUnusable(click.ClickException):
     """A store that cannot be used: shown with its location, without a traceback."""
 
-    exit_code = 2
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
         click.echo(f"kubernaut: {self.message}", file=file, err=file is None)
@@ -63,7 +65,7 @@ def plain_storage_errors(place: "StoreLocation") -> Iterator[None]:
         yield
     except StorageError as error:
         name = "the database" if place.database_url else str(place.data)
-        raise StorageUnusable(f"{name}: {str(error).rstrip('.')}") from None
+        raise StorageUnusable(f"{name}: {str(error).rstrip('.')}", error.exit_code) from None
 
 
 @click.group(invoke_without_command=True)

@@ -20,7 +20,7 @@ from kubernaut_datastorage.http.certificates import CertificateRenewal
 from kubernaut_datastorage.http.locality import LocalOnly, is_loopback
 from kubernaut_datastorage.log.checkpoints import Ed25519Signer, NoSigner, Signer
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Settings, StorageError, Store
+from kubernaut_datastorage.store import RETENTION, InvalidSetting, Settings, Store
 
 if TYPE_CHECKING:
     import uvicorn
@@ -107,7 +107,7 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
     guarded = serving.access_file is not None or serving.token_review
     if not guarded and not is_loopback(host):
         fault = f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only."
-        raise StorageError(f"{fault} Give --access-file or --token-review.")
+        raise InvalidSetting(f"{fault} Give --access-file or --token-review.")
     import uvicorn  # noqa: PLC0415 – the half of a second that `kubernaut --help` should not take
 
     from kubernaut_datastorage.http.protocol import BoundedHttpProtocol  # noqa: PLC0415
@@ -184,7 +184,7 @@ def open_store(place: StoreLocation, settings: Settings | None = None, *, migrat
     try:
         return PostgresStore(place.database_url, settings, migrates=migrates)
     except ValueError:  # it may quote a part of the address, and that may be its password
-        raise StorageError(
+        raise InvalidSetting(
             "the database's address cannot be used; write it as postgresql://user@host:5432/name, with its password in "
             "PGPASSWORD or PGPASSFILE."
         ) from None
@@ -207,7 +207,7 @@ def _require_postgresql(url: str) -> None:
             return
         fault = "a sign of its user or password has a meaning of its own in an address: write @ as %40, / as %2F"
     example = "write postgresql://user@host/database, with the password in PGPASSWORD or PGPASSFILE"
-    raise StorageError(f"the database's address (--database-url, DATABASE_URL) cannot be used: {fault}; {example}.")
+    raise InvalidSetting(f"the database's address (--database-url, DATABASE_URL) cannot be used: {fault}; {example}.")
 
 
 def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
@@ -244,9 +244,9 @@ def _signer(file: Path | None) -> Signer:
     try:
         return Ed25519Signer(file)
     except OSError as error:
-        raise StorageError(f"the signing key {file} cannot be read: {error.strerror}.") from None
+        raise InvalidSetting(f"the signing key {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:
-        raise StorageError(f"the signing key cannot be used: {error}.") from None
+        raise InvalidSetting(f"the signing key cannot be used: {error}.") from None
 
 
 def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
@@ -255,7 +255,7 @@ def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
-        raise StorageError(f"the certificate or its key cannot be used: {error}.") from None
+        raise InvalidSetting(f"the certificate or its key cannot be used: {error}.") from None
     server = uvicorn.Server(config)
     _collect_seldom()
     if serving.tls is not None:
@@ -267,7 +267,7 @@ def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
         if server.started:
             raise
         fault = f"{serving.host}:{serving.port} cannot be listened on, most likely since another program does; "
-        raise StorageError(f"{fault}choose another --port.") from None
+        raise InvalidSetting(f"{fault}choose another --port.") from None
 
 
 def _allow_many_connections() -> None:

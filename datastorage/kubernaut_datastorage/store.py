@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from kubernaut_datastorage.log.checkpoints import Commit, NoSigner, Signer
@@ -18,6 +18,7 @@ from kubernaut_sdk.times import utcnow
 __all__ = [
     "RETENTION",
     "DatabaseUnavailable",
+    "InvalidSetting",
     "Query",
     "Settings",
     "SignalEpisode",
@@ -33,11 +34,25 @@ _PAGE_BYTES = 16 << 20
 
 
 class StorageError(Exception):
-    """The store cannot be used; the message says why and what to do."""
+    """The store cannot be used; the message says why and what to do.
+
+    Attributes:
+        exit_code: The exit code of a command that ends with it, as in every command of `kubernaut`.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+
+class InvalidSetting(StorageError):
+    """An option, an address or a file that an option names cannot be used."""
+
+    exit_code = 2
 
 
 class DatabaseUnavailable(StorageError):
     """The database cannot be used now; the same request may succeed later."""
+
+    exit_code = 75
 
 
 class StorageFull(StorageError):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kubernaut_datastorage.records.access import ROLES, Caller
-from kubernaut_datastorage.store import DatabaseUnavailable, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, InvalidSetting, StorageError
 from kubernaut_sdk.portable import shorten
 
 __all__ = [
@@ -114,14 +114,14 @@ class AccessFile:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise StorageError(f"the access file {self._path} cannot be read: {error.strerror}.") from None
+            raise InvalidSetting(f"the access file {self._path} cannot be read: {error.strerror}.") from None
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> dict[str, Caller]:
         try:
             lines = self._path.read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise StorageError(f"the access file {self._path} cannot be read: {error}.") from None
+            raise InvalidSetting(f"the access file {self._path} cannot be read: {error}.") from None
         callers: dict[str, Caller] = {}
         for number, line in enumerate(lines, 1):
             if not (text := line.partition("#")[0].strip()):
@@ -129,7 +129,7 @@ class AccessFile:
             try:
                 principal, caller = parse_entry(text)
             except ValueError as error:
-                raise StorageError(f"{self._path}, line {number}: {error}.") from None
+                raise InvalidSetting(f"{self._path}, line {number}: {error}.") from None
             callers[principal] = caller
         return callers
 

@@ -1,11 +1,11 @@
-"""Did it help? Verdicts on action types, from action records and the episodes of their signals.
+"""Verdicts on action types ("did it help?"), from action records and the episodes of their signals.
 
-Called by whoever shows verdicts (`kubernaut effectiveness`). Everything here is a function of records: nothing
-is read, sent or stored, and nothing outside the standard library does the arithmetic.
+Used by `kubernaut effectiveness`. Everything here is a function of records: nothing is read, sent or stored, and the
+arithmetic needs only the standard library.
 """
 
-from kubernaut_effectiveness.episode import Episode
-from kubernaut_effectiveness.recurrence import Outcome
-from kubernaut_effectiveness.verdict import Durable, Verdict, verdicts
+from kubernaut_effectiveness.episode import SignalEpisode
+from kubernaut_effectiveness.recurrence import SignalOutcome
+from kubernaut_effectiveness.verdict import DurableSuccess, EffectivenessVerdict, verdicts
 
-__all__ = ["Durable", "Episode", "Outcome", "Verdict", "verdicts"]
+__all__ = ["DurableSuccess", "EffectivenessVerdict", "SignalEpisode", "SignalOutcome", "verdicts"]

@@ -1,17 +1,17 @@
-"""A signal's episode: one stretch of time in which an alert was firing.
+"""The episode of a signal: one period in which an alert was firing.
 
-Made by whoever reads Data Storage's signals, for `recurrence` to follow a record's signal after its action.
+The caller reads episodes from Data Storage; `recurrence` uses them to follow a record's signal after its action.
 """
 
 from pydantic import BaseModel, ConfigDict
 
 from kubernaut_sdk.records import Time
 
-__all__ = ["Episode"]
+__all__ = ["SignalEpisode"]
 
 
-class Episode(BaseModel):
-    """One firing of a signal. `resolved_at` is absent while it fires, or as far as anyone has heard."""
+class SignalEpisode(BaseModel):
+    """One firing of a signal. `resolved_at` is None while it fires, or if no message about its end arrived."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

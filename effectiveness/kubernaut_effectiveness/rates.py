@@ -1,6 +1,6 @@
-"""Proportions with their uncertainty, and the weight that recent outcomes get.
+"""Proportions with their uncertainty, and more weight for recent outcomes.
 
-Called by `verdict`, for every rate that is shown: a rate without its interval says too much.
+Used by `verdict` for every rate that is shown. A rate is never shown without its interval.
 """
 
 import math
@@ -9,35 +9,35 @@ from datetime import timedelta
 from statistics import NormalDist
 from typing import NamedTuple
 
-__all__ = ["HALF_LIFE", "Interval", "Weighted", "weighted", "wilson"]
+__all__ = ["HALF_LIFE", "Interval", "WeightedRate", "weighted_rate", "wilson_interval"]
 
 HALF_LIFE = timedelta(days=21)
-"""The age at which an outcome weighs half as much as one of today."""
+"""The age at which an outcome has half the weight of one of today."""
 
 
 class Interval(NamedTuple):
-    """Two bounds within [0, 1], both belonging to the interval."""
+    """A closed interval within [0, 1]."""
 
     lower: float
     upper: float
 
 
-class Weighted(NamedTuple):
-    """A weighted proportion, and how many equally weighted outcomes would say as much."""
+class WeightedRate(NamedTuple):
+    """A weighted proportion, and the number of equally weighted outcomes that carry as much information."""
 
     rate: float
     effective_n: float
 
 
-def wilson(rate: float, n: float, *, confidence: float = 0.95) -> Interval:
-    """The score interval of a proportion `rate` that was seen in `n` outcomes (an effective n need not be whole).
+def wilson_interval(rate: float, n: float, *, confidence: float = 0.95) -> Interval:
+    """Return the score interval of a proportion `rate` observed in `n` outcomes (an effective n need not be whole).
 
     With z the standard normal quantile at (1 + confidence) / 2, the bounds are
     (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n); without continuity correction.
 
     Source: E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", Journal of
-    the American Statistical Association 22 (158), 209–212. That it keeps its confidence at small n, where the
-    textbook interval does not: L. D. Brown, T. T. Cai, A. DasGupta (2001), "Interval estimation for a binomial
+    the American Statistical Association 22 (158), 209–212. It keeps its confidence at small n, unlike the
+    textbook interval: L. D. Brown, T. T. Cai, A. DasGupta (2001), "Interval estimation for a binomial
     proportion", Statistical Science 16 (2), 101–133.
 
     Raises:
@@ -53,18 +53,18 @@ def wilson(rate: float, n: float, *, confidence: float = 0.95) -> Interval:
     scale = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / scale
     half = z * math.sqrt(rate * (1 - rate) / n + (z / (2 * n)) ** 2) / scale
-    # The bounds contain the rate, and touch it at 0 and 1: exactly so, whatever the last bit of the arithmetic.
+    # The bounds must contain the rate, and equal it at 0 and 1; rounding could break both.
     lower = 0.0 if rate == 0 else min(max(0.0, centre - half), rate)
     upper = 1.0 if rate == 1 else max(min(1.0, centre + half), rate)
     return Interval(lower, upper)
 
 
-def weighted(outcomes: Iterable[tuple[bool, timedelta]], *, half_life: timedelta = HALF_LIFE) -> Weighted:
-    """The rate of good outcomes, each (good, age) weighing 2^(−age / half-life).
+def weighted_rate(outcomes: Iterable[tuple[bool, timedelta]], *, half_life: timedelta = HALF_LIFE) -> WeightedRate:
+    """Return the rate of good outcomes, where each (good, age) has the weight 2^(−age / half-life).
 
-    The effective n is (Σw)² / Σw², from L. Kish (1965), "Survey Sampling", Wiley, section 11.7: n for outcomes of one
-    age, fewer the more their ages differ. Neither number depends on the scale of the weights, so they are taken
-    relative to the newest outcome: a history that ended long ago is as informative as it was, only old.
+    The effective n is (Σw)² / Σw², from L. Kish (1965), "Survey Sampling", Wiley, section 11.7: it is n
+    when all outcomes have one age, and smaller the more their ages differ. Neither number depends on the scale of the
+    weights, so ages are counted from the newest outcome: an old history keeps its effective n.
 
     Raises:
         ValueError: there is no outcome, or the half-life is not positive.
@@ -76,7 +76,7 @@ def weighted(outcomes: Iterable[tuple[bool, timedelta]], *, half_life: timedelta
         raise ValueError(f"a half-life is positive, not {half_life}")
     newest = min(age for _, age in aged)
     weights = [2.0 ** -((age - newest) / half_life) for _, age in aged]
-    # fsum rounds once, at the end: the order of the outcomes cannot show.
+    # fsum rounds once, at the end, so the result does not depend on the order of the outcomes.
     total = math.fsum(weights)
     good = math.fsum(weight for weight, (is_good, _) in zip(weights, aged, strict=True) if is_good)
-    return Weighted(rate=good / total, effective_n=total**2 / math.fsum(weight * weight for weight in weights))
+    return WeightedRate(rate=good / total, effective_n=total**2 / math.fsum(weight * weight for weight in weights))

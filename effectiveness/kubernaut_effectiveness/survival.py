@@ -1,30 +1,30 @@
-"""Time to an event when some were not followed to their end, and several kinds of event compete.
+"""Survival analysis with censoring and competing causes.
 
-Called by `verdict`, for the chance that a signal comes back within a time.
+Used by `verdict` for the probability that a signal fires again within a time.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Observation", "aalen_johansen"]
+__all__ = ["SurvivalObservation", "aalen_johansen"]
 
 
-class Observation(NamedTuple):
-    """How long one subject was followed (in seconds, from 0), and what ended that: None when it was the following."""
+class SurvivalObservation(NamedTuple):
+    """The seconds for which one subject was followed, and the cause that ended it; None if it is censored."""
 
     duration: float
     cause: str | None
 
 
-def aalen_johansen(observations: Iterable[Observation], at: float) -> dict[str, float] | None:
-    """The cumulative incidence of each cause by time `at` (inclusive): the chance that it came, and came first.
+def aalen_johansen(observations: Iterable[SurvivalObservation], at: float) -> dict[str, float] | None:
+    """Return the cumulative incidence of each cause by time `at` (inclusive): the probability that it comes first.
 
     At every time t of an event, cause k's incidence grows by S(t−) d_k(t) / Y(t), and the event-free share S shrinks by
     the factor 1 − d(t) / Y(t), where d counts events and Y those still followed just before t. An observation that
     ends at t without an event is still at risk at t. The incidences and S add up to 1; with one cause, its incidence
-    is 1 minus the Kaplan–Meier estimate. (With more, 1 − Kaplan–Meier per cause would be too high: it treats what
-    was pre-empted as if it could still come.)
+    is 1 minus the Kaplan–Meier estimate. (With more causes, 1 − Kaplan–Meier for each would be too high: it
+    treats a subject that another cause ended as if the first could still occur.)
 
     Source: O. O. Aalen, S. Johansen (1978), "An empirical transition matrix for non-homogeneous Markov chains based
     on censored observations", Scandinavian Journal of Statistics 5 (3), 141–150; E. L. Kaplan, P. Meier (1958),

@@ -67,7 +67,7 @@ def test_the_group_gets_its_instances(action: Any, account: Any, group: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("inputs", "code", "told"),
+    ("inputs", "code", "message"),
     [
         ({"desired": 9}, 3, "allows 1 to 5 instances, not 9"),
         ({"group": "nothing"}, 3, "there is no Auto Scaling group nothing in eu-central-1."),
@@ -77,12 +77,12 @@ def test_the_group_gets_its_instances(action: Any, account: Any, group: str) -> 
         ({"region": "xx-central-1"}, 2, "no partition of AWS has such a region; write one such as eu-central-1"),
     ],
 )
-def test_what_cannot_be_done(action: Any, account: Any, group: str, inputs: Any, code: int, told: str) -> None:
+def test_what_cannot_be_done(action: Any, account: Any, group: str, inputs: Any, code: int, message: str) -> None:
     base = {"region": REGION, "group": group, "desired": 3}
     ended = action.run("run", "aws/set_desired_capacity", ACTION_INPUTS=json.dumps({**base, **inputs}))
 
     assert ended.code == code, ended.stderr
-    assert told in ended.document["error"]["message"]
+    assert message in ended.document["error"]["message"]
 
 
 def test_out_of_reach_is_transient(action: Any, account: Any, group: str, closed_port: str) -> None:

@@ -24,7 +24,7 @@ def capacity(monkeypatch: pytest.MonkeyPatch, group: Group, *, start: int = 2, d
         describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [group(state["desired"])]},
         set_desired_capacity=set_desired,
     )
-    monkeypatch.setattr("kubernaut_aws._aws.client", aws.client)
+    monkeypatch.setattr("kubernaut_aws._aws.make_client", aws.make_client)
     given = {"region": "eu-central-1", "group": "workers", "desired": desired, **inputs}
     return ActionRunner(kubernaut_aws.set_desired_capacity).run(given)
 
@@ -71,7 +71,7 @@ SUSPENDED = [{"ProcessName": "Launch", "SuspensionReason": "User suspended at 20
 
 
 @pytest.mark.parametrize(
-    ("group", "desired", "told"),
+    ("group", "desired", "message"),
     [
         (
             lambda desired: group_of(desired, [instance_of(0), instance_of(1)], SuspendedProcesses=SUSPENDED),
@@ -86,14 +86,14 @@ SUSPENDED = [{"ProcessName": "Launch", "SuspensionReason": "User suspended at 20
     ],
 )
 def test_what_keeps_aws_from_the_number_is_told_before_it_is_set(
-    monkeypatch: pytest.MonkeyPatch, group: Group, desired: int, told: str
+    monkeypatch: pytest.MonkeyPatch, group: Group, desired: int, message: str
 ) -> None:
     refused = capacity(monkeypatch, group, desired=desired)
     not_waited_for = capacity(monkeypatch, group, desired=desired, wait=False)
 
     assert refused.error is not None
     assert (refused.exit_code, refused.error.reason, refused.changed) == (3, "Blocked", False)
-    assert refused.error.message.startswith(told)
+    assert refused.error.message.startswith(message)
     assert not_waited_for.exit_code == 0
 
 
@@ -134,14 +134,14 @@ INSTANCE = "i-00000000000000001"
 def reboot(monkeypatch: pytest.MonkeyPatch, checks: list[str], **inputs: Any) -> tuple[Ran, int]:
     """Reboots; the checks are what AWS says at each look after it, the last for ever. Also returns how often it is
     looked."""
-    told = iter(checks)
+    message = iter(checks)
     looks = 0
     rebooted = False
 
     def status(_: dict[str, Any]) -> dict[str, Any]:
         nonlocal looks
         looks += rebooted
-        return {"InstanceStatuses": [status_of(INSTANCE, next(told, checks[-1]) if rebooted else checks[0])]}
+        return {"InstanceStatuses": [status_of(INSTANCE, next(message, checks[-1]) if rebooted else checks[0])]}
 
     def reboot_instances(_: dict[str, Any]) -> dict[str, Any]:
         nonlocal rebooted
@@ -154,7 +154,7 @@ def reboot(monkeypatch: pytest.MonkeyPatch, checks: list[str], **inputs: Any) ->
         describe_instance_status=status,
         reboot_instances=reboot_instances,
     )
-    monkeypatch.setattr("kubernaut_aws._aws.client", aws.client)
+    monkeypatch.setattr("kubernaut_aws._aws.make_client", aws.make_client)
     given = {"region": "eu-central-1", "instance_ids": [INSTANCE], **inputs}
     return ActionRunner(kubernaut_aws.reboot_instances).run(given), looks
 

@@ -76,7 +76,7 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
 
 
 @pytest.mark.parametrize(
-    ("inputs", "code", "told"),
+    ("inputs", "code", "expected_text"),
     [
         ({"repository": "/no/such/repo.git"}, 3, "git fetch failed"),
         ({"repository": "--upload-pack=touch /tmp/x"}, 2, "inputs.repository"),
@@ -104,7 +104,7 @@ def test_a_refused_push_is_final_and_recorded(action: Any, repository: Any, clos
         ({"author": "nobody"}, 2, "inputs.author"),
     ],
 )
-def test_what_cannot_be_done_is_told(action: Any, repository: Any, inputs: Any, code: int, told: str) -> None:
+def test_what_cannot_be_done_is_told(action: Any, repository: Any, inputs: Any, code: int, expected_text: str) -> None:
     repository.work.joinpath("link.yaml").symlink_to("app.yaml")
     repository.work.joinpath("out").symlink_to("/etc")
     repository.push()
@@ -114,7 +114,7 @@ def test_what_cannot_be_done_is_told(action: Any, repository: Any, inputs: Any, 
     ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps({**base, **inputs}))
 
     assert ended.code == code, ended.stderr
-    assert told in ended.document["error"]["message"]
+    assert expected_text in ended.document["error"]["message"]
     assert ended.document["changed"] is False
     assert repository.commits() == 2
     assert repository.git("branch", "--format=%(refname)", cwd=repository.bare) == "refs/heads/main\n"
@@ -241,21 +241,21 @@ def test_no_line_end_is_converted_and_no_filter_runs(action: Any, repository: An
     (repository.work / ".gitattributes").write_text("* text=auto eol=lf ident filter=lfs\n")
     repository.push()
     ended = update(action, repository, 6)
-    shown = subprocess.run(["git", "cat-file", "blob", "main:app.yaml"], cwd=repository.bare, capture_output=True)
+    describe = subprocess.run(["git", "cat-file", "blob", "main:app.yaml"], cwd=repository.bare, capture_output=True)
 
     assert ended.code == 0, ended.stderr
-    assert shown.stdout == b"replicas: 6\r\nimage: app:1\n# $Id$\r\n"
+    assert describe.stdout == b"replicas: 6\r\nimage: app:1\n# $Id$\r\n"
 
 
 def test_a_message_and_an_author_of_ones_own_and_the_record(action: Any, repository: Any) -> None:
     inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
     own = {"message": "--amend\n# not a comment $(x)", "author": "Ann O'Nym <ann@example.com>"}
     ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps({**inputs, **own}))
-    told = repository.git("log", "-1", "--format=%an <%ae>%n%B", "main", cwd=repository.bare)
+    commit = repository.git("log", "-1", "--format=%an <%ae>%n%B", "main", cwd=repository.bare)
 
     assert ended.code == 0, ended.stderr
-    assert told.startswith("Ann O'Nym <ann@example.com>\n--amend\n# not a comment $(x)\n")
-    assert f"\nKubernaut-Record: {ended.results['record-id']}\n" in told
+    assert commit.startswith("Ann O'Nym <ann@example.com>\n--amend\n# not a comment $(x)\n")
+    assert f"\nKubernaut-Record: {ended.results['record-id']}\n" in commit
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_message_and_an_author_of_ones_own_and_the_record(action: Any, reposit
     ],
 )  # fmt: skip
 def test_the_record_stands_among_the_messages_own_trailers(message: str, trailers: list[str]) -> None:
-    told = subprocess.run(
+    parsed = subprocess.run(
         ["git", "interpret-trailers", "--parse"],
         input=with_trailer(message.rstrip(), "Kubernaut-Record: 1"),
         capture_output=True,
@@ -278,16 +278,16 @@ def test_the_record_stands_among_the_messages_own_trailers(message: str, trailer
         check=True,
     )
 
-    assert told.stdout.splitlines() == [*trailers, "Kubernaut-Record: 1"]
+    assert parsed.stdout.splitlines() == [*trailers, "Kubernaut-Record: 1"]
 
 
 def test_the_commit_has_the_record_as_a_trailer(action: Any, repository: Any) -> None:
     inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6}
     own = {"message": "Scale\n\nSigned-off-by: Ann <a@example.com>\n"}
     ended = action.run("run", UPDATE, ACTION_INPUTS=json.dumps({**inputs, **own}))
-    told = repository.git("log", "-1", "--format=%(trailers)", "main", cwd=repository.bare)
+    found = repository.git("log", "-1", "--format=%(trailers)", "main", cwd=repository.bare)
 
-    assert told.strip() == f"Signed-off-by: Ann <a@example.com>\nKubernaut-Record: {ended.results['record-id']}"
+    assert found.strip() == f"Signed-off-by: Ann <a@example.com>\nKubernaut-Record: {ended.results['record-id']}"
 
 
 def test_a_value_on_the_command_line_keeps_its_text(action: Any, repository: Any) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from kubernaut_argocd.files import Update
+from kubernaut_argocd.files import UpdateInputs
 from kubernaut_sdk.models import input_faults
 
 USER, PASSWORD = "robot", "s3cr3t/Canary+Value"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
-class Server(ThreadingHTTPServer):
+class GitServer(ThreadingHTTPServer):
     """Serves the repositories of a folder to one user, or answers every request with one status."""
 
     daemon_threads = True
@@ -51,7 +51,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Backend(BaseHTTPRequestHandler):
-    server: Server
+    server: GitServer
 
     def answer(self) -> None:
         self.server.heard.append(self.headers.get("Authorization"))
@@ -95,8 +95,8 @@ class Backend(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    with Server(folder) as made:
+def serving(folder: Path) -> Iterator[GitServer]:
+    with GitServer(folder) as made:
         thread = Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield made
@@ -105,7 +105,7 @@ def serving(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(repository: Any) -> Iterator[Server]:
+def server(repository: Any) -> Iterator[GitServer]:
     with serving(repository.bare.parent) as made:
         yield made
 
@@ -146,7 +146,7 @@ def recording(folder: Path, name: str, rest: str) -> str:
 
 
 def test_a_password_reaches_the_server_and_no_argument_or_output(
-    action: Any, repository: Any, server: Server, tmp_path: Path
+    action: Any, repository: Any, server: GitServer, tmp_path: Path
 ) -> None:
     (action.secrets / "username").write_text(USER)
     (action.secrets / "password").write_text(f"{PASSWORD}\n")
@@ -167,7 +167,7 @@ def test_a_password_reaches_the_server_and_no_argument_or_output(
     [(0, 3, "AccessDenied"), (403, 3, "AccessDenied"), (404, 3, "NotFound"), (503, 75, "Unreachable")],
 )
 def test_what_a_server_answers_without_the_right_password(
-    action: Any, server: Server, status: int, code: int, reason: str
+    action: Any, server: GitServer, status: int, code: int, reason: str
 ) -> None:
     server.status = status
     (action.secrets / "username").write_text(USER)
@@ -199,7 +199,7 @@ def test_ssh_gets_the_key_as_a_file_of_its_own_and_checks_the_host(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed_and_nobody_else_hears_the_password(
-    action: Any, repository: Any, server: Server, status: int
+    action: Any, repository: Any, server: GitServer, status: int
 ) -> None:
     let_in(action)
     with serving(repository.bare.parent) as other:
@@ -214,7 +214,7 @@ def test_no_redirect_is_followed_and_nobody_else_hears_the_password(
     assert (server.heard[-1], other.heard) == (f"Basic {BASIC}", [])
 
 
-def test_tls_with_the_secrets_own_authority(action: Any, repository: Any, server: Server, tmp_path: Path) -> None:
+def test_tls_with_the_secrets_own_authority(action: Any, repository: Any, server: GitServer, tmp_path: Path) -> None:
     certificate, key = certified(tmp_path, "127.0.0.1")
     server.with_tls(certificate, key)
     let_in(action)
@@ -226,7 +226,7 @@ def test_tls_with_the_secrets_own_authority(action: Any, repository: Any, server
 
 
 @pytest.mark.parametrize(
-    ("name", "authority", "reason", "told"),
+    ("name", "authority", "reason", "expected_text"),
     [
         ("127.0.0.1", None, "CertificateUnknown", "is signed by nobody this image trusts, or has expired"),
         ("127.0.0.1", "another", "CertificateUnknown", "is not signed by the authority in the Secret's ca.crt"),
@@ -235,7 +235,7 @@ def test_tls_with_the_secrets_own_authority(action: Any, repository: Any, server
     ],
 )
 def test_each_fault_of_tls_has_its_own_sentence(
-    action: Any, server: Server, tmp_path: Path, name: str, authority: str | None, reason: str, told: str
+    action: Any, server: GitServer, tmp_path: Path, name: str, authority: str | None, reason: str, expected_text: str
 ) -> None:
     certificate, key = certified(tmp_path, name)
     server.with_tls(certificate, key)
@@ -247,11 +247,11 @@ def test_each_fault_of_tls_has_its_own_sentence(
     code, found, message = failed(update(action, server.url))
 
     assert (code, found) == (3, reason), message
-    assert told in message
+    assert expected_text in message
     assert server.heard == []  # nothing of the request was sent
 
 
-def test_a_server_without_tls_and_one_that_is_no_git_server(action: Any, server: Server) -> None:
+def test_a_server_without_tls_and_one_that_is_no_git_server(action: Any, server: GitServer) -> None:
     let_in(action)
     code, reason, message = failed(update(action, server.url.replace("http:", "https:")))
     assert (code, reason) == (3, "TlsFailed"), message
@@ -262,7 +262,7 @@ def test_a_server_without_tls_and_one_that_is_no_git_server(action: Any, server:
     assert (code, reason) == (3, "NotGit"), message
 
 
-def test_a_proxy_is_named_where_it_is_the_cause(action: Any, server: Server, closed_port: str) -> None:
+def test_a_proxy_is_named_where_it_is_the_cause(action: Any, server: GitServer, closed_port: str) -> None:
     url = "https://git.example.com/shop.git"
     let_in(action)
     proxy = closed_port.replace("http://", "http://me:hunter2@")
@@ -271,11 +271,14 @@ def test_a_proxy_is_named_where_it_is_the_cause(action: Any, server: Server, clo
     assert f"the proxy {closed_port.removeprefix('http://')} in the environment" in message
     assert "hunter2" not in message
 
-    for status, told in ((407, "wants a user name and password"), (403, "does not let git through to the server")):
+    for status, expected_text in (
+        (407, "wants a user name and password"),
+        (403, "does not let git through to the server"),
+    ):
         server.status = status
         code, reason, message = failed(update(action, url, https_proxy=f"http://127.0.0.1:{server.server_port}"))
         assert (code, reason) == (3, "ProxyDenied"), message
-        assert told in message
+        assert expected_text in message
     assert set(server.heard) == {None}  # the password is the server's, not the proxy's
 
 
@@ -300,11 +303,13 @@ def test_a_proxy_is_named_where_it_is_the_cause(action: Any, server: Server, clo
     ],
 )
 def test_a_password_or_token_in_the_address_is_refused_and_not_repeated(address: str) -> None:
-    [(name, told)] = input_faults(Update, {"repository": address, "path": "a.yaml", "field": "x", "value": 1})
+    [(name, expected_text)] = input_faults(
+        UpdateInputs, {"repository": address, "path": "a.yaml", "field": "x", "value": 1}
+    )
 
     assert name == "inputs.repository"
-    assert "put it into the Secret of the step's secretName" in told
-    assert "hunter22" not in told
+    assert "put it into the Secret of the step's secretName" in expected_text
+    assert "hunter22" not in expected_text
 
 
 def test_the_refusal_is_repeated_nowhere(action: Any) -> None:
@@ -324,4 +329,4 @@ def test_the_refusal_is_repeated_nowhere(action: Any) -> None:
     ],
 )
 def test_other_addresses_are_taken(address: str) -> None:
-    assert input_faults(Update, {"repository": address, "path": "a.yaml", "field": "x", "value": 1}) == []
+    assert input_faults(UpdateInputs, {"repository": address, "path": "a.yaml", "field": "x", "value": 1}) == []

@@ -90,7 +90,7 @@ def test_with_key_and_host_key_it_pushes(action: Any, repository: Any, sshd: Ssh
 
 
 @pytest.mark.parametrize(
-    ("key", "known", "reason", "told"),
+    ("key", "known", "reason", "expected_text"),
     [
         (
             "user",
@@ -110,7 +110,7 @@ def test_with_key_and_host_key_it_pushes(action: Any, repository: Any, sshd: Ssh
     ],
 )
 def test_each_cause_has_its_own_sentence(
-    action: Any, repository: Any, sshd: Sshd, key: str | None, known: str | None, reason: str, told: str
+    action: Any, repository: Any, sshd: Sshd, key: str | None, known: str | None, reason: str, expected_text: str
 ) -> None:
     forms = {"locked-pem": "PEM", "locked-pkcs8": "PKCS8"}
     if key in forms and not (sshd.folder / key).exists():
@@ -125,7 +125,7 @@ def test_each_cause_has_its_own_sentence(
     error = json.loads(ended.results["error"])
 
     assert (ended.code, error["reason"]) == (3, reason), ended.stderr
-    assert told in error["message"]
+    assert expected_text in error["message"]
     assert ended.results["changed"] == "false"
     assert repository.commits() == 1
 

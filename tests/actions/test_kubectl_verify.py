@@ -8,7 +8,7 @@ import pytest
 from kubectl_standin import Kubectl, condition, pod, ready
 
 import kubernaut_kubectl
-from kubernaut_kubectl._progress import rollout_lacks
+from kubernaut_kubectl._rollout import rollout_shortfall
 from kubernaut_sdk import Action
 from kubernaut_sdk.testing import ActionRunner, Ran
 
@@ -37,7 +37,7 @@ def message_of(end: Ran) -> str:
 
 
 @pytest.mark.parametrize(
-    ("status", "lacks"),
+    ("status", "shortfall"),
     [
         ({}, None),
         ({"observedGeneration": 3}, "the Deployment controller has not seen the change yet."),
@@ -47,9 +47,9 @@ def message_of(end: Ran) -> str:
         ({"availableReplicas": 1}, "1 of 3 replicas are available."),
     ],
 )
-def test_what_a_rollout_lacks(status: Json, lacks: str | None) -> None:
+def test_what_a_rollout_lacks(status: Json, shortfall: str | None) -> None:
     found = Kubectl(replicas=3).found
-    assert rollout_lacks({**found, "status": {**ready(found, 0), **status}}) == lacks
+    assert rollout_shortfall({**found, "status": {**ready(found, 0), **status}}) == shortfall
 
 
 @pytest.mark.parametrize(("action", "inputs"), ACTIONS)
@@ -95,7 +95,7 @@ UNKNOWN = {"reason": "ErrImagePull", "message": 'failed to pull "app:3": manifes
 
 
 @pytest.mark.parametrize(
-    ("waits", "told"),
+    ("waits", "expected_text"),
     [
         (
             {"state": {"waiting": BACK_OFF}, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}},
@@ -109,11 +109,11 @@ UNKNOWN = {"reason": "ErrImagePull", "message": 'failed to pull "app:3": manifes
         ),
     ],
 )
-def test_what_the_pods_wait_for_is_told_at_the_end(waits: Json, told: str) -> None:
+def test_what_the_pods_wait_for_is_told_at_the_end(waits: Json, expected_text: str) -> None:
     end = ran(kubernaut_kubectl.restart, Kubectl(short(), pods=[pod("p", **waits)]))
 
     assert end.exit_code == 4
-    assert told in message_of(end)
+    assert expected_text in message_of(end)
 
 
 def test_a_quota_that_is_used_up_is_told() -> None:

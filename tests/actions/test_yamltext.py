@@ -129,7 +129,7 @@ BILLIONS = "a: &a [1, 1]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "field", "told"),
+    ("text", "field", "expected_text"),
     [
         ("base: &x 3\nweb: *x\n", "web", "web is an alias of what stands in line 1; set that instead."),
         ("a: [&x 1, *x]\n", "a[1]", "a[1] is an alias of what stands in line 1; set that instead."),
@@ -142,11 +142,11 @@ BILLIONS = "a: &a [1, 1]\n" + "".join(
         ("a: &a [*a]\n", "a", "the value is nested more than 64 deep; name a smaller one."),
     ],
 )  # fmt: skip
-def test_what_would_change_more_than_one_value_is_refused(text: str, field: str, told: str) -> None:
+def test_what_would_change_more_than_one_value_is_refused(text: str, field: str, expected_text: str) -> None:
     with pytest.raises(ActionError) as refused:
-        read_value(replace_value(text, field, 0, 9) if "else in the file" in told else text, field, 0)
+        read_value(replace_value(text, field, 0, 9) if "else in the file" in expected_text else text, field, 0)
     assert refused.value.exit_code == 3
-    assert told in refused.value.message
+    assert expected_text in refused.value.message
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ QUOTED = [
 ]
 
 
-@pytest.mark.parametrize(("texts", "quoted"), [(PLAIN, False), (QUOTED, True)])
-def test_texts_are_quoted_where_they_could_be_read_as_something_else(texts: list[str], quoted: bool) -> None:
+@pytest.mark.parametrize(("texts", "double_quoted"), [(PLAIN, False), (QUOTED, True)])
+def test_texts_are_quoted_where_they_could_be_read_as_something_else(texts: list[str], double_quoted: bool) -> None:
     for text in texts:
         changed = replace_value("a: old # kept\n", "a", 0, text)
-        assert changed.startswith('a: "') == quoted, changed
+        assert changed.startswith('a: "') == double_quoted, changed
         assert yaml.safe_load(changed) == {"a": text}
         assert changed.endswith(" # kept\n")
 
@@ -227,7 +227,7 @@ def test_every_scalar_reads_back_in_yaml_1_1_and_1_2(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "document", "told"),
+    ("field", "document", "expected_text"),
     [
         ("spec.replica", 0, "there is no spec.replica; there is replicas, odd.key, template, note."),
         ("spec.template.spec.containers[2]", 0, "there is no spec.template.spec.containers[2]; there is a list of 2."),
@@ -235,10 +235,10 @@ def test_every_scalar_reads_back_in_yaml_1_1_and_1_2(value: Any) -> None:
         ("kind", 2, "there is no document 2 in the file; it has 2, counted from 0."),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(field: str, document: int, told: str) -> None:
+def test_what_is_not_there_is_told_with_what_is(field: str, document: int, expected_text: str) -> None:
     with pytest.raises(ActionError) as refused:
         read_value(TEXT, field, document)
-    assert (refused.value.exit_code, refused.value.message) == (3, told)
+    assert (refused.value.exit_code, refused.value.message) == (3, expected_text)
 
 
 @pytest.mark.parametrize("field", ["", ".a", "a..b", "a[x]", "a[", "a.", '"a'])
@@ -406,17 +406,17 @@ def test_an_item_is_named_by_its_index_or_by_what_it_has(field: str, wanted: str
 
 
 @pytest.mark.parametrize(
-    ("field", "told"),
+    ("field", "expected_text"),
     [
         ("l[name=x].image", "there is no l[name=x]; there is web, side car, job."),
         ("l[name=web].nope", "there is no l[0].nope; there is image, name."),
         ("m[name=x]", "there is no m; there is l."),
     ],
 )
-def test_an_item_that_is_not_there(field: str, told: str) -> None:
+def test_an_item_that_is_not_there(field: str, expected_text: str) -> None:
     with pytest.raises(ActionError, match=r".") as refused:
         read_value(LIST, field, 0)
-    assert (refused.value.exit_code, refused.value.message) == (3, told)
+    assert (refused.value.exit_code, refused.value.message) == (3, expected_text)
 
 
 def test_an_item_whose_name_another_has_is_refused() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from kubernaut_effectiveness import Episode, Verdict, verdicts
+from kubernaut_effectiveness import EffectivenessVerdict, SignalEpisode, verdicts
 from kubernaut_sdk.records import Record, Signal, State
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -23,10 +23,10 @@ RECURRENCE = RECURS / (RECURS + ACTS) * (1 - math.exp(-(RECURS + ACTS) * QUIET))
 DURABLE = SUCCEEDS * math.exp(-(RECURS + ACTS) * QUIET)
 
 
-def history(rng: random.Random, attempts: int = 60) -> tuple[list[Record], list[Episode]]:
+def history(rng: random.Random, attempts: int = 60) -> tuple[list[Record], list[SignalEpisode]]:
     """Attempts of which a third are so young that they cannot be followed to the end."""
     records: list[Record] = []
-    episodes: list[Episode] = []
+    episodes: list[SignalEpisode] = []
 
     def act(action_type: str, state: State, end: datetime, target: str) -> None:
         records.append(
@@ -46,19 +46,19 @@ def history(rng: random.Random, attempts: int = 60) -> tuple[list[Record], list[
         age = rng.uniform(0, QUIET) if i % 3 == 0 else rng.uniform(QUIET, 80 * 24 * 60)
         end, target = NOW - timedelta(minutes=age), f"arn:{i}"
         act(ACTION, State.SUCCEEDED if rng.random() < SUCCEEDS else State.FAILED, end, target)
-        episodes.append(Episode(fingerprint=target, fired_at=end - timedelta(minutes=9), resolved_at=end))
+        episodes.append(SignalEpisode(fingerprint=target, fired_at=end - timedelta(minutes=9), resolved_at=end))
         again = end + timedelta(minutes=rng.expovariate(RECURS))
         other = end + timedelta(minutes=rng.expovariate(ACTS))
         if again <= NOW:
-            episodes.append(Episode(fingerprint=target, fired_at=again))
+            episodes.append(SignalEpisode(fingerprint=target, fired_at=again))
         if other <= NOW:
             act(OTHER, State.SUCCEEDED, other, target)
     return records, episodes
 
 
 @pytest.fixture(scope="module")
-def judged() -> list[Verdict]:
-    def simulate() -> Iterator[Verdict]:
+def judged() -> list[EffectivenessVerdict]:
+    def simulate() -> Iterator[EffectivenessVerdict]:
         for seed in range(HISTORIES):
             records, episodes = history(random.Random(seed))
             for verdict in verdicts(records, episodes, now=NOW):
@@ -68,7 +68,7 @@ def judged() -> list[Verdict]:
     return list(simulate())
 
 
-def estimates(verdict: Verdict) -> dict[str, tuple[float, float, float]]:
+def estimates(verdict: EffectivenessVerdict) -> dict[str, tuple[float, float, float]]:
     durable = verdict.durable
     assert durable is not None
     numbers = {
@@ -88,14 +88,16 @@ TRUTH = [("rate", SUCCEEDS), ("weighted", SUCCEEDS), ("durable", DURABLE), ("rec
 
 
 @pytest.mark.parametrize(("name", "truth"), TRUTH)
-def test_estimates_are_right_on_average(judged: list[Verdict], name: str, truth: float) -> None:
+def test_estimates_are_right_on_average(judged: list[EffectivenessVerdict], name: str, truth: float) -> None:
     rates = [estimates(verdict)[name][0] for verdict in judged]
     # About four standard errors of the mean of 400 estimates from 40 or more outcomes.
     assert sum(rates) / HISTORIES == pytest.approx(truth, abs=0.016)
 
 
 @pytest.mark.parametrize(("name", "truth"), TRUTH)
-def test_an_interval_holds_the_truth_as_often_as_it_claims(judged: list[Verdict], name: str, truth: float) -> None:
+def test_an_interval_holds_the_truth_as_often_as_it_claims(
+    judged: list[EffectivenessVerdict], name: str, truth: float
+) -> None:
     held = Counter(lower <= truth <= upper for _, lower, upper in (estimates(verdict)[name] for verdict in judged))
     # 95 % ± three standard errors of 400 trials; above it the interval would be too wide to be of use.
     assert 0.917 <= held[True] / HISTORIES <= 0.99

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubernaut_effectiveness.survival import Observation, aalen_johansen
+from kubernaut_effectiveness.survival import SurvivalObservation, aalen_johansen
 
 TIMES = st.integers(0, 12).map(float)
-OBSERVATIONS = st.lists(st.builds(Observation, TIMES, st.sampled_from([None, "back", "other"])), max_size=40)
-ONE_CAUSE = st.lists(st.builds(Observation, TIMES, st.sampled_from([None, "back"])), min_size=1, max_size=40)
+OBSERVATIONS = st.lists(st.builds(SurvivalObservation, TIMES, st.sampled_from([None, "back", "other"])), max_size=40)
+ONE_CAUSE = st.lists(st.builds(SurvivalObservation, TIMES, st.sampled_from([None, "back"])), min_size=1, max_size=40)
 
 
-def kaplan_meier(observations: list[Observation], at: float) -> Fraction:
+def kaplan_meier(observations: list[SurvivalObservation], at: float) -> Fraction:
     """The product-limit estimate as Kaplan and Meier wrote it, exact."""
     free = Fraction(1)
     for time in {one.duration for one in observations if one.cause is not None and one.duration <= at}:
@@ -24,7 +24,7 @@ def kaplan_meier(observations: list[Observation], at: float) -> Fraction:
 
 
 TEN = [
-    Observation(duration, cause)
+    SurvivalObservation(duration, cause)
     for duration, cause in zip(
         map(float, range(1, 11)),
         ["back", None, "other", "back", None, "back", "other", "back", None, None],
@@ -53,33 +53,35 @@ def test_the_incidence_is_the_published_one(at: float, back: float, other: float
 
 def test_without_censoring_the_incidence_is_the_share() -> None:
     causes = ["back"] * 3 + ["other"] * 2 + [None] * 5
-    observations = [Observation(float(i) if cause else 30.0, cause) for i, cause in enumerate(causes)]
+    observations = [SurvivalObservation(float(i) if cause else 30.0, cause) for i, cause in enumerate(causes)]
     assert aalen_johansen(observations, 30) == pytest.approx({"back": 0.3, "other": 0.2})
 
 
 def test_who_is_censored_at_the_time_of_an_event_was_still_at_risk() -> None:
-    assert aalen_johansen([Observation(1, None), Observation(1, "back"), Observation(2, None)], 1) == pytest.approx(
-        {"back": 1 / 3}
-    )
+    assert aalen_johansen(
+        [SurvivalObservation(1, None), SurvivalObservation(1, "back"), SurvivalObservation(2, None)], 1
+    ) == pytest.approx({"back": 1 / 3})
 
 
 def test_an_event_at_the_very_end_still_counts() -> None:
-    assert aalen_johansen([Observation(30, "back"), Observation(30, None)], 30) == {"back": 0.5}
+    assert aalen_johansen([SurvivalObservation(30, "back"), SurvivalObservation(30, None)], 30) == {"back": 0.5}
 
 
 @pytest.mark.parametrize(
-    "observations", [[], [Observation(1, "back"), Observation(2, None)]], ids=["nobody", "all censored before"]
+    "observations",
+    [[], [SurvivalObservation(1, "back"), SurvivalObservation(2, None)]],
+    ids=["nobody", "all censored before"],
 )
-def test_beyond_the_last_one_followed_nothing_is_known(observations: list[Observation]) -> None:
+def test_beyond_the_last_one_followed_nothing_is_known(observations: list[SurvivalObservation]) -> None:
     assert aalen_johansen(observations, 3) is None
 
 
 def test_beyond_the_last_one_followed_all_is_known_when_all_had_their_event() -> None:
-    assert aalen_johansen([Observation(1, "back"), Observation(2, "back")], 3) == {"back": 1.0}
+    assert aalen_johansen([SurvivalObservation(1, "back"), SurvivalObservation(2, "back")], 3) == {"back": 1.0}
 
 
 @given(ONE_CAUSE, TIMES)
-def test_with_one_cause_it_is_what_kaplan_meier_leaves(observations: list[Observation], at: float) -> None:
+def test_with_one_cause_it_is_what_kaplan_meier_leaves(observations: list[SurvivalObservation], at: float) -> None:
     incidence = aalen_johansen(observations, at)
     if incidence is None:
         assert max(one.duration for one in observations) < at
@@ -89,7 +91,7 @@ def test_with_one_cause_it_is_what_kaplan_meier_leaves(observations: list[Observ
 
 
 @given(OBSERVATIONS, TIMES)
-def test_incidences_and_the_event_free_share_add_up_to_1(observations: list[Observation], at: float) -> None:
+def test_incidences_and_the_event_free_share_add_up_to_1(observations: list[SurvivalObservation], at: float) -> None:
     incidence = aalen_johansen(observations, at)
     if incidence is not None:
         assert all(0 < value <= 1 for value in incidence.values())
@@ -98,16 +100,16 @@ def test_incidences_and_the_event_free_share_add_up_to_1(observations: list[Obse
 
 @given(OBSERVATIONS, TIMES)
 def test_an_incidence_is_never_above_the_one_that_ignores_competition(
-    observations: list[Observation], at: float
+    observations: list[SurvivalObservation], at: float
 ) -> None:
     incidence = aalen_johansen(observations, at)
-    alone = [Observation(one.duration, one.cause if one.cause == "back" else None) for one in observations]
+    alone = [SurvivalObservation(one.duration, one.cause if one.cause == "back" else None) for one in observations]
     if incidence is not None:
         assert incidence.get("back", 0) <= 1 - float(kaplan_meier(alone, at)) + 1e-12
 
 
 @given(OBSERVATIONS, TIMES, TIMES)
-def test_an_incidence_never_falls_with_time(observations: list[Observation], at: float, later: float) -> None:
+def test_an_incidence_never_falls_with_time(observations: list[SurvivalObservation], at: float, later: float) -> None:
     early, late = (aalen_johansen(observations, time) for time in sorted((at, later)))
     if early is not None and late is not None:
         assert all(value <= late[cause] for cause, value in early.items())
@@ -115,6 +117,6 @@ def test_an_incidence_never_falls_with_time(observations: list[Observation], at:
 
 @given(OBSERVATIONS.flatmap(lambda ones: st.tuples(st.just(ones), st.permutations(ones))), TIMES)
 def test_the_order_of_observations_does_not_show(
-    orders: tuple[list[Observation], list[Observation]], at: float
+    orders: tuple[list[SurvivalObservation], list[SurvivalObservation]], at: float
 ) -> None:
     assert aalen_johansen(orders[0], at) == aalen_johansen(orders[1], at)

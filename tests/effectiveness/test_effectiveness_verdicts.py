@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kubernaut_effectiveness
-from kubernaut_effectiveness import Durable, Episode, Outcome, Verdict, verdicts
-from kubernaut_effectiveness.rates import wilson
+from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, SignalEpisode, SignalOutcome, verdicts
+from kubernaut_effectiveness.rates import wilson_interval
 from kubernaut_sdk.records import Change, ObjectRef, Record, Signal, State
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,21 +46,27 @@ def many(state: State, count: int, action_type: str = RESTART, **fields: Any) ->
     return [record(state, action_type, **{"signal": None, "target": None, **fields}) for _ in range(count)]
 
 
-def episode(fired: float, resolved: float | None = None, fingerprint: str = "abc") -> Episode:
+def episode(fired: float, resolved: float | None = None, fingerprint: str = "abc") -> SignalEpisode:
     """An episode, in minutes from noon."""
-    return Episode(
+    return SignalEpisode(
         fingerprint=fingerprint,
         fired_at=NOON + minutes(fired),
         resolved_at=None if resolved is None else NOON + minutes(resolved),
     )
 
 
-def of(judged: list[Verdict], action_type: str = RESTART) -> Verdict:
+def of(judged: list[EffectivenessVerdict], action_type: str = RESTART) -> EffectivenessVerdict:
     return next(verdict for verdict in judged if verdict.action_type == action_type)
 
 
 def test_the_public_names_are_these() -> None:
-    assert kubernaut_effectiveness.__all__ == ["Durable", "Episode", "Outcome", "Verdict", "verdicts"]
+    assert kubernaut_effectiveness.__all__ == [
+        "DurableSuccess",
+        "EffectivenessVerdict",
+        "SignalEpisode",
+        "SignalOutcome",
+        "verdicts",
+    ]
     assert all(hasattr(kubernaut_effectiveness, name) for name in kubernaut_effectiveness.__all__)
 
 
@@ -114,7 +120,7 @@ def test_nothing_yields_nothing() -> None:
 
 def test_fewer_than_5_outcomes_are_refused_a_rate() -> None:
     assert verdicts(many(State.SUCCEEDED, 4) + many(State.SKIPPED, 2), [], now=NOW) == [
-        Verdict(
+        EffectivenessVerdict(
             action_type=RESTART,
             n=4,
             successes=4,
@@ -126,8 +132,8 @@ def test_fewer_than_5_outcomes_are_refused_a_rate() -> None:
 
 def test_a_rate_comes_with_its_interval() -> None:
     (verdict,) = verdicts(many(State.SUCCEEDED, 8) + many(State.FAILED, 2), [], now=NOW)
-    lower, upper = wilson(0.8, 10)
-    assert verdict == Verdict(
+    lower, upper = wilson_interval(0.8, 10)
+    assert verdict == EffectivenessVerdict(
         action_type=RESTART,
         n=10,
         successes=8,
@@ -148,7 +154,7 @@ def test_recent_outcomes_weigh_more() -> None:
     assert verdict.rate == 0.5
     assert verdict.weighted_rate == pytest.approx(0.8)
     assert verdict.effective_n == pytest.approx(12.5**2 / 10.625)
-    assert (verdict.weighted_lower, verdict.weighted_upper) == pytest.approx(wilson(0.8, 12.5**2 / 10.625))
+    assert (verdict.weighted_lower, verdict.weighted_upper) == pytest.approx(wilson_interval(0.8, 12.5**2 / 10.625))
 
 
 def test_an_outcome_is_as_old_as_the_end_of_its_action_not_the_last_word_of_it() -> None:
@@ -192,12 +198,12 @@ def test_actions_rank_by_the_lower_bound_and_the_unknown_come_last() -> None:
 
 # What one signal's history means. The action ends at noon; times are minutes from then.
 
-HELD, FAILED, RECURRED = Outcome.HELD, Outcome.FAILED, Outcome.RECURRED
-UNRESOLVED, SUPERSEDED, CENSORED = Outcome.UNRESOLVED, Outcome.SUPERSEDED, Outcome.CENSORED
+HELD, FAILED, RECURRED = SignalOutcome.HELD, SignalOutcome.FAILED, SignalOutcome.RECURRED
+UNRESOLVED, SUPERSEDED, CENSORED = SignalOutcome.UNRESOLVED, SignalOutcome.SUPERSEDED, SignalOutcome.CENSORED
 
 
-def outcome(records: list[Record], episodes: list[Episode], **options: Any) -> Outcome | None:
-    """What became of the first record."""
+def outcome(records: list[Record], episodes: list[SignalEpisode], **options: Any) -> SignalOutcome | None:
+    """Return the outcome of the first record's signal."""
     durable = of(verdicts(records, episodes, **{"now": NOW, **options})).durable
     if durable is None:
         return None
@@ -228,7 +234,7 @@ def outcome(records: list[Record], episodes: list[Episode], **options: Any) -> O
         pytest.param([(10, None)], None, id="only episodes that began after the action"),
     ],
 )
-def test_a_signal_after_a_success(episodes: list[tuple[float, float | None]], expected: Outcome | None) -> None:
+def test_a_signal_after_a_success(episodes: list[tuple[float, float | None]], expected: SignalOutcome | None) -> None:
     assert outcome([record()], [episode(*times) for times in episodes]) is expected
 
 
@@ -268,7 +274,7 @@ def test_a_signal_without_episodes_is_unknown_beside_known_ones() -> None:
     ],
 )
 def test_knowledge_ends(
-    episodes: list[tuple[float, float | None]], now: float, known_until: float | None, expected: Outcome | None
+    episodes: list[tuple[float, float | None]], now: float, known_until: float | None, expected: SignalOutcome | None
 ) -> None:
     until = None if known_until is None else NOON + minutes(known_until)
     told = [episode(*times) for times in episodes]
@@ -308,7 +314,7 @@ CHANGE = Change(before={"replicas": 1}, after={"replicas": 2})
         pytest.param({"end": 10, "state": State.APPLYING, "change": CHANGE}, SUPERSEDED, id="still applying"),
     ],
 )
-def test_another_action_after_a_success(other: dict[str, Any], expected: Outcome) -> None:
+def test_another_action_after_a_success(other: dict[str, Any], expected: SignalOutcome) -> None:
     fields = {"action_type": SCALE, "signal": None, **other}
     if "started" in fields:
         fields["started_at"] = NOON + minutes(fields.pop("started"))
@@ -320,7 +326,9 @@ def test_another_action_after_a_success(other: dict[str, Any], expected: Outcome
     ("fires", "acts", "expected"),
     [(10, 20, RECURRED), (20, 10, SUPERSEDED), (10, 10, RECURRED)],
 )
-def test_of_a_recurrence_and_another_action_the_first_counts(fires: float, acts: float, expected: Outcome) -> None:
+def test_of_a_recurrence_and_another_action_the_first_counts(
+    fires: float, acts: float, expected: SignalOutcome
+) -> None:
     other = record(action_type=SCALE, started_at=NOON + minutes(acts), end=NOON + minutes(acts + 1))
     assert outcome([record(), other], [episode(-10, 5), episode(fires)]) is expected
 
@@ -338,34 +346,36 @@ def test_a_target_of_nobody_knows_what_competes_with_nothing() -> None:
 # Durable success
 
 
-def histories(*counts: tuple[int, Callable[[str], tuple[Record, list[Episode]]]]) -> tuple[list[Record], list[Episode]]:
+def histories(
+    *counts: tuple[int, Callable[[str], tuple[Record, list[SignalEpisode]]]],
+) -> tuple[list[Record], list[SignalEpisode]]:
     """So many attempts of each history, each with a signal of its own."""
     pairs = [make(f"{kind}-{i}") for kind, (count, make) in enumerate(counts) for i in range(count)]
     return [made for made, _ in pairs], [one for _, episodes in pairs for one in episodes]
 
 
-def held(fingerprint: str) -> tuple[Record, list[Episode]]:
+def held(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
     return record(target=fingerprint, signal=Signal(fingerprint=fingerprint)), [episode(-10, 5, fingerprint)]
 
 
-def recurred(fingerprint: str) -> tuple[Record, list[Episode]]:
+def recurred(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
     made, episodes = held(fingerprint)
     return made, [*episodes, episode(20, None, fingerprint)]
 
 
-def unresolved(fingerprint: str) -> tuple[Record, list[Episode]]:
+def unresolved(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
     return held(fingerprint)[0], [episode(-10, None, fingerprint)]
 
 
-def failed(fingerprint: str) -> tuple[Record, list[Episode]]:
+def failed(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
     made, episodes = held(fingerprint)
     return made.model_copy(update={"state": State.FAILED}), episodes
 
 
-def young(fingerprint: str) -> tuple[Record, list[Episode]]:
+def young(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
     end = NOW - minutes(10)
     made = record(target=fingerprint, signal=Signal(fingerprint=fingerprint), end=end)
-    return made, [Episode(fingerprint=fingerprint, fired_at=end - minutes(5), resolved_at=end)]
+    return made, [SignalEpisode(fingerprint=fingerprint, fired_at=end - minutes(5), resolved_at=end)]
 
 
 def test_followed_to_the_end_the_rate_of_durable_success_is_the_share() -> None:
@@ -376,9 +386,9 @@ def test_followed_to_the_end_the_rate_of_durable_success_is_the_share() -> None:
     assert verdict.rate == 0.8
     assert (durable.quiet_seconds, durable.n, durable.unknown, durable.refusal) == (1800.0, 20, 0, None)
     assert durable.outcomes == {HELD: 10, FAILED: 4, RECURRED: 4, UNRESOLVED: 2}
-    assert (durable.rate, durable.lower, durable.upper) == pytest.approx((0.5, *wilson(0.5, 20)))
+    assert (durable.rate, durable.lower, durable.upper) == pytest.approx((0.5, *wilson_interval(0.5, 20)))
     assert (durable.recurrence, durable.recurrence_lower, durable.recurrence_upper) == pytest.approx(
-        (0.25, *wilson(0.25, 16))
+        (0.25, *wilson_interval(0.25, 16))
     )
 
 
@@ -389,12 +399,12 @@ def test_who_was_not_followed_to_the_end_counts_for_as_long_as_they_were() -> No
     assert durable is not None
     assert (durable.n, durable.outcomes[CENSORED]) == (40, 20)
     assert (durable.rate, durable.recurrence) == pytest.approx((0.5, 0.5))
-    assert (durable.lower, durable.upper) == pytest.approx(wilson(0.5, 20))
+    assert (durable.lower, durable.upper) == pytest.approx(wilson_interval(0.5, 20))
 
 
 def test_durable_success_is_refused_when_fewer_than_5_were_followed_to_the_end() -> None:
     records, episodes = histories((4, held), (20, young))
-    assert verdicts(records, episodes, now=NOW)[0].durable == Durable(
+    assert verdicts(records, episodes, now=NOW)[0].durable == DurableSuccess(
         quiet_seconds=1800.0,
         n=24,
         unknown=0,
@@ -425,7 +435,7 @@ def test_a_verdict_is_json() -> None:
     assert told["excluded"] == {"unchanged": 1}
     assert told["durable"]["quiet_seconds"] == 2700.0
     assert told["durable"]["outcomes"] == {"held": 10, "failed": 1, "recurred": 4}
-    assert Verdict.model_validate(told) == verdict
+    assert EffectivenessVerdict.model_validate(told) == verdict
 
 
 @pytest.mark.parametrize(
@@ -475,7 +485,7 @@ EPISODES = st.lists(
 
 
 @given(RECORDS, EPISODES, INSTANTS, st.integers(0, 2**32))
-def test_whatever_the_history(records: list[Record], episodes: list[Episode], now: int, seed: int) -> None:
+def test_whatever_the_history(records: list[Record], episodes: list[SignalEpisode], now: int, seed: int) -> None:
     at = NOON + minutes(now)
     judged = verdicts(records, episodes, now=at, quiet=minutes(15))
 
@@ -486,7 +496,9 @@ def test_whatever_the_history(records: list[Record], episodes: list[Episode], no
 
     assert sum(verdict.n + sum(verdict.excluded.values()) for verdict in judged) == len(records)
     for verdict in judged:
-        assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict, "a rate outside [0, 1], or NaN"
+        assert EffectivenessVerdict.model_validate_json(verdict.model_dump_json()) == verdict, (
+            "a rate outside [0, 1], or NaN"
+        )
         assert (verdict.rate is None) == (verdict.refusal is not None) == (verdict.n < 5)
         if verdict.rate is not None:
             assert verdict.lower is not None

@@ -150,10 +150,10 @@ def test_which_addresses_hold_a_secret(address: str, holds: bool) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.text("abcXYZ019-_~!$&'()*+,;=%:", min_size=6, max_size=20), st.sampled_from(["http", "https", "HTTPS"]))
 def test_no_refusal_shows_what_stands_before_the_at_of_an_address(userinfo: str, scheme: str) -> None:
-    from kubernaut_argocd.files import Update
+    from kubernaut_argocd.files import UpdateInputs
 
     address = f"{scheme}://{userinfo}@git.example.com/shop.git"
-    faults = input_faults(Update, {"repository": address, "path": "a.yaml", "field": "x", "value": 1})
+    faults = input_faults(UpdateInputs, {"repository": address, "path": "a.yaml", "field": "x", "value": 1})
 
     assert [path for path, _ in faults] == ["inputs.repository"]
     assert userinfo not in str(faults).replace("***", "")

@@ -1,1 +1,1 @@
-"""Actions that change what GitOps deploys. Each is imported from its module."""
+"""Actions that change what GitOps deploys. Import each from its module."""

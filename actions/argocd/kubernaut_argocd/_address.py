@@ -1,4 +1,4 @@
-"""Addresses of repositories: none with a password or token in it, which would be recorded and shown."""
+"""Validation of repository addresses: a password or token in one would be recorded and shown, so it is refused."""
 
 import re
 from typing import Any
@@ -10,33 +10,33 @@ __all__ = ["without_credentials"]
 
 _USERINFO = re.compile(r"(?P<before>(?:^|.*?[:/])//)(?P<who>[^/?#]*)@", re.DOTALL)
 _PASSWORD = re.compile(r"(?P<before>.*?://)[^/@]*:(?!\d+/)[^@]*@", re.DOTALL)
-"""With a slash in it, which ought to be written as %2F."""
+"""A password with a slash in it, which ought to be written as %2F."""
 _SCP = re.compile(r"(?P<who>[^/@:]*)@[^/@:]+:")
 _PAIR = re.compile(r".*:[^/@:]+@", re.DOTALL)
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 _SSH = re.compile(r"(?:git\+)?ssh(?:\+git)?:", re.IGNORECASE)
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
-"""A user's name, as ssh takes it. A token is longer."""
+"""A user name that ssh accepts. Tokens are longer."""
 
 
 def without_credentials(repository: Any) -> Any:
-    """Return the address as it is.
+    """Return the address unchanged.
 
     Raises:
-        ValidationError: if a password or token stands in it, or could; by a message that does not repeat it.
+        ValidationError: if it contains, or may contain, a password or token. The message does not repeat it.
     """
-    if isinstance(repository, str) and (told := _told(repository)) is not None:
+    if isinstance(repository, str) and (redacted := _redacted(repository)) is not None:
         error = PydanticCustomError(
             "credentials_in_address",
             "a user, password or token in the address would be recorded; put it into the Secret of the step's "
             "secretName (keys username and password, or ssh-privatekey) and leave it out here",
         )
-        raise ValidationError.from_exception_data("repository", [InitErrorDetails(type=error, input=told)])
+        raise ValidationError.from_exception_data("repository", [InitErrorDetails(type=error, input=redacted)])
     return repository
 
 
-def _told(repository: str) -> str | None:
-    """Return the address with its secrets left out, or None where it has none."""
+def _redacted(repository: str) -> str | None:
+    """Return the address with its secrets replaced by `***`, or None if it has none."""
     if repository.startswith(("/", "file:")):
         return None
     rest = repository.rpartition("@")[2]  # a password may have an @ of its own

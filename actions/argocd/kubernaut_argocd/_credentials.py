@@ -1,7 +1,7 @@
-"""How git is told the credentials of the mounted Secret: through files and variables, never in its arguments.
+"""Credentials for git from the mounted Secret, passed in files and variables, never as arguments.
 
-Called for each clone by `kubernaut_argocd._git`. The keys are those of Kubernetes' own types of Secrets,
-`kubernetes.io/basic-auth` and `kubernetes.io/ssh-auth`, and `ca.crt` as many tools have it beside them.
+Used for each clone by `kubernaut_argocd._git`. The keys are those of Kubernetes' own Secret types,
+`kubernetes.io/basic-auth` and `kubernetes.io/ssh-auth`, and `ca.crt`, which many tools use.
 """
 
 import base64
@@ -15,22 +15,22 @@ from urllib.parse import urlsplit
 
 from kubernaut_sdk import Context, PreconditionFailed
 
-__all__ = ["Access", "granted"]
+__all__ = ["GitAccess", "git_access"]
 
 _OPENSSH = b"openssh-key-v1\0"
 
 
 @dataclass(frozen=True)
-class Access:
-    """What git runs with.
+class GitAccess:
+    """The credentials and settings that git runs with.
 
     Attributes:
-        env: Its variables, with the credentials.
-        password: Whether the Secret has one.
-        key: Whether it has an ssh key.
-        known_hosts: Whether it has the servers' host keys.
-        authority: Whether it has a certificate authority.
-        proxy: The host, and port, of the proxy that stands in the environment; empty if there is none.
+        env: The environment variables for git, with the credentials.
+        password: True if the Secret has a password.
+        key: True if it has an ssh key.
+        known_hosts: True if it has host keys of servers.
+        authority: True if it has a certificate authority.
+        proxy: The host and port of the proxy in the environment; empty if there is none.
     """
 
     env: Mapping[str, str]
@@ -41,18 +41,20 @@ class Access:
     proxy: str
 
 
-def granted(ctx: Context, repository: str, folder: Path, settings: Mapping[str, str], env: Mapping[str, str]) -> Access:
-    """Return what git needs to open a repository.
+def git_access(
+    ctx: Context, repository: str, folder: Path, settings: Mapping[str, str], env: Mapping[str, str]
+) -> GitAccess:
+    """Return the credentials and settings with which git opens a repository.
 
     Args:
-        ctx: Has the secrets.
-        repository: A password goes to this server only.
-        folder: Where a key is copied, readable by nobody else, as ssh wants it.
-        settings: Configuration of git's to pass on.
-        env: Variables to pass on.
+        ctx: The context with the secrets.
+        repository: The address. A password is sent to this server only.
+        folder: The folder for a copy of the key that only this user can read, as ssh demands.
+        settings: Further git configuration.
+        env: Further environment variables.
 
     Raises:
-        PreconditionFailed: if the key is locked, or the authority is none.
+        PreconditionFailed: if the key has a passphrase, or `ca.crt` holds no certificate.
     """
     configuration = dict(settings)
     password, key, known, authority = map(ctx.secret_path, ("password", "ssh-privatekey", "known_hosts", "ca.crt"))
@@ -73,7 +75,7 @@ def granted(ctx: Context, repository: str, folder: Path, settings: Mapping[str, 
     own = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(configuration)}
     own |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(configuration.values())}
     own |= {"GIT_CONFIG_COUNT": str(len(configuration)), "GIT_SSH_COMMAND": shlex.join(_ssh(key, known, folder))}
-    return Access(
+    return GitAccess(
         {**env, **own},
         password=password is not None,
         key=key is not None,
@@ -84,7 +86,7 @@ def granted(ctx: Context, repository: str, folder: Path, settings: Mapping[str, 
 
 
 def _ssh(key: Path | None, known: Path | None, folder: Path) -> list[str]:
-    """Return ssh's command: it asks nothing, and goes to no server whose host key is not known."""
+    """Return the ssh command: it never prompts, and connects only to servers whose host key is known."""
     words = ["ssh"]
     options = ["StrictHostKeyChecking=yes", "BatchMode=yes", "ConnectTimeout=10"]
     if key is not None:
@@ -106,8 +108,8 @@ def _ssh(key: Path | None, known: Path | None, folder: Path) -> list[str]:
 
 
 def _locked(key: str) -> bool:
-    """Return whether a private key can be used only with a passphrase; ssh itself does not say so."""
-    if "ENCRYPTED" in key:  # of PEM and PKCS #8
+    """Return True if a private key has a passphrase. ssh's own message does not say so."""
+    if "ENCRYPTED" in key:  # PEM and PKCS #8
         return True
     body = "".join(line for line in key.splitlines() if line and not line.startswith("-----"))
     try:
@@ -120,9 +122,9 @@ def _locked(key: str) -> bool:
 
 
 def _proxy(repository: str) -> str:
-    """Return the proxy that stands in the environment for such an address, without its user and password."""
+    """Return the proxy from the environment for an address, without its user and password."""
     scheme = urlsplit(repository).scheme if "://" in repository else ""
-    # curl reads HTTP_PROXY in small letters only: a CGI script's environment could be set by its caller
+    # curl reads only the lower-case http_proxy: a CGI script's environment could be set by its caller
     names = {"http": ["http_proxy"], "https": ["https_proxy", "HTTPS_PROXY"]}.get(scheme)
     for name in [*names, "all_proxy", "ALL_PROXY"] if names else []:
         if address := os.environ.get(name):

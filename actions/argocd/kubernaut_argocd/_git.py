@@ -1,7 +1,7 @@
-"""The git binary as this image's actions use it: a shallow clone in scratch space, and errors by their meaning.
+"""The git binary: a shallow clone in the workspace, with git's failures as errors of the action contract.
 
-Called by `kubernaut_argocd.files`. Nothing of the machine's own git configuration counts, so that a run on a laptop
-commits what a run in a pod commits; and no conversion of line ends or filters, so that the bytes are the repository's.
+Used by `kubernaut_argocd.files`. The machine's own git configuration is ignored, so a run on a laptop commits the same
+as a run in a pod. Line ends are not converted and no filter runs, so the bytes are the repository's.
 """
 
 import contextlib
@@ -14,43 +14,43 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernaut_argocd._causes import NO_SUCH_BRANCH, PUSH_REJECTED, error_of
-from kubernaut_argocd._credentials import Access, granted
+from kubernaut_argocd._credentials import GitAccess, git_access
 from kubernaut_sdk import ActionError, Completed, Context, NotFound, PreconditionFailed
 
-__all__ = ["PUSH_REJECTED", "Checkout", "cloned"]
+__all__ = ["PUSH_REJECTED", "Checkout", "clone"]
 
 _SETTINGS = {
     "commit.gpgSign": "false",
     "core.hooksPath": "/dev/null",
     "gc.auto": "0",
-    "http.followRedirects": "false",  # git would hand the password on to wherever the server points
-    "http.lowSpeedLimit": "1000",  # bytes a second; a server that says nothing does not take the step's whole time
+    "http.followRedirects": "false",  # git would send the password to the redirect's target
+    "http.lowSpeedLimit": "1000",  # bytes a second: a silent server must not use up the step's whole time
     "http.lowSpeedTime": "20",
 }
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A branch's newest commit, checked out.
+    """The newest commit of a branch, checked out.
 
     Attributes:
-        folder: Where.
-        url: The repository.
-        branch: Which.
+        folder: The folder of the working tree.
+        url: The repository's URL.
+        branch: The branch.
     """
 
     folder: Path
     url: str
     branch: str
     _ctx: Context
-    _access: Access
+    _access: GitAccess
 
     def path(self, name: str) -> Path:
-        """A file of the repository.
+        """Return the path of a file in the working tree.
 
         Raises:
             NotFound: if there is no such file.
-            PreconditionFailed: if the way to it leads over a symbolic link.
+            PreconditionFailed: if the path contains a symbolic link.
         """
         path = self.folder / name
         if path.resolve() != self.folder.resolve() / name:
@@ -72,11 +72,11 @@ class Checkout:
         return self.head()
 
     def head(self) -> str:
-        """Return the id of the newest commit here."""
+        """Return the id of the checked-out commit."""
         return self._git(["rev-parse", "HEAD"]).stdout.strip()
 
     def push(self, *, dry_run: bool = False) -> None:
-        """Pushes this branch and nothing else, never by force.
+        """Push this branch and nothing else, never with force.
 
         Raises:
             Transient: if somebody pushed in between, or the server is out of reach.
@@ -85,8 +85,8 @@ class Checkout:
         options = ["--quiet", *(["--dry-run"] if dry_run else [])]
         self._git(["push", *options, "--", self.url, f"HEAD:refs/heads/{self.branch}"])
 
-    def newest(self, text: str) -> str:
-        """The newest commit here whose message has a text; empty if there is none."""
+    def find_commit(self, text: str) -> str:
+        """Return the newest commit in this clone whose message contains a text; empty if there is none."""
         return self._git(["log", "-1", "--format=%H", "--fixed-strings", f"--grep={text}"]).stdout.strip()
 
     def _git(self, words: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
@@ -94,8 +94,8 @@ class Checkout:
 
 
 @contextmanager
-def cloned(ctx: Context, repository: str, branch: str, *, depth: int = 1) -> Iterator[Checkout]:
-    """A shallow clone of one branch, gone when the block ends.
+def clone(ctx: Context, repository: str, branch: str, *, depth: int = 1) -> Iterator[Checkout]:
+    """Make a shallow clone of one branch, and remove it when the block ends.
 
     Raises:
         NotFound: if there is no such repository or branch.
@@ -105,11 +105,11 @@ def cloned(ctx: Context, repository: str, branch: str, *, depth: int = 1) -> Ite
     folder = Path(tempfile.mkdtemp(prefix="git-", dir=ctx.workspace))
     try:
         where = folder / "checkout"
-        access = granted(ctx, repository, folder, _SETTINGS, _environment(where))
-        # a path is cloned as a file:// URL: shallow clones need a server's side
+        access = git_access(ctx, repository, folder, _SETTINGS, _environment(where))
+        # a local path becomes a file:// URL, since shallow clones need a server
         url = f"file://{Path(repository).resolve()}" if repository.startswith("/") else repository
         _git(ctx, ["init", "--quiet", "--template=", "--initial-branch=kubernaut", "--", str(where)], access, folder)
-        # not clone --branch, which takes a tag as well: the push would make a branch of it
+        # not `clone --branch`: it accepts a tag, too, and the push would then create a branch of that name
         fetch = ["fetch", "--quiet", f"--depth={depth}", "--no-tags", "--", url, f"refs/heads/{branch}"]
         try:
             _git(ctx, fetch, access, where)
@@ -127,13 +127,15 @@ def cloned(ctx: Context, repository: str, branch: str, *, depth: int = 1) -> Ite
 
 
 def _environment(where: Path) -> dict[str, str]:
-    """No prompts, no configuration of this machine's, no protocol that runs programs, and English messages."""
+    """Return an environment without prompts, machine settings and protocols that run programs, in English."""
     return {
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
         "GIT_ASKPASS": "",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_DIR": str(where / ".git"),  # this and the next two: a git hook's environment may be ours
+        "GIT_DIR": str(
+            where / ".git"
+        ),  # set with the index and work tree: this process may run in a git hook, which sets them, too
         "GIT_INDEX_FILE": str(where / ".git" / "index"),
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_TERMINAL_PROMPT": "0",
@@ -144,7 +146,7 @@ def _environment(where: Path) -> dict[str, str]:
 
 
 def _git(
-    ctx: Context, words: Sequence[str], access: Access, folder: Path, env: Mapping[str, str] | None = None
+    ctx: Context, words: Sequence[str], access: GitAccess, folder: Path, env: Mapping[str, str] | None = None
 ) -> Completed:
     completed = ctx.run(["git", *words], env={**access.env, **(env or {})}, cwd=folder, check=False)
     if completed.exit_code != 0:
@@ -152,8 +154,8 @@ def _git(
     return completed
 
 
-def _no_such_branch(ctx: Context, url: str, branch: str, access: Access, where: Path) -> NotFound:
-    """Return the refusal, with the branch that the repository itself would take."""
+def _no_such_branch(ctx: Context, url: str, branch: str, access: GitAccess, where: Path) -> NotFound:
+    """Return the error for a missing branch, naming the repository's default branch."""
     advice = ""
     with contextlib.suppress(ActionError):
         listed = _git(ctx, ["ls-remote", "--symref", "--", url, "HEAD", f"refs/tags/{branch}"], access, where).stdout

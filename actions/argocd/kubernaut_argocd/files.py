@@ -1,4 +1,4 @@
-"""Changing a value in a file of a git repository."""
+"""The action git/update_file: set one value in a file of a git repository."""
 
 import random
 import re
@@ -10,32 +10,32 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kubernaut_argocd._address import without_credentials
-from kubernaut_argocd._git import PUSH_REJECTED, Checkout, cloned
+from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
 from kubernaut_argocd.yamltext import plan_edit, read_state, restore
 from kubernaut_sdk import Action, ActionError, Change, Context, Inputs, PreconditionFailed, Result, Transient
 
 __all__ = ["update_file", "with_trailer"]
 
 _RECORD = "Kubernaut-Record"
-"""The trailer of a commit's message that names the record it was made for."""
+"""The trailer in a commit's message that names the record of the step."""
 _MOST_PUSHES = 12
 _PAUSE, _LONGEST_PAUSE = 0.2, 4.0
 _SPARE = 10.0
-"""Seconds that another try may need."""
+"""Seconds that one more attempt may need."""
 _MASK = "***"
 _TRAILERS = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*(?:\n|$))+")
-"""A paragraph that is a block of trailers, to git; some go over several lines."""
+"""A paragraph that git takes for a block of trailers; a trailer may have several lines."""
 
 
-def _inside(path: str) -> str:
+def _require_inside(path: str) -> str:
     parts = path.split("/")
     if not path.isprintable() or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts):
         raise ValueError("it leads out of the repository, or into .git; write it from the root, as deploy/app.yaml")
     return path
 
 
-class Update(Inputs):
-    """Which value of which file."""
+class UpdateInputs(Inputs):
+    """The inputs of git/update_file."""
 
     repository: Annotated[
         str,
@@ -48,7 +48,7 @@ class Update(Inputs):
     path: Annotated[
         str,
         Field(min_length=1, max_length=1024, description="A YAML or JSON file, from the repository's root."),
-        AfterValidator(_inside),
+        AfterValidator(_require_inside),
     ]
     field: Annotated[
         str,
@@ -67,8 +67,8 @@ class Update(Inputs):
     )
 
 
-class Updated(Result):
-    """The commit, and what stands there now."""
+class UpdateResult(Result):
+    """The commit, and the value that the file has now."""
 
     commit: Annotated[str, Field(max_length=64)]
     value: Any = None
@@ -94,17 +94,17 @@ update_file = Action(
 
 
 @update_file.plan
-def plan(ctx: Context, inputs: Update) -> Change:
-    """Sets a value in a YAML file of a git repository, in one commit, with every other byte left as it is.
+def plan(ctx: Context, inputs: UpdateInputs) -> Change:
+    """Set a value in a YAML file of a git repository, in one commit, and leave every other byte as it is.
 
-    Values are read as Kubernetes reads them (`0400` is 256, `yes` is true), and texts are quoted where any reader of
-    YAML could take them for something else. The change tells the value and, where it is written in a way of its own,
-    its `source`: the text as it stands in the file, which undo puts back to the byte. It tells as `followers` the
-    fields that follow by an anchor, and change too.
-    Idempotent: where the value stands there already, nothing is committed. If somebody pushes in between, it starts
-    again from what they pushed, as long as this field is as it was planned.
+    Values are read as Kubernetes reads them (`0400` is 256, `yes` is true), and a string is quoted where any YAML
+    reader could take it for something else. The change holds the value and, where its notation is not the one that this
+    action would write, its `source`: the text from the file, which undo restores to the byte. `followers` lists fields
+    that refer to the value by a YAML alias, and change with it. Idempotent: if the file has the value already, nothing
+    is committed. If somebody else pushes in between, the action starts again from the new commit, as long as this field
+    still has the planned state.
     """
-    with cloned(ctx, inputs.repository, inputs.branch) as checkout:
+    with clone(ctx, inputs.repository, inputs.branch) as checkout:
         edit = plan_edit(_text(checkout.path(inputs.path)), inputs.field, inputs.document, inputs.value)
     if followers := edit.before.get("followers"):
         ctx.log.warning("%s: follows %s by an anchor, and changes with it", ", ".join(followers), inputs.field)
@@ -112,57 +112,57 @@ def plan(ctx: Context, inputs: Update) -> Change:
 
 
 @update_file.apply
-def apply(ctx: Context, inputs: Update, change: Change) -> Updated:
-    """One commit, pushed without force."""
+def apply(ctx: Context, inputs: UpdateInputs, change: Change) -> UpdateResult:
+    """Commit the change and push it without force."""
 
-    def edited(text: str) -> tuple[Any, str]:
+    def edit_text(text: str) -> tuple[Any, str]:
         edit = plan_edit(text, inputs.field, inputs.document, inputs.value)
         return edit.before, edit.text
 
-    commit = _pushed(ctx, inputs, change, edited)
-    return Updated(commit=commit, value=inputs.value, followers=change.after.get("followers", []))
+    commit = _commit_and_push(ctx, inputs, change, edit_text)
+    return UpdateResult(commit=commit, value=inputs.value, followers=change.after.get("followers", []))
 
 
 @update_file.verify(within=timedelta(seconds=30))
-def verify(ctx: Context, inputs: Update, change: Change) -> bool | str:
-    """Whether the branch has the commit, be it under newer ones, or the value by somebody else's."""
+def verify(ctx: Context, inputs: UpdateInputs, change: Change) -> bool | str:
+    """Return True if the branch has the commit (newer ones may follow it), or the value from another commit."""
     if change.empty:
-        return True  # it stood there already
-    with cloned(ctx, inputs.repository, inputs.branch, depth=50) as checkout:
-        if checkout.newest(_trailer(ctx)):
+        return True  # the file had the value already
+    with clone(ctx, inputs.repository, inputs.branch, depth=50) as checkout:
+        if checkout.find_commit(_trailer(ctx)):
             return True
         state = read_state(_text(checkout.path(inputs.path)), inputs.field, inputs.document)
         return state == change.after or f"branch {inputs.branch} does not have the commit yet."
 
 
 @update_file.undo
-def undo(ctx: Context, inputs: Update, change: Change) -> None:
-    """Another commit, with the very bytes that stood there before."""
+def undo(ctx: Context, inputs: UpdateInputs, change: Change) -> None:
+    """Commit and push the bytes that were there before."""
     if not isinstance(change.before, dict) or "value" not in change.before or _MASK in str(change.before):
         raise PreconditionFailed(
             f"the record does not hold what stood in {inputs.field}, since it is secret or too long; "
             f"revert the commit by hand."
         )
 
-    def edited(text: str) -> tuple[Any, str]:
+    def edit_text(text: str) -> tuple[Any, str]:
         return (
             read_state(text, inputs.field, inputs.document),
             restore(text, inputs.field, inputs.document, change.before),
         )
 
-    _pushed(ctx, inputs, Change(change.after, change.before), edited)
+    _commit_and_push(ctx, inputs, Change(change.after, change.before), edit_text)
 
 
 @update_file.target
-def target(inputs: Update) -> str:
-    """The repository."""
+def target(inputs: UpdateInputs) -> str:
+    """Return the repository."""
     return inputs.repository
 
 
 @update_file.check
-def check(ctx: Context, inputs: Update) -> dict[str, str | None]:
-    """Whether the branch may be pushed to."""
-    with cloned(ctx, inputs.repository, inputs.branch) as checkout:
+def check(ctx: Context, inputs: UpdateInputs) -> dict[str, str | None]:
+    """Check the permission to push to the branch."""
+    with clone(ctx, inputs.repository, inputs.branch) as checkout:
         try:
             checkout.push(dry_run=True)
         except ActionError as error:
@@ -170,33 +170,35 @@ def check(ctx: Context, inputs: Update) -> dict[str, str | None]:
     return {"permission to push": None}
 
 
-def _pushed(ctx: Context, inputs: Update, change: Change, edited: Callable[[str], tuple[Any, str]]) -> str:
-    """Commit and push an edit; again from what is there now where somebody else's push was first.
+def _commit_and_push(
+    ctx: Context, inputs: UpdateInputs, change: Change, edit_text: Callable[[str], tuple[Any, str]]
+) -> str:
+    """Commit and push an edit; if another push came first, start again from the new commit.
 
     Args:
-        ctx: Of the step.
-        inputs: Which field.
-        change: From which state of the field to which.
-        edited: Takes the file's text and returns the field's state, and the text with the other.
+        ctx: The context of the step.
+        inputs: The inputs that name the file and the field.
+        change: The field's state before and after.
+        edit_text: Takes the file's text, and returns the field's state and the edited text.
 
     Returns:
         The commit's id.
 
     Raises:
-        Transient: if the field is not as it was planned, or if others are first again and again.
+        Transient: if the field does not have the planned state, or if other pushes come first every time.
     """
     attempt = 0
     while True:
         attempt += 1
-        with cloned(ctx, inputs.repository, inputs.branch) as checkout:
+        with clone(ctx, inputs.repository, inputs.branch) as checkout:
             path = checkout.path(inputs.path)
-            state, text = edited(_text(path))
+            state, text = edit_text(_text(path))
             if state == change.after:
-                return checkout.head()  # somebody else has just done the same
+                return checkout.head()  # somebody else has just pushed the same change
             if state != change.before:
                 raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
             path.write_text(text, encoding="utf-8", newline="")
-            commit = _committed(ctx, inputs, checkout)
+            commit = _commit(ctx, inputs, checkout)
             try:
                 checkout.push()
             except Transient as error:
@@ -211,7 +213,7 @@ def _pushed(ctx: Context, inputs: Update, change: Change, edited: Callable[[str]
         ctx.sleep(pause)
 
 
-def _committed(ctx: Context, inputs: Update, checkout: Checkout) -> str:
+def _commit(ctx: Context, inputs: UpdateInputs, checkout: Checkout) -> str:
     subject = inputs.message or f"Set {inputs.field} in {inputs.path}"
     return checkout.commit(inputs.path, with_trailer(subject.rstrip(), _trailer(ctx)), inputs.author)
 
@@ -221,9 +223,9 @@ def _trailer(ctx: Context) -> str:
 
 
 def with_trailer(message: str, trailer: str) -> str:
-    """Return the message with a trailer, in one block with those that end it already, such as Signed-off-by.
+    """Return the message with a trailer added to those at its end (such as Signed-off-by), in one block.
 
-    Git's own `--trailer` would put it before a last line that begins with #, which it takes for a comment.
+    Git's own `--trailer` takes a last line that begins with # for a comment, and would put the trailer before it.
     """
     paragraphs = re.split(r"\n[ \t]*\n", message)
     joins = len(paragraphs) > 1 and _TRAILERS.fullmatch(paragraphs[-1])

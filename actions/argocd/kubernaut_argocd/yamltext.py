@@ -1,7 +1,7 @@
-"""One value within a YAML text, read and replaced so that every other byte stays: comments, order, quotes, indentation.
+"""One value in a YAML text, read and replaced while every other byte stays: comments, order, quotes, indentation.
 
-The new value is put right where the old one stands, whatever its shape, and the result is read again: had anything else
-changed its meaning, or could the old bytes not be put back, it is refused. Called by `kubernaut_argocd.files`.
+The new value is put in the place of the old one, and the result is parsed again. If anything else has changed its
+meaning, or the old bytes could not be restored, the edit is refused. Used by `kubernaut_argocd.files`.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import Any
 import yaml
 from yaml.events import MappingStartEvent, ScalarEvent, SequenceStartEvent
 
-from kubernaut_argocd._nodes import Nodes
-from kubernaut_argocd._path import Path, Selector, parse_field, spell
-from kubernaut_argocd._spelling import block, inline, literal, quoted
-from kubernaut_argocd._walk import Place, Walk, events_of
+from kubernaut_argocd._fieldpath import Path, Selector, format_path, parse_field
+from kubernaut_argocd._pathwalk import ValuePosition, Walk, events_of
+from kubernaut_argocd._yamlnodes import KeptNodes
+from kubernaut_argocd._yamlwriting import block_style, double_quoted, inline_style, literal_style
 from kubernaut_sdk import ActionError, NotFound, PreconditionFailed
 
 __all__ = ["Edit", "parse_field", "plan_edit", "read_state", "read_value", "replace_value", "restore"]
@@ -38,14 +38,14 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class Edit:
-    """A value's replacement.
+    """The replacement of a value.
 
     Attributes:
-        before: What stands there: `value`, as the JSON that Kubernetes reads; `source`, as it is written, where this
-            action would write it otherwise, so that it can be put back to the byte; `followers`, the fields that
-            follow it by an anchor, where there are any.
-        after: The same of what will stand there.
-        text: The whole text with it.
+        before: The state now: `value`, the JSON that Kubernetes reads; `source`, the value's text, if this action would
+            write it differently, so that it can be restored to the byte; `followers`, the fields that refer to it by an
+            alias, if there are any.
+        after: The state after the edit, in the same form.
+        text: The whole text after the edit.
     """
 
     before: State
@@ -54,43 +54,43 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A place in a text, and what was read on the way.
+class _LocatedValue:
+    """A value that was found in a text.
 
     Attributes:
-        text: Without a byte order mark.
-        path: The way to it, by keys and indexes.
-        document: Which document it is in.
-        place: Where.
-        count: Events of the text.
+        text: The whole text, without a byte order mark.
+        path: The keys and indexes that lead to the value.
+        document: The index of the document.
+        place: The position of the value.
+        count: The number of events of the whole text.
         value: The value, as JSON.
-        whole: Whether that says all of it.
-        size: Events of the value.
+        lossless: True if nothing is lost in that JSON.
+        size: The number of events of the value.
     """
 
     text: str
     path: Path
     document: int
-    place: Place
+    place: ValuePosition
     count: int
     value: Any
-    whole: bool
+    lossless: bool
     size: int
 
     @property
     def start(self) -> int:
-        """The value's first character; where nothing stands, the place right behind the indicator."""
+        """The index of the value's first character; for an empty value, the index after the indicator."""
         return self.place.start if self.place.end > self.place.start else self.after
 
     @property
     def end(self) -> int:
-        """Behind the value's own text: before the blank lines that a block ends with."""
+        """The index after the value's own text, before blank lines at the end of a block."""
         start = self.start
         return start + len(self.text[start : max(start, self.place.end)].rstrip(_BLANK))
 
     @property
     def after(self) -> int:
-        """Behind the `:` or `-` that the value stands after."""
+        """The index after the `:` or `-` that precedes the value."""
         pattern = _COLON if self.place.key is not None else _DASH
         if self.place.key is None and self.place.flow:
             return self.place.start
@@ -101,7 +101,7 @@ class _Found:
 
     @property
     def source(self) -> str:
-        """The value as it is written; with what stands before it where that is more than one space."""
+        """The text of the value, including what precedes it if that is more than one space."""
         start, end = self.start, self.end
         if end <= start:
             return ""
@@ -110,14 +110,14 @@ class _Found:
 
     @property
     def state(self) -> State:
-        """The value as a change tells it."""
+        """The state of the value, for a change."""
         source, followers = self.source, self.place.followers
-        spelt = {} if source == inline(self.value) and self.whole else {"source": source}
-        told = [
+        spelt = {} if source == inline_style(self.value) and self.lossless else {"source": source}
+        shown = [
             *followers[:_MOST_FOLLOWERS],
             *([f"{len(followers)} in all"] if len(followers) > _MOST_FOLLOWERS else []),
         ]
-        return {"value": self.value} | spelt | ({"followers": told} if told else {})
+        return {"value": self.value} | spelt | ({"followers": shown} if shown else {})
 
 
 def read_value(text: str, field: str, document: int) -> Any:
@@ -127,7 +127,7 @@ def read_value(text: str, field: str, document: int) -> Any:
         NotFound: if there is no such field or document, with what there is.
         PreconditionFailed: if the text is not YAML, or the field is an alias, inherited, or stands there twice.
     """
-    return _located(text.removeprefix("\ufeff"), field, document).value
+    return _locate(text.removeprefix("\ufeff"), field, document).value
 
 
 def read_state(text: str, field: str, document: int) -> State:
@@ -136,7 +136,7 @@ def read_state(text: str, field: str, document: int) -> State:
     Raises:
         NotFound, PreconditionFailed: as `read_value`.
     """
-    return _located(text.removeprefix("\ufeff"), field, document).state
+    return _locate(text.removeprefix("\ufeff"), field, document).state
 
 
 def replace_value(text: str, field: str, document: int, value: Any) -> str:
@@ -154,23 +154,30 @@ def plan_edit(text: str, field: str, document: int, value: Any) -> Edit:
     Raises:
         NotFound, PreconditionFailed: as `read_value`; and if it cannot be replaced without touching anything else.
     """
-    return _planned(text, field, document, json.dumps(value))  # a step asks at least twice, of a large file
+    return _plan_edit_cached(
+        text, field, document, json.dumps(value)
+    )  # a step calls this at least twice; for a large file it takes a second
 
 
 @lru_cache(maxsize=2)
-def _planned(text: str, field: str, document: int, value_text: str) -> Edit:
+def _plan_edit_cached(text: str, field: str, document: int, value_text: str) -> Edit:
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     value = json.loads(value_text)
-    found = _located(text[len(mark) :], field, document)
+    found = _locate(text[len(mark) :], field, document)
     before = found.state
-    if found.whole and _same(found.value, value):
+    if found.lossless and _same_json(found.value, value):
         return Edit(before, before, text)
-    _require_untorn(found, field)
+    _require_unsplit(found, field)
     for spelt in _candidates(found, value):
         changed = found.text[: found.after] + spelt + found.text[found.end :]
-        read = _reread(found, changed)
+        read = _find_again(found, changed)
         after = _read(changed, *read, found) if read else None
-        if after and after.whole and _same(after.value, value) and _put_back(after, found.source) == found.text:
+        if (
+            after
+            and after.lossless
+            and _same_json(after.value, value)
+            and _with_source(after, found.source) == found.text
+        ):
             return Edit(before, after.state, mark + changed)
     raise PreconditionFailed(
         f"{field} cannot be set to {json.dumps(value)[:100]} without touching something else in the file; an anchor "
@@ -179,48 +186,48 @@ def _planned(text: str, field: str, document: int, value_text: str) -> Edit:
 
 
 def restore(text: str, field: str, document: int, state: State) -> str:
-    """Return the text with what a change's `before` tells put back at a field, to the byte.
+    """Return the text with a field restored to a state, to the byte.
 
     Raises:
-        NotFound, PreconditionFailed: as `read_value`; and if the state is none of that field.
+        NotFound, PreconditionFailed: as `read_value`; and if the state cannot be that of the field.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
-    found = _located(text[len(mark) :], field, document)
-    _require_untorn(found, field)
-    source = state.get("source", inline(state.get("value")))
+    found = _locate(text[len(mark) :], field, document)
+    _require_unsplit(found, field)
+    source = state.get("source", inline_style(state.get("value")))
     if isinstance(source, str):
-        changed = _put_back(found, source)
-        # read as a whole, since what is put back may refer to what stands before it
-        if _reread(found, changed) is not None:
-            after = _located(changed, field, document)
-            if after.place.torn is None and _same(after.state, state):
+        changed = _with_source(found, source)
+        # parsed as a whole, since the restored text may refer to anchors before it
+        if _find_again(found, changed) is not None:
+            after = _locate(changed, field, document)
+            if after.place.split_anchor is None and _same_json(after.state, state):
                 return mark + changed
     raise PreconditionFailed(f"what the record says of {field} cannot be put back; change it by hand.")
 
 
-def _require_untorn(found: _Found, field: str) -> None:
-    if found.place.torn is not None:
-        name, line = found.place.torn
+def _require_unsplit(found: _LocatedValue, field: str) -> None:
+    if found.place.split_anchor is not None:
+        name, line = found.place.split_anchor
         raise PreconditionFailed(
             f"{field} cannot be set without touching something else in the file: the anchor &{name} stands within it, "
             f"and line {line} refers to it; change it by hand."
         )
 
 
-def _located(text: str, field: str, document: int) -> _Found:
+def _locate(text: str, field: str, document: int) -> _LocatedValue:
     path = parse_field(field)
     for depth, step in enumerate(path):
         if isinstance(step, Selector):
             path[depth] = _index(text, path[: depth + 1], step, document)
-    walk, count = _walked(text, path, document)
+    walk, count = _walk_text(text, path, document)
     walk.finish()
     place = walk.place
     assert place is not None
-    value, whole = walk.nodes.value(place.node)
-    return _Found(text, path, document, place, count, value, whole, walk.nodes.size(place.node))
+    value, lossless = walk.nodes.value(place.node)
+    return _LocatedValue(text, path, document, place, count, value, lossless, walk.nodes.size(place.node))
 
 
-def _walked(text: str, path: Path, document: int, select: str | None = None) -> tuple[Walk, int]:
+def _walk_text(text: str, path: Path, document: int, select: str | None = None) -> tuple[Walk, int]:
     if text.startswith(_POINTER):
         raise PreconditionFailed("the file is a pointer of Git LFS, and no YAML; its content is not in the repository.")
     walk, count = Walk(path, document, select), 0
@@ -233,12 +240,12 @@ def _walked(text: str, path: Path, document: int, select: str | None = None) -> 
     return walk, count
 
 
-def _read(text: str, place: Place, nodes: Nodes, beside: _Found) -> _Found | None:
-    """Return what a changed text has at a place; None where that is nothing one could read."""
+def _read(text: str, place: ValuePosition, nodes: KeptNodes, beside: _LocatedValue) -> _LocatedValue | None:
+    """Return the value at a position of a changed text, or None if it cannot be read."""
     place.followers = beside.place.followers
     try:
-        value, whole = nodes.value(place.node)
-        found = replace(beside, text=text, place=place, value=value, whole=whole, size=nodes.size(place.node))
+        value, lossless = nodes.value(place.node)
+        found = replace(beside, text=text, place=place, value=value, lossless=lossless, size=nodes.size(place.node))
         readable = found.after >= 0
     except PreconditionFailed:
         return None
@@ -247,19 +254,19 @@ def _read(text: str, place: Place, nodes: Nodes, beside: _Found) -> _Found | Non
 
 
 def _index(text: str, here: Path, selector: Selector, document: int) -> int:
-    """Return which item of a list has the key's value."""
-    walk, _ = _walked(text, here[:-1], document, selector.key)
+    """Return the index of the list item whose key has the selector's value."""
+    walk, _ = _walk_text(text, here[:-1], document, selector.key)
     walk.finish()
     if walk.named is None:
-        raise NotFound(f"there is no {spell(here)}; {spell(here[:-1])} is no list.")
+        raise NotFound(f"there is no {format_path(here)}; {format_path(here[:-1])} is no list.")
     values = walk.named
     if values.count(selector.value) > 1:
-        raise PreconditionFailed(f"{spell(here)} stands in the file twice; name the item by its index.")
+        raise PreconditionFailed(f"{format_path(here)} stands in the file twice; name the item by its index.")
     if selector.value not in values:
         there = (
             ", ".join(value for value in values[:_MOST_FOLLOWERS] if value is not None) or f"a list of {len(values)}"
         )
-        raise NotFound(f"there is no {spell(here)}; there is {there}.")
+        raise NotFound(f"there is no {format_path(here)}; there is {there}.")
     return values.index(selector.value)
 
 
@@ -276,12 +283,12 @@ def _unusable(text: str, error: yaml.YAMLError) -> str:
     return f"the file is not usable YAML: line {line}: {' '.join(str(problem).split())[:200]}."
 
 
-def _reread(found: _Found, changed: str) -> tuple[Place, Nodes] | None:
-    """Return the place in a changed text, or None where anything but its value has changed.
+def _find_again(found: _LocatedValue, changed: str) -> tuple[ValuePosition, KeptNodes] | None:
+    """Return the value's position in a changed text, or None if anything but the value has changed.
 
-    The text is the same up to the value and behind it. So it means the same if, from a key on the way to the value,
-    the same events come before it, and the next ones after it stand at the same place from the end; and if the whole
-    has as many more events as the value has.
+    The two texts are equal before and after the value. So the rest means the same if, from a key on the path on, the
+    same events precede the value, if the next events after it have the same distance from the end, and if the whole
+    text has as many more events as the value has.
     """
     offset, lead, level = found.place.entry
     if "%TAG" in found.text or found.text[:offset].rstrip(" ").endswith("?"):
@@ -301,21 +308,21 @@ def _reread(found: _Found, changed: str) -> tuple[Place, Nodes] | None:
 
 @dataclass(frozen=True)
 class _Excerpt:
-    """The neighbourhood of a value: the events before it and the next ones behind it, and the value's place."""
+    """The events around a value: those before it, the next ones after it, and the value's position."""
 
     before: list[Any]
     behind: list[Any]
-    place: Place
-    nodes: Nodes
+    place: ValuePosition
+    nodes: KeptNodes
 
     @property
     def size(self) -> int:
-        """Events of the value."""
+        """The number of events of the value."""
         return self.nodes.size(self.place.node)
 
 
 def _excerpt(lead: str, text: str, offset: int, path: Path, document: int) -> _Excerpt | None:
-    """Read the text from a mapping's key on, with `lead` instead of what stands before, until behind the value."""
+    """Parse the text from a mapping's key to after the value, with `lead` in place of what precedes the key."""
     part = lead + text[offset:]
     walk, before, behind = Walk(path, document), list[Any](), list[Any]()
     try:
@@ -328,7 +335,7 @@ def _excerpt(lead: str, text: str, offset: int, path: Path, document: int) -> _E
             if walk.place is None:
                 before.append(_meaning(event))
     except (yaml.YAMLError, ActionError) as error:
-        # the end of the mapping around may look odd where that was left out: but odd alike
+        # without what precedes it, the end of the mapping may be an error; it must be the same error in both texts
         behind.append(type(error))
     if walk.place is None or not walk.done:
         return None
@@ -341,16 +348,16 @@ def _meaning(event: Any) -> tuple[Any, ...]:
     return type(event), *(getattr(event, name, None) for name in ("value", "tag", "anchor", "style"))
 
 
-def _put_back(found: _Found, source: str) -> str:
-    """Return the text with a value as it was written, in place of the one that is there."""
+def _with_source(found: _LocatedValue, source: str) -> str:
+    """Return the text with the value replaced by the given source text."""
     before, after = found.text[: found.after], found.text[found.end :]
     if source and source[0] not in _BLANK:
         return (found.text[: found.start] if found.place.flow else f"{before} ") + source + after
     return before + source + after
 
 
-def _candidates(found: _Found, value: Any) -> Iterator[str]:
-    """Yield what could stand behind the indicator, the best looking first. Each has still to be read again."""
+def _candidates(found: _LocatedValue, value: Any) -> Iterator[str]:
+    """Yield the notations that could follow the indicator, the best first. Each must still be checked by parsing."""
     text, place = found.text, found.place
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = text[found.after : found.start] or ("" if place.flow and found.end > found.start else " ")
@@ -367,10 +374,10 @@ def _candidates(found: _Found, value: Any) -> Iterator[str]:
     if isinstance(value, dict | list) and value and not place.flow and not was_flow:
         if was_block or place.key is None:
             column = start - max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) - 1
-            yield f"{gap}{anchor}{block(value, column, newline)}"
+            yield f"{gap}{anchor}{block_style(value, column, newline)}"
         if place.key is not None and found.end > found.start:
             column = place.column + place.step
-            yield f"{(gap + anchor).rstrip(' ')}{newline}{' ' * column}{block(value, column, newline)}"
+            yield f"{(gap + anchor).rstrip(' ')}{newline}{' ' * column}{block_style(value, column, newline)}"
     if (
         isinstance(value, str)
         and "\n" in value
@@ -378,18 +385,18 @@ def _candidates(found: _Found, value: Any) -> Iterator[str]:
         and place.first.style in {"|", ">"}
     ):
         indentation = re.search(r"\n( *)\S", text[start : found.end])
-        told = literal(value, indentation[1], newline) if indentation else None
-        if told is not None:
-            yield f"{gap}{anchor}{told}"
+        lines = literal_style(value, indentation[1], newline) if indentation else None
+        if lines is not None:
+            yield f"{gap}{anchor}{lines}"
     if was_block and not gap.strip(_BLANK):
         gap, anchor = " ", anchor.strip(_BLANK) + (" " if anchor else "")
     style = place.first.style if isinstance(place.first, ScalarEvent) else None
-    yield f"{gap}{anchor}{inline(value, style)}"
-    yield f"{gap}{anchor}{quoted(value)}"
+    yield f"{gap}{anchor}{inline_style(value, style)}"
+    yield f"{gap}{anchor}{double_quoted(value)}"
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Return whether two values are the same JSON; to Kubernetes, 1 and 1.0 are, while to Python true is 1 as well."""
+def _same_json(one: Any, other: Any) -> bool:
+    """Return True if two values are the same JSON. To Kubernetes 1 equals 1.0; to Python True equals 1, too."""
     return json.dumps(_plain(one), sort_keys=True) == json.dumps(_plain(other), sort_keys=True)
 
 

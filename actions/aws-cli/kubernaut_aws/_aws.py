@@ -1,6 +1,6 @@
-"""boto3 as this image's actions use it: the mounted Secret's credentials, no hidden retries, errors by meaning.
+"""Requests to AWS with boto3: credentials from the mounted Secret, no hidden retries, errors of the action contract.
 
-boto3 is imported when a client is made, so that looking an action up stays cheap.
+boto3 is imported when a client is made, so that finding an action stays cheap.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernaut_sdk import ActionError, Context, Failed, NotFound, PreconditionFailed, Transient
 
-__all__ = ["call"]
+__all__ = ["call_aws"]
 
 _DENIED = {
     "AccessDenied",
@@ -33,7 +33,7 @@ _DENIED = {
     "UnauthorizedOperation",
     "UnrecognizedClientException",
 }
-"""Codes with which AWS says that it does not take these credentials, or the request's signature."""
+"""Error codes by which AWS refuses the credentials or the request's signature."""
 _SKEWED = {"RequestExpired", "RequestTimeTooSkewed"}
 _NOT_EXECUTED = {
     "BandwidthLimitExceeded",
@@ -50,7 +50,7 @@ _NOT_EXECUTED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-"""Codes with which AWS says that it did nothing, and that trying again may help."""
+"""Error codes that mean that nothing was done, and that another attempt may succeed."""
 _AMBIGUOUS = {
     "InternalError",
     "InternalFailure",
@@ -59,42 +59,44 @@ _AMBIGUOUS = {
     "ServiceUnavailable",
     "Unavailable",
 }
-"""Codes after which the request may or may not have been carried out."""
+"""Error codes after which the request may or may not have been carried out."""
 
 
-def call(
+def call_aws(
     ctx: Context, what: str, service: str, region: str, operation: str, *, repeatable: bool = True, **params: Any
 ) -> dict[str, Any]:
-    """Return what AWS answers to one request.
+    """Send one request to AWS and return the response.
 
     Args:
-        ctx: Holds the credentials.
-        what: What is tried, for the message.
-        service: Of AWS, in boto3's spelling, as the operation.
-        region: Where.
-        operation: What is asked for.
-        repeatable: Whether doing it twice is doing it once. Where it is not, an error that leaves open whether it was
-            done is `Failed`, never `Transient`.
-        params: Of the operation.
+        ctx: The context with the credentials.
+        what: The attempted task, for messages: "could not {what}".
+        service: The AWS service, as boto3 spells it.
+        region: The region.
+        operation: The operation, as boto3 spells it.
+        repeatable: True if doing it twice has the effect of doing it once. If False, an error that leaves open whether
+            it was done is `Failed`, never `Transient`.
+        params: The parameters of the operation.
 
     Raises:
-        Transient, PreconditionFailed, NotFound, Failed: by what AWS said.
+        Transient, PreconditionFailed, NotFound, Failed: by the error of AWS.
     """
-    with told(what, repeatable=repeatable):
-        ask = getattr(client(ctx, service, region), operation)
+    with contract_errors(what, repeatable=repeatable):
+        ask = getattr(make_client(ctx, service, region), operation)
         try:
             answer: dict[str, Any] = ask(**params)
-        except KeyError as error:  # well-formed HTML has no element of the answer
-            raise _not_aws(what, f"a page without {error}", repeatable=repeatable) from None
-    if not answer.get("ResponseMetadata", {}).get("RequestId"):  # or none is asked for
-        raise _not_aws(what, "a page with no request id", repeatable=repeatable)
+        except KeyError as error:  # an HTML page parses, but lacks the elements of a response
+            raise _foreign_answer(what, f"a page without {error}", repeatable=repeatable) from None
+    if not answer.get("ResponseMetadata", {}).get(
+        "RequestId"
+    ):  # for operations whose response has no element that is read
+        raise _foreign_answer(what, "a page with no request id", repeatable=repeatable)
     return answer
 
 
-def client(ctx: Context, service: str, region: str) -> Any:
-    """A boto3 client that tries once: the SDK retries, and its record says so.
+def make_client(ctx: Context, service: str, region: str) -> Any:
+    """Return a boto3 client that sends each request once: the SDK retries, and its record shows each attempt.
 
-    Where the mounted Secret has files `config` and `credentials` (AWS's own formats), they are used; otherwise
+    If the mounted Secret has the files `config` and `credentials` (in AWS's own formats), they are used; otherwise
     whatever boto3 finds, such as the ServiceAccount's web identity.
 
     Raises:
@@ -119,15 +121,15 @@ def client(ctx: Context, service: str, region: str) -> Any:
 
 
 @contextmanager
-def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
-    """Within: an error of AWS becomes one of the contract's.
+def contract_errors(what: str, *, repeatable: bool = True) -> Iterator[None]:
+    """Turn an error of AWS within the block into one of the action contract.
 
     Args:
-        what: What was tried, for the message.
-        repeatable: As of `call`.
+        what: The attempted task, for messages.
+        repeatable: See `call_aws`.
 
     Raises:
-        Transient, PreconditionFailed, NotFound, Failed: by what AWS said.
+        Transient, PreconditionFailed, NotFound, Failed: by the error of AWS.
     """
     from botocore.exceptions import (  # noqa: PLC0415
         BotoCoreError,
@@ -148,11 +150,11 @@ def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
     try:
         yield
     except ResponseParserError as error:
-        raise _not_aws(what, str(error), repeatable=repeatable) from None
+        raise _foreign_answer(what, str(error), repeatable=repeatable) from None
     except ClientError as error:
         if not error.response.get("Error", {}).get("Code"):
-            raise _not_aws(what, str(error), repeatable=repeatable) from None
-        raise _meant(error.response, what, repeatable=repeatable) from None
+            raise _foreign_answer(what, str(error), repeatable=repeatable) from None
+        raise _error_of(error.response, what, repeatable=repeatable) from None
     except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
         raise Transient(f"could not {what}: {error}", reason="Unreachable") from None
     except (
@@ -166,13 +168,13 @@ def told(what: str, *, repeatable: bool = True) -> Iterator[None]:
         raise PreconditionFailed(f"could not {what}: {error}", reason="NoCredentials") from None
     except HTTPClientError as error:
         if isinstance(interrupt := error.kwargs.get("error"), ActionError):
-            raise interrupt from None  # a cancel or the deadline, which botocore takes for a broken connection
-        raise _unknown(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
+            raise interrupt from None  # a cancel or the deadline; botocore takes it for a broken connection
+        raise _unknown_outcome(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
     except BotoCoreError as error:
-        raise _unknown(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
+        raise _unknown_outcome(f"could not hear whether AWS could {what}: {error}", repeatable=repeatable) from None
 
 
-def _meant(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionError:
+def _error_of(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionError:
     code = str(response.get("Error", {}).get("Code", ""))
     message = f"AWS could not {what}: {code}: {response.get('Error', {}).get('Message', '')}"
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -189,17 +191,19 @@ def _meant(response: dict[str, Any], what: str, *, repeatable: bool) -> ActionEr
     ):
         return NotFound(message, reason=code)
     if code in _AMBIGUOUS or status >= 500:
-        return _unknown(message, repeatable=repeatable)
+        return _unknown_outcome(message, repeatable=repeatable)
     return Failed(message, reason=code or "AwsFailed")
 
 
-def _not_aws(what: str, answer: str, *, repeatable: bool) -> ActionError:
-    """Return the error that an answer of somebody else is, such as a proxy's page."""
-    said = " ".join(answer.split())[:200]
-    return _unknown(f"could not hear whether AWS could {what}: the answer is not AWS's: {said}", repeatable=repeatable)
+def _foreign_answer(what: str, answer: str, *, repeatable: bool) -> ActionError:
+    """Return the error for a response that is not from AWS, such as a proxy's page."""
+    excerpt = " ".join(answer.split())[:200]
+    return _unknown_outcome(
+        f"could not hear whether AWS could {what}: the answer is not AWS's: {excerpt}", repeatable=repeatable
+    )
 
 
-def _unknown(message: str, *, repeatable: bool) -> ActionError:
+def _unknown_outcome(message: str, *, repeatable: bool) -> ActionError:
     if repeatable:
         return Transient(message, reason="Unknown")
     return Failed(f"{message}; it may have been done, and is not tried again.", reason="Unknown")

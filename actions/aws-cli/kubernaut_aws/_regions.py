@@ -1,4 +1,4 @@
-"""The regions of AWS, by the partitions that botocore itself goes by; botocore is not imported for that."""
+"""The regions of AWS, by botocore's own list of partitions, which is read without importing botocore."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def _require_region(name: str) -> str:
 
 @cache
 def _patterns() -> list[re.Pattern[str]]:
-    """Return a pattern for each partition: aws, aws-cn, aws-eusc, aws-us-gov, and more as botocore learns of them."""
+    """Return a pattern for each partition that botocore knows: aws, aws-cn, aws-eusc, aws-us-gov and more."""
     found = find_spec("botocore")
     if found is None or found.origin is None:
         raise ValueError("no region can be told apart: botocore is not installed")

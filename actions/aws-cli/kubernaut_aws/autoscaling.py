@@ -1,19 +1,19 @@
-"""Auto Scaling groups."""
+"""The action aws/set_desired_capacity, for Auto Scaling groups."""
 
 from collections import Counter
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_aws._aws import call
+from kubernaut_aws._aws import call_aws
 from kubernaut_aws._regions import Region
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result, Transient, VerifyFailed
 
 __all__ = ["set_desired_capacity"]
 
 
-class Capacity(Inputs):
-    """Which group and how many."""
+class CapacityInputs(Inputs):
+    """The inputs of aws/set_desired_capacity."""
 
     region: Region
     group: Annotated[str, Field(min_length=1, max_length=255, description="The Auto Scaling group's name.")]
@@ -26,8 +26,8 @@ class Capacity(Inputs):
     wait: Annotated[bool, Field(description="Whether to wait until so many are in service.")] = True
 
 
-class Desired(Result):
-    """How many there shall be now."""
+class CapacityResult(Result):
+    """The result of aws/set_desired_capacity."""
 
     desired: int
 
@@ -41,13 +41,13 @@ set_desired_capacity = Action(
 
 
 @set_desired_capacity.plan
-def plan(ctx: Context, inputs: Capacity) -> Change:
-    """Sets how many instances an Auto Scaling group shall have and waits until they are in service.
+def plan(ctx: Context, inputs: CapacityInputs) -> Change:
+    """Set the desired capacity of an Auto Scaling group, and wait until so many instances are in service.
 
-    Waits for as long as the step may take. Where instances are weighted, the number counts units of capacity, as AWS
-    does. A group whose suspended processes or protected instances would keep AWS from getting there is refused,
-    unless `wait` is off. Idempotent: AWS takes the number as it stands, and only as it stands: it has no compare and
-    swap, so the group is read again right before, and somebody else's change in the moment between is overwritten.
+    It waits for as long as the step may take. If instances are weighted, the number counts units of capacity, as it
+    does for AWS. A group is refused if suspended processes or protected instances would keep AWS from reaching the
+    number, unless `wait` is off. Idempotent. AWS has no compare-and-swap for this number: the group is read again right
+    before it is set, but a change that somebody else makes in between is overwritten.
     """
     group = _group(ctx, inputs)
     if not group["MinSize"] <= inputs.desired <= group["MaxSize"]:
@@ -61,19 +61,19 @@ def plan(ctx: Context, inputs: Capacity) -> Change:
 
 
 @set_desired_capacity.apply
-def apply(ctx: Context, inputs: Capacity, change: Change) -> Desired:
-    """SetDesiredCapacity."""
+def apply(ctx: Context, inputs: CapacityInputs, change: Change) -> CapacityResult:
+    """Call SetDesiredCapacity."""
     _set(ctx, inputs, change.before["desired"], change.after["desired"])
-    return Desired(desired=inputs.desired)
+    return CapacityResult(desired=inputs.desired)
 
 
 @set_desired_capacity.verify
-def verify(ctx: Context, inputs: Capacity, change: Change) -> bool | str:
-    """Whether they are in service."""
+def verify(ctx: Context, inputs: CapacityInputs, change: Change) -> bool | str:
+    """Return True once the instances are in service, until then what is missing."""
     group = _group(ctx, inputs)
     now, before = group["DesiredCapacity"], change.before["desired"]
     if now != inputs.desired:
-        if now == before:  # AWS reads what was written with a delay
+        if now == before:  # a read may return an older state
             return f"group {inputs.group} still says that {now} are desired, not {inputs.desired}."
         raise VerifyFailed(
             f"group {inputs.group} was set to {inputs.desired} instances, and then by somebody else to {now}; "
@@ -83,21 +83,21 @@ def verify(ctx: Context, inputs: Capacity, change: Change) -> bool | str:
 
 
 @set_desired_capacity.undo
-def undo(ctx: Context, inputs: Capacity, change: Change) -> None:
-    """Sets the number back."""
+def undo(ctx: Context, inputs: CapacityInputs, change: Change) -> None:
+    """Set the desired capacity back."""
     _set(ctx, inputs, change.after["desired"], change.before["desired"])
 
 
 @set_desired_capacity.target
-def target(inputs: Capacity) -> str:
-    """The group; its ARN holds an account that only AWS knows."""
+def target(inputs: CapacityInputs) -> str:
+    """Return the group. Its ARN is not used, since it holds the account, which only AWS knows."""
     return f"autoscaling:{inputs.region}:{inputs.group}"
 
 
 def _in_service(group: dict[str, Any]) -> bool | str:
-    """Return True where the group's capacity is in service, and otherwise what there is, and what holds it up.
+    """Return True if the desired capacity is in service, otherwise a sentence about what is missing and why.
 
-    Of weighted instances AWS may start more than is desired, by less than the largest weighs.
+    With weighted instances, AWS may exceed the desired capacity by less than the largest weight.
     """
     instances, desired = group["Instances"], group["DesiredCapacity"]
     serving = [
@@ -112,17 +112,17 @@ def _in_service(group: dict[str, Any]) -> bool | str:
         for item in instances
         if item not in serving
     )
-    told = f"{units} of {desired} {kind} are in service"
+    progress = f"{units} of {desired} {kind} are in service"
     if others:
-        told += f"; {', '.join(f'{count} {state}' for state, count in sorted(others.items()))}"
+        progress += f"; {', '.join(f'{count} {state}' for state, count in sorted(others.items()))}"
     if any(state.endswith(":Wait") for state in others):
-        told += " (a lifecycle hook holds what waits)"
+        progress += " (a lifecycle hook holds what waits)"
     obstacle = _obstacle(group, desired)
-    return f"{told}; {obstacle}" if obstacle else f"{told}."
+    return f"{progress}; {obstacle}" if obstacle else f"{progress}."
 
 
 def _obstacle(group: dict[str, Any], desired: int) -> str | None:
-    """Return why AWS would not get a group to a number, by what the group says of itself; None where it would."""
+    """Return the reason for which AWS would not bring the group to a capacity, or None if there is none."""
     name = group["AutoScalingGroupName"]
     there = [item for item in group["Instances"] if not item["LifecycleState"].startswith("Terminat")]
     units = sum(map(_weight, there))
@@ -149,17 +149,17 @@ def _weight(instance: dict[str, Any]) -> int:
     return int(instance.get("WeightedCapacity", 1))
 
 
-def _group(ctx: Context, inputs: Capacity) -> dict[str, Any]:
+def _group(ctx: Context, inputs: CapacityInputs) -> dict[str, Any]:
     what = f"describe the group {inputs.group} in {inputs.region}"
     names: dict[str, Any] = {"AutoScalingGroupNames": [inputs.group]}
-    answer = call(ctx, what, "autoscaling", inputs.region, "describe_auto_scaling_groups", **names)
+    answer = call_aws(ctx, what, "autoscaling", inputs.region, "describe_auto_scaling_groups", **names)
     if not (groups := answer["AutoScalingGroups"]):
         raise NotFound(f"there is no Auto Scaling group {inputs.group} in {inputs.region}.")
     group: dict[str, Any] = groups[0]
     return group
 
 
-def _set(ctx: Context, inputs: Capacity, before: int, desired: int) -> None:
+def _set(ctx: Context, inputs: CapacityInputs, before: int, desired: int) -> None:
     if (now := _group(ctx, inputs)["DesiredCapacity"]) != before:
         raise Transient(
             f"group {inputs.group} was at {before} when it was read, and is at {now}; it is planned anew.",
@@ -167,4 +167,4 @@ def _set(ctx: Context, inputs: Capacity, before: int, desired: int) -> None:
         )
     what = f"set the group {inputs.group} in {inputs.region} to {desired} instances"
     params: dict[str, Any] = {"AutoScalingGroupName": inputs.group, "DesiredCapacity": desired}
-    call(ctx, what, "autoscaling", inputs.region, "set_desired_capacity", **params)
+    call_aws(ctx, what, "autoscaling", inputs.region, "set_desired_capacity", **params)

@@ -1,4 +1,4 @@
-"""EC2 instances."""
+"""The action aws/reboot_instances, for EC2 instances."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
-from kubernaut_aws._aws import call
+from kubernaut_aws._aws import call_aws
 from kubernaut_aws._regions import Region
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result
 
@@ -15,8 +15,8 @@ __all__ = ["reboot_instances"]
 InstanceId = Annotated[str, Field(pattern=r"^i-[0-9a-f]{8,17}$")]
 
 
-class Reboot(Inputs):
-    """Which instances."""
+class RebootInputs(Inputs):
+    """The inputs of aws/reboot_instances."""
 
     region: Region
     instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=50)]
@@ -30,8 +30,8 @@ class Reboot(Inputs):
     ] = 120
 
 
-class Rebooted(Result):
-    """How many were told to reboot."""
+class RebootResult(Result):
+    """The result of aws/reboot_instances."""
 
     count: int
     instance_ids: list[str] | None = None
@@ -47,12 +47,12 @@ reboot_instances = Action(
 
 
 @dataclass
-class _Watch:
-    """What this execution saw of its reboot.
+class _RebootTracker:
+    """The observations of one reboot.
 
-    AWS tells of no reboot: an instance's launch time stays, and its status checks are made once a minute, so that an
-    `ok` right after the reboot is of before. A check that was seen to fail or to begin anew since is news; where none
-    was, only time tells, by this machine's own monotonic clock.
+    AWS does not report a reboot: the launch time stays, and status checks run once a minute, so an `ok` right after the
+    reboot may be older than it. A check that failed or began anew since the reboot proves it; otherwise only waiting
+    helps, by this machine's own monotonic clock.
     """
 
     began: float
@@ -61,18 +61,18 @@ class _Watch:
 
 
 _CHECKS = ("InstanceStatus", "SystemStatus", "AttachedEbsStatus")
-_WATCHES: WeakKeyDictionary[Context, _Watch] = WeakKeyDictionary()
+_TRACKERS: WeakKeyDictionary[Context, _RebootTracker] = WeakKeyDictionary()
 
 
 @reboot_instances.plan
-def plan(ctx: Context, inputs: Reboot) -> Change:
-    """Reboots running EC2 instances and waits until none of their status checks fails, of the time after the reboot.
+def plan(ctx: Context, inputs: RebootInputs) -> Change:
+    """Reboot running EC2 instances, and wait until their status checks pass after the reboot.
 
-    AWS makes its checks once a minute, and says what it saw before until then. So an instance counts as well only once
-    its checks were seen to fail or to begin anew and then to pass, or have passed for `settle` seconds since the
-    reboot; an instance that takes longer than that to fail is not noticed.
-    Not idempotent: RebootInstances takes no client token, so AWS cannot tell a repeated request from a second wish.
-    An error that leaves open whether it was done is therefore final, and a pod that is run again does not act.
+    AWS makes its checks once a minute, and reports the older result until then. So an instance counts as healthy once
+    its checks failed or began anew and then passed, or have passed for `settle` seconds since the reboot. An instance
+    that takes longer than that to fail is not noticed. Not idempotent: RebootInstances takes no client token, so AWS
+    cannot tell a repeated request from a new one. Hence an error that leaves open whether it was done is final, and a
+    pod that runs again does not act.
     """
     states = _states(ctx, inputs)
     wrong = [f"{instance} is {state}" for instance, state in states.items() if state != "running"]
@@ -88,33 +88,33 @@ def plan(ctx: Context, inputs: Reboot) -> Change:
 
 
 @reboot_instances.apply
-def apply(ctx: Context, inputs: Reboot, change: Change) -> Rebooted:
-    """RebootInstances."""
+def apply(ctx: Context, inputs: RebootInputs, change: Change) -> RebootResult:
+    """Call RebootInstances."""
     instance_ids = change.after["instance_ids"]
     starting = {name for name, (_, checks) in _checks(ctx, inputs).items() if "initializing" in checks}
     what = f"reboot {', '.join(instance_ids)}"
-    call(ctx, what, "ec2", inputs.region, "reboot_instances", repeatable=False, InstanceIds=instance_ids)
-    _WATCHES[ctx] = _Watch(ctx.remaining(), starting)
-    return Rebooted(count=len(instance_ids), instance_ids=instance_ids)
+    call_aws(ctx, what, "ec2", inputs.region, "reboot_instances", repeatable=False, InstanceIds=instance_ids)
+    _TRACKERS[ctx] = _RebootTracker(ctx.remaining(), starting)
+    return RebootResult(count=len(instance_ids), instance_ids=instance_ids)
 
 
 @reboot_instances.verify
-def verify(ctx: Context, inputs: Reboot, change: Change) -> bool | str:
-    """Whether they run and no status check fails, by what AWS saw since the reboot."""
-    watch = _WATCHES.setdefault(ctx, _Watch(ctx.remaining()))
+def verify(ctx: Context, inputs: RebootInputs, change: Change) -> bool | str:
+    """Return True once all instances run and pass their checks after the reboot, until then what is missing."""
+    tracker = _TRACKERS.setdefault(ctx, _RebootTracker(ctx.remaining()))
     found = _checks(ctx, inputs)
     waits = []
     for name in inputs.instance_ids:
         state, checks = found.get(name, ("unknown", frozenset()))
         well = state == "running" and checks <= {"ok", "not-applicable"}
         if not well:
-            if name not in watch.starting or "impaired" in checks:
-                watch.restarted.add(name)
+            if name not in tracker.starting or "impaired" in checks:
+                tracker.restarted.add(name)
             waits.append(f"{name} is {state}, its checks {', '.join(sorted(checks)) or 'unknown'}.")
     if waits:
         return " ".join(waits)
-    old = [name for name in inputs.instance_ids if name not in watch.restarted]
-    passed = watch.began - ctx.remaining()
+    old = [name for name in inputs.instance_ids if name not in tracker.restarted]
+    passed = tracker.began - ctx.remaining()
     if not old or passed >= inputs.settle:
         return True
     return (
@@ -123,14 +123,14 @@ def verify(ctx: Context, inputs: Reboot, change: Change) -> bool | str:
 
 
 @reboot_instances.target
-def target(inputs: Reboot) -> str:
-    """The instances; their ARNs hold an account that only AWS knows."""
+def target(inputs: RebootInputs) -> str:
+    """Return the instances. Their ARNs are not used, since they hold the account, which only AWS knows."""
     return f"ec2:{inputs.region}:{','.join(inputs.instance_ids)}"
 
 
-def _states(ctx: Context, inputs: Reboot) -> dict[str, Any]:
+def _states(ctx: Context, inputs: RebootInputs) -> dict[str, Any]:
     what = f"describe {', '.join(inputs.instance_ids)} in {inputs.region}"
-    found = call(ctx, what, "ec2", inputs.region, "describe_instances", InstanceIds=inputs.instance_ids)
+    found = call_aws(ctx, what, "ec2", inputs.region, "describe_instances", InstanceIds=inputs.instance_ids)
     instances = [instance for reservation in found["Reservations"] for instance in reservation["Instances"]]
     states = {instance["InstanceId"]: instance["State"]["Name"] for instance in instances}
     missing = [instance for instance in inputs.instance_ids if instance not in states]
@@ -139,10 +139,10 @@ def _states(ctx: Context, inputs: Reboot) -> dict[str, Any]:
     return {instance: states[instance] for instance in inputs.instance_ids}
 
 
-def _checks(ctx: Context, inputs: Reboot) -> dict[str, tuple[str, frozenset[str]]]:
-    """Return each instance's state, and what its checks came to."""
+def _checks(ctx: Context, inputs: RebootInputs) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return the state of each instance, and the results of its status checks."""
     params: dict[str, Any] = {"InstanceIds": inputs.instance_ids, "IncludeAllInstances": True}
-    found = call(ctx, "describe the instances' status", "ec2", inputs.region, "describe_instance_status", **params)
+    found = call_aws(ctx, "describe the instances' status", "ec2", inputs.region, "describe_instance_status", **params)
     return {
         status["InstanceId"]: (
             status["InstanceState"]["Name"],

@@ -1,4 +1,4 @@
-"""The kubectl binary as this image's actions use it: reads as JSON, writes as JSON patches, errors by their meaning."""
+"""The kubectl binary: reads as JSON, writes as JSON patches, failures as errors of the action contract."""
 
 import json
 import os
@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl._complaints import NO_SUCH_KIND, TESTED, error_of, said
+from kubernaut_kubectl._errors import NO_SUCH_KIND, PATCH_TEST_FAILED, error_of, error_text
 from kubernaut_sdk import Completed, Context, Failed, NotFound, Transient
 
 __all__ = ["MANAGER", "Name", "can_i", "get", "list_all", "patch"]
 
 MANAGER = "kubernaut"
-"""Our name among an object's `managedFields`."""
+"""The field manager of our writes, in an object's `managedFields`."""
 
 Name = Annotated[
     str,
@@ -28,8 +28,8 @@ def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dic
     """Return one object, its managed fields included.
 
     Raises:
-        NotFound: if there is none of that name.
-        PreconditionFailed: if it may not be read, or the cluster cannot be spoken to as it is configured.
+        NotFound: if there is no object of that name.
+        PreconditionFailed: if it may not be read, or kubectl is not configured for the cluster.
         Transient: if the API server is out of reach.
     """
     options = ["--output=json", "--show-managed-fields"]
@@ -38,7 +38,7 @@ def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dic
 
 
 def list_all(ctx: Context, kind: str, namespace: str, *, selector: str | None = None) -> list[dict[str, Any]]:
-    """Return all objects of a kind in a namespace, none where the cluster has no such kind; errors as for `get`."""
+    """Return all objects of a kind in a namespace, or an empty list if the cluster lacks the kind; raises as `get`."""
     options = ["--output=json", *([f"--selector={selector}"] if selector else [])]
     try:
         found: list[dict[str, Any]] = _run(ctx, "get", options, [kind], namespace).json()["items"]
@@ -52,19 +52,19 @@ def list_all(ctx: Context, kind: str, namespace: str, *, selector: str | None = 
 def patch(
     ctx: Context, kind: str, name: str, operations: Sequence[dict[str, Any]], namespace: str | None = None
 ) -> dict[str, Any]:
-    """Apply a JSON patch (RFC 6902), and return the object as it is then.
+    """Apply a JSON patch (RFC 6902), and return the patched object.
 
-    A `test` that does not hold means that somebody else was first.
+    A `test` that fails means that somebody else changed the object first.
 
     Raises:
-        Transient: if a `test` does not hold, so that the next attempt plans anew; and as for `get`.
+        Transient: if a `test` fails, so that the next attempt plans anew; otherwise raises as `get`.
     """
-    # a pod template can exceed an argument
+    # a pod template can be longer than an argument may be
     options = ["--type=json", "--patch-file=/dev/stdin", "--output=json", f"--field-manager={MANAGER}"]
     try:
         completed = _run(ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations)))
     except Failed as error:
-        if TESTED in error.message:
+        if PATCH_TEST_FAILED in error.message:
             raise Transient(
                 f"{kind} {name} changed since it was read; it is planned anew.", reason="Conflict"
             ) from None
@@ -74,7 +74,7 @@ def patch(
 
 
 def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> dict[str, str | None]:
-    """For `check`: each permission, with what is wrong or None."""
+    """Return for each permission None if it is held, otherwise what is wrong; for an action's `check`."""
     answers: dict[str, str | None] = {}
     for permission in permissions:
         resource, _, verbs = permission.partition(":")
@@ -88,7 +88,7 @@ def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> di
                 "yes": None,
                 "no": f"the ServiceAccount may not {verb} {what}; bind it a Role with that rule.",
             }
-            unknown = f"whether it may {verb} {what} is not known: {said(asked)}"
+            unknown = f"whether it may {verb} {what} is not known: {error_text(asked)}"
             answers[f"permission {resource}: {verb}"] = problems.get(asked.stdout.strip().partition(" ")[0], unknown)
     return answers
 
@@ -111,10 +111,10 @@ def _run(
 
 
 def _connection(ctx: Context) -> list[str]:
-    """How long a request may take, and where to: in a pod, its ServiceAccount's cluster.
+    """Return kubectl's options for the time limit and, in a pod, for its ServiceAccount's cluster.
 
-    kubectl finds that by itself only as long as nothing else is configured, and a time limit counts as configuration;
-    so the same is spelt out here. The kubeconfig names the token's file, and holds no secret.
+    kubectl finds the pod's cluster by itself only if no option configures anything, and the time limit counts as such.
+    So the same configuration is written here. The kubeconfig names the token's file, and holds no secret.
     """
     timeout = f"--request-timeout={max(1, min(30, int(ctx.remaining())))}s"
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")

@@ -1,4 +1,4 @@
-"""Cordoning nodes and undoing it."""
+"""The actions kubernetes/cordon_node and kubernetes/uncordon_node."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result
 __all__ = ["cordon", "uncordon"]
 
 
-class Node(Inputs):
-    """Which node."""
+class NodeInputs(Inputs):
+    """The inputs of both actions."""
 
     node: Name
 
 
-class Schedulable(Result):
-    """Whether new pods are kept off it."""
+class NodeResult(Result):
+    """The result of both actions."""
 
     unschedulable: bool
 
@@ -29,7 +29,7 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
         examples=[{"node": "worker-1"}],
     )
 
-    def plan(ctx: Context, inputs: Node) -> Change:
+    def plan(ctx: Context, inputs: NodeInputs) -> Change:
         before = get(ctx, "node", inputs.node)["spec"].get("unschedulable", False)
         return Change({"unschedulable": before}, {"unschedulable": unschedulable})
 
@@ -37,33 +37,33 @@ def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
     action.plan(plan)
 
     @action.apply
-    def apply(ctx: Context, inputs: Node, change: Change) -> Schedulable:
+    def apply(ctx: Context, inputs: NodeInputs, change: Change) -> NodeResult:
         _set(ctx, inputs, before=change.before["unschedulable"], after=unschedulable)
-        return Schedulable(unschedulable=unschedulable)
+        return NodeResult(unschedulable=unschedulable)
 
     @action.verify
-    def verify(ctx: Context, inputs: Node, change: Change) -> bool | str:
+    def verify(ctx: Context, inputs: NodeInputs, change: Change) -> bool | str:
         now = get(ctx, "node", inputs.node)["spec"].get("unschedulable", False)
         return now == unschedulable or f"{inputs.node} is {'un' if now else ''}schedulable still."
 
     @action.undo
-    def undo(ctx: Context, inputs: Node, change: Change) -> None:
+    def undo(ctx: Context, inputs: NodeInputs, change: Change) -> None:
         _set(ctx, inputs, before=change.after["unschedulable"], after=change.before["unschedulable"])
 
     @action.target
-    def target(inputs: Node) -> ObjectRef:
+    def target(inputs: NodeInputs) -> ObjectRef:
         return ObjectRef(kind="Node", name=inputs.node)
 
     @action.check
-    def check(ctx: Context, inputs: Node) -> dict[str, str | None]:
+    def check(ctx: Context, inputs: NodeInputs) -> dict[str, str | None]:
         return can_i(ctx, action.permissions, None)
 
     return action
 
 
-def _set(ctx: Context, inputs: Node, *, before: bool, after: bool) -> None:
+def _set(ctx: Context, inputs: NodeInputs, *, before: bool, after: bool) -> None:
     path = "/spec/unschedulable"
-    # the API server leaves out a False, and takes null for what is not there; `add` replaces, or makes
+    # the API server omits a False, and `test` takes null for a missing field; `add` replaces or creates it
     operations: list[dict[str, Any]] = [
         {"op": "test", "path": path, "value": before or None},
         {"op": "add", "path": path, "value": after},
@@ -72,6 +72,6 @@ def _set(ctx: Context, inputs: Node, *, before: bool, after: bool) -> None:
 
 
 cordon = _action(
-    "cordon", unschedulable=True, summary="Keeps new pods off a node. Pods that are there stay; drain it to move them."
+    "cordon", unschedulable=True, summary="Keep new pods off a node. Running pods stay; drain the node to move them."
 )
-uncordon = _action("uncordon", unschedulable=False, summary="Lets new pods onto a node again.")
+uncordon = _action("uncordon", unschedulable=False, summary="Allow new pods on a node again.")

@@ -1,9 +1,9 @@
-"""The owners of an object's fields, who take back what others change in them.
+"""The owners of an object's fields, which may revert what others change.
 
-Every action looks here before it changes a field. Evidence, in the order of its worth: `managedFields`, in which the
-API server itself keeps who wrote each field; the marks that Argo CD, Flux and Helm leave on what is theirs; the
-autoscalers that name the object as their target; an `ownerReference` with `controller: true`. Argo CD and Flux own only
-the fields that they apply: what their sources leave out is anybody's.
+Every action checks them before it changes a field. The evidence, the most reliable first: `managedFields`, in which the
+API server keeps the writer of each field; the labels and annotations of Argo CD, Flux and Helm; autoscalers whose
+target is the object; an `ownerReference` with `controller: true`. Argo CD and Flux own only the fields that they apply:
+a field that is not in their sources is free.
 """
 
 import json
@@ -20,17 +20,17 @@ __all__ = [
     "REPLICAS",
     "TEMPLATE",
     "Field",
-    "Noted",
     "Owner",
+    "ResultWithNote",
     "WhenOwned",
+    "check_owners",
     "last_writer",
-    "look",
-    "note_of",
     "owners_of",
+    "ownership_note",
 ]
 
 Field = tuple[str, ...]
-"""The path to a field; within a list of named items (containers, ports) the item's name."""
+"""The path to a field; in a list of named items (containers, ports), the item's name."""
 REPLICAS: Field = ("spec", "replicas")
 TEMPLATE: Field = ("spec", "template", "spec")
 WhenOwned = Literal["refuse", "proceed"]
@@ -38,7 +38,7 @@ WhenOwned = Literal["refuse", "proceed"]
 _ARGO = {"argocd-controller", "argocd-application-controller"}
 _FLUX = {"kustomize-controller"}
 _HELM = {"helm", "helm-controller"}
-_SPOKEN = {
+_DISPLAY_NAMES = {
     **dict.fromkeys(_ARGO, "Argo CD"),
     **dict.fromkeys(_FLUX, "Flux"),
     **dict.fromkeys(_HELM, "Helm"),
@@ -51,53 +51,53 @@ _HORIZONTAL, _VERTICAL = "horizontalpodautoscalers.autoscaling", "verticalpodaut
 
 @dataclass(frozen=True)
 class Owner:
-    """Somebody to whom a field belongs.
+    """An owner of a field.
 
     Attributes:
-        name: As a person would call it, such as `HorizontalPodAutoscaler checkout (2 to 10 replicas)`.
-        remedy: What to do in place of changing the field.
-        takes_back: Whether it restores the field by itself; otherwise only with its next release.
+        name: Its name in messages, such as `HorizontalPodAutoscaler checkout (2 to 10 replicas)`.
+        advice: The thing to do instead of changing the field.
+        reverts: True if it restores the field by itself; False if only with its next release.
     """
 
     name: str
-    remedy: str
-    takes_back: bool = True
+    advice: str
+    reverts: bool = True
 
 
-class Noted(Result):
-    """A result with a note on the owners of what was changed, where there are any."""
+class ResultWithNote(Result):
+    """A result with a note about the owners of the changed field, if there are any."""
 
     note: str | None = None
 
     @model_serializer(mode="wrap")
-    def _without_silence(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_empty_note(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in serialize(self).items() if name != "note" or value is not None}
 
 
-def note_of(owners: Sequence[Owner]) -> str | None:
-    """Return what a result says of the owners of the field that was changed."""
+def ownership_note(owners: Sequence[Owner]) -> str | None:
+    """Return the note for a result about the owners of the changed field, or None."""
     notes = [
-        f"{owner.name} owns it and may take it back; {owner.remedy}."
-        if owner.takes_back
-        else f"{owner.name} sets it again when it is next released; {owner.remedy}."
+        f"{owner.name} owns it and may take it back; {owner.advice}."
+        if owner.reverts
+        else f"{owner.name} sets it again when it is next released; {owner.advice}."
         for owner in owners
     ]
     return " ".join(notes) or None
 
 
-def look(ctx: Context, found: dict[str, Any], field: Field, value: Any, when_owned: WhenOwned) -> list[Owner]:
-    """Return the owners of a field that is about to be changed.
+def check_owners(ctx: Context, found: dict[str, Any], field: Field, value: Any, when_owned: WhenOwned) -> list[Owner]:
+    """Return the owners of a field that will be changed, or refuse the change.
 
     Args:
-        ctx: Reads the autoscalers, where the field is one of theirs.
+        ctx: The context, to read autoscalers if they can own the field.
         found: The object, as it was read just now.
-        field: What is to be changed.
-        value: What to; an autoscaler leaves alone what it would choose itself.
-        when_owned: Whether to go on where an owner will take it back.
+        field: The path of the field.
+        value: The new value; an autoscaler does not revert a value that it would choose itself.
+        when_owned: `refuse` or `proceed`, if an owner would revert the change.
 
     Raises:
-        PreconditionFailed: if an owner would take the field back, or the autoscalers may not be read, unless told to
-            proceed.
+        PreconditionFailed: unless `when_owned` is `proceed`, if an owner would revert the field, or if the autoscalers
+            may not be read.
     """
     kind = _HORIZONTAL if field == REPLICAS else _VERTICAL if "resources" in field else None
     autoscalers: list[dict[str, Any]] = []
@@ -107,18 +107,19 @@ def look(ctx: Context, found: dict[str, Any], field: Field, value: Any, when_own
         except PreconditionFailed as error:
             if when_owned == "refuse":
                 raise PreconditionFailed(
-                    f"it is not known whether an autoscaler owns {'.'.join(field[:2])} of {_called(found)}: "
+                    f"it is not known whether an autoscaler owns {'.'.join(field[:2])} of {_display_name(found)}: "
                     f"{error.message}; let the ServiceAccount list {kind}, or set when_owned: proceed.",
                     reason=error.reason,
                 ) from None
             ctx.log.warning("the %s cannot be read, so it is not known whether one owns the field", kind)
     owners = owners_of(found, field, value, autoscalers)
-    takers = [owner for owner in owners if owner.takes_back]
-    if takers and when_owned == "refuse":
-        names, remedies = (dict.fromkeys(getattr(owner, name) for owner in takers) for name in ("name", "remedy"))
+    reverting = [owner for owner in owners if owner.reverts]
+    if reverting and when_owned == "refuse":
+        names = dict.fromkeys(owner.name for owner in reverting)
+        advice = dict.fromkeys(owner.advice for owner in reverting)
         raise PreconditionFailed(
-            f"{'.'.join(field[:2])} of {_called(found)} belongs to {' and '.join(names)}, which would take the change "
-            f"back; {', or '.join(remedies)}, or set when_owned: proceed.",
+            f"{'.'.join(field[:2])} of {_display_name(found)} belongs to {' and '.join(names)}, which would take the "
+            f"change back; {', or '.join(advice)}, or set when_owned: proceed.",
             reason="Owned",
         )
     return owners
@@ -127,7 +128,7 @@ def look(ctx: Context, found: dict[str, Any], field: Field, value: Any, when_own
 def owners_of(
     found: dict[str, Any], field: Field, value: Any = None, autoscalers: Sequence[dict[str, Any]] = ()
 ) -> list[Owner]:
-    """Return the owners of a field, by what the object says of itself and by the autoscalers of its namespace."""
+    """Return the owners of a field, from the object itself and from the autoscalers of its namespace."""
     metadata = found["metadata"]
     marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
     owners = [owner for item in autoscalers if (owner := _autoscaler(found, item, field, value)) is not None]
@@ -145,12 +146,12 @@ def owners_of(
         named = "/".join(marks[f"kustomize.toolkit.fluxcd.io/{part}"] for part in ("namespace", "name"))
         owners.append(Owner(f"Flux's Kustomization {named}", "change it in its git repository (git/update_file)"))
     if (release := marks.get("meta.helm.sh/release-name")) and _applies(found, field, _HELM):
-        owners.append(Owner(f"Helm's release {release}", "change the release's values", takes_back=False))
+        owners.append(Owner(f"Helm's release {release}", "change the release's values", reverts=False))
     return owners
 
 
 def last_writer(found: dict[str, Any], field: Field) -> str | None:
-    """Return who wrote a field last, except us, by the API server's own note; None where it keeps none."""
+    """Return the last writer of a field other than us, from `managedFields`; None if there is none."""
     notes = [
         note
         for note in found["metadata"].get("managedFields", ())
@@ -161,7 +162,7 @@ def last_writer(found: dict[str, Any], field: Field) -> str | None:
     note = max(notes, key=lambda note: str(note.get("time", "")))
     if note["manager"] == "kube-controller-manager" and note.get("subresource") == "scale":
         return "a HorizontalPodAutoscaler"
-    return _SPOKEN.get(note["manager"], f"the field manager {note['manager']}")
+    return _DISPLAY_NAMES.get(note["manager"], f"the field manager {note['manager']}")
 
 
 def _autoscaler(found: dict[str, Any], item: dict[str, Any], field: Field, value: Any) -> Owner | None:
@@ -197,7 +198,7 @@ def _flux_reconciles(marks: dict[str, str]) -> bool:
 
 
 def _applies(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
-    """Whether they wrote the field; taken for granted of a marked object where no managers are kept."""
+    """Return True if one of the managers wrote the field, or if the object has no `managedFields`."""
     return not found["metadata"].get("managedFields") or _manages(found, field, managers)
 
 
@@ -209,7 +210,7 @@ def _manages(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
 
 
 def _last_applied(found: dict[str, Any], field: Field) -> bool:
-    """Whether the field is in the manifest that was applied from the client's side, as `kubectl apply` leaves it."""
+    """Return True if the field is in the annotation that client-side `kubectl apply` leaves."""
     text = (found["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/last-applied-configuration", "{}")
     try:
         at = json.loads(text)
@@ -225,7 +226,7 @@ def _last_applied(found: dict[str, Any], field: Field) -> bool:
 
 
 def _within(fields: dict[str, Any], field: Field) -> bool:
-    """Whether a path is in a `fieldsV1`; an item of a list is there as `k:{"name":"app"}`."""
+    """Return True if a path is in a `fieldsV1`, where a list item is `k:{"name":"app"}`."""
     at: Any = fields
     for part in field:
         key = next((key for key in (f"f:{part}", f'k:{{"name":"{part}"}}') if key in at), None)
@@ -235,5 +236,5 @@ def _within(fields: dict[str, Any], field: Field) -> bool:
     return True
 
 
-def _called(found: dict[str, Any]) -> str:
+def _display_name(found: dict[str, Any]) -> str:
     return f"{found['kind']} {found['metadata']['namespace']}/{found['metadata']['name']}"

@@ -1,6 +1,7 @@
-"""Restarting Deployments and rolling them back. Neither is idempotent: a record does it once, a new one does it again.
+"""The actions kubernetes/restart_deployment and kubernetes/rollback_deployment.
 
-What was done carries the record's id, so that an attempt that got through without hearing so is not repeated.
+Neither is idempotent: a record acts once, and a new record acts again. The record's id is written into the Deployment,
+so that an attempt whose response was lost is not repeated.
 """
 
 from typing import Annotated, Any
@@ -8,21 +9,21 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl._kubectl import can_i, get, list_all, patch
-from kubernaut_kubectl._progress import REVISION, owned_by, rolled_out
-from kubernaut_kubectl._watch import watch_of
-from kubernaut_kubectl.deployments import InNamespace
-from kubernaut_kubectl.ownership import TEMPLATE, Noted, look, note_of
+from kubernaut_kubectl._rollout import REVISION, check_rollout, owned_by
+from kubernaut_kubectl._tracker import tracker_of
+from kubernaut_kubectl.deployments import DeploymentInputs
+from kubernaut_kubectl.ownership import TEMPLATE, ResultWithNote, check_owners, ownership_note
 from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Transient
 
 __all__ = ["restart", "rollback"]
 
-RESTARTED = "kubernaut.io/restarted-by"
-ROLLED_BACK = "kubernaut.io/rolled-back-by"
-RESTARTED_FIELD = ("spec", "template", "metadata", "annotations", RESTARTED)
+RESTARTED_BY = "kubernaut.io/restarted-by"
+ROLLED_BACK_BY = "kubernaut.io/rolled-back-by"
+RESTARTED_FIELD = ("spec", "template", "metadata", "annotations", RESTARTED_BY)
 
 
-class Restarted(Noted):
-    """The record whose id the pod template carries now."""
+class RestartResult(ResultWithNote):
+    """The result of kubernetes/restart_deployment: the record's id, as the pod template has it."""
 
     restarted_by: Annotated[str, Field(max_length=36)]
 
@@ -38,62 +39,62 @@ restart = Action(
 
 
 @restart.plan
-def plan_restart(ctx: Context, inputs: InNamespace) -> Change:
-    """Replaces all pods of a Deployment, a few at a time, as its strategy says, and waits until the new ones are ready.
+def plan_restart(ctx: Context, inputs: DeploymentInputs) -> Change:
+    """Replace all pods of a Deployment by its update strategy, and wait until the new ones are ready.
 
-    Not idempotent: every record restarts anew. One record restarts once, however often its pod is run. It waits for as
-    long as the step may take, and until all are ready for 5 s on end. An operator's Deployment is not restarted unless
-    `when_owned` is `proceed`; then it is watched for a minute whether the operator takes that back.
+    Not idempotent: every record restarts again. One record restarts once, however often its pod runs. It waits for as
+    long as the step may take, until all pods are ready for 5 s without interruption. An operator's Deployment is not
+    restarted unless `when_owned` is `proceed`; then it is watched for a minute, and a revert fails the step.
     """
-    found = _settled(ctx, inputs)
-    before = _annotations(found["spec"]["template"]).get(RESTARTED)
+    found = _get_current(ctx, inputs)
+    before = _annotations(found["spec"]["template"]).get(RESTARTED_BY)
     if before != str(ctx.record_id):
-        watch_of(ctx).owners = look(ctx, found, RESTARTED_FIELD, str(ctx.record_id), inputs.when_owned)
+        tracker_of(ctx).owners = check_owners(ctx, found, RESTARTED_FIELD, str(ctx.record_id), inputs.when_owned)
     return Change({"restarted_by": before}, {"restarted_by": str(ctx.record_id)})
 
 
 @restart.apply
-def apply_restart(ctx: Context, inputs: InNamespace, change: Change) -> Restarted:
-    """A new annotation in the pod template, as `kubectl rollout restart` does."""
-    found = _settled(ctx, inputs)
-    operations = _annotate("/spec/template/metadata", found["spec"]["template"], RESTARTED, str(ctx.record_id))
-    written = patch(ctx, "deployment.apps", inputs.deployment, [_still(found), *operations], inputs.namespace)
-    watch_of(ctx).wrote(written)
-    return Restarted(restarted_by=str(ctx.record_id), note=note_of(watch_of(ctx).owners))
+def apply_restart(ctx: Context, inputs: DeploymentInputs, change: Change) -> RestartResult:
+    """Set a new annotation in the pod template, as `kubectl rollout restart` does."""
+    found = _get_current(ctx, inputs)
+    operations = _annotate("/spec/template/metadata", found["spec"]["template"], RESTARTED_BY, str(ctx.record_id))
+    written = patch(ctx, "deployment.apps", inputs.deployment, [_test_generation(found), *operations], inputs.namespace)
+    tracker_of(ctx).remember_write(written)
+    return RestartResult(restarted_by=str(ctx.record_id), note=ownership_note(tracker_of(ctx).owners))
 
 
 @restart.verify
-def verify_restart(ctx: Context, inputs: InNamespace, change: Change) -> bool | str:
-    """Whether all pods are of the template that this record marked."""
+def verify_restart(ctx: Context, inputs: DeploymentInputs, change: Change) -> bool | str:
+    """Return True once all pods have the template with this record's annotation."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
-    now, ours = _annotations(found["spec"]["template"]).get(RESTARTED), str(ctx.record_id)
+    now, ours = _annotations(found["spec"]["template"]).get(RESTARTED_BY), str(ctx.record_id)
     before = change.before["restarted_by"]
-    lacks = watch_of(ctx).still(
-        found, RESTARTED_FIELD, now, before=before, wanted=ours, what=f"the annotation {RESTARTED}"
+    shortfall = tracker_of(ctx).require_own_value(
+        found, RESTARTED_FIELD, now, before=before, wanted=ours, what=f"the annotation {RESTARTED_BY}"
     )
-    return lacks or rolled_out(ctx, found)
+    return shortfall or check_rollout(ctx, found)
 
 
 @restart.target
-def target_restart(inputs: InNamespace) -> ObjectRef:
-    """The Deployment."""
+def target_restart(inputs: DeploymentInputs) -> ObjectRef:
+    """Return the Deployment."""
     return ObjectRef(kind="Deployment", namespace=inputs.namespace, name=inputs.deployment)
 
 
 @restart.check
-def check_restart(ctx: Context, inputs: InNamespace) -> dict[str, str | None]:
-    """The permissions."""
+def check_restart(ctx: Context, inputs: DeploymentInputs) -> dict[str, str | None]:
+    """Check the permissions."""
     return can_i(ctx, restart.permissions, inputs.namespace)
 
 
-class Rollback(InNamespace):
-    """Where to."""
+class RollbackInputs(DeploymentInputs):
+    """The inputs of kubernetes/rollback_deployment."""
 
     revision: Annotated[int, Field(ge=0, description="The revision to go back to; 0 for the one before this.")] = 0
 
 
-class RolledBack(Noted):
-    """Which revision was taken."""
+class RollbackResult(ResultWithNote):
+    """The result of kubernetes/rollback_deployment: the revision that was restored."""
 
     revision: int
     images: list[str] | None = None
@@ -110,80 +111,80 @@ rollback = Action(
 
 
 @rollback.plan
-def plan_rollback(ctx: Context, inputs: Rollback) -> Change:
-    """Gives a Deployment the pod template of an earlier revision, as `kubectl rollout undo` does, and waits for it.
+def plan_rollback(ctx: Context, inputs: RollbackInputs) -> Change:
+    """Restore the pod template of an earlier revision, as `kubectl rollout undo` does, and wait for the rollout.
 
-    Not idempotent: the revision that is gone back to gets a new number, so a second record would go back from there.
-    One record rolls back once, however often its pod is run. It waits for as long as the step may take, and until all
-    pods are ready for 5 s on end. A template that Argo CD, Flux or an operator would take back is refused, unless
-    `when_owned` is `proceed`; then it is watched for a minute, and a revert is told.
+    Not idempotent: the restored revision gets a new number, so a second record would go back from there. One record
+    rolls back once, however often its pod runs. It waits for as long as the step may take, until all pods are ready for
+    5 s without interruption. If Argo CD, Flux or an operator would revert the template, the step is refused, unless
+    `when_owned` is `proceed`; then it is watched for a minute, and a revert fails the step.
     """
-    found = _settled(ctx, inputs)
+    found = _get_current(ctx, inputs)
     current = int(_annotations(found).get(REVISION, 0))
     before = {"revision": current, "images": _images(found["spec"]["template"])}
-    if _annotations(found).get(ROLLED_BACK) == str(ctx.record_id):
+    if _annotations(found).get(ROLLED_BACK_BY) == str(ctx.record_id):
         return Change(before, before)
     revision, template = _earlier(ctx, inputs, found, current)
     if revision == current:
         return Change(before, before)
-    watch_of(ctx).owners = look(ctx, found, TEMPLATE, template["spec"], inputs.when_owned)
+    tracker_of(ctx).owners = check_owners(ctx, found, TEMPLATE, template["spec"], inputs.when_owned)
     return Change(before, {"revision": revision, "images": _images(template)})
 
 
 @rollback.apply
-def apply_rollback(ctx: Context, inputs: Rollback, change: Change) -> RolledBack:
-    """One patch that holds only if the Deployment is still of the revision that was planned from."""
-    found = _settled(ctx, inputs)
+def apply_rollback(ctx: Context, inputs: RollbackInputs, change: Change) -> RollbackResult:
+    """Restore the template with a patch that fails if the Deployment's revision is not the planned one any more."""
+    found = _get_current(ctx, inputs)
     template = _revisions(ctx, inputs, found).get(change.after["revision"])
     if template is None:
         raise Transient(f"revision {change.after['revision']} went since it was planned; it is planned anew.")
     template["metadata"].get("labels", {}).pop("pod-template-hash", None)
     revision = f"/metadata/annotations/{REVISION.replace('/', '~1')}"
     operations: list[dict[str, Any]] = [
-        _still(found),
+        _test_generation(found),
         {"op": "test", "path": revision, "value": str(change.before["revision"])},
         {"op": "replace", "path": "/spec/template", "value": template},
-        *_annotate("/metadata", found, ROLLED_BACK, str(ctx.record_id)),
+        *_annotate("/metadata", found, ROLLED_BACK_BY, str(ctx.record_id)),
     ]
-    watch_of(ctx).wrote(patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace))
-    note = note_of(watch_of(ctx).owners)
-    return RolledBack(revision=change.after["revision"], images=change.after["images"], note=note)
+    tracker_of(ctx).remember_write(patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace))
+    note = ownership_note(tracker_of(ctx).owners)
+    return RollbackResult(revision=change.after["revision"], images=change.after["images"], note=note)
 
 
 @rollback.verify
-def verify_rollback(ctx: Context, inputs: Rollback, change: Change) -> bool | str:
-    """Whether all pods are of the template that was taken."""
+def verify_rollback(ctx: Context, inputs: RollbackInputs, change: Change) -> bool | str:
+    """Return True once all pods have the restored template."""
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
-    watch = watch_of(ctx)
-    if watch.written is not None:
-        now, wanted = found["spec"]["template"], watch.written["spec"]["template"]
+    tracker = tracker_of(ctx)
+    if tracker.written is not None:
+        now, wanted = found["spec"]["template"], tracker.written["spec"]["template"]
         if now != wanted:
-            said = {"now": _images(now), "before": change.before["images"], "wanted": _images(wanted)}
-            if said["now"] == said["wanted"]:  # not in its images, so they would not tell it
-                said |= {"now": ["another template"]}
-            if lacks := watch.still(found, TEMPLATE, **said, what="the template (by its images)"):
-                return lacks
-    return rolled_out(ctx, found)
+            shown = {"now": _images(now), "before": change.before["images"], "wanted": _images(wanted)}
+            if shown["now"] == shown["wanted"]:  # the difference is not in the images, so they would not show it
+                shown |= {"now": ["another template"]}
+            if shortfall := tracker.require_own_value(found, TEMPLATE, **shown, what="the template (by its images)"):
+                return shortfall
+    return check_rollout(ctx, found)
 
 
 @rollback.target
-def target_rollback(inputs: Rollback) -> ObjectRef:
-    """The Deployment."""
+def target_rollback(inputs: RollbackInputs) -> ObjectRef:
+    """Return the Deployment."""
     return ObjectRef(kind="Deployment", namespace=inputs.namespace, name=inputs.deployment)
 
 
 @rollback.check
-def check_rollback(ctx: Context, inputs: Rollback) -> dict[str, str | None]:
-    """The permissions."""
+def check_rollback(ctx: Context, inputs: RollbackInputs) -> dict[str, str | None]:
+    """Check the permissions."""
     return can_i(ctx, rollback.permissions, inputs.namespace)
 
 
-def _earlier(ctx: Context, inputs: Rollback, found: dict[str, Any], current: int) -> tuple[int, dict[str, Any]]:
-    """The revision that is asked for, and its template.
+def _earlier(ctx: Context, inputs: RollbackInputs, found: dict[str, Any], current: int) -> tuple[int, dict[str, Any]]:
+    """Return the requested revision and its template.
 
     Raises:
-        NotFound: if it is not kept any more.
-        PreconditionFailed: if there is none before the current one.
+        NotFound: if the revision does not exist any more.
+        PreconditionFailed: if there is no revision before the current one.
     """
     kept = _revisions(ctx, inputs, found)
     if inputs.revision:
@@ -197,8 +198,8 @@ def _earlier(ctx: Context, inputs: Rollback, found: dict[str, Any], current: int
     return max(before), kept[max(before)]
 
 
-def _revisions(ctx: Context, inputs: InNamespace, found: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    """Revision → pod template, of the ReplicaSets that the Deployment owns."""
+def _revisions(ctx: Context, inputs: DeploymentInputs, found: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return the pod template of each revision, from the ReplicaSets that the Deployment owns."""
     kept = {}
     for item in owned_by(found, list_all(ctx, "replicaset.apps", inputs.namespace)):
         if REVISION in _annotations(item):
@@ -206,11 +207,11 @@ def _revisions(ctx: Context, inputs: InNamespace, found: dict[str, Any]) -> dict
     return kept
 
 
-def _settled(ctx: Context, inputs: InNamespace) -> dict[str, Any]:
-    """The Deployment, where its revisions tell of its newest spec.
+def _get_current(ctx: Context, inputs: DeploymentInputs) -> dict[str, Any]:
+    """Return the Deployment, if its controller has seen the newest spec.
 
     Raises:
-        PreconditionFailed: if it is paused: nothing would roll out.
+        PreconditionFailed: if it is paused, since nothing would roll out.
         Transient: if its controller has not seen the newest spec yet.
     """
     found = get(ctx, "deployment.apps", inputs.deployment, inputs.namespace)
@@ -221,8 +222,8 @@ def _settled(ctx: Context, inputs: InNamespace) -> dict[str, Any]:
     return found
 
 
-def _still(found: dict[str, Any]) -> dict[str, Any]:
-    """The operation that holds only while nobody changed the spec since it was read."""
+def _test_generation(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON patch operation that fails if the spec was changed since it was read."""
     return {"op": "test", "path": "/metadata/generation", "value": found["metadata"]["generation"]}
 
 
@@ -232,7 +233,7 @@ def _annotations(item: dict[str, Any]) -> dict[str, str]:
 
 
 def _annotate(path: str, item: dict[str, Any], key: str, value: str) -> list[dict[str, Any]]:
-    """The operations that add an annotation, and the annotations themselves where there are none."""
+    """Return the JSON patch operations that add an annotation, and the `annotations` object if it is missing."""
     if not _annotations(item):
         return [{"op": "add", "path": f"{path}/annotations", "value": {key: value}}]
     return [{"op": "add", "path": f"{path}/annotations/{key.replace('/', '~1')}", "value": value}]

@@ -25,8 +25,8 @@ class Aws:
         self.answers = answers
         self.called: list[tuple[str, dict[str, Any]]] = []
 
-    def client(self, _ctx: Any, service: str, _region: str) -> "_Client":
-        """In place of `kubernaut_aws._aws.client`."""
+    def make_client(self, _ctx: Any, service: str, _region: str) -> "_Client":
+        """In place of `kubernaut_aws._aws.make_client`."""
         return _Client(self, service)
 
 
@@ -46,7 +46,7 @@ class _Client:
         }
 
     def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
-        def call(**params: Any) -> dict[str, Any]:
+        def call_aws(**params: Any) -> dict[str, Any]:
             model = self._model.operation_model(self._names[operation])
             self._require(params, model.input_shape)
             self._aws.called.append((operation, params))
@@ -55,7 +55,7 @@ class _Client:
                 self._require(answer, model.output_shape)
             return {**answer, "ResponseMetadata": {"RequestId": "0", "HTTPStatusCode": 200}}
 
-        return call
+        return call_aws
 
     @staticmethod
     def _require(value: dict[str, Any], shape: Any) -> None:

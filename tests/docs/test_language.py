@@ -1,0 +1,60 @@
+"""Class names are unique, and docstrings begin with a plain sentence or a noun phrase."""
+
+from pathlib import Path
+
+import pytest
+from language import LanguageFault, odd_docstrings, python_files, repeated_classes
+
+DONE = ["docs", "tests/docs"]
+"""Folders and files that the rules hold for. `["."]` is the whole repository."""
+
+
+def shown(faults: list[LanguageFault]) -> str:
+    return "\n".join(str(fault) for fault in faults)
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    assert shown(repeated_classes(python_files(DONE))) == ""
+
+
+def test_no_docstring_begins_with_a_riddle() -> None:
+    assert shown(odd_docstrings(python_files(DONE))) == ""
+
+
+@pytest.mark.parametrize(
+    ("docstring", "odd"),
+    [
+        ("Return the months whose partitions may be dropped.", False),
+        ("The lock on one target.", False),
+        ("True if the step has ended.", False),
+        ("Isolated from others.", False),
+        ("What became of a step.", True),
+        ("Whether it has ended.", True),
+        ("As `render`, but for one step.", True),
+        ("Of these months those to drop.", True),
+        ("The same within this process.", True),
+        ("the same, quicker", True),
+        ("How: slowly.", True),
+    ],
+)
+def test_riddles_are_told_from_plain_sentences(docstring: str, odd: bool, tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    for code in (
+        f'"""{docstring}"""',
+        f'def f():\n    """{docstring}"""',
+        f'class C:\n    x = 1\n    """{docstring}"""',
+        f'X = 1\n"""{docstring}"""',
+    ):
+        file.write_text(code)
+        assert bool(odd_docstrings([str(file)])) is odd
+
+
+def test_classes_of_one_name_are_found_wherever_they_are(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.py", tmp_path / "second.py"
+    first.write_text("class _Line: ...\nclass Page: ...\n")
+    second.write_text("from first import Page\ndef f():\n    class _Line: ...\n")
+
+    assert [(fault.file, fault.line) for fault in repeated_classes([str(first), str(second)])] == [
+        (str(first), 1),
+        (str(second), 3),
+    ]
