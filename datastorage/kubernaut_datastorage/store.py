@@ -21,7 +21,7 @@ __all__ = [
     "InvalidSetting",
     "Query",
     "Settings",
-    "SignalEpisode",
+    "SignalFiring",
     "StorageError",
     "StorageFull",
     "Store",
@@ -89,7 +89,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class SignalEpisode:
+class SignalFiring:
     """One firing of a signal."""
 
     fingerprint: str
@@ -179,7 +179,7 @@ class Store(ABC):
         """Return counts by action type, state and dry run, of days from `since` to before `until` (2026-01-31)."""
 
     @abstractmethod
-    async def put_signals(self, episodes: Sequence[SignalEpisode]) -> list[str | None]:
+    async def put_signals(self, episodes: Sequence[SignalFiring]) -> list[str | None]:
         """Store when signals fired and when they were resolved; the same episode again changes nothing.
 
         Returns:

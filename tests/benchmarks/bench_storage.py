@@ -24,7 +24,7 @@ from kubernaut_datastorage.postgresql import row_values
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.retention import sweep
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Settings, SignalEpisode
+from kubernaut_datastorage.store import RETENTION, Settings, SignalFiring
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient
@@ -199,7 +199,7 @@ async def deleted_beside_writers(count: int) -> None:
 
         async def write_one(into: list[float]) -> None:
             began = time.perf_counter()
-            await store.put_signals([SignalEpisode("f", f"{began:027.9f}", None, "n", "s")])
+            await store.put_signals([SignalFiring("f", f"{began:027.9f}", None, "n", "s")])
             into.append(time.perf_counter() - began)
 
         while sum(alone) < 5:

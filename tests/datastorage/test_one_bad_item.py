@@ -20,7 +20,7 @@ from kubernaut_datastorage.postgresql.connection import database_message
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Query, Settings, SignalEpisode, StorageError, Store
+from kubernaut_datastorage.store import RETENTION, Query, Settings, SignalFiring, StorageError, Store
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -190,7 +190,7 @@ def test_what_only_the_database_finds_odd_is_refused_alone_and_at_once(choosy: S
             choosy.put(received_events("good", "odd", "good", "good", "odd")),
             choosy.put(received_events("odd")),
             *(choosy.put(received_events("good")) for _ in range(20)),
-            choosy.put_signals([SignalEpisode(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
+            choosy.put_signals([SignalFiring(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
         )  # fmt: skip
         took = time.monotonic() - began
         found = await choosy.find(Query(limit=100))

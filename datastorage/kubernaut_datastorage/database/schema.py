@@ -14,6 +14,7 @@ from kubernaut_sdk.times import rfc3339
 
 __all__ = [
     "NEWEST_REVISION",
+    "DocumentText",
     "JsonText",
     "UtcTime",
     "commits",
@@ -39,7 +40,7 @@ class JsonText(sa.types.UserDefinedType[str]):
         return "JSON"
 
 
-class Document(sa.TypeDecorator[str]):
+class DocumentText(sa.TypeDecorator[str]):
     """A column of records as JSON, the text that is hashed: packed in PostgreSQL, text in SQLite."""
 
     impl = sa.LargeBinary
@@ -88,7 +89,7 @@ records = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),  # order of commit; renewed whenever the record changes
     sa.Column("recorded_at", UtcTime, nullable=False),
     *(sa.Column(column.name, _type(column), nullable=not column.required) for column in RECORD_COLUMNS),
-    sa.Column("document", Document, nullable=False),  # the record without id, seq and recorded_at; keys sorted
+    sa.Column("document", DocumentText, nullable=False),  # the record without id, seq and recorded_at; keys sorted
     sa.Column("provenance", JsonText),  # see provenance.py; null where the document says it all
 )
 

@@ -23,7 +23,7 @@ from kubernaut_datastorage.log.plan import (
 from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.packing import pack_document, unpack_document
-from kubernaut_datastorage.store import Settings, SignalEpisode
+from kubernaut_datastorage.store import Settings, SignalFiring
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
@@ -77,7 +77,7 @@ async def write_note(connection: "Connection", note: str, settings: Settings) ->
     return plan.commit
 
 
-async def write_episodes(connection: "Connection", episodes: Sequence[SignalEpisode]) -> None:
+async def write_episodes(connection: "Connection", episodes: Sequence[SignalFiring]) -> None:
     """Store when signals fired and when they were resolved."""
     rows = [(one.fingerprint, one.fired_at, one.resolved_at, one.name, one.severity) for one in episodes]
     await connection.executemany(_EPISODES, rows)

@@ -35,7 +35,7 @@ from kubernaut_datastorage.postgresql.writer import PostgresWriter
 from kubernaut_datastorage.records.documents import FoundRecord
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month, months_to_create
-from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalEpisode, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalFiring, StorageError
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
@@ -133,7 +133,7 @@ class PostgresStore(SqlStore):
                 return
             query = query.after(FoundRecord(record_id, seq, "", ""))
 
-    async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
+    async def write_signals(self, episodes: Sequence[SignalFiring]) -> None:
         await self._writer.enqueue(work=lambda connection: write_episodes(connection, episodes))
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The size limits of a record, applied to each event: a value that is too large is cut, and says so.
 
 A record is at most as large as the largest values that its slots may have, so it is enough to bound each value before
-it is merged. The cut depends on the event alone, so the merged record still does not depend on the order of events. Sizes are those of the JSON in UTF-8. A test holds that all of them together stay below `LARGEST_RECORD`.
+it is merged. The cut depends on the event alone, so the merged record still does not depend on the order of events.
+Sizes are those of the JSON in UTF-8. A test holds that all of them together stay below `LARGEST_RECORD`.
 """
 
 import hashlib

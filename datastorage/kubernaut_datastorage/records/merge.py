@@ -6,12 +6,13 @@ associative and idempotent, so the merged record is too.
 
 The key is (rank of the state, source, time, state): the higher rank wins a field; at equal rank a container's value
 beats a controller's; then the later time; then the state's name, so that one event's fields stay together. Of two
-values with equal keys, the greater canonical bytes stay. An absent value is in no slot, so no field becomes empty again.
+values with equal keys, the greater canonical bytes stay. An absent value is in no slot, so no field becomes empty
+again.
 
 An action's container knows what it did, but not why it runs. So in some fields the controller's value stays, whatever
-the rank of a container's (`CONTROLLER_FIRST`). Others are the controller's alone: a container's value counts only as long
-as the controller has sent no event of the record (`CONTROLLER_ONLY`). Otherwise a container could name an approver that
-there never was.
+the rank of a container's (`CONTROLLER_FIRST`). Others are the controller's alone: a container's value counts only as
+long as the controller has sent no event of the record (`CONTROLLER_ONLY`). Otherwise a container could name an approver
+that there never was.
 """
 
 from dataclasses import dataclass, field

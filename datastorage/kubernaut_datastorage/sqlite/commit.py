@@ -14,7 +14,7 @@ from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import CommitPlan, EventOutcome, LogHead, RecordRow, StoredRecord, plan_commit
 from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
-from kubernaut_datastorage.store import Settings, SignalEpisode
+from kubernaut_datastorage.store import Settings, SignalFiring
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["merge_events", "write_episodes", "write_note", "write_probe"]
@@ -91,7 +91,7 @@ def write_probe(connection: sa.Connection) -> None:
     connection.execute(sa.delete(holds).where(holds.c.month == statements.PROBE_MONTH))
 
 
-def write_episodes(connection: sa.Connection, episodes: Sequence[SignalEpisode]) -> None:
+def write_episodes(connection: sa.Connection, episodes: Sequence[SignalFiring]) -> None:
     """Store when signals fired and when they were resolved."""
     statement = insert(signals)
     new = statement.excluded

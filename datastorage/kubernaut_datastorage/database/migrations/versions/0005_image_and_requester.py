@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from alembic import op
 
-from kubernaut_datastorage.database.schema import Document
+from kubernaut_datastorage.database.schema import DocumentText
 from kubernaut_datastorage.records.bounds import index_key
 from kubernaut_datastorage.records.documents import decode
 
@@ -30,7 +30,7 @@ def upgrade() -> None:
     records = sa.table(
         "action_records",
         sa.column("id", sa.Uuid),
-        sa.column("document", Document),
+        sa.column("document", DocumentText),
         *(sa.column(name, sa.Text) for name in _COLUMNS),
     )
     page = sa.select(records.c.id, records.c.document).order_by(records.c.id).limit(_PAGE)
