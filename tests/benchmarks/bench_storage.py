@@ -37,12 +37,12 @@ def rows(count: int) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     for start in range(0, count, 1_000):
         part = [record(*next(made), start + place) for place in range(min(1_000, count - start))]
-        told = [
+        received = [
             one
             for one in parse_events(json.dumps(part).encode(), retention=RETENTION)
             if isinstance(one, ReceivedEvent)
         ]
-        plan = plan_commit(told, {}, LogHead(), now=utcnow(), signer=NoSigner())
+        plan = plan_commit(received, {}, LogHead(), now=utcnow(), signer=NoSigner())
         found += map(row_values, plan.inserts)
     return found
 
@@ -178,7 +178,7 @@ async def deleted_beside_writers(count: int) -> None:
     clock = [now]
     commits: list[tuple[int, float]] = []
 
-    def told(number: int) -> list[ReceivedEvent]:
+    def received(number: int) -> list[ReceivedEvent]:
         part = [record(*next(made), number * 100 + place) for place in range(100)]
         events = parse_events(json.dumps(part).encode(), retention=RETENTION, now=clock[0])
         return [one for one in events if isinstance(one, ReceivedEvent)]
@@ -191,7 +191,7 @@ async def deleted_beside_writers(count: int) -> None:
         await store.start()
         made = ids_over(0.5, 2 * count)
         for number in range(count // 100):
-            await store.put(told(number))
+            await store.put(received(number))
         clock[0] = now + timedelta(days=130)
         commits.clear()
         alone: list[float] = []

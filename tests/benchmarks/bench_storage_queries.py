@@ -29,11 +29,11 @@ async def fill(url: str, count: int) -> None:
     made, head = ids_over(89.9, count), LogHead()
     for start in range(0, count, 5_000):
         part = [record(*next(made), start + place) for place in range(min(5_000, count - start))]
-        told: list[ReceivedEvent] = []
+        received: list[ReceivedEvent] = []
         for some in range(0, len(part), 1_000):
             events = parse_events(json.dumps(part[some : some + 1_000]).encode(), retention=RETENTION)
-            told += [one for one in events if isinstance(one, ReceivedEvent)]
-        plan = plan_commit(told, {}, head, now=utcnow(), signer=NoSigner())
+            received += [one for one in events if isinstance(one, ReceivedEvent)]
+        plan = plan_commit(received, {}, head, now=utcnow(), signer=NoSigner())
         assert plan.commit is not None
         head = LogHead.after(plan.commit)
         rows = map(row_values, plan.inserts)

@@ -112,9 +112,9 @@ def test_an_odd_alert_loses_only_itself(shared: httpx.Client, odd: list[Any]) ->
     answer = shared.post(SIGNALS, content=json.dumps(webhook), headers={"content-type": "application/json"})
 
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert told["episodes"] + len(told["refused"]) == len(webhook["alerts"])
-    assert {one["index"] for one in told["refused"]} <= set(range(1, 1 + len(odd)))
+    sent = answer.json()
+    assert sent["episodes"] + len(sent["refused"]) == len(webhook["alerts"])
+    assert {one["index"] for one in sent["refused"]} <= set(range(1, 1 + len(odd)))
     for alert in good:
         [found] = shared.get(SIGNALS, params={"fingerprint": str(alert["fingerprint"])}).json()["items"]
         assert found["name"] == "G"
@@ -292,7 +292,7 @@ def test_errors_of_the_address_say_nothing_of_it() -> None:
         assert "secret" not in database_message(error)
 
 
-def test_readyz_tells_nobody_what_the_address_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_readyz_does_not_show_the_address(caplog: pytest.LogCaptureFixture) -> None:
     store = PostgresStore("postgresql://user:pa@ss:w@localhost:1/db", Settings(patience=0.5))
     with hosted(store) as running:
         answer = httpx.get(f"{running.url}/readyz", trust_env=False)

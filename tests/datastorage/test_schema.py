@@ -111,14 +111,14 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
     """A database of revision 0002, on which the service starts."""
     at = "2026-11-24T09:05:07Z"
     events = [{"id": str(mint()), "state": "failed", "at": at, "step": f"s{number}"} for number in range(3)]
-    told = [
+    sent = [
         one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
     ]
 
     async def work() -> None:
         store = PostgresStore(database)
         await store.start()
-        await store.put(told)
+        await store.put(sent)
         async with store._engine.begin() as connection:
             rows = (await connection.execute(sa.select(records.c.id, records.c.document))).all()
             for statement in TO_0003_POSTGRESQL:
