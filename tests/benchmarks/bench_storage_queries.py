@@ -10,7 +10,7 @@ import sys
 import time
 
 import asyncpg
-from storage_world import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
+from storage_workload import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
 
 from kubernaut_datastorage.log.checkpoints import NoSigner
 from kubernaut_datastorage.log.plan import ROW_COLUMNS, LogHead, plan_commit
@@ -24,7 +24,7 @@ TYPE = "kubernetes/action_07"
 
 
 async def fill(url: str, count: int) -> None:
-    """Writes so many records and their counts, as the service's commits would."""
+    """Write so many records and their counts, as the service's commits would."""
     connection = await asyncpg.connect(url)
     made, head = ids_over(89.9, count), LogHead()
     for start in range(0, count, 5_000):
@@ -49,7 +49,7 @@ async def fill(url: str, count: int) -> None:
 
 
 async def pages(service: Service) -> None:
-    """Each filter, its first page and a deep one."""
+    """Measure each filter: its first page and a deep one."""
     print("\nAny page of 100\n  target: p99 20 ms")
     async with Client(service) as client:
         everything = json.loads(await client.get(f"{RECORDS}?limit=1000&fields=id,target,workflow,signal,remediation"))
@@ -91,7 +91,7 @@ async def pages(service: Service) -> None:
 
 
 async def exports(url: str, service: Service) -> None:
-    """Ninety days of one type, as NDJSON: narrow and whole."""
+    """Measure ninety days of one type, as NDJSON: few fields, and all."""
     print("\n90 days of one type, streamed\n  target: 158,000 records narrow in 1 s")
     connection = await asyncpg.connect(url)
     await connection.execute("SET jit = off")
@@ -124,7 +124,7 @@ async def exports(url: str, service: Service) -> None:
 
 
 async def drop(url: str, count: int) -> None:
-    """A month, dropped as retention drops it."""
+    """Measure a month that retention drops."""
     from kubernaut_datastorage.postgresql import PostgresStore
     from kubernaut_datastorage.records.months import Month
 
@@ -140,7 +140,7 @@ async def drop(url: str, count: int) -> None:
 
 
 async def main(count: int) -> None:
-    """Fills, and measures."""
+    """Fill the database, and measure."""
     with postgres() as url, served(DATABASE_URL=url) as service:
         began = time.perf_counter()
         await fill(url, count)
