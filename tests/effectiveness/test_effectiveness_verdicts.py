@@ -349,7 +349,7 @@ def test_a_target_of_nobody_knows_what_competes_with_nothing() -> None:
 def histories(
     *counts: tuple[int, Callable[[str], tuple[Record, list[SignalEpisode]]]],
 ) -> tuple[list[Record], list[SignalEpisode]]:
-    """So many attempts of each history, each with a signal of its own."""
+    """Return so many attempts of each kind of history, each with a signal of its own."""
     pairs = [make(f"{kind}-{i}") for kind, (count, make) in enumerate(counts) for i in range(count)]
     return [made for made, _ in pairs], [one for _, episodes in pairs for one in episodes]
 
