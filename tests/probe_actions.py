@@ -1,4 +1,4 @@
-"""Actions that do as they are told, to see what the SDK makes of it. Loaded by ACTION_MODULES."""
+"""Actions whose inputs say how they behave, for tests of the SDK. Loaded by ACTION_MODULES."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ write = Action("probe/write_text", permissions=["files: write"], examples=[{"pat
 
 @write.plan
 def plan_text(ctx: Context, inputs: Text) -> Change:
-    """Writes a text to a file."""
+    """Write a text to a file."""
     path = Path(inputs.path)
     before = path.read_text() if path.exists() else None
     return Change(before={"text": before}, after={"text": inputs.text})
@@ -97,7 +97,7 @@ def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:  # noqa: C901, 
         case "sleep":
             ctx.run(["sleep", "300"])
         case "vanish":
-            os._exit(0)  # as an image of another language may end: well, by its code alone
+            os._exit(0)  # an image of another language may end like this: with code 0 and no results
         case "block":
             time.sleep(300)
         case "short-tool":
@@ -119,7 +119,7 @@ def _behave(ctx: Context, inputs: Behaviour, here: str) -> None:  # noqa: C901, 
 
 @behave.plan
 def plan_thing(ctx: Context, inputs: Behaviour) -> Change:
-    """Does as it is told."""
+    """Behave as the inputs say."""
     _behave(ctx, inputs, "plan")
     return Change(before={"done": False}, after={"done": True})
 

@@ -1,4 +1,4 @@
-"""Actions that take secrets and tell of what they read. Loaded by ACTION_MODULES, and by tests in their own process."""
+"""Actions that take secrets and print them. Loaded by ACTION_MODULES, and imported by tests."""
 
 import json
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ class Tell(Inputs):
     target: str = "shop"
 
 
-class Told(Result):
+class TellResult(Result):
     count: int
     text: Annotated[str | None, Field(max_length=200_000)] = None
     more: dict[str, Any] | None = None
@@ -25,13 +25,13 @@ tell = Action("secret/tell_text")
 
 @tell.plan
 def plan_tell(ctx: Context, inputs: Tell) -> Change:
-    """Tells a text in the place that is asked for."""
+    """Print a text in the place that the input says."""
     after: Any = {inputs.text: 1} if inputs.where == "key" else {"told": inputs.where}
     return Change({"told": None}, after | ({"text": inputs.text} if inputs.where == "change" else {}))
 
 
 @tell.apply
-def apply_tell(ctx: Context, inputs: Tell, change: Change) -> Told:
+def apply_tell(ctx: Context, inputs: Tell, change: Change) -> TellResult:
     done = ctx.run(["cat"], stdin=inputs.text)
     (ctx.workspace / "applied").write_text(done.stdout, encoding="utf-8")
     match inputs.where:
@@ -48,8 +48,8 @@ def apply_tell(ctx: Context, inputs: Tell, change: Change) -> Told:
         case "json":
             done.json()
         case "output":
-            return Told(count=1, text=done.stdout, more={"inner": [inputs.text]})
-    return Told(count=1)
+            return TellResult(count=1, text=done.stdout, more={"inner": [inputs.text]})
+    return TellResult(count=1)
 
 
 @tell.undo
@@ -98,7 +98,7 @@ many = Action("secret/take_many")
 
 @many.plan
 def plan_many(ctx: Context, inputs: Many) -> Change:
-    """Takes secrets of every kind, and says them all."""
+    """Take secrets of every kind, and log them all."""
     return Change(False, True)
 
 

@@ -3,30 +3,24 @@
 import sys
 
 from kubernaut_cli.program import program
-from kubernaut_cli.streams import steady
-from kubernaut_cli.terminal import echo
+from kubernaut_cli.streams import prepare_standard_streams
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Runs the command; what a person did wrong is told in sentences, never in a traceback."""
-    from kubernaut_controller.faults import InvalidWorkflow  # noqa: PLC0415 – `kubernaut --help` need not pay for it
-    from kubernaut_sdk.errors import ActionError  # noqa: PLC0415
-
-    steady()
+    """Run the command. Print an error as sentences on standard error, and exit with its code."""
+    prepare_standard_streams()
     try:
-        program(prog_name="kubernaut")
-    except InvalidWorkflow as error:
-        for fault in error.faults:
-            echo(f"kubernaut: {fault}", err=True)
-        sys.exit(2)
-    except ActionError as error:
-        echo(f"kubernaut: {error.message}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+        code = program.main(prog_name="kubernaut", standalone_mode=False)
+    except Exception as error:
+        # imported only now: most commands end well, and need not pay for it
+        from kubernaut_cli.errors import exit_code_of, print_error  # noqa: PLC0415
+
+        if (code := exit_code_of(error)) is None:
+            raise
+        print_error(error)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,128 +1,142 @@
-"""A cluster's WorkflowExecutions, by the kubeconfig that kubectl uses. Errors are sentences for the one who typed."""
+"""The WorkflowExecutions of a cluster, reached with the kubeconfig that kubectl uses.
 
+Its errors are sentences for the person who called the command. The kubernetes client is imported only where it is
+used: it takes most of a second.
+"""
+
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kubernaut_controller import Fault, InvalidWorkflow
+from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
 
-__all__ = ["Cluster"]
+__all__ = ["ClusterClient"]
 
 Json = dict[str, Any]
 
 GROUP, VERSION, PLURAL = "kubernaut.io", "v1alpha1", "workflowexecutions"
-_PATIENCE = (5, 30)
+_TIMEOUT = (5, 30)
+"""Seconds to connect, and for the answer."""
 
 
-class Cluster:
-    """The cluster of a kubeconfig's context.
+class ClusterClient:
+    """A client of one namespace of the cluster of a kubeconfig's context.
 
     Args:
-        context: Which context; the current one, where none is named.
-        namespace: Which namespace; the context's, where none is named.
+        context: The context of the kubeconfig; None for the current one.
+        namespace: The namespace; None for that of the context.
 
     Raises:
-        InvalidWorkflow: if there is no usable kubeconfig.
+        PreconditionFailed: if there is no usable kubeconfig.
     """
 
     def __init__(self, context: str | None, namespace: str | None) -> None:
         from kubernetes import client, config  # noqa: PLC0415 – it takes most of a second
 
-        loader: Any = config  # of the library, this part has no types
+        loader: Any = config  # the library has no types for this part
         try:
             contexts, current = loader.list_kube_config_contexts()
             loader.load_kube_config(context=context)
         except loader.ConfigException as error:
-            raise InvalidWorkflow([Fault("kubeconfig", f"cannot be used: {str(error).rstrip('.')}")]) from None
+            raise PreconditionFailed(
+                f"kubeconfig: cannot be used: {str(error).rstrip('.')}.", reason="KubeconfigUnusable"
+            ) from None
         chosen = next((item for item in contexts if item["name"] == context), current)
         self.namespace = namespace or chosen["context"].get("namespace") or "default"
         self._objects: Any = client.CustomObjectsApi()
 
     def create(self, document: Json) -> Json:
-        """Creates a WorkflowExecution.
+        """Create a WorkflowExecution and return it.
 
         Raises:
-            InvalidWorkflow: if the API server refuses it, or does not answer.
+            ActionError: if the API server refuses it or does not answer; see `_error_of`.
         """
         name = document["metadata"]["name"]
-        with _told(self.namespace, name):
-            made: Json = self._objects.create_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, PLURAL, document, _request_timeout=_PATIENCE
+        with _errors_as_sentences(self.namespace, name):
+            created: Json = self._objects.create_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, PLURAL, document, _request_timeout=_TIMEOUT
             )
-            return made
+            return created
 
     def read(self, name: str) -> Json:
-        """One WorkflowExecution.
+        """Return the WorkflowExecution of a name.
 
         Raises:
-            InvalidWorkflow: if there is none of that name, or it cannot be read.
+            ActionError: if it does not exist or cannot be read; see `_error_of`.
         """
-        with _told(self.namespace, name):
-            found: Json = self._objects.get_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, PLURAL, name, _request_timeout=_PATIENCE
+        with _errors_as_sentences(self.namespace, name):
+            workflow: Json = self._objects.get_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, PLURAL, name, _request_timeout=_TIMEOUT
             )
-            return found
+            return workflow
 
-    def all(self, *, everywhere: bool = False) -> list[Json]:
-        """All of the namespace, or of the cluster, newest first.
+    def list_all(self, *, everywhere: bool = False) -> list[Json]:
+        """Return all WorkflowExecutions of the namespace, or of the cluster with `everywhere`, newest first.
 
         Raises:
-            InvalidWorkflow: if they cannot be read.
+            ActionError: if they cannot be read; see `_error_of`.
         """
-        with _told(self.namespace, None):
+        with _errors_as_sentences(self.namespace, None):
             if everywhere:
-                answer = self._objects.list_cluster_custom_object(GROUP, VERSION, PLURAL, _request_timeout=_PATIENCE)
+                answer = self._objects.list_cluster_custom_object(GROUP, VERSION, PLURAL, _request_timeout=_TIMEOUT)
             else:
                 answer = self._objects.list_namespaced_custom_object(
-                    GROUP, VERSION, self.namespace, PLURAL, _request_timeout=_PATIENCE
+                    GROUP, VERSION, self.namespace, PLURAL, _request_timeout=_TIMEOUT
                 )
         items: list[Json] = answer["items"]
         return sorted(items, key=lambda item: str(item["metadata"]["creationTimestamp"]), reverse=True)
 
     def cancel(self, name: str) -> Json:
-        """Sets `spec.cancel`.
+        """Set `spec.cancel` of a WorkflowExecution and return it.
 
         Raises:
-            InvalidWorkflow: if there is none of that name, or it may not be changed.
+            ActionError: if it does not exist or may not be changed; see `_error_of`.
         """
-        with _told(self.namespace, name):
+        with _errors_as_sentences(self.namespace, name):
             patched: Json = self._objects.patch_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, PLURAL, name, {"spec": {"cancel": True}}, _request_timeout=_PATIENCE
+                GROUP, VERSION, self.namespace, PLURAL, name, {"spec": {"cancel": True}}, _request_timeout=_TIMEOUT
             )
             return patched
 
 
 @contextmanager
-def _told(namespace: str, name: str | None) -> Iterator[None]:
-    """Errors of the API server and of the way to it, in a sentence."""
-    from kubernetes.client import ApiException  # noqa: PLC0415
+def _errors_as_sentences(namespace: str, name: str | None) -> Iterator[None]:
+    """Turn errors of the API server, and of the connection to it, into errors of the command."""
+    from kubernetes.client import ApiException  # noqa: PLC0415 – see the module
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     place = f"{namespace}/{name}" if name else f"namespace {namespace}"
     try:
         yield
     except ApiException as error:
-        raise InvalidWorkflow([Fault(place, _sentence(error))]) from None
+        raise _error_of(place, error) from None
     except HTTPError as error:
-        raise InvalidWorkflow([Fault("the cluster", f"does not answer: {str(error)[:300].rstrip('.')}")]) from None
+        message = f"the cluster: does not answer: {str(error)[:300].rstrip('.')}."
+        raise Transient(message, reason="ClusterUnreachable") from None
 
 
-def _sentence(error: Any) -> str:
-    import json  # noqa: PLC0415
-
+def _error_of(place: str, error: Any) -> ActionError:
+    """Return the error that an answer of the API server means."""
     try:
         status = json.loads(error.body)
         reason, message = status.get("reason", ""), str(status.get("message", "")).rstrip(".")
     except (TypeError, ValueError, AttributeError):
         reason, message = "", str(error.body or error.reason or "").strip()[:300]
-    if error.status == 404 and reason != "NotFound":
-        return "this cluster has no WorkflowExecutions; install them: kubectl apply -k controller/deploy"
-    if error.status == 404 and "namespaces" in message:
-        return f"there is no such namespace: {message}"
-    if error.status == 404:
-        return "there is no WorkflowExecution of this name; `kubernaut status` lists those there are"
-    if error.status == 409:
-        return "there is one of this name already; give this one another, or delete that one"
-    if error.status in {401, 403}:
-        return f"you may not: {message or 'the API server does not know you'}"
-    return f"the API server refused it ({error.status}): {message}"
+    kind: type[ActionError] = PreconditionFailed
+    match error.status:
+        case 404 if reason != "NotFound":
+            sentence = "this cluster has no WorkflowExecutions; install them: kubectl apply -k controller/deploy"
+        case 404 if "namespaces" in message:
+            kind, sentence = NotFound, f"there is no such namespace: {message}"
+        case 404:
+            kind = NotFound
+            sentence = "there is no WorkflowExecution of this name; `kubernaut status` lists those there are"
+        case 409:
+            sentence = "there is one of this name already; give this one another, or delete that one"
+        case 401 | 403:
+            sentence = f"you may not: {message or 'the API server does not know you'}"
+        case status:
+            kind = Transient if status == 429 or status >= 500 else InvalidInputs
+            sentence = f"the API server refused it ({status}): {message}"
+    return kind(f"{place}: {sentence}.")

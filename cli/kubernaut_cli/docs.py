@@ -1,19 +1,19 @@
-"""A page for each action, from its definition."""
+"""The Markdown page of an action, from its entry in `kubernaut-action spec`."""
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["fields", "page", "pages", "traits"]
+__all__ = ["action_page", "action_pages", "schema_rows", "traits"]
 
 
-def pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """File name → Markdown, of actions as `kubernaut-action spec` lists them."""
-    return {f"{entry['action_type'].replace('/', '-')}.md": page(entry) for entry in entries}
+def action_pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the page of each action: file name → Markdown."""
+    return {f"{entry['action_type'].replace('/', '-')}.md": action_page(entry) for entry in entries}
 
 
 def traits(entry: Mapping[str, Any]) -> list[str]:
-    """What somebody who runs it must know, in a few words each. What an image does not say is left out."""
+    """Return the properties to know before a run, in a few words each; one that an image does not state is omitted."""
     known = [
         f"risk: {entry['risk']}",
         "idempotent" if entry["idempotent"] else "not idempotent",
@@ -24,8 +24,8 @@ def traits(entry: Mapping[str, Any]) -> list[str]:
     return known
 
 
-def page(entry: Mapping[str, Any]) -> str:
-    """The page of one action, from its entry in `kubernaut-action spec`."""
+def action_page(entry: Mapping[str, Any]) -> str:
+    """Return the page of one action."""
     lines = [f"# {entry['action_type']}", "", entry["summary"], "", "; ".join(traits(entry)) + ".", ""]
     lines += ["## Inputs", "", *_table(entry["inputs"])]
     if entry["result"]:
@@ -37,8 +37,8 @@ def page(entry: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Of each field of an object: its name, its type, whether it is required (else its default), and what it is."""
+def schema_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return a row for each field of an object: name, type, `yes` if required (else `no: DEFAULT`), description."""
     found = []
     for name, field in schema.get("properties", {}).items():
         required = "yes" if name in schema.get("required", ()) else f"no: {json.dumps(field.get('default'))}"
@@ -48,7 +48,7 @@ def fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def _table(schema: Mapping[str, Any]) -> list[str]:
     rows = ["| name | type | required | what |", "| --- | --- | --- | --- |"]
-    for name, kind, required, what in fields(schema):
+    for name, kind, required, what in schema_rows(schema):
         default = required.removeprefix("no: ")
         cells = (f"`{name}`", kind, required if required == default else f"no: `{default}`", what)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -1,49 +1,59 @@
-"""The commands by name; each is imported only when it is called, so that none pays for another's libraries."""
+"""The commands by name. Each module is imported only when its command is called: no command pays for another's."""
 
+import sys
 from importlib import import_module
 
 import click
 
+from kubernaut_cli.streams import discard_output
+
 __all__ = ["program"]
 
 _COMMANDS = {
-    "actions": ("describing", "actions", "What actions there are: list them, show one."),
-    "build": ("building", "build", "Build an action image, and stamp it with its spec."),
-    "cancel": ("submitting", "cancel", "Cancel a workflow of a cluster."),
-    "conform": ("conforming", "conform", "Does an action image keep the contract?"),
-    "docs": ("describing", "docs", "Write a page of Markdown for each action."),
-    "effectiveness": ("judging", "effectiveness", "Did it help? Rates with their uncertainty, a line an action."),
-    "history": ("history", "history", "What was done, newest first."),
-    "new": ("starting", "new", "Start a project of your own actions."),
-    "publish": ("publishing", "publish", "Push an action image, and print its digest."),
-    "records": ("records", "records", "Action records: send what waits."),
-    "render": ("workflows", "render", "Print the PipelineRun of a workflow."),
-    "run": ("running", "run", "Run a workflow on this machine."),
-    "serve": ("serving", "serve", "Run the Data Storage Service."),
-    "status": ("submitting", "status", "How the workflows of a cluster stand."),
-    "submit": ("submitting", "submit", "Run a workflow in a cluster."),
-    "test": ("testing", "test", "Run an action project's tests and conformance checks."),
-    "validate": ("workflows", "validate", "Check a workflow."),
+    "actions": "List actions, and show one.",
+    "build": "Build an action image, and stamp it with its spec.",
+    "cancel": "Cancel a workflow of a cluster.",
+    "conform": "Check an action image against the action contract.",
+    "docs": "Write a page of Markdown for each action.",
+    "effectiveness": "Show how often each action helped, with the uncertainty.",
+    "history": "List the records of actions, newest first.",
+    "new": "Start a project of your own actions.",
+    "publish": "Push an action image, and print its digest.",
+    "records": "Send, verify and prove action records.",
+    "render": "Print the PipelineRun of a workflow.",
+    "run": "Run a workflow on this machine.",
+    "serve": "Run the Data Storage Service.",
+    "status": "Show the workflows of a cluster.",
+    "submit": "Run a workflow in a cluster.",
+    "test": "Run an action project's tests and conformance checks.",
+    "validate": "Check a workflow.",
 }
+"""Command → its line in `--help`. The module in `commands/` and the function in it are named after the command."""
 
 
-class _Lazy(click.Group):
+class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module, attribute, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f"kubernaut_cli.commands.{module}"), attribute)
+        command: click.Command = getattr(import_module(f"kubernaut_cli.commands.{cmd_name}"), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `| head` has read enough
+            discard_output(sys.stdout.fileno())
+            raise click.exceptions.Exit(141) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help_text) for name, (_, _, help_text) in sorted(_COMMANDS.items())])
+            formatter.write_dl(sorted(_COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kubernaut-cli", message="%(prog)s %(version)s")
 def program() -> None:
-    """Kubernaut: run remediation workflows, keep their records, ask whether they helped."""
+    """Run remediation workflows, keep their records, and measure whether they helped."""

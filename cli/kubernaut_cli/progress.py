@@ -1,4 +1,4 @@
-"""How a person watches a run: a live table in a terminal, plain lines in a pipe, nothing where a machine reads."""
+"""The progress of a run: a live table in a terminal, plain lines in a pipe, nothing with `-o json`."""
 
 import json
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubernaut_cli.console import Terminal
-from kubernaut_cli.engine.report import Report, Row
-from kubernaut_cli.streams import SteadyStream
+from kubernaut_cli.engine.report import RunReport, StepReport
+from kubernaut_cli.streams import SafeStream
 from kubernaut_cli.terminal import one_line, printable
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["Progress", "change_lines", "progress_for", "wide_console"]
+__all__ = ["Progress", "change_lines", "show_progress", "table_console"]
 
-_LOOKS = {
+_SYMBOLS = {
     State.INTENDED: ("·", "dim"),
     State.STARTED: ("▸", "cyan"),
     State.SUCCEEDED: ("✓", "green"),
@@ -28,145 +28,147 @@ _LOOKS = {
     State.SKIPPED: ("-", "dim"),
     State.LOST: ("!", "red"),
 }
-_BAD = ("✗", "red")
+_FAILED_SYMBOL = ("✗", "red")
 
 
 class Progress(Protocol):
-    """Is told of every change."""
+    """The display of a run; it gets every change of a step."""
 
-    def changed(self, report: Report, row: Row) -> None:
-        """A row changed."""
+    def step_changed(self, step: StepReport) -> None:
+        """Show that a step started or ended."""
 
-    def say(self, text: str) -> None:
-        """A line in between."""
-
-
-class _Silent:
-    def changed(self, report: Report, row: Row) -> None: ...
-
-    def say(self, text: str) -> None: ...
+    def print_line(self, text: str) -> None:
+        """Print a line between the steps."""
 
 
-class _Lines:
-    """A line whenever a step starts or ends."""
+class _NoProgress:
+    def step_changed(self, step: StepReport) -> None: ...
+
+    def print_line(self, text: str) -> None: ...
+
+
+class _LineProgress:
+    """A line for each start and each end of a step."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def changed(self, report: Report, row: Row) -> None:
-        if row.state is State.STARTED:
-            self.say(f"▸ {row.name}: {row.action_type}")
+    def step_changed(self, step: StepReport) -> None:
+        if step.state is State.STARTED:
+            self.print_line(f"▸ {step.name}: {step.action_type}")
         else:
-            self.ended(row)
+            self.print_end(step)
 
-    def ended(self, row: Row) -> None:
-        sign, colour = _LOOKS.get(row.state, _BAD)
-        told = f"{sign} {row.name}: {_summary(row)}"
-        self.console.print(f"[{colour}]{escape(one_line(told))}[/]", highlight=False, soft_wrap=True)
-        for line in change_lines(row.change):
+    def print_end(self, step: StepReport) -> None:
+        symbol, colour = _SYMBOLS.get(step.state, _FAILED_SYMBOL)
+        line = one_line(f"{symbol} {step.name}: {_summary(step)}")
+        self.console.print(f"[{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
+        for line in change_lines(step.change):
             colour = {"-": "red", "+": "green"}[line[0]]
             self.console.print(f"    [{colour}]{escape(one_line(line))}[/]", highlight=False, soft_wrap=True)
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class _Table(_Lines):
-    """The steps as a table that stays in place, beneath the lines of those that ended."""
+class _TableProgress(_LineProgress):
+    """A table of the steps that have not ended, below the lines of those that have."""
 
-    def __init__(self, console: Console, report: Report) -> None:
+    def __init__(self, console: Console, report: RunReport) -> None:
         super().__init__(console)
         self._report = report
         self.live = Live(console=console, get_renderable=self._table, refresh_per_second=8, transient=True)
 
-    def changed(self, report: Report, row: Row) -> None:
-        if row.state is not State.STARTED:
-            self.ended(row)
+    def step_changed(self, step: StepReport) -> None:
+        if step.state is not State.STARTED:
+            self.print_end(step)
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 1), show_header=False)
-        for row in self._report.rows:
-            if row.finished_at is None and row.state is not State.SKIPPED:
-                sign, colour = _LOOKS.get(row.state, _BAD)
-                name = f"{row.name} (finally)" if row.final else row.name
-                since = f"{(utcnow() - row.started_at).total_seconds():.0f} s" if row.started_at else ""
-                table.add_row(f"[{colour}]{sign}[/]", escape(name), f"[dim]{escape(row.action_type)}[/]", since)
+        for step in self._report.steps:
+            if step.finished_at is None and step.state is not State.SKIPPED:
+                symbol, colour = _SYMBOLS.get(step.state, _FAILED_SYMBOL)
+                name = f"{step.name} (finally)" if step.final else step.name
+                since = f"{(utcnow() - step.started_at).total_seconds():.0f} s" if step.started_at else ""
+                table.add_row(f"[{colour}]{symbol}[/]", escape(name), f"[dim]{escape(step.action_type)}[/]", since)
         return table
 
 
 @contextmanager
-def progress_for(report: Report, *, quiet: bool, stdout: SteadyStream | None = None) -> Iterator[Progress]:
-    """Yield what suits the one who watches, from before the first step until after the last.
+def show_progress(report: RunReport, *, quiet: bool, stdout: SafeStream | None = None) -> Iterator[Progress]:
+    """Yield the display that suits standard output, and print the run's first and last line around the block.
 
     Args:
-        report: Of what.
-        quiet: Whether standard output is a program's.
-        stdout: Where to; by default standard output as it is, so that the watching ends where nobody reads it.
+        report: The run.
+        quiet: True if a program reads standard output: nothing is shown.
+        stdout: The stream to print to. By default standard output itself, so that the block ends with an error once
+            nobody reads it.
     """
     if quiet:
-        yield _Silent()
+        yield _NoProgress()
         return
     console = Terminal(file=cast("TextIO | None", stdout))
     console.print(f"[bold]{escape(report.name)}[/]{' (dry run)' if report.dry_run else ''}", highlight=False)
     for note in report.notes:
         console.print(f"note: {escape(one_line(note))}", style="dim", highlight=False)
     if console.is_terminal:
-        table = _Table(console, report)
+        table = _TableProgress(console, report)
         with table.live:
             yield table
     else:
-        yield _Lines(console)
+        yield _LineProgress(console)
     good = report.phase == "Succeeded"
-    done = sum(row.state.good for row in report.rows)
+    done = sum(step.state.good for step in report.steps)
     console.print(
-        f"[{'green' if good else 'red'}]{report.phase}[/]: {done} of {len(report.rows)} steps done",
+        f"[{'green' if good else 'red'}]{report.phase}[/]: {done} of {len(report.steps)} steps done",
         highlight=False,
     )
 
 
-def wide_console() -> Console:
-    """A console for tables: as wide as the terminal, and in a pipe wide enough that nothing is folded early."""
+def table_console() -> Console:
+    """Return a console for tables: as wide as the terminal, and in a pipe wide enough that few cells are folded."""
     console = Terminal()
     return console if console.is_terminal else Terminal(width=160)
 
 
-def _summary(row: Row) -> str:
-    parts = [row.state.value]
-    if row.attempt:
-        parts.append(f"at attempt {row.attempt + 1}")
-    if row.seconds is not None:
-        parts.append(f"in {row.seconds:.1f} s")
+def _summary(step: StepReport) -> str:
+    parts = [step.state.value]
+    if step.attempt:
+        parts.append(f"at attempt {step.attempt + 1}")
+    if step.seconds is not None:
+        parts.append(f"in {step.seconds:.1f} s")
     text = " ".join(parts)
-    if row.message:
-        text += f" – {row.message}"
-    if row.exit_code not in {None, 0}:
-        text += f" (exit {row.exit_code}; log: {row.log})"
+    if step.message:
+        text += f" – {step.message}"
+    if step.exit_code not in {None, 0}:
+        text += f" (exit {step.exit_code}; log: {step.log})"
     return text
 
 
 def change_lines(change: dict[str, Any] | None) -> list[str]:
-    """A change as a diff: `- path: before` and `+ path: after` for each value that differs."""
+    """Return a change as a diff: `- path: before` and `+ path: after` for each value that differs."""
     if not change:
         return []
-    before, after = _flat(change.get("before")), _flat(change.get("after"))
+    before, after = _flatten(change.get("before")), _flatten(change.get("after"))
     lines = []
     for path in [*before, *(path for path in after if path not in before)]:
         if before.get(path) != after.get(path):
-            lines += [f"- {path}: {_text(before[path])}"] if before.get(path) is not None else []
-            lines += [f"+ {path}: {_text(after[path])}"] if after.get(path) is not None else []
+            lines += [f"- {path}: {_value_text(before[path])}"] if before.get(path) is not None else []
+            lines += [f"+ {path}: {_value_text(after[path])}"] if after.get(path) is not None else []
     return lines
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def _flatten(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the values within nested objects by their dotted paths."""
     if isinstance(value, dict) and value:
         return {
             inner_path: inner
             for key, item in value.items()
-            for inner_path, inner in _flat(item, f"{path}.{key}" if path else str(key)).items()
+            for inner_path, inner in _flatten(item, f"{path}.{key}" if path else str(key)).items()
         }
     return {path or "value": value}
 
 
-def _text(value: Any) -> str:
+def _value_text(value: Any) -> str:
     text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 160 else f"{text[:160]}…"

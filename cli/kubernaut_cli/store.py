@@ -1,4 +1,4 @@
-"""Where records are: the Data Storage that the environment names, or the embedded one of this machine."""
+"""The place of the records: the Data Storage that the environment names, or the embedded one of this machine."""
 
 import os
 from collections.abc import Iterator
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernaut_datastorage.folder import data_folder
+from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
 from kubernaut_sdk.spool import Spool
-from kubernaut_sdk.storage import StorageClient
+from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
-__all__ = ["Store", "data_folder", "opened"]
+__all__ = ["RecordStore", "open_record_store", "storage_errors"]
 
 
 @dataclass(frozen=True)
-class Store:
-    """A Data Storage Service that answers.
+class RecordStore:
+    """The address of a Data Storage Service.
 
     Attributes:
-        url: Its address.
-        token_file: Its bearer token, where it wants one.
-        embedded: Whether it lives only as long as this command.
+        url: Its base URL.
+        token_file: The file with its bearer token, if it needs one.
+        embedded: True if it runs only as long as this command.
     """
 
     url: str
@@ -28,7 +29,7 @@ class Store:
     embedded: bool
 
     def client(self) -> StorageClient:
-        """A connection of one's own."""
+        """Return a new client of it."""
         return StorageClient(self.url, self.token_file)
 
     def spool(self, data: Path) -> Spool:
@@ -44,24 +45,49 @@ class Store:
 
 
 @contextmanager
-def opened(data: Path | None) -> Iterator[Store]:
-    """The store at DATA_STORAGE_URL or, where that is not set or `--data` is given, the embedded one.
+def open_record_store(data: Path | None) -> Iterator[RecordStore]:
+    """Yield the store at DATA_STORAGE_URL, or the embedded one where that is not set or `--data` is given.
 
     Raises:
-        InvalidWorkflow: if the embedded one cannot open its folder.
+        PreconditionFailed: if the folder of the embedded one cannot be used.
     """
     url = os.environ.get("DATA_STORAGE_URL")
     if url and data is None:
         token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")
-        yield Store(url, Path(token_file) if token_file else None, embedded=False)
+        yield RecordStore(url, Path(token_file) if token_file else None, embedded=False)
         return
     from kubernaut_datastorage import StorageError, embedded  # noqa: PLC0415 – the service's libraries take half a second
 
     folder = data_folder(data)
     try:
         with embedded(folder) as service:
-            yield Store(service.url, None, embedded=True)
+            yield RecordStore(service.url, None, embedded=True)
     except StorageError as error:
-        from kubernaut_controller.faults import Fault, InvalidWorkflow  # noqa: PLC0415
+        kind = Transient if error.exit_code == Transient.exit_code else PreconditionFailed
+        raise kind(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
 
-        raise InvalidWorkflow([Fault(str(folder), str(error).rstrip("."))]) from None
+
+@contextmanager
+def storage_errors(purpose: str) -> Iterator[None]:
+    """Turn a failed request to Data Storage into an error of the command.
+
+    Args:
+        purpose: The beginning of the message, such as "history cannot be read".
+
+    Raises:
+        InvalidInputs: if Data Storage refuses the query.
+        NotFound: if it has no such record.
+        PreconditionFailed: if it refuses the token.
+        Transient: if it does not answer.
+    """
+    try:
+        yield
+    except StorageUnavailable as error:
+        kinds: dict[int | None, type[ActionError]] = {
+            400: InvalidInputs,
+            422: InvalidInputs,
+            401: PreconditionFailed,
+            403: PreconditionFailed,
+            404: NotFound,
+        }
+        raise kinds.get(error.status, Transient)(f"{purpose}: {error}", reason="DataStorage") from None

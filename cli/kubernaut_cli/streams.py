@@ -1,4 +1,4 @@
-"""Standard output and error as a command writes to them: who reads them may go away, and no disk is without end."""
+"""Standard output and error that survive their reader: a closed pipe or a full disk must not break a run."""
 
 import errno
 import io
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-__all__ = ["SteadyStream", "steady"]
+__all__ = ["SafeStream", "discard_output", "prepare_standard_streams"]
 
 
-class SteadyStream(io.TextIOBase):
-    """A text stream that never raises: after the first failure nothing more is written, and `problem` says why.
+class SafeStream(io.TextIOBase):
+    """A text stream whose writes never raise: after the first error nothing more is written, and `problem` says why.
 
     Args:
-        stream: Where to; None where this process was started with the stream closed.
-        closed: Called once, from whichever thread wrote, when its reader has gone away.
+        stream: The stream to write to; None if this process was started with it closed.
+        closed: Called once, in the thread that writes, when the reader of a pipe has closed it.
     """
 
     def __init__(self, stream: TextIO | None, closed: Callable[[], None] = lambda: None) -> None:
@@ -25,26 +25,26 @@ class SteadyStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream beneath."""
+        """The encoding of the underlying stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
-        """Write, or pass the text over."""
+        """Write the text, or drop it after an error."""
         self._try(lambda stream: stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush, or do nothing."""
+        """Flush, or do nothing after an error."""
         self._try(lambda stream: stream.flush())
 
     def isatty(self) -> bool:
-        """Return whether a person watches."""
+        """Return True if the stream is a terminal."""
         with suppress(OSError, ValueError):
             return self._stream is not None and self._stream.isatty()
         return False
 
     def fileno(self) -> int:
-        """Return the descriptor beneath.
+        """Return the descriptor of the underlying stream.
 
         Raises:
             io.UnsupportedOperation: if there is none.
@@ -69,18 +69,21 @@ class SteadyStream(io.TextIOBase):
                 self._closed()
 
     def _silence(self) -> None:
-        """Lead what is still buffered nowhere, so that the interpreter does not fail over it when it ends."""
         with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
+            discard_output(self.fileno())
 
 
-def steady() -> None:
-    """Make this process's own streams fit for any text, and stand in for those that it was started without.
+def discard_output(descriptor: int) -> None:
+    """Send what is written to a descriptor to /dev/null; otherwise the interpreter fails when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
-    A descriptor below 3 that is closed would be the next file's that is opened, and that file would get what is
-    printed.
+
+def prepare_standard_streams() -> None:
+    """Let standard output and error take any text, and open /dev/null for those that the process was started without.
+
+    If a descriptor below 3 were closed, the next file that is opened would get it, and with it what is printed.
     """
     for number in range(3):
         try:

@@ -1,4 +1,4 @@
-"""A workflow file as the commands take it: read, checked, and given what the API server would give it."""
+"""The reading of a workflow file, and the fields that the API server would set or that only a cluster sets."""
 
 import sys
 from collections.abc import Sequence
@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from kubernaut_cli.catalogue import find_action, known_types
-from kubernaut_controller import Fault, InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
+from kubernaut_cli.catalog import find_action, known_types
+from kubernaut_controller import InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
 from kubernaut_controller.validation import timeout_faults
+from kubernaut_sdk.errors import InvalidInputs
 
-__all__ = ["admitted", "as_written", "not_created", "read_text", "read_workflow"]
+__all__ = ["as_created", "read_text", "read_workflow", "without_cluster_fields", "without_identity"]
 
 
 def read_text(path: str) -> str:
-    """A file's text, or standard input's for `-`.
+    """Return the text of a file, or of standard input for `-`.
 
     Raises:
-        InvalidWorkflow: if it cannot be read.
+        InvalidInputs: if it cannot be read.
     """
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InvalidWorkflow([Fault(path, f"cannot be read: {reason}")]) from None
+        raise InvalidInputs(f"{path}: cannot be read: {reason}.") from None
 
 
 def read_workflow(
@@ -35,9 +36,10 @@ def read_workflow(
     unknown_actions: bool = False,
     max_timeout: timedelta | None = None,
 ) -> WorkflowExecution:
-    """A valid WorkflowExecution from a file, or from its text where that was read already.
+    """Return the valid WorkflowExecution of a file; `text` is its content, if it has been read already.
 
     Raises:
+        InvalidInputs: if the file cannot be read.
         InvalidWorkflow: with every fault.
     """
     workflow = parse_workflow(read_text(path) if text is None else text, path)
@@ -50,10 +52,10 @@ def read_workflow(
     return workflow
 
 
-def admitted(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowExecution:
-    """Return the workflow with uid, creationTimestamp and namespace, as if the API server had just created it.
+def as_created(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowExecution:
+    """Return the workflow with a new uid, creationTimestamp and namespace, as if the API server had just created it.
 
-    A uid in the file is that of another run (`kubectl get wfe … -o yaml`), whose records this one must not touch.
+    A uid in the file belongs to another run (`kubectl get wfe … -o yaml`), whose records this run must not touch.
     """
     metadata = workflow.metadata.model_copy(
         update={
@@ -66,19 +68,19 @@ def admitted(workflow: WorkflowExecution, *, dry_run: bool = False) -> WorkflowE
     return workflow.model_copy(update={"metadata": metadata, "spec": spec})
 
 
-def not_created(workflow: WorkflowExecution) -> WorkflowExecution:
-    """Return the workflow without the identity of a cluster's object: what is made of the file is another run."""
+def without_identity(workflow: WorkflowExecution) -> WorkflowExecution:
+    """Return the workflow without uid and creationTimestamp: a run of the file is another run."""
     metadata = workflow.metadata.model_copy(update={"uid": None, "creation_timestamp": None})
     return workflow.model_copy(update={"metadata": metadata})
 
 
-def as_written(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document without what only a cluster says of an object, so that it can be created anew."""
-    metadata = {name: value for name, value in document["metadata"].items() if name not in _OF_THE_CLUSTER}
+def without_cluster_fields(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document without status and the metadata that a cluster sets, so that it can be created again."""
+    metadata = {name: value for name, value in document["metadata"].items() if name not in _CLUSTER_METADATA}
     return {**{name: value for name, value in document.items() if name != "status"}, "metadata": metadata}
 
 
-_OF_THE_CLUSTER = {
+_CLUSTER_METADATA = {
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",

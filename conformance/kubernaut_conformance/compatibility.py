@@ -1,4 +1,4 @@
-"""What of a newer spec breaks workflows that were written for an older one."""
+"""The changes of a spec that break workflows written for the one before."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,10 @@ __all__ = ["find_breaking_changes"]
 
 
 def find_breaking_changes(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
-    """What would break workflows that were written for the older document.
+    """Yield each change that breaks a workflow written for the older document, as text.
 
-    Inputs may accept more and results may say more; not the other way round. Compared are the forms in which schemas
-    are commonly written: properties, required, types, enumerations, limits, patterns, items, anyOf and `$ref`.
+    Inputs may accept more, and results may promise more; the reverse breaks workflows. Compared are the usual forms
+    of schemas: properties, required, types, enumerations, limits, patterns, items, anyOf and `$ref`.
     """
     present = {action.action_type: action for action in new.actions}
     for was in old.actions:
@@ -25,7 +25,7 @@ def find_breaking_changes(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
         for path, problem in _narrowed(_ResolvedSchema(was.inputs), _ResolvedSchema(now.inputs), "inputs"):
             yield f"{was.action_type}: {path}: {problem}"
         if was.result is not None:
-            # who reads a result needs of the new one what he could rely on in the old one
+            # a later step reads the result: what the old schema promised, the new one must promise too
             gives = _ResolvedSchema(now.result or {"type": "object"})
             for path, problem in _narrowed(gives, _ResolvedSchema(was.result), "result", reads=True):
                 yield f"{was.action_type}: {path}: {problem}"
@@ -36,15 +36,15 @@ def find_breaking_changes(old: ImageSpec, new: ImageSpec) -> Iterator[str]:
 
 
 class _ResolvedSchema:
-    """A schema with the definitions that its references name."""
+    """A schema after following its `$ref`, with the definitions for the references below it."""
 
     def __init__(self, schema: Any, definitions: Mapping[str, Any] | None = None) -> None:
         self.definitions: Mapping[str, Any] = schema.get("$defs", {}) if definitions is None else definitions
-        seen: set[str] = set()
+        visited: set[str] = set()
         while isinstance(schema, dict) and (reference := schema.get("$ref", "")).startswith("#/$defs/"):
-            if reference in seen:
+            if reference in visited:
                 break
-            seen.add(reference)
+            visited.add(reference)
             schema = self.definitions.get(reference.removeprefix("#/$defs/"), {})
         self.schema: Schema = schema if isinstance(schema, dict) else {}
 
@@ -53,13 +53,13 @@ class _ResolvedSchema:
 
     @property
     def options(self) -> list["_ResolvedSchema"]:
-        """The alternatives it allows, itself where there are none."""
+        """The alternatives of anyOf or oneOf; the schema itself where it has none."""
         alternatives: list[Any] = self.schema.get("anyOf") or self.schema.get("oneOf") or []
         return [self(option) for option in alternatives] or [self]
 
     @property
     def types(self) -> set[str] | None:
-        """The JSON types it allows; None for any."""
+        """The allowed JSON types; None if all are."""
         kinds: str | list[str] | None = self.schema.get("type")
         if kinds is None:
             return None
@@ -70,7 +70,15 @@ class _ResolvedSchema:
 def _narrowed(
     giver: _ResolvedSchema, taker: _ResolvedSchema, path: str, *, reads: bool = False, depth: int = 0
 ) -> Iterator[tuple[str, str]]:
-    """Where a value that the giver's schema allows might not be one that the taker's allows."""
+    """Yield the path and the reason wherever the taker's schema refuses a value that the giver's allows.
+
+    Args:
+        giver: The schema of the values that are passed.
+        taker: The schema that they must fit.
+        path: The place of both in the spec.
+        reads: True for results: then the giver is the new schema, and the taker the old one.
+        depth: The number of schemas around this one.
+    """
     if depth > 16:
         return
     if len(giver.options) > 1 or len(taker.options) > 1:

@@ -1,4 +1,4 @@
-"""Examining an image: every check, of the image and of each of its actions."""
+"""The examination of an image: every check, of the image and of each of its actions."""
 
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -21,7 +21,7 @@ __all__ = ["examine"]
 
 
 def examine(
-    subject: ActionRuntime,
+    runtime: ActionRuntime,
     scenarios: Sequence[Scenario] = (),
     *,
     cwd: Path | None = None,
@@ -29,59 +29,59 @@ def examine(
     only: Collection[str] = (),
     jobs: int = 4,
 ) -> Iterator[CheckResult]:
-    """Every judgement, as soon as it is known.
+    """Yield the result of every check, as soon as it is known.
 
-    An action of an image without a scenario is examined only as far as its inputs go; of the installed actions, which
-    may be of many packages, only those with scenarios are examined.
+    For an image's action without a scenario, only the handling of inputs is checked. Of the installed actions, which
+    may come from many packages, only those with scenarios are examined.
 
     Args:
-        subject: What is examined.
-        scenarios: How its actions can be tried.
-        cwd: Where the scenarios' commands run.
-        previous: What an earlier image of the same name said of itself.
-        only: The names of the checks that are made; all by default.
-        jobs: How many scenarios take place at once.
+        runtime: The image, or the installed actions.
+        scenarios: The scenarios for its actions.
+        cwd: The folder in which the scenarios' commands run; by default the current one.
+        previous: The spec of an earlier image of the same name.
+        only: The names of the checks to make; by default all.
+        jobs: The number of scenarios that run at once.
 
     Raises:
-        InvalidInputs: if there is no such check, or a scenario cannot take place.
+        InvalidInputs: if there is no such check, or a scenario cannot be set up.
     """
-    image_checks, action_checks = _chosen(IMAGE_CHECKS, only), _chosen(ACTION_CHECKS, only)
+    image_checks, action_checks = _select(IMAGE_CHECKS, only), _select(ACTION_CHECKS, only)
     _require_checks(only)
-    whole = ImageExamination(subject, previous)
-    actions = whole.spec.actions if isinstance(whole.spec, ImageSpec) else []
+    image = ImageExamination(runtime, previous)
+    actions = image.spec.actions if isinstance(image.spec, ImageSpec) else []
     _require_known(scenarios, actions)
     for image_check in image_checks:
-        yield run_check(image_check, whole, "image")
-    tries: list[tuple[ActionSpec, Scenario | None]] = []
+        yield run_check(image_check, image, "image")
+    pairs: list[tuple[ActionSpec, Scenario | None]] = []
     for action in actions if action_checks else ():
-        storage_unreachable_run: list[tuple[ActionSpec, Scenario | None]] = [(action, None)] if whole.image else []
-        tries += [(action, item) for item in scenarios if item.action == action.action_type] or storage_unreachable_run
+        without_scenario: list[tuple[ActionSpec, Scenario | None]] = [(action, None)] if image.image else []
+        pairs += [(action, item) for item in scenarios if item.action == action.action_type] or without_scenario
 
     with _running_store() as store, ThreadPoolExecutor(jobs) as pool:
 
-        def results(action: ActionSpec, scenario: Scenario | None) -> list[CheckResult]:
+        def check_action(action: ActionSpec, scenario: Scenario | None) -> list[CheckResult]:
             title = scenario.title if scenario else action.action_type
-            with _examination(subject, action, store, scenario, cwd or Path.cwd()) as examination:
+            with _examination(runtime, action, store, scenario, cwd or Path.cwd()) as examination:
                 return [run_check(check, examination, title) for check in action_checks]
 
-        for found in pool.map(results, *zip(*tries, strict=True)) if tries else ():
+        for found in pool.map(check_action, *zip(*pairs, strict=True)) if pairs else ():
             yield from found
 
 
 @contextmanager
 def _examination(
-    subject: ActionRuntime, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
+    runtime: ActionRuntime, action: ActionSpec, store: str, scenario: Scenario | None, cwd: Path
 ) -> Iterator[ActionExamination]:
     with ExitStack() as stack:
-        world = None
+        environment = None
         if scenario is not None:
-            # what containers wrote there may belong to another user
+            # files that containers wrote may belong to another user
             temporary = tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(temporary))
             folder.chmod(0o755)
-            world = stack.enter_context(scenario_environment(scenario, cwd, folder, subject))
-        examination = ActionExamination(subject, action, store, world)
-        _ = examination.first_run  # it tells whether the others need a writable root
+            environment = stack.enter_context(scenario_environment(scenario, cwd, folder, runtime))
+        examination = ActionExamination(runtime, action, store, environment)
+        _ = examination.first_run  # shows if the other runs need a writable root
         yield examination
 
 
@@ -101,7 +101,7 @@ def _running_store() -> Iterator[str]:
         yield service.url
 
 
-def _chosen(checks: "Sequence[ConformanceCheck[Any]]", only: Collection[str]) -> "list[ConformanceCheck[Any]]":
+def _select(checks: "Sequence[ConformanceCheck[Any]]", only: Collection[str]) -> "list[ConformanceCheck[Any]]":
     return [check for check in checks if not only or check.name in only]
 
 

@@ -1,4 +1,4 @@
-"""An action image in the Docker engine: what it says of itself, and its runs, confined as the generic Task does it."""
+"""An action image in the Docker engine, run with the confinement of the generic Task."""
 
 import io
 import tarfile
@@ -25,10 +25,10 @@ USER = 65532
 
 
 class ActionImage:
-    """An image by name, id or digest. One that is not in the engine is pulled.
+    """An image by name, id or digest. An image that is not in the engine is pulled.
 
     Args:
-        name: As `docker run` takes it.
+        name: The image as `docker run` takes it.
 
     Raises:
         PreconditionFailed: if no Docker engine answers.
@@ -53,20 +53,20 @@ class ActionImage:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its OCI labels."""
+        """The OCI labels."""
         return dict(self._image.labels or {})
 
     @property
     def user(self) -> str:
-        """The user it names for itself; empty where it names none, which is root."""
+        """The user that the image names; empty if it names none, which means root."""
         return str(self._image.attrs.get("Config", {}).get("User") or "")
 
     def world_path(self, folder: Path) -> str:
-        """Where it sees the folder that is mounted as its world."""
+        """Return the place where the container has the folder mounted."""
         return "/world"
 
     def read(self, path: str) -> bytes | None:
-        """The content of a file of the image, which is not run for this, or None."""
+        """Return the content of a file of the image without running it; None if there is no such file."""
         with self._created(command=["-"]) as container:
             try:
                 stream, _ = container.get_archive(path)
@@ -78,14 +78,14 @@ class ActionImage:
             return file.read() if file is not None else None
 
     def holds(self, path: str) -> bool:
-        """Whether there is such a file, folder or link in it."""
+        """Return True if the image holds such a file, folder or link."""
         with self._created(command=["-"]) as container, suppress(NotFound):
             container.get_archive(path)
             return True
         return False
 
     def ask(self, *verb: str) -> CompletedRun:
-        """Runs a verb with no network, no inputs and no settings."""
+        """Run a verb with no network, no inputs and no settings."""
         with self._created(command=verb, network="none") as container:
             return _wait_for_end(container, None)
 
@@ -170,7 +170,7 @@ def _wait_for_end(
     try:
         container.start()
     except APIError as error:
-        # no such program, or one that cannot be started: to the kubelet an exit code as well
+        # no such program, or one that cannot be started: the kubelet reports that as an exit code too
         return CompletedRun(
             127,
             "",

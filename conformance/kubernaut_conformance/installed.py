@@ -1,4 +1,4 @@
-"""The actions that are installed here, each run a process: what an author tries before there is an image."""
+"""The actions that are installed here, each run a process. An author examines them before there is an image."""
 
 import os
 import signal
@@ -21,10 +21,10 @@ _KEPT = ("ACTION_MODULES", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 class InstalledActions:
-    """The installed actions, and those of ACTION_MODULES.
+    """The actions of the installed packages, and those of ACTION_MODULES.
 
     Args:
-        env: What a run has beside the contract's variables; by default where to find programs and modules.
+        env: Variables of a run beside the contract's; by default those with which programs and modules are found.
     """
 
     name = "the installed actions"
@@ -33,11 +33,11 @@ class InstalledActions:
         self._env = {name: os.environ[name] for name in _KEPT if name in os.environ} if env is None else dict(env)
 
     def world_path(self, folder: Path) -> str:
-        """The folder itself."""
+        """Return the folder itself: a process sees it as this machine does."""
         return str(folder)
 
     def ask(self, *verb: str) -> CompletedRun:
-        """Runs a verb with no inputs and no settings."""
+        """Run a verb with no inputs and no settings."""
         return self.run(verb, {}, Mounts())
 
     def run(
@@ -91,7 +91,7 @@ class InstalledActions:
 
 
 def _killed(pid: int) -> None:
-    """Kill a process with all that it started; its tools live in sessions of their own."""
+    """Kill a process and all that it started; tools have sessions of their own, so a process group is not enough."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         for each in (*process.children(recursive=True), process):

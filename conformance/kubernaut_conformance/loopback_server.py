@@ -1,4 +1,4 @@
-"""A small HTTP server on a free port of loopback, for as long as somebody looks on."""
+"""A small HTTP server on a free port of loopback."""
 
 import sys
 import threading
@@ -9,10 +9,10 @@ __all__ = ["LoopbackServer"]
 
 
 class LoopbackServer(ThreadingHTTPServer):
-    """Listens in threads of its own.
+    """A server that listens in threads of its own until it is closed.
 
     Args:
-        handler: Answers a request.
+        handler: The class that answers a request.
     """
 
     daemon_threads = True
@@ -24,15 +24,15 @@ class LoopbackServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The address of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def close(self) -> None:
-        """Ends it."""
+        """Stop listening."""
         self.shutdown()
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of who left before the answer: what is examined is stopped, and runs out of time."""
+        """Print no traceback for a client that left before the answer: the kit stops and times out what it examines."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

@@ -1,4 +1,4 @@
-"""What one run did, and whether a secret shows in it."""
+"""Everything that one run did, and a search for secrets in it."""
 
 import base64
 import json
@@ -19,19 +19,19 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedRun:
-    """What one run did.
+    """Everything that one run did.
 
     Attributes:
-        description: The run, as a report tells it.
-        completed: The container's end.
-        events: What it told the store, as it came.
-        record: What the store made of it, or None.
-        record_id: The id it was given.
-        before: The world's state before it.
-        held: The world's state while the store's answer to `applying` was held back, where it was.
-        after: The world's state after it.
-        requests: The requests that it made to its target.
-        secrets: What must show nowhere.
+        description: The run in a report, to follow "the run".
+        completed: The exit code, output and results.
+        events: The events that it sent to Data Storage, in order.
+        record: The record that Data Storage has of it; None if there is none.
+        record_id: The id that the run was given.
+        before: The state of the environment before the run.
+        held: The state while the answer to `applying` was kept back; None if it was not.
+        after: The state after the run.
+        requests: The requests that it sent to its target.
+        secrets: The texts that must appear nowhere.
     """
 
     description: str
@@ -47,18 +47,16 @@ class ObservedRun:
 
     @property
     def document(self) -> dict[str, Any] | None:
-        """The one JSON object of standard output, or None where it is something else."""
+        """The one JSON object on standard output; None if it is anything else."""
         try:
-            value = loads(
-                self.completed.stdout
-            )  # strictly: NaN, or a key that stands there twice, is no JSON for everyone
+            value = loads(self.completed.stdout)  # strict: not every reader takes NaN, or a key given twice
         except (InvalidInputs, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
     @property
     def error(self) -> dict[str, Any]:
-        """The result `error`; empty where there is none."""
+        """The result `error`; empty if there is none."""
         try:
             value = loads(self.completed.results.get("error") or "{}")
         except (InvalidInputs, ValueError, RecursionError):
@@ -67,7 +65,7 @@ class ObservedRun:
 
     @property
     def marked(self) -> list[dict[str, Any]]:
-        """The events that the log carries because they could not be sent."""
+        """The events in the log, where the action writes those that it could not send."""
         found = []
         for line in self.completed.stderr.splitlines():
             try:
@@ -84,7 +82,7 @@ class ObservedRun:
         return [request.summary for request in self.requests if request.writes]
 
     def leaks(self) -> Iterator[str]:
-        """The places where a secret shows."""
+        """Yield each place where a secret appears."""
         places = {
             "standard output": self.completed.stdout,
             "the log": self.completed.stderr,
@@ -99,11 +97,11 @@ class ObservedRun:
 
 
 def _forms(secret: str) -> set[bytes]:
-    """Return a secret as it stands, and in encodings; what escapes it is undone in the text that is looked at."""
+    """Return a secret as bytes, plain and encoded. Escapes need no form here: they are undone in the text searched."""
     raw = secret.encode()
     forms = {raw, raw.replace(b" ", b"+"), raw.hex().encode(), raw.hex().upper().encode()}
     for offset in range(3):
-        # the characters at either end hold bits of the neighbours, too
+        # the first and last character also hold bits of the neighbouring bytes
         encoded = base64.b64encode(b"\0" * offset + raw).rstrip(b"=")
         forms.add(encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6])
     return {form.translate(_URL_SAFE) for form in forms}

@@ -1,56 +1,28 @@
-"""What the checks found, as a table, as JSON, or as JUnit's XML."""
+"""The report of an examination: a summary, JSON, or JUnit's XML."""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from kubernaut_conformance.checks import CheckResult
 
-__all__ = ["as_json", "as_junit", "conforms", "print_table", "summary"]
-
-_SIGNS = {"passed": "[green]✓[/]", "failed": "[red]✗[/]", "skipped": "[dim]–[/]", "advice": "[yellow]![/]"}
+__all__ = ["conforms", "format_json", "format_junit", "format_summary"]
 
 
 def conforms(results: Sequence[CheckResult]) -> bool:
-    """Whether no check failed. Advice does not count."""
+    """Return True if no check failed. Advice is no failure."""
     return all(result.outcome != "failed" for result in results)
 
 
-def summary(results: Sequence[CheckResult]) -> str:
-    """How many of each."""
+def format_summary(results: Sequence[CheckResult]) -> str:
+    """Return the number of checks per outcome, as text."""
     counts = Counter(result.outcome for result in results)
     return ", ".join(f"{counts[name]} {name}" for name in ("passed", "failed", "skipped", "advice") if counts[name])
 
 
-def print_table(results: Sequence[CheckResult], console: Console) -> None:
-    """A line a check; below, for each that failed, what was found, why it matters and what to do."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "check", "of", "found"):
-        table.add_column(heading, overflow="fold")
-    for result in results:
-        told = result.message if result.outcome != "failed" else "see below"
-        table.add_row(_SIGNS[result.outcome], result.check.name, *map(escape, (result.subject, told)))
-    console.print(table)
-    for result in results:
-        if result.outcome == "failed":
-            of = f"({escape(result.subject)})"
-            console.print(f"{_SIGNS['failed']} [bold]{result.check.name}[/] {of}", highlight=False)
-            for label, text in (
-                ("found", result.message),
-                ("why", result.check.reason),
-                ("fix", result.check.fix),
-            ):
-                console.print(f"  [dim]{label:5}[/] {escape(text)}", highlight=False)
-
-
-def as_json(image: str, results: Sequence[CheckResult]) -> str:
-    """The report for machines."""
+def format_json(image: str, results: Sequence[CheckResult]) -> str:
+    """Return the report as JSON."""
     checks = [
         {
             "check": result.check.name,
@@ -65,8 +37,8 @@ def as_json(image: str, results: Sequence[CheckResult]) -> str:
     return json.dumps({"image": image, "conforms": conforms(results), "checks": checks}, indent=2, ensure_ascii=False)
 
 
-def as_junit(image: str, results: Sequence[CheckResult]) -> str:
-    """The report as continuous integration reads it: a test case a check."""
+def format_junit(image: str, results: Sequence[CheckResult]) -> str:
+    """Return the report as JUnit's XML, a test case for each check."""
     counts = Counter(result.outcome for result in results)
     suite = ET.Element(
         "testsuite",

@@ -1,4 +1,4 @@
-"""What is examined, an image or the installed actions, and how one run of it ended."""
+"""The two things that can be examined, an image and the installed actions, and the result of one run."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,16 @@ LONGEST = 60.0
 
 @dataclass(frozen=True)
 class CompletedRun:
-    """A run that has ended.
+    """The result of a run that has ended.
 
     Attributes:
-        exit_code: Its own, or 137 where it had to be killed.
-        stdout: What it wrote to standard output.
-        stderr: What it wrote to standard error.
-        results: Result file → content, of those that are there and are plain files of text.
-        unreadable: Result file → why it cannot be read, to follow "the result NAME".
-        seconds: How long it took.
-        after_signal: Seconds from SIGTERM to its end, where it was signalled.
+        exit_code: The program's own, or 137 if it had to be killed.
+        stdout: The text of standard output.
+        stderr: The text of standard error.
+        results: Name → content of the result files that are plain text files.
+        unreadable: Name → reason for the result files that cannot be read; a phrase to follow "the result NAME".
+        seconds: The run time.
+        after_signal: Seconds from the signal to the end; None if no signal was sent.
     """
 
     exit_code: int
@@ -41,11 +41,11 @@ class CompletedRun:
 
 @dataclass(frozen=True)
 class Mounts:
-    """Folders and files of this machine that a run sees.
+    """The folders and files of this machine that a run sees.
 
     Attributes:
         secrets: SECRETS_DIR, read-only.
-        world: What the scenario calls `$world`.
+        world: The folder that scenarios call `$world`.
         kubeconfig: KUBECONFIG, read-only.
     """
 
@@ -55,17 +55,17 @@ class Mounts:
 
 
 class ActionRuntime(Protocol):
-    """Something that answers the verbs of the contract."""
+    """Runs the verbs of the action contract: an image in Docker, or the installed actions as processes."""
 
     @property
     def name(self) -> str:
-        """How a report calls it."""
+        """The name in reports."""
 
     def world_path(self, folder: Path) -> str:
-        """Where a run sees the folder that is mounted as its world."""
+        """Return the path under which a run sees the folder that is mounted as `$world`."""
 
     def ask(self, *verb: str) -> CompletedRun:
-        """Runs a verb with no inputs and no settings."""
+        """Run a verb with no inputs and no settings."""
 
     def run(
         self,
@@ -77,30 +77,30 @@ class ActionRuntime(Protocol):
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
     ) -> CompletedRun:
-        """Runs it as the generic Task does.
+        """Run an action as the generic Task does.
 
         Args:
-            args: After `kubernaut-action`.
-            env: The contract's variables but those that name folders, and what the scenario adds.
-            mounts: What it sees of this machine.
-            read_only: Whether its root is, where it has one.
-            stop_when: Called in a thread of its own with an event that is set when the run has ended. Where it answers
-                True, the run is sent SIGTERM.
-            kill: Whether it is sent SIGKILL instead, with all that it started.
+            args: The arguments of `kubernaut-action`.
+            env: The contract's variables, without those that name folders, and the variables of the scenario.
+            mounts: The folders and files that it sees.
+            read_only: True for a read-only root file system. Processes have no root of their own and ignore it.
+            stop_when: Called in a thread of its own with an event that is set when the run has ended. If it returns
+                True, SIGTERM is sent.
+            kill: True to send SIGKILL instead, to the run and all processes it started.
         """
 
 
 @runtime_checkable
 class ImageRuntime(ActionRuntime, Protocol):
-    """A container image: beside its runs, its labels, its user and its files can be looked at."""
+    """A container image, which also has labels, a user and files."""
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its OCI labels."""
+        """The OCI labels."""
 
     @property
     def user(self) -> str:
-        """The user it names for itself; empty where it names none, which is root."""
+        """The user that the image names; empty if it names none, which means root."""
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a file of the image without running it; None where there is no such file."""
@@ -110,10 +110,10 @@ class ImageRuntime(ActionRuntime, Protocol):
 
 
 class SignalSender(Thread):
-    """Sends SIGTERM when it is told that the moment has come.
+    """A thread that waits for a moment and then sends the signal.
 
     Args:
-        terminate: Sends it.
+        terminate: Sends the signal.
         stop_when: Waits for the moment; see `Subject.run`.
     """
 
@@ -125,18 +125,18 @@ class SignalSender(Thread):
         self.start()
 
     def run(self) -> None:
-        """Waits and sends."""
+        """Wait, and send the signal."""
         if self._stop_when is not None and self._stop_when(self._over):
             self._at = time.monotonic()
             self._terminate()
 
     def over(self) -> float | None:
-        """Says that the run has ended. Returns the seconds since the signal, if one was sent."""
+        """Note that the run has ended; return the seconds since the signal, or None if none was sent."""
         self._over.set()
         self.join(5)
         return None if self._at is None else time.monotonic() - self._at
 
 
 def read_results(folder: Path) -> ResultFiles:
-    """Return the result files there. More is read than Tekton would carry, so that it can be told how much there is."""
+    """Return the result files of a folder, also those too large for Tekton, so that a report can give their size."""
     return read_result_files(folder, largest=_LARGEST)

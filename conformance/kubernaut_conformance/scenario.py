@@ -1,4 +1,4 @@
-"""The scenarios of an image: how each of its actions can be tried, and in what world."""
+"""The scenarios of conformance.yaml: the inputs for each action, and the environment in which it runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,54 +15,58 @@ Command = Annotated[list[str], Field(min_length=1)]
 
 
 class TargetServer(BaseModel):
-    """A server between the action and what it talks to; it writes down what passes, and passes it on unchanged."""
+    """The proxy between the action and its target; it records each request and passes it on unchanged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     upstream: Annotated[
-        str, Field(pattern=r"^http://", description="Where requests go on to, such as http://127.0.0.1:$port.")
+        str, Field(pattern=r"^http://", description="The address of the target, such as http://127.0.0.1:$port.")
     ]
     speaks: Annotated[
         Literal["http", "aws", "kubernetes"],
-        Field(description="How requests are read: what writes, and which permission it takes."),
+        Field(description="The protocol, which tells what requests write, and which permission each takes."),
     ] = "http"
 
 
 class Scenario(BaseModel):
-    """One way to try one action, such that it changes something.
+    """A way to run one action so that it changes something.
 
-    In all texts `$name` stands for a variable: `$world` (a folder of the action's, as it sees it), `$folder` (the same,
-    as this machine sees it), `$server`, `$port` (a free one), `$canary` (a secret made for this run), `$unique` (a name
-    of this run's own), what `setup` printed, and the environment's; `$$` is a dollar sign.
+    In all texts `$name` stands for a variable: `$world` (a folder for the action, as the action sees it), `$folder`
+    (the same folder, as this machine sees it), `$server` (the proxy), `$port` (a free port), `$canary` (a new secret),
+    `$unique` (a new name), those that `setup` printed, and the environment variables; `$$` is a dollar sign.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     action: str
-    name: Annotated[str, Field(description="For the report, where an action has several.")] = ""
+    name: Annotated[str, Field(description="The name in reports, if an action has several scenarios.")] = ""
     inputs: dict[str, Any] = {}
     secrets: Annotated[dict[str, str], Field(description="File of SECRETS_DIR → content.")] = {}
-    env: Annotated[dict[str, str], Field(description="Variables that the image takes beside the contract's.")] = {}
-    files: Annotated[dict[str, str], Field(description="Path below $world → content; made anew for each run.")] = {}
+    env: Annotated[dict[str, str], Field(description="Environment variables beside the contract's.")] = {}
+    files: Annotated[
+        dict[str, str], Field(description="Path below $world → content; written anew before each run.")
+    ] = {}
     serve: Annotated[
-        Command | None, Field(description="A program that runs as long as the scenario; it must listen on $port.")
+        Command | None, Field(description="A program that runs during the scenario; it must listen on $port.")
     ] = None
     server: TargetServer | None = None
     setup: Annotated[
         Command | None,
-        Field(description="Run on this machine before each run; it puts the world into its start state."),
+        Field(description="A program that makes the start state, on this machine, before each run."),
     ] = None
-    state: Annotated[Command | None, Field(description="Prints the state of the world, in whatever form.")] = None
-    teardown: Annotated[Command | None, Field(description="Run at the end; it removes what setup made.")] = None
+    state: Annotated[Command | None, Field(description="A program that prints the current state, in any form.")] = None
+    teardown: Annotated[Command | None, Field(description="A program that removes, at the end, what setup made.")] = (
+        None
+    )
 
     @property
     def title(self) -> str:
-        """How the report calls it."""
+        """The name in reports."""
         return f"{self.action} ({self.name})" if self.name else self.action
 
 
 class Scenarios(BaseModel):
-    """A file of them."""
+    """The content of a conformance.yaml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -1,4 +1,4 @@
-"""What an image says of itself, by the verb `spec` and at /kubernaut/spec.json."""
+"""The spec of an image: the document that the verb `spec` prints and /kubernaut/spec.json holds."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["LABEL", "PATH", "ActionSpec", "ImageSpec", "faults", "find_violation", "parse"]
+__all__ = ["LABEL", "PATH", "ActionSpec", "ImageSpec", "find_spec_faults", "find_violation", "parse_spec"]
 
 LABEL = "io.kubernaut.spec.digest"
 """The label that holds `sha256:` and the hex digest of the bytes of the file."""
@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 
 
 class ActionSpec(BaseModel):
-    """One action of an image."""
+    """The spec of one action."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -39,7 +39,7 @@ class ActionSpec(BaseModel):
 
 
 class ImageSpec(BaseModel):
-    """All actions of an image."""
+    """The specs of all actions of an image."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -47,8 +47,8 @@ class ImageSpec(BaseModel):
     actions: Annotated[list[ActionSpec], Field(min_length=1)]
 
 
-def parse(text: str | bytes) -> ImageSpec | str:
-    """The document, or what is wrong with it."""
+def parse_spec(text: str | bytes) -> ImageSpec | str:
+    """Return the spec; or, if the document cannot be used, a text that says why."""
     try:
         return ImageSpec.model_validate(json.loads(text))
     except ValidationError as error:
@@ -61,8 +61,8 @@ def parse(text: str | bytes) -> ImageSpec | str:
         )
 
 
-def faults(spec: ImageSpec) -> Iterator[str]:
-    """What is wrong within a document of the right shape: its schemas and its examples."""
+def find_spec_faults(spec: ImageSpec) -> Iterator[str]:
+    """Yield each fault in the schemas and examples of a spec, as text."""
     types = [action.action_type for action in spec.actions]
     yield from (f"{name} stands there twice" for name in sorted(set(types)) if types.count(name) > 1)
     for action in spec.actions:
@@ -84,6 +84,6 @@ def faults(spec: ImageSpec) -> Iterator[str]:
 
 
 def find_violation(schema: Schema, value: Any) -> str | None:
-    """How a value breaks a schema, or None."""
+    """Return the place and reason if a value violates a schema; None if it is valid."""
     error = best_match(Draft202012Validator(schema).iter_errors(value))
     return None if error is None else f"{error.json_path}: {shorten(error.message, 200)}"

@@ -1,4 +1,4 @@
-"""A proxy before a Data Storage Service, which keeps the events it passes on and fails where it is told to."""
+"""A proxy before a Data Storage Service that keeps the events it forwards, and can fail on purpose."""
 
 import gzip
 import json
@@ -17,17 +17,17 @@ _LONGEST_HOLD = 20.0
 
 
 class StorageProxy(LoopbackServer):
-    """Listens on a free port of loopback and passes on to the service.
+    """A proxy on a free port of loopback that keeps the events it passes on to the service.
 
     Args:
         store: The service's address.
-        mode: `pass`; `hold` keeps the answer to events that say `applying` back until `release` is set;
-            `repeat` passes everything on twice and cuts the first connection before its answer.
+        mode: `pass`; `hold` keeps back the answer to an `applying` event until `release` is set; `repeat` passes
+            every event on twice, and closes the first connection without an answer.
 
     Attributes:
-        events: What came, in order, each event as often as it came.
-        reached: Set when the event came whose answer is held.
-        release: Lets the held answer go.
+        events: The events received, in order, each as often as it was received.
+        reached: Set when the `applying` event was received whose answer is kept back.
+        release: Set to send that answer.
     """
 
     def __init__(self, store: str, mode: Mode = "pass") -> None:
@@ -39,12 +39,12 @@ class StorageProxy(LoopbackServer):
         super().__init__(_StorageProxyHandler)
 
     def close(self) -> None:
-        """Ends it, whatever it still holds."""
+        """Stop listening, and send an answer that is still kept back."""
         self.release.set()
         super().close()
 
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
-        """What the service answers: status, content type, content."""
+        """Forward a request; return the service's status, content type and content."""
         connection = HTTPConnection(self.store.hostname or "", self.store.port, timeout=30)
         try:
             connection.request(method, path, body or None, headers)
@@ -61,11 +61,11 @@ class _StorageProxyHandler(BaseHTTPRequestHandler):
     server: StorageProxy
 
     def do_GET(self) -> None:
-        """A record that is asked for."""
+        """Forward a query for a record."""
         self._answer(*self.server.forward("GET", self.path, {}, b""))
 
     def do_POST(self) -> None:
-        """Events."""
+        """Keep and forward events."""
         proxy = self.server
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name: self.headers[name] for name in ("content-type", "content-encoding") if name in self.headers}
@@ -90,7 +90,7 @@ class _StorageProxyHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_args: object) -> None:
-        """Says nothing; the events are kept."""
+        """Write no access log."""
 
 
 def _events(body: bytes, encoding: str) -> list[dict[str, Any]]:

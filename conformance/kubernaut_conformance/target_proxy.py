@@ -1,4 +1,4 @@
-"""A server between an action and its target, which writes down what passes and what right each request takes."""
+"""A proxy between an action and its target that records each request and the permission it takes."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,19 +23,19 @@ _HOP = {
     "upgrade",
     "content-length",
 }
-"""Headers that are of one connection only (RFC 9110, 7.6.1), and those that are made anew."""
+"""Headers of one connection only (RFC 9110, 7.6.1), and those that the proxy sets itself."""
 
 _SPEAKS = Literal["http", "aws", "kubernetes"]
 
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request.
+    """A request that passed the proxy.
 
     Attributes:
-        summary: As the report tells it.
-        writes: Whether it could change something.
-        permission: What right it takes, as `permissions` of a spec are written; None where that is not known.
+        summary: The request in a report, such as `GET /api/v1/pods`.
+        writes: True if it could change something.
+        permission: The permission it takes, as a spec's `permissions` are written; None where that is not known.
     """
 
     summary: str
@@ -48,7 +48,7 @@ class TargetProxy(LoopbackServer):
 
     Args:
         upstream: Where requests go on to.
-        speaks: How requests are read.
+        speaks: How requests are read
 
     Attributes:
         requests: The requests so far.
@@ -107,11 +107,19 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
         return body
 
     def log_message(self, *_args: object) -> None:
-        """Says nothing; the requests are kept."""
+        """Write no access log."""
 
 
 def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
-    """What a request does, and which right it takes."""
+    """Return what a request does and which permission it takes.
+
+    Args:
+        speaks: The protocol of the target, as the scenario file names it.
+        method: The HTTP method.
+        path: The path with its query.
+        headers: The request's headers.
+        body: The request's body.
+    """
     lower = {name.lower(): value for name, value in headers.items()}
     match speaks:
         case "kubernetes":
@@ -129,7 +137,7 @@ _VERBS = {"DELETE": "delete", "GET": "get", "HEAD": "get", "PATCH": "patch", "PO
 
 
 def _kubernetes(method: str, path: str) -> RecordedRequest:
-    """As the API server's own authorization reads a path (Kubernetes documentation, "Determine the request verb")."""
+    """Read a path as the API server's authorization does (Kubernetes documentation, "Determine the request verb")."""
     url = urlsplit(path)
     found = _OBJECT.match(url.path)
     summary = f"{method} {url.path}"
@@ -158,7 +166,7 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_reque
 
 
 def _aws(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
-    """By AWS's query and JSON protocols, which name the operation; of the REST ones only the method is known."""
+    """Read the operation from AWS's query and JSON protocols; for its REST protocols only the method is known."""
     scope = _SCOPE.search(headers.get("authorization", ""))
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
     if not operation:

@@ -1,4 +1,4 @@
-"""The two custom resources; WorkflowExecution → PipelineRun."""
+"""The custom resources WorkflowExecution and RemediationRequest, and the PipelineRun of a WorkflowExecution."""
 
 from kubernaut_controller.documents import dump_yaml, load_yaml
 from kubernaut_controller.faults import Fault, InvalidWorkflow

@@ -1,8 +1,8 @@
-"""The CustomResourceDefinitions, generated from the models: structural schemas, and in CEL what schemas cannot say.
+"""The CustomResourceDefinitions, generated from the models: structural schemas, and CEL rules for the rest.
 
-`python -m kubernaut_controller.crd FOLDER` writes them (`make crds`); a test holds the written ones to the models.
+`python -m kubernaut_controller.crd FOLDER` writes them (`make crds`); a test compares the files with the models.
 
-A structural schema has no `$ref`, no `null` beside a type, and names what may be of any shape; see
+A structural schema has no `$ref`, no `null` beside a type, and names the fields that may have any shape; see
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema.
 """
 
@@ -38,11 +38,11 @@ _LONGEST_NAME = 253
 
 
 def custom_resource_definitions() -> dict[str, dict[str, Any]]:
-    """File name → CustomResourceDefinition."""
+    """Return the CustomResourceDefinitions by file name."""
     workflow = _definition(
         "WorkflowExecution",
         ["wfe"],
-        "One run of one workflow: its steps as a graph, carried out as one Tekton PipelineRun.",
+        "A single run of one workflow: its steps as a graph, which run as one Tekton PipelineRun.",
         Spec,
         WorkflowStatus,
         [
@@ -56,7 +56,7 @@ def custom_resource_definitions() -> dict[str, dict[str, Any]]:
     remediation = _definition(
         "RemediationRequest",
         ["rr"],
-        "One incident's remediation: a signal, and the workflow that was chosen for it.",
+        "The remediation of one incident: a signal, and the workflow that was chosen for it.",
         RemediationSpec,
         RemediationStatus,
         [
@@ -70,7 +70,7 @@ def custom_resource_definitions() -> dict[str, dict[str, Any]]:
     spec = _spec(workflow)
     spec["x-kubernetes-validations"] = [*_frozen(spec, but="cancel"), *_WORKFLOW_RULES]
     _spec(remediation)["x-kubernetes-validations"] = [
-        {"rule": "self == oldSelf", "message": "a RemediationRequest is immutable once made"}
+        {"rule": "self == oldSelf", "message": "a RemediationRequest is immutable once created"}
     ]
     for bounded in (spec, _spec(remediation)):
         _bound_texts(bounded)
@@ -158,7 +158,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """One JSON Schema of pydantic's as a structural one, with what stands beside a `$ref` or a choice kept."""
+    """Return a JSON Schema of pydantic's as a structural one, with the keywords beside a `$ref` or a choice."""
     if "$ref" in schema:
         inner = _structural(definitions[schema["$ref"].rpartition("/")[2]], definitions)
         return inner | {name: schema[name] for name in ("description",) if name in schema}
@@ -202,9 +202,9 @@ def _object(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 
 def _bound_texts(schema: dict[str, Any]) -> None:
-    """Gives every text of a spec a greatest length: CEL's cost is reckoned from the longest that may be.
+    """Give every text of a spec a maximum length, from which Kubernetes estimates the cost of CEL rules.
 
-    Not those of a status: what the controller has to say must never be refused.
+    Texts of a status stay unbounded: the controller's messages must never be refused.
     """
     for name, inner in schema.get("properties", {}).items():
         if inner.get("type") == "string" and not inner.keys() & {"maxLength", "enum", "format"}:
@@ -215,13 +215,13 @@ def _bound_texts(schema: dict[str, Any]) -> None:
 
 
 def _name_steps_once(schema: dict[str, Any]) -> None:
-    """Names are unique: a map's keys, which the API server enforces by itself, and costs no CEL."""
+    """Make steps a map by name, so that the API server itself enforces unique names, without the cost of CEL."""
     for name in ("steps", "finally"):
         schema["properties"][name] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 
 
 def _frozen(spec: dict[str, Any], but: str) -> list[dict[str, Any]]:
-    """A rule a field, so that the message names the one that was touched."""
+    """Return one rule for each field, so that the message names the field that was changed."""
     rules = []
     for name in spec["properties"]:
         if name == but:
@@ -230,7 +230,7 @@ def _frozen(spec: dict[str, Any], but: str) -> list[dict[str, Any]]:
         rules.append(
             {
                 "rule": same,
-                "message": f"spec.{name} is immutable once made; only spec.{but} may be set",
+                "message": f"spec.{name} is immutable once created; only spec.{but} may be set",
                 "fieldPath": f".{name}",
             }
         )
@@ -238,7 +238,7 @@ def _frozen(spec: dict[str, Any], but: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Writes each definition into the folder that is named."""
+    """Write each definition into the folder given on the command line."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, definition in custom_resource_definitions().items():

@@ -1,4 +1,4 @@
-"""YAML in and out: what a person wrote, as the API server reads it; what we print, as every reader takes it."""
+"""YAML and JSON documents: read as the API server reads them, and written so that every reader agrees."""
 
 import contextlib
 from typing import Any
@@ -35,7 +35,7 @@ def load_yaml(text: str, where: str) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    """Return the value of a text that is JSON: it may have tabs and halves of an emoji, which YAML refuses."""
+    """Return the value of a JSON text, which may have tabs and lone surrogates, which YAML refuses."""
     if text.lstrip().startswith("{"):
         with contextlib.suppress(InvalidInputs):
             return _as_kept(loads(text))
@@ -56,7 +56,7 @@ def _as_kept(value: Any) -> Any:
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # libyaml where PyYAML has it: 5×
-    """Quotes every text that some YAML reader could take for something else (`y`, `1e3`, `0o7`, `=`)."""
+    """A dumper that quotes every text that some YAML reader could take for another type (`y`, `1e3`, `0o7`, `=`)."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -72,5 +72,5 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump_yaml(document: dict[str, Any]) -> str:
-    """A document as YAML, in the order of its keys; the same bytes for the same document."""
+    """Return a document as YAML, in the order of its keys; the same bytes for the same document."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)

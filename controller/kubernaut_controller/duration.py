@@ -1,4 +1,4 @@
-"""`Duration`, a field of models: a timedelta within, a text such as `5m` outside."""
+"""The field type `Duration`: a timedelta in Python, a text such as `5m` in documents."""
 
 from datetime import timedelta
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What is wrong with a workflow: one message a fault, and the path to it."""
+"""The faults of a workflow: for each a message and the path to its place."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A pointer into an earlier step's output, judged by the output's schema before anything runs.
+"""The check of a pointer into an earlier step's output, against the output's schema before anything runs.
 
 Called by `kubernaut_controller.validation`, where the catalogue knows the earlier step's action.
 """
@@ -21,12 +21,12 @@ Schema = dict[str, Any]
 
 
 def pointer_faults(source: InputFrom, giver: Step, action: Action, taker: Action | None) -> Iterator[str]:
-    """Yield what is wrong with an input taken from a step, without a full stop.
+    """Yield the faults of an input taken from a step, without a full stop.
 
     Args:
-        source: From which step, by which pointer.
-        giver: That step.
-        action: Its action.
+        source: The step and the pointer from which the input is taken.
+        giver: The earlier step.
+        action: The earlier step's action.
         taker: The action that takes the value; None where it is not known.
     """
     if action.result_model is None:
@@ -63,7 +63,7 @@ def _other_type(source: InputFrom, given: set[str] | None, taker: Action | None)
 
 
 def _too_large(source: InputFrom, giver: Step, model: type[Result]) -> Iterator[str]:
-    """Yield a fault for a large input that the output repeats: where the results cannot hold it, it is cut."""
+    """Yield a fault for a large input that the output repeats: it is cut where the results cannot hold it."""
     reliable = reliable_fields(model)
     first = source.pointer.split("/")[1].replace("~1", "/").replace("~0", "~") if source.pointer else None
     for name in [first] if first else list(model.model_fields):
@@ -86,7 +86,7 @@ def _schema(model: type[Inputs] | type[Result]) -> Schema:
 
 
 def _options(schema: Schema, whole: Schema) -> list[Schema]:
-    """Return the schemas that a value may be of: references followed, choices taken apart."""
+    """Return the schemas that a value may have, with references and choices resolved."""
     if "$ref" in schema:
         return _options(whole["$defs"][schema["$ref"].rpartition("/")[2]], whole)
     choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
@@ -94,7 +94,7 @@ def _options(schema: Schema, whole: Schema) -> list[Schema]:
 
 
 def _children(schema: Schema, key: str) -> list[Schema]:
-    """Return the schemas of what stands under a key or index; one without conditions where anything may."""
+    """Return the schemas of the values under a key or index; an empty schema where any value may be there."""
     kinds = _types([schema])
     if kinds is None or schema.get("patternProperties"):
         return [{}]

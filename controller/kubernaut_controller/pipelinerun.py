@@ -1,4 +1,4 @@
-"""WorkflowExecution → PipelineRun: a pure function, deterministic to the byte.
+"""The PipelineRun of a WorkflowExecution: a pure function, deterministic to the byte.
 
 Tekton gets exactly this, and so does the local engine. Called by `kubernaut render`, `kubernaut run` and the
 controller. The workflow must be valid (`kubernaut_controller.validation`).
@@ -32,12 +32,12 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 def render(workflow: WorkflowExecution, *, task_ref: dict[str, Any] = TASK) -> dict[str, Any]:
-    """The PipelineRun of a workflow.
+    """Return the PipelineRun of a workflow.
 
     Args:
-        workflow: Valid. With a uid and a creationTimestamp (as the API server gives) the PipelineRun gets its name,
-            owner and record ids from them; without, it gets a generateName and the SDK mints the ids.
-        task_ref: How the generic Task is found: by name, or by a resolver.
+        workflow: A valid workflow. With a uid and a creationTimestamp (as the API server sets) the PipelineRun gets its
+            name, owner and record ids from them; without, it gets a generateName and the SDK mints the ids.
+        task_ref: The reference to the generic Task: by name, or by a resolver.
 
     Raises:
         InvalidWorkflow: if the PipelineRun would be too large for etcd.
@@ -80,7 +80,7 @@ def render(workflow: WorkflowExecution, *, task_ref: dict[str, Any] = TASK) -> d
 
 
 def pipeline_run_name(workflow: WorkflowExecution) -> str:
-    """The PipelineRun's name, a function of the uid: a second create meets AlreadyExists."""
+    """Return the PipelineRun's name, a function of the uid: a second create meets AlreadyExists."""
     return run_name_of(workflow.metadata.name, workflow.metadata.uid or "")
 
 
@@ -90,7 +90,7 @@ def run_name_of(name: str, uid: str) -> str:
 
 
 def record_id_of(workflow: WorkflowExecution, step: str) -> str | None:
-    """The id of a step's record, or None where the workflow was never created anywhere."""
+    """Return the id of a step's record, or None where the workflow was never created in a cluster."""
     metadata = workflow.metadata
     if metadata.uid is None or metadata.creation_timestamp is None:
         return None
@@ -98,7 +98,7 @@ def record_id_of(workflow: WorkflowExecution, step: str) -> str | None:
 
 
 def step_context(workflow: WorkflowExecution, step: Step) -> dict[str, Any]:
-    """`ACTION_CONTEXT`: why the step runs, for its record."""
+    """Return the value of `ACTION_CONTEXT`, which tells a step's record why it runs."""
     metadata, spec = workflow.metadata, workflow.spec
     values = workflow_values(workflow)
     remediation = values["remediation"]
@@ -220,7 +220,7 @@ def _own(step: Step) -> dict[str, Any]:
 
 
 def _timeouts(workflow: WorkflowExecution) -> dict[str, str]:
-    """All three, for without them `finally` never runs after a timeout. Its time comes on top of the steps'."""
+    """Return all three timeouts: without them `finally` never runs after a timeout. Its time is added to the steps'."""
     tasks = workflow.spec.timeout
     final = max((_task_run_timeout(workflow, step) for step in workflow.spec.finally_), default=timedelta(0))
     final = final or MARGIN  # zero would mean: for ever

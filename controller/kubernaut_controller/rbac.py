@@ -1,8 +1,8 @@
 """The Roles that a workflow's actions declare, for the ServiceAccounts that its steps run under.
 
-An action of the domain `kubernetes` says what it needs as `apps/deployments: get, patch`; what it needs within a
-namespace becomes a Role in the namespace that its inputs name, the rest a ClusterRole. Other domains' permissions are
-no RBAC.
+An action of the domain `kubernetes` declares its needs as `apps/deployments: get, patch`. A need within a namespace
+becomes a Role in the namespace that its inputs name, any other a ClusterRole. Permissions of other domains are not
+RBAC.
 """
 
 import re
@@ -20,7 +20,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 def rbac_of(workflow: WorkflowExecution, find: Find) -> list[dict[str, Any]]:
-    """A Role or ClusterRole, and its binding, for each ServiceAccount and place.
+    """Return a Role or ClusterRole, and its binding, for each ServiceAccount and namespace.
 
     Args:
         workflow: Valid.
@@ -40,7 +40,7 @@ def rbac_of(workflow: WorkflowExecution, find: Find) -> list[dict[str, Any]]:
 
 
 def _needs(step: Step, find: Find) -> list[tuple[str | None, str, str, list[str]]]:
-    """Namespace (None: the cluster), group, resource and verbs of each permission of a step's action."""
+    """Return namespace (None: the cluster), group, resource and verbs of each permission of a step's action."""
     action = find(step.action_type) if step.action_type.startswith("kubernetes/") else None
     found = [_PERMISSION.fullmatch(permission) for permission in (action.permissions if action else ())]
     place = step.inputs.get("namespace")

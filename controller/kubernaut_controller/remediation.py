@@ -1,4 +1,4 @@
-"""The RemediationRequest (`kubernaut.io/v1alpha1`) as data: a signal, and the workflow that was chosen for it."""
+"""The RemediationRequest (`kubernaut.io/v1alpha1`) as models: a signal, and the workflow that was chosen for it."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,36 +21,45 @@ __all__ = ["RemediationRequest", "read_remediation_request", "workflow_of"]
 
 
 class ChosenWorkflow(Shape):
-    """The workflow that was chosen: what of a WorkflowExecution's spec is not the signal's."""
+    """The workflow that was chosen: the fields of a WorkflowExecution's spec that do not come from the signal."""
 
     dry_run: Annotated[bool, Field(description="Plan every step; change nothing.")] = False
     timeout: Annotated[Duration, Field(description="For all steps together.")] = DEFAULT_TIMEOUT
     starting_deadline: Annotated[
-        Duration, Field(description="How long it may wait to start; past it, it ends Expired.")
+        Duration, Field(description="The longest time that it may wait to start; after that it ends Expired.")
     ] = DEFAULT_STARTING_DEADLINE
     ttl_seconds_after_finished: Annotated[
-        int, Field(ge=0, le=365 * DAY, description="When it is deleted after its end, and this request with it.")
+        int,
+        Field(
+            ge=0, le=365 * DAY, description="The time after its end at which it is deleted, and this request with it."
+        ),
     ] = DAY
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=5000, description="What is done, as a graph.")]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=5000, description="The steps, as a graph.")]
     finally_: Annotated[
         tuple[Step, ...], Field(alias="finally", max_length=100, description="Steps that run at the end.")
     ] = ()
 
 
 class RemediationSpec(Shape):
-    """Why something is to be done, and what."""
+    """The reason for a remediation, and its workflow."""
 
-    signal: Annotated[Signal, Field(description="The alert that asked for it.")]
-    target: Annotated[ObjectRef | None, Field(description="What is acted on.")] = None
-    confidence: Annotated[float | None, Field(ge=0, le=1, description="How sure whoever chose it was.")] = None
-    rationale: Annotated[str | None, Field(max_length=32768, description="Why this workflow was chosen.")] = None
-    requester: Annotated[str | None, Field(max_length=1024, description="Who asked for it.")] = None
-    approver: Annotated[str | None, Field(max_length=1024, description="Who approved it.")] = None
+    signal: Annotated[Signal, Field(description="The alert that caused it.")]
+    target: Annotated[ObjectRef | None, Field(description="The object to act on.")] = None
+    confidence: Annotated[
+        float | None, Field(ge=0, le=1, description="The confidence of the person or system that chose it.")
+    ] = None
+    rationale: Annotated[
+        str | None, Field(max_length=32768, description="The reason why this workflow was chosen.")
+    ] = None
+    requester: Annotated[str | None, Field(max_length=1024, description="The person or system that asked for it.")] = (
+        None
+    )
+    approver: Annotated[str | None, Field(max_length=1024, description="The person or system that approved it.")] = None
     workflow: Annotated[ChosenWorkflow, Field(description="The workflow that was chosen.")]
 
 
 class RemediationRequest(Shape):
-    """One incident's remediation. The controller makes its WorkflowExecution and says what came of it."""
+    """The remediation of one incident. The controller creates its WorkflowExecution and reports its end."""
 
     api_version: Literal["kubernaut.io/v1alpha1"]
     kind: Literal["RemediationRequest"]
@@ -60,7 +69,7 @@ class RemediationRequest(Shape):
 
 
 def read_remediation_request(document: dict[str, Any]) -> RemediationRequest:
-    """A RemediationRequest from JSON values, such as the API server gives them.
+    """Return a RemediationRequest from JSON values, such as the API server returns.
 
     Raises:
         InvalidWorkflow: with every fault of the shape.
@@ -69,10 +78,10 @@ def read_remediation_request(document: dict[str, Any]) -> RemediationRequest:
 
 
 def workflow_of(document: dict[str, Any]) -> dict[str, Any]:
-    """The WorkflowExecution that a RemediationRequest asks for, owned by it and of its name.
+    """Return the WorkflowExecution that a RemediationRequest asks for, owned by it and of the same name.
 
     Args:
-        document: As the API server gives it; what it says is passed on as it is.
+        document: The RemediationRequest from the API server; its values are copied unchanged.
     """
     metadata, spec = document["metadata"], document["spec"]
     about = {name: spec[name] for name in ("signal", "target", "confidence", "requester", "approver") if name in spec}

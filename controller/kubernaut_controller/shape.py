@@ -1,4 +1,4 @@
-"""What the custom resources' models share: how fields are spelt, and how a wrong shape is told."""
+"""The base of the custom resources' models: the spelling of fields, and the messages for a wrong shape."""
 
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ __all__ = ["Shape", "read_as", "unreadable"]
 
 
 class Shape(BaseModel):
-    """A part of a custom resource: camelCase outside, immutable, nothing unknown in it."""
+    """A part of a custom resource: camelCase in documents, immutable, without unknown fields."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=AliasGenerator(alias=to_camel), validate_by_name=False
@@ -24,7 +24,7 @@ Resource = TypeVar("Resource", bound=Shape)
 
 
 def read_as(model: type[Resource], document: dict[str, Any]) -> Resource:
-    """A custom resource from JSON values.
+    """Return a custom resource from JSON values.
 
     Raises:
         InvalidWorkflow: with every fault of the shape.
@@ -44,7 +44,7 @@ def unreadable(error: Exception) -> Fault:
 
 
 def _is_echo(item: Any) -> bool:
-    """Whether pydantic calls a list too short only because its items have faults of their own."""
+    """Return True where pydantic calls a list too short only because its items have faults of their own."""
     return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
 
 
@@ -71,14 +71,14 @@ def _fault(model: type[BaseModel], item: Any) -> Fault:
 
 
 def _shown(value: Any, location: list[Any]) -> str:
-    """Return a value as a message shows it. Inputs are not: which of them are secret is known only further on."""
+    """Return a value for a message. Inputs are never shown: later checks alone know which of them are secret."""
     if "inputs" in location or isinstance(value, dict | list):
         return f"a {type(value).__name__}"
     return shorten(without_userinfo(repr(value)))
 
 
 def _fields_beside(model: type[BaseModel], location: list[Any]) -> str:
-    """The names of the fields that the model at this place has."""
+    """Return the names of the fields of the model at this place."""
     for part in location[:-1]:
         if isinstance(part, int):
             continue

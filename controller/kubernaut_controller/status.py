@@ -1,4 +1,4 @@
-"""What the controller says of its custom resources: phase, conditions, a row a step. Shapes; `reconciling` decides."""
+"""The status of the custom resources: phase, conditions and steps. Models only; `reconciling` decides their values."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ __all__ = ["Condition", "Phase", "RemediationStatus", "StepStatus", "WorkflowSta
 
 
 class Phase(StrEnum):
-    """Where a WorkflowExecution stands."""
+    """The phase of a WorkflowExecution."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -25,19 +25,19 @@ class Phase(StrEnum):
     EXPIRED = "Expired"
 
     @property
-    def over(self) -> bool:
-        """Whether it is the last one."""
+    def ended(self) -> bool:
+        """True if it is a final phase."""
         return self not in {Phase.PENDING, Phase.RUNNING}
 
 
 class Condition(Shape):
-    """One thing that is so, is not so, or is not known yet."""
+    """A condition: true, false, or not known yet."""
 
-    type: Annotated[str, Field(description="What: Accepted, PipelineRunCreated, Succeeded, ….")]
-    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it is so.")]
-    reason: Annotated[str, Field(description="One word on why, for machines.")]
-    message: Annotated[str, Field(description="A sentence for people: what happened and what to do.")]
-    last_transition_time: Annotated[datetime, Field(description="When its status changed last.")]
+    type: Annotated[str, Field(description="The condition: Accepted, PipelineRunCreated, Succeeded, RecordsStored, ….")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="The status of the condition.")]
+    reason: Annotated[str, Field(description="The reason, one word for programs.")]
+    message: Annotated[str, Field(description="A sentence for people: the event, and the remedy.")]
+    last_transition_time: Annotated[datetime, Field(description="The time of the last change of its status.")]
     observed_generation: Annotated[int | None, Field(description="The generation of the spec that it is about.")] = None
 
 
@@ -49,52 +49,52 @@ class PipelineRunRef(Shape):
 
 
 class StepStatus(Shape):
-    """What is known of one step."""
+    """The state of one step."""
 
     name: Annotated[str, Field(description="The step.")]
-    final: Annotated[bool, Field(alias="finally", description="Whether it is one of finally.")] = False
-    state: Annotated[State, Field(description="As in action records.")]
-    message: Annotated[str | None, Field(description="What happened or is waited for, and what to do.")] = None
+    final: Annotated[bool, Field(alias="finally", description="True for a step of finally.")] = False
+    state: Annotated[State, Field(description="The state, with the names of action records.")]
+    message: Annotated[str | None, Field(description="The event or the reason for waiting, and the remedy.")] = None
     task_run: Annotated[str | None, Field(description="Its TaskRun.")] = None
-    started_at: Annotated[datetime | None, Field(description="When it started.")] = None
-    finished_at: Annotated[datetime | None, Field(description="When it ended.")] = None
-    changed: Annotated[bool | None, Field(description="Whether the world was changed; absent: not known.")] = None
-    output: Annotated[dict[str, Any] | None, Field(description="What the action had to say.")] = None
-    error: Annotated[Error | None, Field(description="Why it did not succeed.")] = None
+    started_at: Annotated[datetime | None, Field(description="The time at which it started.")] = None
+    finished_at: Annotated[datetime | None, Field(description="The time at which it ended.")] = None
+    changed: Annotated[
+        bool | None, Field(description="True if the action changed something; absent where that is not known.")
+    ] = None
+    output: Annotated[dict[str, Any] | None, Field(description="The output of the action.")] = None
+    error: Annotated[Error | None, Field(description="The error, where it did not succeed.")] = None
     record_id: Annotated[str | None, Field(description="Its action record in Data Storage.")] = None
 
 
-Conditions = Annotated[tuple[Condition, ...], Field(description="What is so: Accepted, Succeeded and more.")]
+Conditions = Annotated[tuple[Condition, ...], Field(description="The conditions: Accepted, Succeeded and more.")]
 
 
 class WorkflowStatus(Shape):
-    """What the controller says of a WorkflowExecution."""
+    """The status of a WorkflowExecution."""
 
-    phase: Annotated[Phase | None, Field(description="Where it stands.")] = None
-    message: Annotated[str | None, Field(description="In one sentence: what happens or happened, and what to do.")] = (
-        None
-    )
+    phase: Annotated[Phase | None, Field(description="The phase.")] = None
+    message: Annotated[str | None, Field(description="The state in one sentence, and the remedy.")] = None
     progress: Annotated[str | None, Field(description="Steps done of all, such as 2/4.")] = None
-    target: Annotated[str | None, Field(description="What is acted on, as Kind/name.")] = None
+    target: Annotated[str | None, Field(description="The target, as Kind/name.")] = None
     observed_generation: Annotated[int | None, Field(description="The generation of the spec that this is about.")] = (
         None
     )
-    started_at: Annotated[datetime | None, Field(description="When its PipelineRun started.")] = None
-    finished_at: Annotated[datetime | None, Field(description="When it ended.")] = None
-    pipeline_run_ref: Annotated[PipelineRunRef | None, Field(description="Its PipelineRun, once made.")] = None
+    started_at: Annotated[datetime | None, Field(description="The time at which its PipelineRun started.")] = None
+    finished_at: Annotated[datetime | None, Field(description="The time at which it ended.")] = None
+    pipeline_run_ref: Annotated[PipelineRunRef | None, Field(description="Its PipelineRun, once created.")] = None
     conditions: Conditions = ()
-    steps: Annotated[tuple[StepStatus, ...], Field(description="A row a step, those of finally last.")] = ()
+    steps: Annotated[tuple[StepStatus, ...], Field(description="The steps, those of finally last.")] = ()
 
 
 class RemediationStatus(Shape):
-    """What the controller says of a RemediationRequest: what its WorkflowExecution came to."""
+    """The status of a RemediationRequest: the end of its WorkflowExecution."""
 
-    phase: Annotated[Phase | None, Field(description="Its WorkflowExecution's.")] = None
-    outcome: Annotated[str | None, Field(description="What came of it, in one sentence.")] = None
+    phase: Annotated[Phase | None, Field(description="The phase of its WorkflowExecution.")] = None
+    outcome: Annotated[str | None, Field(description="The outcome in one sentence.")] = None
     observed_generation: Annotated[int | None, Field(description="The generation of the spec that this is about.")] = (
         None
     )
-    finished_at: Annotated[datetime | None, Field(description="When it ended.")] = None
+    finished_at: Annotated[datetime | None, Field(description="The time at which it ended.")] = None
     workflow_execution_ref: Annotated[
         dict[Literal["name", "uid"], str] | None, Field(description="Its WorkflowExecution.")
     ] = None

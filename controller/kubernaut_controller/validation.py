@@ -1,4 +1,4 @@
-"""Does a workflow make sense? `kubernaut validate` asks, and the controller asks again; the same faults to both."""
+"""The validation of a workflow: `kubernaut validate` and the controller report the same faults."""
 
 import difflib
 import re
@@ -31,14 +31,14 @@ def require_valid(
     repositories: Sequence[str] = (),
     unknown_actions: bool = False,
 ) -> None:
-    """Refuses a workflow that could not run as it was meant.
+    """Raise InvalidWorkflow for a workflow that could not run as intended.
 
     Args:
-        workflow: Of the right shape already.
+        workflow: A workflow of the right shape.
         find: The catalogue.
         known_types: The types in the catalogue, for a hint where one is misspelt.
         repositories: The repositories that images may come from; any, where there are none.
-        unknown_actions: Whether an action that the catalogue does not know passes, its inputs unchecked.
+        unknown_actions: True to admit an action that the catalogue does not know, with its inputs unchecked.
 
     Raises:
         InvalidWorkflow: with every fault.
@@ -56,7 +56,7 @@ def faults_of(
     *,
     unknown_actions: bool = False,
 ) -> Iterator[Fault]:
-    """Every fault, in the order of the document."""
+    """Yield every fault, in the order of the document."""
     steps = {step.name: step for step in workflow.spec.steps}
     yield from _names(workflow)
     for path, step in workflow.places():
@@ -78,12 +78,12 @@ def faults_of(
 
 
 def dependencies(step: Step) -> set[str]:
-    """The steps that must have ended before this one: `runAfter` and those it takes values from."""
+    """Return the steps that must have ended before this one: `runAfter` and the steps it takes values from."""
     return {*step.run_after, *(source.step for source in step.inputs_from if source.step)}
 
 
 def workflow_values(workflow: WorkflowExecution) -> dict[str, object]:
-    """What `inputsFrom` can take from the workflow itself."""
+    """Return the values that `inputsFrom` can take from the workflow itself."""
     spec = workflow.spec
     return {
         "target": spec.target.document() if spec.target else None,
@@ -169,7 +169,7 @@ def timeout_faults(workflow: WorkflowExecution, longest: timedelta | None) -> It
     """Yield a fault where a workflow wants its target for longer than the installation allows (`--max-timeout`).
 
     Args:
-        workflow: Of the right shape already.
+        workflow: A workflow of the right shape.
         longest: The longest `spec.timeout` that is allowed; any, without it.
     """
     if longest is not None and workflow.spec.timeout > longest:
@@ -227,7 +227,7 @@ def _inputs(
 
 
 def _cycle(waits: Mapping[str, set[str]]) -> list[str]:
-    """One circle among the steps, first name repeated at its end; empty where there is none."""
+    """Return one cycle among the steps, with its first name repeated at the end; empty where there is none."""
     done: set[str] = set()
     for start in waits:
         trail: list[str] = []

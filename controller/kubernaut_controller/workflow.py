@@ -1,4 +1,4 @@
-"""The WorkflowExecution (`kubernaut.io/v1alpha1`) as data: what a person writes and the API server keeps."""
+"""The WorkflowExecution (`kubernaut.io/v1alpha1`) as models: what a person writes and the API server stores."""
 
 import re
 from collections.abc import Iterator
@@ -56,7 +56,8 @@ class InputFrom(Shape):
     input: Annotated[str, Field(min_length=1, max_length=253, description="The input that gets the value.")]
     step: Annotated[StepName | None, Field(description="The earlier step whose output is read.")] = None
     workflow: Annotated[
-        Literal["target", "signal", "remediation"] | None, Field(description="Or what of the workflow is read.")
+        Literal["target", "signal", "remediation"] | None,
+        Field(description="The part of the workflow that is read instead."),
     ] = None
     pointer: Annotated[
         str, Field(pattern=r"^(/.*)?$", max_length=1024, description="A JSON pointer (RFC 6901), such as /replicas.")
@@ -80,15 +81,16 @@ class Resources(Shape):
     """A container's compute resources, as in a pod."""
 
     requests: Annotated[
-        dict[ResourceName, Quantity] | None, Field(description="What the scheduler keeps free, such as memory: 64Mi.")
+        dict[ResourceName, Quantity] | None,
+        Field(description="The resources that the scheduler reserves, such as memory: 64Mi."),
     ] = None
     limits: Annotated[
-        dict[ResourceName, Quantity] | None, Field(description="What it may use at most, such as memory: 512Mi.")
+        dict[ResourceName, Quantity] | None, Field(description="The most that it may use, such as memory: 512Mi.")
     ] = None
 
 
 class Step(Shape):
-    """One action within a workflow."""
+    """A step of a workflow: one action."""
 
     name: Annotated[StepName, Field(description="Its name, unique among the steps and those of finally.")]
     action_type: Annotated[
@@ -96,7 +98,7 @@ class Step(Shape):
         Field(
             pattern=r"^[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9]*(_[a-z0-9]+)+$",
             max_length=253,
-            description="What it does: domain/verb_noun, such as kubernetes/scale_deployment.",
+            description="The action: domain/verb_noun, such as kubernetes/scale_deployment.",
         ),
     ]
     image: Annotated[Image, Field(description="The action image, by digest: repository@sha256:<64 hex digits>.")]
@@ -109,58 +111,69 @@ class Step(Shape):
         tuple[StepName, ...], Field(max_length=256, description="The steps that must have ended before it starts.")
     ] = ()
     timeout: Annotated[Duration | None, Field(description="The action's own time, all attempts together.")] = None
-    retries: Annotated[int, Field(ge=0, le=100, description="How often a transient failure is tried again.")] = 0
+    retries: Annotated[int, Field(ge=0, le=100, description="The number of retries after a transient failure.")] = 0
     on_failure: Annotated[
         Literal["stop", "continue"],
-        Field(description="Whether its failure stops what has not started (stop, the default), or not."),
+        Field(description="The effect of its failure: stop (the default) starts no further steps, continue goes on."),
     ] = "stop"
     service_account_name: Annotated[
-        ObjectName | None, Field(description="The ServiceAccount whose rights it has; default without.")
+        ObjectName | None, Field(description="The ServiceAccount whose permissions it has; default without.")
     ] = None
     secret_name: Annotated[ObjectName | None, Field(description="A Secret that it gets as files.")] = None
     resources: Annotated[Resources | None, Field(description="Its container's compute resources.")] = None
 
 
 class Spec(Shape):
-    """What is to be done."""
+    """The specification of a workflow."""
 
     remediation_request_ref: Annotated[
-        RemediationRef | None, Field(description="The RemediationRequest that it was made for.")
+        RemediationRef | None, Field(description="The RemediationRequest for which it was created.")
     ] = None
     target: Annotated[
-        ObjectRef | None, Field(description="What is acted on; at most one workflow acts on a target at a time.")
+        ObjectRef | None, Field(description="The object to act on; at most one workflow acts on a target at a time.")
     ] = None
-    signal: Annotated[Signal | None, Field(description="The alert that asked for it.")] = None
-    requester: Annotated[str | None, Field(max_length=1024, description="Who asked for it.")] = None
-    approver: Annotated[str | None, Field(max_length=1024, description="Who approved it.")] = None
-    confidence: Annotated[float | None, Field(ge=0, le=1, description="How sure whoever chose it was.")] = None
+    signal: Annotated[Signal | None, Field(description="The alert that caused it.")] = None
+    requester: Annotated[str | None, Field(max_length=1024, description="The person or system that asked for it.")] = (
+        None
+    )
+    approver: Annotated[str | None, Field(max_length=1024, description="The person or system that approved it.")] = None
+    confidence: Annotated[
+        float | None, Field(ge=0, le=1, description="The confidence of the person or system that chose it.")
+    ] = None
     dry_run: Annotated[bool, Field(description="Plan every step; change nothing.")] = False
     cancel: Annotated[
-        bool, Field(description="Stop: running steps are told to, finally still runs. The one field that may change.")
+        bool,
+        Field(description="Stop it: running steps are cancelled, finally still runs. The one field that may change."),
     ] = False
     timeout: Annotated[Duration, Field(description="For all steps together; those of finally have their own time.")] = (
         DEFAULT_TIMEOUT
     )
     starting_deadline: Annotated[
-        Duration, Field(description="How long it may wait to start, in a cluster; past it, it ends Expired.")
+        Duration,
+        Field(description="The longest time that it may wait to start in a cluster; after that it ends Expired."),
     ] = DEFAULT_STARTING_DEADLINE
     ttl_seconds_after_finished: Annotated[
-        int, Field(ge=0, le=365 * DAY, description="When a finished one is deleted, once its records are stored.")
+        int,
+        Field(
+            ge=0,
+            le=365 * DAY,
+            description="The time after its end at which it is deleted, once its records are stored.",
+        ),
     ] = DAY
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=5000, description="What is done, as a graph.")]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=5000, description="The steps, as a graph.")]
     finally_: Annotated[
         tuple[Step, ...],
-        Field(alias="finally", max_length=100, description="Steps that run at the end, whatever happened."),
+        Field(alias="finally", max_length=100, description="Steps that run at the end, after success and failure."),
     ] = ()
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
-        """The steps and then those of finally."""
+        """The steps, followed by those of finally."""
         return self.steps + self.finally_
 
 
 class Metadata(Shape):
-    """An object's metadata; what else the API server puts there is passed over."""
+    """The metadata of an object; other fields that the API server sets are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -173,7 +186,7 @@ class Metadata(Shape):
 
 
 class WorkflowExecution(Shape):
-    """One run of one workflow. Its spec is immutable once made, but for `cancel`."""
+    """A single run of one workflow. Its spec is immutable, except `cancel`."""
 
     api_version: Literal["kubernaut.io/v1alpha1"]
     kind: Literal["WorkflowExecution"]
@@ -182,19 +195,21 @@ class WorkflowExecution(Shape):
     status: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
 
     def places(self) -> Iterator[tuple[str, Step]]:
-        """Every step with its path in the document."""
+        """Yield every step with its path in the document."""
         for index, step in enumerate(self.spec.steps):
             yield f"spec.steps[{index}]", step
         for index, step in enumerate(self.spec.finally_):
             yield f"spec.finally[{index}]", step
 
     def timeout_of(self, step: Step) -> timedelta:
-        """The step's own time; five minutes, or the workflow's time where that is shorter."""
+        """Return the step's own time; five minutes, or the workflow's time where that is shorter."""
         return step.timeout or min(DEFAULT_STEP_TIMEOUT, self.spec.timeout)
 
 
 def parse_workflow(text: str, where: str = "the workflow") -> WorkflowExecution:
-    """A WorkflowExecution from YAML or JSON; its shape is checked here, its sense by `kubernaut_controller.validation`.
+    """Return a WorkflowExecution from YAML or JSON.
+
+    Only its shape is checked here; `kubernaut_controller.validation` checks its meaning.
 
     Raises:
         InvalidWorkflow: with every fault of the shape.
@@ -203,7 +218,7 @@ def parse_workflow(text: str, where: str = "the workflow") -> WorkflowExecution:
 
 
 def read_workflow_execution(document: dict[str, Any]) -> WorkflowExecution:
-    """A WorkflowExecution from JSON values, such as the API server gives them.
+    """Return a WorkflowExecution from JSON values, such as the API server returns.
 
     Raises:
         InvalidWorkflow: with every fault of the shape.

@@ -1,4 +1,4 @@
-"""The Data Storage Service: action records in, history out.
+"""The Data Storage Service: it stores action records and answers their history.
 
 The service is loaded when it is first used: a command that only shows its help need not wait for the service's
 libraries.

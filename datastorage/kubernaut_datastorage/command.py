@@ -1,4 +1,4 @@
-"""`kubernaut serve`, and `kubernaut-data-storage` in the image: the service, and what its operator needs beside it.
+"""`kubernaut serve`, and `kubernaut-data-storage` in the image: the service, and commands for its operator.
 
 Libraries of the service are imported by the command that uses them, so that `--help` does not wait for them.
 """
@@ -34,21 +34,23 @@ _DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False),
 
 
 def location_options(command: F) -> F:
-    """The options that say where records are."""
+    """Add the options that say where records are: `--data` and `--database-url`."""
     return _DATA(_DATABASE(command))
 
 
 def store_location(data: Path | None, database_url: str | None) -> "StoreLocation":
-    """Where records are: a folder that was named, else the database, else the platform's folder."""
+    """Return the location of records: a folder that was named, else the database, else the platform's folder."""
     from kubernaut_datastorage.server import StoreLocation  # noqa: PLC0415 – half a second of libraries
 
     return StoreLocation(data=data_folder(data), database_url=None if data is not None else database_url or None)
 
 
 class StorageUnusable(click.ClickException):
-    """A person's mistake, or a database's trouble: told with the place, and without a traceback."""
+    """A store that cannot be used: shown with its location, without a traceback."""
 
-    exit_code = 2
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
         click.echo(f"kubernaut: {self.message}", file=file, err=file is None)
@@ -56,14 +58,14 @@ class StorageUnusable(click.ClickException):
 
 @contextmanager
 def plain_storage_errors(place: "StoreLocation") -> Iterator[None]:
-    """Tell a store's trouble as a person's mistake is told: with the place and without a traceback."""
+    """Turn a StorageError into a message with the location, exit code 2 and no traceback."""
     from kubernaut_datastorage.store import StorageError  # noqa: PLC0415
 
     try:
         yield
     except StorageError as error:
         name = "the database" if place.database_url else str(place.data)
-        raise StorageUnusable(f"{name}: {str(error).rstrip('.')}") from None
+        raise StorageUnusable(f"{name}: {str(error).rstrip('.')}", error.exit_code) from None
 
 
 @click.group(invoke_without_command=True)
@@ -181,7 +183,7 @@ def hold(month: str, reason: str | None, release: bool, data: Path | None, datab
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
 @location_options
 def drop_month(month: str, retention: timedelta, data: Path | None, database_url: str | None) -> None:
-    """Drop the records of MONTH (2026-01), which is older than the retention. For what the service does not dare."""
+    """Drop the records of MONTH (2026-01), older than the retention, that the service does not drop by itself."""
     from kubernaut_datastorage.retention import drop_requested_month  # noqa: PLC0415
     from kubernaut_datastorage.server import open_store  # noqa: PLC0415
     from kubernaut_datastorage.store import Settings  # noqa: PLC0415

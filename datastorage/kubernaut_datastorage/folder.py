@@ -1,4 +1,4 @@
-"""Where records are on this machine, unless a person says otherwise."""
+"""The default folder of records on this machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What stands before the service: a request's size, its sender's rate, then the token, then what the token may do.
+"""The checks before the service: a request's size, its sender's rate, the token, the token's roles.
 
 Only then is the body read.
 """
@@ -28,7 +28,7 @@ _FAILURES = (10.0, 50.0)
 
 
 def is_allowed(method: str, path: str, caller: Caller) -> bool:
-    """Whether a caller may ask this at all; what of it he may see is for whoever answers."""
+    """Return True if a caller's roles allow this request. What it may see of the answer is decided by the route."""
     of_records = path.startswith("/api/v1/action-records")
     if method == "POST":
         of_alertmanager = path == _SIGNALS and "signals" in caller.roles
@@ -38,7 +38,7 @@ def is_allowed(method: str, path: str, caller: Caller) -> bool:
 
 
 class Gate:
-    """Lets through who may, in this order: size, rate, token, role.
+    """The checks of a request, in this order: size, rate, token, role.
 
     Args:
         app: The service.
@@ -53,7 +53,7 @@ class Gate:
         self._failed = RateLimiter(*_FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers with a problem, or hands on."""
+        """Answer with a problem, or pass the request on."""
         if scope["type"] != "http" or scope["path"] in _OPEN:
             await self._app(scope, receive, send)
             return
@@ -61,7 +61,7 @@ class Gate:
             scope["caller"] = await self._admit(scope)
         except Problem as problem:
             if self._metrics is not None:
-                self._metrics.turned_away.labels(problem.title.lower()).inc()
+                self._metrics.rejected.labels(problem.title.lower()).inc()
             await response(problem, scope["path"])(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -85,8 +85,8 @@ class Gate:
         if caller is None:
             if wait := self._failed.wait(address):
                 raise _too_many(wait, scope)
-            told = "this token is not known, or not for this service" if token else "send a bearer token"
-            raise Problem(401, "Unauthorized", f"{told}.", {"www-authenticate": "Bearer"})
+            count_events = "this token is not known, or not for this service" if token else "send a bearer token"
+            raise Problem(401, "Unauthorized", f"{count_events}.", {"www-authenticate": "Bearer"})
         if not is_allowed(scope["method"], scope["path"], caller):
             roles = ", ".join(sorted(caller.roles))
             raise Problem(403, "Forbidden", f"{scope['method']} {scope['path']} is not for {roles}.")
@@ -94,13 +94,13 @@ class Gate:
 
 
 class MetricsMiddleware:
-    """Measures how long requests take, and counts their answers."""
+    """Middleware that measures the time of requests and counts responses."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands on, and measures."""
+        """Pass the request on, and measure it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -115,7 +115,7 @@ class MetricsMiddleware:
         try:
             await self._app(scope, receive, sending)
         finally:
-            self._metrics.answered(scope["method"], scope["path"], status, time.perf_counter() - started)
+            self._metrics.count_response(scope["method"], scope["path"], status, time.perf_counter() - started)
 
 
 def _bearer(authorization: bytes) -> str:

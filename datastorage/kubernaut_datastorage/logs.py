@@ -1,4 +1,4 @@
-"""The service's log: JSON lines on standard error; plain text where that is a terminal."""
+"""The service's log: JSON lines on standard error; plain text if that is a terminal."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ class JsonLogFormatter(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Sends all that is logged at INFO and above to standard error."""
+    """Log everything at INFO and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(levelname)s: %(message)s")
     handler.setFormatter(plain if sys.stderr.isatty() else JsonLogFormatter())

@@ -1,4 +1,4 @@
-"""Keeping what must be kept and no more: months are made ahead, and dropped whole when they are over for long enough.
+"""Retention: months are created ahead, and dropped whole once they have been over for long enough.
 
 Before a month is dropped, the log says so in a commit of its own: whoever verifies the log knows which records may be
 missing. What is dropped is decided in `months.py`.
@@ -29,7 +29,7 @@ _FIRST = 5.0
 
 
 async def sweep_regularly(store: Store) -> None:
-    """Sweeps every hour, until it is cancelled. What fails is tried again the next time."""
+    """Sweep every hour, until cancelled. A sweep that fails is tried again the next time."""
     await asyncio.sleep(_FIRST)
     while True:
         try:
@@ -43,7 +43,7 @@ async def sweep_regularly(store: Store) -> None:
 
 
 async def sweep(store: Store) -> Sequence[Month]:
-    """Makes the months that are wanted, drops those that are over, and says which it dropped.
+    """Create the months that are needed, drop those that are over, and return the dropped ones.
 
     Of several replicas one does it; the others do nothing.
     """
@@ -97,7 +97,7 @@ async def _advance_position(store: Store, now: datetime, retention: timedelta, m
 
 
 async def drop_requested_month(store: Store, month: Month) -> None:
-    """Drop a month because somebody asks for it; retention then goes on from there.
+    """Drop a month that an operator names; retention continues from there.
 
     Raises:
         StorageError: if it is held, is not over for as long as the retention says, or has no records.
@@ -108,8 +108,8 @@ async def drop_requested_month(store: Store, month: Month) -> None:
             f"{month} is held ({held[month]}); release it first: kubernaut serve hold {month} --release."
         )
     if month >= first_kept_month(now, retention):
-        said = f"{month} is not over for {retention.days} days; to keep records for a shorter time, say --retention."
-        raise StorageError(said)
+        message = f"{month} is not over for {retention.days} days; to keep records for a shorter time, say --retention."
+        raise StorageError(message)
     if month not in await store.months():
         raise StorageError(f"there is nothing of {month}; there is {_names(await store.months())}.")
     await _drop(store, month)
@@ -128,7 +128,7 @@ async def _drop(store: Store, month: Month) -> None:
 
 
 async def _drop_log(store: Store, month: Month) -> None:
-    """Drops a month of the log. What stays states where the chain goes on, so that it still hangs together."""
+    """Drop a month of the log, and note where the chain continues, so that it can still be verified."""
     before = await store.last_commit_before(month.following.start)
     if before is not None:
         where = {"log_dropped": str(month), "batch": before.batch, "chain": before.chain.hex()}

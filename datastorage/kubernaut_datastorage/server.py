@@ -20,7 +20,7 @@ from kubernaut_datastorage.http.certificates import CertificateRenewal
 from kubernaut_datastorage.http.locality import LocalOnly, is_loopback
 from kubernaut_datastorage.log.checkpoints import Ed25519Signer, NoSigner, Signer
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Settings, StorageError, Store
+from kubernaut_datastorage.store import RETENTION, InvalidSetting, Settings, Store
 
 if TYPE_CHECKING:
     import uvicorn
@@ -33,12 +33,12 @@ logger = logging.getLogger(__name__)
 AUDIENCE = "kubernaut-data-storage"
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _GRACE = 10
-"""Seconds that requests have to come to their end once the service is told to stop."""
+"""Seconds that requests have to come to their end once the service is asked to stop."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A service that lives within this program.
+    """A service that runs within this program.
 
     Attributes:
         url: Its address on loopback.
@@ -49,7 +49,7 @@ class Embedded:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreLocation:
-    """Where records are: in a folder or, if it has a URL, in a PostgreSQL."""
+    """The location of records: a folder or, if it has a URL, a PostgreSQL database."""
 
     data: Path
     database_url: str | None = None
@@ -57,7 +57,7 @@ class StoreLocation:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceOptions:
-    """How the service is run.
+    """The options of a service.
 
     Attributes:
         host: Of loopback, unless there are tokens.
@@ -91,7 +91,7 @@ class ServiceOptions:
 
 
 def serve(host: str, port: int, data: Path, **options: Any) -> None:
-    """Serves until SIGTERM or SIGINT; then finishes what it has accepted.
+    """Serve until SIGTERM or SIGINT; then finish the accepted requests.
 
     Args:
         host: As of `Serving`.
@@ -106,8 +106,8 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
     serving = ServiceOptions(host=host, port=port, place=place, **options)
     guarded = serving.access_file is not None or serving.token_review
     if not guarded and not is_loopback(host):
-        said = f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only."
-        raise StorageError(f"{said} Give --access-file or --token-review.")
+        fault = f"--host {host} is not of loopback; without tokens the service listens on 127.0.0.1 only."
+        raise InvalidSetting(f"{fault} Give --access-file or --token-review.")
     import uvicorn  # noqa: PLC0415 – the half of a second that `kubernaut --help` should not take
 
     from kubernaut_datastorage.http.protocol import BoundedHttpProtocol  # noqa: PLC0415
@@ -137,7 +137,7 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
 
 @contextmanager
 def embedded(data: Path) -> Iterator[Embedded]:
-    """The service on a free port of loopback, in a thread, as long as the block lasts.
+    """Run the service on a free port of loopback, in a thread, as long as the block lasts.
 
     Raises:
         StorageError: if the folder cannot be used.
@@ -148,7 +148,7 @@ def embedded(data: Path) -> Iterator[Embedded]:
 
 @contextmanager
 def hosted(store: Store, wrap: "Callable[[ASGIApp], ASGIApp]" = LocalOnly) -> Iterator[Embedded]:
-    """As `embedded`, over any store, with anything before it."""
+    """Run the service over any store, behind any middleware; otherwise like `embedded`."""
     import uvicorn  # noqa: PLC0415
 
     from kubernaut_datastorage.http.api import create_app, with_fast_path  # noqa: PLC0415
@@ -171,7 +171,7 @@ def hosted(store: Store, wrap: "Callable[[ASGIApp], ASGIApp]" = LocalOnly) -> It
 
 
 def open_store(place: StoreLocation, settings: Settings | None = None, *, migrates: bool = True) -> Store:
-    """The store of a place.
+    """Return the store of a location.
 
     Raises:
         StorageError: if a folder cannot be used; of a PostgreSQL, the store itself says what is wrong.
@@ -184,34 +184,34 @@ def open_store(place: StoreLocation, settings: Settings | None = None, *, migrat
     try:
         return PostgresStore(place.database_url, settings, migrates=migrates)
     except ValueError:  # it may quote a part of the address, and that may be its password
-        raise StorageError(
+        raise InvalidSetting(
             "the database's address cannot be used; write it as postgresql://user@host:5432/name, with its password in "
             "PGPASSWORD or PGPASSFILE."
         ) from None
 
 
 def _require_postgresql(url: str) -> None:
-    """Refuse an address that cannot be used, and repeat nothing of it but its scheme: it may hold a password.
+    """Refuse an address that cannot be used; repeat only its scheme, since it may hold a password.
 
     Raises:
         StorageError: which says how it is written.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or not scheme.isascii() or not scheme.replace("+", "").isalnum():
-        said = "it does not begin with postgresql://"
+        fault = "it does not begin with postgresql://"
     elif scheme not in {"postgresql", "postgres"}:
-        said = f"it begins with {scheme[:32]}://, and the service stores in PostgreSQL or, with --data, in SQLite"
+        fault = f"it begins with {scheme[:32]}://, and the service stores in PostgreSQL or, with --data, in SQLite"
     else:
         place = min((rest.find(sign) for sign in "/?#" if sign in rest), default=len(rest))
         if rest.count("@") <= 1 and rest.find("@") < place:
             return
-        said = "a sign of its user or password has a meaning of its own in an address: write @ as %40, / as %2F"
+        fault = "a sign of its user or password has a meaning of its own in an address: write @ as %40, / as %2F"
     example = "write postgresql://user@host/database, with the password in PGPASSWORD or PGPASSFILE"
-    raise StorageError(f"the database's address (--database-url, DATABASE_URL) cannot be used: {said}; {example}.")
+    raise InvalidSetting(f"the database's address (--database-url, DATABASE_URL) cannot be used: {fault}; {example}.")
 
 
 def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
-    """The service with all that stands before it."""
+    """Return the application behind its checks."""
     from kubernaut_datastorage.gate import Gate, MetricsMiddleware  # noqa: PLC0415
     from kubernaut_datastorage.http.api import create_app, with_fast_path  # noqa: PLC0415
     from kubernaut_datastorage.http.metrics import Metrics  # noqa: PLC0415
@@ -222,11 +222,13 @@ def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
         retention=serving.retention,
         signer=_signer(serving.signing_key),
         patience=serving.patience,
-        observe=metrics.committed,
+        observe=metrics.count_commit,
     )
     store = open_store(serving.place, settings, migrates=serving.migrates)
-    metrics.watch(lambda: store.waiting)
-    app = with_fast_path(create_app(store, told=metrics.told, alerts=metrics.alerts, metrics=metrics.text))
+    metrics.watch_queue(lambda: store.waiting)
+    app = with_fast_path(
+        create_app(store, on_events=metrics.count_events, on_alerts=metrics.count_alerts, metrics=metrics.render)
+    )
     if serving.access_file is None and not serving.token_review:
         return MetricsMiddleware(LocalOnly(app), metrics)
     file = AccessFile(serving.access_file) if serving.access_file is not None else None
@@ -242,9 +244,9 @@ def _signer(file: Path | None) -> Signer:
     try:
         return Ed25519Signer(file)
     except OSError as error:
-        raise StorageError(f"the signing key {file} cannot be read: {error.strerror}.") from None
+        raise InvalidSetting(f"the signing key {file} cannot be read: {error.strerror}.") from None
     except ValueError as error:
-        raise StorageError(f"the signing key cannot be used: {error}.") from None
+        raise InvalidSetting(f"the signing key cannot be used: {error}.") from None
 
 
 def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
@@ -253,7 +255,7 @@ def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
-        raise StorageError(f"the certificate or its key cannot be used: {error}.") from None
+        raise InvalidSetting(f"the certificate or its key cannot be used: {error}.") from None
     server = uvicorn.Server(config)
     _collect_seldom()
     if serving.tls is not None:
@@ -264,19 +266,19 @@ def _run(config: "uvicorn.Config", serving: ServiceOptions) -> None:
     except SystemExit:
         if server.started:
             raise
-        said = f"{serving.host}:{serving.port} cannot be listened on, most likely since another program does; "
-        raise StorageError(f"{said}choose another --port.") from None
+        fault = f"{serving.host}:{serving.port} cannot be listened on, most likely since another program does; "
+        raise InvalidSetting(f"{fault}choose another --port.") from None
 
 
 def _allow_many_connections() -> None:
-    """Each is a file descriptor, of which a process may have 1,024 unless it asks for more."""
+    """Raise the limit of file descriptors: each connection is one, and 1,024 is the usual limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _collect_seldom() -> None:
-    """Keeps the garbage collector from what lives as long as the process: its pauses were the slowest requests'."""
+    """Keep the garbage collector from long-lived objects: its pauses made the slowest requests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)

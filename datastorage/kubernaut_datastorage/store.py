@@ -1,11 +1,11 @@
-"""What a backend is: one interface over SQLite and PostgreSQL, which pass the same tests."""
+"""The interface of a backend. SQLite and PostgreSQL pass the same tests."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from kubernaut_datastorage.log.checkpoints import Commit, NoSigner, Signer
@@ -18,6 +18,7 @@ from kubernaut_sdk.times import utcnow
 __all__ = [
     "RETENTION",
     "DatabaseUnavailable",
+    "InvalidSetting",
     "Query",
     "Settings",
     "SignalEpisode",
@@ -33,24 +34,38 @@ _PAGE_BYTES = 16 << 20
 
 
 class StorageError(Exception):
-    """The store cannot be used; the message says why and what to do."""
+    """The store cannot be used; the message says why and what to do.
+
+    Attributes:
+        exit_code: The exit code of a command that ends with it, as in every command of `kubernaut`.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+
+class InvalidSetting(StorageError):
+    """An option, an address or a file that an option names cannot be used."""
+
+    exit_code = 2
 
 
 class DatabaseUnavailable(StorageError):
-    """The store cannot be used now, and may be soon."""
+    """The database cannot be used now; the same request may succeed later."""
+
+    exit_code = 75
 
 
 class StorageFull(StorageError):
-    """There is no room for more."""
+    """The disk or the database is full."""
 
 
 class UnstorableData(StorageError):
-    """What was to be stored cannot be, whenever it is sent: the error lies in it, not in the database."""
+    """A value that no attempt can store: the fault lies in the value, not in the database."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which records, in which order. Every value is bound, never spelt into SQL.
+    """A selection of records and their order. Every value is bound, never written into SQL.
 
     Attributes:
         equal: Column → value; the columns are checked by whoever makes a Query.
@@ -67,7 +82,7 @@ class Query:
     limit: int = 100
 
     def after(self, found: FoundRecord) -> "Query":
-        """The rest of it, once this record was seen."""
+        """Return the rest of the query after this record."""
         if self.after_seq is not None:
             return replace(self, after_seq=found.seq)
         return replace(self, last=UUID(found.id))
@@ -86,7 +101,7 @@ class SignalEpisode:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a store is told, whatever the backend.
+    """The settings of a store, the same for every backend.
 
     Attributes:
         retention: Records are kept for so long at least, and older ones are not taken.
@@ -106,22 +121,22 @@ class Settings:
 
 
 class Store(ABC):
-    """All that is kept. Its methods belong to one event loop."""
+    """A store of records, of the log and of signals. Its methods belong to one event loop."""
 
     settings: Settings
 
     @property
     @abstractmethod
     def waiting(self) -> int:
-        """Events that wait to be written."""
+        """The number of events that wait to be written."""
 
     @abstractmethod
     async def start(self) -> None:
-        """Begins to work. What is wrong with the database then, `require_ready` says."""
+        """Start to work. `require_ready` says what is wrong with the database then."""
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Brings schema and partitions up to date.
+        """Bring schema and partitions up to date.
 
         Raises:
             StorageError: if that cannot be.
@@ -129,19 +144,19 @@ class Store(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Commits what waits and closes the database."""
+        """Commit what waits, and close the database."""
 
     @abstractmethod
     async def require_ready(self) -> None:
-        """Returns if records can be stored.
+        """Return if records can be stored.
 
         Raises:
             StorageError: that says why not.
         """
 
     @abstractmethod
-    async def put(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
-        """Merges events; returns once they are committed, with an outcome for each, and the reason of a refusal.
+    async def put(self, events: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
+        """Merge events; return once they are committed, with an outcome for each and the reason of a refusal.
 
         Raises:
             StorageError: if they could not be; then none of them is stored.
@@ -149,23 +164,23 @@ class Store(ABC):
 
     @abstractmethod
     async def get(self, record_id: UUID) -> tuple[FoundRecord, str | None] | None:
-        """One record and its namespace, or None."""
+        """Return one record and its namespace, or None."""
 
     @abstractmethod
     async def find(self, query: Query) -> list[FoundRecord]:
-        """The records that a query names."""
+        """Return the records of a query."""
 
     @abstractmethod
     async def head(self) -> Commit | None:
-        """The last commit, or None before the first."""
+        """Return the last commit, or None before the first."""
 
     @abstractmethod
     async def summary(self, action_type: str | None, since: str, until: str) -> list[dict[str, Any]]:
-        """Counts by action type, state and dry run of the days from `since` to before `until`, such as 2026-01-31."""
+        """Return counts by action type, state and dry run, of days from `since` to before `until` (2026-01-31)."""
 
     @abstractmethod
     async def put_signals(self, episodes: Sequence[SignalEpisode]) -> list[str | None]:
-        """Keeps when signals fired and when they were resolved; hearing it again changes nothing.
+        """Store when signals fired and when they were resolved; the same episode again changes nothing.
 
         Returns:
             For each, in order, None or why it cannot be stored.
@@ -176,88 +191,88 @@ class Store(ABC):
 
     @abstractmethod
     async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
-        """The episodes that had not ended before `since` and fired before `until`, oldest first."""
+        """Return the episodes that had not ended before `since` and fired before `until`, oldest first."""
 
     @abstractmethod
     async def commit_of(self, seq: int) -> Commit | None:
-        """The commit that has the leaf of this seq."""
+        """Return the commit that has the leaf of this seq."""
 
     @abstractmethod
     async def commits(self, after: int, limit: int) -> list[Commit]:
-        """Commits after a batch, oldest first."""
+        """Return commits after a batch, oldest first."""
 
     @abstractmethod
     async def last_commit_before(self, time: datetime) -> Commit | None:
-        """The last commit of before a time."""
+        """Return the last commit before a time."""
 
     @abstractmethod
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
-        """Whole rows of records, for those who verify them: all columns of `schema.records`."""
+        """Return whole rows of records, with all columns of `schema.records`: for verification."""
 
     @abstractmethod
     async def all_rows(self, after: UUID, limit: int) -> list[dict[str, Any]]:
-        """Whole rows of records with ids after this one, in the order of ids."""
+        """Return whole rows of records with ids after this one, in the order of ids."""
 
     @abstractmethod
     async def notes(self) -> list[Commit]:
-        """The commits that have a note, oldest first."""
+        """Return the commits that have a note, oldest first."""
 
     @abstractmethod
     async def count(self, seq: int) -> int:
-        """The number of records whose last change has this seq or a lesser one, counted."""
+        """Return the number of records whose last change has this seq or a lesser one, counted anew."""
 
     @abstractmethod
     async def months(self) -> list[Month]:
-        """The months that have a place for records, or records."""
+        """Return the months that have a partition for records, or records."""
 
     @abstractmethod
     async def log_months(self) -> list[Month]:
-        """The months of the log."""
+        """Return the months of the log."""
 
     @abstractmethod
     async def holds(self) -> dict[Month, str]:
-        """Months under a legal hold, with the reason."""
+        """Return the months under a legal hold, with the reason."""
 
     @abstractmethod
     async def set_hold(self, month: Month, reason: str | None) -> None:
-        """Puts a month under a legal hold or, with no reason, releases it."""
+        """Put a month under a legal hold or, without a reason, release it."""
 
     @abstractmethod
     async def sweep_position(self) -> Month | None:
-        """The first month to which retention has not come yet, as the last sweep left it; None before the first."""
+        """Return the first month that retention has not reached, as of the last sweep; None before the first."""
 
     @abstractmethod
     async def save_sweep_position(self, month: Month) -> None:
-        """Keeps what `swept` says."""
+        """Store the position that `sweep_position` returns."""
 
     @asynccontextmanager
     async def sweep_lock(self) -> AsyncIterator[bool]:
-        """Whether nobody else sweeps this database while the block lasts; of several replicas, one does."""
+        """Hold the lock of the sweep during the block; yield False if another replica holds it."""
         yield True
 
     @abstractmethod
     async def create_months(self, months: Sequence[Month]) -> None:
-        """Makes places for records of these months; harmless where they are there."""
+        """Create the partitions of these months; harmless where they exist."""
 
     @abstractmethod
     async def add_note(self, note: str) -> Commit:
-        """Adds a commit that states something beside records, as JSON."""
+        """Add a commit that holds a note, as JSON, and no events."""
 
     @abstractmethod
     async def drop_month(self, month: Month) -> None:
-        """Drops the records of a month, and what is counted of them."""
+        """Drop the records of a month, and their counts."""
 
     @abstractmethod
     async def drop_log(self, month: Month) -> None:
-        """Drops the log of a month."""
+        """Drop the log of a month."""
 
     async def stream_fields(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
-        """All records that a query names as NDJSON, where the database itself can write these fields; else None."""
+        """Return all records of a query as NDJSON if the database can write these fields itself; else None."""
         del query, fields
         return None
 
     async def page(self, query: Query) -> list[FoundRecord]:
-        """As many records of a query as its limit says, or fewer where they are large."""
+        """Return as many records of a query as its limit says, or fewer if they are large."""
         found: list[FoundRecord] = []
         size = 0
         async for chunk in self.stream(query):
@@ -269,7 +284,7 @@ class Store(ABC):
         return found
 
     async def stream(self, query: Query) -> AsyncIterator[list[FoundRecord]]:
-        """All records that a query names, chunk by chunk; `limit` is how many are wanted at first, at most.
+        """Yield all records of a query, chunk by chunk; `limit` bounds the first chunk.
 
         Each chunk is a query of its own, so that nobody who reads slowly holds a snapshot open. Its size follows from
         that of the records before it, so that memory stays some megabytes.

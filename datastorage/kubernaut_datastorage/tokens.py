@@ -1,4 +1,4 @@
-"""Who a token is: static ones from a file, and ServiceAccounts', which Kubernetes itself is asked about.
+"""Tokens and their holders: static tokens from a file, and ServiceAccounts' tokens, reviewed by Kubernetes.
 
 A token is never kept: what is remembered is its SHA-256. Static tokens are made of random bytes (`kubernaut serve
 token`), so that a plain hash of them says nothing.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kubernaut_datastorage.records.access import ROLES, Caller
-from kubernaut_datastorage.store import DatabaseUnavailable, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, InvalidSetting, StorageError
 from kubernaut_sdk.portable import shorten
 
 __all__ = [
@@ -33,25 +33,25 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 60.0
-"""Seconds for which what Kubernetes said of a token is believed; of a bad one, less."""
+"""Seconds for which Kubernetes' answer about a good token is kept; for a bad one, less."""
 _REMEMBERED_BAD = 5.0
 _MOST = 10_000
 _ACCOUNT = "system:serviceaccount:"
 
 
 def hash_token(token: str) -> str:
-    """A token as the file has it."""
+    """Return a token's hash, in the form of the access file."""
     return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
 
 
 def generate_token() -> str:
-    """A new static token: 256 random bits."""
+    """Return a new static token: 256 random bits."""
     return f"kubernaut_{secrets.token_urlsafe(32)}"
 
 
 @dataclass(frozen=True)
 class Reviewed:
-    """What Kubernetes says of a good token: whose it is, and which pod it was made for, if for one."""
+    """Kubernetes' answer about a good token: its user and, if it was made for a pod, the pod."""
 
     username: str
     pod: str | None = None
@@ -59,10 +59,10 @@ class Reviewed:
 
 
 class TokenReviewer(Protocol):
-    """Asks Kubernetes about a token."""
+    """An object that asks Kubernetes about a token."""
 
     async def review(self, token: str) -> Reviewed | None:
-        """Whose it is, or None where it is not good.
+        """Return the token's user, or None if the token is not good.
 
         Raises:
             Unready: if nobody answers.
@@ -70,7 +70,7 @@ class TokenReviewer(Protocol):
 
 
 class AccessFile:
-    """A file of who may do what, a line each; it is read anew when it changes.
+    """A file of roles, a line for each token or ServiceAccount; it is read again when it changes.
 
         sha256:9f86d081…  write,read       controller
         sha256:60303ae2…  own-record=shop  a pipeline of the shop
@@ -91,7 +91,7 @@ class AccessFile:
         self._callers = self._read()
 
     def find(self, principal: str) -> Caller | None:
-        """Who a hash of a token, or a ServiceAccount's user name, is."""
+        """Return the caller of a token's hash or of a ServiceAccount's user name."""
         now = time.monotonic()
         if now - self._looked > 1:
             self._looked = now
@@ -114,14 +114,14 @@ class AccessFile:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise StorageError(f"the access file {self._path} cannot be read: {error.strerror}.") from None
+            raise InvalidSetting(f"the access file {self._path} cannot be read: {error.strerror}.") from None
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> dict[str, Caller]:
         try:
             lines = self._path.read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise StorageError(f"the access file {self._path} cannot be read: {error}.") from None
+            raise InvalidSetting(f"the access file {self._path} cannot be read: {error}.") from None
         callers: dict[str, Caller] = {}
         for number, line in enumerate(lines, 1):
             if not (text := line.partition("#")[0].strip()):
@@ -129,19 +129,19 @@ class AccessFile:
             try:
                 principal, caller = parse_entry(text)
             except ValueError as error:
-                raise StorageError(f"{self._path}, line {number}: {error}.") from None
+                raise InvalidSetting(f"{self._path}, line {number}: {error}.") from None
             callers[principal] = caller
         return callers
 
 
 def parse_entry(text: str) -> tuple[str, Caller]:
-    """Return whom a line of the file is about, and what he may do.
+    """Return the principal of a line of the file, and the caller that it describes.
 
     Raises:
         ValueError: if it is no such line.
     """
     principal, _, rest = text.partition(" ")
-    told, _, name = rest.strip().partition(" ")
+    role_list, _, name = rest.strip().partition(" ")
     digest = principal.removeprefix("sha256:")
     if principal.startswith("sha256:"):
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
@@ -150,7 +150,7 @@ def parse_entry(text: str) -> tuple[str, Caller]:
         # never a token itself: it would be in a file, and in this message
         raise ValueError(f"a line begins with sha256:… of a token, or with {_ACCOUNT}NAMESPACE:NAME")
     roles, namespace = set(), principal.split(":")[2] if principal.startswith(_ACCOUNT) else None
-    for item in told.split(","):
+    for item in role_list.split(","):
         role, _, limit = item.partition("=")
         if role not in ROLES:
             raise ValueError(f"there is no role {shorten(role) or 'at all'}; there is {', '.join(ROLES)}")
@@ -164,7 +164,7 @@ def parse_entry(text: str) -> tuple[str, Caller]:
 
 @dataclass
 class Tokens:
-    """Says who holds a token.
+    """The tokens that the service knows.
 
     Attributes:
         file: Static tokens, and what ServiceAccounts may do.
@@ -177,13 +177,13 @@ class Tokens:
     _asking: "dict[str, asyncio.Task[Reviewed | None]]" = field(default_factory=dict)
 
     def knows(self, digest: str) -> bool:
-        """Whether nobody has to be asked about the token of this hash."""
+        """Return True if Kubernetes need not be asked about the token of this hash."""
         known = self._known.get(digest)
         static = self.file is not None and self.file.find(digest) is not None
         return static or (known is not None and known[0] >= time.monotonic())
 
     async def identify(self, token: str, digest: str) -> Caller | None:
-        """Who holds a token, or None where it is not good.
+        """Return the holder of a token, or None if the token is not good.
 
         Args:
             token: The token.
@@ -205,7 +205,7 @@ class Tokens:
         return None if reviewed is None else self._account(reviewed)
 
     async def _ask(self, digest: str, token: str) -> Reviewed | None:
-        """Asks once, whoever else waits for the same answer."""
+        """Ask Kubernetes once, however many requests wait for the same answer."""
         assert self.reviews is not None
         task = self._asking.get(digest)
         if task is None:
@@ -231,7 +231,7 @@ class Tokens:
 
 
 def parse_review(answer: Mapping[str, object], audience: str) -> Reviewed | None:
-    """What a TokenReview's status says, if it is good, and for this audience."""
+    """Return the user of a TokenReview's status, if the token is good and for this audience."""
     if answer.get("authenticated") is not True:
         return None
     audiences, user = answer.get("audiences"), answer.get("user")
@@ -246,7 +246,7 @@ def parse_review(answer: Mapping[str, object], audience: str) -> Reviewed | None
 
 
 class KubernetesTokenReviewer:
-    """Kubernetes' TokenReview, over plain HTTP.
+    """Kubernetes' TokenReview API.
 
     Args:
         url: The API server's.
@@ -273,7 +273,7 @@ class KubernetesTokenReviewer:
         )
 
     async def review(self, token: str) -> Reviewed | None:
-        """Whose it is, or None where it is not good."""
+        """Return the token's user, or None if the token is not good."""
         body = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",

@@ -5,8 +5,7 @@
 An `Action` has a `plan`, which reads the world and returns a `Change(before, after)`, and an `apply`, which carries
 it out. Dry run, diff, `changed`, idempotency, retries, results and records follow from the two.
 
-The names are imported when they are first used: who wants one of the plain modules, or a history, does not wait for
-what actions need.
+Each name is imported when it is first used, so that a program that reads a history does not load what actions need.
 """
 
 from importlib import import_module
@@ -65,7 +64,7 @@ _ELSEWHERE = {
     "ObjectRef": "states",
     "Result": "models",
 }
-"""Where a name is, if not among the errors."""
+"""Name → its module, for all names that are not errors."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The program `kubernaut-action`.
 
-Every step of every workflow waits for it to start and to end, so it spares what it can of both.
+Every step of every workflow waits for it to start and to end, so both are kept short.
 """
 
 import gc
@@ -9,11 +9,11 @@ import signal
 import sys
 from contextlib import suppress
 
-# A step that is told to stop while it still imports would die without a word; until handlers hear it, SIGTERM waits.
+# A step that gets SIGTERM while it imports would end without results, so SIGTERM is blocked until handlers exist.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-# Imports make many objects and no garbage; looking for it among them takes a tenth of their time.
+# Imports make many objects and no garbage; collecting garbage meanwhile takes a tenth of their time.
 gc.disable()
-# Looking for plugins, pydantic reads the metadata of every installed package: 10 ms and more of each step.
+# To find plugins, pydantic reads the metadata of every installed package: 10 ms and more of each step.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from kubernaut_sdk.program.stdio import open_standard_streams  # noqa: E402 – after what must be set before
@@ -36,7 +36,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    # All is written and sent; taking the interpreter apart would only take time.
+    # Everything is written and sent; an orderly shutdown of the interpreter would only take time.
     os._exit(code)
 
 

@@ -36,14 +36,15 @@ _defined: "list[Action]" = []
 class Action:
     """A remediation action: `plan` reads the world and returns a `Change`, `apply` carries it out.
 
-    Types of inputs and result are read from the annotations of `plan` and `apply`. Optional: `verify` (was it
+    Types of inputs and result are read from the annotations of `plan` and `apply`. Optional: `verify` (was the goal
     reached?), `undo` (restores what was before), `target` (what is acted on), `check` (more to look at beforehand).
 
     Args:
         action_type: `domain/verb_noun`, such as `kubernetes/scale_deployment`.
         permissions: What the action needs, in the words of its target: for Kubernetes `apps/deployments: get, patch`.
         tools: Programs that must be on PATH.
-        idempotent: Whether applying twice is applying once. Where it is not, a pod that is run again does not act.
+        idempotent: True if applying twice has the same effect as applying once. If False, a second pod of the same step
+            does not apply again.
         risk: How much a mistake costs.
         examples: Inputs that are valid; shown in docs and tried by tests.
 
@@ -111,15 +112,16 @@ class Action:
         self, within: timedelta | None = None, *, settle: timedelta = timedelta(0)
     ) -> Callable[[Verify], Verify]: ...
     def verify(self, within: Any = None, *, settle: timedelta = timedelta(0)) -> Any:
-        """Register `verify(ctx, inputs, change) -> bool | str`, asked again until it says True.
+        """Register `verify(ctx, inputs, change) -> bool | str`, called again until it returns True.
 
-        False means not yet, and a text says what is missing; raise `VerifyFailed` where it will never be. It is also
-        asked where there was nothing to apply (`change.empty`): `unchanged` is told only where the goal is reached.
+        False means not yet; a text means not yet and says what is missing. Raise `VerifyFailed` if the goal cannot be
+        reached any more. It is also called if there was nothing to apply (`change.empty`): a step ends as `unchanged`
+        only if its goal is reached.
 
         Args:
             within: At most how long to wait before the action fails with code 4; by default as long as the step may
                 take.
-            settle: For how long it must say True without a break.
+            settle: How long it must return True without interruption.
         """
         if callable(within):
             return self._decorate("verify", within, self._set_verify)
@@ -156,11 +158,11 @@ class Action:
     @overload
     def check(self) -> Callable[[Check], Check]: ...
     def check(self, function: Any = None) -> Any:
-        """Register `check(ctx, inputs)`: the name of each thing looked at, with what is wrong or None."""
+        """Register `check(ctx, inputs)`, which returns the name of each thing it checked, with the problem or None."""
         return self._decorate("check", function, lambda check: setattr(self, "check_function", check))
 
     def _decorate(self, name: str, function: Any, register: Callable[[Any], None]) -> Any:
-        """Register the function, or return what will: `@action.plan` and `@action.plan()` are one."""
+        """Register the function, or return a decorator that will: `@action.plan` and `@action.plan()` mean the same."""
         if function is None:
             self._unused.add(name)
             return lambda given: self._decorate(name, given if given is not None else 0, register)
@@ -191,7 +193,7 @@ class Action:
         self.verify_function = function
 
     def require_complete(self) -> None:
-        """Refuse an action that lacks one of its two halves, or has a decorator that decorates nothing.
+        """Raise TypeError if `plan` or `apply` is missing, or a decorator was called without a function.
 
         Raises:
             TypeError: with what is missing.
@@ -218,7 +220,7 @@ def defined() -> list[Action]:
 
 
 def _defining_module() -> str:
-    """The name of the module whose code defines an action: the first on the stack that is not this one."""
+    """Return the name of the module that defines an action: the first on the call stack that is not this one."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
@@ -226,7 +228,7 @@ def _defining_module() -> str:
 
 
 def _require_function(action_type: str, name: str, function: Any) -> None:
-    """Refuse what could not be called as the runner will call it.
+    """Raise TypeError if the runner could not call the function.
 
     Raises:
         TypeError: with what is wrong.

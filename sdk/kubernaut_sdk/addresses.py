@@ -1,6 +1,6 @@
-"""Addresses that hold a password or a token: how they are shown, and how they are recognised.
+"""Addresses (URLs) that contain a password or a token.
 
-Whatever repeats an address (a refusal, a log line, a client's error) shows it by `without_userinfo`.
+Every text that repeats an address (an error, a log line) passes it through `without_userinfo` first.
 """
 
 import re
@@ -18,7 +18,7 @@ def without_userinfo(text: str) -> str:
 
 
 def has_credentials(address: str) -> bool:
-    """Return whether an address holds a secret: a password anywhere, or anything before the @ of http and https.
+    """Return True if an address contains a secret: a password anywhere, or anything before the @ of http and https.
 
     `ssh://git@host/shop.git` and `git@host:shop.git` hold none: a user alone opens nothing there.
     """
@@ -30,7 +30,7 @@ def has_credentials(address: str) -> bool:
 
 
 def password_of(address: str) -> str | None:
-    """Return the password within an address, or None; also where the address is none by the rules."""
+    """Return the password in an address, or None. Malformed addresses are searched too."""
     try:
         return urlsplit(address).password
     except ValueError:

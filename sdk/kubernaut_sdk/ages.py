@@ -11,6 +11,8 @@ __all__ = ["AGE"]
 
 
 class _Age(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4 only
+    """A command-line value that is an age."""
+
     name = "age"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
@@ -23,3 +25,4 @@ class _Age(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4
 
 
 AGE = _Age()
+"""The click type of an age; its values are timedeltas."""

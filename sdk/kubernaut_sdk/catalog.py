@@ -1,4 +1,4 @@
-"""Finding actions: those of installed packages (entry points `kubernaut.actions`) and of single files.
+"""The actions that are installed: of packages (entry points `kubernaut.actions`) and of single files.
 
 A package has one entry point for each of its actions, named by the action's type:
 `"kubernetes/drain_node" = "kubernaut_kubectl.nodes:drain"`. So the program `kubernaut-action`, which looks up one
@@ -8,8 +8,10 @@ action at a time, imports only the module that it needs.
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,7 @@ from typing import Any, TypeVar
 
 from kubernaut_sdk.action import ACTION_TYPE, Action, defined
 from kubernaut_sdk.errors import ActionError, Failed, InvalidInputs
+from kubernaut_sdk.logs import logger
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["all_actions", "find", "known_types", "spec"]
@@ -35,7 +38,7 @@ def find(action_type: str) -> Action:
         InvalidInputs: if no file and no package here has it, with those there are.
         Failed: if what has it cannot be used: it does not import, or its definition breaks a rule.
     """
-    files = _of_files()
+    files = _file_actions()
     if action_type in files:
         return files[action_type]
     entries = _entries()
@@ -51,17 +54,21 @@ def known_types() -> list[str]:
     Raises:
         Failed: as for `find`.
     """
-    return sorted({*_of_files(), *_entries()})
+    return sorted({*_file_actions(), *_entries()})
 
 
 def all_actions() -> list[Action]:
     """Return every action that is installed here, by type.
+
+    Every module of the packages that have entry points is imported, so that no action without one goes unnoticed.
 
     Raises:
         Failed: as for `find`, and if a package defines an action that has no entry point: nobody would find it.
     """
     entries = _entries()
     actions = {name: _loaded(entry) for name, entry in entries.items()}
+    for package in sorted({_package_of(entry.module) for entry in entries.values()}):
+        _import_modules(package)
     packages = {entry.module.split(".")[0] for entry in entries.values()}
     for action in defined():
         known = actions.get(action.action_type)
@@ -70,12 +77,12 @@ def all_actions() -> list[Action]:
                 f"the module {action.module} defines an action {action.action_type}"
                 + (" a second time." if known else f" that no entry point of the group {GROUP} names: nobody finds it.")
             )
-    actions |= _of_files()
+    actions |= _file_actions()
     return sorted(actions.values(), key=lambda action: action.action_type)
 
 
 def spec(actions: list[Action]) -> dict[str, Any]:
-    """What an image says of itself: all its actions, with JSON Schemas (draft 2020-12) of inputs and results."""
+    """Return the document of the verb `spec`: all actions, with JSON Schemas (draft 2020-12) of inputs and results."""
     return {"contract": CONTRACT, "actions": [_entry(action) for action in actions]}
 
 
@@ -97,37 +104,37 @@ def _entry(action: Action) -> dict[str, Any]:
 
 
 def _entries() -> dict[str, EntryPoint]:
-    """Action type → entry point."""
+    """Return action type → entry point."""
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
         if not ACTION_TYPE.fullmatch(entry.name) or not entry.attr:
             raise _unusable(
-                f"{_whose(entry)} is not one of an action; write one for each action, such as "
+                f"{_name_of(entry)} is not one of an action; write one for each action, such as "
                 f'"kubernetes/drain_node" = "my_package.nodes:drain".'
             )
         if (other := found.setdefault(entry.name, entry)).value != entry.value:
-            raise _unusable(f"two packages bring {entry.name}: {_whose(entry)}, and {_whose(other)}. Remove one.")
+            raise _unusable(f"two packages bring {entry.name}: {_name_of(entry)}, and {_name_of(other)}. Remove one.")
     return found
 
 
 def _loaded(entry: EntryPoint) -> Action:
     value = _imported(entry.module, entry.load)
     if not isinstance(value, Action):
-        raise _unusable(f"{_whose(entry)} names {shorten(repr(value))}, which is no Action.")
+        raise _unusable(f"{_name_of(entry)} names {shorten(repr(value))}, which is no Action.")
     if value.action_type != entry.name:
-        raise _unusable(f"{_whose(entry)} names the action {value.action_type}.")
+        raise _unusable(f"{_name_of(entry)} names the action {value.action_type}.")
     return _complete(value, entry.dist.version if entry.dist else "0")
 
 
-def _whose(entry: EntryPoint) -> str:
+def _name_of(entry: EntryPoint) -> str:
     return f"the entry point {entry.name} = {entry.value} of {entry.dist.name if entry.dist else 'a package'}"
 
 
-def _of_files() -> dict[str, Action]:
-    """The actions of what ACTION_MODULES names: paths of Python files or names of modules, with commas between.
+def _file_actions() -> dict[str, Action]:
+    """Return the actions of ACTION_MODULES: paths of Python files or names of modules, separated by commas.
 
-    An action counts where it is the module's, and where the module's own code (or that of a module below it) defined
-    it, be it in a list or by a function.
+    An action belongs to a module if the module has it as an attribute, or if the code of the module, or of a module
+    below it, created it (in a list, for example, or in a function).
     """
     found: dict[str, Action] = {}
     for name in os.environ.get("ACTION_MODULES", "").split(","):
@@ -171,18 +178,46 @@ def _load(name: str) -> ModuleType:
 
 
 def _imported(name: str, load: Callable[[], T]) -> T:
-    """Return what importing gives. Whatever a module raises while it is imported means that it cannot be used.
+    """Return the result of `load`, which imports a module. Any exception means that the module cannot be used.
 
     Raises:
-        Failed: with what was raised.
+        Failed: with the exception's type and text.
     """
     try:
         return load()
     except (ActionError, KeyboardInterrupt):  # a cancel or the deadline came meanwhile
         raise
     except BaseException as error:
-        told = str(error) or "no more is said"
-        raise _unusable(f"{shorten(name)} cannot be imported: {type(error).__name__}: {told}.") from error
+        reason = str(error) or "no more is said"
+        raise _unusable(f"{shorten(name)} cannot be imported: {type(error).__name__}: {reason}.") from error
+
+
+def _package_of(module: str) -> str:
+    """Return the name of the outermost package of a module that is one distribution's: one with an `__init__.py`."""
+    parts = module.split(".")
+    for count in range(1, len(parts)):
+        name = ".".join(parts[:count])
+        if getattr(sys.modules.get(name), "__file__", None) is not None:
+            return name
+    return module
+
+
+def _import_modules(package: str) -> None:
+    """Import the modules of a package, and of those within it, but for those that are programs (`__main__`).
+
+    A module that cannot be imported is skipped with a warning: it may need a package that only its tests install.
+    """
+    for found in pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", ())):
+        if found.name == "__main__":
+            continue
+        name = f"{package}.{found.name}"
+        try:
+            _imported(name, partial(importlib.import_module, name))
+        except Failed as problem:
+            logger.warning("%s Actions in it, if there are any, are not listed.", problem.message)
+            continue
+        if found.ispkg:
+            _import_modules(name)
 
 
 def _complete(action: Action, version: str) -> Action:

@@ -1,4 +1,4 @@
-"""What an action's functions are handed: the tools, secrets, log and time of this one execution."""
+"""`Context`, which an action's functions receive: tools, secrets, log and time of one execution."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ class Context:
     """One execution of an action.
 
     Attributes:
-        record_id: The id of this execution's record. It is the same when a pod is run again, so it can mark what was
-            done once.
-        dry_run: Whether `apply` will not be called.
+        record_id: The id of this execution's record. A second pod of the same step has the same id, so an action can
+            use it to mark work that must be done only once.
+        dry_run: True if `apply` will not be called.
         attempt: 0 for the first try within this container.
         workspace: A folder for scratch files.
-        log: A logger; what it prints is masked.
-        tool_runner: What `run` runs tools by; tests may put another in its place (`kubernaut_sdk.testing`).
+        log: A logger; its lines are masked.
+        tool_runner: The function with which `run` runs tools; tests replace it (`kubernaut_sdk.testing`).
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class Context:
         cwd: Path | None = None,
         check: bool = True,
     ) -> Completed:
-        """Runs a tool to its end; see `kubernaut_sdk.tools.run_tool` for how.
+        """Run a tool until it ends; see `kubernaut_sdk.tools.run_tool`.
 
         Args:
             argv: The tool and its arguments, values as `--name=value` or after `--`.
             stdin: Text for its standard input.
             env: Variables on top of this process's own.
             cwd: Where it runs.
-            check: Whether an exit code other than 0 raises `Failed`.
+            check: If True, an exit code other than 0 raises `Failed`.
 
         Raises:
             PreconditionFailed: if there is no such tool.
@@ -71,7 +71,9 @@ class Context:
         with self._tracing.span(Path(argv[0]).name) as span:
             env = {**span.env, **(env or {})}
             completed = self.tool_runner(argv, stdin=stdin, env=env, cwd=cwd, mask=self._masker.text)
-            span.tell({"process.executable.name": Path(argv[0]).name, "process.exit.code": completed.exit_code})
+            span.set_attributes(
+                {"process.executable.name": Path(argv[0]).name, "process.exit.code": completed.exit_code}
+            )
         self.log.info(
             "ran %s",
             " ".join(argv[:2]),
@@ -82,14 +84,14 @@ class Context:
         return completed
 
     def mask(self, secret: str) -> None:
-        """Hides a value from now on, wherever it would be printed or stored."""
+        """Hide a value from now on, wherever it would be printed or stored."""
         self._masker.add(secret)
 
     def secret(self, name: str) -> str:
-        """The content of a file of the mounted Secret, without surrounding white space.
+        """Return the content of a file of the mounted Secret, without surrounding white space.
 
         Raises:
-            PreconditionFailed: if it is not mounted, or is no text that can be read.
+            PreconditionFailed: if it is not mounted, or cannot be read as UTF-8 text.
         """
         path = self.secret_path(name)
         if path is None:
@@ -108,14 +110,14 @@ class Context:
             ) from None
 
     def secret_path(self, name: str) -> Path | None:
-        """The file of the mounted Secret, or None where it is not mounted."""
+        """Return the path of a file of the mounted Secret, or None if it is not mounted."""
         path = self._secrets_dir / name
         return path if path.is_file() else None
 
     def remaining(self) -> float:
-        """Seconds until the action's time is over."""
+        """Return the seconds until the action's time is over."""
         return self._interrupts.remaining()
 
     def sleep(self, seconds: float) -> None:
-        """Waits; a cancel or the deadline ends the wait."""
+        """Wait. A cancel or the deadline ends the wait with its exception."""
         self._interrupts.sleep(seconds)

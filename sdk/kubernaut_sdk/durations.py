@@ -11,10 +11,10 @@ _LONGEST = timedelta(days=3650)
 
 
 def parse_duration(text: str) -> timedelta:
-    """The duration that a text such as `2m` or `1h30m` means.
+    """Return the duration that a text such as `2m` or `1h30m` means.
 
     Raises:
-        ValueError: if it is not one, with what would be.
+        ValueError: if it is not a duration, with examples of good ones.
     """
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text or len(text) > 40:
@@ -26,7 +26,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The shortest spelling with units up to hours (Tekton knows no days): `1h30m`, `2m`, `1.5s`."""
+    """Return the shortest spelling with units up to hours (Tekton knows no days): `1h30m`, `2m`, `1.5s`."""
     seconds = duration.total_seconds()
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)

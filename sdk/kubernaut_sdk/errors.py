@@ -1,4 +1,4 @@
-"""How an action says what went wrong; each class is one exit code of the action contract.
+"""The errors that an action raises; each class is one exit code of the action contract.
 
     ActionError
     ├── Failed               1    permanent, or unexpected
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class ActionError(Exception):
-    """An end of an action other than success. Raise one of its subclasses.
+    """The base class of all errors that end an action. Raise one of its subclasses.
 
     Args:
         message: One sentence for the reader: what was wrong, with which value, and what to do.
@@ -53,12 +53,12 @@ class ActionError(Exception):
         self.reason = reason or type(self).__name__
 
     def error(self) -> Error:
-        """The error as results and records carry it."""
+        """Return the error as results and records contain it."""
         return Error(code=self.exit_code, reason=self.reason, message=self.message)
 
 
 class Failed(ActionError):
-    """It failed for good, or in a way nobody foresaw; trying again would not help."""
+    """A permanent or unexpected failure; trying again would not help."""
 
     meaning = "permanent failure, or an unexpected one"
 
@@ -80,11 +80,11 @@ class PreconditionFailed(ActionError):
 
 
 class NotFound(PreconditionFailed):
-    """What the action should act on does not exist."""
+    """The object that the action should act on does not exist."""
 
 
 class VerifyFailed(ActionError):
-    """The change was applied, or stood there already, and its goal was not reached."""
+    """The change was applied, or was already in place, and its goal was not reached."""
 
     exit_code = 4
     meaning = "applied, but the goal was not reached"
@@ -99,7 +99,7 @@ class RecordRequired(ActionError):
 
 
 class Transient(ActionError):
-    """It may pass: the server is busy, a connection broke before anything was sent, somebody else was first."""
+    """A temporary failure: the server is busy, a connection broke before anything was sent, a write conflicted."""
 
     exit_code = 75
     meaning = "still transient after the last retry"
@@ -115,7 +115,7 @@ class DeadlineExceeded(ActionError):
 
 
 class Cancelled(ActionError):
-    """SIGTERM came: a cancel, a node that drains, a deleted pod."""
+    """The process received SIGTERM: a cancel, a node that drains, a deleted pod."""
 
     exit_code = 143
     meaning = "cancelled by SIGTERM"
@@ -135,17 +135,17 @@ _CLASSES: tuple[type[ActionError], ...] = (
 
 
 def code_of(problem: ActionError) -> int:
-    """The contract's exit code for an error; 1 where an author's class has one that is not the contract's."""
+    """Return the contract's exit code for an error; 1 if an author's own class has a code outside the contract."""
     return problem.exit_code if problem.exit_code in {kind.exit_code for kind in _CLASSES} else Failed.exit_code
 
 
 def promises_no_change(code: int) -> bool:
-    """Whether an exit code says that nothing was changed."""
+    """Return True if an exit code promises that nothing was changed."""
     return any(kind.exit_code == code and kind.may_have_changed is False for kind in _CLASSES)
 
 
 def explain(code: int) -> dict[str, object]:
-    """What an exit code of the contract means, as `kubernaut-action explain` prints it.
+    """Return the meaning of an exit code, as `kubernaut-action explain` prints it.
 
     Raises:
         InvalidInputs: if the contract has no such code.

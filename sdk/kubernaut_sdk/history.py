@@ -30,7 +30,7 @@ class DataStorage:
 
     Args:
         url: Its address, without a path.
-        token_file: A file with a bearer token, where it wants one; read anew when it changes hands.
+        token_file: A file with a bearer token, where it wants one; read again for each connection.
         patience: Seconds for a request, all tries together: it is sent again, with jitter, where the service or the
             way to it fails for the moment.
     """
@@ -46,10 +46,10 @@ class DataStorage:
         self.close()
 
     def record(self, *events: Event | Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Sends events; returns once they are committed.
+        """Send events; return when the service has committed them.
 
         Args:
-            events: Any number; they are sent in as many requests as it takes.
+            events: Any number; they are sent in as many requests as needed.
 
         Returns:
             For each, in order: index, id, outcome (`stored`, `merged`, `duplicate` or `refused`) and reason.
@@ -63,12 +63,12 @@ class DataStorage:
     def get_action_history(
         self, action_type: str | None = None, window: timedelta = timedelta(days=90), **filters: str
     ) -> Iterator[Record]:
-        """The records of a type (or of all), newest first, as far back as the window says.
+        """Yield the records of one action type, or of all, newest first.
 
         Args:
-            action_type: Such as `kubernetes/restart_pod`.
-            window: Of time, until now.
-            filters: Others of the service: state, target, workflow, remediation, signal, dry_run.
+            action_type: An action type, such as `kubernetes/restart_pod`.
+            window: How far back from now.
+            filters: Other filters of the service: state, target, workflow, remediation, signal, dry_run.
 
         Raises:
             StorageUnavailable: if the service cannot be asked, or refuses to answer.
@@ -80,13 +80,13 @@ class DataStorage:
             query = {**query, "cursor": page["next"]} if page["next"] else None
 
     def follow(self, after_seq: int = 0, *, interval: float = 1.0, **filters: str) -> Iterator[Record]:
-        """Every record that was changed after a commit, oldest change first; then waits for more, without an end.
+        """Yield every record that changed after a commit, oldest change first; then wait for more, without an end.
 
-        A record comes again each time it changes. Nothing is missed; whoever stops goes on from the last `seq`.
+        A record is yielded again each time it changes. None is missed; to continue later, pass the last `seq`.
 
         Args:
-            after_seq: 0 begins with all there is.
-            interval: Seconds between two looks when there was nothing new.
+            after_seq: The commit; 0 yields all records first.
+            interval: Seconds between two requests while there is nothing new.
             filters: As for `get_action_history`.
 
         Raises:
@@ -102,7 +102,9 @@ class DataStorage:
                 time.sleep(interval)
 
     def get_signals(self, since: datetime) -> list[dict[str, Any]]:
-        """The episodes of signals since then: fingerprint, name, severity, fired_at, resolved_at (RFC 3339, or null).
+        """Return the episodes of signals since a time, with fingerprint, name, severity, fired_at and resolved_at.
+
+        Times are RFC 3339; resolved_at may be null.
 
         Raises:
             StorageUnavailable: if the service cannot be asked.
@@ -110,22 +112,22 @@ class DataStorage:
         return list(self._client.get("/api/v1/signals", {"since": rfc3339(since)}, self._patience)["items"])
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         self._client.close()
 
 
 class AsyncDataStorage:
-    """As `DataStorage`, for asyncio: a request runs in a thread, one at a time, and stops no other task.
+    """The asyncio form of `DataStorage`: requests run in a thread, one at a time, and block no other task.
 
     Args:
-        url: As of `DataStorage`.
-        token_file: As of `DataStorage`.
-        patience: As of `DataStorage`.
+        url: See `DataStorage`.
+        token_file: See `DataStorage`.
+        patience: See `DataStorage`.
     """
 
     def __init__(self, url: str, token_file: Path | None = None, *, patience: float = _PATIENCE) -> None:
         self._storage = DataStorage(url, token_file, patience=patience)
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -134,13 +136,13 @@ class AsyncDataStorage:
         await self.close()
 
     async def record(self, *events: Event | Mapping[str, Any]) -> list[dict[str, Any]]:
-        """As `DataStorage.record`."""
-        return await self._alone(lambda: self._storage.record(*events))
+        """Send events; see `DataStorage.record`."""
+        return await self._in_thread(lambda: self._storage.record(*events))
 
     async def get_action_history(
         self, action_type: str | None = None, window: timedelta = timedelta(days=90), **filters: str
     ) -> AsyncIterator[Record]:
-        """As `DataStorage.get_action_history`."""
+        """Yield records, newest first; see `DataStorage.get_action_history`."""
         query: dict[str, str] | None = _history_query(action_type, window, filters)
         while query is not None:
             page = await self._get(query)
@@ -149,7 +151,7 @@ class AsyncDataStorage:
             query = {**query, "cursor": page["next"]} if page["next"] else None
 
     async def follow(self, after_seq: int = 0, *, interval: float = 1.0, **filters: str) -> AsyncIterator[Record]:
-        """As `DataStorage.follow`."""
+        """Yield changed records without an end; see `DataStorage.follow`."""
         while True:
             page = await self._get(_follow_query(after_seq, filters))
             for item in page["items"]:
@@ -159,19 +161,19 @@ class AsyncDataStorage:
                 await asyncio.sleep(interval)
 
     async def get_signals(self, since: datetime) -> list[dict[str, Any]]:
-        """As `DataStorage.get_signals`."""
-        return await self._alone(lambda: self._storage.get_signals(since))
+        """Return the episodes of signals; see `DataStorage.get_signals`."""
+        return await self._in_thread(lambda: self._storage.get_signals(since))
 
     async def close(self) -> None:
-        """Closes the connection."""
-        await self._alone(self._storage.close)
+        """Close the connection."""
+        await self._in_thread(self._storage.close)
 
     async def _get(self, query: dict[str, str]) -> Any:
-        client, patience = self._storage._client, self._storage._patience  # noqa: SLF001 – the same thing, twice
-        return await self._alone(lambda: client.get(RECORDS, query, patience))
+        client, patience = self._storage._client, self._storage._patience  # noqa: SLF001 – one class in two forms
+        return await self._in_thread(lambda: client.get(RECORDS, query, patience))
 
-    async def _alone(self, work: Callable[[], T]) -> T:
-        async with self._turn:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        async with self._lock:
             return await asyncio.to_thread(work)
 
 

@@ -11,12 +11,12 @@ _RANDOM_BITS = 74
 
 
 def mint() -> UUID:
-    """A new id, for a step that nobody named before."""
+    """Return a new record id."""
     return _uuid7(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
 
 
 def step_record_id(created: datetime, workflow_uid: str, step: str) -> UUID:
-    """The id of a workflow's step: the same for whoever computes it, before or after a restart.
+    """Return the record id of a workflow's step. Every process computes the same id, before and after a restart.
 
     Args:
         created: The WorkflowExecution's creationTimestamp; it gives the timestamp bits.
@@ -30,7 +30,7 @@ def step_record_id(created: datetime, workflow_uid: str, step: str) -> UUID:
 
 
 def timestamp(record_id: UUID) -> datetime:
-    """The time within an id, to the millisecond."""
+    """Return the time within an id, to the millisecond."""
     return datetime.fromtimestamp((record_id.int >> 80) / 1000, UTC)
 
 

@@ -1,9 +1,9 @@
-"""SIGTERM and the soft deadline, as exceptions in the main thread, at moments where they do no harm.
+"""SIGTERM and the soft deadline, raised as exceptions in the main thread at moments where they do no harm.
 
-The runner owns one `Interrupts`. Signal handlers raise `Cancelled` or `DeadlineExceeded` where the code stands;
-with three exceptions: inside `shielded()` (results and records are being written) they wait for its end; inside
-`applying()` a cancel lets the running tool or call finish for up to 15 s, and no new one starts; and only
-the first that comes is raised, although whatever is tried after it is refused with it as well.
+A signal handler raises `Cancelled` or `DeadlineExceeded` at once, except: inside `shielded()` (results and records are
+being written) it is raised at the end of the block; inside `applying()` a cancel lets the running tool or call finish
+for up to 15 s, and no new one starts. Only the first signal counts; `check` raises it again for everything that is
+started later.
 """
 
 import signal
@@ -15,31 +15,31 @@ from typing import Protocol
 
 from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded
 
-__all__ = ["GRACE", "Clock", "Interrupts"]
+__all__ = ["GRACE", "Interrupts", "WaitingClock"]
 
 GRACE = 15.0
-"""Seconds that a running tool may still take after SIGTERM."""
+"""Seconds that a running tool may take to finish after SIGTERM."""
 
 
-class Clock(Protocol):
-    """What the module `time` is to a waiting action."""
+class WaitingClock(Protocol):
+    """The functions of the module `time` that waiting needs; tests pass their own."""
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow."""
+        """Return seconds that never go back."""
 
     def sleep(self, seconds: float, /) -> None:
-        """Waits."""
+        """Wait."""
 
 
 class Interrupts:
-    """Turns SIGTERM, SIGINT and the deadline's SIGALRM into exceptions.
+    """The signal handlers of one execution: SIGTERM, SIGINT and the deadline's SIGALRM become exceptions.
 
     Args:
         deadline: The clock's `monotonic()` at which the action's time is over.
-        clock: What tells the time, and sleeps.
+        clock: The clock.
     """
 
-    def __init__(self, deadline: float, clock: Clock = time) -> None:
+    def __init__(self, deadline: float, clock: WaitingClock = time) -> None:
         self.deadline = deadline
         self.clock = clock
         self._pending: ActionError | None = None
@@ -49,7 +49,7 @@ class Interrupts:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """While this lasts, signals are heard; they are raised from `open` on."""
+        """Install the signal handlers for the block. They raise only after `open`."""
         self._shields += 1
         handlers = {
             number: signal.signal(number, handler)
@@ -61,7 +61,7 @@ class Interrupts:
         }
         self._arm(self.deadline)
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # what came before is heard now
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # a signal that came before is handled now
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -69,13 +69,13 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def open(self) -> None:
-        """From now on there is somebody to catch what is raised; what came before comes now."""
+        """Raise from now on; a signal that came before is raised now."""
         self._shields -= 1
         self.check()
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """While this lasts, interrupts wait; what came meanwhile is raised at its end."""
+        """Delay interrupts until the end of the block."""
         self._shields += 1
         try:
             yield
@@ -85,7 +85,7 @@ class Interrupts:
 
     @contextmanager
     def applying(self) -> Iterator[None]:
-        """While this lasts, a cancel lets what runs finish."""
+        """Let the work in the block finish after a cancel, for up to `GRACE` seconds."""
         self._applying = True
         try:
             yield
@@ -93,20 +93,20 @@ class Interrupts:
             self._applying = False
 
     def close(self) -> None:
-        """From now on the end is known: nothing is raised any more."""
+        """Raise nothing from now on: the outcome is known."""
         self._closed = True
 
     def check(self) -> None:
-        """Raises what came, even if it was raised before and swallowed. Called before anything new is started."""
+        """Raise the interrupt that came, even if it was raised and caught before. Call it before anything new."""
         if self._pending is not None and not self._closed and not self._shields:
             raise self._pending
 
     def remaining(self) -> float:
-        """Seconds until the action's time is over, never below zero."""
+        """Return the seconds until the action's time is over, never below zero."""
         return max(0.0, self.deadline - self.clock.monotonic())
 
     def sleep(self, seconds: float) -> None:
-        """Waits; a cancel or the deadline ends the wait."""
+        """Wait. A cancel or the deadline ends the wait with its exception."""
         self.check()
         self.clock.sleep(min(seconds, self.remaining()))
         if not self.remaining():

@@ -1,8 +1,8 @@
-"""How a step ended: one judgement, and one event that tells of it, for the controller and for the local engine alike.
+"""The judgement of a step's outcome, and the event that reports it; for the controller and the local engine alike.
 
-Exit code and results decide together. A step succeeded only where its container ended with 0 and its results say
-`succeeded`, `unchanged` or `planned`; where the two disagree, or a result is missing or malformed, it failed and nobody
-knows whether it changed anything. Results come from images that nobody here wrote: nothing in them raises.
+Exit code and results decide together. A step succeeded only if its container ended with 0 and its results say
+`succeeded`, `unchanged` or `planned`. If the two disagree, or a result is missing or malformed, the step failed, and it
+is unknown if it changed anything. Results come from images of other authors: nothing in them may raise an exception.
 
 Pure functions of plain data. No action container imports this.
 """
@@ -38,32 +38,32 @@ CODES: Mapping[State, int] = {
     State.CANCELLED: 143,
     State.TIMED_OUT: 124,
 }
-"""Status → its exit code. `failed` goes with any code but 0."""
+"""Status → its exit code. The status `failed` has any code but 0."""
 
 _CHANGED = {"true": True, "false": False, "unknown": None}
-_DELIVERED = {"stored", "deferred", "disabled"}
-_UNTOUCHED = {2, 3, 5}
+_RECORD_STATUSES = {"stored", "deferred", "disabled"}
+_NO_CHANGE_CODES = {2, 3, 5}
 """Codes that promise that nothing changed."""
 _STATES = [state.value for state in State]
 _STATUSES = [*CODES, State.FAILED]
 _INTERRUPTED = "Interrupted"
 _SIGTERM = 143
-_THUS = "so it counts as failed, and what it changed is not known"
+_CONSEQUENCE = "so it counts as failed, and what it changed is not known"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerEnd:
-    """All that is known of how a step's container ended, as the engine that ran it saw it.
+    """The end of a step's container, as the engine that ran it knows it.
 
     Attributes:
-        exit_code: Its exit code; None where there was no container, or nobody knows it.
-        results: Result → value, as far as they arrived.
+        exit_code: Its exit code; None if there was no container, or if it is unknown.
+        results: Result → value, of those that arrived.
         unreadable: Result → why it could not be read, to follow "the result NAME".
-        stopped: `cancelled` or `timed_out`, where somebody or a clock stopped it from outside.
-        started: False only where the container surely never ran.
-        reason: The engine's own word on the end, for where the container gave none.
-        sentence: The same as a sentence; empty where the engine knows no more than the exit code.
-        record: The step's record in Data Storage, or None where there is none or it was not asked for.
+        stopped: `cancelled` or `timed_out`, if it was stopped from outside.
+        started: False only if it is certain that the container never ran.
+        reason: The engine's reason, used if the container gave none.
+        sentence: The engine's message; empty if it knows no more than the exit code.
+        record: The step's record in Data Storage; None if there is none, or if it was not read.
     """
 
     exit_code: int | None = None
@@ -78,17 +78,17 @@ class ContainerEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutcome:
-    """How a step ended.
+    """The outcome of a step.
 
     Attributes:
-        state: As in records.
-        changed: Whether it changed the world; None where that is not known.
-        output: What the action had to say.
-        error: `{code, reason, message}`, where it did not succeed.
-        message: One sentence on the end, where there is something to say.
-        decided_by: The container's results, its record, or the engine, which had nothing else.
-        record_status: Where the container's own word on this end is: `stored`, `deferred` or `disabled`; None where it
-            gave none that is believed.
+        state: A state of records.
+        changed: True if it changed something; None if that is unknown.
+        output: The action's output.
+        error: `{code, reason, message}`, if it did not succeed.
+        message: One sentence for a reader, or None.
+        decided_by: The source of the outcome: the container's results, its record, or the engine if it had neither.
+        record_status: The container's result of that name: `stored`, `deferred` or `disabled`; None if its results do
+            not count.
     """
 
     state: State
@@ -101,31 +101,31 @@ class StepOutcome:
 
     @property
     def recorded(self) -> bool:
-        """Whether Data Storage has this end from the container itself."""
+        """True if the container itself stored this outcome in Data Storage."""
         return self.record_status == "stored"
 
 
 def outcome_of(end: ContainerEnd) -> StepOutcome:
-    """Return how a step ended, from its exit code, its results and, where these are silent, its record."""
+    """Return a step's outcome, from its exit code, its results and, if there are no results, its record."""
     record = end.record or {}
     known = State(record["state"]) if record.get("state") in _STATES else State.INTENDED
-    if _speaks(end):
+    if _results_decide(end):
         return _by_results(end)
     if known.terminal:
         return _by_record(end, known, record)
     if not end.started and RANK[known] < RANK[State.STARTED]:
         return _never_started(end)
-    sentence = end.sentence or _said_nothing(end.exit_code)
+    sentence = end.sentence or _no_results(end.exit_code)
     if end.stopped:
         sentence = _stopped(end.stopped)
     return StepOutcome(state=State.LOST, error=_error(end.reason, sentence), message=sentence)
 
 
 def failing_steps(states: Mapping[str, State], may_fail: Collection[str]) -> list[str]:
-    """Return the steps whose end fails the workflow: those that did not end well, and may not fail.
+    """Return the steps that fail the workflow: those that did not succeed and are not allowed to fail.
 
     Args:
-        states: Step → how it stands, in order.
+        states: Step → its state, in order.
         may_fail: The steps with `onFailure: continue`.
     """
     return [name for name, state in states.items() if _bad(state) and name not in may_fail]
@@ -135,11 +135,11 @@ def _bad(state: State) -> bool:
     return (state.terminal or state is State.LOST) and not state.good and state is not State.SKIPPED
 
 
-# By its own word
+# Outcomes from results
 
 
-def _speaks(end: ContainerEnd) -> bool:
-    """Whether the results decide, be it by their absence."""
+def _results_decide(end: ContainerEnd) -> bool:
+    """Return True if the results, or their absence, decide."""
     if _odd(end) or (end.exit_code == 0 and not end.stopped):
         return True
     if not end.results.get("status"):
@@ -149,21 +149,21 @@ def _speaks(end: ContainerEnd) -> bool:
 
 
 def _by_results(end: ContainerEnd) -> StepOutcome:
-    missing, said = list(_missing(end)), _Said(end.results)
-    faults = [] if missing else [*said.faults, *_disagreements(end, said)]
+    missing, values = list(_missing(end)), _ResultValues(end.results)
+    faults = [] if missing else [*values.faults, *_disagreements(end, values)]
     if missing or faults:
-        return _contradicted(end, said, missing, faults)
-    assert said.state is not None
-    state, error = said.state, said.error
+        return _contradicted(end, values, missing, faults)
+    assert values.state is not None
+    state, error = values.state, values.error
     if _interrupted(end.results):
         state = end.stopped or State.CANCELLED
     elif not state.good and error is None:
-        told = f"Its container ended with {end.exit_code} and gave no reason; see its log."
-        error = {"code": end.exit_code or 1, "reason": "Failed", "message": told}
+        message = f"Its container ended with {end.exit_code} and gave no reason; see its log."
+        error = {"code": end.exit_code or 1, "reason": "Failed", "message": message}
     outcome = StepOutcome(
         state=state,
-        changed=said.changed,
-        output=said.output,
+        changed=values.changed,
+        output=values.output,
         error=error,
         message=error["message"] if error else None,
         decided_by="results",
@@ -173,7 +173,7 @@ def _by_results(end: ContainerEnd) -> StepOutcome:
 
 
 def _odd(end: ContainerEnd) -> Mapping[str, str]:
-    """Return the results that count and could not be read, with why. Another one counts where none could be read."""
+    """Return the required results that could not be read, with the reason; if no result was read, all such results."""
     return {name: why for name, why in end.unreadable.items() if name in REQUIRED_RESULTS or not end.results}
 
 
@@ -185,8 +185,8 @@ def _missing(end: ContainerEnd) -> Iterator[str]:
         yield f"{'the result' if len(absent) == 1 else 'the results'} {', '.join(absent)} did not arrive"
 
 
-class _Said:
-    """What the results say, read value by value; `faults` tells what cannot be."""
+class _ResultValues:
+    """The values of the results; `faults` lists those that are malformed."""
 
     def __init__(self, results: Json) -> None:
         self.faults: list[str] = []
@@ -196,17 +196,17 @@ class _Said:
         if status in _STATUSES:  # a list, since what stands there may be anything
             self.state = State(status)
         elif "status" in results:
-            self.faults.append(f"the result status is {_shown(status)}")
+            self.faults.append(f"the result status is {_quoted(status)}")
         if isinstance(changed, str) and changed in _CHANGED:
             self.changed = _CHANGED[changed]
         elif "changed" in results:
-            self.faults.append(f"the result changed is {_shown(changed)}, not true, false or unknown")
+            self.faults.append(f"the result changed is {_quoted(changed)}, not true, false or unknown")
         self.output = self._object("output", results.get("output"))
         error = self._object("error", results.get("error"))
         self.error = None if error is None else self._reason(error)
         delivered = results.get("record-status")
-        if "record-status" in results and not (isinstance(delivered, str) and delivered in _DELIVERED):
-            self.faults.append(f"the result record-status is {_shown(delivered)}")
+        if "record-status" in results and not (isinstance(delivered, str) and delivered in _RECORD_STATUSES):
+            self.faults.append(f"the result record-status is {_quoted(delivered)}")
 
     def _object(self, name: str, text: Any) -> dict[str, Any] | None:
         if text in (None, ""):
@@ -230,9 +230,9 @@ class _Said:
         return None
 
 
-def _disagreements(end: ContainerEnd, said: _Said) -> Iterator[str]:
-    """What exit code and results say against each other, or results among themselves."""
-    state, code = said.state, end.exit_code
+def _disagreements(end: ContainerEnd, values: _ResultValues) -> Iterator[str]:
+    """Yield the contradictions between exit code and results, and among the results."""
+    state, code = values.state, end.exit_code
     if state is None:
         return
     if code is None:
@@ -243,24 +243,24 @@ def _disagreements(end: ContainerEnd, said: _Said) -> Iterator[str]:
             yield f"its exit code is {code} and its status is {state}"
     elif code != CODES[state]:
         yield f"its exit code is {code} and its status is {state}"
-    if state.good and said.error is not None:
-        yield f"its status is {state} and its error is {_shown(said.error['reason'])}"
-    if state in {State.UNCHANGED, State.PLANNED} and said.changed is not False:
-        yield f"its status is {state} and changed is {_told(said.changed)}"
-    if code in _UNTOUCHED and said.changed is not False:
-        yield f"its exit code is {code}, which promises that nothing changed, and changed is {_told(said.changed)}"
+    if state.good and values.error is not None:
+        yield f"its status is {state} and its error is {_quoted(values.error['reason'])}"
+    if state in {State.UNCHANGED, State.PLANNED} and values.changed is not False:
+        yield f"its status is {state} and changed is {_spelled(values.changed)}"
+    if code in _NO_CHANGE_CODES and values.changed is not False:
+        yield f"its exit code is {code}, which promises that nothing changed, and changed is {_spelled(values.changed)}"
 
 
-def _contradicted(end: ContainerEnd, said: _Said, missing: list[str], faults: list[str]) -> StepOutcome:
+def _contradicted(end: ContainerEnd, values: _ResultValues, missing: list[str], faults: list[str]) -> StepOutcome:
     word = "NoResults" if missing else "Contradiction"
-    told = "; ".join([*missing, *faults])
+    problems = "; ".join([*missing, *faults])
     silent = not end.results and not end.unreadable
     if silent and end.reason == word and end.sentence:
         sentence = end.sentence
-    elif said.error is not None and said.error["message"]:
-        sentence = f"{said.error['message'].rstrip('. ')}. But {told}; {_THUS}."
+    elif values.error is not None and values.error["message"]:
+        sentence = f"{values.error['message'].rstrip('. ')}. But {problems}; {_CONSEQUENCE}."
     else:
-        sentence = f"{told[0].upper()}{told[1:]}; {_THUS}."
+        sentence = f"{problems[0].upper()}{problems[1:]}; {_CONSEQUENCE}."
     outcome = StepOutcome(
         state=State.FAILED,
         output=None,
@@ -271,12 +271,12 @@ def _contradicted(end: ContainerEnd, said: _Said, missing: list[str], faults: li
     return _stopped_outcome(end, outcome)
 
 
-# By its record, or by nobody
+# Outcomes from the record, or from the engine
 
 
 def _by_record(end: ContainerEnd, known: State, record: Json) -> StepOutcome:
     if known.good and end.exit_code not in {0, None}:
-        sentence = f"Its exit code is {end.exit_code} and its record says {known}; {_THUS}."
+        sentence = f"Its exit code is {end.exit_code} and its record says {known}; {_CONSEQUENCE}."
         return StepOutcome(state=end.stopped or State.FAILED, error=_error("Contradiction", sentence), message=sentence)
     error = record.get("error")
     outcome = StepOutcome(
@@ -299,7 +299,7 @@ def _never_started(end: ContainerEnd) -> StepOutcome:
 
 
 def _stopped_outcome(end: ContainerEnd, outcome: StepOutcome) -> StepOutcome:
-    """The same of a step that was stopped: the clock's word stands, and a cancel's where it had not succeeded."""
+    """Return the outcome of a step that was stopped: a timeout always counts, a cancel unless the step succeeded."""
     if end.stopped is State.TIMED_OUT or (end.stopped and not outcome.state.good):
         return replace(outcome, state=end.stopped, message=_stopped(end.stopped))
     return outcome
@@ -313,14 +313,14 @@ def _stopped(how: State, *, started: bool = True) -> str:
     return "Its time was over before its container started; `kubectl describe pod` says what it waited for."
 
 
-def _said_nothing(code: int | None) -> str:
+def _no_results(code: int | None) -> str:
     if code is None:
         return "It ended with no word from its container."
     return f"Its container ended with {code}{' (killed)' if code == 137 else ''} and said nothing; see its log."
 
 
 def _interrupted(results: Json) -> bool:
-    error = _Said({"error": results.get("error")}).error
+    error = _ResultValues({"error": results.get("error")}).error
     return results.get("status") == State.FAILED and error is not None and error["reason"] == _INTERRUPTED
 
 
@@ -328,27 +328,27 @@ def _error(reason: str, message: str) -> dict[str, Any]:
     return {"code": 1, "reason": reason, "message": message}
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     return shorten(value, 40) or "empty" if isinstance(value, str) else f"no text ({type(value).__name__})"
 
 
-def _told(changed: bool | None) -> str:
+def _spelled(changed: bool | None) -> str:
     return {True: "true", False: "false", None: "unknown"}[changed]
 
 
-# The event that tells of it
+# Events
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepIdentity:
-    """What the controller, or the command in its place, knows of a step before it runs.
+    """The facts about a step that the controller, or the command in its place, knows before it runs.
 
     Attributes:
         record_id: The id of its record.
-        action_type: What it runs.
-        image: By digest; None where no image runs.
-        dry_run: Whether it only plans.
-        context: Why it runs, as ACTION_CONTEXT says it.
+        action_type: The action that it runs.
+        image: Its image, by digest; None if no image runs.
+        dry_run: True if it only plans.
+        context: The reason why it runs, as in ACTION_CONTEXT.
     """
 
     record_id: str | None
@@ -362,8 +362,8 @@ def intended_event(step: StepIdentity, at: datetime) -> dict[str, Any]:
     """Return the event that a step is going to run.
 
     Args:
-        step: Which.
-        at: When its PipelineRun was made.
+        step: The step.
+        at: The time at which its PipelineRun was created.
     """
     return {**_event(step, State.INTENDED, at), "intended_at": rfc3339(at)}
 
@@ -371,13 +371,13 @@ def intended_event(step: StepIdentity, at: datetime) -> dict[str, Any]:
 def step_event(
     step: StepIdentity, outcome: StepOutcome, at: datetime, *, started_at: datetime | None = None
 ) -> dict[str, Any]:
-    """Return the event that tells how a step ended: the same whenever it is made.
+    """Return the event of a step's outcome. Equal arguments give equal events, so sending it again changes nothing.
 
     Args:
-        step: Which.
-        outcome: How it ended.
-        at: When it ended.
-        started_at: When its container started, where it did and that is known.
+        step: The step.
+        outcome: Its outcome.
+        at: The time at which it ended.
+        started_at: The time at which its container started, if it did and that is known.
     """
     known: dict[str, Any] = {
         "finished_at": rfc3339(at),

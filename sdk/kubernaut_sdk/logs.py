@@ -1,4 +1,4 @@
-"""Logs on standard error: JSON lines for machines, plain and coloured lines where a person looks on. Always masked."""
+"""Logs on standard error: JSON lines, or plain coloured lines on a terminal. Always masked."""
 
 import io
 import json
@@ -19,6 +19,14 @@ _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "DEBUG": "\x1b[2m"}
 
 
 class _LogFormatter(logging.Formatter):
+    """A formatter of masked lines.
+
+    Args:
+        masker: Hides secrets.
+        common: Fields of every line.
+        plain: If True, lines for a person instead of JSON.
+    """
+
     def __init__(self, masker: Masker, common: dict[str, Any], *, plain: bool) -> None:
         super().__init__()
         self._masker, self._common, self._plain = masker, common, plain
@@ -45,7 +53,7 @@ class _LogFormatter(logging.Formatter):
 
 
 class _LogHandler(logging.StreamHandler[TextIO]):
-    """Writes lines; one that cannot be written (a full disk, a closed stream, odd arguments) never stops an action.
+    """A handler that never stops an action for a line that cannot be written (full disk, closed stream, odd arguments).
 
     Python's own handler would print the line and a traceback on standard error, past the masker.
     """
@@ -58,7 +66,7 @@ class _LogHandler(logging.StreamHandler[TextIO]):
 
 
 def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = None) -> None:
-    """Sends the SDK's and the action's log lines to standard error, through the masker.
+    """Send the log lines of the SDK and of the action to standard error, through the masker.
 
     Args:
         masker: What hides secrets; those it learns later are hidden from then on.
@@ -76,9 +84,9 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
 
 @contextmanager
 def mask_prints(masker: Masker) -> Iterator[None]:
-    """While this lasts, what the action prints goes to standard error, masked: standard output is the verb's own.
+    """Send prints of the action to standard error, masked, for the block: standard output is the verb's own.
 
-    What programs print that the action starts without `Context.run` is `stdio`'s: it cannot be masked.
+    Prints of programs that the action starts without `Context.run` cannot be masked; see `program.stdio`.
     """
     lines = _MaskedLines(masker, sys.stderr)
     try:
@@ -89,7 +97,7 @@ def mask_prints(masker: Masker) -> Iterator[None]:
 
 
 class _MaskedLines(io.TextIOBase):
-    """Passes whole lines on, so that no secret slips through in two writes."""
+    """A stream that passes on whole lines only, so that a secret in two writes is still recognised."""
 
     def __init__(self, masker: Masker, stream: TextIO) -> None:
         self._masker, self._stream = masker, stream

@@ -1,12 +1,12 @@
-"""Secrets, replaced by `***` where text leaves the process: as they stand and in every encoding likely for them.
+"""The masker: it replaces secrets by `***` where text leaves the process, plain and in every likely encoding.
 
-What an action reads is never masked, since an action computes with it. What is hidden of a secret is in `secretparts`,
-how text is read in `decodings`, how so much is found at once in `patterns`.
+Text that an action reads is never masked, since the action computes with it. `secrets.parts` says which parts of a
+secret are hidden, `secrets.decodings` reads escaped text, `secrets.patterns` finds many strings at once.
 
-Not looked for: values of fewer than four characters, `true`, `false`, `none` and `null`, numbers of fewer than six
-digits. A secret of those hides nothing, and would make everything else unreadable. Of a file's lines and values those
-are hidden that have six characters (eight, where no key says that it is a secret) and are no host, path, number,
-address or word of every configuration.
+Not hidden: values of fewer than four characters, `true`, `false`, `none` and `null`, and numbers of fewer than six
+digits: they are no real secrets, and masking them would make all other text unreadable. Lines and values within a file
+are hidden if they have six characters (eight, if no key says that the value is secret) and are no host, path, number,
+address or common word of configurations.
 """
 
 import base64
@@ -23,19 +23,19 @@ __all__ = ["MASK", "Masker"]
 
 MASK = "***"
 _ENCODED = 6
-"""Bytes from which on a value is looked for within base64 and hex as well, where it would be too short below."""
+"""The least bytes of a value that is also searched at any offset in base64 and in hex; shorter ones match by chance."""
 _LARGE = 16 * 1024
-"""Characters of a secret of which each line is hidden as it stands only, and encoded only where the whole is."""
+"""Characters of a large secret: its lines are searched as plain text only; encodings are searched of the whole."""
 _OPAQUE = re.compile(rb"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/=_.-]{24,}")
-"""A key or token, of which a part is a secret too; a part of a URL or a sentence is not."""
+"""A key or token: a part of it is secret too, unlike a part of a URL or a sentence."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _USERINFO = re.compile(rb"://([^/\s?#\"<>\\]+)@")
 
 
 class Masker:
-    """Replaces known secrets in text and in JSON values. Where they overlap, all of what they cover is replaced.
+    """The set of known secrets; it replaces them in text and in JSON values. Overlapping matches are replaced together.
 
-    Passwords within URLs are replaced as well, and all that stands before the @ of an http URL, known or not.
+    Passwords in URLs, and everything before the @ of an http URL, are replaced as well, known or not.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Masker:
         return b"".join([*parts, data[end:]]).decode("utf-8", "surrogatepass")
 
     def hides(self, value: Any) -> bool:
-        """Return whether anything in a JSON value, keys included, would be replaced."""
+        """Return True if anything in a JSON value, keys included, would be replaced."""
         match value:
             case None | bool():
                 return False
@@ -119,12 +119,16 @@ class Masker:
                 self._learn_encoded(form)
 
     def _learn_binary(self, secret: bytes) -> None:
-        """Hide what is no text: encoded, and as it looks where somebody decoded it nevertheless."""
+        """Hide a secret that is not text: encoded, and in the forms that it gets if a program decodes it anyway."""
         if len(secret) < SHORTEST or secret in self._parts:
             return
         self._parts.add(secret)
-        shown = {secret.decode("utf-8", "replace"), secret.decode("latin-1"), secret.decode("utf-8", "surrogateescape")}
-        for form in {secret, *(text.encode("utf-8", "surrogatepass") for text in shown)}:
+        decoded = {
+            secret.decode("utf-8", "replace"),
+            secret.decode("latin-1"),
+            secret.decode("utf-8", "surrogateescape"),
+        }
+        for form in {secret, *(text.encode("utf-8", "surrogatepass") for text in decoded)}:
             for line in {form, form.strip(), *form.splitlines()}:
                 if len(line) >= _ENCODED and line.strip(b"\xef\xbf\xbd"):
                     self._find(line)
@@ -151,7 +155,7 @@ class Masker:
 
 
 def _whole_characters(data: bytes, span: Span) -> Span:
-    """Return a span that cuts no character of UTF-8: a binary secret may begin within one."""
+    """Return the span, widened to whole UTF-8 characters: a binary secret may begin within one."""
     start, stop = span
     while start > 0 and data[start] & 0xC0 == 0x80:
         start -= 1
@@ -161,7 +165,7 @@ def _whole_characters(data: bytes, span: Span) -> Span:
 
 
 def _json_spellings(part: str) -> set[str]:
-    """Return a text as Python and Go write it in JSON, which is what is often encoded as a whole."""
+    """Return the spellings of a text in JSON by Python and by Go; whole JSON documents are often encoded."""
     python = json.dumps(part, ensure_ascii=False)[1:-1]
     go = python
     for sign in "<>&\u2028\u2029":
@@ -170,7 +174,7 @@ def _json_spellings(part: str) -> set[str]:
 
 
 def _userinfo(data: bytes) -> Iterator[Span]:
-    """Return where passwords stand in URLs, and the tokens that http URLs have in the place of a user."""
+    """Yield the spans of passwords in URLs, and of tokens in http URLs that have one in place of a user."""
     for match in _USERINFO.finditer(data):
         user, colon, password = match[1].partition(b":")
         if data[max(0, match.start() - 5) : match.start()].lower().endswith((b"http", b"https")):

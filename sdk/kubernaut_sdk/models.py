@@ -1,6 +1,6 @@
-"""What an author subclasses: `Inputs` and `Result`; and how a wrong value is told.
+"""`Inputs` and `Result`, the base classes of an action's parameters and output; and the faults of given inputs.
 
-Both are pydantic models. Types are strict, as the JSON Schema that is published says: "6" is not 6.
+Both are pydantic models. Types are strict, as in the published JSON Schema: "6" is not 6.
 """
 
 import json
@@ -23,26 +23,26 @@ from kubernaut_sdk.secrets.inputs import has_secret, scalars, secret_values, sec
 __all__ = ["Inputs", "Result", "input_faults", "parse_inputs", "reliable_fields", "secret_values"]
 
 MAX_SCALAR = 256
-"""Bytes that a required scalar of a Result may have, so that it always fits the results."""
+"""The most bytes of a required scalar of a Result, so that it always fits into the results."""
 
 
 class Inputs(BaseModel):
-    """An action's parameters. Unknown ones are refused; a `SecretStr` is masked wherever it would appear."""
+    """The base class of an action's parameters. Unknown ones are refused; each `SecretStr` is masked everywhere."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Result(BaseModel):
-    """What an action has to say when it succeeded; later steps may take values from it."""
+    """The base class of an action's output; later steps may take values from it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, ser_json_inf_nan="constants")
 
 
 def parse_inputs(model: type[Inputs], values: dict[str, Any]) -> Inputs:
-    """Inputs from JSON values.
+    """Return the inputs from JSON values.
 
     Raises:
-        InvalidInputs: one sentence a fault, each with the path and the value.
+        InvalidInputs: with one sentence for each fault.
     """
     faults = input_faults(model, values)
     if faults:
@@ -56,7 +56,7 @@ def input_faults(model: type[Inputs], values: dict[str, Any], absent: Collection
     Args:
         model: The action's inputs.
         values: The inputs as they are given.
-        absent: Inputs that will be there when the action runs, and are not yet.
+        absent: Inputs that earlier steps will give when the action runs; these are not missing.
     """
     try:
         _validated(model, values)
@@ -82,26 +82,26 @@ def _sentence(model: type[Inputs], item: Any, values: dict[str, Any]) -> str | N
             return f"unknown; this action has {', '.join(sorted(model.model_fields)) or 'no inputs'}"
     message = f"{item['msg'][0].lower()}{item['msg'][1:]}".rstrip(".")
     if has_secret(model):
-        return f"{_discreet(message, model, values)}; no value is shown, because this action takes secrets"
+        return f"{_without_values(message, model, values)}; no value is shown, because this action takes secrets"
     return without_userinfo(f"{message}; it is {shorten(without_userinfo(repr(item['input'])))}")
 
 
-def _discreet(message: str, model: type[Inputs], values: dict[str, Any]) -> str:
-    """Return what a check says, without the values that it may repeat, or parts of secrets."""
+def _without_values(message: str, model: type[Inputs], values: dict[str, Any]) -> str:
+    """Return the message of a failed check, without the input values that it may contain."""
     secrets = list(secrets_in(model, values))
     parts = (secret[start : start + 4] for secret in secrets for start in range(max(1, len(secret) - 3)))
     if any(part in message for part in parts if part):
-        return "it is refused by a check of the action, whose words would show a secret"
+        return "it is refused by a check of the action, whose message would show a secret"
     for value in sorted(scalars(values), key=len, reverse=True):
         message = message.replace(value, "***") if len(value) >= 4 else message
     return without_userinfo(message)
 
 
 def from_text(model: type[Inputs], name: str, text: str) -> Any:
-    """Return the JSON value that a person means by `-p name=text`: text where the input takes text, else JSON.
+    """Return the JSON value of `-p name=text`: the text itself if the input takes text, otherwise the text as JSON.
 
-    Where it takes any value, a number that JSON would spell otherwise (`1.10`, `1e3`) stays the text that it is: it is
-    a version, or a hash, more often than a number, and `1.10` is not `1.1`.
+    If the input takes any value, a number that JSON would spell differently (`1.10`, `1e3`) stays text: it is more
+    often a version or a hash than a number, and `1.10` is not `1.1`.
     """
     field = model.model_fields.get(name)
     if field is not None and field.annotation is not Any and _takes_text(field):
@@ -129,10 +129,10 @@ def _takes_text(field: FieldInfo) -> bool:
 
 
 def reliable_fields(model: type[Result]) -> list[str]:
-    """The required scalar fields of a Result: those that the results always keep.
+    """Return the required scalar fields of a Result: those that the results always keep.
 
     Raises:
-        TypeError: if one of them could be longer than 256 bytes, or has a name that results use, with what to do.
+        TypeError: if one of them could be longer than 256 bytes, or has a name that results reserve.
     """
     names = []
     if taken := sorted({"truncated", "withheld"} & set(model.model_fields)):
@@ -153,7 +153,7 @@ def reliable_fields(model: type[Result]) -> list[str]:
 
 
 def _largest(field: FieldInfo) -> int | None:
-    """Bytes that a scalar may take, or None for what is not one."""
+    """Return the most bytes of a scalar field, or None if the field is not a scalar."""
     annotation = field.annotation
     if annotation in {bool, int, float}:
         return 24

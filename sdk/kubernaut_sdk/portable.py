@@ -15,13 +15,13 @@ from kubernaut_sdk.errors import InvalidInputs
 __all__ = ["MAX_INPUTS", "dumps", "loads", "pointer", "require_portable", "shorten"]
 
 MAX_INPUTS = 32 * 1024
-"""Bytes that `ACTION_INPUTS` may have as it is passed, after escaping."""
+"""The most bytes of `ACTION_INPUTS`, after escaping."""
 
 _DEEPEST = 64
 
 
 def dumps(value: Any) -> str:
-    r"""Compact JSON with every `$` as `\u0024`; other text as it is, in UTF-8 where bytes are counted.
+    r"""Return compact JSON with every `$` as `\u0024`.
 
     Control characters are escaped by JSON itself, so a NUL never reaches an environment variable.
     """
@@ -29,7 +29,7 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str, what: str = "inputs", *, quote: bool = True) -> Any:
-    """The value of a JSON text, refused where it could mean two things.
+    """Return the value of a JSON text; raise InvalidInputs if it is malformed or ambiguous.
 
     Args:
         text: The JSON. What is not JSON is never repeated: nobody can tell where in it a secret stands.
@@ -64,12 +64,12 @@ def loads(text: str, what: str = "inputs", *, quote: bool = True) -> Any:
 
 
 def require_portable(value: Any, path: str, *, quote: bool = True) -> None:
-    """Walks a JSON value and refuses what would not arrive as it was written.
+    """Raise InvalidInputs if any part of a JSON value would not arrive unchanged.
 
     Args:
-        value: Walked.
-        path: To it, for messages.
-        quote: Whether they repeat the value that is refused.
+        value: The JSON value.
+        path: The path of the value, for messages.
+        quote: If True, messages contain the refused value.
 
     Raises:
         InvalidInputs: with the path to the first such value.
@@ -109,20 +109,20 @@ def _require_portable_scalar(value: Any, path: str, *, quote: bool) -> None:
             if not math.isfinite(value):
                 raise InvalidInputs(f"{path}: {value} is not a JSON number.")
         case _:
-            told = f"{shorten(str(value))} ({type(value).__name__})" if quote else f"a {type(value).__name__}"
-            raise InvalidInputs(f"{path}: {told} is not a JSON value; quote it.")
+            shown = f"{shorten(str(value))} ({type(value).__name__})" if quote else f"a {type(value).__name__}"
+            raise InvalidInputs(f"{path}: {shown} is not a JSON value; quote it.")
 
 
 def _require_unicode(text: str, path: str, *, quote: bool) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        told = shorten(text) if quote else "what stands there"
-        raise InvalidInputs(f"{path}: {told} is not Unicode text (a lone surrogate).") from None
+        shown = shorten(text) if quote else "what stands there"
+        raise InvalidInputs(f"{path}: {shown} is not Unicode text (a lone surrogate).") from None
 
 
 def pointer(document: Any, path: str) -> Any:
-    """The value that a JSON pointer (RFC 6901) names.
+    """Return the value that a JSON pointer (RFC 6901) names.
 
     Raises:
         InvalidInputs: if the pointer is malformed or names nothing.
@@ -152,7 +152,7 @@ def _there(value: Any) -> str:
 
 
 def shorten(text: str | Sequence[str], limit: int = 100) -> str:
-    """A text for an error message: quoted where it has odd characters, cut where it is long."""
+    """Return a text for an error message: escaped if it has unprintable characters, cut if it is long."""
     text = text if isinstance(text, str) else ", ".join(text)
     cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
     return cut if cut.isprintable() else ascii(cut)

@@ -1,8 +1,8 @@
-"""Sending a step's events from a thread of its own, so that the action does not wait for what need not be waited for.
+"""Sending a step's events from a thread of its own, so that an action waits for Data Storage only where it must.
 
-The runner tells: `tell` returns at once, `confirm` when the event is stored, or safely spooled and logged. Events
-keep their order; what waits together is sent together. Every wait has an end: where the thread does not answer in
-time, or ended, what it had not delivered goes to the spool and the log from the thread that waits.
+`send` returns at once; `confirm` returns when the event is stored, or safely spooled and logged. Events keep their
+order; those that wait at the same time are sent in one request. Every wait is bounded: if the thread does not answer
+in time, or ended, the waiting thread itself writes the undelivered events to the spool and the log.
 """
 
 import json
@@ -26,30 +26,30 @@ __all__ = ["Delivery", "NotKept", "Recorder", "drain"]
 Delivery = Literal["stored", "deferred", "disabled"]
 
 _PATIENCE = 8.0
-"""Seconds for a delivery without which nothing goes on, and to drain a spool."""
+"""Seconds for a required delivery, and for each request that drains a spool."""
 _BRIEF = 2.0
-"""Seconds for any other: an incident does not wait for its record."""
-_BRIEFEST = 0.5
-"""Seconds after a failed delivery: the service is most likely still away."""
+"""Seconds for any other delivery: an incident does not wait for its record."""
+_BRIEF_AFTER_FAILURE = 0.5
+"""Seconds for a delivery after one that failed: the service is most likely still away."""
 _SLACK = 10.0
-"""Seconds beyond that for what the sending thread cannot bound itself: a name that is looked up, a socket's last
-operation, what was queued before."""
+"""Seconds in addition, for operations that the sending thread cannot bound: DNS, a socket's last operation, earlier
+events in the queue."""
 _BATCH = 1_000
 _DRAINED = 100
-"""Events of earlier steps that a step sends; `kubernaut records flush` sends all."""
+"""The most spooled events of earlier steps that a step sends; `kubernaut records flush` sends all."""
 
 
 class NotKept(Exception):
-    """An event was neither stored nor spooled; the message says why."""
+    """An event was neither stored nor spooled; the message says the reason."""
 
 
 class Recorder:
-    """Delivers events to Data Storage or, where it is out of reach, to the spool and the log.
+    """The sender of one process's events: to Data Storage or, if it is out of reach, to the spool and the log.
 
     Args:
-        client: Where to; None delivers nothing and says `disabled`.
+        client: The client of Data Storage; None sends nothing, and every delivery is `disabled`.
         spool: Where events wait that could not be sent, each for the service that it was meant for.
-        log_line: Takes the marked line of an event that was not stored; by default standard error.
+        log_line: Writes the line of an event that was not stored; by default to standard error.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class Recorder:
         """Queue an event and wait until it, and all before it, are stored or spooled.
 
         Args:
-            event: What is told.
-            required: Whether to try for longer, since nothing goes on without it.
+            event: The event.
+            required: If True, try for longer, since the step cannot go on without it.
         """
         try:
             return self.keep(event, required=required)
@@ -87,11 +87,11 @@ class Recorder:
             return "deferred"  # to the log; the controller completes the record from the step's results
 
     def keep(self, event: dict[str, Any], *, required: bool = False) -> Delivery:
-        """Do as `confirm`, and refuse to go on where the event is not safe.
+        """Queue an event and wait like `confirm`, but raise an error if the event is not safe.
 
         Args:
-            event: What is told.
-            required: As for `confirm`.
+            event: The event.
+            required: See `confirm`.
 
         Raises:
             NotKept: if it is neither stored nor on the spool's disk.
@@ -108,14 +108,14 @@ class Recorder:
         return delivery
 
     def read(self, record_id: UUID, *, required: bool = False) -> dict[str, Any] | None:
-        """What the store knows of a record, as JSON, or None.
+        """Return a record as JSON, or None if the store has none of that id.
 
         Args:
-            record_id: Which.
-            required: As for `confirm`.
+            record_id: The id of the record.
+            required: See `confirm`.
 
         Raises:
-            StorageUnavailable: if it cannot be asked.
+            StorageUnavailable: if the store cannot be reached.
         """
         future = self._enqueue(record_id, required=required)
         try:
@@ -126,7 +126,7 @@ class Recorder:
         return found
 
     def close(self) -> None:
-        """Wait for what is queued, not for ever, and end the thread."""
+        """Wait for the queued events, for a bounded time, and end the thread."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(self._longest(required=True))
@@ -137,13 +137,13 @@ class Recorder:
         if self._client is not None:
             self._client.close()
 
-    def _enqueue(self, what: dict[str, Any] | UUID, *, required: bool = False) -> "Future[Any]":
+    def _enqueue(self, content: dict[str, Any] | UUID, *, required: bool = False) -> "Future[Any]":
         future: Future[Any] = Future()
-        item = _Item(what, future, required)
+        item = _Item(content, future, required)
         if self._client is None:
-            future.set_result(_Kept("disabled") if isinstance(what, dict) else None)
+            future.set_result(_Kept("disabled") if isinstance(content, dict) else None)
         elif self._given_up:
-            self._leave(item, "the sending thread was given up")
+            self._spool_item(item, "the sending thread was given up")
         else:
             self._outstanding.append(item)
             if self._thread is None:
@@ -169,17 +169,17 @@ class Recorder:
             self._give_up(f"the sending thread failed: {type(error).__name__}")
 
     def _round(self) -> bool:
-        """Deliver what waits; False at the end."""
+        """Deliver everything in the queue; return False at its end."""
         if (first := self._queue.get()) is None:
             return False
         items: list[_Item | None] = [first]
         while not self._queue.empty() and len(items) < _BATCH:
             items.append(self._queue.get())
-        if events := [item for item in items if item is not None and isinstance(item.what, dict)]:
+        if events := [item for item in items if item is not None and isinstance(item.content, dict)]:
             self._deliver(events)
         for item in items:
-            if item is not None and isinstance(item.what, UUID):
-                self._answer(item.what, item)
+            if item is not None and isinstance(item.content, UUID):
+                self._answer(item.content, item)
         return None not in items
 
     def _answer(self, record_id: UUID, item: "_Item") -> None:
@@ -193,7 +193,7 @@ class Recorder:
         assert self._client is not None
         problems: list[str | None]
         try:
-            outcomes = self._client.post([item.what for item in items], self._patience(items))
+            outcomes = self._client.post([item.content for item in items], self._patience(items))
             problems = [_refusal(outcome) for outcome in outcomes]
             if len(problems) != len(items):
                 raise StorageUnavailable(f"{len(items)} events were sent, and {len(problems)} answered")  # noqa: TRY301
@@ -202,14 +202,14 @@ class Recorder:
             self._away = True
             problems = [str(error) or type(error).__name__] * len(items)
         for item, problem in zip(items, problems, strict=True):
-            self._settle(item, _Kept("stored") if problem is None else self._spooled(item.what, problem))
+            self._settle(item, _Kept("stored") if problem is None else self._to_spool(item.content, problem))
         if not self._away and not self._drained:
             self._drained = True
             with suppress(Exception):  # what cannot be sent now stays where it is
                 drain(self._client, self._spool, most=_DRAINED)
 
-    def _spooled(self, event: dict[str, Any], problem: str) -> "_Kept":
-        """Keep an event that was not stored: in the spool, and as a marked line of the log."""
+    def _to_spool(self, event: dict[str, Any], problem: str) -> "_Kept":
+        """Keep an event that was not stored: in the spool, and as a line of the log."""
         unsafe = None
         try:
             self._spool.put(event)
@@ -222,20 +222,20 @@ class Recorder:
         with suppress(Exception):  # a log that is full or closed
             self._log_line(json.dumps({"kubernaut_record": event, "not_stored": problem}, ensure_ascii=False))
 
-    def _leave(self, item: "_Item", problem: str) -> None:
-        if isinstance(item.what, UUID):
+    def _spool_item(self, item: "_Item", problem: str) -> None:
+        if isinstance(item.content, UUID):
             self._settle(item, StorageUnavailable(problem))
         else:
-            self._settle(item, self._spooled(item.what, problem))
+            self._settle(item, self._to_spool(item.content, problem))
 
     def _give_up(self, problem: str) -> None:
-        """Go on without the thread: what it had not delivered is spooled. It may yet be stored as well; no harm."""
+        """Stop using the thread and spool all undelivered events. If the thread stores some too, no harm is done."""
         self._given_up = True
         for item in list(self._outstanding):
-            self._leave(item, problem)
+            self._spool_item(item, problem)
 
     def _settle(self, item: "_Item", result: Any) -> None:
-        """Answer whoever waits, once."""
+        """Set the result of an item's future, once."""
         with suppress(ValueError):
             self._outstanding.remove(item)
         with suppress(Exception):  # the other thread was first
@@ -247,20 +247,20 @@ class Recorder:
     def _patience(self, items: "list[_Item]") -> float:
         if any(item.required for item in items):
             return _PATIENCE
-        return _BRIEFEST if self._away else _BRIEF
+        return _BRIEF_AFTER_FAILURE if self._away else _BRIEF
 
 
 class _Kept(NamedTuple):
-    """Where an event is, and why it is not safe there."""
+    """The delivery of an event, and the problem if it is not safe."""
 
     delivery: Delivery
     problem: str | None = None
 
 
 class _Item(NamedTuple):
-    """What waits for the thread: an event, or the id of a record that is asked for."""
+    """An item of the queue: an event to send, or the id of a record to read."""
 
-    what: Any
+    content: Any
     future: "Future[Any]"
     required: bool
 
@@ -272,18 +272,18 @@ def _refusal(outcome: dict[str, Any]) -> str | None:
 
 
 def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple[int, int]:
-    """Send what waits in the spool and remove what was acknowledged. What is refused for good is set aside.
+    """Send the events in a spool to the service that they are meant for, and remove those that it stored.
 
-    What another service was meant to have stays where it is.
+    Events for another service stay in the spool. Refused events are kept as `*.refused` files.
 
     Args:
-        client: Where to.
-        spool: Where from: the part of it that is for this service and, of a folder that nobody named a destination
-            for, the events in it, since whoever names such a folder means them.
-        most: At most so many events; all by default.
+        client: The client of the service.
+        spool: The spool. If its own folder names no destination, events directly in it are sent too: the caller named
+            that folder.
+        most: The most events to send; all by default.
 
     Returns:
-        How many were stored and how many the store refused.
+        The number of events that were stored, and of those that the store refused.
     """
     own = spool.to(client.url)
     spools = [spool, own] if spool is not own and spool.destination is None else [own]

@@ -1,9 +1,8 @@
-"""Action records as every part speaks of them: states, events, and what the store makes of the events.
+"""Action records: the models of events, and of the records into which Data Storage merges them.
 
-The container, the controller (or the command that stands in for it) and the reconciler send `Event`s;
-Data Storage merges them, in any order, into a `Record`. This module holds the shapes, never the merge
-(that is the store's) nor the sending (`kubernaut_sdk.recorder`). A container does without: it builds its events as
-plain JSON, and the store checks them.
+The container, and the controller or the command in its place, send `Event`s; Data Storage merges them, in any order,
+into a `Record`. The merge is in `kubernaut_datastorage`, the sending in `kubernaut_sdk.recorder`. A container does not
+import this module: it builds its events as plain JSON, and the store validates them.
 """
 
 import json
@@ -63,6 +62,8 @@ Text = Annotated[str, Field(max_length=1024)]
 
 
 class _RecordPart(BaseModel):
+    """The base class of all parts of a record: immutable, no unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
@@ -91,7 +92,7 @@ class Remediation(_RecordPart):
 
 
 class Signal(_RecordPart):
-    """The alert that asked for it, known by its fingerprint (as Alertmanager computes it)."""
+    """The alert behind a step, identified by its fingerprint (as Alertmanager computes it)."""
 
     fingerprint: Name
     name: Text | None = None
@@ -100,14 +101,14 @@ class Signal(_RecordPart):
 
 
 class Pod(_RecordPart):
-    """The pod (or process) that speaks. Two pods of one name are told apart by their uid."""
+    """The pod (or process) that sends an event. The uid distinguishes two pods of one name."""
 
     name: Name
     uid: Text
 
 
 class _Fields(_RecordPart):
-    """What may be known of a step. An event carries what its sender knows; the rest is absent."""
+    """The fields of a step's record. An event has those that its sender knows; the others are absent."""
 
     action_type: Name | None = None
     action_version: Text | None = None
@@ -139,7 +140,7 @@ class _Fields(_RecordPart):
     finished_at: Time | None = None
 
     def wire(self) -> dict[str, Any]:
-        """As JSON values, without what is not known. A null that means something (in a change, say) stays."""
+        """Return the fields as JSON values, without absent ones. A null with a meaning (as in a change) stays."""
         known = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
         for name in known.keys() & _SPARSE:
             known[name] = _without_none(known[name])
@@ -158,7 +159,7 @@ def _without_none(value: Any) -> Any:
 
 
 class Event(_Fields):
-    """One sender's word about a step: a partial record. Sending it again changes nothing."""
+    """A partial record of a step, from one sender. Sending it again changes nothing."""
 
     id: UUID
     attempt: Annotated[int, Field(ge=0)] = 0
@@ -167,7 +168,7 @@ class Event(_Fields):
 
 
 class Record(_Fields):
-    """All that is known of one step's execution: its events, merged."""
+    """The record of one step's execution: its merged events."""
 
     id: UUID
     attempt: int = 0
@@ -179,5 +180,5 @@ class Record(_Fields):
 
 
 def canonical(value: Any) -> bytes:
-    """A JSON value as bytes that are equal exactly when the values are: sorted keys, no spaces, UTF-8."""
+    """Return a JSON value as bytes that are equal only for equal values: sorted keys, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

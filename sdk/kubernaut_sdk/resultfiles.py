@@ -1,7 +1,7 @@
-"""Reading a container's result files on this machine, as Tekton's entrypoint reads them within the pod.
+"""Reading a container's result files on this machine, as Tekton's entrypoint does in a pod.
 
-Who wrote them is not trusted: a link is never followed, nothing but a plain file is opened for long, and no more is
-read than Tekton could carry. Called by the local engine and by the conformance kit.
+Their author is not trusted: links are not followed, only plain files are read, and no more bytes than Tekton could
+carry. Called by the local engine and by the conformance kit.
 """
 
 import os
@@ -15,16 +15,16 @@ from kubernaut_sdk.results import RESULT_NAMES, message_size
 __all__ = ["LARGEST", "ResultFiles", "read_result_files"]
 
 LARGEST = 4_096 - 300
-"""Bytes that all results of a container may have together, as Tekton carries them; its own part takes about 300."""
+"""The most bytes of all results of a container together: Tekton carries 4,096, with about 300 of its own."""
 
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """What the result files say.
+    """The result files of one container.
 
     Attributes:
-        values: Name → text, of those that could be read. A file that is not there is in neither.
-        unreadable: Name → why it was not read, to follow "the result NAME".
+        values: Name → text, of those that could be read. A missing file is in neither mapping.
+        unreadable: Name → the reason why it was not read, to follow "the result NAME".
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -32,12 +32,12 @@ class ResultFiles:
 
 
 def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES, *, largest: int = LARGEST) -> ResultFiles:
-    """Return the results that stand in a folder; never raises for what stands there.
+    """Return the result files in a folder. Odd files raise no exception.
 
     Args:
-        folder: RESULTS_DIR, as this machine has it.
-        names: The results that the Task declares; other files are passed over, as Tekton does.
-        largest: Bytes that they may have together.
+        folder: RESULTS_DIR on this machine.
+        names: The results that the Task declares; other files are ignored, as Tekton does.
+        largest: The most bytes of all together.
     """
     values: dict[str, str] = {}
     unreadable: dict[str, str] = {}
@@ -51,7 +51,7 @@ def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES, *, la
                 values[name] = _text(name, place, largest)
             except FileNotFoundError:
                 continue
-            except _Odd as odd:
+            except _OddFileError as odd:
                 unreadable[name] = str(odd)
             except OSError as error:
                 unreadable[name] = f"cannot be read ({error.strerror or error})"
@@ -65,29 +65,31 @@ def read_result_files(folder: Path, names: Collection[str] = RESULT_NAMES, *, la
     return ResultFiles(values, unreadable)
 
 
-class _Odd(Exception):
-    """Why a file is not read."""
+class _OddFileError(Exception):
+    """A file is not read, for the reason in the message."""
 
 
 def _text(name: str, place: int, largest: int) -> str:
     kind = os.stat(name, dir_fd=place, follow_symlinks=False).st_mode
     if not stat.S_ISREG(kind):
-        raise _Odd(_kind(kind))
-    # it may have become another since: a link is refused, and a pipe with nobody at its other end does not block
+        raise _OddFileError(_kind(kind))
+    # the file may have been replaced since: a link is refused, and a pipe without a writer does not block
     file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=place)
     try:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
-            raise _Odd(_kind(found.st_mode))
+            raise _OddFileError(_kind(found.st_mode))
         if found.st_size > largest:
-            raise _Odd(f"is too large: it has {found.st_size} bytes, and Tekton carries {LARGEST} of all together")
+            raise _OddFileError(
+                f"is too large: it has {found.st_size} bytes, and Tekton carries {LARGEST} of all together"
+            )
         content = os.read(file, largest + 1)
     finally:
         os.close(file)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise _Odd("is not UTF-8") from None
+        raise _OddFileError("is not UTF-8") from None
 
 
 def _kind(mode: int) -> str:

@@ -20,11 +20,11 @@ from kubernaut_sdk.states import Change, Error, State
 __all__ = ["BUDGET", "REQUIRED_RESULTS", "RESULT_NAMES", "WITHHELD", "Results", "message_size", "write"]
 
 BUDGET = 1_700
-"""Bytes for our part of the termination message."""
+"""The most bytes of all results in the termination message."""
 
 _ERROR_BUDGET = 640
 _LONGEST_CHANGE = 256
-"""Bytes of the file `change`; the record has the whole."""
+"""The most bytes of the file `change`; the record has the whole change."""
 REQUIRED_RESULTS = ("changed", "error", "output", "record-id", "record-status", "status")
 """The results that a step's end is judged by."""
 RESULT_NAMES = ("change", *REQUIRED_RESULTS)
@@ -37,7 +37,7 @@ RecordStatus = Literal["stored", "deferred", "disabled"]
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What the result files say."""
+    """The contents of the result files."""
 
     status: State
     changed: bool | None
@@ -51,8 +51,8 @@ class Results:
     def files(self) -> dict[str, str]:
         """Return file name → content, within the budget.
 
-        `output` keeps the reliable fields, and the rest as far as it fits. `change` is there to be looked at: it gives
-        way where it alone would cost a field of the output.
+        `output` keeps the reliable fields, and others if they fit. `change` is for people only, so it is left empty if
+        the whole output fits without it and not with it.
         """
         files = {
             "changed": {True: "true", False: "false", None: "unknown"}[self.changed],
@@ -72,7 +72,7 @@ class Results:
         return files
 
     def _least_output(self) -> dict[str, Any]:
-        """Return what of an output that does not fit is kept first."""
+        """Return the fields that are kept first of an output that does not fit."""
         assert self.output is not None
         kept = {name: self.output[name] for name in self.reliable if name in self.output}
         kept = {name: value for name, value in kept.items() if len(dumps(value)) <= 6 * MAX_SCALAR}
@@ -100,7 +100,7 @@ class Results:
 
 
 def _fitting_change(change: Change | None) -> str:
-    """Return a change as JSON of at most 256 bytes; a side that is too long becomes the beginning of its JSON text."""
+    """Return a change as JSON of at most 256 bytes; a long side becomes text, the beginning of its JSON."""
     if change is None:
         return ""
     whole = dumps(change.document())
@@ -129,7 +129,7 @@ def _fitting_error(error: Error | None) -> str:
 
 
 def message_size(files: dict[str, str]) -> int:
-    """Bytes these results take in the termination message, with the escapes of Go's JSON encoder."""
+    """Return the bytes of results in the termination message, with the escapes of Go's JSON encoder."""
     entries = [{"key": name, "value": value, "type": 1} for name, value in files.items()]
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
     return (
@@ -140,7 +140,7 @@ def message_size(files: dict[str, str]) -> int:
 
 
 def write(results: Results, folder: Path | None) -> None:
-    """Writes the files, each replaced atomically; `status` last, so that it stands only when the rest does."""
+    """Write the files, each atomically; `status` last, so that it is there only if the others are."""
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +158,6 @@ def _replace(path: Path, content: bytes) -> None:
             temporary.unlink()
         if not path.exists():
             raise
-        with path.open("r+b") as file:  # a disk that is full has no room for a second file; the first one has its block
+        with path.open("r+b") as file:  # a full disk has no room for a second file; the existing one has its block
             file.write(content)
             file.truncate()

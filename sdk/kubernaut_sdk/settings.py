@@ -28,12 +28,12 @@ _ABOUT: dict[str, tuple[type, ...]] = {
     "target": (dict, str),
     "workflow": (dict,),
 }
-"""What `ACTION_CONTEXT` tells a record, and its JSON types. The store checks what is within."""
+"""The fields of `ACTION_CONTEXT` that go into a record, with their JSON types. The store validates their contents."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepSettings:
-    """The contract's variables. An empty variable counts as absent."""
+    """The variables of the action contract. An empty variable counts as absent."""
 
     action_type: str | None = None
     inputs: str = "{}"
@@ -54,22 +54,22 @@ class StepSettings:
     pod: dict[str, str] | None = None
 
     def about(self) -> dict[str, Any]:
-        """Why the step runs and who speaks, as fields of an event."""
+        """Return the reason why the step runs, and its pod, as fields of an event."""
         undoes = str(self.undo_record) if self.undo_record else None
         return {**self.context, "undoes": undoes, "pod": self.pod, "trace_id": self.trace_id}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "StepSettings":
-        """Reads the variables.
+        """Read the variables.
 
         Raises:
-            InvalidInputs: with the variable, its value and what would do.
+            InvalidInputs: with the variable, its value and the values that are allowed.
         """
         given = {name: value for name, value in (os.environ if env is None else env).items() if value}
         storage_url = given.get("DATA_STORAGE_URL")
         if storage_url and not storage_url.startswith(("http://", "https://")):
-            told = shorten(without_userinfo(storage_url))
-            raise InvalidInputs(f"DATA_STORAGE_URL={told}: it must start with http:// or https://.")
+            shown = shorten(without_userinfo(storage_url))
+            raise InvalidInputs(f"DATA_STORAGE_URL={shown}: it must start with http:// or https://.")
         token_file = given.get("DATA_STORAGE_TOKEN_FILE")
         scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
         return cls(
@@ -137,8 +137,8 @@ def _record_id(given: Mapping[str, str], name: str) -> UUID | None:
 def _context(given: Mapping[str, str]) -> dict[str, Any]:
     value: Any = loads(given.get("ACTION_CONTEXT", "{}"), "ACTION_CONTEXT")
     if not isinstance(value, dict):
-        told = shorten(without_userinfo(given["ACTION_CONTEXT"]))
-        raise InvalidInputs(f"ACTION_CONTEXT={told}: it must be a JSON object.")
+        shown = shorten(without_userinfo(given["ACTION_CONTEXT"]))
+        raise InvalidInputs(f"ACTION_CONTEXT={shown}: it must be a JSON object.")
     for name, kinds in _ABOUT.items():
         if not isinstance(value.get(name), (*kinds, type(None))):
             wanted = " or ".join(kind.__name__ for kind in kinds)
@@ -147,20 +147,20 @@ def _context(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def results_dir(given: Mapping[str, str]) -> Path | None:
-    """Where results go; nowhere for a person who calls the program outside a Task."""
+    """Return the folder of the result files; None for a person who calls the program outside a Task."""
     if given.get("RESULTS_DIR"):
         return Path(given["RESULTS_DIR"]).absolute()  # an action may go to another folder
     return TEKTON_RESULTS if TEKTON_RESULTS.is_dir() else None
 
 
 def spool_dir(given: Mapping[str, str]) -> Path:
-    """Return the folder of the events that could not be sent, as the environment says it."""
+    """Return the folder of the spool, from DATA_STORAGE_SPOOL or the home folder."""
     home = given.get("HOME") or given.get("TMPDIR") or "/tmp"  # noqa: S108 – where the Task mounts scratch space
     return Path(given.get("DATA_STORAGE_SPOOL") or Path(home, ".kubernaut", "spool")).absolute()
 
 
 def _trace_id(traceparent: str | None) -> str | None:
-    """The trace id of a W3C traceparent header; a malformed one counts as absent, as the specification says."""
+    """Return the trace id of a W3C traceparent header; a malformed one counts as absent, as the specification says."""
     parts = (traceparent or "").split("-")
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
 

@@ -1,7 +1,7 @@
-"""Events that could not be sent, kept in a folder until they can: one file an event, written whole or not at all.
+"""The spool: events that could not be sent, in a folder. Each event is one file, written whole or not at all.
 
-Events are meant for one Data Storage Service, so each of them has a folder of its own within the spool, whose file
-`destination` holds its address: what waits for one is never sent to another.
+Each Data Storage Service has a sub-folder of its own, whose file `destination` contains its address. Events for one
+service are never sent to another.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ class Spool:
     """A folder of events. Several processes may write and drain it at once: an event sent twice is one record.
 
     Args:
-        folder: Made when the first event comes.
-        destination: The address that its events are meant for, or the name of a store that has another address each
-            time. None where that is as its file `destination` says, or nobody says it.
+        folder: Created with the first event.
+        destination: The address of the service that its events are for, or the name of a store that has a different
+            address each time. None reads it from the file `destination`, if there is one.
     """
 
     def __init__(self, folder: Path, destination: str | None = None) -> None:
@@ -36,7 +36,7 @@ class Spool:
 
     @property
     def destination(self) -> str | None:
-        """Where the events of this very folder are meant to go; None where nobody said it."""
+        """The destination of the events directly in this folder; None if it is unknown."""
         if self._destination is not None:
             return self._destination
         try:
@@ -45,11 +45,11 @@ class Spool:
             return None
 
     def to(self, url: str) -> Self:
-        """Return the part of this spool that is for one Data Storage Service.
+        """Return the part of this spool for one Data Storage Service.
 
         Args:
-            url: Its address, by which it is known. A spool that belongs to a store without a lasting address (the one
-                that lives within a command) is returned as it is.
+            url: The address of the service. A spool that belongs to a store without a lasting address (one that runs
+                within a command) is returned unchanged.
         """
         known = self.destination
         address = normalised(url)
@@ -77,7 +77,7 @@ class Spool:
         return path
 
     def prepare(self) -> None:
-        """Make the folder and write, once, where its events go: an address has no user and no password there.
+        """Create the folder and its file `destination`. An address in it has no user and no password.
 
         Raises:
             OSError: if the folder cannot be written.
@@ -90,16 +90,16 @@ class Spool:
             _write(path, f"{self._destination}\n")
 
     def paths(self) -> list[Path]:
-        """Return the files of the events that are kept in this very folder, oldest record first."""
+        """Return the files of the events directly in this folder, oldest record first."""
         if not self.folder.is_dir():
             return []
         return [self.folder / name for name in sorted(os.listdir(self.folder)) if name.endswith(".json")]  # noqa: PTH208
 
     def waiting(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The kept events, oldest record first, one in memory at a time.
+        """Yield path and event of each file, oldest record first, with one event in memory at a time.
 
-        A file that another process has just removed is passed over. One that holds no event (somebody wrote to it: ours
-        are whole, or not there) is set aside as NAME.unreadable, so that nothing waits for it.
+        A file that another process has just removed is skipped. A file that contains no event (not written by us) is
+        renamed to NAME.unreadable, so that it is not read again.
         """
         for path in self.paths():
             try:
@@ -115,24 +115,24 @@ class Spool:
                     path.replace(path.with_name(f"{path.name}.unreadable"))
 
     def remove(self, paths: list[Path]) -> None:
-        """Forget events that the store has acknowledged."""
+        """Delete events that the store has acknowledged."""
         for path in paths:
             path.unlink(missing_ok=True)
 
     def set_aside(self, paths: list[Path]) -> None:
-        """Keep events that the store refuses for good, as `*.refused`: they wait no longer, and are not lost."""
+        """Rename events that the store refused to `*.refused`: they are not sent again, and not lost."""
         for path in paths:
             with suppress(FileNotFoundError):
                 path.replace(path.with_suffix(".refused"))
 
 
 def normalised(url: str) -> str:
-    """Return an address as one store is known by it: no user, no password, no port that is the scheme's own."""
+    """Return the normal form of an address: without user, password, the scheme's default port and a last slash."""
     plain = without_userinfo(url.strip().rstrip("/"))
     try:
         parts = urlsplit(plain)
         host, port = parts.hostname or "", parts.port
-    except ValueError:  # an address that nothing can be sent to; it is still one
+    except ValueError:  # malformed: nothing can be sent there, but it still names a destination
         return plain
     if not host:
         return plain

@@ -1,4 +1,4 @@
-"""What may be known of a step, who says so, and what they say: the small plain shapes that every part speaks of.
+"""The small plain types that all parts share: states, sources, changes, errors, object references.
 
 Plain dataclasses, because every action container imports them and a step at three in the morning waits for imports;
 `kubernaut_sdk.records` has the whole of a record, with its validation.
@@ -13,7 +13,7 @@ __all__ = ["RANK", "Change", "Error", "ObjectRef", "Source", "State", "same"]
 
 
 class State(StrEnum):
-    """What is known of a step. Later in rank wins; all terminal states are of one rank."""
+    """The state of a step. The higher rank wins; all terminal states have one rank."""
 
     INTENDED = "intended"
     STARTED = "started"
@@ -29,12 +29,12 @@ class State(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the step has ended, with its end known (`lost` is not: a late word still wins)."""
+        """True if the step has ended with a known outcome (not `lost`: a late event of the container still wins)."""
         return RANK[self] == _TERMINAL
 
     @property
     def good(self) -> bool:
-        """Whether what was asked for is so, or (for `planned`) would be."""
+        """True if the step succeeded, or (for `planned`) would."""
         return self in {State.SUCCEEDED, State.UNCHANGED, State.PLANNED}
 
 
@@ -48,20 +48,20 @@ RANK: dict[State, int] = {
 
 
 class Source(StrEnum):
-    """Who says so. At equal rank the container's word beats the controller's."""
+    """The sender of an event. At equal rank, a container's event wins over a controller's."""
 
     CONTROLLER = "controller"
     CONTAINER = "container"
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same value."""
+    """Return True if two JSON values are equal; 1, 1.0 and true are three different values."""
     return json.dumps(one, sort_keys=True, default=repr) == json.dumps(other, sort_keys=True, default=repr)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What an action does to the world: the state it found and the state it makes, as JSON values."""
+    """The change that an action makes: the state before and the state after, as JSON values."""
 
     before: Any = None
     after: Any = None
@@ -70,17 +70,17 @@ class Change:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing would change. As JSON has it, where 1, 1.0 and true are three values."""
+        """True if nothing would change, by the equality of JSON values."""
         return same(self.before, self.after)
 
     def document(self) -> dict[str, Any]:
-        """The change as JSON."""
+        """Return the change as JSON."""
         return {"before": self.before, "after": self.after}
 
 
 @dataclass(frozen=True)
 class Error:
-    """Why a step did not succeed: an exit code of the action contract, a word and a sentence."""
+    """The error of a step: an exit code of the action contract, a reason (one word) and a message."""
 
     code: int
     reason: str
@@ -89,13 +89,13 @@ class Error:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def document(self) -> dict[str, Any]:
-        """The error as JSON."""
+        """Return the error as JSON."""
         return {"code": self.code, "reason": self.reason, "message": self.message}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectRef:
-    """A Kubernetes object that is acted on. Other targets (an ARN, a repository) are plain text."""
+    """A reference to a Kubernetes object that an action acts on. Other targets (an ARN, a repository) are text."""
 
     cluster: str | None = None
     kind: str
@@ -105,6 +105,6 @@ class ObjectRef:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def document(self) -> dict[str, Any]:
-        """The reference as JSON, without what it does not say."""
+        """Return the reference as JSON, without absent fields."""
         fields = {"cluster": self.cluster, "kind": self.kind, "namespace": self.namespace, "name": self.name}
         return {name: value for name, value in fields.items() if value is not None}

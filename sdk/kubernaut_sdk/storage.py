@@ -1,7 +1,7 @@
-"""Talking to Data Storage over HTTP: posting events, reading a record.
+"""The HTTP client of Data Storage: posting events, reading records.
 
-Over the standard library's client: a step makes two or three small requests, and importing a larger client would cost
-every step 100 ms or more, against 10 for this one, and that in the thread that sends.
+It uses the standard library's client: a step makes two or three small requests, and importing a larger client would
+cost every step 100 ms or more, against 10 ms for this one.
 """
 
 import json
@@ -24,19 +24,19 @@ RECORDS = "/api/v1/action-records"
 _SOCKET_PATIENCE = 5.0
 _MOST_EVENTS = 1_000
 _LARGEST_BODY = 4 * 1024 * 1024 - 2
-"""What the store takes in one request (records.md), less the brackets."""
+"""The most bytes of events in one request: the store's limit of 4 MiB, less the brackets of the array."""
 
 
-_BLAMED = {400, 413, 422}
-"""Answers that blame what was sent."""
+_WRONG_REQUEST = {400, 413, 422}
+"""HTTP statuses that say that the request itself is wrong."""
 
 
 class StorageUnavailable(Exception):
-    """Data Storage did not take or answer a request in time; the message says why.
+    """Data Storage did not accept or answer a request in time; the message says the reason.
 
     Attributes:
-        status: The HTTP status of the answer, where there was one.
-        by_store: Whether the answer was a problem as Data Storage tells one (RFC 9457), and not a proxy's page.
+        status: The HTTP status of the answer, if there was one.
+        by_store: True if the answer was a problem document (RFC 9457) of Data Storage, not a proxy's page.
     """
 
     def __init__(self, message: str, status: int | None = None, *, by_store: bool = False) -> None:
@@ -45,7 +45,7 @@ class StorageUnavailable(Exception):
 
 
 class StorageClient:
-    """One Data Storage Service.
+    """A client of one Data Storage Service.
 
     Args:
         url: Its address, without a query.
@@ -53,21 +53,21 @@ class StorageClient:
     """
 
     def __init__(self, url: str, token_file: Path | None = None) -> None:
-        self.url = without_userinfo(url.rstrip("/"))  # it stands in messages; the token is what authenticates
+        self.url = without_userinfo(url.rstrip("/"))  # messages contain it; the token authenticates
         self._parts = urlsplit(url.rstrip("/"))
         self._token_file = token_file
         self._connection: HTTPConnection | None = None
         self._headers: dict[str, str] = {}
 
     def post(self, events: list[dict[str, Any]], within: float) -> list[dict[str, Any]]:
-        """Sends events and returns an outcome for each, after the store has committed them.
+        """Send events; return an outcome for each, after the store has committed them.
 
         Args:
-            events: As JSON values; in as many requests as the store's limits ask for.
+            events: Events as JSON values; sent in as many requests as the store's limits need.
             within: Seconds for each request, all tries together.
 
         Raises:
-            StorageUnavailable: if it could not be done within that time, or the store refuses the request as such.
+            StorageUnavailable: if the time is over, or the store refuses the request as a whole.
         """
         outcomes: list[dict[str, Any]] = []
         for batch in _batches(events):
@@ -75,16 +75,16 @@ class StorageClient:
         return [{**outcome, "index": index} for index, outcome in enumerate(outcomes)]
 
     def _post(self, batch: "list[_Part]", within: float) -> list[dict[str, Any]]:
-        """Sends what fits into one request; in halves where the store blames the request, to find what is to blame."""
+        """Send one request; if the store refuses it, send it in halves to find the event that is wrong."""
         if len(batch) == 1 and (problem := batch[0].problem) is not None:
             return [{"id": None, "outcome": "refused", "reason": problem}]
         try:
             _, answer = self._request("POST", RECORDS, within, body=b"[" + b",".join(one.text for one in batch) + b"]")
         except StorageUnavailable as error:
-            if error.status not in _BLAMED:
+            if error.status not in _WRONG_REQUEST:
                 raise
             if len(batch) == 1 and not error.by_store:
-                raise  # whoever that was, it is no Data Storage, so that nothing is given up for it
+                raise  # the answer is not from Data Storage, so the event must not be given up
             if len(batch) == 1:
                 return [{"id": None, "outcome": "refused", "reason": str(error)}]
             middle = len(batch) // 2
@@ -94,24 +94,24 @@ class StorageClient:
         return answer
 
     def read(self, record_id: UUID, within: float) -> dict[str, Any] | None:
-        """One record, or None where the store has none of that id.
+        """Return one record, or None if the store has none of that id.
 
         Raises:
-            StorageUnavailable: if the store could not be asked.
+            StorageUnavailable: if the store could not be reached.
         """
         status, answer = self._request("GET", f"{RECORDS}/{record_id}", within, absent=404)
         return None if status == 404 else dict(answer)
 
     def get(self, path: str, query: dict[str, str], within: float) -> Any:
-        """The JSON answer to a query.
+        """Return the JSON answer to a query.
 
         Raises:
-            StorageUnavailable: if the store could not be asked, or refuses the query.
+            StorageUnavailable: if the store could not be reached, or refuses the query.
         """
         return self._request("GET", f"{path}?{urlencode(query)}", within)[1]
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -119,11 +119,11 @@ class StorageClient:
     def _request(
         self, method: str, path: str, within: float, *, body: bytes | None = None, absent: int | None = None
     ) -> tuple[int, Any]:
-        """Tries until it is answered: again after a broken connection, 5xx or 429; once more after a 401."""
+        """Send a request until it is answered: again after a broken connection, 5xx or 429; once more after a 401."""
         from http.client import HTTPException  # noqa: PLC0415
 
         deadline = time.monotonic() + within
-        pause, told_401 = 0.05, False
+        pause, retried_401 = 0.05, False
         while True:
             try:
                 status, text = self._exchange(method, path, body, deadline)
@@ -133,8 +133,8 @@ class StorageClient:
                 if status < 300 or status == absent:
                     return status, _json(text) if status != absent else None
                 problem = f"{self.url} answered {status}: {text[:200].decode('utf-8', 'replace')}"
-                if status == 401 and not told_401:
-                    told_401 = True
+                if status == 401 and not retried_401:
+                    retried_401 = True
                     self.close()
                     continue
                 if (status < 500 and status != 429) or status == 507:
@@ -147,7 +147,7 @@ class StorageClient:
             time.sleep(delay)
 
     def _exchange(self, method: str, path: str, body: bytes | None, deadline: float) -> tuple[int, bytes]:
-        """One request and its whole answer; a server that trickles bytes is cut off at the deadline."""
+        """Send one request and read its whole answer; a server that is too slow is cut off at the deadline."""
         connection = self._connected(deadline)
         connection.request(method, self._parts.path + path, body, self._headers)
         response = connection.getresponse()
@@ -168,7 +168,7 @@ class StorageClient:
                     self._headers["authorization"] = f"Bearer {self._token_file.read_text().strip()}"
                 except OSError as error:
                     raise StorageUnavailable(f"the token file {self._token_file} cannot be read: {error}") from None
-            # of https, the client verifies the certificate and the host's name by default
+            # the https client verifies the certificate and the host name by default
             from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415
 
             kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
@@ -179,7 +179,7 @@ class StorageClient:
 
 
 class _Part(NamedTuple):
-    """An event as text, or why it has none."""
+    """An event as JSON text, or the problem if it is not JSON."""
 
     text: bytes
     problem: str | None = None
@@ -193,7 +193,7 @@ def _part(event: Any) -> _Part:
 
 
 def _batches(events: Iterable[dict[str, Any]]) -> Iterator[list[_Part]]:
-    """Events in batches that the store takes in one request each; what is no JSON stands alone."""
+    """Yield events in batches that fit into one request each; an event that is not JSON is a batch of its own."""
     batch: list[_Part] = []
     size = 0
     for event in events:

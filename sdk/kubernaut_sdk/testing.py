@@ -1,4 +1,4 @@
-"""Trying an action in a test: in this process, with real tools or stand-ins, and all of what it tells to look at.
+"""Running an action in a test: in this process, with real tools or fakes, and with everything that it reports.
 
     from kubernaut_sdk.testing import ActionRunner, Answer
 
@@ -11,8 +11,8 @@
         assert ran.states == ["started", "applying", "succeeded"]
         assert ran.calls[-1][0] == "kubectl"
 
-Everything between inputs and exit code is what runs in a container: the parser, retries, masking, results, events.
-Pauses (backoff, waiting for a goal) are not slept but pass at once. Signals need a process: `kubernaut conform`.
+Everything between inputs and exit code is the code that runs in a container: parser, retries, masking, results, events.
+Pauses (backoff, waiting for a goal) take no time. Signals need a process: `kubernaut conform`.
 """
 
 import io
@@ -50,7 +50,7 @@ __all__ = ["ActionRunner", "Answer", "Ran", "Tool"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a stand-in for a tool says, and its exit code."""
+    """The output and exit code of a fake tool."""
 
     stdout: str = ""
     stderr: str = ""
@@ -63,7 +63,7 @@ Tool = Callable[[list[str], str | None], Answer]
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """How an execution ended, and all that it told; secrets are masked, as they are for everybody else.
+    """The outcome of an execution, and everything that it reported; with secrets masked, as in production.
 
     Attributes:
         exit_code: The contract's.
@@ -73,7 +73,7 @@ class Ran:
         output: The result, or None.
         error: Code, reason and message, or None.
         record_id: Of its record.
-        events: What the store was told, as JSON values, in order; also where it was away.
+        events: The events that were sent, as JSON values, in order; also those while the store was away.
         results: Result file → content.
         calls: The tools that were run, each with its arguments.
         log: What was logged, JSON lines.
@@ -93,13 +93,13 @@ class Ran:
 
     @property
     def states(self) -> list[str]:
-        """The states that were told, in order."""
+        """The states of the events, in order."""
         return [event["state"] for event in self.events]
 
 
 @dataclass(kw_only=True)
 class _Setting:
-    """What surrounds the executions of an `ActionRunner`."""
+    """The surroundings of an `ActionRunner`'s executions."""
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -110,23 +110,23 @@ class _Setting:
 
 
 class ActionRunner:
-    """Runs an action as its container would. One store serves all runs of one runner.
+    """A runner of one action, as in its container. All runs of one runner share one store.
 
     Args:
-        action: What is run.
-        tools: Name → stand-in; other tools are run for real.
+        action: The action.
+        tools: Name → fake tool; other tools really run.
         secrets: Secret file → content.
         retries: How often a transient failure is tried again.
         timeout: The action's own time.
-        storage: Whether Data Storage is `there`, `away`, or `none` is configured.
-        require_record: Whether the policy is `require`.
+        storage: `there`, `away`, or `none` if no Data Storage is configured.
+        require_record: True for the policy `require`.
     """
 
     def __init__(self, action: Action, **setting: Any) -> None:
         action.require_complete()
         self.action = action
         self._setting = _Setting(**setting)
-        self._store = _Store(away=self._setting.storage == "away")
+        self._store = _InMemoryStore(away=self._setting.storage == "away")
 
     def run(
         self,
@@ -135,22 +135,22 @@ class ActionRunner:
         record_id: UUID | None = None,
         pod_uid: str = "00000000-0000-4000-8000-000000000000",
     ) -> Ran:
-        """Plans and applies.
+        """Plan and apply.
 
         Args:
-            inputs: As JSON values.
-            record_id: Of the record; the same one again stands for a pod that was made again.
-            pod_uid: Of the pod.
+            inputs: The inputs as JSON values.
+            record_id: The id of the record; pass the same id again for a second pod of one step.
+            pod_uid: The uid of the pod.
         """
         pod = {"name": "test-pod", "uid": pod_uid}
         return self._ended(inputs, lambda run, parse: run.execute(parse), record_id=record_id, pod=pod)
 
     def dry_run(self, inputs: Mapping[str, Any]) -> Ran:
-        """Only plans."""
+        """Only plan."""
         return self._ended(inputs, lambda run, parse: run.execute(parse), dry_run=True)
 
     def undo(self, inputs: Mapping[str, Any], change: Change) -> Ran:
-        """Restores what was before the change."""
+        """Restore the state before a change."""
         return self._ended(inputs, lambda run, parse: run.undo(lambda: (parse(), change)))
 
     def _ended(
@@ -161,10 +161,10 @@ class ActionRunner:
     ) -> Ran:
         setting, masker, log, calls = self._setting, Masker(), io.StringIO(), list[tuple[str, ...]]()
         record_id = settings.pop("record_id", None) or mint()
-        told = len(self._store.events)
-        with tempfile.TemporaryDirectory() as name, _logged(masker, log):
+        earlier = len(self._store.events)
+        with tempfile.TemporaryDirectory() as name, _capture_log(masker, log):
             folder = Path(name)
-            interrupts = Interrupts(time.monotonic() + setting.timeout.total_seconds(), clock=_Clock())
+            interrupts = Interrupts(time.monotonic() + setting.timeout.total_seconds(), clock=_JumpingClock())
             recorder = Recorder(
                 self._store if setting.storage != "none" else None,
                 Spool(folder / "spool"),
@@ -181,7 +181,7 @@ class ActionRunner:
                     require_record=setting.require_record,
                     spool=folder / "spool",
                     results_dir=folder / "results",
-                    secrets_dir=_secrets(folder / "secrets", setting.secrets, masker),
+                    secrets_dir=_write_secrets(folder / "secrets", setting.secrets, masker),
                     workspace=folder,
                     **settings,
                 ),
@@ -203,15 +203,15 @@ class ActionRunner:
             output=outcome.output,
             error=outcome.error,
             record_id=record_id,
-            events=self._store.events[told:],
+            events=self._store.events[earlier:],
             results=results,
             calls=calls,
             log=log.getvalue(),
         )
 
 
-class _Clock:
-    """Time that passes by itself, and at once where somebody sleeps."""
+class _JumpingClock:
+    """A clock that jumps forward instead of sleeping."""
 
     def __init__(self) -> None:
         self._slept = 0.0
@@ -223,8 +223,8 @@ class _Clock:
         self._slept += seconds
 
 
-class _Store(StorageClient):
-    """A Data Storage Service within this process. What it knows of a record are its events, the highest rank last."""
+class _InMemoryStore(StorageClient):
+    """A Data Storage Service in this process. A record is its events, merged by rank."""
 
     def __init__(self, *, away: bool) -> None:
         super().__init__("memory:")
@@ -248,7 +248,7 @@ class _Store(StorageClient):
 
 
 @contextmanager
-def _logged(masker: Masker, stream: io.StringIO) -> Iterator[None]:
+def _capture_log(masker: Masker, stream: io.StringIO) -> Iterator[None]:
     root = logging.getLogger("kubernaut")
     before = root.handlers[:], root.propagate, root.level
     logs.configure(masker, {}, stream)
@@ -259,7 +259,7 @@ def _logged(masker: Masker, stream: io.StringIO) -> Iterator[None]:
         root.setLevel(level)
 
 
-def _secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> Path:
+def _write_secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> Path:
     folder.mkdir()
     for name, content in secrets.items():
         (folder / name).write_text(content, encoding="utf-8")
@@ -268,7 +268,7 @@ def _secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> Path:
 
 
 def _parsed(action: Action, inputs: Mapping[str, Any], masker: Masker) -> Inputs:
-    """As from the environment: through JSON, so that what JSON cannot carry does not pass here either."""
+    """Return the inputs, passed through JSON like those of the environment."""
     values = loads(dumps(dict(inputs)), "inputs")
     for secret in secrets_in(action.inputs_model, values):
         masker.add(secret)

@@ -1,4 +1,4 @@
-"""Times as records spell them."""
+"""Times in the form of records."""
 
 from datetime import UTC, datetime
 
@@ -6,10 +6,10 @@ __all__ = ["rfc3339", "utcnow"]
 
 
 def utcnow() -> datetime:
-    """The time now, in UTC, with the microseconds that records keep."""
+    """Return the current time in UTC, with microseconds."""
     return datetime.now(UTC)
 
 
 def rfc3339(time: datetime) -> str:
-    """A time as records spell it, so that text order is time order: `2026-01-31T09:05:07.000120Z`."""
+    """Return a time as text whose order is the order of time: `2026-01-31T09:05:07.000120Z`."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""Running a tool: an argument vector, never a shell; a session of its own; a deadline."""
+"""Running a tool: with an argument vector and no shell, in a session of its own, until a deadline."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ _STOP_GRACE = 3.0
 
 @dataclass(frozen=True)
 class Completed:
-    """A tool that ran to its end.
+    """A tool that has ended.
 
     Attributes:
-        stdout: What it printed, as it is: an action computes with it. Secrets are hidden where text leaves the process.
-        mask: Hides secrets in a text. Whatever is cut from an output for a message is masked before it is cut, since
-            half a secret is not recognised any more.
+        stdout: Its output, unmasked: an action computes with it. Secrets are hidden where text leaves the process.
+        mask: Hides secrets in a text. Output in a message is masked before it is cut, since half a secret would not be
+            recognised.
     """
 
     argv: tuple[str, ...]
@@ -38,19 +38,19 @@ class Completed:
     mask: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
     def json(self) -> Any:
-        """Standard output as JSON.
+        """Return standard output as JSON.
 
         Raises:
-            Failed: if it is not.
+            Failed: if it is not JSON.
         """
         try:
             return json.loads(self.stdout)
         except ValueError:
-            told = shorten(self.mask(self.stdout))
-            raise Failed(f"{self.argv[0]} did not answer with JSON but with {told}") from None
+            output = shorten(self.mask(self.stdout))
+            raise Failed(f"{self.argv[0]} did not answer with JSON but with {output}") from None
 
     def complaint(self) -> str:
-        """The last lines of what the tool said went wrong, for an error message."""
+        """Return the last lines of the tool's error output, for an error message."""
         lines = self.mask(self.stderr.strip() or self.stdout.strip()).splitlines()
         return shorten(" / ".join(line.strip() for line in lines[-3:] if line.strip()), 400) or "it said nothing"
 
@@ -63,16 +63,16 @@ def run_tool(
     cwd: Path | None = None,
     mask: Callable[[str], str] = str,
 ) -> Completed:
-    """Runs a tool to its end and returns what it said.
+    """Run a tool until it ends; return its output.
 
-    An exception that comes while it runs (a cancel, a deadline) stops its whole process group: SIGTERM, then SIGKILL.
+    An exception while it runs (a cancel, a deadline) stops its whole process group: SIGTERM, then SIGKILL.
 
     Args:
         argv: The tool and its arguments. Values must not be taken for options: use `--name=value`, or `--` before them.
         stdin: Text for its standard input; nothing by default.
         env: Variables on top of this process's own.
         cwd: Where it runs.
-        mask: Hides secrets in what messages repeat of its output.
+        mask: Hides secrets in messages that contain its output.
 
     Raises:
         PreconditionFailed: if there is no such tool.
@@ -92,7 +92,7 @@ def run_tool(
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Tekton's entrypoint signals the whole process group; the tool shall not hear it
+            start_new_session=True,  # Tekton's entrypoint signals the whole process group; the tool must not get it
         )
     except FileNotFoundError:
         if cwd is not None and not cwd.is_dir():

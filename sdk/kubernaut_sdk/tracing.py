@@ -1,8 +1,8 @@
-"""Spans of an execution: one for the action, below it one each for plan, apply, verify and every tool that is run.
+"""Spans of an execution: one for the action, and below it one each for plan, apply, verify and every tool.
 
-They are made where OpenTelemetry is installed and somebody wants them: its specification's variables say where spans
-go (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER), or the action's own module has set it up. Otherwise nothing of
-it is imported. The trace is that of TRACEPARENT (W3C Trace Context); a tool gets one as well, naming its own span.
+They are made if OpenTelemetry is installed and configured: by its specification's variables
+(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER), or by the action's own module. Otherwise it is not
+imported. The trace continues TRACEPARENT (W3C Trace Context); each tool gets a TRACEPARENT of its own span.
 """
 
 import os
@@ -19,13 +19,13 @@ __all__ = ["Span", "Tracing"]
 
 _EXPORTERS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 _FLUSH = 2_000
-"""Milliseconds for what is left to be sent: a step does not wait for its traces."""
+"""Milliseconds for sending the last spans: a step does not wait for its traces."""
 
 Value = str | int | float | bool
 
 
 class Span:
-    """What is being done. This one tells nobody.
+    """A span that is not exported.
 
     Attributes:
         env: Variables by which a tool continues the trace.
@@ -34,15 +34,15 @@ class Span:
     def __init__(self) -> None:
         self.env: dict[str, str] = {}
 
-    def tell(self, attributes: Mapping[str, Value]) -> None:
-        """Adds attributes, by their names in OpenTelemetry's semantic conventions where they have one."""
+    def set_attributes(self, attributes: Mapping[str, Value]) -> None:
+        """Add attributes, named by OpenTelemetry's semantic conventions where these have a name."""
 
 
 class Tracing:
     """The spans of one execution.
 
     Args:
-        mask: Hides secrets from what a span says of an error.
+        mask: Hides secrets in a span's error.
     """
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
@@ -51,24 +51,24 @@ class Tracing:
 
     @contextmanager
     def span(self, name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[Span]:
-        """While this lasts, the work of that name is being done. An exception marks the span as failed, and goes on."""
+        """Make a span for the block. An exception marks it as failed and is raised again."""
         if self._tracer is None:
             yield Span()
             return
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 – only where it is installed
 
         with self._tracer.start_as_current_span(
-            name, _above(), attributes=attributes, record_exception=False, set_status_on_exception=False
+            name, _parent_context(), attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as current:
             try:
-                yield _Recorded(current)
+                yield _ExportedSpan(current)
             except BaseException as error:
                 current.set_attribute("error.type", type(error).__name__)
                 current.set_status(Status(StatusCode.ERROR, self._mask(str(error))))
                 raise
 
     def close(self) -> None:
-        """Sends what is left, for two seconds at most."""
+        """Send the remaining spans, for at most two seconds."""
         if self._tracer is not None:
             from opentelemetry import trace  # noqa: PLC0415 – only where it is installed
 
@@ -77,7 +77,9 @@ class Tracing:
                 flush(_FLUSH)
 
 
-class _Recorded(Span):
+class _ExportedSpan(Span):
+    """A span of OpenTelemetry."""
+
     def __init__(self, current: Any) -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 
@@ -87,13 +89,13 @@ class _Recorded(Span):
         TraceContextTextMapPropagator().inject(carrier)
         self.env = {name.upper(): value for name, value in carrier.items()}
 
-    def tell(self, attributes: Mapping[str, Value]) -> None:
-        """Adds attributes, by their names in OpenTelemetry's semantic conventions where they have one."""
+    def set_attributes(self, attributes: Mapping[str, Value]) -> None:
+        """Add attributes, named by OpenTelemetry's semantic conventions where these have a name."""
         self._current.set_attributes(attributes)
 
 
 def _tracer() -> Any:
-    """OpenTelemetry's tracer, or None. What is wrong with its settings is said, and stops no action."""
+    """Return OpenTelemetry's tracer, or None. Wrong settings are logged, and stop no action."""
     wanted = any(os.environ.get(name, "none") != "none" for name in _EXPORTERS)
     if not (wanted or "opentelemetry.trace" in sys.modules) or find_spec("opentelemetry") is None:
         return None
@@ -108,7 +110,7 @@ def _tracer() -> Any:
 
 
 def _provider() -> Any:
-    """OpenTelemetry's SDK, by its specification's variables. It reads most of them itself, the exporter's name not.
+    """Return OpenTelemetry's provider, set up by its specification's variables. It reads all but the exporter itself.
 
     Raises:
         LookupError: if no exporter of that name is installed.
@@ -130,8 +132,8 @@ def _provider() -> Any:
     return provider
 
 
-def _above() -> Any:
-    """The span that is current here or, above all of ours, the one that TRACEPARENT names."""
+def _parent_context() -> Any:
+    """Return the context of the current span or, if there is none, of TRACEPARENT."""
     from opentelemetry import context, trace  # noqa: PLC0415 – only where it is installed
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 

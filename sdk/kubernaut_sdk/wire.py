@@ -1,7 +1,7 @@
-"""What may leave the process as JSON, and how much of it: values that every reader takes, events that the store takes.
+"""JSON that leaves the process: values that every reader accepts, and events within the store's limits.
 
-An action may return anything. Nothing that it returned may keep its end from being told, so values are looked at
-before anything is applied where that can be known, and afterwards left out; texts are mended and cut.
+An action may return any value, and no value may prevent the report of its outcome. So values are validated before
+anything is applied where they are known by then, and left out afterwards; texts are repaired and cut.
 """
 
 import json
@@ -13,23 +13,23 @@ from kubernaut_sdk.portable import require_portable
 __all__ = ["LARGEST_PART", "fitting_event", "json_value", "unicode_text"]
 
 LARGEST_PART = 16 * 1024
-"""Bytes of change, and of output, that a record keeps."""
+"""The most bytes of a change, and of an output, that a record keeps."""
 
 _LARGEST_EVENT = 60 * 1024
-"""The store takes 64 KiB an event (records.md)."""
+"""The most bytes of an event; the store accepts 64 KiB."""
 _LONGEST_MESSAGE = 4 * 1024
 _LONGEST_MESSAGE_OF_AN_ATTEMPT = 256
 _MOST_ATTEMPTS = 20
 _DEEPEST = 60
-"""Levels of a value; it stands within an event, of which the store takes 64."""
+"""The deepest nesting of a value: it is part of an event, for which the store accepts 64 levels."""
 
 
 def json_value(value: Any, path: str) -> Any:
-    """Return a value as plain JSON: tuples as lists, and subclasses (an enumeration's member, say) as what they hold.
+    """Return a value as plain JSON: tuples as lists, and subclasses (such as enumerations) as plain values.
 
     Raises:
-        Failed: if it is none, or if the store and Kubernetes could not keep it (NaN, a date, bytes, a lone surrogate,
-            an integer beyond 64 bits); with the path to the first such value.
+        Failed: if it is not JSON, or if the store and Kubernetes could not keep it (NaN, a date, bytes, a lone
+            surrogate, an integer beyond 64 bits); with the path to the first such value.
     """
     try:
         plain = _plain(value, path, 0)
@@ -60,14 +60,14 @@ def _plain(value: Any, path: str, depth: int) -> Any:
 
 
 def unicode_text(text: str) -> str:
-    r"""Return a text that UTF-8 can carry: a lone surrogate (of a file's name, say) is spelt `\udce9`."""
+    r"""Return a text that UTF-8 can encode: a lone surrogate (of a file's name, for example) becomes `\udce9`."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def fitting_event(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event such that the store takes it: what it says of errors is cut, then whole parts give way.
+    """Return an event within the store's limits: error texts are cut, then whole parts are left out.
 
-    What was cut says so (`…`, `"truncated": true`).
+    Cuts are marked by `…` or `"truncated": true`.
     """
     event = dict(event)
     if isinstance(error := event.get("error"), dict):

@@ -27,8 +27,8 @@ import psutil
 CLUSTER = Path(__file__).parents[1] / "cluster"
 sys.path.insert(0, str(CLUSTER))
 
-from world import (  # noqa: E402 – its folder is on the path only now
-    Controller,
+from realcluster import (  # noqa: E402 – its folder is on the path only now
+    ControllerProcess,
     api_client,
     controller_kubeconfig,
     install,
@@ -46,7 +46,7 @@ RUN = os.getpid()
 """Within the names of namespaces, so that what an earlier run left harms none."""
 
 
-class Seen:
+class PipelineRunWatch:
     """When the first event of each object came, by a watch of one's own.
 
     The watch has a client of its own: httpcore counts a connection that streams as one to be kept alive, and closes it
@@ -62,7 +62,7 @@ class Seen:
         self._open, self._closed = threading.Event(), threading.Event()
         self._thread.start()
 
-    def __enter__(self) -> "Seen":
+    def __enter__(self) -> "PipelineRunWatch":
         assert self._open.wait(30), f"no watch of {self._path} in 30 s"
         return self
 
@@ -112,29 +112,29 @@ class Bench:
         self.admin.write_text(kubectl("config", "view", "--raw", "--flatten", "--minify"))
 
     @contextmanager
-    def floor(self, where: str) -> Iterator[Controller]:
+    def floor(self, where: str) -> Iterator[ControllerProcess]:
         program = (sys.executable, str(Path(__file__).parent / "minimal_operator.py"))
-        controller = Controller([], self.folder / "floor.log", self.admin, program)
+        controller = ControllerProcess([], self.folder / "floor.log", self.admin, program)
         controller.options = [where]
         with _plain(controller) as running:
             time.sleep(4)
             yield running
 
     @contextmanager
-    def ours(self, where: str, *, held: bool = True, port: int = 0) -> Iterator[Controller]:
+    def ours(self, where: str, *, held: bool = True, port: int = 0) -> Iterator[ControllerProcess]:
         program = (
-            (sys.executable, str(CLUSTER / "held.py"))
+            (sys.executable, str(CLUSTER / "pending_controller.py"))
             if held
             else (sys.executable, "-m", "kubernaut_controller.operator")
         )
         options = [f"--watch-namespace={where}", f"--data-storage-url={self.url}", f"--port={port}"]
-        with Controller(options, self.folder / "ours.log", self.kubeconfig, program) as running:
+        with ControllerProcess(options, self.folder / "ours.log", self.kubeconfig, program) as running:
             time.sleep(4)
             yield running
 
 
 @contextmanager
-def _plain(controller: Controller) -> Iterator[Controller]:
+def _plain(controller: ControllerProcess) -> Iterator[ControllerProcess]:
     """A program that takes no --port."""
     import subprocess
 
@@ -154,7 +154,7 @@ def paced(api: httpx.Client, where: str, prefix: str, count: int, rate: float) -
 
     The first is waited for before the others are made: it shows that the controller is there, and has its start in it.
     """
-    with Seen(RUNS.format(where), workflow_name) as seen:
+    with PipelineRunWatch(RUNS.format(where), workflow_name) as seen:
         made: dict[str, float] = {}
         start = time.perf_counter()
         for number in range(count):
@@ -170,7 +170,7 @@ def paced(api: httpx.Client, where: str, prefix: str, count: int, rate: float) -
     return [(seen.times[name] - made[name]) * 1000 for name in made if name in seen.times]
 
 
-def burst(api: httpx.Client, where: str, prefix: str, count: int, controller: Controller) -> float:
+def burst(api: httpx.Client, where: str, prefix: str, count: int, controller: ControllerProcess) -> float:
     """PipelineRuns a second, from the moment that a stopped controller goes on and hears of all the workflows."""
 
     def create(number: int) -> None:
@@ -179,7 +179,7 @@ def burst(api: httpx.Client, where: str, prefix: str, count: int, controller: Co
 
     process = controller.process
     assert process is not None
-    with Seen(RUNS.format(where), workflow_name) as seen:
+    with PipelineRunWatch(RUNS.format(where), workflow_name) as seen:
         process.send_signal(signal.SIGSTOP)
         try:
             with ThreadPoolExecutor(8) as pool:
@@ -294,7 +294,7 @@ def intermediate(bench: Bench, api: httpx.Client, count: int = 60) -> None:
     namespace(where)
     path = f"/api/v1/namespaces/{where}/configmaps"
     times: list[float] = []
-    with bench.floor(where), Seen(path, lambda item: str(item["metadata"]["name"]), ("MODIFIED",)) as seen:
+    with bench.floor(where), PipelineRunWatch(path, lambda item: str(item["metadata"]["name"]), ("MODIFIED",)) as seen:
         for number in range(count):
             metadata = {"name": f"i{number}", "labels": {"kubernaut.io/intermediate": "yes"}}
             start = time.perf_counter()
@@ -355,7 +355,7 @@ def resident(bench: Bench, api: httpx.Client, count: int) -> None:
     start = time.perf_counter()
     program = (sys.executable, "-m", "kubernaut_controller.operator")
     options = [f"--watch-namespace={where}", f"--data-storage-url={bench.url}", f"--port={port}"]
-    with Controller(options, bench.folder / "ours.log", bench.kubeconfig, program) as running:
+    with ControllerProcess(options, bench.folder / "ours.log", bench.kubeconfig, program) as running:
         ready = until_ready(port, count) - start
         assert running.process is not None
         time.sleep(20)  # kopf has listed too, and its workers are gone

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from measure import compare, report
 
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
-from kubernaut_cli.engine.pod import make_pod
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
+from kubernaut_cli.engine.pod import make_local_pod
 from kubernaut_cli.engine.process import ProcessExecutor
 from kubernaut_cli.engine.run import LocalRun
-from kubernaut_cli.workflowfile import admitted
+from kubernaut_cli.engine.task import generic_task
+from kubernaut_cli.workflowfile import as_created
 from kubernaut_controller import parse_workflow, render
 from kubernaut_datastorage import Embedded, embedded
 from kubernaut_sdk.recorder import Recorder
@@ -43,7 +44,7 @@ def local_run(folder: Path, storage: Embedded, recorder: Recorder) -> LocalRun:
         for number in range(STEPS)
     ]
     document = {"apiVersion": "kubernaut.io/v1alpha1", "kind": "WorkflowExecution", "metadata": {"name": "chain"}}
-    workflow = admitted(parse_workflow(json.dumps({**document, "spec": {"steps": steps}})))
+    workflow = as_created(parse_workflow(json.dumps({**document, "spec": {"steps": steps}})))
     return LocalRun(
         run=read_pipeline_run(render(workflow), generic_task()),
         task=generic_task(),
@@ -64,7 +65,7 @@ def by_hand(run: LocalRun) -> None:
     """The same processes, by hand."""
     executor = ProcessExecutor(run.folder / "spool")
     for task in run.run.tasks:
-        pod = make_pod(
+        pod = make_local_pod(
             run.run, run.task, task, {}, config_maps=run.config_maps, folder=run.folder / task.name, secret=None
         )
         for path in (pod.results, pod.scratch):

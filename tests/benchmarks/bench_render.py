@@ -8,7 +8,7 @@ from pathlib import Path
 
 from measure import compare, report
 
-from kubernaut_cli.catalogue import find_action
+from kubernaut_cli.catalog import find_action
 from kubernaut_controller import dump_yaml, parse_workflow, render, require_valid
 
 STEPS = 1_000

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.catalogue import known_types
-from kubernaut_cli.docs import page
+from kubernaut_cli.catalog import known_types
+from kubernaut_cli.docs import action_page
 
 from .conftest import OURS, SPEC
 
@@ -31,7 +31,7 @@ def test_one_action_is_shown_whole(called: Run) -> None:
     for part in (entry["summary"], *entry["permissions"], "integer, ≥ 0, ≤ 10000", "risk: medium"):
         assert part in text
     assert "kubernaut-action plan kubernetes/scale_deployment -p namespace=shop -p deployment=checkout" in text
-    assert markdown == page(entry)
+    assert markdown == action_page(entry)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_pages_are_written_where_they_are_wanted(called: Run, tmp_path: Path) ->
 
 def test_a_page_keeps_its_table_whatever_a_description_holds() -> None:
     inputs = {"type": "object", "properties": {"to": {"enum": ["a", 1], "description": "one\nor | the other"}}}
-    text = page({**SPEC["actions"][0], "inputs": inputs})
+    text = action_page({**SPEC["actions"][0], "inputs": inputs})
 
     assert '| `to` | "a" or 1 | no: `null` | one or \\| the other |' in text
 

@@ -91,15 +91,15 @@ def test_an_image_is_stamped_and_all_else_in_it_stays(kubernaut: Run, context: R
 def test_a_failed_build_tells_its_last_lines_and_leaves_nothing(
     kubernaut: Run, context: Run, tmp_path: Path, name: str
 ) -> None:
-    said = f"the tool for {name} is not to be had"
-    folder = context(tmp_path / "image", f'RUN ["sh", "-c", "echo {said}; exit 7"]')
+    message = f"the tool for {name} is not to be had"
+    folder = context(tmp_path / "image", f'RUN ["sh", "-c", "echo {message}; exit 7"]')
     ended = kubernaut("build", folder, f"--tag={name}", "--quiet")
 
     assert (ended.code, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"kubernaut: {folder}/Dockerfile: the build failed:\n")
-    assert said in ended.stderr
+    assert message in ended.stderr
     listed = ["docker", "container", "ls", "--all", "--no-trunc", "--format={{.Command}}"]
-    assert said not in subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    assert message not in subprocess.run(listed, capture_output=True, text=True, check=True).stdout
     assert "returned a non-zero code: 7" in ended.stderr or "exit code: 7" in ended.stderr
     assert inspected(name) is None
 

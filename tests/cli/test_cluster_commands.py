@@ -36,7 +36,7 @@ def nowhere(tmp_path: Path, closed_port: str) -> Path:
 def test_no_kubeconfig(tmp_path: Path) -> None:
     ended = kubernaut(tmp_path / "none", "status")
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.startswith("kubernaut: kubeconfig: cannot be used: ")
     assert ended.stderr.count("\n") == 1
 
@@ -44,7 +44,7 @@ def test_no_kubeconfig(tmp_path: Path) -> None:
 def test_a_cluster_that_does_not_answer(nowhere: Path) -> None:
     ended = kubernaut(nowhere, "cancel", "fix")
 
-    assert ended.returncode == 2
+    assert ended.returncode == 75
     assert ended.stderr.startswith("kubernaut: the cluster: does not answer: ")
 
 
@@ -60,7 +60,7 @@ def test_a_faulty_workflow_is_refused_before_any_cluster_is_asked(
 
 
 def test_the_status_of_a_cluster_is_told_as_a_local_run_is(capsys: pytest.CaptureFixture[str]) -> None:
-    from kubernaut_cli.commands.submitting import _show
+    from kubernaut_cli.commands.status import _show
 
     rows = [
         {"name": "a", "state": "succeeded", "startedAt": "2026-01-31T09:05:07Z", "finishedAt": "2026-01-31T09:05:09Z"},

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.commands.running import _run_folder
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
+from kubernaut_cli.commands.run import _run_folder
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
-from kubernaut_cli.engine.report import Report
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
+from kubernaut_cli.engine.pod import LocalPod
+from kubernaut_cli.engine.report import RunReport
 from kubernaut_cli.engine.run import LocalRun
+from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import InvalidWorkflow, parse_workflow, render
 
 Make = Callable[..., Any]
@@ -29,7 +30,7 @@ WELL = {
 class Containers:
     """Steps do as `acts` says for their name, and else write good results; `most` is how many were alive at once."""
 
-    acts: dict[str, Callable[[Pod], int | None]] = field(default_factory=dict)
+    acts: dict[str, Callable[[LocalPod], int | None]] = field(default_factory=dict)
     image_runs: bool = False
     keeps_spool: bool = True
     ran: list[str] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Containers:
     alive: int = 0
     most: int = 0
 
-    async def start(self, pod: Pod) -> "Container":
+    async def start(self, pod: LocalPod) -> "Container":
         name = pod.folder.name
         self.ran.append(name)
         act = self.acts.get(name)
@@ -51,8 +52,8 @@ class Containers:
 @dataclass
 class Container:
     engine: Containers
-    pod: Pod
-    act: Callable[[Pod], int | None] | None
+    pod: LocalPod
+    act: Callable[[LocalPod], int | None] | None
 
     async def wait(self) -> int:
         for _ in range(3):
@@ -76,7 +77,7 @@ class Nobody:
     def read(self, _record_id: object) -> None: ...
 
 
-def carried_out(text: str, folder: Path, containers: Containers, **options: Any) -> Report:
+def carried_out(text: str, folder: Path, containers: Containers, **options: Any) -> RunReport:
     local = LocalRun(
         run=read_pipeline_run(render(parse_workflow(text, "test")), TASK),
         task=TASK,
@@ -90,10 +91,10 @@ def carried_out(text: str, folder: Path, containers: Containers, **options: Any)
     return asyncio.run(local.execute())
 
 
-def instead(name: str, make: Callable[[Path], object]) -> Callable[[Pod], int]:
+def instead(name: str, make: Callable[[Path], object]) -> Callable[[LocalPod], int]:
     """A result that is something else."""
 
-    def act(pod: Pod) -> int:
+    def act(pod: LocalPod) -> int:
         (pod.results / name).unlink()
         make(pod.results / name)
         return 0
@@ -101,15 +102,15 @@ def instead(name: str, make: Callable[[Path], object]) -> Callable[[Pod], int]:
     return act
 
 
-def out_of_order(pod: Pod) -> int:
+def out_of_order(pod: LocalPod) -> int:
     raise OSError("the engine went away")
 
 
-def no_image(_pod: Pod) -> int:
+def no_image(_pod: LocalPod) -> int:
     raise NotStarted("ImageNotPulled", "It cannot be pulled.")
 
 
-def a_list(pod: Pod) -> int:
+def a_list(pod: LocalPod) -> int:
     pod.output.write_text("[1]")
     return 1
 
@@ -135,17 +136,17 @@ def test_odd_results_fail_their_step_and_nothing_else(kind: str, workflow: Make,
     containers = Containers({"a": act})
     text = workflow(step("a"), step("b", runAfter=["a"]), step("c"), **{"finally": [step("z")]})
     report = carried_out(text, tmp_path, containers)
-    row = report.row("a")
+    row = report.step("a")
 
     assert (row.state, (row.error or {})["reason"]) == (state, reason)
-    assert {row.name: row.state for row in report.rows[1:]} == {"b": "skipped", "c": "succeeded", "z": "succeeded"}
+    assert {row.name: row.state for row in report.steps[1:]} == {"b": "skipped", "c": "succeeded", "z": "succeeded"}
     assert (report.phase, report.exit_code) == ("Failed", 1)
     assert set(containers.ended) >= {"c", "z"}
     assert "root:" not in json.dumps(report.document())
 
 
 def test_who_watches_ends_nothing(workflow: Make, step: Make, tmp_path: Path) -> None:
-    def raises(_report: object, _row: object) -> None:
+    def raises(_step: object) -> None:
         raise UnicodeEncodeError("ascii", "▸", 0, 1, "ordinal not in range")
 
     report = carried_out(workflow(step("a"), step("b")), tmp_path, Containers(), on_change=raises)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_cli.images.origin import Origin, origin_of, web_address
-from kubernaut_cli.images.recipe import Recipe, build_command
+from kubernaut_cli.images.build import BuildRequest, build_command
+from kubernaut_cli.images.origin import Origin, read_origin, web_address
 from kubernaut_cli.images.reference import Reference, parse_reference
-from kubernaut_cli.images.stamp import asked, labels
+from kubernaut_cli.images.stamp import make_labels, read_spec
 from kubernaut_conformance.runtime import CompletedRun
 from kubernaut_conformance.spec import LABEL
 from kubernaut_sdk import InvalidInputs
@@ -87,21 +87,21 @@ def test_the_revision_says_whether_files_differ_from_it(tmp_path: Path) -> None:
             ["git", "-C", str(tmp_path), *settings, *words], check=True, capture_output=True
         ).stdout.decode()
 
-    assert origin_of(tmp_path) == Origin()
+    assert read_origin(tmp_path) == Origin()
     git("init", "--quiet")
-    assert origin_of(tmp_path) == Origin()
+    assert read_origin(tmp_path) == Origin()
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     git("add", ".")
     git("commit", "--quiet", "--message=first")
     git("remote", "add", "origin", "git@github.com:you/flags.git")
     head = git("rev-parse", "HEAD").strip()
-    assert origin_of(tmp_path) == Origin(head, "https://github.com/you/flags")
+    assert read_origin(tmp_path) == Origin(head, "https://github.com/you/flags")
     (tmp_path / "Dockerfile").write_text("FROM other\n")
-    assert origin_of(tmp_path) == Origin(f"{head}-dirty", "https://github.com/you/flags")
+    assert read_origin(tmp_path) == Origin(f"{head}-dirty", "https://github.com/you/flags")
 
 
 def test_values_are_never_taken_for_options() -> None:
-    recipe = Recipe(Path("-x"), arguments={"BASE": "--privileged"}, platform="linux/arm64")
+    recipe = BuildRequest(Path("-x"), arguments={"BASE": "--privileged"}, platform="linux/arm64")
 
     assert build_command("docker", recipe, Path("/id"), load=False) == [
         "docker", "build", "--file=-x/Dockerfile", "--iidfile=/id", "--build-arg=BASE=--privileged",
@@ -112,7 +112,7 @@ def test_values_are_never_taken_for_options() -> None:
     assert "--force-rm" not in with_buildx
 
 
-class Speaker:
+class FakeImage:
     """An image as far as it is asked."""
 
     name = "flags"
@@ -128,31 +128,37 @@ class Speaker:
 @pytest.mark.parametrize(
     ("speaker", "told"),
     [
-        (Speaker(127, "", "no such file"), "flags has no program kubernaut-action on its PATH that can be started"),
-        (Speaker(1, "", "ImportError: no flags"), "`kubernaut-action spec` ended with 1: ImportError: no flags"),
-        (Speaker(1, ""), "`kubernaut-action spec` ended with 1: and said nothing"),
-        (Speaker(0, "not JSON"), "its spec is not valid: it is not JSON"),
-        (Speaker(0, '{"contract": "1", "actions": []}'), "its spec is not valid: actions: list should have at least 1"),
         (
-            Speaker(0, json.dumps({**SPEC, "actions": [{**SPEC["actions"][0], "examples": [{"off": True}]}]})),
+            FakeImage(127, "", "no such file"),
+            "flags has no program kubernaut-action on its PATH that can be started",
+        ),
+        (FakeImage(1, "", "ImportError: no flags"), "`kubernaut-action spec` ended with 1: ImportError: no flags"),
+        (FakeImage(1, ""), "`kubernaut-action spec` ended with 1: and said nothing"),
+        (FakeImage(0, "not JSON"), "its spec is not valid: it is not JSON"),
+        (
+            FakeImage(0, '{"contract": "1", "actions": []}'),
+            "its spec is not valid: actions: list should have at least 1",
+        ),
+        (
+            FakeImage(0, json.dumps({**SPEC, "actions": [{**SPEC["actions"][0], "examples": [{"off": True}]}]})),
             "its spec is not valid: feature/set_flag: examples[0] is not valid",
         ),
     ],
 )
-def test_an_image_that_says_nothing_valid_of_itself_is_refused(speaker: Speaker, told: str) -> None:
+def test_an_image_that_says_nothing_valid_of_itself_is_refused(speaker: FakeImage, told: str) -> None:
     with pytest.raises(InvalidInputs) as caught:
-        asked(speaker)
+        read_spec(speaker)
     assert told in caught.value.message
 
 
 def test_the_spec_is_kept_to_the_byte_and_git_knows_better_than_the_base_image() -> None:
     text = json.dumps(SPEC, indent=3)
-    told = asked(Speaker(0, text))
+    told = read_spec(FakeImage(0, text))
     base = {"org.opencontainers.image.revision": "the base image's", "org.opencontainers.image.version": "13"}
     created = datetime(2026, 1, 1, tzinfo=UTC)
 
     assert told.content == text.encode()
-    assert labels(told, base, Origin("abc"), title="flags", created=created) == {
+    assert make_labels(told, base, Origin("abc"), title="flags", created=created) == {
         "org.opencontainers.image.created": "2026-01-01T00:00:00.000000Z",
         "org.opencontainers.image.revision": "abc",
         "org.opencontainers.image.title": "flags",

@@ -1,4 +1,4 @@
-"""`kubernaut new`: what it makes works as it stands – its tests, its action, its image."""
+"""`kubernaut new` makes a project whose tests pass, whose action runs and whose image conforms."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.scaffold import Project, project
+from kubernaut_cli.scaffold import Project, name_project
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
 from kubernaut_conformance.scenario import read_scenarios
@@ -36,7 +36,7 @@ TRIED = (
     "results-complete",
     "read-only-root",
 )
-"""The quick checks: that the SDK keeps the rest of the contract is looked at in tests/conformance."""
+"""The quick checks; tests/conformance shows that the SDK keeps the rest of the contract."""
 
 
 @pytest.fixture
@@ -81,13 +81,14 @@ def test_a_project_is_complete_and_named_throughout(made: Path) -> None:
 
 
 def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
-    """Installed from its wheel, as it will be: that its entry point is right is part of what is tried."""
+    """The project is installed from its wheel, so that its entry point is tested too."""
     sh(BIN / "uv", "build", "--quiet", "--wheel", f"--out-dir={tmp_path}", made)
     [wheel] = tmp_path.glob("*.whl")
     sh(BIN / "pip", "install", "--quiet", "--no-deps", "--no-index", f"--target={tmp_path / 'site'}", wheel)
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     env.pop("PYTEST_ADDOPTS", None)
-    tested = sh(BIN / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=made, env=env)
+    tested = sh(BIN / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=made, env=env)
+    checked = sh(BIN / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "input", cwd=made, env=env)
     flags = tmp_path / "flags.json"
     flags.write_text('{"dark-mode": false}')
     words = ["queue/purge_messages", "-p", f"file={flags}", "-p", "name=dark-mode", "-p", "on=true"]
@@ -96,6 +97,7 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
     ran = json.loads(sh(BIN / "kubernaut-action", "run", *words, env=env))
 
     assert "3 passed" in tested
+    assert "4 passed" in checked  # unknown, missing, withheld and malformed inputs, by its conformance.yaml
     assert planned["change"] == {"before": {"on": False}, "after": {"on": True}}
     assert (ran["status"], ran["changed"]) == ("succeeded", True)
     assert json.loads(flags.read_text()) == {"dark-mode": True}
@@ -131,7 +133,7 @@ def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) 
     ],
 )
 def test_what_is_not_said_follows_from_the_name(name: str, action_type: str | None, found: Project) -> None:
-    assert project(name, action_type) == found
+    assert name_project(name, action_type) == found
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_what_is_not_said_follows_from_the_name(name: str, action_type: str | No
 )  # fmt: skip
 def test_names_that_cannot_be_used_are_told_with_one_that_can(name: str, action_type: str | None, told: str) -> None:
     with pytest.raises(InvalidInputs) as caught:
-        project(name, action_type)
+        name_project(name, action_type)
     assert told in caught.value.message
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kubernaut_cli.images.destination import destination
-from kubernaut_cli.images.evidence import attest_command, sbom_command, sign_command
+from kubernaut_cli.images.attestations import attest_command, sbom_command, sign_command
+from kubernaut_cli.images.destination import choose_destination
 from kubernaut_cli.images.origin import Origin
-from kubernaut_cli.images.push import refusal
+from kubernaut_cli.images.push import push_error
 from kubernaut_cli.images.reference import parse_reference
 from kubernaut_conformance.spec import LABEL
-from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed
+from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed, Transient
 from tests.conftest import registry
 
 from .conftest import OURS, SPEC, Done
@@ -119,7 +119,7 @@ class TestWithARegistry:
         address = closed_port.removeprefix("http://")
         ended = kubernaut("publish", image, f"{address}/publish", env=without("cosign", "syft", folder=tmp_path))
 
-        assert (ended.code, ended.stdout) == (3, "")
+        assert (ended.code, ended.stdout) == (75, "")
         assert f"look whether {address} is right and reachable from the Docker engine." in ended.stderr
         assert docker("image", "ls", "--quiet", f"{address}/publish") == ""
 
@@ -209,7 +209,7 @@ class TestWithARegistry:
 def test_where_an_image_goes(
     image: str, reference: str | None, registry_: str | None, origin: Origin, goes_to: str
 ) -> None:
-    assert str(destination(image, reference, registry_, origin)) == goes_to
+    assert str(choose_destination(image, reference, registry_, origin)) == goes_to
 
 
 @pytest.mark.parametrize(
@@ -223,12 +223,12 @@ def test_where_an_image_goes(
 )
 def test_where_it_cannot_be_told_what_to_say_is(image: str, reference: str | None, origin: Origin, told: str) -> None:
     with pytest.raises(InvalidInputs) as caught:
-        destination(image, reference, None, origin)
+        choose_destination(image, reference, None, origin)
     assert told in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("said", "reason", "told"),
+    ("message", "reason", "told"),
     [
         ("unauthorized: authentication required", "Unauthorized", "log in with `docker login ghcr.io`"),
         ("no basic auth credentials", "Unauthorized", "log in with `docker login ghcr.io`"),
@@ -241,17 +241,17 @@ def test_where_it_cannot_be_told_what_to_say_is(image: str, reference: str | Non
         ("server gave HTTP response to HTTPS client", "NotEncrypted", "give it TLS"),
     ],
 )
-def test_a_refusal_says_what_to_do(said: str, reason: str, told: str) -> None:
-    error = refusal(parse_reference("ghcr.io/you/flags:1"), said)
+def test_a_refusal_says_what_to_do(message: str, reason: str, told: str) -> None:
+    error = push_error(parse_reference("ghcr.io/you/flags:1"), message)
 
-    assert isinstance(error, PreconditionFailed)
+    assert isinstance(error, Transient if reason == "Unreachable" else PreconditionFailed)
     assert error.reason == reason
-    assert error.message.startswith(f"ghcr.io/you/flags:1 is not published: {said}; ")
+    assert error.message.startswith(f"ghcr.io/you/flags:1 is not published: {message}; ")
     assert told in error.message
 
 
 def test_a_refusal_nobody_foresaw_is_told_as_it_is() -> None:
-    error = refusal(parse_reference("flags:1"), "blob upload invalid.")
+    error = push_error(parse_reference("flags:1"), "blob upload invalid.")
 
     assert isinstance(error, Failed)
     assert error.message == "flags:1 is not published: blob upload invalid."

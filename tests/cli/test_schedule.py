@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_cli.engine.documents import PipelineTask
-from kubernaut_cli.engine.schedule import End, Moves, Stop, next_moves
+from kubernaut_cli.engine.pipelinerun import PipelineTask
+from kubernaut_cli.engine.schedule import NextTasks, StopReason, TaskState, next_tasks
 
 
 def task(name: str, *after: str, may_fail: bool = False) -> PipelineTask:
@@ -20,48 +20,48 @@ def task(name: str, *after: str, may_fail: bool = False) -> PipelineTask:
     )
 
 
-def names(moves: Moves) -> tuple[list[str], list[str]]:
+def names(moves: NextTasks) -> tuple[list[str], list[str]]:
     return [item.name for item in moves.start], [item.name for item, _ in moves.skip]
 
 
 DIAMOND = [task("a"), task("b", "a"), task("c", "a"), task("d", "b", "c")]
 LAST = [task("z")]
-R, S, F, X = End.RUNNING, End.SUCCEEDED, End.FAILED, End.SKIPPED
+R, S, F, X = TaskState.RUNNING, TaskState.SUCCEEDED, TaskState.FAILED, TaskState.SKIPPED
 
 
 def test_independent_steps_start_together() -> None:
-    assert names(next_moves(DIAMOND, LAST, {}, None)) == (["a"], [])
-    assert names(next_moves(DIAMOND, LAST, {"a": S}, None)) == (["b", "c"], [])
+    assert names(next_tasks(DIAMOND, LAST, {}, None)) == (["a"], [])
+    assert names(next_tasks(DIAMOND, LAST, {"a": S}, None)) == (["b", "c"], [])
 
 
 def test_a_step_waits_for_all_before_it() -> None:
-    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": S, "c": R}, None)) == ([], [])
+    assert names(next_tasks(DIAMOND, LAST, {"a": S, "b": S, "c": R}, None)) == ([], [])
 
 
 def test_a_failure_stops_what_has_not_started_and_leaves_what_runs() -> None:
-    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": F, "c": R}, None)) == ([], ["d"])
+    assert names(next_tasks(DIAMOND, LAST, {"a": S, "b": F, "c": R}, None)) == ([], ["d"])
 
 
 def test_finally_waits_for_what_runs_after_a_failure() -> None:
-    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": F, "c": R, "d": X}, None)) == ([], [])
-    assert names(next_moves(DIAMOND, LAST, {"a": S, "b": F, "c": S, "d": X}, None)) == (["z"], [])
+    assert names(next_tasks(DIAMOND, LAST, {"a": S, "b": F, "c": R, "d": X}, None)) == ([], [])
+    assert names(next_tasks(DIAMOND, LAST, {"a": S, "b": F, "c": S, "d": X}, None)) == (["z"], [])
 
 
 def test_a_failure_that_may_be_does_not_stop() -> None:
     graph = [task("a", may_fail=True), task("b", "a")]
 
-    assert names(next_moves(graph, [], {"a": F}, None)) == (["b"], [])
+    assert names(next_tasks(graph, [], {"a": F}, None)) == (["b"], [])
 
 
 def test_a_skipped_step_takes_those_after_it_along() -> None:
     graph = [task("a"), task("b", "a"), task("c", "b")]
 
-    assert names(next_moves(graph, [], {"a": X}, None)) == ([], ["b"])
+    assert names(next_tasks(graph, [], {"a": X}, None)) == ([], ["b"])
 
 
 def test_a_cancel_starts_nothing_but_finally() -> None:
-    assert names(next_moves(DIAMOND, LAST, {"a": R}, Stop.CANCELLED)) == ([], ["b", "c", "d"])
-    assert names(next_moves(DIAMOND, LAST, {"a": F, "b": X, "c": X, "d": X}, Stop.CANCELLED)) == (["z"], [])
+    assert names(next_tasks(DIAMOND, LAST, {"a": R}, StopReason.CANCELLED)) == ([], ["b", "c", "d"])
+    assert names(next_tasks(DIAMOND, LAST, {"a": F, "b": X, "c": X, "d": X}, StopReason.CANCELLED)) == (["z"], [])
 
 
 @settings(deadline=None)
@@ -78,10 +78,10 @@ def test_any_graph_ends_with_every_step_started_once_or_skipped(data: Any) -> No
         )
         for number in range(size)
     ]
-    ends: dict[str, End] = {}
+    ends: dict[str, TaskState] = {}
     started: list[str] = []
     while True:
-        moves = next_moves(graph, LAST, ends, None)
+        moves = next_tasks(graph, LAST, ends, None)
         for item in moves.start:
             assert item.name == "z" or all(ends[name] in {S, F} for name in item.dependencies)
             started.append(item.name)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
 from kubernaut_cli.engine.substitution import expand, replace, replace_array
+from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import InvalidWorkflow, parse_workflow, render
 
 Make = Callable[..., Any]

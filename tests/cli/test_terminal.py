@@ -14,8 +14,8 @@ from rich.table import Table
 
 import kubernaut_cli
 from kubernaut_cli.console import Terminal
-from kubernaut_cli.engine.report import Report, Row
-from kubernaut_cli.progress import progress_for
+from kubernaut_cli.engine.report import RunReport, StepReport
+from kubernaut_cli.progress import show_progress
 from kubernaut_cli.terminal import echo, one_line, printable
 from kubernaut_sdk.states import State
 
@@ -64,10 +64,12 @@ def test_echo_shows_escapes(capsys: pytest.CaptureFixture[str], err: bool) -> No
 
 
 def test_a_message_makes_no_lines_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    row = Row("scale", "kubernetes/scale_deployment", state=State.FAILED, message="no\n✓ scale: succeeded in 0.1 s")
-    report = Report("fix", [row], dry_run=False)
-    with progress_for(report, quiet=False) as progress:
-        progress.changed(report, row)
+    row = StepReport(
+        "scale", "kubernetes/scale_deployment", state=State.FAILED, message="no\n✓ scale: succeeded in 0.1 s"
+    )
+    report = RunReport("fix", [row], dry_run=False)
+    with show_progress(report, quiet=False) as progress:
+        progress.step_changed(row)
 
     assert not any(line.startswith("✓") for line in capsys.readouterr().out.splitlines())
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from kubernaut_cli.program import program
-from kubernaut_cli.scaffold import project
+from kubernaut_cli.scaffold import name_project
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = {path.name: path.read_text() for path in OURS} | {
-    "new/image.yml": project("queue-actions").texts()[".github/workflows/image.yml"]
+    "new/image.yml": name_project("queue-actions").texts()[".github/workflows/image.yml"]
 }
 MAY_WRITE = {("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")}
 everywhere = pytest.mark.parametrize("name", TEXTS)

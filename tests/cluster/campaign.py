@@ -1,4 +1,4 @@
-"""The fault campaign: `make fault-campaign`. Each row one fault on the real API server; was the end the same?
+"""The fault campaign, `make fault-campaign`: one fault for each row, on a real API server, always with the same end.
 
     python tests/cluster/campaign.py IMAGE [--only PATTERN] [--restart PROGRAM]
 
@@ -19,8 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from proxy import proxied
-from world import (
-    Controller,
+from realcluster import (
+    ControllerProcess,
     Json,
     api_client,
     closed,
@@ -42,8 +42,8 @@ WHERE = "kubernaut-ctl-campaign"
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "campaign"}
 
 
-class Campaign:
-    """A namespace, a store and the options of a controller."""
+class ControllerCampaign:
+    """A namespace, a Data Storage and the options of a controller."""
 
     def __init__(self, folder: Path, image: str, url: str) -> None:
         self.folder, self.image, self.url = folder, image, url
@@ -51,9 +51,9 @@ class Campaign:
         self.options = [f"--watch-namespace={WHERE}", "--cooldown=0", f"--data-storage-url={url}"]
         self.number = 0
 
-    def controller(self, *program: str, kubeconfig: Path | None = None) -> Controller:
+    def controller(self, *program: str, kubeconfig: Path | None = None) -> ControllerProcess:
         run = {"program": (sys.executable, *program)} if program else {}
-        return Controller(self.options, self.folder / "log", kubeconfig or self.kubeconfig, **run)  # type: ignore[arg-type]
+        return ControllerProcess(self.options, self.folder / "log", kubeconfig or self.kubeconfig, **run)  # type: ignore[arg-type]
 
     def create(self) -> str:
         self.number += 1
@@ -69,7 +69,7 @@ class Campaign:
         return document
 
     def outcome(self, name: str) -> Json:
-        """What must be the same whatever happened: status and records, without names, ids and times."""
+        """Return the part of status and records that no fault may change: no names, ids and times."""
         document = copy.deepcopy(self.ended(name))
         status = document["status"]
         kept = records(self.url, name)
@@ -91,9 +91,9 @@ class Campaign:
 
 
 def rows(  # noqa: C901, PLR0915 – one fault after the other
-    campaign: Campaign, restart: str | None
+    campaign: ControllerCampaign, restart: str | None
 ) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Fault → makes it happen; the name of the workflow that went through it."""
+    """Yield each fault, with a function that causes it and returns the name of the workflow that it affected."""
     with campaign.controller():
         undisturbed = campaign.outcome(campaign.create())
     assert undisturbed["phase"] == "Succeeded", undisturbed
@@ -101,7 +101,7 @@ def rows(  # noqa: C901, PLR0915 – one fault after the other
     yield "undisturbed", lambda: same(campaign, undisturbed, campaign_run(campaign))
 
     def dies(after: int) -> str:
-        with campaign.controller(str(HERE / "dying.py"), str(after)) as first:
+        with campaign.controller(str(HERE / "dying_controller.py"), str(after)) as first:
             name = campaign.create()
             deadline = time.monotonic() + 60
             while first.process is not None and first.process.poll() is None and time.monotonic() < deadline:
@@ -180,14 +180,14 @@ def rows(  # noqa: C901, PLR0915 – one fault after the other
     yield "1,000 at once, PipelineRuns held pending", lambda: thousand(campaign)
 
 
-def campaign_run(campaign: Campaign) -> str:
+def campaign_run(campaign: ControllerCampaign) -> str:
     with campaign.controller():
         name = campaign.create()
         campaign.ended(name)
         return name
 
 
-def same(campaign: Campaign, undisturbed: Json, name: str) -> str:
+def same(campaign: ControllerCampaign, undisturbed: Json, name: str) -> str:
     found = campaign.outcome(name)
     differs = [key for key in undisturbed if found[key] != undisturbed[key]]
     return "same end" if not differs else "; ".join(f"{key}: {found[key]}, not {undisturbed[key]}" for key in differs)
@@ -198,12 +198,12 @@ def worst(results: Iterator[str]) -> str:
     return next((result for result in found if result != "same end"), f"same end, {len(found)} times")
 
 
-def thousand(campaign: Campaign, count: int = 1000) -> str:
+def thousand(campaign: ControllerCampaign, count: int = 1000) -> str:
     where = f"{WHERE}-many"
     namespace(where, storage=campaign.url)
     options = [f"--watch-namespace={where}", f"--data-storage-url={campaign.url}"]
-    controller = Controller(
-        options, campaign.folder / "log", campaign.kubeconfig, (sys.executable, str(HERE / "held.py"))
+    controller = ControllerProcess(
+        options, campaign.folder / "log", campaign.kubeconfig, (sys.executable, str(HERE / "pending_controller.py"))
     )
     paths = [
         f"/apis/kubernaut.io/v1alpha1/namespaces/{where}/workflowexecutions",
@@ -237,11 +237,11 @@ def thousand(campaign: Campaign, count: int = 1000) -> str:
 
 
 @contextmanager
-def prepared(image: str) -> Iterator[Campaign]:
+def prepared(image: str) -> Iterator[ControllerCampaign]:
     with tempfile.TemporaryDirectory() as name, storage_at(Path(name) / "data") as url:
         install()
         namespace(WHERE, storage=url)
-        campaign = Campaign(Path(name), image, url)
+        campaign = ControllerCampaign(Path(name), image, url)
         try:
             yield campaign
         finally:

@@ -1,13 +1,13 @@
-"""Objects as the API server gives them: of Tekton's and Kubernetes' own shapes, taken from a real cluster."""
+"""Objects as the API server returns them: Tekton's and Kubernetes' own shapes, taken from a real cluster."""
 
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.pipelinerun import render
-from kubernaut_controller.reconciling import FINALIZER, Policy, Seen
+from kubernaut_controller.reconciling import FINALIZER, ObservedState, Policy
 from kubernaut_controller.reconciling.admission import admit
-from kubernaut_controller.reconciling.lock import Lock
+from kubernaut_controller.reconciling.lock import LockState
 from kubernaut_controller.workflow import WorkflowExecution
 
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ def step(name: str, **fields: Any) -> Json:
 
 
 def workflow(*steps: Json, status: Json | None = None, held: bool = True, deleted: bool = False, **spec: Any) -> Json:
-    """A WorkflowExecution of these steps, or of one."""
+    """Return a WorkflowExecution of these steps, or of one."""
     metadata: Json = {
         "name": "fix",
         "namespace": "shop",
@@ -49,16 +49,18 @@ def workflow(*steps: Json, status: Json | None = None, held: bool = True, delete
     }
 
 
-def seen(document: Json, **known: Any) -> Seen:
-    """What is seen of a workflow."""
+def observed_state(document: Json, **known: Any) -> ObservedState:
+    """Return the observed state of a workflow."""
     made, faults = admit(document, known.pop("policy", POLICY))
     if made is not None and known.get("task_runs"):
         known["task_runs"] = tuple(asked(made, one) for one in known["task_runs"])
-    return Seen(**{"absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults)
+    return ObservedState(
+        **{"pipeline_run_absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults
+    )
 
 
 def asked(made: WorkflowExecution, task_run: Json) -> Json:
-    """A TaskRun with the params that its PipelineRun asks for, but for those that it has already."""
+    """Return a TaskRun with the params that its PipelineRun asks for, except those that it has already."""
     spec = task_run["spec"]
     tasks = {
         task["name"]: task
@@ -72,7 +74,7 @@ def asked(made: WorkflowExecution, task_run: Json) -> Json:
 
 
 def pipeline_run(document: Json, status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:
-    """The PipelineRun of a workflow, started, with a condition."""
+    """Return the PipelineRun of a workflow, started, with a condition."""
     made, _ = admit(document, POLICY)
     assert made is not None
     run = render(made)
@@ -85,7 +87,7 @@ def pipeline_run(document: Json, status: str = "Unknown", reason: str = "Running
 
 
 def task_run(name: str = "a", status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:
-    """The TaskRun of a step."""
+    """Return the TaskRun of a step."""
     spec = {
         "taskRef": {"kind": "Task", "name": "kubernaut-action"},
         "serviceAccountName": fields.pop("account", "default"),
@@ -117,7 +119,7 @@ def task_run(name: str = "a", status: str = "Unknown", reason: str = "Running", 
 
 
 def ended(code: int, reason: str = "Error", started: float | None = 3) -> list[Json]:
-    """A TaskRun's `steps` whose container has ended."""
+    """Return a TaskRun's `steps` with a container that has ended."""
     times = {"startedAt": stamp(started)} if started is not None else {}
     return [{"name": "action", "container": "step-action", "terminated": {"exitCode": code, "reason": reason, **times}}]
 
@@ -125,7 +127,7 @@ def ended(code: int, reason: str = "Error", started: float | None = 3) -> list[J
 def results(
     status: str = "succeeded", *, stored: str = "stored", changed: str = "true", **fields: Any
 ) -> dict[str, str]:
-    """Result files as an action writes them."""
+    """Return result files as an action writes them."""
     error = fields.get("error")
     return {
         "status": status,
@@ -138,12 +140,12 @@ def results(
 
 
 def well(name: str = "a", **fields: Any) -> Json:
-    """A TaskRun that succeeded."""
+    """Return a TaskRun that succeeded."""
     return task_run(name, "True", "Succeeded", results=results(**fields), steps=ended(0, "Completed"))
 
 
 def pod(phase: str = "Running", state: Json | None = None, **metadata: Any) -> Json:
-    """A step's pod."""
+    """Return a step's pod."""
     state = state if state is not None else {"running": {"startedAt": stamp(3)}}
     return {
         "kind": "Pod",
@@ -160,10 +162,10 @@ def pod(phase: str = "Running", state: Json | None = None, **metadata: Any) -> J
 
 
 def termination(files: dict[str, str], code: int = 143) -> Json:
-    """A container's state whose termination message holds these results."""
+    """Return a container's state whose termination message contains these results."""
     entries = [{"key": key, "value": value, "type": 1} for key, value in files.items()]
     entries.append({"key": "StartedAt", "value": stamp(3), "type": 3})
     return {"terminated": {"exitCode": code, "reason": "Error", "startedAt": stamp(3), "message": json.dumps(entries)}}
 
 
-OURS = Lock("ours")
+OURS = LockState("ours")

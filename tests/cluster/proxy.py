@@ -1,4 +1,4 @@
-"""A way to the API server that fails as it is told: for one controller, by a kubeconfig of its own."""
+"""A proxy to the API server with faults on request, for one controller with a kubeconfig of its own."""
 
 import asyncio
 import base64
@@ -15,12 +15,12 @@ from typing import Any
 import aiohttp
 import yaml
 from aiohttp import web
-from world import kubectl
+from realcluster import kubectl
 
 
 @dataclass
 class Faults:
-    """What is to go wrong, and how often it did.
+    """The faults to cause, and how often each has happened.
 
     Attributes:
         stall: Watches stay open, and nothing comes through.
@@ -61,7 +61,7 @@ def refused(code: int, reason: str, **headers: str) -> web.Response:
 
 
 class Proxy:
-    """Forwards to the kubeconfig's API server, over plain HTTP on loopback."""
+    """A proxy to the kubeconfig's API server, over plain HTTP on loopback."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
@@ -113,7 +113,7 @@ class Proxy:
             await asyncio.sleep(0.1)
 
     def cut(self) -> None:
-        """Breaks every watch off."""
+        """Break off every watch."""
         self.loop.call_soon_threadsafe(lambda: [task.cancel() for task in list(self._watches)])
 
     async def serve(self) -> None:
@@ -145,7 +145,7 @@ class Proxy:
 
 @contextmanager
 def proxied(kubeconfig: Path, folder: Path) -> Iterator[tuple[Proxy, Path]]:
-    """A proxy, and the kubeconfig that leads through it."""
+    """Yield a proxy, and the kubeconfig that leads through it."""
     proxy = Proxy(kubeconfig)
     proxy.run()
     config = yaml.safe_load(kubectl("config", "view", "--raw", "--flatten", "--minify"))

@@ -1,4 +1,4 @@
-"""A small API server on loopback: lists, watches, creates, replaces, patches; a status is checked by its schema.
+"""A small API server on loopback: list, watch, create, replace, patch; a status is checked against its schema.
 
 For what a real one is too slow to be asked a hundred times. It keeps what it is given, to the byte where it is given
 bytes (`raw`), so that a list may hold what a real API server would hold for other clients than ours.
@@ -49,7 +49,7 @@ def stamp() -> str:
 
 
 class SmallServer:
-    """What it holds, and who watches.
+    """The objects of the server, and its watchers.
 
     Attributes:
         raw: The text of an object in lists and watches, where it is not what JSON makes of the object.
@@ -72,7 +72,7 @@ class SmallServer:
         }
 
     def put(self, plural: str, document: Json, type_: str = "ADDED", raw: str | None = None) -> Json:
-        """Keeps an object, as if somebody had written it, and tells those who watch."""
+        """Store an object as if somebody had written it, and send it to the watchers."""
         self.version += 1
         metadata = document["metadata"]
         metadata.setdefault("uid", str(uuid.uuid4()))
@@ -194,7 +194,7 @@ class SmallServer:
         return web.json_response(self.put(plural, {**changed, "metadata": dict(changed["metadata"])}, "MODIFIED"))
 
     def _text(self, document: Json) -> str:
-        """An object as it is sent: its raw text, with what was made of its metadata and status since."""
+        """Return an object as it is sent: its raw text, with later changes of its metadata and status."""
         plural = next(name for name, (_, kind) in _KINDS.items() if kind == document["kind"])
         raw = self.raw.get((plural, document["metadata"].get("namespace", ""), document["metadata"]["name"]))
         if raw is None:
@@ -262,7 +262,7 @@ def _fault(schema: Json, value: Any, path: str) -> str | None:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[tuple[SmallServer, Path]]:
-    """The server, and a kubeconfig that names it."""
+    """Yield the server, and a kubeconfig that names it."""
     server = SmallServer()
     app = web.Application(client_max_size=1 << 26)
     app.router.add_route("*", "/{path:.*}", server.handle)

@@ -1,4 +1,4 @@
-"""The action that keeps the contract, and its ways to break it."""
+"""An action that keeps the contract, and the ways to break it."""
 
 import subprocess
 from pathlib import Path
@@ -12,23 +12,23 @@ BROKEN = Path(__file__).parent / "broken"
 OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice]
 OF_ACTIONS = [check.name for check in ACTION_CHECKS]
 MORE_WAYS = ["results-complete:none-at-0", "stdout-one-object:failure", "stdout-one-object:plan"]
-"""Other ways to break a check: its name and a word."""
+"""Further ways to break a check: its name and a word."""
 
 
 def scenarios(broken: str) -> list[Scenario]:
-    """The action's scenario, with an image or a process that breaks one check, or none."""
+    """Return the action's scenario, run so that it breaks one check; the empty name breaks none."""
     found = read_scenarios(BROKEN / "conformance.yaml")
     return [scenario.model_copy(update={"env": {**scenario.env, "BROKEN": broken}}) for scenario in found]
 
 
-def told(judgements: list[CheckResult], outcome: str) -> dict[str, str]:
-    """Check → message, of those that ended so."""
+def messages(judgements: list[CheckResult], outcome: str) -> dict[str, str]:
+    """Return check → message for the checks with this outcome."""
     return {judgement.check.name: judgement.message for judgement in judgements if judgement.outcome == outcome}
 
 
 @pytest.fixture
 def cluster() -> None:
-    """Whatever cluster the kubeconfig names."""
+    """Skip unless the cluster of the kubeconfig answers."""
     try:
         subprocess.run(["kubectl", "--request-timeout=3s", "get", "--raw", "/readyz"], capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):

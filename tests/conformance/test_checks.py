@@ -1,4 +1,4 @@
-"""Each way of breaking the contract is found by the check for it, and by no other: on processes, which are quick."""
+"""Every way of breaking the contract fails exactly its own check. Shown on processes, which are quick."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -10,44 +10,44 @@ from kubernaut_conformance.examine import examine
 from kubernaut_conformance.installed import InstalledActions
 from kubernaut_sdk import InvalidInputs
 
-from .conftest import BROKEN, MORE_WAYS, OF_ACTIONS, scenarios, told
+from .conftest import BROKEN, MORE_WAYS, OF_ACTIONS, messages, scenarios
 
 SHOWN = [check for check in OF_ACTIONS if check != "read-only-root"]  # processes have no root of their own
 WAYS = [*SHOWN, *MORE_WAYS]
 
 
-def judged_of(broken: str, **options: object) -> list[CheckResult]:
+def run_checks(broken: str, **options: object) -> list[CheckResult]:
     env = {"ACTION_MODULES": str(BROKEN / "flag.py"), "BROKEN": broken, "PATH": os.environ["PATH"]}
     return list(examine(InstalledActions(env), scenarios(broken), cwd=BROKEN, jobs=1, **options))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def judged() -> dict[str, list[CheckResult]]:
+def results() -> dict[str, list[CheckResult]]:
     with ThreadPoolExecutor(8) as pool:  # most of the time they wait: for deadlines, and for a store that is away
-        return dict(zip(["", *WAYS], pool.map(judged_of, ["", *WAYS]), strict=True))
+        return dict(zip(["", *WAYS], pool.map(run_checks, ["", *WAYS]), strict=True))
 
 
-def test_the_good_action_conforms(judged: dict[str, list[CheckResult]]) -> None:
-    assert told(judged[""], "failed") == {}
+def test_the_good_action_conforms(results: dict[str, list[CheckResult]]) -> None:
+    assert messages(results[""], "failed") == {}
     # the action is too quick to be killed while it applies, most of the time
-    assert set(told(judged[""], "skipped")) - {"killed-while-applying"} == {
+    assert set(messages(results[""], "skipped")) - {"killed-while-applying"} == {
         "no-shell", "non-root", "not-applied-twice", "read-only-root", "spec-compatible", "spec-label",
         "unchanged-verified",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_broken_action_fails_exactly_its_check(judged: dict[str, list[CheckResult]], way: str) -> None:
-    failed, check = told(judged[way], "failed"), way.partition(":")[0]
+def test_a_broken_action_fails_exactly_its_check(results: dict[str, list[CheckResult]], way: str) -> None:
+    failed, check = messages(results[way], "failed"), way.partition(":")[0]
 
     assert set(failed) == {check}, failed
     assert failed[check]
 
 
 def test_checks_can_be_chosen() -> None:
-    assert [judgement.check.name for judgement in judged_of("", only=["unknown-input"])] == ["unknown-input"]
+    assert [judgement.check.name for judgement in run_checks("", only=["unknown-input"])] == ["unknown-input"]
     with pytest.raises(InvalidInputs, match="there is no check unknwon-input"):
-        judged_of("", only=["unknwon-input"])
+        run_checks("", only=["unknwon-input"])
 
 
 def test_every_check_says_why_and_what_to_do() -> None:

@@ -1,4 +1,4 @@
-"""The kit on real images: ours conform, and each that breaks one thing is found by the check for it."""
+"""The kit on real images: a good one conforms, and one that breaks a requirement fails the check for it."""
 
 import io
 import json
@@ -15,9 +15,9 @@ import pytest
 from kubernaut_conformance.checks import CheckResult
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
-from kubernaut_conformance.spec import LABEL, PATH, ImageSpec, parse
+from kubernaut_conformance.spec import LABEL, PATH, ImageSpec, parse_spec
 
-from .conftest import BROKEN, OF_ACTIONS, OF_IMAGES, scenarios, told
+from .conftest import BROKEN, OF_ACTIONS, OF_IMAGES, messages, scenarios
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.docker]
@@ -26,7 +26,7 @@ Judged = Callable[..., list[CheckResult]]
 
 @pytest.fixture(scope="module")
 def whole(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image with the SDK and the action, that says of itself what it should."""
+    """Build an image with the SDK and the action that keeps the contract."""
     context, name = tmp_path_factory.mktemp("flag"), "kubernaut-test/flag:whole"
     for path in [*BROKEN.glob("*.py"), *(ROOT / "build" / "wheels").glob("*.whl")]:
         (context / path.name).write_bytes(path.read_bytes())
@@ -49,17 +49,17 @@ def whole(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def image(whole: str) -> Callable[[str], ActionImage]:
-    """The image that breaks one check, or none (the empty name)."""
+    """Return a function that makes an image which breaks one check; the empty name breaks none."""
     engine = docker.from_env()
     spec = ActionImage(whole).ask("spec").stdout.encode()
 
     def make(broken: str) -> ActionImage:
-        told = spec
+        spec_bytes = spec
         if broken == "spec-compatible":
             document = json.loads(spec)
             document["actions"][0]["inputs"]["properties"]["comment"]["maxLength"] = 10
-            told = json.dumps(document).encode()
-        digest = "0" * 64 if broken == "spec-label" else sha256(told).hexdigest()
+            spec_bytes = json.dumps(document).encode()
+        digest = "0" * 64 if broken == "spec-label" else sha256(spec_bytes).hexdigest()
         changes = [
             f"ENV BROKEN={broken}",
             f"LABEL {LABEL}=sha256:{digest}",
@@ -67,7 +67,7 @@ def image(whole: str) -> Callable[[str], ActionImage]:
         ]
         container = engine.containers.create(whole, command=["-"], network_mode="none")
         try:
-            container.put_archive("/", _archive(PATH, told))
+            container.put_archive("/", _archive(PATH, spec_bytes))
             container.commit("kubernaut-test/flag", broken or "good", changes="\n".join(changes))
         finally:
             container.remove(force=True)
@@ -78,8 +78,8 @@ def image(whole: str) -> Callable[[str], ActionImage]:
 
 @pytest.fixture(scope="module")
 def judged(image: Callable[[str], ActionImage]) -> Judged:
-    """What the kit finds in an image."""
-    good = parse(image("").read(PATH) or b"")
+    """Return a function that examines an image."""
+    good = parse_spec(image("").read(PATH) or b"")
     assert isinstance(good, ImageSpec)
     return lambda broken, tries, only=(): list(
         examine(image(broken), tries, cwd=BROKEN, previous=good, only=only, jobs=1)
@@ -89,14 +89,17 @@ def judged(image: Callable[[str], ActionImage]) -> Judged:
 def test_the_good_image_conforms(judged: Judged) -> None:
     found = judged("", scenarios(""))
 
-    assert told(found, "failed") == {}
-    assert set(told(found, "skipped")) - {"killed-while-applying"} == {"not-applied-twice", "unchanged-verified"}
-    assert told(found, "advice") == {"no-shell": "it holds /bin/sh"}
+    assert messages(found, "failed") == {}
+    assert set(messages(found, "skipped")) - {"killed-while-applying"} == {"not-applied-twice", "unchanged-verified"}
+    assert messages(found, "advice") == {"no-shell": "it holds /bin/sh"}
 
 
 @pytest.fixture(scope="module")
 def found(judged: Judged) -> dict[str, list[CheckResult]]:
-    """Of what only images have, all that needs no scenario; of the rest, the check itself: processes show more."""
+    """Examine each broken image: for image checks all that needs no scenario, for the others only the check itself.
+
+    That the other checks still pass is shown on processes.
+    """
     with ThreadPoolExecutor(4) as pool:
         jobs = {check: pool.submit(judged, check, ()) for check in OF_IMAGES}
         jobs |= {check: pool.submit(judged, check, scenarios(check), [check]) for check in OF_ACTIONS}
@@ -106,14 +109,14 @@ def found(judged: Judged) -> dict[str, list[CheckResult]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("check", [*OF_IMAGES, *OF_ACTIONS])
 def test_a_broken_image_fails_exactly_its_check(found: dict[str, list[CheckResult]], check: str) -> None:
-    failed = told(found[check], "failed")
+    failed = messages(found[check], "failed")
 
     assert set(failed) == {check}, failed
     assert failed[check]
 
 
 def _archive(path: str, content: bytes) -> bytes:
-    """A tar archive of one file."""
+    """Return a tar archive of one file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         member = tarfile.TarInfo(path.lstrip("/"))

@@ -1,4 +1,4 @@
-"""The kit as a pytest plugin: a test a check."""
+"""The kit as a pytest plugin: each check is a test."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def test_nothing_is_collected_unless_asked(tmp_path: Path) -> None:
     assert "1 passed" in ended.stdout
 
 
-def test_a_file_that_is_no_scenarios_is_told(tmp_path: Path) -> None:
+def test_an_invalid_scenario_file_is_reported_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "conformance.yaml").write_text("scenarios: [{action: a/b_c, input: {}}]\n")
     ended = pytest_of(tmp_path, "--conform-installed")
 

@@ -1,4 +1,4 @@
-"""The controller's tests share the shapes of Kubernetes' and Tekton's objects: `objects`."""
+"""The controller's tests find the shared modules of `tests/cluster`, such as `objects`."""
 
 import sys
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""JSON of bounded depth: what is too deep becomes null, and all else stays as it was."""
+"""JSON is read with bounded depth: deeper values become null, and everything else is unchanged."""
 
 import json
 from typing import Any
 
 import pytest
-from bad import deep
+from bad_objects import deep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

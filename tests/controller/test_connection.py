@@ -1,4 +1,4 @@
-"""A login that outlives a token which is refused for a moment, and takes up one that was rotated."""
+"""A login survives a token that is refused for a moment, and picks up a rotated one."""
 
 import asyncio
 from pathlib import Path
@@ -38,7 +38,7 @@ def write(path: Path, token: str) -> None:
 
 
 async def token_of(info: Any) -> str:
-    """The token that a login's session sends; the session is closed."""
+    """Return the token that a login's session sends, and close the session."""
     await info.aiohttp_session.close()
     return str(info.aiohttp_session.headers["Authorization"]).removeprefix("Bearer ")
 

@@ -1,7 +1,7 @@
-"""Whatever comes between – a crash after any act, news that is missed, a store that is away – the end is the same.
+"""Crashes after any effect, missed events and a store that is away lead to the same end.
 
-A small world plays the API server, Tekton and Data Storage; the controller's own decisions act on it, and are stopped
-wherever hypothesis likes.
+A simulated cluster plays the API server, Tekton and Data Storage. The controller's own decisions act on it, and
+hypothesis chooses where they are interrupted.
 """
 
 import copy
@@ -14,11 +14,24 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from objects import CREATED, Json, pipeline_run, pod, results, seen, stamp, step, task_run, termination, well, workflow
+from objects import (
+    CREATED,
+    Json,
+    observed_state,
+    pipeline_run,
+    pod,
+    results,
+    stamp,
+    step,
+    task_run,
+    termination,
+    well,
+    workflow,
+)
 
-from kubernaut_controller.reconciling import FINALIZER, Policy, is_closed, reconcile
-from kubernaut_controller.reconciling import acts as does
-from kubernaut_controller.reconciling.lock import Lock, freed, read_lock, taken
+from kubernaut_controller.reconciling import FINALIZER, Policy, effects, is_closed, reconcile
+from kubernaut_controller.reconciling.events import event_key
+from kubernaut_controller.reconciling.lock import LockState, acquired_lease, read_lock, released_lease
 from kubernaut_controller.workflow import read_workflow_execution
 from kubernaut_datastorage.records.merge import Merged, merge
 from kubernaut_sdk.records import Event
@@ -29,8 +42,8 @@ STEPS = [step("a"), step("b", runAfter=["a"])]
 
 
 @dataclass
-class World:
-    """What outlives a controller."""
+class SimulatedCluster:
+    """The state that survives a controller."""
 
     document: Json
     run: Json | None = None
@@ -49,7 +62,7 @@ class World:
         return CREATED + timedelta(seconds=self.seconds)
 
     def let_tekton_work(self) -> None:
-        """One more thing that Tekton does: the TaskRuns one after the other, then the PipelineRun's end."""
+        """Let Tekton do one more thing: the TaskRuns one after the other, then the PipelineRun's end."""
         if self.run is None or self.run["status"]["conditions"][0]["status"] != "Unknown":
             return
         cancelled = bool(self.run["spec"].get("status"))
@@ -105,121 +118,121 @@ class World:
         return {"id": record_id_of(read_workflow_execution(self.document), name), "attempt": 0}
 
     def tell(self, event: Json) -> None:
-        """What Data Storage does with an event, by its own merge."""
+        """Store an event by Data Storage's own merge."""
         known = Event.model_validate({**event, "action_type": "probe/write_text"}).wire()
         self.store[known["id"]], _ = merge(self.store.get(known["id"]), known)
 
 
 def pod_of(name: str, *words: Any) -> Json:
-    """The pod of a step."""
+    """Return the pod of a step."""
     owner = {"kind": "TaskRun", "uid": f"task-{name}", "controller": True}
     return pod(*words, name=f"run-{name}-pod", ownerReferences=[owner])
 
 
-class Controller:
-    """What a controller's process remembers, and how it acts: as `operator.hands` does, on this world."""
+class SimulatedController:
+    """A controller's cache, and an executor of its effects on the simulated cluster, like `operator.executor`."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        held = FINALIZER in world.document["metadata"]["finalizers"]
-        self.looked_up = not held
-        self.absent_for: str | None = None
+    def __init__(self, cluster: SimulatedCluster) -> None:
+        self.cluster = cluster
+        held = FINALIZER in cluster.document["metadata"]["finalizers"]
+        self.children_known = not held
+        self.absent_at_version: str | None = None
         self.run: Json | None = None
         self.task_runs: dict[str, Json] = {}
         self.pods: dict[str, Json] = {}
-        self.lock = Lock()
-        self.told: dict[tuple[str, str], str | None] = {}
+        self.lock = LockState()
+        self.answers: dict[tuple[str, str], str | None] = {}
         self.records: dict[str, Json | None] = {}
 
-    def acts(self) -> Iterator[None]:
-        """Decides and acts for ever, and stops after each act that changed something."""
-        world = self.world
+    def run_effects(self) -> Iterator[None]:
+        """Decide and carry out effects, and yield after each one that changed something."""
+        cluster = self.cluster
         for _ in range(60):
-            if world.gone:
+            if cluster.gone:
                 return
-            if self.looked_up and self.run is not None:
+            if self.children_known and self.run is not None:
                 self.look()
-            known = seen(
-                copy.deepcopy(world.document),
+            known = observed_state(
+                copy.deepcopy(cluster.document),
                 policy=POLICY,
-                looked_up=self.looked_up,
-                absent=self.absent_for == json.dumps(world.document),
-                looked_at=self.run["metadata"]["resourceVersion"] if self.run else None,
+                children_known=self.children_known,
+                pipeline_run_absent=self.absent_at_version == json.dumps(cluster.document),
+                children_read_at=self.run["metadata"]["resourceVersion"] if self.run else None,
                 pipeline_run=self.run,
                 task_runs=tuple(self.task_runs.values()),
                 pods=self.pods,
                 lock=self.lock,
-                told=dict(self.told),
+                answers=dict(self.answers),
                 records=dict(self.records),
             )
-            decision = reconcile(known, POLICY, world.now)
+            decision = reconcile(known, POLICY, cluster.now)
             changed = False
-            for act in decision.acts:
-                if self.do(act):
+            for effect in decision.effects:
+                if self.do(effect):
                     changed = True
                     yield
             if not changed:
                 return
-        raise AssertionError(f"it does not come to rest: {decision.acts}")
+        raise AssertionError(f"it does not come to rest: {decision.effects}")
 
     def look(self) -> None:
-        world = self.world
-        self.run = copy.deepcopy(world.run)
-        self.absent_for = json.dumps(world.document) if world.run is None else None
-        self.task_runs = copy.deepcopy(world.task_runs)
-        self.pods = copy.deepcopy(world.pods)
+        cluster = self.cluster
+        self.run = copy.deepcopy(cluster.run)
+        self.absent_at_version = json.dumps(cluster.document) if cluster.run is None else None
+        self.task_runs = copy.deepcopy(cluster.task_runs)
+        self.pods = copy.deepcopy(cluster.pods)
 
-    def do(self, act: does.Act) -> bool:  # noqa: C901, PLR0912
-        world = self.world
-        made = read_workflow_execution(world.document)
+    def do(self, effect: effects.Effect) -> bool:  # noqa: C901, PLR0912
+        cluster = self.cluster
+        made = read_workflow_execution(cluster.document)
         me = f"shop/fix/{made.metadata.uid}"
-        match act:
-            case does.Hold():
-                world.document["metadata"]["finalizers"] = [FINALIZER]
-            case does.LetGo():
-                world.document["metadata"]["finalizers"] = []
-                world.gone = bool(world.document["metadata"].get("deletionTimestamp"))
-            case does.TakeLock():
-                before = read_lock(world.lease, me, world.now)
+        match effect:
+            case effects.AddFinalizer():
+                cluster.document["metadata"]["finalizers"] = [FINALIZER]
+            case effects.RemoveFinalizer():
+                cluster.document["metadata"]["finalizers"] = []
+                cluster.gone = bool(cluster.document["metadata"].get("deletionTimestamp"))
+            case effects.AcquireLock():
+                before = read_lock(cluster.lease, me, cluster.now)
                 if before.state == "free":
                     assert made.spec.target is not None
-                    lease = None if world.lease is None else {**world.lease, "metadata": {"resourceVersion": "1"}}
-                    world.lease = taken(lease, made.spec.target, me, world.now)
-                self.lock = read_lock(world.lease, me, world.now)
-            case does.FreeLock():
-                if world.lease is not None and world.lease["spec"]["holderIdentity"] == me:
-                    world.lease = freed(world.lease, world.now, timedelta(seconds=1))
-                self.lock = Lock("released")
-            case does.LookUp():
+                    lease = None if cluster.lease is None else {**cluster.lease, "metadata": {"resourceVersion": "1"}}
+                    cluster.lease = acquired_lease(lease, made.spec.target, me, cluster.now)
+                self.lock = read_lock(cluster.lease, me, cluster.now)
+            case effects.ReleaseLock():
+                if cluster.lease is not None and cluster.lease["spec"]["holderIdentity"] == me:
+                    cluster.lease = released_lease(cluster.lease, cluster.now, timedelta(seconds=1))
+                self.lock = LockState("released")
+            case effects.RefreshChildren():
                 self.look()
-                self.looked_up = True
-            case does.CreateRun(document):
-                if world.run is None:
-                    world.runs_made += 1
-                    world.run = pipeline_run(world.document)
-                    assert {**world.run["spec"], **document["spec"]} == world.run["spec"]
+                self.children_known = True
+            case effects.CreatePipelineRun(document):
+                if cluster.run is None:
+                    cluster.runs_made += 1
+                    cluster.run = pipeline_run(cluster.document)
+                    assert {**cluster.run["spec"], **document["spec"]} == cluster.run["spec"]
                 self.look()
-                self.looked_up = True
-            case does.CancelRun(_, status):
-                assert world.run is not None
-                world.run["spec"]["status"] = status
-            case does.Tell(events):
-                if world.store_away:
+                self.children_known = True
+            case effects.CancelPipelineRun(_, status):
+                assert cluster.run is not None
+                cluster.run["spec"]["status"] = status
+            case effects.SendEvents(events):
+                if cluster.store_away:
                     return False
-                fresh = [event for event in events if (event["step"], event["state"]) not in self.told]
+                fresh = [event for event in events if (event["step"], event_key(event)) not in self.answers]
                 for event in fresh:
-                    world.tell(event)
-                    self.told[event["step"], event["state"]] = None
+                    cluster.tell(event)
+                    self.answers[event["step"], event_key(event)] = None
                 return bool(fresh)
-            case does.Ask(name, record_id):
-                if world.store_away or name in self.records:
+            case effects.ReadRecord(name, record_id):
+                if cluster.store_away or name in self.records:
                     return False
-                known = world.store.get(record_id)
+                known = cluster.store.get(record_id)
                 self.records[name] = known.document() if known else None
-            case does.SetStatus(status):
-                world.document["status"] = status
-            case does.Delete():
-                world.document["metadata"]["deletionTimestamp"] = stamp(world.seconds)
+            case effects.UpdateStatus(status):
+                cluster.document["status"] = status
+            case effects.DeleteWorkflow():
+                cluster.document["metadata"]["deletionTimestamp"] = stamp(cluster.seconds)
             case _:
                 return False
         return True
@@ -228,63 +241,63 @@ class Controller:
 MOVES = st.sampled_from(["act", "act", "act", "crash", "tekton", "tekton", "store away", "store back", "second"])
 
 
-def play(moves: list[str], *, cancel_at: int | None = None, delete_at: int | None = None) -> World:
-    """Plays moves, then lets everything come to rest."""
-    world = World(workflow(*STEPS, held=False, target=TARGET))
-    controllers = [Running(world)]
+def play(moves: list[str], *, cancel_at: int | None = None, delete_at: int | None = None) -> SimulatedCluster:
+    """Play moves, then let everything come to rest."""
+    cluster = SimulatedCluster(workflow(*STEPS, held=False, target=TARGET))
+    controllers = [RunningController(cluster)]
     for number, move in enumerate(moves):
         if number == cancel_at:
-            world.document["spec"]["cancel"] = True
-        if number == delete_at and not world.gone and FINALIZER in world.document["metadata"]["finalizers"]:
-            world.document["metadata"]["deletionTimestamp"] = stamp(world.seconds)
-        make(move, world, controllers)
-        world.seconds += 0.1
-    world.store_away = False
+            cluster.document["spec"]["cancel"] = True
+        if number == delete_at and not cluster.gone and FINALIZER in cluster.document["metadata"]["finalizers"]:
+            cluster.document["metadata"]["deletionTimestamp"] = stamp(cluster.seconds)
+        make(move, cluster, controllers)
+        cluster.seconds += 0.1
+    cluster.store_away = False
     for _ in range(12):
         for running in controllers:
             running.rest()
-        world.let_tekton_work()
-    return world
+        cluster.let_tekton_work()
+    return cluster
 
 
-def make(move: str, world: World, controllers: "list[Running]") -> None:
+def make(move: str, cluster: SimulatedCluster, controllers: "list[RunningController]") -> None:
     match move:
         case "act":
             for running in controllers:
-                running.act()
+                running.effect()
         case "crash":
-            controllers[0] = Running(world)
+            controllers[0] = RunningController(cluster)
         case "second" if len(controllers) == 1:
-            controllers.append(Running(world))
+            controllers.append(RunningController(cluster))
         case "tekton":
-            world.let_tekton_work()
+            cluster.let_tekton_work()
         case "store away" | "store back":
-            world.store_away = move == "store away"
+            cluster.store_away = move == "store away"
 
 
-class Running:
-    """A controller's process, stopped after each act."""
+class RunningController:
+    """A controller's process that stops after each effect."""
 
-    def __init__(self, world: World) -> None:
-        self.controller = Controller(world)
-        self.acts = self.controller.acts()
+    def __init__(self, cluster: SimulatedCluster) -> None:
+        self.controller = SimulatedController(cluster)
+        self.effects = self.controller.run_effects()
 
-    def act(self) -> None:
-        if next(self.acts, "rest") == "rest":
-            self.acts = self.controller.acts()
+    def effect(self) -> None:
+        if next(self.effects, "rest") == "rest":
+            self.effects = self.controller.run_effects()
 
     def rest(self) -> None:
-        for _ in self.acts:
+        for _ in self.effects:
             pass
-        self.acts = self.controller.acts()
+        self.effects = self.controller.run_effects()
 
 
-def outcome(world: World) -> Any:
-    """What must not depend on what came between."""
-    status = copy.deepcopy(world.document["status"])
+def outcome(cluster: SimulatedCluster) -> Any:
+    """Return the part of the result that must not depend on interruptions."""
+    status = copy.deepcopy(cluster.document["status"])
     for condition in status["conditions"]:
         condition.pop("lastTransitionTime")
-    records = {merged.document()["step"]: merged.document() for merged in world.store.values()}
+    records = {merged.document()["step"]: merged.document() for merged in cluster.store.values()}
     return status, records
 
 
@@ -305,41 +318,55 @@ def test_the_undisturbed_run_ends_well() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.lists(MOVES, max_size=25))
 def test_crashes_anywhere_end_as_if_there_were_none(moves: list[str]) -> None:
-    world = play(moves)
+    cluster = play(moves)
 
-    assert world.runs_made == 1
-    assert outcome(world) == outcome(UNDISTURBED)
-    assert world.lease is not None
-    assert world.lease["spec"]["holderIdentity"] == ""
+    assert cluster.runs_made == 1
+    assert outcome(cluster) == outcome(UNDISTURBED)
+    assert cluster.lease is not None
+    assert cluster.lease["spec"]["holderIdentity"] == ""
+
+
+def test_who_last_read_that_the_target_was_anothers_releases_the_lock_that_a_second_controller_took() -> None:
+    cluster = SimulatedCluster(workflow(*STEPS, held=False, target=TARGET))
+    first, second = RunningController(cluster), RunningController(cluster)
+    second.controller.lock = LockState("busy", by="shop/other")
+    first.rest()
+    for _ in range(12):
+        cluster.let_tekton_work()
+        second.rest()
+
+    assert outcome(cluster) == outcome(UNDISTURBED)
+    assert cluster.lease is not None
+    assert cluster.lease["spec"]["holderIdentity"] == ""
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(MOVES, max_size=25), st.integers(0, 25))
 def test_a_cancel_at_any_time_is_carried_out_once(moves: list[str], at: int) -> None:
-    world = play(moves, cancel_at=at)
-    status, records = outcome(world)
+    cluster = play(moves, cancel_at=at)
+    status, records = outcome(cluster)
     states = {row["name"]: row["state"] for row in status["steps"]}
 
-    assert world.runs_made <= 1
-    assert is_closed(world.document)
+    assert cluster.runs_made <= 1
+    assert is_closed(cluster.document)
     assert status["phase"] in {"Cancelled", "Succeeded"}
-    if world.runs_made:
+    if cluster.runs_made:
         assert {name: record["state"] for name, record in records.items()} == states
     else:
         assert records == {}
-    assert world.lease is None or world.lease["spec"]["holderIdentity"] == ""
+    assert cluster.lease is None or cluster.lease["spec"]["holderIdentity"] == ""
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(MOVES, max_size=25), st.integers(0, 25))
 def test_a_deletion_at_any_time_leaves_nothing_behind_but_records(moves: list[str], at: int) -> None:
-    world = play(moves, delete_at=at)
+    cluster = play(moves, delete_at=at)
 
-    assert world.runs_made <= 1
-    assert world.gone or not world.document["metadata"].get("deletionTimestamp")
-    assert all(merged.document()["state"] in {"succeeded", "cancelled", "skipped"} for merged in world.store.values())
-    assert len(world.store) in {0, 2}
-    assert world.lease is None or world.lease["spec"]["holderIdentity"] == ""
+    assert cluster.runs_made <= 1
+    assert cluster.gone or not cluster.document["metadata"].get("deletionTimestamp")
+    assert all(merged.document()["state"] in {"succeeded", "cancelled", "skipped"} for merged in cluster.store.values())
+    assert len(cluster.store) in {0, 2}
+    assert cluster.lease is None or cluster.lease["spec"]["holderIdentity"] == ""
 
 
 @pytest.mark.parametrize("crash_after", range(14))

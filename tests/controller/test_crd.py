@@ -1,16 +1,16 @@
-"""The custom resources as they are checked in: fresh, structural, and saying what the models say."""
+"""The checked-in CustomResourceDefinitions are fresh, structural, and say the same as the models."""
 
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from objects import seen, workflow
+from objects import CREATED, observed_state, workflow
 
 from kubernaut_controller.crd import custom_resource_definitions
 from kubernaut_controller.documents import dump_yaml
 from kubernaut_controller.reconciling import Policy, reconcile
-from kubernaut_controller.reconciling.acts import SetStatus
+from kubernaut_controller.reconciling.effects import UpdateStatus
 from kubernaut_controller.remediation import read_remediation_request, workflow_of
 from kubernaut_controller.workflow import read_workflow_execution
 
@@ -57,15 +57,17 @@ def test_every_field_a_person_writes_is_described() -> None:
 
 
 def test_a_status_is_never_refused_for_its_length() -> None:
-    """What the controller has to say must always be said."""
+    """The controller's messages must never be refused."""
     assert [node for node in nodes(schema("workflowexecutions")["properties"]["status"]) if "maxLength" in node] == []
 
 
 def test_a_status_has_only_fields_that_the_schema_knows() -> None:
     [*_, write] = reconcile(
-        seen(workflow(cancel=True, target={"kind": "Node", "name": "n"})), Policy(), seen(workflow()).created
-    ).acts
-    assert isinstance(write, SetStatus)
+        observed_state(workflow(cancel=True, target={"kind": "Node", "name": "n"})),
+        Policy(),
+        CREATED,
+    ).effects
+    assert isinstance(write, UpdateStatus)
     known = schema("workflowexecutions")["properties"]["status"]["properties"]
 
     assert set(write.status) <= set(known)
@@ -73,7 +75,7 @@ def test_a_status_has_only_fields_that_the_schema_knows() -> None:
 
 
 def test_patterns_are_of_gos_kind() -> None:
-    """RE2 knows neither look-around nor back-references."""
+    """RE2 has neither look-around nor back-references."""
     patterns = {node["pattern"] for node in nodes(DEFINITIONS) if isinstance(node.get("pattern"), str)}
 
     assert [pattern for pattern in patterns if re.search(r"\(\?[=!<]|\\[1-9]", pattern)] == []

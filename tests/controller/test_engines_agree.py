@@ -1,4 +1,4 @@
-"""The controller and the local engine are fed the same ends of a container, and say the same of them."""
+"""The controller and the local engine judge the same end of a container alike."""
 
 import asyncio
 import json
@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from objects import ended, pod, results, task_run, termination, workflow
 
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
-from kubernaut_cli.engine.report import Row
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
+from kubernaut_cli.engine.pod import LocalPod
+from kubernaut_cli.engine.report import StepReport
 from kubernaut_cli.engine.run import LocalRun
+from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import parse_workflow, render
-from kubernaut_controller.reconciling.ends import Teller, end_of
-from kubernaut_controller.reconciling.recording import ended_event
+from kubernaut_controller.reconciling.events import ended_event
+from kubernaut_controller.reconciling.outcomes import RecordedBy, known_outcome
 
 WORKFLOW = parse_workflow(json.dumps(workflow()), "test")
 [STEP] = WORKFLOW.spec.steps
@@ -34,7 +35,7 @@ RECORD = {"state": "succeeded", "changed": True, "output": {"size": 1}}
 
 @dataclass(frozen=True)
 class Case:
-    """How a container ended, whoever ran it."""
+    """The end of a container, whichever engine ran it."""
 
     code: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
@@ -43,40 +44,40 @@ class Case:
     refused: bool = False
 
 
-class Container:
-    """Ends as it is told to, with these result files."""
+class FixedContainer:
+    """A container that ends as given, with these result files."""
 
     def __init__(self, case: Case, place: Path) -> None:
-        self.case, self.place, self.told = case, place, asyncio.Event()
+        self.case, self.place, self.answers = case, place, asyncio.Event()
 
     async def wait(self) -> int:
         if self.case.cancelled:
-            await self.told.wait()
+            await self.answers.wait()
         for name, text in self.case.files.items():
             (self.place / name).write_text(text, encoding="utf-8")
         return self.case.code
 
     def terminate(self) -> None:
-        self.told.set()
+        self.answers.set()
 
     def kill(self) -> None:
-        self.told.set()
+        self.answers.set()
 
 
 @dataclass
-class Containers:
+class FixedContainers:
     case: Case
     image_runs: bool = True
     keeps_spool: bool = False
 
-    async def start(self, pod: Pod) -> Container:
+    async def start(self, pod: LocalPod) -> FixedContainer:
         if self.case.refused:
             raise NotStarted("ImageNotPulled", "Its image cannot be pulled: no such host.")
-        return Container(self.case, pod.results)
+        return FixedContainer(self.case, pod.results)
 
 
-class Store:
-    """Takes events, and knows what it is said to know."""
+class FixedRecords:
+    """A store of events that returns a given record."""
 
     def __init__(self, record: Any) -> None:
         self.record, self.events = record, list[dict[str, Any]]()
@@ -89,25 +90,25 @@ class Store:
 
 
 def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What the local engine says: of the step, and to Data Storage."""
-    store = Store(case.record)
+    """Return the local engine's report of the step, and its event."""
+    store = FixedRecords(case.record)
 
     def soon(cancel: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(0.01, cancel)
 
-    async def carried_out() -> Row:
+    async def carried_out() -> StepReport:
         local = LocalRun(
             run=RUN,
             task=TASK,
-            executor=Containers(case),
+            executor=FixedContainers(case),
             recorder=store,  # type: ignore[arg-type] # all of it that is used
             config_maps={},
             secrets={},
             folder=folder,
         )
         if case.cancelled:
-            local.on_change = lambda _report, _row: soon(local.cancel)
-        return (await local.execute()).row("a")
+            local.on_change = lambda _step: soon(local.cancel)
+        return (await local.execute()).step("a")
 
     row = asyncio.run(carried_out())
     events = [event for event in store.events if event["state"] != "intended"]
@@ -117,7 +118,7 @@ def locally(case: Case, folder: Path) -> tuple[dict[str, Any], dict[str, Any] | 
 
 
 def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What the controller says: of the step, and to Data Storage."""
+    """Return the controller's report of the step, and its event."""
     files = dict(case.files)
     known: dict[str, Any] = {}
     if case.refused:
@@ -129,14 +130,16 @@ def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
     else:
         status, reason = ("True", "Succeeded") if case.code == 0 else ("False", "Failed")
         given = task_run(status=status, reason=reason, results=files, steps=ended(case.code))
-    end = end_of(STEP, "shop", given, record=case.record, **known)
+    end = known_outcome(STEP, "shop", given, record=case.record, **known)
     said = {"state": end.state, "changed": end.changed, "output": end.output, "error": end.error}
-    event = ended_event(WORKFLOW, STEP, end, "2026-01-31T09:05:15Z") if end.teller is Teller.CONTROLLER else None
+    event = (
+        ended_event(WORKFLOW, STEP, end, "2026-01-31T09:05:15Z") if end.recorded_by is RecordedBy.CONTROLLER else None
+    )
     return said, event
 
 
 def without_words(said: dict[str, Any]) -> dict[str, Any]:
-    """A row or an event without its times and without its error's sentence, which is each engine's own."""
+    """Return a step or an event without its times and its error's sentence, which differ between the engines."""
     kept = {name: value for name, value in said.items() if not name.endswith("_at") and name != "at"}
     if kept.get("error"):
         kept["error"] = {name: kept["error"][name] for name in ("code", "reason")}

@@ -1,4 +1,4 @@
-"""The lock of a target as a Lease: who has it, and what is written to take and to leave it."""
+"""The lock of a target is a Lease: its holder, and the documents written to acquire and to release it."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,15 +8,15 @@ from objects import NOW, workflow
 
 from kubernaut_controller.reconciling.lock import (
     Grant,
-    Lock,
-    freed,
+    LockState,
+    acquired_lease,
     grant_of,
     holder_of,
     lock_name,
     lock_scope,
     locked_target,
     read_lock,
-    taken,
+    released_lease,
 )
 from kubernaut_controller.workflow import read_workflow_execution
 from kubernaut_sdk.records import ObjectRef
@@ -31,31 +31,31 @@ def kept(lease: dict[str, Any]) -> dict[str, Any]:
     return {**lease, "metadata": {**lease["metadata"], "resourceVersion": "3", "uid": "lease-1"}}
 
 
-LEASE = kept(taken(None, REF, "shop/other/u2", NOW))
-MINE = kept(taken(None, REF, ME, NOW))
-LEFT = kept(freed(LEASE, NOW, timedelta(minutes=5)))
+LEASE = kept(acquired_lease(None, REF, "shop/other/u2", NOW))
+MINE = kept(acquired_lease(None, REF, ME, NOW))
+LEFT = kept(released_lease(LEASE, NOW, timedelta(minutes=5)))
 
 
 @pytest.mark.parametrize(
     ("lease", "gone", "lock"),
     [
-        (None, False, Lock("free")),
-        (MINE, False, Lock("ours")),
-        (LEASE, False, Lock("busy", by="shop/other")),
-        (LEASE, True, Lock("free")),
-        (LEFT, False, Lock("cooling", by="shop/other", until=NOW + timedelta(minutes=5))),
+        (None, False, LockState("free")),
+        (MINE, False, LockState("ours")),
+        (LEASE, False, LockState("busy", by="shop/other")),
+        (LEASE, True, LockState("free")),
+        (LEFT, False, LockState("cooling", by="shop/other", until=NOW + timedelta(minutes=5))),
     ],
 )
-def test_what_a_lease_means(lease: Any, gone: bool, lock: Lock) -> None:
+def test_what_a_lease_means(lease: Any, gone: bool, lock: LockState) -> None:
     assert read_lock(lease, ME, NOW, holder_gone=gone) == lock
 
 
 def test_after_the_cooldown_it_is_free() -> None:
-    assert read_lock(LEFT, ME, NOW + timedelta(minutes=5)) == Lock("free")
+    assert read_lock(LEFT, ME, NOW + timedelta(minutes=5)) == LockState("free")
 
 
 def test_it_is_taken_at_the_version_that_was_read() -> None:
-    document = taken(LEFT, REF, ME, NOW)
+    document = acquired_lease(LEFT, REF, ME, NOW)
 
     assert document["metadata"]["resourceVersion"] == "3"
     assert document["spec"] == {
@@ -63,7 +63,7 @@ def test_it_is_taken_at_the_version_that_was_read() -> None:
         "acquireTime": "2026-01-31T09:05:17.000000Z",
         "leaseTransitions": 1,
     }
-    assert "resourceVersion" not in taken(None, REF, ME, NOW)["metadata"]
+    assert "resourceVersion" not in acquired_lease(None, REF, ME, NOW)["metadata"]
 
 
 def test_targets_have_locks_of_their_own() -> None:

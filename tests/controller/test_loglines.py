@@ -1,4 +1,4 @@
-"""A container's log speaks of its own step's record alone, in the container's name."""
+"""A container's log line counts only for its own step's record, with the source `container`."""
 
 import json
 from typing import Any
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_controller.reconciling.loglines import log_key, marked_events
+from kubernaut_controller.reconciling.events import event_key
+from kubernaut_controller.reconciling.loglines import marked_events
 from kubernaut_sdk.ids import mint
 
 OWN, OTHER = str(mint()), str(mint())
@@ -34,7 +35,7 @@ def test_a_step_s_own_event_is_passed_on_as_the_containers_word() -> None:
         "step": "a",
         "source": "container",
     }
-    assert log_key(event) == "log succeeded 2026-01-31T09:05:15.000000Z"
+    assert event_key(event) == "log succeeded 2026-01-31T09:05:15.000000Z"
 
 
 @pytest.mark.parametrize(

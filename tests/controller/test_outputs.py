@@ -1,4 +1,4 @@
-"""A pointer into an earlier step's output is judged before anything runs, where the catalogue knows the action."""
+"""A pointer into an earlier step's output is checked before anything runs, where the catalogue knows the action."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from kubernaut_sdk import Action, Change, Context, Inputs, Result
 Make = Callable[..., Any]
 
 
-class Part(BaseModel):
+class OutputPart(BaseModel):
     """An object within a result."""
 
     size: int
@@ -26,8 +26,8 @@ class Made(Result):
     ratio: float = 0.5
     name: Annotated[str, Field(max_length=64)]
     mode: Literal["fast", "slow"] = "fast"
-    part: Part | None = None
-    parts: tuple[Part, ...] = ()
+    part: OutputPart | None = None
+    parts: tuple[OutputPart, ...] = ()
     pair: tuple[int, str] = (1, "a")
     labels: Annotated[dict[str, str], Field(default_factory=dict)]
     anything: Any = None
@@ -67,7 +67,7 @@ ACTIONS = {"probe/make_it": action("probe/make_it", Made), "probe/say_nothing": 
 
 
 def judged(workflow: Make, step: Make, pointer: str, name: str, giver: str = "probe/make_it", **inputs: Any) -> str:
-    """What is said of an input taken by a pointer; nothing where it is accepted."""
+    """Return the faults of an input taken by a pointer; empty where it is accepted."""
     text = workflow(
         step("a", actionType=giver, inputs=inputs),
         step(

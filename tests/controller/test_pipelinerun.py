@@ -1,4 +1,4 @@
-"""The PipelineRun: to the byte what a workflow means, and nothing in it that anyone would expand."""
+"""The PipelineRun is a deterministic rendering of the workflow, without anything that Tekton would expand."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_cli.engine.documents import generic_task, read_pipeline_run
+from kubernaut_cli.engine.pipelinerun import read_pipeline_run
 from kubernaut_cli.engine.substitution import expand
+from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import dump_yaml, parse_workflow, record_id_of, render
 
 Make = Callable[..., Any]

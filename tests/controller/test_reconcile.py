@@ -1,10 +1,10 @@
-"""What is done next about a workflow: a row a situation."""
+"""The next decision about a workflow, situation by situation."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from bad import FORGED
+from bad_objects import FORGED
 from objects import (
     CREATED,
     NOW,
@@ -13,10 +13,10 @@ from objects import (
     Json,
     asked,
     ended,
+    observed_state,
     pipeline_run,
     pod,
     results,
-    seen,
     stamp,
     step,
     task_run,
@@ -26,89 +26,89 @@ from objects import (
 )
 
 from kubernaut_controller.reconciling import Policy, reconcile
-from kubernaut_controller.reconciling.acts import (
-    Announce,
-    Ask,
-    CancelRun,
+from kubernaut_controller.reconciling.effects import (
+    AbandonRecords,
+    AcquireLock,
+    AddFinalizer,
+    CancelPipelineRun,
     CheckGrant,
-    CreateRun,
-    Delete,
-    FreeLock,
-    GiveUpRecords,
-    Hold,
-    LetGo,
-    LookUp,
-    ReadLog,
-    SetStatus,
-    TakeLock,
-    Tell,
+    CreatePipelineRun,
+    DeleteWorkflow,
+    EmitEvent,
+    ReadLogs,
+    ReadRecord,
+    RefreshChildren,
+    ReleaseLock,
+    RemoveFinalizer,
+    SendEvents,
+    UpdateStatus,
 )
-from kubernaut_controller.reconciling.lock import Lock
-from kubernaut_controller.reconciling.sentences import Trouble, create_trouble
+from kubernaut_controller.reconciling.lock import LockState
+from kubernaut_controller.reconciling.messages import CreationFailure, creation_failure_of
 from kubernaut_controller.workflow import read_workflow_execution
 
 POLICY = Policy()
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
-TOLD = {("a", "intended"): None}
+TOLD = {("a", "intended"): None, ("a", "intended run-a-pod"): None}
 REF = {"name": "fix-e5621d0cdb", "uid": "run-1"}
 RUNNING = {"phase": "Running", "pipelineRunRef": REF}
 
 
 def decide(document: Json, *, at: Any = NOW, policy: Policy = POLICY, **known: Any) -> list[Any]:
-    return list(reconcile(seen(document, policy=policy, **known), policy, at).acts)
+    return list(reconcile(observed_state(document, policy=policy, **known), policy, at).effects)
 
 
-def names(acts: list[Any]) -> list[str]:
-    return [type(act).__name__ for act in acts]
+def names(effects: list[Any]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
 
 
-def status(acts: list[Any]) -> Json:
-    return next(act.status for act in acts if isinstance(act, SetStatus))
+def status(effects: list[Any]) -> Json:
+    return next(effect.status for effect in effects if isinstance(effect, UpdateStatus))
 
 
-def said(acts: list[Any]) -> tuple[str, str]:
-    written = status(acts)
-    return written["phase"], written["message"]
+def said(effects: list[Any]) -> tuple[str, str]:
+    written_status = status(effects)
+    return written_status["phase"], written_status["message"]
 
 
-def facts(written: Json) -> dict[str, tuple[str, str]]:
-    return {item["type"]: (item["status"], item["reason"]) for item in written["conditions"]}
+def facts(written_status: Json) -> dict[str, tuple[str, str]]:
+    return {item["type"]: (item["status"], item["reason"]) for item in written_status["conditions"]}
 
 
 def test_first_it_is_held_and_its_target_locked_then_its_pipelinerun_is_made() -> None:
     fresh = workflow(held=False, target=TARGET)
 
-    assert decide(fresh) == [Hold(), TakeLock()]
+    assert decide(fresh) == [AddFinalizer(), AcquireLock()]
     [create] = decide(workflow(target=TARGET), lock=OURS)
-    assert isinstance(create, CreateRun)
+    assert isinstance(create, CreatePipelineRun)
     assert create.document["metadata"]["name"] == REF["name"]
-    assert decide(workflow(held=False)) == [Hold()]
-    assert names(decide(workflow())) == ["CreateRun"]
+    assert decide(workflow(held=False)) == [AddFinalizer()]
+    assert names(decide(workflow())) == ["CreatePipelineRun"]
 
 
 def test_a_dry_run_locks_nothing() -> None:
-    assert names(decide(workflow(target=TARGET, dryRun=True))) == ["CreateRun"]
+    assert names(decide(workflow(target=TARGET, dryRun=True))) == ["CreatePipelineRun"]
 
 
 def test_after_a_restart_it_is_looked_up_before_anything_is_made() -> None:
-    assert decide(workflow(), looked_up=False) == [LookUp()]
+    assert decide(workflow(), children_known=False) == [RefreshChildren()]
 
 
 def test_what_a_watch_has_not_told_of_is_looked_up_before_it_is_missed() -> None:
-    assert decide(workflow(status=RUNNING), absent=False) == [LookUp()]
-    assert decide(workflow(cancel=True), absent=False) == [LookUp()]
-    assert decide(workflow(deleted=True), absent=False) == [LookUp()]
-    assert "LookUp" not in names(decide(workflow(held=False, cancel=True), absent=False))
+    assert decide(workflow(status=RUNNING), pipeline_run_absent=False) == [RefreshChildren()]
+    assert decide(workflow(cancel=True), pipeline_run_absent=False) == [RefreshChildren()]
+    assert decide(workflow(deleted=True), pipeline_run_absent=False) == [RefreshChildren()]
+    assert "RefreshChildren" not in names(decide(workflow(held=False, cancel=True), pipeline_run_absent=False))
 
 
 def test_once_made_that_is_told_and_recorded() -> None:
     document = workflow(target=TARGET)
-    acts = decide(document, lock=OURS, pipeline_run=pipeline_run(document))
-    written = status(acts)
+    effects = decide(document, lock=OURS, pipeline_run=pipeline_run(document))
+    written_status = status(effects)
 
-    assert names(acts) == ["Tell", "Announce", "SetStatus"]
-    assert acts[1] == Announce("Normal", "PipelineRunCreated", "Created PipelineRun fix-e5621d0cdb.")
-    assert acts[0].events[0] | {"id": "?"} == {
+    assert names(effects) == ["SendEvents", "EmitEvent", "UpdateStatus"]
+    assert effects[1] == EmitEvent("Normal", "PipelineRunCreated", "Created PipelineRun fix-e5621d0cdb.")
+    assert effects[0].events[0] | {"id": "?"} == {
         "id": "?",
         "attempt": 0,
         "state": "intended",
@@ -122,9 +122,13 @@ def test_once_made_that_is_told_and_recorded() -> None:
         "step": "a",
         "target": TARGET,
     }
-    assert written["pipelineRunRef"] == REF
-    assert (written["phase"], written["progress"], written["target"]) == ("Running", "0/1", "Deployment/checkout")
-    assert facts(written) == {
+    assert written_status["pipelineRunRef"] == REF
+    assert (written_status["phase"], written_status["progress"], written_status["target"]) == (
+        "Running",
+        "0/1",
+        "Deployment/checkout",
+    )
+    assert facts(written_status) == {
         "Accepted": ("True", "Valid"),
         "PipelineRunCreated": ("True", "Created"),
         "Succeeded": ("Unknown", "Running"),
@@ -132,40 +136,62 @@ def test_once_made_that_is_told_and_recorded() -> None:
     }
 
 
+def test_the_pod_of_a_step_is_recorded_once_tekton_names_it() -> None:
+    document = workflow(status=RUNNING)
+    run = pipeline_run(document)
+    intended = {("a", "intended"): None}
+    unnamed = decide(document, pipeline_run=run, task_runs=(task_run(steps=[], pod_name=None),), answers=intended)
+    [send, *_] = decide(document, pipeline_run=run, task_runs=(task_run(),), answers=intended)
+    stranger = decide(document, pipeline_run=run, task_runs=(task_run(owner="another"),), answers=intended)
+
+    assert names(unnamed) == ["UpdateStatus"]
+    assert isinstance(send, SendEvents)
+    assert [(event["state"], event["pod_name"], event["at"]) for event in send.events] == [
+        ("intended", "run-a-pod", "2026-01-31T09:05:08.000000Z")
+    ]
+    assert "SendEvents" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), answers=TOLD))
+    # a TaskRun that the PipelineRun does not own names no pod
+    assert ["pod_name" in event for event in stranger[0].events] == [False]
+
+
 def test_nothing_is_done_twice() -> None:
     document = workflow()
     run = pipeline_run(document)
-    document["status"] = status(decide(document, pipeline_run=run, told=TOLD))
+    document["status"] = status(decide(document, pipeline_run=run, answers=TOLD))
 
-    assert decide(document, pipeline_run=run, told=TOLD, at=NOW + timedelta(hours=1)) == []
+    assert decide(document, pipeline_run=run, answers=TOLD, at=NOW + timedelta(hours=1)) == []
 
 
 def test_a_pending_pipelinerun_is_pending() -> None:
     document = workflow()
     run = pipeline_run(document, reason="PipelineRunPending", startTime=None)
 
-    assert said(decide(document, pipeline_run=run, told=TOLD)) == (
+    assert said(decide(document, pipeline_run=run, answers=TOLD)) == (
         "Pending",
         "Its PipelineRun waits for Tekton to start it.",
     )
 
 
 WAITS: list[tuple[str, dict[str, Any], str]] = [
-    ("busy", {"lock": Lock("busy", by="shop/other")}, "Waits for shop/other, which acts on Deployment shop/checkout."),
+    (
+        "busy",
+        {"lock": LockState("busy", by="shop/other")},
+        "Waits for shop/other, which acts on Deployment shop/checkout.",
+    ),
     (
         "busy, and others ahead",
-        {"lock": Lock("busy", by="shop/other"), "ahead": 2},
+        {"lock": LockState("busy", by="shop/other"), "queued_before": 2},
         "Waits for shop/other, which acts on Deployment shop/checkout; 2 more are ahead of it.",
     ),
     (
         "rests",
-        {"lock": Lock("cooling", by="shop/other", until=NOW + timedelta(minutes=4))},
+        {"lock": LockState("cooling", by="shop/other", until=NOW + timedelta(minutes=4))},
         "Waits until 2026-01-31T09:09:17Z, when Deployment shop/checkout has rested after shop/other.",
     ),
-    ("its turn", {"ahead": 1}, "Waits for its turn at Deployment shop/checkout: 1 more is ahead of it."),
+    ("its turn", {"queued_before": 1}, "Waits for its turn at Deployment shop/checkout: 1 more is ahead of it."),
     (
         "its turn at a free one",
-        {"lock": Lock("free"), "ahead": 1},
+        {"lock": LockState("free"), "queued_before": 1},
         "Waits for its turn at Deployment shop/checkout: 1 more is ahead of it.",
     ),
 ]
@@ -173,46 +199,46 @@ WAITS: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("known", "told"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
 def test_it_waits_for_its_target_visibly(known: dict[str, Any], told: str) -> None:
-    acts = decide(workflow(target=TARGET), **known)
+    effects = decide(workflow(target=TARGET), **known)
 
-    assert names(acts) == ["Announce", "SetStatus"]
-    assert said(acts) == ("Pending", told)
-    assert acts[0] == Announce("Normal", "WaitsForTarget", told)
+    assert names(effects) == ["EmitEvent", "UpdateStatus"]
+    assert said(effects) == ("Pending", told)
+    assert effects[0] == EmitEvent("Normal", "WaitsForTarget", told)
 
 
 def test_past_its_starting_deadline_it_expires_unstarted() -> None:
     document = workflow(target=TARGET, startingDeadline="5s")
-    acts = decide(document, lock=Lock("busy", by="shop/other"))
+    effects = decide(document, lock=LockState("busy", by="shop/other"))
 
-    assert names(acts) == ["Announce", "SetStatus"]
-    assert said(acts) == (
+    assert names(effects) == ["EmitEvent", "UpdateStatus"]
+    assert said(effects) == (
         "Expired",
         (
             "It had not started within 5s (spec.startingDeadline). "
             "Waits for shop/other, which acts on Deployment shop/checkout."
         ),
     )
-    assert facts(status(acts))["RecordsStored"] == ("True", "NothingToStore")
-    assert status(acts)["steps"][0]["state"] == "skipped"
+    assert facts(status(effects))["RecordsStored"] == ("True", "NothingToStore")
+    assert status(effects)["steps"][0]["state"] == "skipped"
 
 
 def test_past_its_starting_deadline_it_starts_where_nothing_is_in_its_way() -> None:
-    assert names(decide(workflow(startingDeadline="5s"))) == ["CreateRun"]
+    assert names(decide(workflow(startingDeadline="5s"))) == ["CreatePipelineRun"]
 
 
 def test_a_rested_target_is_read_anew() -> None:
-    assert decide(workflow(target=TARGET), lock=Lock("cooling", by="x", until=NOW)) == [TakeLock()]
+    assert decide(workflow(target=TARGET), lock=LockState("cooling", by="x", until=NOW)) == [AcquireLock()]
 
 
 @pytest.mark.parametrize("known", [{"cancel": True}, {"deleted": True}])
 def test_what_has_not_started_ends_at_once(known: dict[str, Any]) -> None:
-    acts = decide(workflow(target=TARGET, **known), lock=OURS)
+    effects = decide(workflow(target=TARGET, **known), lock=OURS)
 
-    assert isinstance(acts[0], FreeLock)
+    assert isinstance(effects[0], ReleaseLock)
     if known.get("deleted"):
-        assert acts[1:] == [LetGo()]
+        assert effects[1:] == [RemoveFinalizer()]
     else:
-        assert said(acts) == ("Cancelled", "It was cancelled before it started.")
+        assert said(effects) == ("Cancelled", "It was cancelled before it started.")
 
 
 TROUBLES: list[tuple[str, tuple[int, str, str], str, str]] = [
@@ -266,19 +292,19 @@ TROUBLES: list[tuple[str, tuple[int, str, str], str, str]] = [
 
 @pytest.mark.parametrize(("answer", "phase", "told"), [row[1:] for row in TROUBLES], ids=[row[0] for row in TROUBLES])
 def test_a_pipelinerun_that_cannot_be_made(answer: tuple[int, str, str], phase: str, told: str) -> None:
-    acts = decide(workflow(), trouble=create_trouble(*answer), retry_at=NOW + timedelta(seconds=1))
+    effects = decide(workflow(), creation_failure=creation_failure_of(*answer), retry_at=NOW + timedelta(seconds=1))
 
-    assert said(acts)[0] == phase
-    assert told in said(acts)[1]
-    assert facts(status(acts))["PipelineRunCreated"] == ("False", create_trouble(*answer).reason)
-    assert isinstance(acts[0], Announce)
-    assert acts[0].type == "Warning"
+    assert said(effects)[0] == phase
+    assert told in said(effects)[1]
+    assert facts(status(effects))["PipelineRunCreated"] == ("False", creation_failure_of(*answer).reason)
+    assert isinstance(effects[0], EmitEvent)
+    assert effects[0].type == "Warning"
 
 
 def test_it_is_tried_again_when_the_pause_is_over() -> None:
-    trouble = Trouble("ApiServerError", "No.", permanent=False)
+    trouble = CreationFailure("ApiServerError", "No.", permanent=False)
 
-    assert names(decide(workflow(), trouble=trouble, retry_at=NOW)) == ["CreateRun"]
+    assert names(decide(workflow(), creation_failure=trouble, retry_at=NOW)) == ["CreatePipelineRun"]
 
 
 def test_somebody_elses_pipelinerun_is_not_taken() -> None:
@@ -429,20 +455,20 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
 @pytest.mark.parametrize(("condition", "task_runs", "told"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS])
 def test_how_it_ends(condition: dict[str, Any], task_runs: list[Json], told: tuple[str, str, dict[str, str]]) -> None:
     document = workflow(*TWO, status=RUNNING)
-    acts = decide(document, pipeline_run=pipeline_run(document, **condition), task_runs=tuple(task_runs))
+    effects = decide(document, pipeline_run=pipeline_run(document, **condition), task_runs=tuple(task_runs))
     phase, message, states = told
 
-    assert said(acts)[0] == phase
-    assert said(acts)[1].startswith(message)
-    assert {row["name"]: row["state"] for row in status(acts)["steps"]} == states
-    assert next(act for act in acts if isinstance(act, Announce)).reason == phase
+    assert said(effects)[0] == phase
+    assert said(effects)[1].startswith(message)
+    assert {row["name"]: row["state"] for row in status(effects)["steps"]} == states
+    assert next(effect for effect in effects if isinstance(effect, EmitEvent)).reason == phase
 
 
 LIED = task_run("a", "True", "Succeeded", steps=ended(0), results=results("failed", error={**FAILED, "code": 1}))
 
 
-def asked_to(acts: list[Any]) -> list[CancelRun]:
-    return [act for act in acts if isinstance(act, CancelRun)]
+def asked_to(effects: list[Any]) -> list[CancelPipelineRun]:
+    return [effect for effect in effects if isinstance(effect, CancelPipelineRun)]
 
 
 @pytest.mark.parametrize(
@@ -472,10 +498,10 @@ def test_tekton_is_stopped_where_results_say_failed_and_the_exit_code_is_0(
     steps: list[Json], others: list[Json], spec: Json, told: list[str]
 ) -> None:
     document = workflow(*steps, status=RUNNING)
-    acts = decide(document, pipeline_run=pipeline_run(document, spec=spec), task_runs=(LIED, *others))
+    effects = decide(document, pipeline_run=pipeline_run(document, spec=spec), task_runs=(LIED, *others))
 
-    assert [act.status for act in asked_to(acts)] == told
-    assert status(acts)["steps"][0]["state"] == "failed"
+    assert [effect.status for effect in asked_to(effects)] == told
+    assert status(effects)["steps"][0]["state"] == "failed"
 
 
 @pytest.mark.parametrize("known", [("True", "Succeeded", ""), ("False", "Cancelled", "StoppedRunFinally")])
@@ -491,36 +517,36 @@ def test_exit_code_0_alone_is_no_success(known: tuple[str, str, str], end: Json,
     document = workflow(*TWO, status=RUNNING)
     condition, reason, asked = known
     run = pipeline_run(document, condition, reason, spec={"status": asked} if asked else {})
-    acts = decide(document, pipeline_run=run, task_runs=(end, *([well("b")] if condition == "True" else [])))
+    effects = decide(document, pipeline_run=run, task_runs=(end, *([well("b")] if condition == "True" else [])))
 
-    assert said(acts)[0] == "Failed"
-    assert said(acts)[1].startswith(message)
-    assert facts(status(acts))["Succeeded"] == ("False", "StepFailed")
+    assert said(effects)[0] == "Failed"
+    assert said(effects)[1].startswith(message)
+    assert facts(status(effects))["Succeeded"] == ("False", "StepFailed")
 
 
 def test_who_cancelled_reads_that_it_was_cancelled_also_beside_a_contradiction() -> None:
     document = workflow(*TWO, status=RUNNING, cancel=True)
     run = pipeline_run(document, "False", "Cancelled", spec={"status": "CancelledRunFinally"})
-    acts = decide(document, pipeline_run=run, task_runs=(LIED,))
+    effects = decide(document, pipeline_run=run, task_runs=(LIED,))
 
-    assert said(acts) == ("Cancelled", "It was cancelled; 0 of 2 steps were done.")
+    assert said(effects) == ("Cancelled", "It was cancelled; 0 of 2 steps were done.")
 
 
 def test_a_failure_that_was_let_go_on_shows_behind_success() -> None:
     document = workflow(step("a", onFailure="continue"), step("b"), status=RUNNING)
     run = pipeline_run(document, "True", "Completed")
-    acts = decide(document, pipeline_run=run, task_runs=(bad(), well("b")))
+    effects = decide(document, pipeline_run=run, task_runs=(bad(), well("b")))
 
-    assert said(acts) == ("Succeeded", "1 of 2 steps done. a failed and did not stop it (onFailure: continue).")
+    assert said(effects) == ("Succeeded", "1 of 2 steps done. a failed and did not stop it (onFailure: continue).")
 
 
 def test_a_cancel_is_passed_on_once() -> None:
     document = workflow(cancel=True, status=RUNNING)
     run = pipeline_run(document)
 
-    assert CancelRun(REF["name"]) in decide(document, pipeline_run=run, task_runs=(task_run(),), told=TOLD)
+    assert CancelPipelineRun(REF["name"]) in decide(document, pipeline_run=run, task_runs=(task_run(),), answers=TOLD)
     run["spec"]["status"] = "CancelledRunFinally"
-    assert "CancelRun" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), told=TOLD))
+    assert "CancelPipelineRun" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), answers=TOLD))
 
 
 def test_of_two_watches_one_may_be_late() -> None:
@@ -528,27 +554,27 @@ def test_of_two_watches_one_may_be_late() -> None:
     children = [{"name": "run-a", "pipelineTaskName": "a"}]
     run = pipeline_run(document, "True", "Succeeded", childReferences=children)
 
-    assert decide(document, pipeline_run=run, task_runs=(task_run(),)) == [LookUp()]
-    assert decide(document, pipeline_run=run) == [LookUp()]
+    assert decide(document, pipeline_run=run, task_runs=(task_run(),)) == [RefreshChildren()]
+    assert decide(document, pipeline_run=run) == [RefreshChildren()]
     assert said(decide(document, pipeline_run=run, task_runs=(well(),)))[0] == "Succeeded"
     # looked up, and it is not there: it was deleted by hand
-    acts = decide(document, pipeline_run=run, looked_at="7", told=TOLD)
-    assert Ask("a", acts[0].record_id) == acts[0]
+    effects = decide(document, pipeline_run=run, children_read_at="7", answers=TOLD)
+    assert ReadRecord("a", effects[0].record_id) == effects[0]
 
 
 def test_a_pipelinerun_that_vanished_is_reported_and_never_made_again() -> None:
     document = workflow(*TWO, status=RUNNING)
-    acts = decide(
+    effects = decide(
         document,
         task_runs=(task_run(),),
         pods={"run-a": pod("Gone", {"running": {"startedAt": stamp(3)}})},
         records={"b": None},
     )
 
-    assert "CreateRun" not in names(acts)
-    assert said(acts)[0] == "Failed"
-    assert said(acts)[1].startswith("Its PipelineRun fix-e5621d0cdb was deleted while it ran; it is not made again.")
-    assert {row["name"]: row["state"] for row in status(acts)["steps"]} == {"a": "lost", "b": "skipped"}
+    assert "CreatePipelineRun" not in names(effects)
+    assert said(effects)[0] == "Failed"
+    assert said(effects)[1].startswith("Its PipelineRun fix-e5621d0cdb was deleted while it ran; it is not made again.")
+    assert {row["name"]: row["state"] for row in status(effects)["steps"]} == {"a": "lost", "b": "skipped"}
 
 
 def test_one_of_its_name_made_afterwards_is_another() -> None:
@@ -562,12 +588,12 @@ def test_one_of_its_name_made_afterwards_is_another() -> None:
 def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
     document = workflow(status=RUNNING)
     document["status"] = status(
-        decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=(well(),), told={})
+        decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=(well(),), answers={})
     )
-    acts = decide(document, told=TOLD)
+    effects = decide(document, answers=TOLD)
 
-    assert said(acts)[0] == "Succeeded" if "SetStatus" in names(acts) else True
-    [tell] = [act for act in acts if isinstance(act, Tell)]
+    assert said(effects)[0] == "Succeeded" if "UpdateStatus" in names(effects) else True
+    [tell] = [effect for effect in effects if isinstance(effect, SendEvents)]
     assert tell.events[0]["state"] == "succeeded"
 
 
@@ -575,28 +601,43 @@ def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
 
 
 def finished(**spec: Any) -> tuple[Json, dict[str, Any]]:
-    """A workflow whose PipelineRun has ended well, and what is seen of it."""
+    """Return a workflow whose PipelineRun has ended well, and the observed state of it."""
     document = workflow(target=TARGET, status=RUNNING, **spec)
     return document, {"pipeline_run": pipeline_run(document, "True", "Succeeded"), "task_runs": (well(),), "lock": OURS}
 
 
 def test_the_lock_is_held_until_the_last_pod_is_gone() -> None:
     document, known = finished()
-    alive = decide(document, told=TOLD, pods={"run-a": pod()}, **known)
-    gone = decide(document, told=TOLD, pods={"run-a": pod("Succeeded")}, **known)
+    alive = decide(document, answers=TOLD, pods={"run-a": pod()}, **known)
+    gone = decide(document, answers=TOLD, pods={"run-a": pod("Succeeded")}, **known)
 
-    assert "FreeLock" not in names(alive)
+    assert "ReleaseLock" not in names(alive)
     assert facts(status(alive))["RecordsStored"] == ("Unknown", "Running")
-    assert names(gone) == ["FreeLock", "Announce", "SetStatus"]
+    assert names(gone) == ["ReleaseLock", "EmitEvent", "UpdateStatus"]
     assert facts(status(gone))["RecordsStored"] == ("True", "Stored")
+
+
+@pytest.mark.parametrize("state", ["busy", "free", "cooling"])
+def test_a_lock_that_a_second_controller_took_is_released_at_the_end(state: Any) -> None:
+    document, known = finished()
+
+    assert names(decide(document, answers=TOLD, **known | {"lock": LockState(state)}))[0] == "ReleaseLock"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_lock_that_was_taken_while_a_second_controller_closed_it_is_released(deleted: bool) -> None:
+    document = closed()
+    document["metadata"] |= {"deletionTimestamp": stamp(5)} if deleted else {}
+
+    assert decide(document, lock=OURS) == [ReleaseLock()]
 
 
 def test_a_pod_that_does_not_go_is_told() -> None:
     document, known = finished()
     stuck = pod(deletionTimestamp=stamp(0))
-    acts = decide(document, told=TOLD, pods={"run-a": stuck}, at=CREATED + timedelta(minutes=5), **known)
+    effects = decide(document, answers=TOLD, pods={"run-a": stuck}, at=CREATED + timedelta(minutes=5), **known)
 
-    assert said(acts)[1] == (
+    assert said(effects)[1] == (
         "Its pod run-a-pod does not go away, and its target stays locked: node-7 may be gone. Once it surely is: "
         "kubectl delete pod run-a-pod --force."
     )
@@ -605,20 +646,20 @@ def test_a_pod_that_does_not_go_is_told() -> None:
 def test_what_was_not_told_is_told_before_it_is_closed() -> None:
     document, known = finished()
     known["task_runs"] = (well(stored="deferred"),)
-    acts = decide(document, **known)
+    effects = decide(document, **known)
 
-    assert [event["state"] for event in acts[0].events] == ["intended", "succeeded"]
-    assert acts[0].events[1]["finished_at"] == "2026-01-31T09:05:15.000000Z"
-    assert facts(status(acts))["RecordsStored"] == ("False", "Waiting")
-    told = {("a", "intended"): None, ("a", "succeeded"): None}
-    assert facts(status(decide(document, told=told, **known)))["RecordsStored"] == ("True", "Stored")
+    assert [event["state"] for event in effects[0].events] == ["intended", "intended", "succeeded"]
+    assert effects[0].events[2]["finished_at"] == "2026-01-31T09:05:15.000000Z"
+    assert facts(status(effects))["RecordsStored"] == ("False", "Waiting")
+    told = {**TOLD, ("a", "succeeded"): None}
+    assert facts(status(decide(document, answers=told, **known)))["RecordsStored"] == ("True", "Stored")
 
 
 def test_a_record_that_is_refused_is_told_and_waited_for_no_longer() -> None:
     document, known = finished()
-    acts = decide(document, told={("a", "intended"): "the id is older than 90 days"}, **known)
+    effects = decide(document, answers={**TOLD, ("a", "intended"): "the id is older than 90 days"}, **known)
 
-    assert facts(status(acts))["RecordsStored"] == ("False", "RefusedByStore")
+    assert facts(status(effects))["RecordsStored"] == ("False", "RefusedByStore")
 
 
 def test_logs_are_read_only_where_that_is_allowed() -> None:
@@ -626,31 +667,31 @@ def test_logs_are_read_only_where_that_is_allowed() -> None:
     known["task_runs"] = (well(stored="deferred"),)
     allowed = Policy(read_logs=True)
     line = {"id": "x", "state": "succeeded", "at": "2026-01-31T09:05:15Z", "step": "a"}
-    assert "ReadLog" not in names(decide(document, told=TOLD, policy=allowed, **known))
+    assert "ReadLogs" not in names(decide(document, answers=TOLD, policy=allowed, **known))
     known["pods"] = {"run-a-pod": pod("Succeeded")}
-    [told] = [act for act in decide(document, policy=allowed, **known) if isinstance(act, Tell)]
+    [told] = [effect for effect in decide(document, policy=allowed, **known) if isinstance(effect, SendEvents)]
 
-    assert "ReadLog" not in names(decide(document, told=TOLD, **known))
-    assert ReadLog("a", "run-a-pod", told.events[0]["id"]) in decide(document, told=TOLD, policy=allowed, **known)
+    assert "ReadLogs" not in names(decide(document, answers=TOLD, **known))
+    assert ReadLogs("a", "run-a-pod", told.events[0]["id"]) in decide(document, answers=TOLD, policy=allowed, **known)
     [tell] = [
-        act
-        for act in decide(document, told=TOLD, policy=allowed, logs={"a": (line,)}, **known)
-        if isinstance(act, Tell)
+        effect
+        for effect in decide(document, answers=TOLD, policy=allowed, logs={"a": (line,)}, **known)
+        if isinstance(effect, SendEvents)
     ]
     assert line in tell.events
 
 
 def test_without_data_storage_nothing_is_waited_for() -> None:
     document, known = finished()
-    acts = decide(document, policy=Policy(records=False), **known)
+    effects = decide(document, policy=Policy(records=False), **known)
 
-    assert names(acts) == ["FreeLock", "Announce", "SetStatus"]
-    assert facts(status(acts))["RecordsStored"] == ("Unknown", "Disabled")
+    assert names(effects) == ["ReleaseLock", "EmitEvent", "UpdateStatus"]
+    assert facts(status(effects))["RecordsStored"] == ("Unknown", "Disabled")
 
 
 def closed(**spec: Any) -> Json:
     document, known = finished(**spec)
-    document["status"] = status(decide(document, told=TOLD, **known))
+    document["status"] = status(decide(document, answers=TOLD, **known))
     return document
 
 
@@ -658,7 +699,7 @@ def test_a_closed_one_is_deleted_when_its_time_is_over_and_not_before() -> None:
     document = closed(ttlSecondsAfterFinished=60)
 
     assert decide(document, at=CREATED + timedelta(seconds=60)) == []
-    assert decide(document, at=CREATED + timedelta(seconds=69)) == [Delete()]
+    assert decide(document, at=CREATED + timedelta(seconds=69)) == [DeleteWorkflow()]
 
 
 def test_one_whose_records_are_not_stored_is_not_deleted_until_the_deadline() -> None:
@@ -666,39 +707,39 @@ def test_one_whose_records_are_not_stored_is_not_deleted_until_the_deadline() ->
     document["status"] = status(decide(document, **known))
     day = timedelta(days=1)
 
-    assert "Delete" not in names(decide(document, at=NOW + day / 2, **known))
-    acts = decide(document, at=NOW + day, **known)
-    assert GiveUpRecords() in acts
-    assert facts(status(acts))["RecordsStored"] == ("False", "GivenUp")
+    assert "DeleteWorkflow" not in names(decide(document, at=NOW + day / 2, **known))
+    effects = decide(document, at=NOW + day, **known)
+    assert AbandonRecords() in effects
+    assert facts(status(effects))["RecordsStored"] == ("False", "GivenUp")
 
 
 def test_a_deleted_one_is_let_go_when_its_pods_are_gone_and_its_records_stored() -> None:
     running = workflow(deleted=True, status=RUNNING)
     run = pipeline_run(running)
-    assert CancelRun(REF["name"]) in decide(running, pipeline_run=run, task_runs=(task_run(),), told=TOLD)
+    assert CancelPipelineRun(REF["name"]) in decide(running, pipeline_run=run, task_runs=(task_run(),), answers=TOLD)
 
     document, known = finished()
     document["metadata"]["deletionTimestamp"] = stamp(5)
-    assert "LetGo" not in names(decide(document, **known))
-    assert "LetGo" not in names(decide(document, told=TOLD, pods={"run-a": pod()}, **known))
-    assert decide(document, told=TOLD, **known)[-1] == LetGo()
-    assert decide(closed() | {"metadata": document["metadata"]}) == [LetGo()]
+    assert "RemoveFinalizer" not in names(decide(document, **known))
+    assert "RemoveFinalizer" not in names(decide(document, answers=TOLD, pods={"run-a": pod()}, **known))
+    assert decide(document, answers=TOLD, **known)[-1] == RemoveFinalizer()
+    assert decide(closed() | {"metadata": document["metadata"]}) == [RemoveFinalizer()]
     assert decide(workflow(held=False, deleted=True)) == []
 
 
 def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
     document = workflow(step("a", runAfter=["z"]), step("b", image="x:1"), held=False)
-    acts = decide(document)
+    effects = decide(document)
 
-    assert names(acts) == ["Announce", "SetStatus"]
-    assert said(acts) == (
+    assert names(effects) == ["EmitEvent", "UpdateStatus"]
+    assert said(effects) == (
         "Refused",
         (
             "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
             "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
         ),
     )
-    assert facts(status(acts)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
+    assert facts(status(effects)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
 
 
 def test_a_policy_that_changed_does_not_refuse_what_runs() -> None:
@@ -727,11 +768,11 @@ def test_a_target_that_is_not_its_own_is_locked_for_all_only_by_a_grant() -> Non
     document = workflow(target=FOREIGN_TARGET)
 
     assert decide(document) == [CheckGrant()]
-    assert decide(document, granted=False) == decide(document, granted=True) == [TakeLock()]
+    assert decide(document, granted=False) == decide(document, granted=True) == [AcquireLock()]
     accepted = {
         granted: next(
             item["message"]
-            for item in status(decide(document, lock=Lock("busy", by="shop/other"), granted=granted))["conditions"]
+            for item in status(decide(document, lock=LockState("busy", by="shop/other"), granted=granted))["conditions"]
             if item["type"] == "Accepted"
         )
         for granted in (True, False)
@@ -746,13 +787,21 @@ def test_a_target_that_is_not_its_own_is_locked_for_all_only_by_a_grant() -> Non
 
 def test_who_is_not_the_oldest_looks_at_the_lock_and_does_not_take_it() -> None:
     document = workflow(target=TARGET)
-    busy = Lock("busy", by="shop/other")
+    busy = LockState("busy", by="shop/other")
 
-    assert names(decide(document, lock=busy, lock_stale=True)) == ["TakeLock", "Announce", "SetStatus"]
-    assert names(decide(document, lock=busy, lock_stale=True, ahead=1)) == ["ReadLock", "Announce", "SetStatus"]
-    for lock in (Lock(), Lock("free")):
-        assert names(decide(document, lock=lock, lock_stale=True, ahead=1)) == ["ReadLock", "Announce", "SetStatus"]
-        assert names(decide(document, lock=lock)) == ["TakeLock"]
+    assert names(decide(document, lock=busy, lock_stale=True)) == ["AcquireLock", "EmitEvent", "UpdateStatus"]
+    assert names(decide(document, lock=busy, lock_stale=True, queued_before=1)) == [
+        "ReadLock",
+        "EmitEvent",
+        "UpdateStatus",
+    ]
+    for lock in (LockState(), LockState("free")):
+        assert names(decide(document, lock=lock, lock_stale=True, queued_before=1)) == [
+            "ReadLock",
+            "EmitEvent",
+            "UpdateStatus",
+        ]
+        assert names(decide(document, lock=lock)) == ["AcquireLock"]
 
 
 @pytest.mark.parametrize("difference", sorted(FORGED))
@@ -761,10 +810,10 @@ def test_a_taskrun_that_was_not_asked_for_does_not_count_as_the_step(difference:
     run = pipeline_run(document, "True", "Succeeded")
     forged = asked(read_workflow_execution(document), well())
     FORGED[difference](forged)
-    acts = decide(document, told=TOLD, lock=OURS, pipeline_run=run, task_runs=(forged,))
-    row = status(acts)["steps"][0]
+    effects = decide(document, answers=TOLD, lock=OURS, pipeline_run=run, task_runs=(forged,))
+    row = status(effects)["steps"][0]
 
-    assert status(acts)["phase"] == "Failed"
+    assert status(effects)["phase"] == "Failed"
     assert (row["state"], row["error"]["reason"]) == ("lost", "ForeignTaskRun")
     assert row["message"].startswith(f"TaskRun run-a has {difference}")
 
@@ -789,10 +838,10 @@ def test_a_pod_with_the_right_labels_and_another_owner_holds_no_lock_and_says_no
     unowned = pod(ownerReferences=[])
 
     for pods in ({"x": foreign}, {"x": unowned}, {"x": foreign, "y": unowned}):
-        assert "FreeLock" in names(decide(document, told=TOLD, pods=pods, **known))
+        assert "ReleaseLock" in names(decide(document, answers=TOLD, pods=pods, **known))
     said = pod("Failed", termination(results("succeeded", stored="stored")), ownerReferences=[])
     stopped = {**known, "task_runs": (task_run("a", "False", "TaskRunCancelled"),)}
-    assert status(decide(document, told=TOLD, pods={"x": said}, **stopped))["steps"][0]["state"] != "succeeded"
+    assert status(decide(document, answers=TOLD, pods={"x": said}, **stopped))["steps"][0]["state"] != "succeeded"
 
 
 def test_one_that_was_started_and_can_no_longer_be_read_is_stopped_and_fails() -> None:
@@ -801,21 +850,21 @@ def test_one_that_was_started_and_can_no_longer_be_read_is_stopped_and_fails() -
     document["spec"]["steps"] = "?"
     [cancel] = decide(document, pipeline_run=run)
     ended_run = pipeline_run(workflow(), "False", "Cancelled")
-    acts = decide(document, pipeline_run=ended_run)
+    effects = decide(document, pipeline_run=ended_run)
 
-    assert isinstance(cancel, CancelRun)
-    assert names(acts) == ["FreeLock", "GiveUpRecords", "Announce", "SetStatus"]
-    assert said(acts)[0] == "Failed"
-    assert said(acts)[1].startswith("It can no longer be read, so it was stopped: spec.steps: ")
+    assert isinstance(cancel, CancelPipelineRun)
+    assert names(effects) == ["ReleaseLock", "AbandonRecords", "EmitEvent", "UpdateStatus"]
+    assert said(effects)[0] == "Failed"
+    assert said(effects)[1].startswith("It can no longer be read, so it was stopped: spec.steps: ")
 
 
 def test_one_that_is_refused_later_frees_its_lock() -> None:
     document = workflow(target=TARGET, timeout="48h")
 
-    assert decide(document, looked_up=False, lock=OURS) == [LookUp()]
-    assert names(decide(document, lock=OURS)) == ["FreeLock", "Announce", "SetStatus"]
+    assert decide(document, children_known=False, lock=OURS) == [RefreshChildren()]
+    assert names(decide(document, lock=OURS)) == ["ReleaseLock", "EmitEvent", "UpdateStatus"]
     assert said(decide(document, lock=OURS)) == (
         "Refused",
         "spec.timeout: 48h is longer than the 24h that are allowed here (--max-timeout).",
     )
-    assert names(decide(document, lock=OURS, policy=Policy(max_timeout=None))) == ["CreateRun"]
+    assert names(decide(document, lock=OURS, policy=Policy(max_timeout=None))) == ["CreatePipelineRun"]

@@ -1,4 +1,4 @@
-"""The controller's queue for Data Storage: each record in order, none waits behind another, what is odd is dropped."""
+"""The queue for Data Storage: each record in order, no record waits for another, bad events are dropped."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_controller.operator import storage
-from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator import recordsclient
+from kubernaut_controller.operator.recordsclient import RecordsClient
 
 Json = dict[str, Any]
 Answer = tuple[int, Any]
@@ -21,7 +21,7 @@ Answer = tuple[int, Any]
 
 @contextmanager
 def store(answer: Callable[[list[Json]], Answer]) -> Iterator[tuple[str, list[Json]]]:
-    """A service that answers so; its address, and the events that it took, in order."""
+    """Serve these answers, and yield the address and the events that were accepted, in order."""
     taken: list[Json] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,11 +57,11 @@ def stored(events: list[Json]) -> Answer:
 
 
 def delivered(url: str, events: list[Json], wanted: int | None = None) -> dict[int, str | None]:
-    """What became of events, by their place, once so many (or all) have been answered."""
+    """Return the answers to events, by their index, once so many (or all) have been answered."""
     ends: dict[int, str | None] = {}
 
     async def work() -> None:
-        records = Records(url)
+        records = RecordsClient(url)
         done = asyncio.Event()
 
         def taker(place: int) -> Callable[[str | None], None]:
@@ -73,7 +73,7 @@ def delivered(url: str, events: list[Json], wanted: int | None = None) -> dict[i
             return taken
 
         for place, event in enumerate(events):
-            records.tell(event, taker(place))
+            records.send(event, taker(place))
         task = asyncio.create_task(records.run())
         await asyncio.wait_for(done.wait(), 30)
         task.cancel()
@@ -85,9 +85,9 @@ def delivered(url: str, events: list[Json], wanted: int | None = None) -> dict[i
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_PAUSE", 0.001)
-    monkeypatch.setattr(storage, "_LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(storage, "_LONGEST_RECORD_PAUSE", 0.01)
+    monkeypatch.setattr(recordsclient, "_PAUSE", 0.001)
+    monkeypatch.setattr(recordsclient, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(recordsclient, "_LONGEST_RECORD_PAUSE", 0.01)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -121,8 +121,8 @@ def test_nobody_waits_behind_an_event_for_which_the_service_says_to_come_again(s
 def test_it_is_given_up_when_others_were_stored_between_its_failures_again_and_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(storage, "_FAILURES", 2)
-    monkeypatch.setattr(storage, "_MOST", 1)  # so that there are others between two failures
+    monkeypatch.setattr(recordsclient, "_FAILURES", 2)
+    monkeypatch.setattr(recordsclient, "_MOST", 1)  # so that there are others between two failures
 
     def answer(events: list[Json]) -> Answer:
         return (503, {"detail": "away"}) if any(one.get("odd") for one in events) else stored(events)

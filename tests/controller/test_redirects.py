@@ -1,4 +1,4 @@
-"""No client of ours follows a redirect: the token is for the server that it was made for, and for no other."""
+"""No client follows a redirect, since its token is for one server alone."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import kopf
 import pytest
 
 from kubernaut_controller.operator.api import Api, ApiError
-from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator.recordsclient import RecordsClient
 from kubernaut_datastorage.store import DatabaseUnavailable
 from kubernaut_datastorage.tokens import KubernetesTokenReviewer
 from kubernaut_sdk import DataStorage
@@ -21,12 +21,12 @@ from kubernaut_sdk.storage import StorageUnavailable
 TOKEN = "Bearer s3cr3t-of-one-server"
 
 
-class Server(ThreadingHTTPServer):
-    """Notes what it hears; sends everybody on to another server, where there is one."""
+class RedirectingServer(ThreadingHTTPServer):
+    """A server that records requests, and redirects to another server where there is one."""
 
     daemon_threads = True
 
-    def __init__(self, other: "Server | None" = None, status: int = 307) -> None:
+    def __init__(self, other: "RedirectingServer | None" = None, status: int = 307) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
         self.other, self.status = other, status
         self.heard: list[str | None] = []
@@ -37,7 +37,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Answers(BaseHTTPRequestHandler):
-    server: Server
+    server: RedirectingServer
 
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -55,9 +55,9 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def servers() -> Iterator[tuple[Server, Server]]:
-    """One that sends everybody on, and the one it sends them to."""
-    with Server() as other, Server(other) as first:
+def servers() -> Iterator[tuple[RedirectingServer, RedirectingServer]]:
+    """Return a server that redirects, and its target."""
+    with RedirectingServer() as other, RedirectingServer(other) as first:
         for server in (other, first):
             Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         yield first, other
@@ -66,16 +66,16 @@ def servers() -> Iterator[tuple[Server, Server]]:
 
 
 async def records(url: str, folder: Path) -> None:
-    client = Records(url, folder / "token")
+    client = RecordsClient(url, folder / "token")
     reading = asyncio.create_task(client.read("01890000-0000-7000-8000-000000000000"))
     async with asyncio.timeout(10):
-        while client.trouble is None:  # noqa: ASYNC110 – it is told as text, not as an event
+        while client.last_error is None:  # noqa: ASYNC110 – it is told as text, not as an event
             await asyncio.sleep(0.01)
     reading.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await reading
     await client.close()
-    assert client.trouble == "it answered 307"
+    assert client.last_error == "it answered 307"
 
 
 async def api(url: str, folder: Path) -> None:
@@ -98,7 +98,7 @@ async def storage(url: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("ask", [records, api, reviews, storage])
 def test_no_redirect_is_followed(
-    ask: Callable[[str, Path], Awaitable[None]], servers: tuple[Server, Server], tmp_path: Path
+    ask: Callable[[str, Path], Awaitable[None]], servers: tuple[RedirectingServer, RedirectingServer], tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text(TOKEN.removeprefix("Bearer "))
     first, other = servers

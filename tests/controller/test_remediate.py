@@ -1,4 +1,4 @@
-"""What is done next about a RemediationRequest; a row a situation."""
+"""The next decision about a RemediationRequest, situation by situation."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from objects import CREATED, NOW, stamp, step, workflow
 
 from kubernaut_controller.faults import Fault
-from kubernaut_controller.reconciling.remediate import CreateWorkflow, DeleteRequest, SetRequestStatus, remediate
+from kubernaut_controller.reconciling.remediation import CreateWorkflow, DeleteRequest, UpdateRequestStatus, remediate
 
 OWNER = {"kind": "RemediationRequest", "uid": "rr-1", "controller": True}
 
@@ -29,16 +29,16 @@ def made(phase: str, message: str, uid: str = "rr-1") -> dict[str, Any]:
 
 
 def said(remedy: Any) -> tuple[str, str]:
-    [act] = remedy.acts
-    assert isinstance(act, SetRequestStatus)
-    return act.status["phase"], act.status["outcome"]
+    [effect] = remedy.effects
+    assert isinstance(effect, UpdateRequestStatus)
+    return effect.status["phase"], effect.status["outcome"]
 
 
 def test_its_workflow_is_made_once() -> None:
-    [act] = remediate(request(), (), None, NOW).acts
+    [effect] = remediate(request(), (), None, NOW).effects
 
-    assert isinstance(act, CreateWorkflow)
-    assert act.document["metadata"]["ownerReferences"][0]["uid"] == "rr-1"
+    assert isinstance(effect, CreateWorkflow)
+    assert effect.document["metadata"]["ownerReferences"][0]["uid"] == "rr-1"
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_what_came_of_it(known: Any, workflow_: Any, told: tuple[str, str]) -> N
 
 def test_nothing_is_said_twice() -> None:
     ended = made("Succeeded", "2 of 2 steps done.")
-    [act] = remediate(request(), (), ended, NOW).acts
-    assert isinstance(act, SetRequestStatus)
+    [effect] = remediate(request(), (), ended, NOW).effects
+    assert isinstance(effect, UpdateRequestStatus)
 
-    assert remediate(request(**act.status), (), ended, NOW + timedelta(hours=1)).acts == ()
+    assert remediate(request(**effect.status), (), ended, NOW + timedelta(hours=1)).effects == ()
 
 
 def test_a_bad_shape_is_refused() -> None:
@@ -83,5 +83,5 @@ def test_a_bad_shape_is_refused() -> None:
 def test_it_goes_with_its_workflow() -> None:
     over = {"phase": "Succeeded", "finishedAt": stamp(5), "workflowExecutionRef": {"name": "fix", "uid": "u"}}
 
-    assert remediate(request(**over), (), None, CREATED + timedelta(seconds=64)).acts == ()
-    assert remediate(request(**over), (), None, CREATED + timedelta(seconds=65)).acts == (DeleteRequest(),)
+    assert remediate(request(**over), (), None, CREATED + timedelta(seconds=64)).effects == ()
+    assert remediate(request(**over), (), None, CREATED + timedelta(seconds=65)).effects == (DeleteRequest(),)

@@ -1,4 +1,4 @@
-"""What is refused of a workflow, with the path to it and the value; `kubernaut validate` as a process for the rest."""
+"""The faults of a workflow, with path and value; `kubernaut validate` as a process for the rest."""
 
 import json
 import subprocess

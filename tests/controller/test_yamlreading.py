@@ -1,4 +1,4 @@
-"""A workflow file means what kubectl reads in it, and what we print means the same to every reader."""
+"""A workflow file is read as kubectl reads it, and printed so that every reader agrees."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ VALUES = st.recursive(
 
 
 def _numbers(value: Any) -> Any:
-    """A value such that 1 and true differ, and 1 and 1.0 do not: Kubernetes writes one for both."""
+    """Return a value in which 1 and true differ, and 1 and 1.0 do not: Kubernetes writes both the same."""
     match value:
         case dict():
             return {key: _numbers(item) for key, item in value.items()}

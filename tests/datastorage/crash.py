@@ -54,7 +54,7 @@ while True:
 """
 
 
-class Cluster:
+class PostgresCluster:
     """A PostgreSQL of its own, which can be killed and started again."""
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class Counts:
     faults: list[str] = field(default_factory=list)
 
 
-class Campaign:
+class CrashCampaign:
     """Services, clients and, for `postgresql`, a server, and somebody who kills them.
 
     Args:
@@ -122,7 +122,7 @@ class Campaign:
         subprocess.run(argv, check=True, capture_output=True)
         counts = Counts()
         with contextlib.ExitStack() as stack:
-            cluster = stack.enter_context(Cluster()) if self._backend == "postgresql" else None
+            cluster = stack.enter_context(PostgresCluster()) if self._backend == "postgresql" else None
             url = cluster.url if cluster else None
             stack.callback(self._end)
             self._services = [self._serve(port, url) for port in self._ports]
@@ -142,7 +142,7 @@ class Campaign:
             asyncio.run(self._look(counts, StoreLocation(data=self._folder / "data", database_url=url)))
         return counts
 
-    def _kill(self, target: str, cluster: Cluster | None, url: str | None) -> None:
+    def _kill(self, target: str, cluster: PostgresCluster | None, url: str | None) -> None:
         if target == "service":
             place = self._chance.randrange(len(self._services))
             self._services[place].kill()
@@ -239,7 +239,7 @@ def main(rounds: int) -> Iterator[str]:
             began = time.monotonic()
             seed = int(time.time())
             say = lambda text, backend=backend: print(f"  {backend}: {text}", flush=True)  # noqa: E731
-            counts = Campaign(backend, Path(folder), seed).run(rounds, say=say)
+            counts = CrashCampaign(backend, Path(folder), seed).run(rounds, say=say)
             kills = ", ".join(f"{count} {name}" for name, count in sorted(counts.kills.items()))
             yield (
                 f"{backend} (seed {seed}): {counts.rounds} rounds in {time.monotonic() - began:.0f} s;"

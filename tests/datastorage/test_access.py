@@ -27,19 +27,19 @@ WRITE, READ, SHOP, ALERTS, SCRAPER = (generate_token() for _ in range(5))
 CONTROLLER = "system:serviceaccount:kubernaut-system:kubernaut-controller"
 
 
-class Kubernetes(ThreadingHTTPServer):
+class TokenReviewServer(ThreadingHTTPServer):
     """Answers TokenReviews as the API server does. A token here is `x.POD.NAMESPACE`; the real one is in tests/e2e."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), TokenReviewHandler)
         self.asked: list[dict[str, Any]] = []
         self.down = False
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Kubernetes
+class TokenReviewHandler(BaseHTTPRequestHandler):
+    server: TokenReviewServer
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -66,8 +66,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def kubernetes() -> Iterator[Kubernetes]:
-    server = Kubernetes()
+def kubernetes() -> Iterator[TokenReviewServer]:
+    server = TokenReviewServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -87,7 +87,7 @@ def access(tmp_path: Path) -> Path:
 
 @contextmanager
 def guarded(
-    store: Store, access: Path, kubernetes: Kubernetes, folder: Path, rate: float = 1000
+    store: Store, access: Path, kubernetes: TokenReviewServer, folder: Path, rate: float = 1000
 ) -> Iterator[Callable[[str], httpx.Client]]:
     """A service behind its gate; gives a client for a token."""
     (folder / "token").write_text("mine\n")
@@ -107,14 +107,14 @@ def guarded(
 
 
 @pytest.fixture
-def client(access: Path, kubernetes: Kubernetes, tmp_path: Path) -> Iterator[Callable[[str], httpx.Client]]:
+def client(access: Path, kubernetes: TokenReviewServer, tmp_path: Path) -> Iterator[Callable[[str], httpx.Client]]:
     with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
 def either(
-    make_store: MakeStore, access: Path, kubernetes: Kubernetes, tmp_path: Path
+    make_store: MakeStore, access: Path, kubernetes: TokenReviewServer, tmp_path: Path
 ) -> Iterator[Callable[[str], httpx.Client]]:
     """As `client`, over each kind of store: where what is stored decides what may be said or seen."""
     with guarded(make_store(), access, kubernetes, tmp_path) as made:
@@ -166,7 +166,7 @@ def test_the_problem_says_what_to_do(client: Callable[[str], httpx.Client]) -> N
 
 
 def test_kubernetes_is_asked_once_for_this_audience(
-    client: Callable[[str], httpx.Client], kubernetes: Kubernetes
+    client: Callable[[str], httpx.Client], kubernetes: TokenReviewServer
 ) -> None:
     pod = client("pod.uid1.shop")
     for _ in range(5):
@@ -179,7 +179,7 @@ def test_kubernetes_is_asked_once_for_this_audience(
 
 
 def test_what_was_reviewed_is_believed_for_a_minute_at_most(
-    client: Callable[[str], httpx.Client], kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+    client: Callable[[str], httpx.Client], kubernetes: TokenReviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod, real = client("pod.uid1.shop"), time.monotonic
     pod.get(RECORDS)
@@ -190,7 +190,7 @@ def test_what_was_reviewed_is_believed_for_a_minute_at_most(
 
 
 def test_when_kubernetes_does_not_answer_the_caller_is_told_to_come_again(
-    client: Callable[[str], httpx.Client], kubernetes: Kubernetes
+    client: Callable[[str], httpx.Client], kubernetes: TokenReviewServer
 ) -> None:
     kubernetes.down = True
     answer = client("pod.uid1.shop").get(RECORDS)
@@ -412,7 +412,7 @@ def test_a_word_of_the_future_is_not_the_last_word(client: Callable[[str], httpx
 
 
 def test_alertmanager_is_told_to_come_again_when_it_comes_too_often(
-    access: Path, kubernetes: Kubernetes, tmp_path: Path
+    access: Path, kubernetes: TokenReviewServer, tmp_path: Path
 ) -> None:
     webhook = {"version": "4", "alerts": []}
     with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path, rate=1) as client:
@@ -443,7 +443,7 @@ def test_an_action_reads_the_records_of_its_namespace_only(either: Callable[[str
     assert pod.get(f"{RECORDS}/summary").status_code == 403
 
 
-def test_size_then_rate_then_token_then_body(access: Path, kubernetes: Kubernetes, tmp_path: Path) -> None:
+def test_size_then_rate_then_token_then_body(access: Path, kubernetes: TokenReviewServer, tmp_path: Path) -> None:
     with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path, rate=1) as client:
         large, nobody = b"x" * ((4 << 20) + 1), client("nonsense")
         assert [nobody.post(RECORDS, content=large).status_code for _ in range(4)] == [413] * 4
@@ -454,7 +454,7 @@ def test_size_then_rate_then_token_then_body(access: Path, kubernetes: Kubernete
 
 
 def test_whoever_tries_tokens_is_slowed_down_and_nobody_else(
-    client: Callable[[str], httpx.Client], kubernetes: Kubernetes
+    client: Callable[[str], httpx.Client], kubernetes: TokenReviewServer
 ) -> None:
     nobody = client("x")
     answers = [nobody.get(RECORDS, headers={"authorization": f"Bearer bad.{n}.b"}).status_code for n in range(120)]

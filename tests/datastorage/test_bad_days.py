@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from crash import Campaign, Cluster
+from crash import CrashCampaign, PostgresCluster
 
 from kubernaut_datastorage.postgresql import PostgresStore
 from kubernaut_datastorage.records.documents import decode
@@ -30,16 +30,16 @@ RECORDS = "/api/v1/action-records"
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
     """A PostgreSQL that may be killed."""
-    with Cluster() as made:
+    with PostgresCluster() as made:
         yield made
 
 
 @pytest.mark.parametrize(("backend", "rounds"), [("sqlite", 2), ("postgresql", 3)])
 def test_a_short_crash_campaign(backend: str, rounds: int, tmp_path: Path) -> None:
     """The long one is `make crash-campaign`."""
-    report = Campaign(backend, tmp_path, seed=1).run(rounds=rounds)
+    report = CrashCampaign(backend, tmp_path, seed=1).run(rounds=rounds)
 
     assert report.lost == report.twice == 0, report
     assert report.faults == []
@@ -47,7 +47,7 @@ def test_a_short_crash_campaign(backend: str, rounds: int, tmp_path: Path) -> No
     assert sum(report.kills.values()) == rounds
 
 
-def test_a_database_that_goes_away_and_comes_back(cluster: Cluster, event: Make) -> None:
+def test_a_database_that_goes_away_and_comes_back(cluster: PostgresCluster, event: Make) -> None:
     store = PostgresStore(cluster.url, Settings(patience=3))
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False, timeout=60) as service:
         assert service.post(RECORDS, json=[event()]).json()[0]["outcome"] == "stored"
@@ -70,7 +70,7 @@ def test_a_database_that_goes_away_and_comes_back(cluster: Cluster, event: Make)
     assert len(found) == 2
 
 
-def test_a_short_absence_is_waited_out(cluster: Cluster, event: Make) -> None:
+def test_a_short_absence_is_waited_out(cluster: PostgresCluster, event: Make) -> None:
     store = PostgresStore(cluster.url, Settings(patience=60))
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False, timeout=90) as service:
         service.post(RECORDS, json=[event()])
@@ -83,7 +83,7 @@ def test_a_short_absence_is_waited_out(cluster: Cluster, event: Make) -> None:
     assert answer.json()[0]["outcome"] == "stored"
 
 
-def test_a_service_that_starts_before_its_database_waits_for_it(cluster: Cluster, event: Make) -> None:
+def test_a_service_that_starts_before_its_database_waits_for_it(cluster: PostgresCluster, event: Make) -> None:
     cluster.kill()
     store = PostgresStore(cluster.url, Settings(patience=2))
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False, timeout=60) as service:

@@ -22,7 +22,7 @@ RECORDS = "/api/v1/action-records"
 BASE = {"state": "started", "at": "2026-11-24T09:05:07.000000Z", "attempt": 0, "source": "container"}
 
 
-def told_of(*events: dict[str, Any]) -> list[ReceivedEvent]:
+def received_events(*events: dict[str, Any]) -> list[ReceivedEvent]:
     return [
         one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
     ]
@@ -48,7 +48,7 @@ def largest(record_id: str) -> list[dict[str, Any]]:
 
 def test_the_largest_record_that_there_can_be(make_store: Callable[..., Store]) -> None:
     record_id = str(mint())
-    told = told_of(*largest(record_id))
+    told = received_events(*largest(record_id))
     assert len(told) == len(largest(record_id))
 
     async def work() -> None:
@@ -57,7 +57,7 @@ def test_the_largest_record_that_there_can_be(make_store: Callable[..., Store]) 
         for part in (told, list(reversed(told))):
             await store.put(part)
         [found] = await store.find(Query())
-        [last] = await store.put(told_of({"id": record_id, "state": "succeeded", "at": rfc3339(utcnow())}))
+        [last] = await store.put(received_events({"id": record_id, "state": "succeeded", "at": rfc3339(utcnow())}))
         await store.close()
 
         assert len(found.document.encode()) <= LARGEST_RECORD

@@ -98,7 +98,7 @@ def test_the_manifests_are_what_others_rely_on(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_command_knows_the_options_of_the_manifest(folder: str) -> None:
-    from kubernaut_cli.commands.serving import serve
+    from kubernaut_cli.commands.serve import serve
 
     [container] = deployment(rendered(folder))["spec"]["template"]["spec"]["containers"]
     known = {option for parameter in serve.params for option in parameter.opts}

@@ -173,7 +173,7 @@ def choosy(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return PostgresStore(url, Settings(patience=5))
 
 
-def told_of(*types: str) -> list[ReceivedEvent]:
+def received_events(*types: str) -> list[ReceivedEvent]:
     events = [{**good_event(), "action_type": kind} for kind in types]
     return [
         one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
@@ -183,13 +183,13 @@ def told_of(*types: str) -> list[ReceivedEvent]:
 def test_what_only_the_database_finds_odd_is_refused_alone_and_at_once(choosy: Store) -> None:
     async def work() -> None:
         await choosy.start()
-        await choosy.put(told_of("good"))  # the schema is up to date by now
+        await choosy.put(received_events("good"))  # the schema is up to date by now
         began = time.monotonic()
         # requests that wait together are committed together
         answers = await asyncio.gather(
-            choosy.put(told_of("good", "odd", "good", "good", "odd")),
-            choosy.put(told_of("odd")),
-            *(choosy.put(told_of("good")) for _ in range(20)),
+            choosy.put(received_events("good", "odd", "good", "good", "odd")),
+            choosy.put(received_events("odd")),
+            *(choosy.put(received_events("good")) for _ in range(20)),
             choosy.put_signals([SignalEpisode(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
         )  # fmt: skip
         took = time.monotonic() - began
@@ -219,18 +219,18 @@ def test_a_database_that_may_not_be_written_refuses_nothing_for_good(database: s
     async def work() -> None:
         store = PostgresStore(database, Settings(patience=1))
         await store.start()
-        await store.put(told_of("good"))
+        await store.put(received_events("good"))
         run = asyncio.to_thread
         await run(run_sql, database, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         assert store._writer._connection is not None
         await store._writer._connection.execute("SET default_transaction_read_only = on")
         with pytest.raises(StorageError, match=r"the database does not answer: .* in a read-only transaction"):
-            await store.put(told_of("good"))
+            await store.put(received_events("good"))
         with pytest.raises(StorageError, match="the database does not answer"):
             await store.require_ready()
         # only a connection that says so may undo it
         await run(run_sql, database, "SET default_transaction_read_only = off", f"ALTER DATABASE {name} RESET ALL")
-        stored = await store.put(told_of("good"))
+        stored = await store.put(received_events("good"))
         await store.require_ready()
         await store.close()
         assert stored == [("stored", None)]
@@ -251,7 +251,7 @@ def test_long_texts_are_found_by_all_of_them(shared: httpx.Client) -> None:
 
 
 def test_a_damaged_record_is_refused_alone(make_store: Callable[..., Store], tmp_path: Path) -> None:
-    damaged, other = told_of("good", "good")
+    damaged, other = received_events("good", "good")
 
     async def work() -> None:
         store = make_store()

@@ -123,7 +123,7 @@ def test_what_an_operator_gets_wrong_is_told(tmp_path: Path, words: list[str], t
 def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = serve("migrate", DATABASE_URL=f"postgresql://nobody@/x?host={tmp_path}")
 
-    assert done.returncode == 2
+    assert done.returncode == 75
     assert "kubernaut: the database: the database does not answer: " in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -258,5 +258,5 @@ def test_a_month_is_dropped_by_name(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "kubernaut_datastorage", "drop-month", "2020-01", f"--data={tmp_path}"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"kubernaut: {tmp_path}: there is nothing of 2020-01; there is no month at all\n"

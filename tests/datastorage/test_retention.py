@@ -22,7 +22,7 @@ MakeStore = Callable[..., Store]
 RETENTION = timedelta(days=90)
 
 
-class Clock:
+class AdjustableClock:
     """A clock that is set."""
 
     def __init__(self, now: datetime) -> None:
@@ -41,7 +41,7 @@ def batch(now: datetime, *ids: UUID) -> list[ReceivedEvent]:
 
 
 def test_a_year_goes_by(make_store: MakeStore) -> None:
-    clock = Clock(datetime(2027, 1, 15, 12, tzinfo=UTC))
+    clock = AdjustableClock(datetime(2027, 1, 15, 12, tzinfo=UTC))
 
     async def work() -> None:
         store = make_store(clock=clock, retention=RETENTION)
@@ -83,7 +83,7 @@ def test_a_year_goes_by(make_store: MakeStore) -> None:
 
 
 def test_a_dropped_month_takes_little_time_and_stops_no_writer(make_store: MakeStore) -> None:
-    clock = Clock(datetime(2027, 1, 15, tzinfo=UTC))
+    clock = AdjustableClock(datetime(2027, 1, 15, tzinfo=UTC))
 
     async def work() -> None:
         store = make_store(clock=clock, retention=RETENTION)
@@ -114,7 +114,7 @@ def test_a_dropped_month_takes_little_time_and_stops_no_writer(make_store: MakeS
 def test_a_clock_that_jumps_drops_nothing_until_each_month_is_asked_for_by_name(
     make_store: MakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = Clock(datetime(2027, 3, 15, tzinfo=UTC))
+    clock = AdjustableClock(datetime(2027, 3, 15, tzinfo=UTC))
     january, march = (step_record_id(datetime(2027, month, 15, tzinfo=UTC), "u", "s") for month in (1, 3))
 
     async def work() -> None:
@@ -157,7 +157,7 @@ def test_a_clock_that_jumps_drops_nothing_until_each_month_is_asked_for_by_name(
 def test_from_month_to_month_retention_goes_by_itself_also_where_there_was_nothing_to_drop(
     make_store: MakeStore,
 ) -> None:
-    clock = Clock(datetime(2027, 1, 15, tzinfo=UTC))
+    clock = AdjustableClock(datetime(2027, 1, 15, tzinfo=UTC))
 
     async def work() -> None:
         store = make_store(clock=clock, retention=RETENTION)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.catalogue import entries
-from kubernaut_cli.docs import pages
+from kubernaut_cli.catalog import action_entries
+from kubernaut_cli.docs import action_pages
 from kubernaut_cli.engine.report import EXIT_CODES
 from kubernaut_cli.program import program
 from kubernaut_conformance.examine import examine
@@ -142,7 +142,9 @@ def test_every_included_action_is_in_the_docs() -> None:
 def test_the_pages_of_the_actions_are_fresh() -> None:
     folder = ROOT / "docs" / "actions"
 
-    assert {path.name: path.read_text() for path in folder.iterdir()} == pages(entries()), "run `make docs`"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == action_pages(action_entries()), (
+        "run `make docs`"
+    )
 
 
 @pytest.mark.parametrize("file", PAGES)

@@ -1,7 +1,7 @@
-"""Runs `kubernaut-action` many times a second: a process that has imported the SDK forks for each line it is told.
+"""A server that runs `kubernaut-action` many times a second: it has imported the SDK, and forks for each line of input.
 
-A line is JSON: `argv`, `env`, and the files that take standard output and standard error. The answer is the exit code.
-What would be sent to Data Storage is appended to the file `EVENTS` and counts as stored.
+A line is JSON: `argv`, `env`, and the files for standard output and standard error. The answer is the exit code.
+Events for Data Storage are appended to the file `EVENTS` and count as stored.
 """
 
 import json
@@ -16,7 +16,7 @@ from kubernaut_sdk.program import verbs
 from kubernaut_sdk.storage import StorageClient
 
 
-class Written(StorageClient):
+class FileStore(StorageClient):
     """A store that is a file."""
 
     def post(self, events: list[dict[str, Any]], within: float) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def child(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["env"])
     sys.argv[1:] = order["argv"]
     verbs._STARTED = time.monotonic()
-    verbs.__dict__["StorageClient"] = Written
+    verbs.__dict__["StorageClient"] = FileStore
     program.main()
     os._exit(99)
 

@@ -1,4 +1,4 @@
-"""An action that raises or returns what a Python expression in the environment says, at the place that it names."""
+"""An action that raises or returns the value of a Python expression in the environment, in the place given there."""
 
 import asyncio
 import concurrent.futures
@@ -31,16 +31,18 @@ from kubernaut_sdk import (
 
 
 class Strange(BaseException):
-    """As of a library that does not want to be caught."""
+    """An exception of a library that must not be caught by `except Exception`."""
 
 
 class Speechless(Exception):
+    """An exception whose text cannot be produced."""
+
     def __str__(self) -> str:
         raise RuntimeError("no words")
 
 
 class Bare(ActionError):
-    """An author forgot super().__init__."""
+    """An error whose author forgot super().__init__."""
 
     def __init__(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""What an action's process does with inputs, results, secrets and events; without a store and with one out of reach."""
+"""An action's process: its inputs, results, secrets and events, without Data Storage and with one out of reach."""
 
 import base64
 import json
@@ -179,7 +179,7 @@ def test_spec_works_with_no_input(action: Any) -> None:
     assert entry["undoable"] is True
     assert entry["idempotent"] is True
     assert entry["inputs"]["required"] == ["path"]
-    assert entry["summary"] == "Writes a text to a file."
+    assert entry["summary"] == "Write a text to a file."
 
 
 @pytest.mark.parametrize("verb", ["run", "plan", "undo", "check", "spec", "explain", "version"])

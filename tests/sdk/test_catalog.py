@@ -1,4 +1,4 @@
-"""How actions are found: one entry point for each, single files, and what is wrong with either, in a sentence."""
+"""Finding actions by entry points and in single files; every fault of either is one sentence."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def make(action_type):
 
     @action.plan
     def plan(ctx: Context, inputs: Inputs) -> Change:
-        """Does nothing."""
+        """Do nothing."""
         return Change(0, 0)
 
     @action.apply
@@ -48,7 +48,7 @@ class Site:
         (about / "entry_points.txt").write_text(f"[kubernaut.actions]\n{lines}")
 
     def run(self, *args: str, **env: str) -> tuple[int, dict[str, Any]]:
-        """The exit code and the object."""
+        """Return the exit code and the object."""
         done = subprocess.run(
             [sys.executable, "-m", "kubernaut_sdk", *args],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.folder), **env},
@@ -142,6 +142,30 @@ def test_an_action_that_no_entry_point_names_is_an_error_of_the_spec(site: Site)
     told = "an action shop/paint_door that no entry point of the group kubernaut.actions names: nobody finds it."
     assert error(site.run("spec")) == (1, "ActionUnusable", f"the module shop.making defines {told}")
     assert site.run("plan", "shop/open_door")[0] == 0
+
+
+@pytest.mark.parametrize("module", ["windows", "walls.north"])
+def test_so_it_is_in_a_module_that_nothing_imports(site: Site, module: str) -> None:
+    site.package("shop", {"shop/open_door": "shop.doors:a"}, doors='a = make("shop/open_door")')
+    folder = site.folder.joinpath("shop", *module.split(".")[:-1])
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").touch()
+    text = 'from shop.making import make\nw = make("shop/open_window")\n'
+    (folder / f"{module.rpartition('.')[2]}.py").write_text(text)
+
+    told = "an action shop/open_window that no entry point of the group kubernaut.actions names: nobody finds it."
+    assert error(site.run("spec")) == (1, "ActionUnusable", f"the module shop.making defines {told}")
+    assert site.run("run", "shop/open_door")[0] == 0
+
+
+def test_a_program_of_the_package_is_not_run_and_a_module_that_cannot_be_imported_is_passed_over(site: Site) -> None:
+    site.package("shop", {"shop/open_door": "shop.doors:a"}, doors='a = make("shop/open_door")')
+    (site.folder / "shop" / "__main__.py").write_text("raise SystemExit(3)")
+    (site.folder / "shop" / "trials.py").write_text("import no_such_module")
+    code, document = site.run("spec")
+
+    assert code == 0
+    assert "shop/open_door" in [entry["action_type"] for entry in document["actions"]]
 
 
 def test_a_type_that_two_packages_bring_is_an_error(site: Site) -> None:

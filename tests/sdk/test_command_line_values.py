@@ -1,4 +1,4 @@
-"""What a person writes on the command line: inputs by `-p`, and ages."""
+"""Values on the command line: inputs by `-p`, and ages."""
 
 from datetime import timedelta
 from typing import Any

@@ -12,7 +12,7 @@ PLACES = ["plan", "apply", "verify", "undo", "target", "check"]
 
 
 def plan(ctx: Context, inputs: Inputs) -> Change:
-    """Plans."""
+    """Plan."""
     return Change()
 
 

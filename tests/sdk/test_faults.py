@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kubernaut_sdk.faults import Fault, validation_faults
 
 
-class Part(BaseModel):
+class PartModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Annotated[str, Field(pattern="^[a-z]+$", max_length=9)]
@@ -23,11 +23,11 @@ class Part(BaseModel):
         return count
 
 
-class Whole(BaseModel):
+class WholeModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    parts: Annotated[list[Part], Field(min_length=1)]
-    either: Part | dict[str, int] | None = None
+    parts: Annotated[list[PartModel], Field(min_length=1)]
+    either: PartModel | dict[str, int] | None = None
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ class Whole(BaseModel):
 )
 def test_each_fault_is_a_sentence_with_path_and_value(document: Any, faults: list[str]) -> None:
     with pytest.raises(ValidationError) as raised:
-        Whole.model_validate(document)
+        WholeModel.model_validate(document)
 
-    assert [str(fault) for fault in validation_faults(raised.value, model=Whole)] == faults
+    assert [str(fault) for fault in validation_faults(raised.value, model=WholeModel)] == faults
 
 
 def test_a_caller_may_say_it_in_its_own_words_and_hide_values() -> None:
     with pytest.raises(ValidationError) as raised:
-        Whole.model_validate({"parts": [{"name": 7, "count": 1}], "x": 1})
+        WholeModel.model_validate({"parts": [{"name": 7, "count": 1}], "x": 1})
 
     faults = validation_faults(
         raised.value,

@@ -1,4 +1,4 @@
-"""What is hidden of a secret: its lines and the values within formats, whatever a tool makes of them."""
+"""The hidden parts of a secret: its lines and the values within formats, in every form in which tools print them."""
 
 import base64
 import hashlib
@@ -71,7 +71,7 @@ def test_the_secrets_within_a_file_are_hidden_and_the_rest_is_not(name: str) -> 
 
 
 def _common(text: str) -> bool:
-    """Hypothesis takes words from our sources, and of those of every configuration no line is hidden."""
+    """Keep hypothesis from words of our sources that are common in configurations, of which no line is hidden."""
     return text.casefold() in {"disabled", "localhost", "readonly", "required", "undefined"}
 
 

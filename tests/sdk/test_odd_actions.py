@@ -1,4 +1,4 @@
-"""Whatever an action raises or returns, and wherever: an exit code of the contract, results, a record, one object."""
+"""Any exception or value of an action, in any place, gives a contract exit code, results, a record and an object."""
 
 import json
 import os
@@ -25,8 +25,8 @@ SOME = settings(deadline=None, max_examples=20)
 
 
 @dataclass(frozen=True)
-class Told:
-    """All that one execution told."""
+class EndedAction:
+    """All reports of one execution."""
 
     code: int
     stdout: str
@@ -37,23 +37,23 @@ class Told:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one object of standard output."""
+        """The one object on standard output."""
         [line] = self.stdout.splitlines()
         found = json.loads(line)
         assert isinstance(found, dict)
         return found
 
 
-Run = Callable[..., Told]
+RunAction = Callable[..., EndedAction]
 
 
 @pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
+def run() -> Iterator[RunAction]:
     server = subprocess.Popen(
         [sys.executable, HERE / "forking.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
-    def one(*argv: str, **env: str) -> Told:
+    def one(*argv: str, **env: str) -> EndedAction:
         assert server.stdin is not None
         assert server.stdout is not None
         with tempfile.TemporaryDirectory() as name:
@@ -79,7 +79,7 @@ def run() -> Iterator[Run]:
             server.stdin.flush()
             code = int(server.stdout.readline())
             results = folder / "results"
-            return Told(
+            return EndedAction(
                 code=code,
                 stdout=(folder / "stdout").read_text(),
                 stderr=(folder / "stderr").read_text(),
@@ -121,26 +121,26 @@ RAISED = st.sampled_from(
 )
 
 
-def consistent(told: Told) -> None:
-    """The four witnesses of a step's end say the same."""
-    document, error = told.document, json.loads(told.results["error"])
-    state = STATES.get(told.code, "failed")
-    assert told.code in CODES
-    assert sorted(told.results) == sorted(RESULT_NAMES)
-    assert told.results["status"] == document["status"] == state
-    assert told.results["changed"] == json.dumps(document["changed"]).strip('"')
-    assert error["code"] == document["error"]["code"] == told.code
-    last = told.events[-1]
+def require_consistent(ended: EndedAction) -> None:
+    """Require that exit code, results, events and standard output agree."""
+    document, error = ended.document, json.loads(ended.results["error"])
+    state = STATES.get(ended.code, "failed")
+    assert ended.code in CODES
+    assert sorted(ended.results) == sorted(RESULT_NAMES)
+    assert ended.results["status"] == document["status"] == state
+    assert ended.results["changed"] == json.dumps(document["changed"]).strip('"')
+    assert error["code"] == document["error"]["code"] == ended.code
+    last = ended.events[-1]
     assert last["state"] == state
-    assert last["error"]["code"] == told.code
-    assert last.get("changed") == {"true": True, "false": False, "unknown": None}[told.results["changed"]]
-    assert told.results["record-status"] == "stored"
-    for event in told.events:
-        takeable(event)
+    assert last["error"]["code"] == ended.code
+    assert last.get("changed") == {"true": True, "false": False, "unknown": None}[ended.results["changed"]]
+    assert ended.results["record-status"] == "stored"
+    for event in ended.events:
+        require_storable(event)
 
 
-def takeable(event: dict[str, Any]) -> None:
-    """The store would take the event."""
+def require_storable(event: dict[str, Any]) -> None:
+    """Require that the store would accept the event."""
     Event.model_validate(event)
     require_portable(event, "event")
     assert len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()) <= 64 * 1024
@@ -151,49 +151,49 @@ def takeable(event: dict[str, Any]) -> None:
 @example("SystemExit(0)")
 @example("KeyboardInterrupt()")
 @given(RAISED)
-def test_whatever_is_raised_is_an_end_that_all_witnesses_tell_alike(run: Run, place: str, raised: str) -> None:
-    told = run("run", PLACE=place, RAISED=raised)
+def test_any_exception_is_reported_alike_everywhere(run: RunAction, place: str, raised: str) -> None:
+    ended = run("run", PLACE=place, RAISED=raised)
 
-    consistent(told)
-    assert told.begun == (place in {"apply", "verify"})
-    assert told.results["changed"] == {"apply": "unknown", "verify": "true"}.get(place, "false")
-    if told.begun:
-        assert told.code not in {2, 3, 5}
-    assert "printed at" not in told.stdout
+    require_consistent(ended)
+    assert ended.begun == (place in {"apply", "verify"})
+    assert ended.results["changed"] == {"apply": "unknown", "verify": "true"}.get(place, "false")
+    if ended.begun:
+        assert ended.code not in {2, 3, 5}
+    assert "printed at" not in ended.stdout
 
 
 @SOME
 @given(RAISED)
-def test_of_undo_as_well(run: Run, raised: str) -> None:
+def test_an_exception_in_undo_is_reported_alike_everywhere(run: RunAction, raised: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write('{"before": 2, "after": null}')
         file.flush()
-        told = run("undo", "--change", file.name, PLACE="undo", RAISED=raised)
+        ended = run("undo", "--change", file.name, PLACE="undo", RAISED=raised)
 
-    consistent(told)
-    assert (told.begun, told.results["changed"]) == (True, "unknown")
+    require_consistent(ended)
+    assert (ended.begun, ended.results["changed"]) == (True, "unknown")
 
 
 @pytest.mark.parametrize("place", ["import", "plan", "check"])
 @SOME
 @example("SystemExit(0)")
 @given(RAISED)
-def test_of_check_as_well_which_writes_no_results(run: Run, place: str, raised: str) -> None:
-    told = run("check", PLACE=place, RAISED=raised)
+def test_an_exception_in_check_is_reported_without_results(run: RunAction, place: str, raised: str) -> None:
+    ended = run("check", PLACE=place, RAISED=raised)
 
-    assert told.code in CODES
-    assert told.document.get("ok") is not True
-    assert (told.results, told.events) == ({}, [])
+    assert ended.code in CODES
+    assert ended.document.get("ok") is not True
+    assert (ended.results, ended.events) == ({}, [])
 
 
 @pytest.mark.parametrize("verb", ["spec", "version", "plan"])
 @pytest.mark.parametrize("raised", ["SystemExit(0)", "KeyboardInterrupt()", "Strange()", "RuntimeError('x')"])
-def test_a_module_that_cannot_be_imported_ends_every_verb(run: Run, verb: str, raised: str) -> None:
-    told = run(verb, PLACE="import", RAISED=raised)
+def test_a_module_that_cannot_be_imported_ends_every_verb(run: RunAction, verb: str, raised: str) -> None:
+    ended = run(verb, PLACE="import", RAISED=raised)
 
-    assert told.code == 1
-    assert told.document["error"]["code"] == 1
-    assert told.results == {}
+    assert ended.code == 1
+    assert ended.document["error"]["code"] == 1
+    assert ended.results == {}
 
 
 PLAIN = st.one_of(
@@ -209,8 +209,8 @@ ODD = st.sampled_from(
 )
 
 
-def within(leaves: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Expressions of such values, alone or within lists and objects."""
+def nested(leaves: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Return expressions of values, alone and within lists and objects."""
     return st.recursive(
         leaves,
         lambda inner: (
@@ -224,52 +224,57 @@ def within(leaves: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @pytest.mark.parametrize("name", ["BEFORE", "AFTER"])
 @SOME
-@given(within(ODD))
-def test_a_change_that_is_no_json_is_refused_before_anything_is_applied(run: Run, name: str, value: str) -> None:
-    told = run("run", **{name: value})
+@given(nested(ODD))
+def test_a_change_that_is_no_json_is_refused_before_anything_is_applied(run: RunAction, name: str, value: str) -> None:
+    ended = run("run", **{name: value})
 
-    consistent(told)
-    assert (told.code, told.results["changed"], told.begun) == (1, "false", False)
-    assert told.document["error"]["reason"] == "NotJSON"
-    assert told.document["error"]["message"].startswith(f"change.{name.lower()}")
+    require_consistent(ended)
+    assert (ended.code, ended.results["changed"], ended.begun) == (1, "false", False)
+    assert ended.document["error"]["reason"] == "NotJSON"
+    assert ended.document["error"]["message"].startswith(f"change.{name.lower()}")
     assert run("plan", **{name: value}).document["error"]["reason"] == "NotJSON"
 
 
 @SOME
-@given(within(ODD))
-def test_a_result_that_is_no_json_costs_the_field_and_not_the_end(run: Run, value: str) -> None:
-    told = run("run", VALUE=value)
+@given(nested(ODD))
+def test_a_result_that_is_no_json_costs_the_field_and_not_the_end(run: RunAction, value: str) -> None:
+    ended = run("run", VALUE=value)
 
-    assert (told.code, told.results["status"], told.results["changed"], told.begun) == (0, "succeeded", "true", True)
-    assert told.document["output"]["plain"] == json.loads(told.results["output"])["plain"] == 1
-    assert told.events[-1]["state"] == "succeeded"
-    for event in told.events:
-        takeable(event)
+    assert (ended.code, ended.results["status"], ended.results["changed"], ended.begun) == (
+        0,
+        "succeeded",
+        "true",
+        True,
+    )
+    assert ended.document["output"]["plain"] == json.loads(ended.results["output"])["plain"] == 1
+    assert ended.events[-1]["state"] == "succeeded"
+    for event in ended.events:
+        require_storable(event)
 
 
 @SOME
-@given(within(PLAIN.map(repr)), within(PLAIN.map(repr)))
-def test_what_is_json_arrives_as_it_is(run: Run, before: str, value: str) -> None:
-    told = run("run", BEFORE=before, AFTER="'another'", VALUE=value)
+@given(nested(PLAIN.map(repr)), nested(PLAIN.map(repr)))
+def test_what_is_json_arrives_as_it_is(run: RunAction, before: str, value: str) -> None:
+    ended = run("run", BEFORE=before, AFTER="'another'", VALUE=value)
 
     def plain(text: str) -> Any:
         return json.loads(json.dumps(eval(text)))
 
-    assert told.code == 0
-    assert told.document["change"]["before"] == plain(before)
-    assert told.document["output"]["value"] == plain(value)
-    assert told.events[-1]["output"]["nested"] == {"a": [plain(value)]}
+    assert ended.code == 0
+    assert ended.document["change"]["before"] == plain(before)
+    assert ended.document["output"]["value"] == plain(value)
+    assert ended.events[-1]["output"]["nested"] == {"a": [plain(value)]}
 
 
-def test_a_value_that_is_nested_too_deep_is_refused(run: Run) -> None:
-    told = run("run", AFTER="[" * 80 + "]" * 80)
+def test_a_value_that_is_nested_too_deep_is_refused(run: RunAction) -> None:
+    ended = run("run", AFTER="[" * 80 + "]" * 80)
 
-    consistent(told)
-    assert "nested more than 60 deep" in told.document["error"]["message"]
+    require_consistent(ended)
+    assert "nested more than 60 deep" in ended.document["error"]["message"]
 
 
-def test_a_named_field_says_that_it_is_left_out(run: Run) -> None:
-    told = run("run", VALUE="float('nan')")
+def test_a_named_field_says_that_it_is_left_out(run: RunAction) -> None:
+    ended = run("run", VALUE="float('nan')")
 
-    assert told.document["output"] == {"plain": 1, "truncated": True}
-    assert "the output's field value is left out: output.value: nan is not a JSON number." in told.stderr
+    assert ended.document["output"] == {"plain": 1, "truncated": True}
+    assert "the output's field value is left out: output.value: nan is not a JSON number." in ended.stderr

@@ -1,4 +1,4 @@
-"""Every wait for the recorder has an end, whatever happens to its thread, to the spool, to the log or to the store."""
+"""Every wait for the recorder is bounded, whatever fails: its thread, the spool, the log or the store."""
 
 import json
 import threading
@@ -24,8 +24,8 @@ def an_event(**fields: Any) -> dict[str, Any]:
     return {"id": str(mint()), "attempt": 0, "state": "applying", "at": rfc3339(utcnow()), **fields}
 
 
-class Store(StorageClient):
-    """Answers as it is told: `stored`, or what it raises or returns."""
+class ScriptedStore(StorageClient):
+    """A store that answers `stored`, hangs, or raises or returns the given value."""
 
     def __init__(self, how: Any = "stored") -> None:
         super().__init__("memory:")
@@ -46,7 +46,7 @@ class Store(StorageClient):
         return None
 
 
-class Full(Spool):
+class FullSpool(Spool):
     def put(self, event: dict[str, Any]) -> Path:
         raise OSError(28, "No space left on device")
 
@@ -58,14 +58,14 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hanging() -> Iterator[Store]:
-    store = Store("hangs")
+def hanging() -> Iterator[ScriptedStore]:
+    store = ScriptedStore("hangs")
     yield store
     store.over.set()
 
 
-def lines(told: list[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in told]
+def parsed_lines(printed: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed]
 
 
 @pytest.mark.parametrize(
@@ -85,40 +85,40 @@ def lines(told: list[str]) -> list[dict[str, Any]]:
     ids=repr,
 )
 def test_whatever_the_store_does_an_event_is_spooled_and_marked_and_the_wait_ends(tmp_path: Path, how: Any) -> None:
-    told: list[str] = []
-    teller = Recorder(Store(how), Spool(tmp_path / "spool"), log_line=told.append)
+    printed: list[str] = []
+    sender = Recorder(ScriptedStore(how), Spool(tmp_path / "spool"), log_line=printed.append)
     event = an_event()
 
-    assert teller.keep(event, required=True) == "deferred"
-    teller.close()
+    assert sender.keep(event, required=True) == "deferred"
+    sender.close()
     kept = [path for part in Spool(tmp_path / "spool").parts() for path in part.folder.iterdir()]
     assert [json.loads(path.read_text()) for path in kept if path.name != "destination"] == [event]
-    assert [line["kubernaut_record"] for line in lines(told)] == [event]
+    assert [line["kubernaut_record"] for line in parsed_lines(printed)] == [event]
 
 
-def test_a_thread_that_hangs_is_given_up_and_nothing_is_lost(tmp_path: Path, hanging: Store) -> None:
-    told: list[str] = []
-    teller = Recorder(hanging, Spool(tmp_path / "spool"), log_line=told.append)
+def test_a_thread_that_hangs_is_given_up_and_nothing_is_lost(tmp_path: Path, hanging: ScriptedStore) -> None:
+    printed: list[str] = []
+    sender = Recorder(hanging, Spool(tmp_path / "spool"), log_line=printed.append)
     started = time.monotonic()
     events = [an_event(), an_event(), an_event()]
-    teller.send(events[0])
+    sender.send(events[0])
 
-    assert teller.confirm(events[1]) == "deferred"
-    assert teller.confirm(events[2]) == "deferred"
+    assert sender.confirm(events[1]) == "deferred"
+    assert sender.confirm(events[2]) == "deferred"
     with pytest.raises(StorageUnavailable):
-        teller.read(mint(), required=True)
-    teller.close()
+        sender.read(mint(), required=True)
+    sender.close()
     assert time.monotonic() - started < 5
-    assert [line["kubernaut_record"] for line in lines(told)] == events
+    assert [line["kubernaut_record"] for line in parsed_lines(printed)] == events
     assert len(Spool(tmp_path / "spool").to("memory:").paths()) == 3
 
 
-def test_a_read_that_hangs_ends_as_unavailable(tmp_path: Path, hanging: Store) -> None:
-    teller = Recorder(hanging, Spool(tmp_path / "spool"))
+def test_a_read_that_hangs_ends_as_unavailable(tmp_path: Path, hanging: ScriptedStore) -> None:
+    sender = Recorder(hanging, Spool(tmp_path / "spool"))
 
     with pytest.raises(StorageUnavailable, match="it did not answer in time"):
-        teller.read(mint())
-    teller.close()
+        sender.read(mint())
+    sender.close()
 
 
 def test_where_no_thread_can_be_started_the_event_is_spooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +126,12 @@ def test_where_no_thread_can_be_started_the_event_is_spooled(tmp_path: Path, mon
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
-    told: list[str] = []
-    teller = Recorder(Store(), Spool(tmp_path / "spool"), log_line=told.append)
+    printed: list[str] = []
+    sender = Recorder(ScriptedStore(), Spool(tmp_path / "spool"), log_line=printed.append)
 
-    assert teller.keep(an_event()) == "deferred"
-    teller.close()
-    assert lines(told)[0]["not_stored"] == "can't start new thread"
+    assert sender.keep(an_event()) == "deferred"
+    sender.close()
+    assert parsed_lines(printed)[0]["not_stored"] == "can't start new thread"
 
 
 @pytest.mark.parametrize("log", ["written", "full"])
@@ -140,12 +140,12 @@ def test_what_is_neither_stored_nor_spooled_is_not_kept(tmp_path: Path, log: str
         if log == "full":
             raise OSError(28, "No space left on device")
 
-    teller = Recorder(Store(StorageUnavailable("it is away")), Full(tmp_path / "spool"), log_line=write)
+    sender = Recorder(ScriptedStore(StorageUnavailable("it is away")), FullSpool(tmp_path / "spool"), log_line=write)
 
     with pytest.raises(NotKept, match=r"it is away; and the spool .* cannot be written: .*No space left on device"):
-        teller.keep(an_event())
-    assert teller.confirm(an_event()) == "deferred"  # a last word has nowhere else to go
-    teller.close()
+        sender.keep(an_event())
+    assert sender.confirm(an_event()) == "deferred"  # a last word has nowhere else to go
+    sender.close()
 
 
 @pytest.mark.parametrize("how", ["stored", StorageUnavailable("it is away")], ids=repr)
@@ -155,10 +155,10 @@ def test_a_lone_surrogate_stops_nobody(tmp_path: Path, how: Any) -> None:
     def strict(line: str) -> None:
         line.encode()
 
-    teller = Recorder(Store(how), Spool(tmp_path / "spool"), log_line=strict)
+    sender = Recorder(ScriptedStore(how), Spool(tmp_path / "spool"), log_line=strict)
 
-    assert teller.keep(event) == ("stored" if how == "stored" else "deferred")
-    teller.close()
+    assert sender.keep(event) == ("stored" if how == "stored" else "deferred")
+    sender.close()
     assert [known for _, known in Spool(tmp_path / "spool").to("memory:").waiting()] == (
         [] if how == "stored" else [event]
     )

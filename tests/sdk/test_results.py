@@ -1,4 +1,4 @@
-"""Results never outgrow what Tekton can carry, and always keep what later steps rely on."""
+"""Results always fit into Tekton's limits, and always keep the fields that later steps rely on."""
 
 import json
 from typing import Annotated, Any

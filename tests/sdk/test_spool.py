@@ -17,7 +17,7 @@ def an_event() -> dict[str, Any]:
     return {"id": str(mint()), "attempt": 0, "state": "applying", "at": rfc3339(utcnow())}
 
 
-class Place(StorageClient):
+class AddressedStore(StorageClient):
     """A service at an address of its own, away or not."""
 
     def __init__(self, url: str, *, away: bool = False) -> None:
@@ -32,8 +32,8 @@ class Place(StorageClient):
         return [{"index": n, "outcome": "stored"} for n, _ in enumerate(events)]
 
 
-def deferred(folder: Path, url: str) -> dict[str, Any]:
-    recorder = Recorder(Place(url, away=True), Spool(folder), log_line=lambda _: None)
+def defer_event(folder: Path, url: str) -> dict[str, Any]:
+    recorder = Recorder(AddressedStore(url, away=True), Spool(folder), log_line=lambda _: None)
     event = an_event()
     assert recorder.confirm(event) == "deferred"
     recorder.close()
@@ -41,36 +41,36 @@ def deferred(folder: Path, url: str) -> dict[str, Any]:
 
 
 def test_what_waits_for_one_service_is_never_sent_to_another(tmp_path: Path) -> None:
-    one, other = (deferred(tmp_path, url) for url in ("http://one:8080", "https://other"))
-    place = Place("https://other")
-    recorder = Recorder(place, Spool(tmp_path), log_line=lambda _: None)
+    one, other = (defer_event(tmp_path, url) for url in ("http://one:8080", "https://other"))
+    store = AddressedStore("https://other")
+    recorder = Recorder(store, Spool(tmp_path), log_line=lambda _: None)
     own = an_event()
     assert recorder.confirm(own) == "stored"
     recorder.close()
 
-    assert place.stored == [own, other]
-    assert drain(place, Spool(tmp_path)) == (0, 0)
-    assert drain(client := Place("http://one:8080/"), Spool(tmp_path)) == (1, 0)
+    assert store.stored == [own, other]
+    assert drain(store, Spool(tmp_path)) == (0, 0)
+    assert drain(client := AddressedStore("http://one:8080/"), Spool(tmp_path)) == (1, 0)
     assert client.stored == [one]
 
 
 def test_events_without_a_destination_are_sent_only_where_their_folder_is_named(tmp_path: Path) -> None:
     event = an_event()
     Spool(tmp_path).put(event)
-    place = Place("http://one")
-    recorder = Recorder(place, Spool(tmp_path), log_line=lambda _: None)
+    store = AddressedStore("http://one")
+    recorder = Recorder(store, Spool(tmp_path), log_line=lambda _: None)
     own = an_event()
     assert recorder.confirm(own) == "stored"
     recorder.close()
 
-    assert place.stored == [own]
-    assert drain(place, Spool(tmp_path).to("http://one")) == (0, 0)
-    assert drain(place, Spool(tmp_path)) == (1, 0)
-    assert place.stored == [own, event]
+    assert store.stored == [own]
+    assert drain(store, Spool(tmp_path).to("http://one")) == (0, 0)
+    assert drain(store, Spool(tmp_path)) == (1, 0)
+    assert store.stored == [own, event]
 
 
 def test_a_spool_says_where_its_events_go_and_never_with_a_password(tmp_path: Path) -> None:
-    deferred(tmp_path, "http://shop:s3cr3t@one:80/storage/")
+    defer_event(tmp_path, "http://shop:s3cr3t@one:80/storage/")
     (part,) = Spool(tmp_path).parts()
 
     assert part.destination == "http://one/storage"
@@ -80,11 +80,11 @@ def test_a_spool_says_where_its_events_go_and_never_with_a_password(tmp_path: Pa
 
 def test_a_store_without_a_lasting_address_has_a_spool_with_its_name(tmp_path: Path) -> None:
     Spool(tmp_path / "embedded", "the embedded store of /data").prepare()
-    event = deferred(tmp_path / "embedded", "http://127.0.0.1:40001")
-    place = Place("http://127.0.0.1:40002")
+    event = defer_event(tmp_path / "embedded", "http://127.0.0.1:40001")
+    store = AddressedStore("http://127.0.0.1:40002")
 
-    assert drain(place, Spool(tmp_path / "embedded")) == (1, 0)
-    assert place.stored == [event]
+    assert drain(store, Spool(tmp_path / "embedded")) == (1, 0)
+    assert store.stored == [event]
 
 
 @pytest.mark.parametrize(

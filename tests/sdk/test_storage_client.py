@@ -18,13 +18,13 @@ from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 from kubernaut_sdk.times import rfc3339, utcnow
 
 
-class Server(ThreadingHTTPServer):
-    """Answers as it is told; remembers what it was sent."""
+class ScriptedServer(ThreadingHTTPServer):
+    """A server with scripted answers that keeps what it received."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), ScriptedHandler)
         self.answers: list[Any] = []
         self.tokens: list[str | None] = []
         self.events: list[dict[str, Any]] = []
@@ -35,9 +35,9 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class ScriptedHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: ScriptedServer
 
     def do_POST(self) -> None:
         events = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -77,8 +77,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    running = Server()
+def server() -> Iterator[ScriptedServer]:
+    running = ScriptedServer()
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
     yield running
@@ -87,10 +87,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[StorageClient]:
-    made = StorageClient(server.url)
-    yield made
-    made.close()
+def client(server: ScriptedServer) -> Iterator[StorageClient]:
+    new_client = StorageClient(server.url)
+    yield new_client
+    new_client.close()
 
 
 def event(state: str = "started") -> dict[str, Any]:
@@ -98,7 +98,7 @@ def event(state: str = "started") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, "cut"])
-def test_what_may_pass_is_tried_again(server: Server, client: StorageClient, answer: Any) -> None:
+def test_what_may_pass_is_tried_again(server: ScriptedServer, client: StorageClient, answer: Any) -> None:
     server.answers = [answer]
 
     assert client.post([event()], within=5)[0]["outcome"] == "stored"
@@ -106,7 +106,7 @@ def test_what_may_pass_is_tried_again(server: Server, client: StorageClient, ans
 
 
 @pytest.mark.parametrize("answer", [400, 403, 413])
-def test_what_will_not_pass_is_told_at_once(server: Server, client: StorageClient, answer: int) -> None:
+def test_what_will_not_pass_is_told_at_once(server: ScriptedServer, client: StorageClient, answer: int) -> None:
     server.answers = [answer]
     with pytest.raises(StorageUnavailable, match=f"answered {answer}"):
         client.post([event()], within=30)
@@ -114,7 +114,7 @@ def test_what_will_not_pass_is_told_at_once(server: Server, client: StorageClien
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_an_event_that_the_store_blames_is_refused_alone(
-    server: Server, client: StorageClient, monkeypatch: pytest.MonkeyPatch, status: int
+    server: ScriptedServer, client: StorageClient, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     odd = event("failed")
     problem = {"type": "about:blank", "title": "Odd", "status": status, "detail": "an odd event."}
@@ -160,7 +160,7 @@ def test_half_a_character_is_kept_in_the_spool(tmp_path: Path) -> None:
     assert [waiting for _, waiting in spool.waiting()] == [kept]
 
 
-def test_after_a_401_the_token_file_is_read_again(server: Server, tmp_path: Path) -> None:
+def test_after_a_401_the_token_file_is_read_again(server: ScriptedServer, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("old\n")
     client = StorageClient(server.url, token)
@@ -173,7 +173,7 @@ def test_after_a_401_the_token_file_is_read_again(server: Server, tmp_path: Path
     assert server.tokens == ["Bearer old", "Bearer old", "Bearer new"]
 
 
-def test_a_second_401_is_told(server: Server, client: StorageClient) -> None:
+def test_a_second_401_is_told(server: ScriptedServer, client: StorageClient) -> None:
     server.answers = [401, 401]
     with pytest.raises(StorageUnavailable, match="answered 401"):
         client.post([event()], within=5)
@@ -181,7 +181,7 @@ def test_a_second_401_is_told(server: Server, client: StorageClient) -> None:
 
 @pytest.mark.parametrize("answer", ["hang", "trickle"])
 def test_a_server_that_does_not_come_to_an_end_is_left_in_time(
-    server: Server, client: StorageClient, answer: str
+    server: ScriptedServer, client: StorageClient, answer: str
 ) -> None:
     server.answers = [answer] * 20
     started = time.monotonic()
@@ -191,7 +191,9 @@ def test_a_server_that_does_not_come_to_an_end_is_left_in_time(
     assert time.monotonic() - started < 5
 
 
-def test_what_is_not_stored_is_spooled_and_marked_and_drained_by_the_next(server: Server, tmp_path: Path) -> None:
+def test_what_is_not_stored_is_spooled_and_marked_and_drained_by_the_next(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     spool, lines = Spool(tmp_path / "spool"), list[str]()
     server.answers = [500] * 20
     recorder = Recorder(StorageClient(server.url), spool, log_line=lines.append)
@@ -209,7 +211,7 @@ def test_what_is_not_stored_is_spooled_and_marked_and_drained_by_the_next(server
     assert lost in server.events
 
 
-def test_a_refused_event_is_not_lost_in_silence(server: Server, tmp_path: Path) -> None:
+def test_a_refused_event_is_not_lost_in_silence(server: ScriptedServer, tmp_path: Path) -> None:
     lines = list[str]()
     server.answers = ["refuse"]
     recorder = Recorder(StorageClient(server.url), Spool(tmp_path), log_line=lines.append)
@@ -219,7 +221,7 @@ def test_a_refused_event_is_not_lost_in_silence(server: Server, tmp_path: Path) 
     assert json.loads(lines[0])["not_stored"] == "told to"
 
 
-def test_events_keep_their_order(server: Server, tmp_path: Path) -> None:
+def test_events_keep_their_order(server: ScriptedServer, tmp_path: Path) -> None:
     recorder = Recorder(StorageClient(server.url), Spool(tmp_path))
     told = [event() for _ in range(50)]
     for item in told[:-1]:

@@ -1,4 +1,4 @@
-"""A Data Storage that misbehaves, under both policies: exit code, what was applied, and where the record is."""
+"""A Data Storage that misbehaves, under both policies: exit code, the applied change, the delivery of the record."""
 
 import json
 import threading
@@ -14,22 +14,22 @@ import pytest
 THING = "probe/do_thing"
 
 
-class Misbehaving(ThreadingHTTPServer):
-    """Answers POSTs as it is told; after `bad` of them, as it should."""
+class MisbehavingServer(ThreadingHTTPServer):
+    """A server that answers the first `bad` POSTs wrongly, and then as it should."""
 
     daemon_threads = True
 
     def __init__(self, how: str, bad: int = 1_000) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _MisbehavingHandler)
         self.how, self.bad = how, bad
         self.tokens: list[str | None] = []
         self.stored: list[dict[str, Any]] = []
         self.over = threading.Event()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _MisbehavingHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Misbehaving
+    server: MisbehavingServer
 
     def do_POST(self) -> None:
         server = self.server
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # the client had no more patience
+        with suppress(ConnectionError):  # the client gave up waiting
             super().handle()
 
     def log_message(self, *_args: object) -> None:
@@ -64,11 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def storage() -> Iterator[Callable[..., Misbehaving]]:
-    servers: list[Misbehaving] = []
+def storage() -> Iterator[Callable[..., MisbehavingServer]]:
+    servers: list[MisbehavingServer] = []
 
-    def start(how: str, bad: int = 1_000) -> Misbehaving:
-        server = Misbehaving(how, bad)
+    def start(how: str, bad: int = 1_000) -> MisbehavingServer:
+        server = MisbehavingServer(how, bad)
         servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return server
@@ -89,7 +89,7 @@ def run(action: Any, storage_url: str, policy: str, marks: Path, **env: str) -> 
 @pytest.mark.parametrize("how", ["refuses", "hangs", "500", "400", "401"])
 @pytest.mark.parametrize("policy", ["best-effort", "require"])
 def test_a_store_that_does_not_take_it(
-    action: Any, storage: Callable[..., Misbehaving], closed_port: str, tmp_path: Path, how: str, policy: str
+    action: Any, storage: Callable[..., MisbehavingServer], closed_port: str, tmp_path: Path, how: str, policy: str
 ) -> None:
     url = closed_port if how == "refuses" else f"http://127.0.0.1:{storage(how).server_port}"
     started, marks = time.monotonic(), tmp_path / "marks"
@@ -107,7 +107,7 @@ def test_a_store_that_does_not_take_it(
 
 @pytest.mark.parametrize("policy", ["best-effort", "require"])
 def test_a_store_that_recovers_within_the_patience_has_it_all(
-    action: Any, storage: Callable[..., Misbehaving], tmp_path: Path, policy: str
+    action: Any, storage: Callable[..., MisbehavingServer], tmp_path: Path, policy: str
 ) -> None:
     server = storage("500", bad=1)
     ended = run(action, f"http://127.0.0.1:{server.server_port}", policy, tmp_path / "marks")
@@ -118,7 +118,7 @@ def test_a_store_that_recovers_within_the_patience_has_it_all(
 
 @pytest.mark.parametrize("policy", ["best-effort", "require"])
 def test_after_a_401_the_token_is_read_again_and_never_shown(
-    action: Any, storage: Callable[..., Misbehaving], tmp_path: Path, policy: str
+    action: Any, storage: Callable[..., MisbehavingServer], tmp_path: Path, policy: str
 ) -> None:
     server, token = storage("401", bad=1), tmp_path / "token"
     token.write_text("t0ken-of-the-pod\n")

@@ -1,4 +1,4 @@
-"""Spans go where OpenTelemetry's variables say, within the trace that came; and nothing of it is imported otherwise."""
+"""Spans are exported as OpenTelemetry's variables say, in the trace of TRACEPARENT; otherwise it is not imported."""
 
 import json
 import subprocess
@@ -21,11 +21,11 @@ class Collector(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.spans: list[Any] = []
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:

@@ -13,7 +13,7 @@ WRITE = "probe/write_text"
 
 @pytest.fixture
 def written(action: Any, service: Any, tmp_path: Path) -> tuple[str, dict[str, str], Path]:
-    """A record of a file that was changed from `old` to `new`: its id, the environment, and the file."""
+    """Return a record of a file that was changed from `old` to `new`: its id, the environment, and the file."""
     path = tmp_path / "x"
     path.write_text("old")
     env = {"DATA_STORAGE_URL": str(service.base_url), "ACTION_CONTEXT": json.dumps({"requester": "ada"})}

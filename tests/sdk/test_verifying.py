@@ -1,4 +1,4 @@
-"""Waiting for the goal: for how long, what counts as an answer, where nothing was to apply, and after another pod."""
+"""Waiting for the goal: its time, valid answers of `verify`, without a change, and after another pod."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,42 +13,42 @@ from kubernaut_sdk.testing import ActionRunner
 FIRST, SECOND = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
 
-class Size(Inputs):
+class ReplicasInput(Inputs):
     replicas: int
 
 
-class Sized(Result):
+class ReplicasResult(Result):
     replicas: int
 
 
-class World:
-    """What is asked for, what is ready, and how often somebody looked."""
+class FakeDeployment:
+    """A deployment with scripted answers of `verify`, and the number of its calls."""
 
     def __init__(self, answers: Callable[[int], Any] = lambda look: True) -> None:
         self.replicas = 1
-        self.looks = 0
+        self.calls = 0
         self.answers = answers
         self.crash: BaseException | None = None
 
 
-def scaling(world: World, *, idempotent: bool = True, **times: Any) -> Action:
+def scaling(deployment: FakeDeployment, *, idempotent: bool = True, **times: Any) -> Action:
     action = Action("shop/scale_it", idempotent=idempotent)
 
     @action.plan
-    def plan(ctx: Context, inputs: Size) -> Change:
-        return Change({"replicas": world.replicas}, {"replicas": inputs.replicas})
+    def plan(ctx: Context, inputs: ReplicasInput) -> Change:
+        return Change({"replicas": deployment.replicas}, {"replicas": inputs.replicas})
 
     @action.apply
-    def apply(ctx: Context, inputs: Size, change: Change) -> Sized:
-        world.replicas = inputs.replicas
-        if world.crash is not None:
-            raise world.crash
-        return Sized(replicas=inputs.replicas)
+    def apply(ctx: Context, inputs: ReplicasInput, change: Change) -> ReplicasResult:
+        deployment.replicas = inputs.replicas
+        if deployment.crash is not None:
+            raise deployment.crash
+        return ReplicasResult(replicas=inputs.replicas)
 
     @action.verify(**times)
-    def verify(ctx: Context, inputs: Size, change: Change) -> Any:
-        world.looks += 1
-        answer = world.answers(world.looks)
+    def verify(ctx: Context, inputs: ReplicasInput, change: Change) -> Any:
+        deployment.calls += 1
+        answer = deployment.answers(deployment.calls)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -61,15 +61,15 @@ def never(look: int) -> str:
 
 
 def test_what_was_there_already_is_unchanged_only_if_the_goal_is_reached() -> None:
-    world = World(lambda look: look >= 3 or "pods are missing")
-    ran = ActionRunner(scaling(world)).run({"replicas": 1})
+    deployment = FakeDeployment(lambda look: look >= 3 or "pods are missing")
+    ran = ActionRunner(scaling(deployment)).run({"replicas": 1})
 
-    assert (ran.status, ran.changed, ran.exit_code, world.looks) == ("unchanged", False, 0, 3)
+    assert (ran.status, ran.changed, ran.exit_code, deployment.calls) == ("unchanged", False, 0, 3)
     assert ran.states == ["started", "unchanged"]
 
 
 def test_what_was_there_already_and_never_gets_ready_fails() -> None:
-    ran = ActionRunner(scaling(World(never), within=timedelta(seconds=30))).run({"replicas": 1})
+    ran = ActionRunner(scaling(FakeDeployment(never), within=timedelta(seconds=30))).run({"replicas": 1})
 
     assert (ran.status, ran.changed, ran.exit_code) == ("failed", False, 4)
     assert ran.error is not None
@@ -79,15 +79,15 @@ def test_what_was_there_already_and_never_gets_ready_fails() -> None:
 
 @pytest.mark.parametrize("replicas", [1, 6])
 def test_a_dry_run_looks_at_no_goal(replicas: int) -> None:
-    world = World(never)
-    ran = ActionRunner(scaling(world)).dry_run({"replicas": replicas})
+    deployment = FakeDeployment(never)
+    ran = ActionRunner(scaling(deployment)).dry_run({"replicas": replicas})
 
-    assert (ran.exit_code, world.looks) == (0, 0)
+    assert (ran.exit_code, deployment.calls) == (0, 0)
 
 
 @pytest.mark.parametrize(("timeout", "waited"), [(timedelta(minutes=10), 598), (timedelta(hours=2), 7198)])
 def test_it_waits_as_long_as_the_step_may_take_less_a_margin(timeout: timedelta, waited: int) -> None:
-    ran = ActionRunner(scaling(World(never)), timeout=timeout).run({"replicas": 6})
+    ran = ActionRunner(scaling(FakeDeployment(never)), timeout=timeout).run({"replicas": 6})
 
     assert (ran.exit_code, ran.changed) == (4, True)
     assert ran.error is not None
@@ -95,7 +95,7 @@ def test_it_waits_as_long_as_the_step_may_take_less_a_margin(timeout: timedelta,
 
 
 def test_an_authors_limit_is_an_upper_bound() -> None:
-    ran = ActionRunner(scaling(World(never), within=timedelta(minutes=3)), timeout=timedelta(minutes=1)).run(
+    ran = ActionRunner(scaling(FakeDeployment(never), within=timedelta(minutes=3)), timeout=timedelta(minutes=1)).run(
         {"replicas": 6}
     )
 
@@ -104,28 +104,28 @@ def test_an_authors_limit_is_an_upper_bound() -> None:
 
 
 def test_never_ends_the_wait_at_once() -> None:
-    world = World(lambda look: VerifyFailed("the rollout was given up.") if look == 2 else False)
-    ran = ActionRunner(scaling(world)).run({"replicas": 6})
+    deployment = FakeDeployment(lambda look: VerifyFailed("the rollout was given up.") if look == 2 else False)
+    ran = ActionRunner(scaling(deployment)).run({"replicas": 6})
 
-    assert (ran.exit_code, ran.changed, world.looks) == (4, True, 2)
+    assert (ran.exit_code, ran.changed, deployment.calls) == (4, True, 2)
     assert ran.error is not None
     assert ran.error.message == "the rollout was given up."
 
 
 @pytest.mark.parametrize("answer", [False, None, "", "pods are missing", Transient("busy")])
 def test_not_yet_may_be_said_in_several_ways(answer: Any) -> None:
-    world = World(lambda look: look >= 2 or answer)
+    deployment = FakeDeployment(lambda look: look >= 2 or answer)
 
-    assert ActionRunner(scaling(world)).run({"replicas": 6}).status == "succeeded"
-    assert world.looks == 2
+    assert ActionRunner(scaling(deployment)).run({"replicas": 6}).status == "succeeded"
+    assert deployment.calls == 2
 
 
 @pytest.mark.parametrize("answer", [1, ["missing"], {"ready": True}])
 def test_what_is_no_answer_is_an_authors_mistake_and_not_waited_for(answer: Any) -> None:
-    world = World(lambda look: answer)
-    ran = ActionRunner(scaling(world)).run({"replicas": 6})
+    deployment = FakeDeployment(lambda look: answer)
+    ran = ActionRunner(scaling(deployment)).run({"replicas": 6})
 
-    assert (ran.exit_code, ran.changed, world.looks) == (1, True, 1)
+    assert (ran.exit_code, ran.changed, deployment.calls) == (1, True, 1)
     assert ran.error is not None
     kind = type(answer).__name__
     assert ran.error.message == f"verify of shop/scale_it must return True, False or a text, not {kind}."
@@ -133,22 +133,24 @@ def test_what_is_no_answer_is_an_authors_mistake_and_not_waited_for(answer: Any)
 
 def test_a_goal_that_must_settle_must_hold_without_a_break() -> None:
     """It flaps at the fifth look, and the time begins anew."""
-    world = World(lambda look: look != 5)
-    ran = ActionRunner(scaling(world, settle=timedelta(seconds=60))).run({"replicas": 6})
+    deployment = FakeDeployment(lambda look: look != 5)
+    ran = ActionRunner(scaling(deployment, settle=timedelta(seconds=60))).run({"replicas": 6})
 
     assert (ran.exit_code, ran.changed) == (0, True)
-    assert world.looks > 30  # at most two seconds apart
+    assert deployment.calls > 30  # at most two seconds apart
 
 
 def test_a_goal_that_does_not_settle_in_time_is_not_reached() -> None:
-    world = World(lambda look: look % 3 != 0)
-    ran = ActionRunner(scaling(world, settle=timedelta(seconds=60)), timeout=timedelta(minutes=3)).run({"replicas": 6})
+    deployment = FakeDeployment(lambda look: look % 3 != 0)
+    ran = ActionRunner(scaling(deployment, settle=timedelta(seconds=60)), timeout=timedelta(minutes=3)).run(
+        {"replicas": 6}
+    )
 
     assert ran.exit_code == 4
 
 
 def test_a_goal_that_is_reached_too_late_to_settle_says_so() -> None:
-    action = scaling(World(), within=timedelta(seconds=30), settle=timedelta(seconds=30))
+    action = scaling(FakeDeployment(), within=timedelta(seconds=30), settle=timedelta(seconds=30))
     ran = ActionRunner(action, timeout=timedelta(seconds=20)).run({"replicas": 6})
 
     assert ran.error is not None
@@ -157,36 +159,36 @@ def test_a_goal_that_is_reached_too_late_to_settle_says_so() -> None:
 
 @pytest.mark.parametrize("raised", [NotFound("it is gone."), Failed("it broke.")])
 def test_after_an_apply_no_code_says_that_nothing_changed(raised: Exception) -> None:
-    ran = ActionRunner(scaling(World(lambda look: raised))).run({"replicas": 6})
+    ran = ActionRunner(scaling(FakeDeployment(lambda look: raised))).run({"replicas": 6})
 
     assert (ran.exit_code, ran.changed) == (1, True)
 
 
-def interrupted(runner: ActionRunner, world: World, record_id: Any) -> None:
+def interrupted(runner: ActionRunner, deployment: FakeDeployment, record_id: Any) -> None:
     """A first pod that is killed within apply: its record stays `applying`, as of a process that could say no more."""
-    world.crash = Failed("killed")
+    deployment.crash = Failed("killed")
     runner.run({"replicas": 6}, record_id=record_id, pod_uid=FIRST)
     runner._store.events[:] = [event for event in runner._store.events if event["state"] != "failed"]
-    world.crash = None
+    deployment.crash = None
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
 def test_a_second_pod_looks_at_the_goal_and_tells_the_change_of_the_first(*, idempotent: bool) -> None:
-    world, record_id = World(lambda look: look >= 3), mint()
-    runner = ActionRunner(scaling(world, idempotent=idempotent))
-    interrupted(runner, world, record_id)
+    deployment, record_id = FakeDeployment(lambda look: look >= 3), mint()
+    runner = ActionRunner(scaling(deployment, idempotent=idempotent))
+    interrupted(runner, deployment, record_id)
     ran = runner.run({"replicas": 6}, record_id=record_id, pod_uid=SECOND)
 
-    assert (ran.status, ran.changed, ran.exit_code, world.looks) == ("succeeded", True, 0, 3)
+    assert (ran.status, ran.changed, ran.exit_code, deployment.calls) == ("succeeded", True, 0, 3)
     assert ran.change == Change({"replicas": 1}, {"replicas": 6})
     assert ran.events[-1]["attempt"] == 1
     assert ran.output == {"replicas": 6}
 
 
 def test_a_second_pod_that_finds_the_goal_missed_says_so_of_the_same_change() -> None:
-    world, record_id = World(never), mint()
-    runner = ActionRunner(scaling(world))
-    interrupted(runner, world, record_id)
+    deployment, record_id = FakeDeployment(never), mint()
+    runner = ActionRunner(scaling(deployment))
+    interrupted(runner, deployment, record_id)
     ran = runner.run({"replicas": 6}, record_id=record_id, pod_uid=SECOND)
 
     assert (ran.status, ran.changed, ran.exit_code) == ("failed", True, 4)
@@ -194,30 +196,30 @@ def test_a_second_pod_that_finds_the_goal_missed_says_so_of_the_same_change() ->
 
 
 def test_where_the_first_pod_meant_another_state_it_is_not_known_what_it_changed() -> None:
-    world, record_id = World(), mint()
-    runner = ActionRunner(scaling(world))
-    interrupted(runner, world, record_id)
-    world.replicas = 4
+    deployment, record_id = FakeDeployment(), mint()
+    runner = ActionRunner(scaling(deployment))
+    interrupted(runner, deployment, record_id)
+    deployment.replicas = 4
     ran = runner.run({"replicas": 4}, record_id=record_id, pod_uid=SECOND)
 
     assert (ran.status, ran.changed) == ("succeeded", None)
 
 
 def test_a_second_pod_of_an_action_that_is_not_idempotent_says_nothing_of_what_the_first_changed() -> None:
-    world, record_id = World(), mint()
-    runner = ActionRunner(scaling(world, idempotent=False))
-    interrupted(runner, world, record_id)
-    world.replicas = 3  # neither before nor after
+    deployment, record_id = FakeDeployment(), mint()
+    runner = ActionRunner(scaling(deployment, idempotent=False))
+    interrupted(runner, deployment, record_id)
+    deployment.replicas = 3  # neither before nor after
     ran = runner.run({"replicas": 6}, record_id=record_id, pod_uid=SECOND)
 
-    assert (ran.exit_code, world.replicas) == (3, 3)
+    assert (ran.exit_code, deployment.replicas) == (3, 3)
     assert "changed" not in ran.events[-1]
     assert "change" not in ran.events[-1]
 
 
 def test_a_first_pod_that_surely_changed_nothing_is_none() -> None:
-    world, record_id = World(), mint()
-    runner = ActionRunner(scaling(world, idempotent=False))
+    deployment, record_id = FakeDeployment(), mint()
+    runner = ActionRunner(scaling(deployment, idempotent=False))
     runner.run({"replicas": 1}, record_id=record_id, pod_uid=FIRST)
     ran = runner.run({"replicas": 6}, record_id=record_id, pod_uid=SECOND)
 
@@ -225,7 +227,7 @@ def test_a_first_pod_that_surely_changed_nothing_is_none() -> None:
 
 
 def test_with_storage_away_what_was_there_is_unchanged_and_the_log_says_what_is_not_known() -> None:
-    ran = ActionRunner(scaling(World()), storage="away").run({"replicas": 1})
+    ran = ActionRunner(scaling(FakeDeployment()), storage="away").run({"replicas": 1})
 
     assert (ran.status, ran.exit_code) == ("unchanged", 0)
     assert "whether another pod of this step had begun is not known" in ran.log

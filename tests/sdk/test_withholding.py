@@ -36,7 +36,7 @@ def test_a_tools_output_reaches_the_action_as_it_is() -> None:
 
     @action.plan
     def plan(ctx: Context, inputs: Inputs) -> Change:
-        """Reads."""
+        """Read."""
         done = ctx.run(["tool"])
         seen.extend((done.stdout, done.stderr, done.json()["env"]))
         return Change(0, 0)
@@ -70,7 +70,7 @@ def test_withheld_is_said_also_of_an_output_that_is_cut() -> None:
 
     @action.plan
     def plan(ctx: Context, inputs: Inputs) -> Change:
-        """Says much."""
+        """Print much."""
         return Change(0, 1)
 
     @action.apply

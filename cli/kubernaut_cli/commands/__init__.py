@@ -1,1 +1,1 @@
-"""One module a command, or a few that belong together."""
+"""The commands, each in a module of its name."""

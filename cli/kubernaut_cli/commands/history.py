@@ -1,4 +1,4 @@
-"""`kubernaut history`: the records, newest first."""
+"""`kubernaut history`: list the records of actions."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from kubernaut_cli.progress import change_lines, wide_console
-from kubernaut_cli.store import opened
+from kubernaut_cli.options import data_option
+from kubernaut_cli.progress import change_lines, table_console
+from kubernaut_cli.store import open_record_store, storage_errors
 from kubernaut_cli.terminal import echo, one_line
-from kubernaut_cli.window import AGE
-from kubernaut_sdk import DataStorage, PreconditionFailed
+from kubernaut_sdk import DataStorage
+from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.records import Record, State, rfc3339
-from kubernaut_sdk.storage import StorageUnavailable
 
 __all__ = ["history"]
 
@@ -46,7 +46,7 @@ _COLOURS = {"succeeded": "green", "unchanged": "green", "planned": "cyan", "skip
 @click.option("--state", help="Only records of this state.")
 @click.option("--workflow", help="Only records of this workflow.")
 @click.option("-o", "output", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 def history(
     action_type: str | None,
     since: timedelta,
@@ -56,18 +56,16 @@ def history(
     output: str,
     data: Path | None,
 ) -> None:
-    """What was done, newest first: of one TYPE of action, or of all."""
+    """List the records of one TYPE of action, or of all, newest first."""
     filters = {name: value for name, value in (("state", state), ("workflow", workflow)) if value}
-    with opened(data) as store:
+    with open_record_store(data) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
         try:
             found = storage.get_action_history(action_type, since, **filters)
             records = [record for record, _ in zip(found, range(limit), strict=False)]
-        except StorageUnavailable as error:
-            raise PreconditionFailed(f"history cannot be read: {error}") from None
         finally:
             storage.close()
-    # the steps of one workflow were named at one time; among them the one that ended last comes first
+    # the steps of one workflow have the same time in their ids; sort them by the time that they ended
     records.sort(key=lambda record: record.at, reverse=True)
     {"table": _table, "json": _json, "csv": _csv}[output](records)
 
@@ -100,12 +98,12 @@ def _cell(record: Record, column: str) -> str:
         case _:
             value = getattr(record, column)
             text = "" if value is None else str(value)
-    # a spreadsheet takes a cell that begins like this for a formula
+    # a spreadsheet would take a cell that begins with one of these for a formula
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def _table(records: list[Record]) -> None:
-    console = wide_console()
+    console = table_console()
     if not records:
         console.print("no records", style="dim")
         return
@@ -115,7 +113,7 @@ def _table(records: list[Record]) -> None:
     for record in records:
         colour = _COLOURS.get(record.state.value, "red")
         seconds = _seconds(record)
-        told = record.error.message if record.error else "; ".join(_short(record))
+        result = record.error.message if record.error else "; ".join(_success_lines(record))
         state = record.state.value + "".join(f" ({note})" for note in _notes(record))
         table.add_row(
             f"{record.at:%m-%d %H:%M:%S}",
@@ -123,13 +121,13 @@ def _table(records: list[Record]) -> None:
             escape(one_line(_target(record))),
             f"[{colour}]{state}[/]",
             "" if seconds is None else f"{seconds:.1f} s",
-            escape(one_line(told)),
+            escape(one_line(result)),
         )
     console.print(table)
 
 
 def _notes(record: Record) -> list[str]:
-    """What the state alone would hide: a dry run that failed is no failure, and an undo is no success of the action."""
+    """Return what the state does not show: the attempt, a dry run that was not planned, the record that it undoes."""
     notes = [f"attempt {record.attempt + 1}"] if record.attempt else []
     if record.dry_run and record.state is not State.PLANNED:
         notes.append("dry run")
@@ -138,7 +136,7 @@ def _notes(record: Record) -> list[str]:
     return notes
 
 
-def _short(record: Record) -> list[str]:
+def _success_lines(record: Record) -> list[str]:
     return change_lines(record.change.document()) if record.change and record.state.good else []
 
 

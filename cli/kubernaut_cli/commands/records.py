@@ -1,4 +1,4 @@
-"""`kubernaut records`: what waits in the spool, sent; whether the log and the records are as they were."""
+"""`kubernaut records`: send waiting events, verify the store, and prove that a record is in its log."""
 
 import asyncio
 import json
@@ -8,44 +8,50 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.store import Store, data_folder, opened
+from kubernaut_cli.options import data_option
+from kubernaut_cli.store import RecordStore, open_record_store, storage_errors
 from kubernaut_cli.terminal import echo
 from kubernaut_datastorage.command import drop_month, location_options, plain_storage_errors, store_location
-from kubernaut_sdk import InvalidInputs, PreconditionFailed, VerifyFailed
+from kubernaut_datastorage.folder import data_folder
+from kubernaut_sdk import InvalidInputs, Transient, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
-from kubernaut_sdk.storage import RECORDS, StorageUnavailable
+from kubernaut_sdk.storage import RECORDS
 
 __all__ = ["records"]
 
 _KEY = click.option(
     "--public-key",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Whose signatures there must be (PEM).",
+    help="The public key (PEM) of the signatures.",
 )
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
+"""Seconds for one request to Data Storage."""
 
 
 @click.group()
 def records() -> None:
-    """Action records."""
+    """Send, verify and prove action records."""
 
 
 records.add_command(drop_month)
 
 
 @records.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 @click.option("--spool", type=click.Path(path_type=Path, file_okay=False), help="The folder of waiting events.")
 def flush(data: Path | None, spool: Path | None) -> None:
-    """Send the events that could not be sent when they happened, to the store that they were meant for."""
-    with opened(data) as store:
-        folders = [spool] if spool is not None else _spools(store, data_folder(data))
+    """Send the events that could not be sent when they happened, to the store that they were meant for.
+
+    Exit code: 0 all were sent, 75 some could not be sent and still wait.
+    """
+    with open_record_store(data) as store:
+        folders = [spool] if spool is not None else _spool_folders(store, data_folder(data))
         client = store.client()
         waiting = {folder: Spool(folder).to(store.url) for folder in folders}
-        # whoever names a folder also means the events in it that say no destination
+        # with --spool, events that name no destination are sent too
         counts = [drain(client, one if spool is None else Spool(folder)) for folder, one in waiting.items()]
         client.close()
     sent = {one.folder for one in waiting.values()} | {spool}
@@ -55,21 +61,21 @@ def flush(data: Path | None, spool: Path | None) -> None:
     for folder in folders:
         for one in (Spool(folder), *Spool(folder).parts()):
             if one.folder not in sent and (count := len(one.paths())):
-                echo(_not_sent(one, count), err=True)
+                echo(_waiting_sentence(one, count), err=True)
     if left:
         address = without_userinfo(store.url)
-        raise PreconditionFailed(f"the store at {address} did not take them; try again when it is back.")
+        raise Transient(f"the store at {address} did not take them; try again when it is back.")
 
 
-def _spools(store: Store, data: Path) -> list[Path]:
-    """Return where steps on this machine keep what they could not send to this store."""
+def _spool_folders(store: RecordStore, data: Path) -> list[Path]:
+    """Return the folders in which steps on this machine keep the events that they could not send to this store."""
     if store.embedded:
         store.spool(data).prepare()
     usual = spool_dir({"HOME": os.environ.get("HOME", "")})
     return list(dict.fromkeys([spool_dir(os.environ), usual, store.spool(data).folder.absolute()]))
 
 
-def _not_sent(spool: Spool, count: int) -> str:
+def _waiting_sentence(spool: Spool, count: int) -> str:
     if spool.destination is None:
         return f"{count} in {spool.folder} do not say for which store they are; send them by --spool {spool.folder}"
     return f"{count} in {spool.folder} wait for {spool.destination}, and are sent to no other store"
@@ -82,11 +88,14 @@ def _not_sent(spool: Spool, count: int) -> str:
     "--checkpoint",
     "checkpoint_file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="One that `kubernaut records checkpoint` printed earlier; finds a log that was cut off.",
+    help="A checkpoint that `kubernaut records checkpoint` printed earlier; shows whether the log was cut off since.",
 )
 def verify(data: Path | None, database_url: str | None, public_key: Path | None, checkpoint_file: Path | None) -> None:
-    """Find any record that was edited, deleted or added behind the service's back. Reads the database itself."""
-    from kubernaut_datastorage.log import verification  # noqa: PLC0415
+    """Find records that were edited, deleted or added without the service. Reads the database itself.
+
+    Exit code: 0 the store is as it was written, 4 it is not.
+    """
+    from kubernaut_datastorage.log import verification  # noqa: PLC0415 – half a second of libraries
     from kubernaut_datastorage.server import open_store  # noqa: PLC0415
 
     key = _read_key(public_key)
@@ -119,22 +128,25 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
 
 
 @records.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 def checkpoint(data: Path | None) -> None:
-    """Print a checkpoint of the log: keep it elsewhere, and give it to `verify` later."""
-    echo(json.dumps(_asked(data, "/api/v1/checkpoint"), indent=2))
+    """Print a checkpoint of the log. Keep it elsewhere, and pass it to `verify` later."""
+    echo(json.dumps(_get(data, "/api/v1/checkpoint"), indent=2))
 
 
 @records.command()
 @click.argument("record_id", type=click.UUID)
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where records are kept.")
+@data_option
 @_KEY
 def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
-    """Print a proof that a record is in the log, and check it. It can be checked later without the service."""
-    from kubernaut_datastorage.log.proofs import find_proof_faults  # noqa: PLC0415
+    """Print a proof that a record is in the log, and check it. The proof can be checked later without the service.
+
+    Exit code: 0 it holds, 3 there is no such record, 4 it does not hold.
+    """
+    from kubernaut_datastorage.log.proofs import find_proof_faults  # noqa: PLC0415 – half a second of libraries
 
     key = _read_key(public_key)
-    proof = _asked(data, f"{RECORDS}/{record_id}/proof")
+    proof = _get(data, f"{RECORDS}/{record_id}/proof")
     echo(json.dumps(proof, indent=2, ensure_ascii=False))
     if faults := find_proof_faults(proof, key):
         raise VerifyFailed(f"the proof does not hold: {'; '.join(faults)}.")
@@ -142,13 +154,11 @@ def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
     echo(f"it holds: entry {proof['seq']}, in commit {proof['checkpoint']['batch']}; {signed}", err=True)
 
 
-def _asked(data: Path | None, path: str) -> Any:
-    with opened(data) as store:
+def _get(data: Path | None, path: str) -> Any:
+    with open_record_store(data) as store, storage_errors("records cannot be read"):
         client = store.client()
         try:
-            return client.get(path, {}, _PATIENCE)
-        except StorageUnavailable as error:
-            raise PreconditionFailed(f"{error}") from None
+            return client.get(path, {}, _TIMEOUT)
         finally:
             client.close()
 

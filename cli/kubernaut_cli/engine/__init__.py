@@ -1,1 +1,1 @@
-"""The local engine: runs on this machine the PipelineRun that Tekton would get, through the same generic Task."""
+"""The local engine, which runs on this machine the PipelineRun that Tekton would get, with the same generic Task."""

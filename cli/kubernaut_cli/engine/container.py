@@ -1,4 +1,4 @@
-"""Steps as containers of the Docker engine: the action images, as locked down as the Task says."""
+"""Steps as containers of the Docker engine: the action images, confined as the Task confines them."""
 
 import asyncio
 import contextlib
@@ -11,60 +11,60 @@ from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.engine.pod import LocalPod
 from kubernaut_conformance.docker_engine import describe_docker_error
-from kubernaut_controller import Fault, InvalidWorkflow
+from kubernaut_sdk.errors import PreconditionFailed
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["ContainerExecutor", "RunningContainer"]
 
 _USER = 65532
-_TROUBLES = (DockerException, RequestException, OSError)
+_ENGINE_ERRORS = (DockerException, RequestException, OSError)
 
 
 class RunningContainer:
-    """One step's container."""
+    """The container of one step."""
 
-    def __init__(self, container: Any, pod: Pod) -> None:
+    def __init__(self, container: Any, pod: LocalPod) -> None:
         self._container = container
         self._pod = pod
 
     async def wait(self) -> int:
-        """Return its exit code; its output and log are kept and the container is removed."""
+        """Wait for the container, keep its output and log, remove it, and return its exit code."""
         code = (await asyncio.to_thread(self._container.wait))["StatusCode"]
         await asyncio.to_thread(self._keep)
         return int(code)
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self._signal("SIGTERM")
 
     def kill(self) -> None:
-        """SIGKILL; a container takes all its processes with it."""
+        """Send SIGKILL, which ends all processes of the container."""
         self._signal("SIGKILL")
 
     def _signal(self, name: str) -> None:
-        with contextlib.suppress(*_TROUBLES):  # it has just ended
+        with contextlib.suppress(*_ENGINE_ERRORS):  # it may have ended already
             self._container.kill(signal=name)
 
     def _keep(self) -> None:
-        # neither a log that cannot be kept nor a container that cannot be removed changes how the step ended
+        # a log that cannot be kept, or a container that cannot be removed, does not change the step's outcome
         for path, streams in ((self._pod.output, {"stderr": False}), (self._pod.log, {"stdout": False})):
-            with contextlib.suppress(*_TROUBLES), path.open("wb") as file:
+            with contextlib.suppress(*_ENGINE_ERRORS), path.open("wb") as file:
                 for chunk in self._container.logs(stream=True, follow=False, **streams):
                     file.write(chunk)
-        with contextlib.suppress(*_TROUBLES):
+        with contextlib.suppress(*_ENGINE_ERRORS):
             self._container.remove(force=True)
 
 
 class ContainerExecutor:
-    """Starts steps as containers, with this machine's network, so that they reach the store on loopback.
+    """An executor that starts steps as containers, on the host's network: the embedded store listens on loopback.
 
     Args:
-        kubeconfig: Mounted read-only where given; it must be self-contained.
+        kubeconfig: A self-contained kubeconfig to mount read-only, or None.
 
     Raises:
-        InvalidWorkflow: if no Docker engine answers.
+        PreconditionFailed: if no Docker engine answers.
     """
 
     image_runs = True
@@ -76,19 +76,21 @@ class ContainerExecutor:
             self._engine = docker.from_env()
             self._engine.ping()
         except DockerException as error:
-            raise InvalidWorkflow(
-                [Fault("--engine docker", f"no Docker engine answers ({error}); start one or use --engine process")]
+            raise PreconditionFailed(
+                f"--engine docker: no Docker engine answers ({describe_docker_error(error)}); "
+                "start one or use --engine process.",
+                reason="NoDocker",
             ) from None
 
-    async def start(self, pod: Pod) -> RunningContainer:
-        """Create and start the container, pulling its image where it is not here.
+    async def start(self, pod: LocalPod) -> RunningContainer:
+        """Create and start the container; pull its image if the engine does not have it.
 
         Raises:
-            NotStarted: if the image cannot be had or the engine refuses the container.
+            NotStarted: if the image cannot be pulled or the engine refuses the container.
         """
         return RunningContainer(await asyncio.to_thread(self._start, pod), pod)
 
-    def _start(self, pod: Pod) -> Any:
+    def _start(self, pod: LocalPod) -> Any:
         user = os.getuid() or _USER
         group = os.getgid() or _USER
         mounts = {str(pod.results): {"bind": "/tekton/results", "mode": "rw"}}
@@ -102,10 +104,10 @@ class ContainerExecutor:
             os.chown(pod.results, user, group, follow_symlinks=False)
         try:
             image = self._image(pod.image)
-        except _TROUBLES as error:
-            told = f"Its image {shorten(pod.image, 160)} cannot be pulled"
+        except _ENGINE_ERRORS as error:
+            sentence = f"Its image {shorten(pod.image, 160)} cannot be pulled"
             raise NotStarted(
-                "ImageNotPulled", f"{told}: the Docker engine says: {shorten(describe_docker_error(error), 600)}."
+                "ImageNotPulled", f"{sentence}: the Docker engine says: {shorten(describe_docker_error(error), 600)}."
             ) from None
         container = None
         try:
@@ -124,17 +126,17 @@ class ContainerExecutor:
                 init=False,
             )
             container.start()
-        except _TROUBLES as error:
+        except _ENGINE_ERRORS as error:
             if container is not None:
-                with contextlib.suppress(*_TROUBLES):
+                with contextlib.suppress(*_ENGINE_ERRORS):
                     container.remove(force=True)
-            reason = shorten(describe_docker_error(error), 600)
-            told = f"Its container could not be started: the Docker engine says: {reason}."
-            raise NotStarted("ContainerNotStarted", told) from None
+            message = shorten(describe_docker_error(error), 600)
+            sentence = f"Its container could not be started: the Docker engine says: {message}."
+            raise NotStarted("ContainerNotStarted", sentence) from None
         return container
 
     def _image(self, name: str) -> str:
-        """The image that the engine has, or gets. One that was built here and never pushed is known by its id."""
+        """Return the id of the image, pulled if need be. An image that was built here may be known only by its id."""
         for known in (name, name.rpartition("@")[2]):
             with contextlib.suppress(ImageNotFound):
                 return str(self._engine.images.get(known).id)

@@ -1,49 +1,49 @@
-"""What the loop asks of an engine that runs containers or processes."""
+"""The interface between the run's loop and what starts its steps: containers or processes."""
 
 from typing import Protocol
 
-from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.engine.pod import LocalPod
 
-__all__ = ["Executor", "NotStarted", "Running"]
+__all__ = ["NotStarted", "RunningStep", "StepExecutor"]
 
 
-class Running(Protocol):
-    """A step that was started."""
+class RunningStep(Protocol):
+    """A step that has been started."""
 
     async def wait(self) -> int:
-        """Return its exit code, when it has one."""
+        """Wait for its end and return its exit code."""
 
     def terminate(self) -> None:
-        """Tell it to stop; never raises."""
+        """Ask it to stop; never raises."""
 
     def kill(self) -> None:
-        """End it; never raises."""
+        """End it at once; never raises."""
 
 
-class Executor(Protocol):
-    """What starts steps: processes, or containers.
+class StepExecutor(Protocol):
+    """A way to start steps.
 
     Attributes:
-        image_runs: Whether it runs the image that the step names.
-        keeps_spool: Whether a step's spool outlives it, so that what it could not send is sent later.
+        image_runs: True if it runs the image that the step names.
+        keeps_spool: True if a step's spool outlives the step, so that events it could not send are sent later.
     """
 
     image_runs: bool
     keeps_spool: bool
 
-    async def start(self, pod: Pod) -> Running:
-        """Start one.
+    async def start(self, pod: LocalPod) -> RunningStep:
+        """Start a step.
 
         Raises:
-            NotStarted: if its container never ran.
+            NotStarted: if its program never ran.
         """
 
 
 class NotStarted(Exception):
-    """A container that never ran, so that nothing was changed.
+    """A step whose program never ran, so nothing was changed.
 
     Args:
-        reason: One word, as the controller has it: `ImageNotPulled`, `ContainerNotStarted`, ….
+        reason: One word, the same as in the controller: `ImageNotPulled`, `ContainerNotStarted`, ….
         sentence: What happened and what to do.
     """
 

@@ -1,33 +1,34 @@
-"""The pod that a TaskRun would be: its arguments and environment after all substitutions, as plain data."""
+"""The pod that a TaskRun would have, as plain data: arguments and environment after all substitutions."""
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubernaut_cli.engine.documents import EnvVar, PipelineRun, PipelineTask, Task
+from kubernaut_cli.engine.pipelinerun import PipelineRun, PipelineTask
 from kubernaut_cli.engine.substitution import expand, replace, replace_array
+from kubernaut_cli.engine.task import EnvVar, Task
 from kubernaut_controller import Fault, InvalidWorkflow
 
-__all__ = ["ConfigMaps", "Pod", "make_pod"]
+__all__ = ["ConfigMaps", "LocalPod", "make_local_pod"]
 
 ConfigMaps = Mapping[str, Mapping[str, str]]
-"""Name → key → value: the ConfigMaps of the namespace."""
+"""The ConfigMaps of the namespace: name → key → value."""
 
 
 @dataclass(frozen=True)
-class Pod:
-    """One container to run.
+class LocalPod:
+    """The one container of a step.
 
     Attributes:
-        name: As Tekton names it: TaskRun's name and `-pod`.
-        uid: Tells this execution from another of the same name.
-        image: By digest.
-        command: The program.
-        args: Its arguments.
-        env: Its environment, with the container's own paths.
-        folder: Where this step's results, scratch files and output are kept on this machine.
-        secret: The folder that stands for the mounted Secret.
+        name: The TaskRun's name and `-pod`, as in Tekton.
+        uid: A new UUID for each execution.
+        image: The image, by digest.
+        command: The program and its fixed arguments.
+        args: The other arguments.
+        env: The environment, with paths as they are within the container.
+        folder: The folder on this machine for the step's results, temporary files and output.
+        secret: The folder that stands for the mounted Secret, or None.
     """
 
     name: str
@@ -41,26 +42,26 @@ class Pod:
 
     @property
     def results(self) -> Path:
-        """Where the container's /tekton/results is."""
+        """The folder that is /tekton/results in the container."""
         return self.folder / "results"
 
     @property
     def scratch(self) -> Path:
-        """Where its /tmp is."""
+        """The folder that is /tmp in the container."""
         return self.folder / "tmp"
 
     @property
     def output(self) -> Path:
-        """What it wrote to standard output."""
+        """The file with its standard output."""
         return self.folder / "stdout.json"
 
     @property
     def log(self) -> Path:
-        """What it wrote to standard error."""
+        """The file with its standard error."""
         return self.folder / "log"
 
 
-def make_pod(
+def make_local_pod(
     run: PipelineRun,
     task: Task,
     pipeline_task: PipelineTask,
@@ -69,20 +70,20 @@ def make_pod(
     config_maps: ConfigMaps,
     folder: Path,
     secret: Path | None,
-) -> Pod:
-    """The pod of one task, with params, results of earlier tasks, ConfigMaps and the downward API put in.
+) -> LocalPod:
+    """Return the pod of one task, with params, earlier results, ConfigMaps and the downward API substituted.
 
     Args:
         run: The PipelineRun.
         task: The generic Task.
-        pipeline_task: Which of its tasks.
-        results: `tasks.NAME.results.RESULT` → value, of the tasks that have ended.
-        config_maps: Of the namespace.
-        folder: For this step alone.
-        secret: Its Secret's folder.
+        pipeline_task: The task of the PipelineRun.
+        results: The results of the tasks that have ended: `tasks.NAME.results.RESULT` → value.
+        config_maps: The ConfigMaps of the namespace.
+        folder: A folder for this step alone.
+        secret: The folder of its Secret, or None.
 
     Raises:
-        InvalidWorkflow: if it takes a result that was not written.
+        InvalidWorkflow: if it uses a result that was not written.
     """
     task_run = f"{run.name}-{pipeline_task.name}"
     values = {"context.taskRun.name": task_run, "context.pipelineRun.name": run.name}
@@ -90,9 +91,9 @@ def make_pod(
     for param in task.spec.params:
         given = next((item.value for item in pipeline_task.params if item.name == param.name), param.default)
         if isinstance(given, str):
-            values[f"params.{param.name}"] = _resolved(given, results, pipeline_task)
+            values[f"params.{param.name}"] = _with_results(given, results, pipeline_task)
         else:
-            arrays[f"params.{param.name}"] = tuple(_resolved(item, results, pipeline_task) for item in given or ())
+            arrays[f"params.{param.name}"] = tuple(_with_results(item, results, pipeline_task) for item in given or ())
     step = task.spec.steps[0]
     uid = str(uuid.uuid4())
     fields = {
@@ -103,11 +104,11 @@ def make_pod(
     }
     env: dict[str, str] = {}
     for variable in step.env:
-        text = _value(variable, values, config_maps, fields)
+        text = _env_value(variable, values, config_maps, fields)
         if text is not None:
             env[variable.name] = expand(text, env)
     args = replace_array(step.args, values, arrays)
-    return Pod(
+    return LocalPod(
         name=f"{task_run}-pod",
         uid=uid,
         image=replace(step.image, values),
@@ -119,14 +120,14 @@ def make_pod(
     )
 
 
-def _resolved(text: str, results: Mapping[str, str], pipeline_task: PipelineTask) -> str:
+def _with_results(text: str, results: Mapping[str, str], pipeline_task: PipelineTask) -> str:
     resolved = replace(text, results)
     if any(f"tasks.{name}.results." in resolved for name in pipeline_task.sources) and "$(tasks." in resolved:
         raise InvalidWorkflow([Fault(f"step {pipeline_task.name}", f"{resolved} was not written by its step")])
     return resolved
 
 
-def _value(
+def _env_value(
     variable: EnvVar, values: Mapping[str, str], config_maps: ConfigMaps, fields: Mapping[str, str]
 ) -> str | None:
     source = variable.value_from

@@ -1,7 +1,7 @@
-"""Steps as processes of this machine: the installed action packages, as whoever runs the command.
+"""Steps as processes of this machine: the installed action packages, run as the user who calls the command.
 
-A process is no container. It keeps the person's HOME, PATH and credentials (their kubeconfig, their git identity);
-of the Task's environment it takes all but HOME, with the container's paths turned into its own folders.
+A process is not a container. It keeps the user's HOME, PATH and credentials (kubeconfig, git identity). Of the Task's
+environment it gets everything but HOME, with the container's paths replaced by folders of this run.
 """
 
 import asyncio
@@ -15,33 +15,33 @@ from pathlib import Path
 import psutil
 
 from kubernaut_cli.engine.executor import NotStarted
-from kubernaut_cli.engine.pod import Pod
+from kubernaut_cli.engine.pod import LocalPod
 
 __all__ = ["ProcessExecutor", "RunningProcess"]
 
-_OURS = ("ACTION_", "DATA_STORAGE_", "POD_", "RESULTS_DIR", "SECRETS_DIR", "WORKSPACE_PATH", "TRACEPARENT")
+_CONTRACT = ("ACTION_", "DATA_STORAGE_", "POD_", "RESULTS_DIR", "SECRETS_DIR", "WORKSPACE_PATH", "TRACEPARENT")
 _KEPT = ("ACTION_MODULES", "DATA_STORAGE_TOKEN_FILE")
 
 
 class RunningProcess:
-    """One step's process, in a session of its own, so that a person's Ctrl-C reaches the command first."""
+    """The process of one step, in its own session: a Ctrl-C reaches the command first, not the step."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def wait(self) -> int:
-        """Its exit code as a shell gives it: 128 and the signal's number where one ended it."""
+        """Wait for its end and return the exit code; 128 plus its number if a signal ended it."""
         code = await self._process.wait()
         return code if code >= 0 else 128 - code
 
     def terminate(self) -> None:
-        """SIGTERM, as the kubelet sends it."""
+        """Send SIGTERM, as the kubelet does."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL, for it and for the tools it started, which live in sessions of their own."""
+        """Send SIGKILL to it and to the tools that it started, which run in sessions of their own."""
         if self._process.returncode is not None:
             return
         for pid in [*_children(self._process.pid), self._process.pid]:
@@ -50,21 +50,24 @@ class RunningProcess:
 
 
 class ProcessExecutor:
-    """Starts steps as processes.
+    """An executor that starts steps as processes.
 
     Args:
-        spool: Where events go that cannot be sent.
+        spool: The folder for events that cannot be sent.
     """
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
-        self._base = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_OURS)}
+        # the contract's variables of the caller are not those of a step
+        self._base = {
+            name: text for name, text in os.environ.items() if name in _KEPT or not name.startswith(_CONTRACT)
+        }
 
     image_runs = False
     keeps_spool = True
 
-    async def start(self, pod: Pod) -> RunningProcess:
-        """Start the program of this very installation.
+    async def start(self, pod: LocalPod) -> RunningProcess:
+        """Start `kubernaut-action` of this installation.
 
         Raises:
             NotStarted: if this machine lets no process start, or has no room for its output.
@@ -87,8 +90,8 @@ class ProcessExecutor:
             raise NotStarted("ContainerNotStarted", f"Its process could not be started: {error}.") from None
         return RunningProcess(process)
 
-    def environment(self, pod: Pod) -> Mapping[str, str]:
-        """The environment of a step's process."""
+    def environment(self, pod: LocalPod) -> Mapping[str, str]:
+        """Return the environment of a step's process."""
         folders = {
             "RESULTS_DIR": pod.results,
             "WORKSPACE_PATH": pod.scratch,

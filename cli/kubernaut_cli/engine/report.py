@@ -1,4 +1,4 @@
-"""How a run went, a row a step, as plain data: for the terminal, for JSON, and for the exit code."""
+"""The report of a run and of its steps, as plain data: for the terminal, for JSON, and for the exit code."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.records import State, rfc3339
 
-__all__ = ["EXIT_CODES", "Report", "Row"]
+__all__ = ["EXIT_CODES", "RunReport", "StepReport"]
 
 EXIT_CODES: dict[Phase, int] = {
     Phase.PENDING: 1,
@@ -19,20 +19,20 @@ EXIT_CODES: dict[Phase, int] = {
     Phase.REFUSED: 2,
     Phase.EXPIRED: 124,
 }
-"""Phase → exit code of `kubernaut run`; a run on this machine is never pending, refused or expired."""
+"""The exit code of `kubernaut run` and `--follow` for each phase; only a cluster has Pending, Refused and Expired."""
 
 
 @dataclass
-class Row:
-    """One step.
+class StepReport:
+    """The report of one step.
 
     Attributes:
-        name: Its name.
-        action_type: Its action.
-        final: Whether it is of `finally`.
-        state: As in records; `intended` until it starts.
-        attempt: The number of the last attempt.
-        log: Where its log is kept.
+        name: The step's name.
+        action_type: The type of its action.
+        final: True if it is a step of `finally`.
+        state: The state, as in records; `intended` until it starts.
+        attempt: The number of the last attempt, from 0.
+        log: The path of its log, or the TaskRun's name in a cluster.
     """
 
     name: str
@@ -54,13 +54,13 @@ class Row:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or None while that is not known."""
+        """The duration in seconds, or None while it is not known."""
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
 
     def document(self) -> dict[str, Any]:
-        """The row as JSON, named as in a WorkflowExecution's status."""
+        """Return the step as JSON, with the names of a WorkflowExecution's status."""
         return {
             "name": self.name,
             "actionType": self.action_type,
@@ -82,30 +82,30 @@ class Row:
 
 
 @dataclass
-class Report:
-    """One run."""
+class RunReport:
+    """The report of one run."""
 
     name: str
-    rows: list[Row]
+    steps: list[StepReport]
     dry_run: bool
     phase: Phase = Phase.RUNNING
     notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0 for success, 1 for failure, 2 refused, 124 when its time was over, 130 when it was cancelled."""
+        """The exit code: 0 succeeded, 1 failed, 2 refused, 124 timed out, 130 cancelled."""
         return EXIT_CODES[self.phase]
 
-    def row(self, name: str) -> Row:
-        """The row of a step."""
-        return next(row for row in self.rows if row.name == name)
+    def step(self, name: str) -> StepReport:
+        """Return the report of a step."""
+        return next(step for step in self.steps if step.name == name)
 
     def document(self) -> dict[str, Any]:
-        """The run as JSON."""
+        """Return the run as JSON."""
         return {
             "pipelineRun": self.name,
             "phase": self.phase.value,
             "dryRun": self.dry_run,
             "notes": self.notes,
-            "steps": [row.document() for row in self.rows],
+            "steps": [step.document() for step in self.steps],
         }

@@ -1,7 +1,7 @@
-"""The loop that carries a PipelineRun to its end: asks `schedule` what is next, does it, waits, asks again.
+"""The loop that runs a PipelineRun: it takes the next tasks from `schedule`, starts them, waits, and begins again.
 
-Whatever a step's program or its results are like, and whoever stops watching, the loop goes on until every step has its
-end: other steps are not left running, and `finally` runs. How a step ended is judged by `kubernaut_sdk.judgement`.
+The loop goes on until every step has ended, whatever a step's program or its results are like and even if the output is
+read no more: no step is left running, and `finally` runs. `kubernaut_sdk.judgement` decides how a step ended.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
-from kubernaut_cli.engine.documents import PipelineRun, PipelineTask, Task
-from kubernaut_cli.engine.executor import Executor, NotStarted, Running
-from kubernaut_cli.engine.output import read_output
-from kubernaut_cli.engine.pod import ConfigMaps, Pod, make_pod
-from kubernaut_cli.engine.report import Report, Row
-from kubernaut_cli.engine.schedule import End, Stop, next_moves
+from kubernaut_cli.engine.executor import NotStarted, RunningStep, StepExecutor
+from kubernaut_cli.engine.output import read_step_output
+from kubernaut_cli.engine.pipelinerun import PipelineRun, PipelineTask
+from kubernaut_cli.engine.pod import ConfigMaps, LocalPod, make_local_pod
+from kubernaut_cli.engine.report import RunReport, StepReport
+from kubernaut_cli.engine.schedule import StopReason, TaskState, next_tasks
+from kubernaut_cli.engine.task import Task
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.judgement import (
@@ -34,13 +35,13 @@ from kubernaut_sdk.resultfiles import read_result_files
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["PARALLEL", "Executor", "LocalRun", "Running"]
+__all__ = ["DEFAULT_PARALLEL", "LocalRun"]
 
-PARALLEL = 8
-"""Steps that run at once, unless said otherwise; most of the time they wait for others, so processors do not count."""
+DEFAULT_PARALLEL = 8
+"""The default number of steps that run at once. Steps mostly wait for other systems, so it is no matter of CPUs."""
 
 POD_GRACE = 30.0
-"""Seconds between SIGTERM and SIGKILL, as a pod has by default."""
+"""Seconds between SIGTERM and SIGKILL: the default of a pod."""
 
 
 @dataclass
@@ -48,72 +49,73 @@ class LocalRun:
     """One run of one PipelineRun on this machine.
 
     Args:
-        run: What to run.
+        run: The PipelineRun.
         task: The generic Task.
-        executor: How steps are started.
-        recorder: Takes what the controller would say: intended, skipped, lost, and what a container could not.
-        config_maps: Of the namespace: where records go.
-        secrets: Secret name → its folder.
-        folder: Where the steps' folders are made.
-        parallel: How many steps run at once.
-        on_change: Called whenever a row changed; what it raises is passed over.
+        executor: The executor that starts the steps.
+        recorder: Sends the events that the controller would send: intended, skipped, lost, and the outcome of a step
+            that could not send its own.
+        config_maps: The ConfigMaps of the namespace; `kubernaut-data-storage` says where records go.
+        secrets: The folder of each Secret.
+        folder: The folder in which each step gets a folder of its own.
+        parallel: The number of steps that may run at once.
+        on_change: Called with a step whenever it changed; exceptions that it raises are ignored.
 
     Raises:
-        InvalidWorkflow: if a step's context is none.
+        InvalidWorkflow: if a step's param `context` is not a JSON object.
     """
 
     run: PipelineRun
     task: Task
-    executor: Executor
+    executor: StepExecutor
     recorder: Recorder
     config_maps: ConfigMaps
     secrets: Mapping[str, Path]
     folder: Path
-    parallel: int = PARALLEL
-    on_change: Callable[[Report, Row], None] = lambda _report, _row: None
-    _ends: dict[str, End] = field(default_factory=dict)
+    parallel: int = DEFAULT_PARALLEL
+    on_change: Callable[[StepReport], None] = lambda _step: None
+    _states: dict[str, TaskState] = field(default_factory=dict)
     _results: dict[str, str] = field(default_factory=dict)
-    _steps: dict["asyncio.Task[End]", Row] = field(default_factory=dict)
-    _running: dict[str, Running] = field(default_factory=dict)
-    _stopped: dict[str, State] = field(default_factory=dict)
-    _stop: Stop | None = None
-    _over: bool = False
+    _running_steps: dict["asyncio.Task[TaskState]", StepReport] = field(default_factory=dict)
+    _programs: dict[str, RunningStep] = field(default_factory=dict)
+    _stopped_as: dict[str, State] = field(default_factory=dict)
+    _stop_reason: StopReason | None = None
+    _finally_stopped: bool = False
 
     def __post_init__(self) -> None:
         final = {task.name for task in self.run.spec.pipeline_spec.finally_}
         dry = any(task.param("dryRun") == "true" for task in self.run.tasks)
-        rows = [
-            Row(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
+        steps = [
+            StepReport(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
             for task in self.run.tasks
         ]
-        self.report = Report(self.run.name, rows, dry, notes=self.run.notes())
+        self.report = RunReport(self.run.name, steps, dry, notes=self.run.notes())
         self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
     def cancel(self, *, again: bool = True) -> None:
-        """Stop as `CancelledRunFinally` does: running steps are told to stop, `finally` runs.
+        """Stop the run as Tekton's `CancelledRunFinally` does: running steps get SIGTERM, and `finally` runs.
 
         Args:
-            again: Whether a second call ends `finally` as well. A lost terminal may be told more than once.
+            again: True if a second call stops `finally` as well. A lost terminal may cause several calls: pass False.
         """
-        if self._stop is None and not self._over:
-            self._stop = Stop.CANCELLED
+        if self._stop_reason is None and not self._finally_stopped:
+            self._stop_reason = StopReason.CANCELLED
         elif again:
-            self._over = True
-            self._stop = self._stop or Stop.CANCELLED
+            self._finally_stopped = True
+            self._stop_reason = self._stop_reason or StopReason.CANCELLED
         self._terminate_running()
 
-    async def execute(self) -> Report:
-        """Run it to its end and return how it went."""
+    async def execute(self) -> RunReport:
+        """Run it to its end and return the report."""
         for task in self.run.tasks:
             if self._identities[task.name].record_id:
                 self.recorder.send(intended_event(self._identities[task.name], utcnow()))
         timers = self._timers()
         try:
-            while self._advance() or self._steps:
-                if self._steps:
-                    await self._wait_for_one()
+            while self._advance() or self._running_steps:
+                if self._running_steps:
+                    await self._wait_for_a_step()
         except BaseException:
-            await self._abandon()
+            await self._stop_all()
             raise
         finally:
             for timer in timers:
@@ -123,129 +125,132 @@ class LocalRun:
 
     def _timers(self) -> list[asyncio.TimerHandle]:
         loop, timeouts = asyncio.get_running_loop(), self.run.spec.timeouts
-        timers = [loop.call_later(timeouts.pipeline.total_seconds(), self._time_over, True)]
+        timers = [loop.call_later(timeouts.pipeline.total_seconds(), self._on_timeout, True)]
         if timeouts.tasks:
-            timers.append(loop.call_later(timeouts.tasks.total_seconds(), self._time_over, False))
+            timers.append(loop.call_later(timeouts.tasks.total_seconds(), self._on_timeout, False))
         return timers
 
-    def _time_over(self, whole: bool) -> None:
+    def _on_timeout(self, whole: bool) -> None:
+        """Stop what a timeout concerns: with `whole` everything, else the tasks but not `finally`."""
         graph = self.run.spec.pipeline_spec.tasks
-        if whole or any(self._ends.get(task.name, End.RUNNING) is End.RUNNING for task in graph):
-            self._stop = self._stop or Stop.TIMED_OUT
-            self._over = self._over or whole
+        if whole or any(self._states.get(task.name, TaskState.RUNNING) is TaskState.RUNNING for task in graph):
+            self._stop_reason = self._stop_reason or StopReason.TIMED_OUT
+            self._finally_stopped = self._finally_stopped or whole
             self._terminate_running()
 
     def _advance(self) -> bool:
-        """Start and skip what is due, as far as there is room; return whether there was anything."""
+        """Start and skip the tasks that are due, up to the limit of `parallel`; return True if there were any."""
         spec = self.run.spec.pipeline_spec
-        moves = next_moves(spec.tasks, spec.finally_, self._ends, self._stop)
-        skipped = list(moves.skip)
-        room = self.parallel - len(self._steps)
-        for task in moves.start:
-            if self._over:
-                skipped.append((task, str(self._stop)))
-            elif room > 0:
-                room -= 1
-                self._ends[task.name] = End.RUNNING
-                row = self.report.row(task.name)
-                self._steps[asyncio.create_task(self._step(task, row))] = row
+        due = next_tasks(spec.tasks, spec.finally_, self._states, self._stop_reason)
+        skipped = list(due.skip)
+        free = self.parallel - len(self._running_steps)
+        for task in due.start:
+            if self._finally_stopped:
+                skipped.append((task, str(self._stop_reason)))
+            elif free > 0:
+                free -= 1
+                self._states[task.name] = TaskState.RUNNING
+                step = self.report.step(task.name)
+                self._running_steps[asyncio.create_task(self._run_step(task, step))] = step
         for task, reason in skipped:
-            self._ends[task.name] = End.SKIPPED
-            row = self.report.row(task.name)
-            row.state, row.message = State.SKIPPED, reason
-            self._tell(task, StepOutcome(state=State.SKIPPED))
-            self._show(row)
-        return bool(moves.start or moves.skip)
+            self._states[task.name] = TaskState.SKIPPED
+            step = self.report.step(task.name)
+            step.state, step.message = State.SKIPPED, reason
+            self._send_event(task, StepOutcome(state=State.SKIPPED))
+            self._notify(step)
+        return bool(due.start or due.skip)
 
-    async def _wait_for_one(self) -> None:
-        done, _ = await asyncio.wait(self._steps, return_when=asyncio.FIRST_COMPLETED)
-        for step in done:
-            row = self._steps.pop(step)
-            self._ends[row.name] = step.result()
-            self._show(row)
+    async def _wait_for_a_step(self) -> None:
+        done, _ = await asyncio.wait(self._running_steps, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            step = self._running_steps.pop(ended)
+            self._states[step.name] = ended.result()
+            self._notify(step)
 
-    async def _abandon(self) -> None:
-        """End what runs where the loop itself cannot go on."""
-        self._over = True
-        self._stop = self._stop or Stop.CANCELLED
+    async def _stop_all(self) -> None:
+        """Stop all running steps after the loop itself failed or was cancelled."""
+        self._finally_stopped = True
+        self._stop_reason = self._stop_reason or StopReason.CANCELLED
         self._terminate_running()
-        if self._steps:
+        if self._running_steps:
             with suppress(BaseException):
-                await asyncio.wait(self._steps, timeout=POD_GRACE)
-        for running in self._running.values():
+                await asyncio.wait(self._running_steps, timeout=POD_GRACE)
+        for running in self._programs.values():
             running.kill()
 
-    async def _step(self, task: PipelineTask, row: Row) -> End:
-        row.state, row.started_at = State.STARTED, utcnow()
-        self._show(row)
+    async def _run_step(self, task: PipelineTask, step: StepReport) -> TaskState:
+        step.state, step.started_at = State.STARTED, utcnow()
+        self._notify(step)
         try:
-            end = await self._container_end(task, row)
+            end = await self._run_container(task, step)
         except NotStarted as problem:
             end = ContainerEnd(started=False, reason=problem.reason, sentence=problem.sentence)
         except InvalidWorkflow as error:
             end = ContainerEnd(started=False, reason="InvalidStep", sentence=str(error))
-        except Exception as error:  # one step's trouble is not the others'
-            told = f"The local engine lost it: {type(error).__name__}: {error}; see {row.log or self.folder}."
-            end = ContainerEnd(reason="EngineError", sentence=told)
-        row.finished_at = utcnow()
-        outcome = outcome_of(replace(end, stopped=end.stopped or self._stopped.get(task.name)))
+        except Exception as error:  # an error in one step must not stop the others
+            sentence = f"The local engine lost it: {type(error).__name__}: {error}; see {step.log or self.folder}."
+            end = ContainerEnd(reason="EngineError", sentence=sentence)
+        step.finished_at = utcnow()
+        # a program that left no results may have sent its record before it died
+        outcome = outcome_of(replace(end, stopped=end.stopped or self._stopped_as.get(task.name)))
         if outcome.decided_by == "engine" and end.started:
-            outcome = outcome_of(replace(end, record=await self._known(row)))
-        self._write(row, outcome)
+            outcome = outcome_of(replace(end, record=await self._stored_record(step)))
+        self._report_outcome(step, outcome)
         if outcome.state.good:
             self._results |= {f"tasks.{task.name}.results.{name}": value for name, value in end.results.items()}
+        # what the step left in the spool is sent later, and must not be contradicted now
         later = self.executor.keeps_spool and outcome.record_status == "deferred"
         if not outcome.recorded and not later:
-            self._tell(task, outcome)
-        return End.SUCCEEDED if outcome.state.good else End.FAILED
+            self._send_event(task, outcome)
+        return TaskState.SUCCEEDED if outcome.state.good else TaskState.FAILED
 
-    async def _container_end(self, task: PipelineTask, row: Row) -> ContainerEnd:
-        """Start a step, wait for its end, and read what it left."""
-        if self._stop and (self._over or not row.final):
-            how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
-            told = f"It never started: {self._stop}."
-            return ContainerEnd(started=False, stopped=how, sentence=told)
+    async def _run_container(self, task: PipelineTask, step: StepReport) -> ContainerEnd:
+        """Start a step, wait for its end, and return its exit code and results."""
+        if self._stop_reason and (self._finally_stopped or not step.final):
+            how = State.TIMED_OUT if self._stop_reason is StopReason.TIMED_OUT else State.CANCELLED
+            return ContainerEnd(started=False, stopped=how, sentence=f"It never started: {self._stop_reason}.")
         pod = self._pod(task)
-        row.log = str(pod.log)
+        step.log = str(pod.log)
         running = await self.executor.start(pod)
-        self._running[task.name] = running
+        self._programs[task.name] = running
         try:
-            if self._stop and (self._over or not row.final):
+            if self._stop_reason and (self._finally_stopped or not step.final):
                 self._terminate(task.name, running)
             ending = asyncio.ensure_future(running.wait())
             done, _ = await asyncio.wait({ending}, timeout=self.run.timeout_of(task).total_seconds())
             if not done:
-                self._stopped[task.name] = State.TIMED_OUT
+                self._stopped_as[task.name] = State.TIMED_OUT
                 running.terminate()
                 done, _ = await asyncio.wait({ending}, timeout=POD_GRACE)
                 if not done:
                     running.kill()
-            row.exit_code = await ending
+            step.exit_code = await ending
         except BaseException:
             running.kill()
             raise
         finally:
-            del self._running[task.name]
+            del self._programs[task.name]
         files = read_result_files(pod.results, [result["name"] for result in self.task.spec.results])
-        printed = read_output(pod.output)
-        row.change, row.attempt = printed.change, printed.attempt
-        row.record_id = row.record_id or _uuid(files.values.get("record-id"))
+        printed = read_step_output(pod.output)
+        step.change, step.attempt = printed.change, printed.attempt
+        step.record_id = step.record_id or _uuid(files.values.get("record-id"))
         return ContainerEnd(
-            exit_code=row.exit_code,
+            exit_code=step.exit_code,
             results=files.values,
             unreadable=files.unreadable,
-            stopped=self._stopped.get(task.name),
-            sentence=_said_nothing(row) if row.exit_code else "",
+            stopped=self._stopped_as.get(task.name),
+            sentence=_no_results_sentence(step) if step.exit_code else "",
         )
 
-    def _write(self, row: Row, outcome: StepOutcome) -> None:
-        row.state, row.changed, row.output, row.error = outcome.state, outcome.changed, outcome.output, outcome.error
-        row.message, row.record_status = outcome.message or "", outcome.record_status
+    def _report_outcome(self, step: StepReport, outcome: StepOutcome) -> None:
+        step.state, step.changed = outcome.state, outcome.changed
+        step.output, step.error = outcome.output, outcome.error
+        step.message, step.record_status = outcome.message or "", outcome.record_status
 
-    def _pod(self, task: PipelineTask) -> Pod:
+    def _pod(self, task: PipelineTask) -> LocalPod:
         folder = self.folder / task.name
         secret_name = self.run.secret_of(task)
-        pod = make_pod(
+        pod = make_local_pod(
             self.run,
             self.task,
             task,
@@ -260,37 +265,37 @@ class LocalRun:
 
     def _terminate_running(self) -> None:
         final = {task.name for task in self.run.spec.pipeline_spec.finally_}
-        for name, running in self._running.items():
-            if self._over or name not in final:
+        for name, running in self._programs.items():
+            if self._finally_stopped or name not in final:
                 self._terminate(name, running)
 
-    def _terminate(self, name: str, running: Running) -> None:
-        how = State.TIMED_OUT if self._stop is Stop.TIMED_OUT else State.CANCELLED
-        self._stopped.setdefault(name, how)
+    def _terminate(self, name: str, running: RunningStep) -> None:
+        how = State.TIMED_OUT if self._stop_reason is StopReason.TIMED_OUT else State.CANCELLED
+        self._stopped_as.setdefault(name, how)
         running.terminate()
         asyncio.get_running_loop().call_later(POD_GRACE, running.kill)
 
-    async def _known(self, row: Row) -> dict[str, object] | None:
-        """What Data Storage has of a step whose container said nothing."""
-        record_id = _uuid(row.record_id)
+    async def _stored_record(self, step: StepReport) -> dict[str, object] | None:
+        """Return the stored record of a step that left no results, or None."""
+        record_id = _uuid(step.record_id)
         if record_id is None:
             return None
         try:
             return await asyncio.to_thread(self.recorder.read, UUID(record_id))
-        except Exception:  # it is out of reach: then the container's silence decides
+        except Exception:  # out of reach: the outcome is then decided without a record
             return None
 
-    def _show(self, row: Row) -> None:
-        with suppress(Exception):  # who watches does not end what is watched
-            self.on_change(self.report, row)
+    def _notify(self, step: StepReport) -> None:
+        with suppress(Exception):  # an error in the display must not stop the run
+            self.on_change(step)
 
-    def _tell(self, task: PipelineTask, outcome: StepOutcome) -> None:
+    def _send_event(self, task: PipelineTask, outcome: StepOutcome) -> None:
         identity = self._identities[task.name]
         if identity.record_id:
-            row = self.report.row(task.name)
+            step = self.report.step(task.name)
             never = outcome.decided_by == "engine" and outcome.state is not State.LOST
-            started = None if never else row.started_at
-            self.recorder.send(step_event(identity, outcome, row.finished_at or utcnow(), started_at=started))
+            started = None if never else step.started_at
+            self.recorder.send(step_event(identity, outcome, step.finished_at or utcnow(), started_at=started))
 
     def _identity(self, task: PipelineTask) -> StepIdentity:
         context = loads(task.param("context") or "{}", "context")
@@ -306,16 +311,16 @@ class LocalRun:
 
     def _phase(self) -> Phase:
         may_fail = {task.name for task in self.run.tasks if task.on_error == "continue"}
-        if self._stop is Stop.TIMED_OUT:
+        if self._stop_reason is StopReason.TIMED_OUT:
             return Phase.TIMED_OUT
-        if self._stop is Stop.CANCELLED:
+        if self._stop_reason is StopReason.CANCELLED:
             return Phase.CANCELLED
-        failed = failing_steps({row.name: row.state for row in self.report.rows}, may_fail)
+        failed = failing_steps({step.name: step.state for step in self.report.steps}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
 
 
-def _said_nothing(row: Row) -> str:
-    return f"its container ended with {row.exit_code} and said nothing; see {row.log}"
+def _no_results_sentence(step: StepReport) -> str:
+    return f"its container ended with {step.exit_code} and said nothing; see {step.log}"
 
 
 def _uuid(text: str | None) -> str | None:

@@ -1,1 +1,1 @@
-"""Action images as their author makes them: built, stamped with what they say of themselves, published."""
+"""The building, stamping and publishing of action images."""

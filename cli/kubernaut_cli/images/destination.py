@@ -1,4 +1,4 @@
-"""Where an image is published, where that is not said."""
+"""The name that an image is published under."""
 
 from dataclasses import replace
 
@@ -6,20 +6,20 @@ from kubernaut_cli.images.origin import Origin
 from kubernaut_cli.images.reference import Reference, parse_reference
 from kubernaut_sdk import InvalidInputs
 
-__all__ = ["destination"]
+__all__ = ["choose_destination"]
 
 
-def destination(image: str, reference: str | None, registry: str | None, origin: Origin) -> Reference:
-    """The name that an image is pushed under.
+def choose_destination(image: str, reference: str | None, registry: str | None, origin: Origin) -> Reference:
+    """Return the name that an image is pushed under.
 
     Args:
         image: Its name or id in the Docker engine.
-        reference: The name that was asked for, if any; without a tag it gets the image's.
-        registry: A registry, maybe with a path, that the image goes to under its own last name.
-        origin: Where its source is; on GitHub, GitHub's registry is what is meant.
+        reference: The name that the user gave, or None; without a tag it gets the image's tag.
+        registry: A registry, perhaps with a path, to push the image to under the last part of its name; or None.
+        origin: The origin of its source. For one on GitHub the default registry is GitHub's.
 
     Raises:
-        InvalidInputs: if that is no name, or it cannot be told.
+        InvalidInputs: if that is no valid name, or none can be derived.
     """
     own = None if image.startswith("sha256:") else parse_reference(image)
     tag = (own.tag if own else None) or "latest"

@@ -1,4 +1,4 @@
-"""Images in the Docker engine."""
+"""The images in the Docker engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,12 +9,12 @@ from docker.errors import DockerException, ImageNotFound
 from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
 from kubernaut_sdk import InvalidInputs
 
-__all__ = ["forgotten", "image_here", "opened"]
+__all__ = ["find_image", "open_docker", "remove_untagged"]
 
 
 @contextmanager
-def opened() -> Iterator[Any]:
-    """A client of the engine, as long as the block lasts."""
+def open_docker() -> Iterator[Any]:
+    """Yield a client of the engine, and close it after the block."""
     engine = connect_docker()
     try:
         yield engine
@@ -22,8 +22,8 @@ def opened() -> Iterator[Any]:
         engine.close()
 
 
-def image_here(engine: Any, name: str) -> Any:
-    """The image of a name or id.
+def find_image(engine: Any, name: str) -> Any:
+    """Return the engine's image of a name or id.
 
     Raises:
         InvalidInputs: if the engine does not have it.
@@ -36,8 +36,8 @@ def image_here(engine: Any, name: str) -> Any:
         raise InvalidInputs(f"image {name}: {describe_docker_error(error)}.") from None
 
 
-def forgotten(engine: Any, image_id: str) -> None:
-    """Removes an image that has no name. One that has, since the same was built before, stays."""
+def remove_untagged(engine: Any, image_id: str) -> None:
+    """Remove an image that has no tag. One that has a tag stays: the same image was built before."""
     with suppress(DockerException):
         if not engine.images.get(image_id).tags:
             engine.images.remove(image_id)

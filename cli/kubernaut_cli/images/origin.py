@@ -1,11 +1,11 @@
-"""Where an image's source comes from, as git knows it."""
+"""The origin of an image's source: commit and remote, as git reports them."""
 
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Origin", "origin_of", "web_address"]
+__all__ = ["Origin", "read_origin", "web_address"]
 
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:]+):(?P<path>(?!//).+)")
 _URL = re.compile(r"(?:https?|ssh|git)://(?:[^@/]*@)?(?P<host>[^/:]+)(?P<port>:\d+)?/(?P<path>.+)")
@@ -13,11 +13,11 @@ _URL = re.compile(r"(?:https?|ssh|git)://(?:[^@/]*@)?(?P<host>[^/:]+)(?P<port>:\
 
 @dataclass(frozen=True)
 class Origin:
-    """What git says of a folder.
+    """The commit and the remote of a folder.
 
     Attributes:
-        revision: The commit that is checked out, with `-dirty` where files differ from it; or None.
-        source: The address of the remote `origin` for a browser; or None.
+        revision: The commit that is checked out, with `-dirty` if files differ from it; or None.
+        source: The https address of the remote `origin`, or None.
     """
 
     revision: str | None = None
@@ -25,13 +25,13 @@ class Origin:
 
     @property
     def github(self) -> str | None:
-        """`owner/name`, in the lower case that registries want, where the source is on GitHub."""
+        """`owner/name` of a source on GitHub, in the lower case that registries require; otherwise None."""
         prefix = "https://github.com/"
         return self.source.removeprefix(prefix).lower() if self.source and self.source.startswith(prefix) else None
 
 
-def origin_of(folder: Path) -> Origin:
-    """What git says of a folder; nothing where there is no git, no repository or no commit."""
+def read_origin(folder: Path) -> Origin:
+    """Return the origin of a folder; an empty one if there is no git, no repository or no commit."""
     revision = _git(folder, "rev-parse", "--verify", "HEAD")
     if revision is None:
         return Origin()
@@ -41,7 +41,7 @@ def origin_of(folder: Path) -> Origin:
 
 
 def web_address(remote: str) -> str | None:
-    """The https address of a remote; None for one that has none, such as a folder. What is secret in it is left out."""
+    """Return the https address of a remote without credentials, or None if it has none, such as a folder."""
     match = _URL.fullmatch(remote) or _SCP.fullmatch(remote)
     if match is None:
         return None

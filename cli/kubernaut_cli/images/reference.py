@@ -1,4 +1,4 @@
-"""Names of images, by the grammar of the OCI distribution specification and of github.com/distribution/reference."""
+"""The names of images, by the grammar of the OCI distribution specification and github.com/distribution/reference."""
 
 import re
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True)
 class Reference:
-    """A name of an image.
+    """The name of an image.
 
     Attributes:
-        registry: Host and port; empty where it names none, which is Docker Hub.
+        registry: The host and port; empty for Docker Hub.
         path: The repository within the registry.
-        tag: Or None.
-        digest: `sha256:…`, or None.
+        tag: The tag, or None.
+        digest: The digest `sha256:…`, or None.
     """
 
     registry: str
@@ -36,11 +36,11 @@ class Reference:
 
     @property
     def repository(self) -> str:
-        """Registry and path."""
+        """The registry and the path."""
         return f"{self.registry}/{self.path}" if self.registry else self.path
 
-    def at(self, digest: str) -> "Reference":
-        """This repository's image of a digest."""
+    def with_digest(self, digest: str) -> "Reference":
+        """Return the name of the image with a digest in the same repository."""
         return replace(self, tag=None, digest=digest)
 
     def __str__(self) -> str:
@@ -49,10 +49,10 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """What a name says.
+    """Return the parts of a name.
 
     Raises:
-        InvalidInputs: if it is none, with what would be.
+        InvalidInputs: if it is not a name of an image; the message proposes one.
     """
     match = _REFERENCE.fullmatch(text)
     if match is None:

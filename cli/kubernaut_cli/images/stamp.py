@@ -1,4 +1,4 @@
-"""The stamp of an image: what it says of itself, as a file and a label in it, so that nobody has to run it to know."""
+"""The stamp of an image: its spec as a file and a label, which can be read without running the image."""
 
 import io
 import tarfile
@@ -21,16 +21,16 @@ from kubernaut_sdk import Failed, InvalidInputs
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
 
-__all__ = ["Told", "asked", "labels", "stamped"]
+__all__ = ["PrintedSpec", "make_labels", "read_spec", "stamp_image"]
 
 
 @dataclass(frozen=True)
-class Told:
-    """What an image says of itself.
+class PrintedSpec:
+    """The spec that an image prints.
 
     Attributes:
-        content: As it printed it, to the byte.
-        spec: The same, read.
+        content: The bytes that it printed.
+        spec: The parsed spec.
     """
 
     content: bytes
@@ -38,26 +38,26 @@ class Told:
 
     @property
     def digest(self) -> str:
-        """`sha256:…` of the content."""
+        """The digest of the content, `sha256:…`."""
         return f"sha256:{sha256(self.content).hexdigest()}"
 
 
-class Speaker(Protocol):
-    """An image as far as it is asked."""
+class SpecSource(Protocol):
+    """An image that can print its spec."""
 
     @property
     def name(self) -> str:
-        """How errors call it."""
+        """The image's name in errors."""
 
     def ask(self, *verb: str) -> CompletedRun:
-        """Runs a verb with no inputs, no settings and no network."""
+        """Run a verb with no inputs, no settings and no network."""
 
 
-def asked(image: Speaker) -> Told:
-    """Asks an image for its spec, with no network.
+def read_spec(image: SpecSource) -> PrintedSpec:
+    """Return the spec that an image prints, run with no network.
 
     Raises:
-        InvalidInputs: if it has none, or one that breaks the action contract.
+        InvalidInputs: if it prints none, or one that breaks the action contract.
     """
     ended = image.ask("spec")
     if ended.exit_code == 127:
@@ -66,20 +66,22 @@ def asked(image: Speaker) -> Told:
             f"install kubernaut-sdk in it, or put your own there."
         )
     if ended.exit_code != 0:
-        told = ended.stderr.strip()[-500:] or "and said nothing"
-        raise InvalidInputs(f"{image.name}: `kubernaut-action spec` ended with {ended.exit_code}: {told}")
-    spec = specs.parse(ended.stdout)
+        reason = ended.stderr.strip()[-500:] or "and said nothing"
+        raise InvalidInputs(f"{image.name}: `kubernaut-action spec` ended with {ended.exit_code}: {reason}")
+    spec = specs.parse_spec(ended.stdout)
     if isinstance(spec, str):
         raise InvalidInputs(f"{image.name}: its spec is not valid: {spec}.")
-    if problems := list(specs.faults(spec)):
+    if problems := list(specs.find_spec_faults(spec)):
         raise InvalidInputs(f"{image.name}: its spec is not valid: {shorten('; '.join(problems), 1000)}.")
-    return Told(ended.stdout.encode(), spec)
+    return PrintedSpec(ended.stdout.encode(), spec)
 
 
-def labels(told: Told, present: Mapping[str, str], origin: Origin, *, title: str, created: datetime) -> dict[str, str]:
-    """The image's labels: those it has, the spec's digest, and OCI's annotations as far as they are known.
+def make_labels(
+    printed: PrintedSpec, present: Mapping[str, str], origin: Origin, *, title: str, created: datetime
+) -> dict[str, str]:
+    """Return the image's labels: its own, the spec's digest, and the OCI annotations that are known.
 
-    What git knows stands above what the Dockerfile said or the base image brought; a title the author gave stays.
+    Values from git replace those of the Dockerfile or the base image; a title that the author gave stays.
     """
     known = {
         "created": rfc3339(created),
@@ -88,24 +90,26 @@ def labels(told: Told, present: Mapping[str, str], origin: Origin, *, title: str
         "title": present.get("org.opencontainers.image.title") or title,
     }
     oci = {f"org.opencontainers.image.{name}": value for name, value in known.items() if value}
-    return {**present, **oci, LABEL: told.digest}
+    return {**present, **oci, LABEL: printed.digest}
 
 
-def stamped(engine: Any, image_id: str, told: Told, labels: Mapping[str, str], *, created: datetime) -> str:
-    """The id of a new image: this one with the file, which is one small layer, and the labels. All else stays.
+def stamp_image(
+    engine: Any, image_id: str, printed: PrintedSpec, labels: Mapping[str, str], *, created: datetime
+) -> str:
+    """Return the id of a new image: this one with the spec's file, as one small layer, and the labels.
 
     Raises:
-        Failed: if the engine makes none.
+        Failed: if the engine cannot make it.
     """
     api = engine.api
     try:
         found = api.inspect_image(image_id)
-        # the image's own settings are given again: a commit would take over the container's, and forget some
+        # the image's own settings are passed again: a commit would use the container's, and lose some
         settings = {**found["Config"], "Labels": dict(labels)}
-        # never started; nor may this machine's proxies, which Docker puts into containers, get into the image
+        # never started; without the machine's proxies, which Docker would put into the container and so into the image
         container = api.create_container(image_id, command=["-"], use_config_proxy=False)["Id"]
         try:
-            api.put_archive(container, "/", _layer(told.content, created))
+            api.put_archive(container, "/", _layer(printed.content, created))
             return str(api.commit(container, conf=settings, message="kubernaut build: spec")["Id"])
         finally:
             with suppress(APIError):

@@ -1,4 +1,4 @@
-"""The checks: each with its name, the reason for it and what to do where it fails."""
+"""The checks: each with its name, the reason for it and the fix."""
 
 from kubernaut_conformance.checks.check import CheckResult, ConformanceCheck, run_check
 from kubernaut_conformance.checks.image_checks import IMAGE_CHECKS

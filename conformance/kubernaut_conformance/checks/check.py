@@ -1,4 +1,4 @@
-"""What a check is, and what it finds."""
+"""A conformance check, and its result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ Examined = TypeVar("Examined", ImageExamination, ActionExamination)
 
 @dataclass(frozen=True)
 class ConformanceCheck(Generic[Examined]):
-    """One thing that an image must do.
+    """One requirement of the action contract.
 
     Attributes:
-        name: In the report.
-        reason: Why it matters.
-        fix: What to do where it fails.
-        advice: Whether a failure is only worth a word.
-        look: Return where all is well; raise `CheckFailed` or `CheckSkipped` otherwise.
+        name: The name in reports and of `--check`.
+        reason: The reason why it matters.
+        fix: The advice to an author whose image fails.
+        advice: True if a failure is only reported as advice and does not count.
+        examine: Returns if the requirement is met; raises `CheckFailed` or `CheckSkipped` if not.
     """
 
     name: str
     reason: str
     fix: str
-    look: Callable[[Examined], None]
+    examine: Callable[[Examined], None]
     advice: bool = False
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        check: Which.
-        subject: Of what: the image, or an action's title.
+        check: The check.
+        subject: The thing examined: `image`, or the title of a scenario.
         outcome: `advice` is a failure that does not count.
-        message: What was found, or why it was skipped; empty where it passed.
+        message: The finding, or the reason why it was skipped; empty if it passed.
     """
 
     check: "ConformanceCheck[Any]"
@@ -48,30 +48,30 @@ class CheckResult:
 
 
 class CheckFailed(Exception):
-    """The image does not do it; the message says what it does instead."""
+    """The requirement is not met; the message says what the image does instead."""
 
 
 class CheckSkipped(Exception):
-    """There is nothing to check here; the message says why."""
+    """The check does not apply; the message says why."""
 
 
 def register_in(
     checks: list[ConformanceCheck[Examined]],
 ) -> Callable[..., Callable[[Callable[[Examined], None]], None]]:
-    """A decorator that makes a check of the function that looks, and adds it to these."""
+    """Return a decorator that makes a check of a function and adds it to a list of checks."""
 
-    def described(
+    def decorate(
         name: str, reason: str, fix: str, *, advice: bool = False
     ) -> Callable[[Callable[[Examined], None]], None]:
-        return lambda look: checks.append(ConformanceCheck(name, reason, fix, look, advice))
+        return lambda examine: checks.append(ConformanceCheck(name, reason, fix, examine, advice))
 
-    return described
+    return decorate
 
 
 def run_check(check: "ConformanceCheck[Examined]", examined: Examined, title: str) -> CheckResult:
-    """What a check finds."""
+    """Run a check; return its result."""
     try:
-        check.look(examined)
+        check.examine(examined)
     except CheckFailed as found:
         return CheckResult(check, title, "advice" if check.advice else "failed", str(found))
     except CheckSkipped as why:
@@ -80,6 +80,6 @@ def run_check(check: "ConformanceCheck[Examined]", examined: Examined, title: st
 
 
 def require(condition: object, message: str) -> None:
-    """Says what was found, unless all is well."""
+    """Raise `CheckFailed` with this message unless the condition is true."""
     if not condition:
         raise CheckFailed(message)

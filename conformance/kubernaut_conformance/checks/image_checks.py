@@ -1,4 +1,4 @@
-"""What an image says of itself, and how it is made."""
+"""Checks of an image's spec, label, user and files."""
 
 from hashlib import sha256
 
@@ -29,7 +29,7 @@ def _image(examination: ImageExamination) -> ImageRuntime:
 
 @_check(
     "spec-offline",
-    "Catalogues and workflow validation read what an image can do before anything is reachable.",
+    "Catalogues and workflow validation read the spec before anything is reachable.",
     "Let `kubernaut-action spec` print its JSON with no network, no inputs and no environment, and exit 0.",
 )
 def _(image: ImageExamination) -> None:
@@ -41,20 +41,20 @@ def _(image: ImageExamination) -> None:
 @_check(
     "spec-valid",
     "Inputs are checked against these schemas long before the action runs.",
-    "Mend the spec: all fields, JSON Schemas of objects that refuse unknown inputs, examples that are valid.",
+    "Give the spec all fields, JSON Schemas of objects that refuse unknown inputs, and valid examples.",
 )
 def _(image: ImageExamination) -> None:
     if image.spec_run.exit_code != 0 and image.spec_file is None:
         raise CheckSkipped("there is no spec")
     if isinstance(image.spec, str):
         raise CheckFailed(image.spec)
-    for problem in specs.faults(image.spec):
+    for problem in specs.find_spec_faults(image.spec):
         raise CheckFailed(problem)
 
 
 @_check(
     "spec-label",
-    "Who has only the image's name can tell by the label whether what it offers has changed.",
+    "The label shows, without pulling the image, if the spec has changed.",
     f"Write the output of `spec` to {specs.PATH} and label the image {specs.LABEL}=sha256:<digest of that file>; `kubernaut build` does both.",
 )
 def _(image: ImageExamination) -> None:
@@ -64,13 +64,13 @@ def _(image: ImageExamination) -> None:
     digest = f"sha256:{sha256(file or b'').hexdigest()}"
     require(label == digest, f"the label says {label}, the file is {digest}")
     if not isinstance(image.spec, str) and image.spec_run.exit_code == 0:
-        require(specs.parse(file or b"") == image.spec, f"{specs.PATH} and the verb `spec` say different things")
+        require(specs.parse_spec(file or b"") == image.spec, f"{specs.PATH} and the verb `spec` say different things")
 
 
 @_check(
     "spec-compatible",
-    "Workflows that were written for the image before must still run with this one.",
-    "Add optional inputs instead, keep what results say; or give what is new an action type of its own.",
+    "Workflows written for the previous image must still run with this one.",
+    "Add only optional inputs and keep the results; or give the new behaviour an action type of its own.",
 )
 def _(image: ImageExamination) -> None:
     if image.previous is None:
@@ -82,7 +82,7 @@ def _(image: ImageExamination) -> None:
 @_check(
     "non-root",
     "Clusters with Pod Security `restricted` start no container as root.",
-    "Set `USER 65532:65532` in the Dockerfile: a number, since names cannot be checked before the start.",
+    "Set `USER 65532:65532` in the Dockerfile: a number, because the kubelet cannot check a name before the start.",
 )
 def _(image: ImageExamination) -> None:
     user = _image(image).user.partition(":")[0]
@@ -91,8 +91,8 @@ def _(image: ImageExamination) -> None:
 
 @_check(
     "no-shell",
-    "What is not in the image cannot be used by who breaks into it. (The contract does not forbid it.)",
-    "Take a base without one, such as a distroless image.",
+    "An attacker who gets into the container can use its programs. (The contract does not forbid a shell.)",
+    "Use a base image without one, such as a distroless image.",
     advice=True,
 )
 def _(image: ImageExamination) -> None:

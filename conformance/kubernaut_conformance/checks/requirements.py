@@ -1,4 +1,4 @@
-"""What several checks ask of a run, and how they tell of it."""
+"""The requirements that several checks have of a run, and phrases for their messages."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ __all__ = [
 
 
 def require_run(run: ObservedRun | None, why: str = "no scenario tries this action") -> ObservedRun:
-    """The run, where there is one."""
+    """Return the run; raise `CheckSkipped` if it was not made."""
     if run is None:
         raise CheckSkipped(why)
     return run
 
 
 def require_effective_run(action: ActionExamination) -> ObservedRun:
-    """The scenario's run, where it changes the world."""
+    """Return the scenario's run; raise `CheckSkipped` unless it changed its environment."""
     run = require_run(action.first_run)
     if not action.is_effective:
         raise CheckSkipped("the scenario's run does not change anything; see scenario-runs")
@@ -33,14 +33,14 @@ def require_effective_run(action: ActionExamination) -> ObservedRun:
 
 
 def require_document(run: ObservedRun) -> dict[str, Any]:
-    """The object that it printed."""
+    """Return the JSON object that a run printed; raise `CheckSkipped` if it printed anything else."""
     if run.document is None:
         raise CheckSkipped("standard output is not one object; see stdout-one-object")
     return run.document
 
 
 def require_results(run: ObservedRun, *names: str) -> tuple[str, ...]:
-    """Return the values of these results."""
+    """Return the values of these results; raise `CheckSkipped` if one is missing."""
     for name in names:
         if name not in run.completed.results:
             raise CheckSkipped(f"there is no result {name}; see results-complete and results-plain-files")
@@ -48,7 +48,7 @@ def require_results(run: ObservedRun, *names: str) -> tuple[str, ...]:
 
 
 def describe_end(run: ObservedRun) -> str:
-    """How a run ended, for a message."""
+    """Return a phrase for the run, its exit code and its error message."""
     reply = run.error.get("message") or run.completed.stderr.strip().rpartition("\n")[2]
     return f"the run {run.description} ended with {run.completed.exit_code}" + (
         f": {shorten(reply, 200)}" if reply else ""
@@ -56,5 +56,5 @@ def describe_end(run: ObservedRun) -> str:
 
 
 def format_names(names: list[str]) -> str:
-    """The first five."""
+    """Return the first five names, with commas between."""
     return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

@@ -1,4 +1,4 @@
-"""What a run takes, prints, writes and shows."""
+"""Checks of the inputs that a run takes, the results it writes and the text it prints."""
 
 from collections.abc import Iterator
 
@@ -35,24 +35,24 @@ _check = register_in(RUN_CHECKS)
 
 @_check(
     "scenario-runs",
-    "All that follows is judged by what the scenario's run changes.",
-    "Let the scenario's setup and inputs be such that the action changes the world and ends with 0; its `state` must show the change.",
+    "The other checks compare the state before and after the scenario's run.",
+    "Write the scenario's setup and inputs so that the action changes something and ends with 0; its `state` must show the change.",
 )
 def _(action: ActionExamination) -> None:
     run = require_run(action.first_run)
     require(run.completed.exit_code == 0, describe_end(run))
-    require(run.before != run.after, "the world is after the run as it was before; the scenario must change something")
+    require(run.before != run.after, "the state after the run is as before; the scenario must change something")
 
 
 @_check(
     "unknown-input",
-    "A misspelt input that is passed over is an action that does something else than was asked.",
+    "An action that ignores a misspelt input does something else than was asked.",
     "Refuse unknown inputs with exit code 2, before anything is read or changed.",
 )
 def _(action: ActionExamination) -> None:
     run = action.unknown_input_run
     require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
-    require(run.before == run.after, "it changed the world")
+    require(run.before == run.after, "it changed something")
 
 
 @_check(
@@ -63,42 +63,42 @@ def _(action: ActionExamination) -> None:
 def _(action: ActionExamination) -> None:
     run = require_run(action.missing_input_run, "it has no required inputs")
     require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
-    require(run.before == run.after, "it changed the world")
+    require(run.before == run.after, "it changed something")
 
 
 @_check(
     "plan-writes-nothing",
-    "`plan` is what a person looks at before deciding.",
+    "A person reads the plan before deciding.",
     "Let `plan` print the change, and send and write nothing.",
 )
 def _(action: ActionExamination) -> None:
     require_effective_run(action)
     run = require_run(action.plan_run)
     require(run.completed.exit_code == 0, describe_end(run))
-    require(run.before == run.after, "it changed the world")
+    require(run.before == run.after, "it changed something")
     require(not run.writes, f"it sent {format_names(run.writes)}")
     require(require_document(run).get("change"), f"it printed no change but {shorten(run.completed.stdout)}")
 
 
 @_check(
     "dry-run-writes-nothing",
-    "A dry run of a whole workflow is only worth something if it is one.",
+    "A dry run of a whole workflow is only useful if no step changes anything.",
     "With ACTION_DRY_RUN=true stop after planning; end with status `planned` and changed `false`.",
 )
 def _(action: ActionExamination) -> None:
     require_effective_run(action)
     run = require_run(action.dry_run)
     require(run.completed.exit_code == 0, describe_end(run))
-    require(run.before == run.after, "it changed the world")
+    require(run.before == run.after, "it changed something")
     require(not run.writes, f"it sent {format_names(run.writes)}")
-    reply = require_results(run, "status", "changed")
-    require(reply == ("planned", "false"), f"its results say status {reply[0]} and changed {reply[1]}")
+    status, changed = require_results(run, "status", "changed")
+    require((status, changed) == ("planned", "false"), f"its results say status {status} and changed {changed}")
 
 
 @_check(
     "second-run-unchanged",
-    "A step is run again after a node is lost, or by a person in doubt; of an action that calls itself idempotent they rely on it.",
-    "Let `plan` read the world and end with `unchanged` where it is already as asked; or declare the action not idempotent.",
+    "A step is run again after a node is lost, or by a person in doubt; both rely on an idempotent action to change nothing twice.",
+    "Let `plan` read the current state and end with `unchanged` if it is already as asked; or declare the action not idempotent.",
 )
 def _(action: ActionExamination) -> None:
     require_effective_run(action)
@@ -106,15 +106,15 @@ def _(action: ActionExamination) -> None:
         raise CheckSkipped("it does not call itself idempotent")
     run = require_run(action.second_run)
     require(run.completed.exit_code == 0, describe_end(run))
-    reply = require_results(run, "status", "changed")
-    require(reply == ("unchanged", "false"), f"its results say status {reply[0]} and changed {reply[1]}")
-    require(run.before == run.after, "it changed the world again")
+    status, changed = require_results(run, "status", "changed")
+    require((status, changed) == ("unchanged", "false"), f"its results say status {status} and changed {changed}")
+    require(run.before == run.after, "it changed something again")
 
 
 @_check(
     "results-complete",
-    "Tekton and the controller know of a step what its results say, most of all when it failed.",
-    f"Write all of {', '.join(sorted(REQUIRED_RESULTS))} at every end, true to the exit code; codes 2, 3 and 5 promise that nothing changed.",
+    "Tekton and the controller know only what a step's results say, and need it most when the step failed.",
+    f"Write all of {', '.join(sorted(REQUIRED_RESULTS))} however the run ends, consistent with the exit code; codes 2, 3 and 5 promise that nothing changed.",
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
@@ -146,7 +146,7 @@ def _result_faults(run: ObservedRun) -> Iterator[str]:
 
 @_check(
     "code-and-status-agree",
-    "A step succeeded only where both say so; where they disagree it counts as failed, and nobody knows what it changed.",
+    "A step succeeded only if both say so; if they disagree it counts as failed, and nobody knows what it changed.",
     "Exit with 0 only where status is `succeeded`, `unchanged` or `planned`; with 143 where it is `cancelled`, 124 where `timed_out`, else with the code of the failure.",
 )
 def _(action: ActionExamination) -> None:
@@ -158,8 +158,8 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "codes-keep-their-promise",
-    "2, 3 and 5 promise that nothing changed: what comes after them relies on it, and looks no further.",
-    "Once something was begun, end with 1 (or 4, 75, 124, 143), and say `changed` = `true` or `unknown`.",
+    "2, 3 and 5 promise that nothing changed; whatever runs next relies on that without checking.",
+    "Once a change was begun, end with 1 (or 4, 75, 124, 143), and set `changed` to `true` or `unknown`.",
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
@@ -170,28 +170,28 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "unchanged-verified",
-    "A step is run again because somebody doubts that its goal was reached; `unchanged` answers that it was.",
-    "Where `plan` finds nothing to do, still `verify` the goal, and end with 4 where it is not reached.",
+    "A step is run again because somebody doubts that its goal was reached; `unchanged` says that it was.",
+    "If `plan` finds nothing to do, still `verify` the goal, and end with 4 if it is not reached.",
 )
 def _(action: ActionExamination) -> None:
     require_effective_run(action)
     if not action.spec.verified:
-        raise CheckSkipped("it says of itself that it verifies nothing")
+        raise CheckSkipped("it declares that it verifies nothing")
     run = require_run(action.second_run)
     if run.completed.results.get("status") != "unchanged":
-        raise CheckSkipped("its second run does not end `unchanged`; see second-run-unchanged")
-    looked, plan_run = run.requests, require_run(action.second_plan_run).requests
+        raise CheckSkipped("its second run does not end with `unchanged`; see second-run-unchanged")
+    made, plan_run = run.requests, require_run(action.second_plan_run).requests
     if not plan_run:
-        raise CheckSkipped("its requests are not seen; let the scenario have a server")
+        raise CheckSkipped("its requests are not recorded; give the scenario a server")
     require(
-        len(looked) > len(plan_run),
-        f"the run {run.description} ended `unchanged` after no more requests ({len(looked)}) than planning alone makes",
+        len(made) > len(plan_run),
+        f"the run {run.description} ended `unchanged` after no more requests ({len(made)}) than planning alone makes",
     )
 
 
 @_check(
     "results-plain-files",
-    "What is no plain file of text is not read: following a link would read another's file.",
+    "Only plain text files are read: following a link would read a file that is not the action's.",
     "Write each result as a plain file in UTF-8, replaced atomically (written beside it under a name with a dot, and renamed).",
 )
 def _(action: ActionExamination) -> None:
@@ -202,8 +202,8 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "results-within-budget",
-    "One byte more than Tekton can carry fails a step whose action succeeded.",
-    'Keep the results, as Go\'s JSON encoder writes them, under 1,700 bytes: leave out what does not fit and say "truncated": true.',
+    "One byte more than Tekton can carry fails a step although its action succeeded.",
+    'Keep the results, as Go\'s JSON encoder writes them, under 1,700 bytes: leave out what does not fit and add "truncated": true.',
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
@@ -213,8 +213,8 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "output-valid",
-    "Later steps take values from the output, as the spec promises it.",
-    "Let the output hold what the result's schema requires, in its types.",
+    "Later steps take values from the output as the spec promises them.",
+    "Fill the output with what the result's schema requires, in the types it names.",
 )
 def _(action: ActionExamination) -> None:
     run = require_effective_run(action)
@@ -227,7 +227,7 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "stdout-one-object",
-    "Programs read standard output; one line of chatter there breaks them.",
+    "Programs read standard output; one other line there breaks them.",
     f"Print one JSON object with {', '.join(sorted(_FIELDS))}, also on failure; everything else goes to standard error.",
 )
 def _(action: ActionExamination) -> None:
@@ -243,7 +243,7 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "secret-nowhere",
-    "Logs, results and records are kept, copied and read by people who may not know the secret.",
+    "Logs, results and records are kept, copied, and read by people who must not know the secret.",
     "Mask the content of every file in SECRETS_DIR: raw, base64, URL-quoted, JSON, hex; in errors and tools' output, too.",
 )
 def _(action: ActionExamination) -> None:
@@ -256,7 +256,7 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "read-only-root",
-    "The generic Task mounts the root read-only; what is changed there could be used to stay.",
+    "The generic Task mounts the root read-only, so that an attacker can change no program there.",
     "Write only below /tmp (HOME and TMPDIR point there) and to RESULTS_DIR.",
 )
 def _(action: ActionExamination) -> None:
@@ -268,22 +268,22 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "permissions-declared",
-    "The Role that people bind is made of what the spec declares.",
-    "Add the permission to the action's definition, or do without it.",
+    "The Role that people bind is generated from the permissions in the spec.",
+    "Add the permission to the action's definition, or do not use it.",
 )
 def _(action: ActionExamination) -> None:
     require_effective_run(action)
     used = {request.permission for run in action.all_runs() for request in run.requests if request.permission}
     if not used:
         raise CheckSkipped(
-            "no request was seen whose permission is known; let the scenario's server speak aws or kubernetes"
+            "no request was recorded whose permission is known; set the scenario's server to speak aws or kubernetes"
         )
     undeclared = sorted(used - set(_declared(action.spec.permissions)))
     require(not undeclared, f"it used {format_names(undeclared)}")
 
 
 def _declared(permissions: list[str]) -> Iterator[str]:
-    """`apps/deployments: get, patch` says two; `ec2:RebootInstances` one."""
+    """Yield each permission: `apps/deployments: get, patch` holds two, `ec2:RebootInstances` one."""
     for permission in permissions:
         resource, separator, verbs = permission.partition(": ")
         yield from (f"{resource}: {verb.strip()}" for verb in verbs.split(",")) if separator else (permission,)

@@ -1,4 +1,4 @@
-"""What an image does where a secret is in its way: it neither repeats it nor makes data of the mask."""
+"""Checks that an action neither repeats a secret nor puts the mask in its place into data."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,8 @@ _check = register_in(SECRET_CHECKS)
 
 @_check(
     "mask-is-no-data",
-    "A later step computes with an earlier one's output, and a record is found by its target: of a mask they know nothing.",
-    "Leave a field of `output` out that would show a secret, and name it in `withheld`; refuse such a target, or key, with 3.",
+    "A later step computes with an earlier one's output, and a record is found by its target; a mask there is wrong data.",
+    "Leave out a field of `output` that would show a secret, and name it in `withheld`; refuse such a target or key with 3.",
 )
 def _(action: ActionExamination) -> None:
     for run in action.all_runs():
@@ -30,32 +30,32 @@ def _(action: ActionExamination) -> None:
 
 @_check(
     "withheld-input",
-    "What an earlier step withheld is not there; going on without it is doing something else than was asked.",
-    "Refuse with exit code 2, and say so, where `--input-from` names a field that the output lists in `withheld`.",
+    "A withheld value is missing; running without it would do something else than was asked.",
+    "Refuse with exit code 2, and say why, if `--input-from` names a field that the output lists in `withheld`.",
 )
 def _(action: ActionExamination) -> None:
     run = require_run(action.withheld_input_run, "it has no inputs")
     require(run.completed.exit_code == 2, f"{describe_end(run)}, not with 2")
-    require(run.before == run.after, "it changed the world")
-    told = f"{run.completed.results.get('error')} {run.completed.stdout} {run.completed.stderr}"
-    require("withheld" in told, f"{describe_end(run)}, and does not say that it was withheld")
+    require(run.before == run.after, "it changed something")
+    text = f"{run.completed.results.get('error')} {run.completed.stdout} {run.completed.stderr}"
+    require("withheld" in text, f"{describe_end(run)}, and does not say that it was withheld")
 
 
 @_check(
     "malformed-inputs",
-    "Inputs that cannot be read may hold a secret anywhere, and a refusal is read by more people than the inputs.",
-    "Refuse them with exit code 2, and say where they are wrong; repeat nothing of them.",
+    "Inputs that cannot be parsed may hold a secret anywhere, and more people read the refusal than the inputs.",
+    "Refuse them with exit code 2, and say where the fault is, without repeating any of the text.",
 )
 def _(action: ActionExamination) -> None:
     run = action.malformed_inputs_run
     require(run.completed.exit_code == 2, f"{describe_end(replace(run, secrets=()))}, not with 2")
-    require(run.before == run.after, "it changed the world")
+    require(run.before == run.after, "it changed something")
     places = sorted(set(replace(run, secrets=(NOT_MOUNTED,)).leaks()))
     require(not places, f"what was given shows in {format_names(places)}")
 
 
 def _masks(run: ObservedRun) -> Iterator[str]:
-    """Return the places of data in which a mask stands."""
+    """Yield the places in data where a mask stands."""
     if _masked(_json(run.completed.results.get("output"))):
         yield "the result output"
     for event in run.events:
@@ -86,4 +86,4 @@ def _json(text: str | None) -> Any:
     try:
         return json.loads(text or "null")
     except ValueError:
-        return None  # results-complete tells of it
+        return None  # results-complete reports it

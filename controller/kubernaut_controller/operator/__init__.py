@@ -1,5 +1,5 @@
-"""The controller's process: watches by kopf, one decision at a time for each workflow, and the hands that act.
+"""The controller's process: kopf watches, one decision at a time for each workflow, and an executor for its effects.
 
-`watching` brings news, `memory` keeps what is known, `loop` asks `kubernaut_controller.reconciling` what to do and has
-it done by `hands`. Nothing is decided here.
+`watching` receives watch events, `cache` keeps what they say, `loop` schedules reconciles,
+`kubernaut_controller.reconciling` decides, and `executor` carries the decision out. Nothing is decided here.
 """

@@ -1,4 +1,4 @@
-"""`kubernaut-controller`: carries out the WorkflowExecutions of a cluster."""
+"""The `kubernaut-controller` command: reads its options and runs the controller."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from kubernaut_controller.operator.process import run
-from kubernaut_controller.operator.settings import Settings
+from kubernaut_controller.operator.settings import ControllerSettings
 from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_sdk import Action, Failed, InvalidInputs
@@ -31,8 +31,8 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timed
         raise click.BadParameter(f"{error}.") from None
 
 
-class _Lines(logging.Formatter):
-    """JSON lines, as the actions write them."""
+class _ControllerLogFormatter(logging.Formatter):
+    """A formatter that writes JSON lines with the same fields as the actions' logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {"time": rfc3339(utcnow()), "level": record.levelname.lower(), "message": record.getMessage()}
@@ -99,7 +99,7 @@ def main(  # noqa: PLR0913, PLR0917 – one an option
         records_deadline=records_deadline,
         read_logs=read_logs,
     )
-    settings = Settings(
+    settings = ControllerSettings(
         policy=policy,
         namespace=namespace,
         watched=watch_namespace,
@@ -140,7 +140,7 @@ def _installed() -> dict[str, Action]:
 
 def _log() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_ControllerLogFormatter())
     logging.basicConfig(level=os.environ.get("KUBERNAUT_LOG_LEVEL", "INFO"), handlers=[handler], force=True)
 
 

@@ -1,4 +1,4 @@
-"""The API server, as far as the controller writes and looks up; watching is kopf's."""
+"""A client of the API server for single requests: create, replace, patch, read, list, delete. Watches are kopf's."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ _CHUNK = 500
 
 
 class ApiError(Exception):
-    """The API server's refusal, or its silence.
+    """A refusal by the API server, or no answer from it.
 
     Attributes:
         code: The HTTP status; 0 where there was no answer.
@@ -59,7 +59,7 @@ _GROUPS: dict[Kind, str] = {
 
 
 class Api:
-    """One API server.
+    """A client of one API server.
 
     Args:
         login: Gives the credentials that are valid now.
@@ -71,20 +71,20 @@ class Api:
         self._server = ""
 
     async def create(self, kind: Kind, namespace: str | None, document: Json) -> Json:
-        """Creates an object and returns it as it was stored."""
+        """Create an object and return it as it was stored."""
         return dict(await self._call("POST", kind, _path(kind, namespace), document))
 
     async def replace(self, kind: Kind, namespace: str, document: Json, *, status: bool = False) -> Json:
-        """Replaces an object, or its status, at the resourceVersion that it names."""
+        """Replace an object, or its status, at the resourceVersion that the document names."""
         path = _path(kind, namespace, document["metadata"]["name"], "status" if status else None)
         return dict(await self._call("PUT", kind, path, document))
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
-        """Merges a patch (RFC 7396) into an object."""
+        """Apply a JSON merge patch (RFC 7396) to an object and return the result."""
         return dict(await self._call("PATCH", kind, _path(kind, namespace, name), patch))
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Json | None:
-        """An object, or None where there is none."""
+        """Return an object, or None where it does not exist."""
         try:
             return dict(await self._call("GET", kind, _path(kind, namespace, name)))
         except ApiError as error:
@@ -93,7 +93,7 @@ class Api:
             raise
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, version: str | None = None) -> None:
-        """Deletes the object of this uid (and version); it may be gone already, or be another."""
+        """Delete the object of this uid (and version); do nothing where it is gone or is another object."""
         only = {"uid": uid} | ({"resourceVersion": version} if version else {})
         options = {"preconditions": only, "propagationPolicy": "Background"}
         try:
@@ -103,7 +103,7 @@ class Api:
                 raise
 
     async def items(self, kind: Kind, namespace: str | None, selector: str | None = None) -> AsyncIterator[Json]:
-        """The objects of a kind, fetched in chunks."""
+        """Yield the objects of a kind, fetched in chunks."""
         query = {"limit": str(_CHUNK)} | ({"labelSelector": selector} if selector else {})
         while True:
             answer = await self._call("GET", kind, _path(kind, namespace), query=query)
@@ -116,12 +116,12 @@ class Api:
             query["continue"] = following
 
     async def log(self, namespace: str, pod: str, container: str) -> str:
-        """What a pod's container has written; at most 4 MiB of it, from the end."""
+        """Return the end of a container's log: at most 2,000 lines and 4 MiB."""
         query = {"container": container, "tailLines": "2000", "limitBytes": str(4 * 1024 * 1024)}
         return str(await self._call("GET", "pods", _path("pods", namespace, pod, "log"), query=query, text=True))
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -136,19 +136,19 @@ class Api:
         query: Mapping[str, str] | None = None,
         text: bool = False,
     ) -> Any:
-        """One request; again after 429, and once more with new credentials after 401.
+        """Send one request and return its answer; retry after 429, and once with new credentials after 401.
 
         Raises:
-            ApiError: for every other answer that is none, and where there is no answer.
+            ApiError: for any status that is not 2xx, and where there is no answer.
         """
-        told_401 = False
+        renewed_login = False
         for attempt in range(_MOST_RETRIES + 1):
             code, answer, retry_after = await self._exchange(method, path, body, query)
             API_REQUESTS.labels(method, kind, str(code)).inc()
             if 200 <= code < 300:
                 return answer.decode("utf-8", "replace") if text else _value(answer)
-            if code == 401 and not told_401:
-                told_401 = True
+            if code == 401 and not renewed_login:
+                renewed_login = True
                 await self.close()
             elif code == 429 and attempt < _MOST_RETRIES:
                 await asyncio.sleep(min(retry_after, _LONGEST_PAUSE))
@@ -173,10 +173,10 @@ class Api:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            found = self._login()
-            self._server = found.server.rstrip("/")
-            connector = aiohttp.TCPConnector(limit=64, ssl=found.as_ssl_context())
-            headers = {"user-agent": "kubernaut-controller", **found.as_http_headers()}
+            login = self._login()
+            self._server = login.server.rstrip("/")
+            connector = aiohttp.TCPConnector(limit=64, ssl=login.as_ssl_context())
+            headers = {"user-agent": "kubernaut-controller", **login.as_http_headers()}
             self._session = aiohttp.ClientSession(connector=connector, timeout=_PATIENCE, headers=headers)
         return self._session
 

@@ -1,8 +1,9 @@
-"""JSON from the API server and from Data Storage, of bounded depth: one object never spoils the list that it is in.
+"""A JSON parser of bounded depth for what the API server and Data Storage answer.
 
 Python's parser gives up at about a thousand levels (3.11, 3.12) or at ten thousand (3.13), the API server keeps ten
-thousand, and a list is one text: an object nested too deep would hide all others from whoever lists. So what is nested
-deeper than `DEEPEST` is read as null. No value that is admitted is that deep: `require_portable` refuses beyond 64.
+thousand, and a list is one text: one object that is nested too deep would hide all others in its list. Therefore an
+array or object nested deeper than `DEEPEST` is read as null. No admitted value is that deep: `require_portable` refuses
+beyond 64.
 """
 
 import json
@@ -57,7 +58,7 @@ def pruned(data: bytes, deepest: int = DEEPEST) -> bytes:
 
 
 def _is_deep(data: bytes) -> bool:
-    """Return whether anything may be nested deeper than `DEEPEST`; at the speed of C, since each list is asked."""
+    """Return True if something may be nested deeper than `DEEPEST`. Each list is checked, so it uses only C loops."""
     if data.count(b"{") + data.count(b"[") <= DEEPEST:
         return False
     brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
@@ -74,10 +75,10 @@ def _integer(digits: str) -> int | float:
 
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """An answer whose JSON, and each line of whose watch, is of bounded depth; kopf parses what it is given."""
+    """An HTTP response whose JSON, and each line of a watch, is of bounded depth before kopf parses it."""
 
     async def start(self, connection: Any) -> "BoundedResponse":
-        """Read the head, and see to the lines of a watch."""
+        """Read the head, and wrap the body of a watch."""
         await super().start(connection)
         if self.url.query.get("watch"):
             self.content = _BoundedLines(self.content)  # type: ignore[assignment] # of a StreamReader, what is read of it

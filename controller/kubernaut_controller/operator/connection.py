@@ -1,4 +1,4 @@
-"""How to reach the API server, for kopf and for writes: in a pod by its ServiceAccount, elsewhere by a kubeconfig."""
+"""The connection to the API server, for kopf and for `Api`: a pod's ServiceAccount, elsewhere a kubeconfig."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
-    """Reads the credentials that are valid now; called again when they were refused, since tokens rotate.
+    """Return the credentials that are valid now. Called again after they were refused, since tokens rotate.
 
     Raises:
         kopf.LoginError: if there are none.
@@ -40,7 +40,7 @@ def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
 
 
 def session(found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
-    """Return a session for kopf: its own, but that what it reads is of bounded depth."""
+    """Return kopf's HTTP session, with responses of bounded depth."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
         headers={"user-agent": "kubernaut-controller", **found.as_http_headers()},
@@ -51,7 +51,7 @@ def session(found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
 
 
 class Logins:
-    """kopf's logins, which outlive a token that is refused for a moment.
+    """The logins of kopf, which continue after the API server refused a good token for a moment.
 
     kopf takes no credentials again that were refused once, and ends when it has no others. But an API server that is
     just starting refuses good tokens too. So the same are given once more, under another priority, after a pause.
@@ -64,7 +64,7 @@ class Logins:
         self._number = 0
 
     async def __call__(self, settings: kopf.OperatorSettings) -> kopf.AiohttpSession:
-        """Return a session with the credentials, later each time where they are the same."""
+        """Return a session with the current credentials; after a growing pause where they are unchanged."""
         found = connect(settings)
         recent = time.monotonic() - self._at < _FORGOTTEN
         self._again = self._again + 1 if found == self._last and recent else 0

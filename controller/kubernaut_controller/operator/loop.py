@@ -1,7 +1,7 @@
-"""One decision at a time for each object: woken by news, by the clock, or by an answer that was waited for.
+"""A reconcile loop that decides about one object at a time for each key.
 
-News that comes while an object is being decided about has it decided about once more; what fails is tried again, later
-each time.
+A watch event, a timer or an answer queues a key. A key that is queued while it is being reconciled is reconciled once
+more afterwards. A reconcile that fails is retried with an exponential pause.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from kubernaut_controller.operator.api import ApiError
 from kubernaut_controller.operator.metrics import RECONCILE_ERRORS, RECONCILE_SECONDS
-from kubernaut_controller.operator.turns import Turns
+from kubernaut_controller.operator.priority import StartPriority
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["Loop"]
+__all__ = ["ReconcileLoop"]
 
 logger = logging.getLogger("kubernaut.controller")
 
@@ -25,13 +25,13 @@ _LONGEST_PAUSE = 30.0
 _FARTHEST = 86_400.0
 
 
-class Loop:
-    """Decides about objects by key.
+class ReconcileLoop:
+    """A loop that reconciles objects by key.
 
     Args:
         kind: For metrics and logs.
-        work: Decides and acts once; answers when it should be done again should nothing happen before.
-        starts: Whether an object has something started, for which others are kept waiting.
+        work: Reconciles one object, and returns the time of the next reconcile if nothing happens before.
+        starts: Returns True for an object that has something to start, for which others are kept waiting.
     """
 
     def __init__(
@@ -45,58 +45,58 @@ class Loop:
         self._dirty: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._turns = Turns()
+        self._priority = StartPriority()
 
-    def wake(self, key: Key) -> None:
-        """Has an object decided about, as soon as can be."""
+    def enqueue(self, key: Key) -> None:
+        """Queue a reconcile for the object, at once."""
         if key in self._running:
             self._dirty.add(key)
             return
-        self._forget_timer(key)
-        task = asyncio.get_running_loop().create_task(self._carry_on(key))
+        self._cancel_timer(key)
+        task = asyncio.get_running_loop().create_task(self._reconcile(key))
         self._running[key] = task
 
-    def wake_soon(self, key: Key, seconds: float) -> None:
-        """Has it decided about after a little while, with what else there is news of by then."""
+    def enqueue_after(self, key: Key, seconds: float) -> None:
+        """Queue a reconcile after some seconds, so that further events until then are handled together."""
         timer, loop = self._timers.get(key), asyncio.get_running_loop()
         if key in self._running:
             self._dirty.add(key)
         elif timer is None or timer.when() > loop.time() + seconds:
-            self._forget_timer(key)
-            self._timers[key] = loop.call_later(seconds, self._ring, key)
+            self._cancel_timer(key)
+            self._timers[key] = loop.call_later(seconds, self._timer_fired, key)
 
-    def wake_at(self, key: Key, when: datetime) -> None:
-        """Has it decided about at a time, should nothing wake it before."""
+    def enqueue_at(self, key: Key, when: datetime) -> None:
+        """Queue a reconcile at a time, unless something queues one before."""
         seconds = max(0.0, min(_FARTHEST, (when - utcnow()).total_seconds()))
-        self._forget_timer(key)
-        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._ring, key)
+        self._cancel_timer(key)
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._timer_fired, key)
 
-    def forget(self, key: Key) -> None:
-        """There is nothing more to decide about it."""
-        self._forget_timer(key)
+    def remove(self, key: Key) -> None:
+        """Cancel the timer of an object that is gone."""
+        self._cancel_timer(key)
         self._failures.pop(key, None)
 
     async def close(self) -> None:
-        """Lets what runs come to its end, and starts nothing more."""
+        """Wait up to 5 s for running reconciles, and start no more."""
         for key in list(self._timers):
-            self._forget_timer(key)
+            self._cancel_timer(key)
         self._dirty.clear()
         if self._running:
             await asyncio.wait(self._running.values(), timeout=5)
 
-    async def _carry_on(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> None:
         try:
-            async with self._turns.turn(first=self._starts(key)):
-                again = await self._once(key)
+            async with self._priority.slot(starts=self._starts(key)):
+                again = await self._try_once(key)
         finally:
             del self._running[key]
         if key in self._dirty:
             self._dirty.discard(key)
-            self.wake(key)
+            self.enqueue(key)
         elif again is not None:
-            self.wake_at(key, again)
+            self.enqueue_at(key, again)
 
-    async def _once(self, key: Key) -> datetime | None:
+    async def _try_once(self, key: Key) -> datetime | None:
         start = time.perf_counter()
         try:
             again = await self._work(key)
@@ -115,11 +115,11 @@ class Loop:
             RECONCILE_SECONDS.labels(self.kind).observe(time.perf_counter() - start)
         return again
 
-    def _ring(self, key: Key) -> None:
+    def _timer_fired(self, key: Key) -> None:
         self._timers.pop(key, None)
-        self.wake(key)
+        self.enqueue(key)
 
-    def _forget_timer(self, key: Key) -> None:
+    def _cancel_timer(self, key: Key) -> None:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""What Prometheus may know of the controller."""
+"""The controller's Prometheus metrics."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""The controller's process from start to end: connect, learn what there is, watch, until SIGTERM."""
+"""The life of the controller's process: connect, list what exists, watch, until SIGTERM."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ import kopf
 
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.connection import connect
-from kubernaut_controller.operator.remediations import Remediations
-from kubernaut_controller.operator.server import served
-from kubernaut_controller.operator.settings import Settings
-from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator.recordsclient import RecordsClient
+from kubernaut_controller.operator.remediationrequests import RemediationController
+from kubernaut_controller.operator.server import serving
+from kubernaut_controller.operator.settings import ControllerSettings
 from kubernaut_controller.operator.watching import kopf_settings, registry_of
-from kubernaut_controller.operator.workflows import Workflows
+from kubernaut_controller.operator.workflows import WorkflowController
 
 __all__ = ["run"]
 
@@ -26,21 +26,21 @@ _IDENTITY: Any = "kubernaut-controller"
 """kopf would make one of the user's name, and in an image the user has none."""
 
 
-async def run(settings: Settings) -> None:
-    """Runs until it is told to stop."""
+async def run(settings: ControllerSettings) -> None:
+    """Run the controller until it is stopped."""
     _collect_seldom()
     kopf_options = kopf_settings(whole_cluster=not settings.watched)
     api = Api(lambda: connect(kopf_options))
     records = None
     if settings.data_storage_url:
-        records = Records(settings.data_storage_url, settings.data_storage_token_file)
-    remediations = Remediations(api)
-    workflows = Workflows(api, records, settings, remediations.changed)
-    asides = [asyncio.create_task(_sweep(workflows))]
+        records = RecordsClient(settings.data_storage_url, settings.data_storage_token_file)
+    remediations = RemediationController(api)
+    workflows = WorkflowController(api, records, settings, remediations.on_workflow_change)
+    background_tasks = [asyncio.create_task(_sweep(workflows))]
     if records is not None:
-        asides.append(asyncio.create_task(records.run()))
+        background_tasks.append(asyncio.create_task(records.run()))
     try:
-        async with served(settings.host, settings.port, lambda: workflows.primed):
+        async with serving(settings.host, settings.port, lambda: workflows.listed):
             await kopf.operator(
                 registry=registry_of(workflows, remediations),
                 settings=kopf_options,
@@ -52,8 +52,8 @@ async def run(settings: Settings) -> None:
     finally:
         await workflows.loop.close()
         await remediations.loop.close()
-        await workflows.hands.close()
-        for task in asides:
+        await workflows.executor.close()
+        for task in background_tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -63,17 +63,17 @@ async def run(settings: Settings) -> None:
 
 
 def _collect_seldom() -> None:
-    """Keeps the garbage collector from what lives as long as the process: its pauses are what a burst waits for."""
+    """Make garbage collections rare: their pauses would delay starts in a burst."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
 
 
-async def _sweep(workflows: Workflows) -> None:
-    """Takes away locks of targets that have rested and that nobody wants, now and then."""
+async def _sweep(workflows: WorkflowController) -> None:
+    """Delete unused target locks every ten minutes."""
     while True:
         try:
-            await workflows.hands.target.sweep()
+            await workflows.executor.target.sweep()
         except ApiError as error:
             logger.warning("locks were not swept: %s; in %.0f s again", error, _SWEEP)
         except Exception:

@@ -1,6 +1,6 @@
-"""Health and metrics over HTTP: `/healthz` (it does its work), `/readyz` (it has learnt what there is), `/metrics`.
+"""An HTTP server for health and metrics: `/healthz`, `/readyz` (all workflows are listed) and `/metrics`.
 
-A process that does not get ready is not healthy: whoever restarts it, or looks, has to hear of it.
+A process that does not get ready within `STARTING` is not healthy, so that Kubernetes restarts it and operators notice.
 """
 
 import time
@@ -10,20 +10,20 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-__all__ = ["STARTING", "served"]
+__all__ = ["STARTING", "serving"]
 
 STARTING = 300.0
 """Seconds within which a process that can get ready is ready, ten thousand workflows and a slow API server included."""
 
 
 @asynccontextmanager
-async def served(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[None]:
-    """Serves as long as the block lasts.
+async def serving(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[None]:
+    """Serve health and metrics as long as the block lasts.
 
     Args:
-        host: Where to listen.
-        port: The same; 0 serves nowhere.
-        ready: Whether the controller does its work.
+        host: The address to listen on.
+        port: The port; 0 serves nowhere.
+        ready: Returns True once all workflows are listed.
     """
     if port == 0:
         yield

@@ -1,25 +1,25 @@
-"""How the controller is installed: what its command line and environment say."""
+"""The controller's settings, from its command line and environment."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubernaut_controller.reconciling.policy import Policy
 
-__all__ = ["Settings"]
+__all__ = ["ControllerSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the process is told.
+class ControllerSettings:
+    """The settings of one controller.
 
     Attributes:
-        policy: What decisions depend on.
-        namespace: The controller's own, where locks are.
-        watched: The namespaces to serve; all, where there are none.
-        data_storage_url: Where records go, or None.
-        data_storage_token_file: Its bearer token.
-        host: Where health and metrics are served.
-        port: The same; 0 serves them nowhere.
+        policy: The settings on which decisions depend.
+        namespace: The controller's own namespace, which holds the locks.
+        watched: The namespaces to watch; all, where there are none.
+        data_storage_url: The address of Data Storage, or None.
+        data_storage_token_file: The file with the bearer token for Data Storage.
+        host: The address on which health and metrics are served.
+        port: The port; 0 serves them nowhere.
     """
 
     policy: Policy = field(default_factory=Policy)

@@ -1,7 +1,7 @@
-"""What kopf is for: lists and watches that resume, with bookmarks, 410 and stalled connections seen to.
+"""The watches, which are kopf's: it resumes them and handles bookmarks, 410 and stalled connections.
 
-Only its low-level handlers are used (`on.event`): they put no finalizer and no annotation on an object, and no state
-of theirs has to be right. Selectors are the API server's, so that of a cluster's pods and TaskRuns only ours are sent.
+Only kopf's low-level handlers (`on.event`) are used: they write no finalizer and no annotation, and need no state.
+Label selectors apply in the API server, so that only our pods and TaskRuns are sent.
 """
 
 import logging
@@ -12,9 +12,9 @@ import kopf
 from kubernaut_controller.crd import GROUP, VERSION
 from kubernaut_controller.operator.api import ApiError
 from kubernaut_controller.operator.connection import Logins
-from kubernaut_controller.operator.quiet import Quiet
-from kubernaut_controller.operator.remediations import Remediations
-from kubernaut_controller.operator.workflows import Workflows
+from kubernaut_controller.operator.logfilter import RepeatFilter
+from kubernaut_controller.operator.remediationrequests import RemediationController
+from kubernaut_controller.operator.workflows import WorkflowController
 
 __all__ = ["kopf_settings", "registry_of"]
 
@@ -35,36 +35,36 @@ _TALKATIVE = (
 
 
 class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):
-    """Keeps nothing, and copies no object in order to: there are no handlers of changes."""
+    """A storage for kopf that stores nothing and copies no object, since there are no handlers of changes."""
 
     def build(self, **_: Any) -> Any:
-        """Of no object."""
+        """Return an empty essence."""
         return {}
 
     def fetch(self, **_: Any) -> Any:
-        """Nothing was stored."""
+        """Return None, since nothing was stored."""
         return None
 
     def store(self, **_: Any) -> None:
-        """Nothing is stored."""
+        """Store nothing."""
 
     def purge(self, **_: Any) -> None:
-        """There is nothing to purge."""
+        """Purge nothing."""
 
     def touch(self, **_: Any) -> None:
-        """No object is touched."""
+        """Touch no object."""
 
     def clear(self, *, essence: Any) -> Any:
-        """As it is."""
+        """Return the essence unchanged."""
         return essence
 
 
 def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
-    """Settings with all turned off that would write.
+    """Return kopf's settings with everything turned off that would write to the cluster.
 
     Args:
-        whole_cluster: Whether all namespaces are served. Where only some are, kopf looks for no others, nor for kinds
-            that are installed later: nothing of the cluster's has to be listed then.
+        whole_cluster: True to watch all namespaces. Otherwise kopf looks for no other namespaces, nor for kinds that
+            are installed later, so that it lists nothing cluster-scoped.
     """
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -84,14 +84,14 @@ def kopf_settings(*, whole_cluster: bool = True) -> kopf.OperatorSettings:
     return settings
 
 
-def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.OperatorRegistry:
-    """The handlers: who is told of what."""
+def registry_of(workflows: WorkflowController, remediations: RemediationController) -> kopf.OperatorRegistry:
+    """Return the registry of kopf's handlers."""
     registry = kopf.OperatorRegistry()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    quiet = Quiet()
+    quiet = RepeatFilter()
     for name in ("kopf", *_TALKATIVE):
         logger = logging.getLogger(name)
-        logger.filters = [old for old in logger.filters if not isinstance(old, Quiet)] + [quiet]
+        logger.filters = [old for old in logger.filters if not isinstance(old, RepeatFilter)] + [quiet]
 
     logins = Logins()
 
@@ -100,30 +100,30 @@ def registry_of(workflows: Workflows, remediations: Remediations) -> kopf.Operat
         return await logins(settings)
 
     @kopf.on.startup(registry=registry, backoff=2)
-    async def prime(**_: Any) -> None:
+    async def list_existing(**_: Any) -> None:
         try:
-            await workflows.prime()
+            await workflows.list_existing()
         except ApiError as error:
             raise kopf.TemporaryError(f"the workflows cannot be listed yet: {error}", delay=2) from None
 
     @kopf.on.event(GROUP, VERSION, "workflowexecutions", registry=registry)
     async def workflow(event: Any, **_: Any) -> None:
-        workflows.saw(event["type"], event["object"])
+        workflows.on_event(event["type"], event["object"])
 
     @kopf.on.event(GROUP, VERSION, "remediationrequests", registry=registry)
     async def remediation(event: Any, **_: Any) -> None:
-        remediations.saw(event["type"], event["object"])
+        remediations.on_event(event["type"], event["object"])
 
     @kopf.on.event("tekton.dev", "v1", "pipelineruns", registry=registry)
     async def pipeline_run(event: Any, **_: Any) -> None:
-        workflows.saw_child("PipelineRun", event["type"], event["object"])
+        workflows.on_child_event("PipelineRun", event["type"], event["object"])
 
     @kopf.on.event("tekton.dev", "v1", "taskruns", registry=registry)
     async def task_run(event: Any, **_: Any) -> None:
-        workflows.saw_child("TaskRun", event["type"], event["object"])
+        workflows.on_child_event("TaskRun", event["type"], event["object"])
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod(event: Any, **_: Any) -> None:
-        workflows.saw_child("Pod", event["type"], event["object"])
+        workflows.on_child_event("Pod", event["type"], event["object"])
 
     return registry

@@ -1,4 +1,4 @@
-"""WorkflowExecutions: news of them and their children in, decisions out, until each is closed."""
+"""The controller of WorkflowExecutions: fills the cache from watch events, and reconciles each until it is closed."""
 
 import logging
 import time
@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
-from kubernaut_controller.operator.hands import Hands
-from kubernaut_controller.operator.loop import Loop
-from kubernaut_controller.operator.memory import Entry, Key, Memory, learn_child, newer, slim
+from kubernaut_controller.operator.cache import CachedWorkflow, Key, WorkflowCache, is_newer, strip_unused, update_child
+from kubernaut_controller.operator.executor import EffectExecutor
+from kubernaut_controller.operator.loop import ReconcileLoop
 from kubernaut_controller.operator.metrics import WORKFLOWS
-from kubernaut_controller.operator.settings import Settings
-from kubernaut_controller.operator.storage import Records
+from kubernaut_controller.operator.recordsclient import RecordsClient
+from kubernaut_controller.operator.settings import ControllerSettings
 from kubernaut_controller.reconciling.admission import admit
 from kubernaut_controller.reconciling.reconcile import due_of, is_closed, reconcile
-from kubernaut_controller.reconciling.stranded import strand
+from kubernaut_controller.reconciling.unprocessable import end_unprocessable
 from kubernaut_controller.shape import unreadable
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["Workflows"]
+__all__ = ["WorkflowController"]
 
 logger = logging.getLogger("kubernaut.controller")
 
@@ -37,125 +37,131 @@ _MOST_FAILURES = 3
 """How often a workflow may make the code raise before it is ended for it."""
 
 
-class Workflows:
-    """All WorkflowExecutions of the cluster, or of one namespace.
+class WorkflowController:
+    """A controller of all WorkflowExecutions of the cluster, or of the watched namespaces.
 
     Args:
         api: The API server.
-        records: Data Storage, where there is one.
-        settings: How the controller is installed.
-        changed: Is told of each workflow that was made for a RemediationRequest whenever there is news of it.
+        records: The client of Data Storage, or None.
+        settings: The controller's settings.
+        on_change: Called with the key of a workflow made for a RemediationRequest whenever that workflow changes.
     """
 
     def __init__(
-        self, api: Api, records: Records | None, settings: Settings, changed: Callable[[Key], None] = lambda _key: None
+        self,
+        api: Api,
+        records: RecordsClient | None,
+        settings: ControllerSettings,
+        on_change: Callable[[Key], None] = lambda _key: None,
     ) -> None:
-        self._api, self._settings, self._changed = api, settings, changed
-        self.memory = Memory()
-        self.loop = Loop("WorkflowExecution", self._work, self._starts)
-        self.hands = Hands(api, records, self.memory, settings, self.loop.wake)
+        self._api, self._settings, self._on_change = api, settings, on_change
+        self.cache = WorkflowCache()
+        self.loop = ReconcileLoop("WorkflowExecution", self._reconcile_or_end, self._starts)
+        self.executor = EffectExecutor(api, records, self.cache, settings, self.loop.enqueue)
         self._phases: dict[Key, str] = {}
-        self._unprimed: set[Key] | None = set()
+        self._not_listed: set[Key] | None = set()
 
-    async def prime(self) -> None:
-        """Learns of all there are before any is decided about: who waits for a target has to be known first."""
+    async def list_existing(self) -> None:
+        """List all workflows before the first decision, since the queues of targets have to be known."""
         for namespace in self._settings.watched or (None,):
             async for document in self._api.items("workflowexecutions", namespace):
-                self.saw(None, {"kind": "WorkflowExecution", **document})
-        waiting, self._unprimed = self._unprimed or set(), None
+                self.on_event(None, {"kind": "WorkflowExecution", **document})
+        waiting, self._not_listed = self._not_listed or set(), None
         for key in sorted(waiting):
-            self.loop.wake(key)
+            self.loop.enqueue(key)
 
     @property
-    def primed(self) -> bool:
-        """Whether all there are have been learnt of."""
-        return self._unprimed is None
+    def listed(self) -> bool:
+        """True if all existing workflows have been listed."""
+        return self._not_listed is None
 
     # News
 
-    def saw(self, type_: str | None, document: Json) -> None:
-        """News of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it was found in a list.
+    def on_event(self, type_: str | None, document: Json) -> None:
+        """Handle an event of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it comes from a list.
 
         Whatever it holds, nothing is raised: others are in the same list.
         """
         try:
-            self._saw(type_, document)
+            self._on_event(type_, document)
         except Exception as error:
             logger.exception("%s/%s: cannot be read, and is refused", *_key_of(document))
-            self._unreadable(document, error)
+            self._on_unreadable(document, error)
 
-    def saw_child(self, kind: str, type_: str | None, document: Json) -> None:
-        """News of a PipelineRun, TaskRun or pod; of those of closed workflows nothing is kept."""
+    def on_child_event(self, kind: str, type_: str | None, document: Json) -> None:
+        """Handle a watch event of a PipelineRun, TaskRun or pod; those of finished workflows are ignored."""
         try:
-            self._saw_child(kind, type_, document)
+            self._on_child_event(kind, type_, document)
         except Exception:
             logger.exception("%s %s/%s: cannot be read, and is passed over", kind, *_key_of(document))
 
-    def _saw(self, type_: str | None, document: Json) -> None:
+    def _on_event(self, type_: str | None, document: Json) -> None:
         metadata = document["metadata"]
         key = metadata["namespace"], metadata["name"]
         if (document.get("spec") or {}).get("remediationRequestRef"):
-            self._changed(key)
-        entry, closed = self.memory.entries.get(key), self.memory.closed.get(key)
+            self._on_change(key)
+        entry, closed = self.cache.active.get(key), self.cache.finished.get(key)
         if type_ == "DELETED":
-            self._gone(key, metadata["uid"])
+            self._on_deleted(key, metadata["uid"])
             return
         self._count(key, (document.get("status") or {}).get("phase") or "Pending")
         done = is_closed(document) and not metadata.get("deletionTimestamp")
         if closed is not None and closed.uid == metadata["uid"] and done:
             return
         if entry is not None and entry.uid == metadata["uid"]:
-            self._renew(entry, document)
+            self._update(entry, document)
         elif done:
-            self._close(key, document)
+            self._finish(key, document)
         else:
             workflow, faults = admit(document, self._settings.policy)
-            self.memory.open(key, slim(document), workflow, faults, time.monotonic())
-            self._wake(key)
+            self.cache.add(key, strip_unused(document), workflow, faults, time.monotonic())
+            self._enqueue(key)
 
-    def _unreadable(self, document: Json, error: Exception) -> None:
+    def _on_unreadable(self, document: Json, error: Exception) -> None:
         metadata = document.get("metadata") or {}
         if not isinstance(document.get("spec"), dict) or not {"name", "namespace", "uid"} <= set(metadata):
             return
         key = _key_of(document)
-        self.memory.open(key, document, None, (unreadable(error),), time.monotonic())
-        self._wake(key)
+        self.cache.add(key, document, None, (unreadable(error),), time.monotonic())
+        self._enqueue(key)
 
-    def _saw_child(self, kind: str, type_: str | None, document: Json) -> None:
+    def _on_child_event(self, kind: str, type_: str | None, document: Json) -> None:
         metadata = document["metadata"]
         labels = metadata.get("labels") or {}
         run_name = metadata["name"] if kind == "PipelineRun" else labels.get("tekton.dev/pipelineRun", "")
-        entry = self.memory.of_run(metadata["namespace"], run_name)
+        entry = self.cache.by_pipeline_run(metadata["namespace"], run_name)
         if entry is None:
             return
-        learn_child(entry, kind, slim({**document, "kind": kind}), deleted=type_ == "DELETED")
-        if self._unprimed is None:
-            self.loop.wake_soon(entry.key, _TOGETHER)
+        update_child(entry, kind, strip_unused({**document, "kind": kind}), deleted=type_ == "DELETED")
+        if self._not_listed is None:
+            self.loop.enqueue_after(entry.key, _TOGETHER)
 
-    def _renew(self, entry: Entry, document: Json) -> None:
+    def _update(self, entry: CachedWorkflow, document: Json) -> None:
         before = entry.document["metadata"]
-        if document["metadata"]["resourceVersion"] == before["resourceVersion"] or not newer(document, entry.document):
+        if document["metadata"]["resourceVersion"] == before["resourceVersion"] or not is_newer(
+            document, entry.document
+        ):
             return  # of our own making
         if document["metadata"].get("generation") != before.get("generation"):
             entry.workflow, entry.faults = admit(document, self._settings.policy)
-        entry.document = slim(document)
-        self._wake(entry.key)
+        entry.document = strip_unused(document)
+        self._enqueue(entry.key)
 
-    def _gone(self, key: Key, uid: str) -> None:
-        entry = self.memory.entries.get(key)
+    def _on_deleted(self, key: Key, uid: str) -> None:
+        entry = self.cache.active.get(key)
         if entry is not None and entry.uid != uid:
             return
-        waiting = list(self.memory.waiting_for(entry.lock_key)) if entry is not None and entry.lock_key else []
-        self.memory.forget(key)
-        self.loop.forget(key)
+        waiting = list(self.cache.waiting_for(entry.lock_key)) if entry is not None and entry.lock_key else []
+        self.cache.remove(key)
+        self.loop.remove(key)
         self._count(key, None)
         for other in waiting:
             if other != key:
-                self._wake(other)
+                self._enqueue(other)
 
-    def _close(self, key: Key, document: Json) -> None:
-        self.memory.close(key, document["metadata"]["uid"], document["status"]["phase"])
-        self.loop.wake_at(key, due_of(document, utcnow()))
+    def _finish(self, key: Key, document: Json) -> None:
+        self.cache.finish(key, document["metadata"]["uid"], document["status"]["phase"])
+        self.loop.enqueue_at(key, due_of(document, utcnow()))
 
     def _count(self, key: Key, phase: str | None) -> None:
         before = self._phases.pop(key, None)
@@ -167,24 +173,24 @@ class Workflows:
             if phase is not None:
                 WORKFLOWS.labels(phase).inc()
 
-    def _wake(self, key: Key) -> None:
-        if self._unprimed is not None:
-            self._unprimed.add(key)
+    def _enqueue(self, key: Key) -> None:
+        if self._not_listed is not None:
+            self._not_listed.add(key)
         else:
-            self.loop.wake(key)
+            self.loop.enqueue(key)
 
     # Decisions
 
     def _starts(self, key: Key) -> bool:
-        entry = self.memory.entries.get(key)
+        entry = self.cache.active.get(key)
         return entry is not None and not entry.started
 
-    async def _work(self, key: Key) -> datetime | None:
-        entry = self.memory.entries.get(key)
+    async def _reconcile_or_end(self, key: Key) -> datetime | None:
+        entry = self.cache.active.get(key)
         if entry is None:
-            return await self._revisit(key)
+            return await self._delete_finished(key)
         try:
-            again = await self._carry_out(key, entry)
+            again = await self._reconcile(key, entry)
         except ApiError:
             raise
         except Exception as error:
@@ -192,77 +198,77 @@ class Workflows:
             if entry.failures < _MOST_FAILURES:
                 raise
             logger.exception("%s/%s: cannot be decided about, and is ended", *key)
-            return await self._strand(key, entry, error)
+            return await self._end_unprocessable(key, entry, error)
         entry.failures = 0
         return again
 
-    async def _strand(self, key: Key, entry: Entry, error: Exception) -> datetime | None:
-        """Ends a workflow about which nothing can be decided, so that it holds nothing."""
+    async def _end_unprocessable(self, key: Key, entry: CachedWorkflow, error: Exception) -> datetime | None:
+        """End a workflow about which no decision can be made, so that it keeps no lock and no finalizer."""
         raised = f"{type(error).__name__}: {error}"
         why = f"The controller cannot go on with it ({raised}); see its PipelineRun, and create it anew."
         for _ in range(_MOST_ROUNDS):
-            acts, again = strand(entry.seen(ahead=0, lock_stale=False), why, utcnow())
-            if not await self.hands.do(entry, acts):
+            effects, again = end_unprocessable(entry.observed_state(queued_before=0, lock_stale=False), why, utcnow())
+            if not await self.executor.execute(entry, effects):
                 break
-            if self._closes(key, entry):
+            if self._finish_if_closed(key, entry):
                 return None
         return again
 
-    async def _carry_out(self, key: Key, entry: Entry) -> datetime | None:
+    async def _reconcile(self, key: Key, entry: CachedWorkflow) -> datetime | None:
         starts = not entry.started
-        patience = _LOOK_AFTER if entry.over else _LOOK
-        if entry.started and time.monotonic() - entry.looked_at > patience:
-            await self.hands.look_up(entry)
+        patience = _LOOK_AFTER if entry.ended else _LOOK
+        if entry.started and time.monotonic() - entry.children_read_at > patience:
+            await self.executor.refresh_children(entry)
         for _ in range(_MOST_ROUNDS):
             stale = time.monotonic() - entry.lock_read_at > _LOCK_STALE
-            seen = entry.seen(ahead=self.memory.ahead(entry), lock_stale=stale)
-            decision = reconcile(seen, self._settings.policy, utcnow())
+            observed = entry.observed_state(queued_before=self.cache.queued_before(entry), lock_stale=stale)
+            decision = reconcile(observed, self._settings.policy, utcnow())
             try:
-                again = await self.hands.do(entry, decision.acts)
+                again = await self.executor.execute(entry, decision.effects)
             except ApiError as error:
-                if error.code not in {404, 409} or not await self._refresh(entry):
+                if error.code not in {404, 409} or not await self._read_again(entry):
                     raise
                 again = True
-            if self.memory.entries.get(key) is not entry:
+            if self.cache.active.get(key) is not entry:
                 return None
             if not again:
                 break
             if starts and entry.started:
                 return utcnow()  # what is to be told of it can wait for others' starts
-        return None if self._closes(key, entry) else decision.again
+        return None if self._finish_if_closed(key, entry) else decision.again
 
-    def _closes(self, key: Key, entry: Entry) -> bool:
-        """Keeps but a line of a workflow that is closed; whether it is."""
+    def _finish_if_closed(self, key: Key, entry: CachedWorkflow) -> bool:
+        """Reduce a closed workflow to one line in the cache, and return True if it is closed."""
         document = entry.document
         self._count(key, (document.get("status") or {}).get("phase") or "Pending")
         closed = is_closed(document) and not document["metadata"].get("deletionTimestamp")
         if closed:
-            self._close(key, document)
+            self._finish(key, document)
         return closed
 
-    async def _refresh(self, entry: Entry) -> bool:
-        """Reads the workflow anew after a conflict; whether that told something new."""
+    async def _read_again(self, entry: CachedWorkflow) -> bool:
+        """Read the workflow again after a conflict, and return True if it has changed."""
         document = await self._api.read("workflowexecutions", *entry.key)
         if document is None or document["metadata"]["uid"] != entry.uid:
-            self._gone(entry.key, entry.uid)
+            self._on_deleted(entry.key, entry.uid)
             return True
         before = entry.document["metadata"]
         if document["metadata"].get("generation") != before.get("generation"):
             entry.workflow, entry.faults = admit(document, self._settings.policy)
-        told: bool = document["metadata"]["resourceVersion"] != before["resourceVersion"]
-        entry.document = slim({"kind": "WorkflowExecution", **document})
-        return told
+        changed: bool = document["metadata"]["resourceVersion"] != before["resourceVersion"]
+        entry.document = strip_unused({"kind": "WorkflowExecution", **document})
+        return changed
 
-    async def _revisit(self, key: Key) -> datetime | None:
-        """A closed workflow whose time has come: it is read once more, and deleted."""
-        closed = self.memory.closed.get(key)
+    async def _delete_finished(self, key: Key) -> datetime | None:
+        """Read a finished workflow whose time to live has ended, and delete it."""
+        closed = self.cache.finished.get(key)
         document = await self._api.read("workflowexecutions", *key) if closed is not None else None
         if closed is None or document is None or document["metadata"]["uid"] != closed.uid:
             return None
         workflow, faults = admit(document, self._settings.policy)
-        entry = Entry(key, document, workflow, faults, looked_up=True, seen_at=0.0)
-        decision = reconcile(entry.seen(ahead=0, lock_stale=False), self._settings.policy, utcnow())
-        await self.hands.do(entry, decision.acts)
+        entry = CachedWorkflow(key, document, workflow, faults, children_known=True, first_seen_at=0.0)
+        decision = reconcile(entry.observed_state(queued_before=0, lock_stale=False), self._settings.policy, utcnow())
+        await self.executor.execute(entry, decision.effects)
         return decision.again
 
 

@@ -1,10 +1,10 @@
-"""What to do about a workflow, decided: functions of plain data. `kubernaut_controller.operator` carries it out.
+"""The decisions about a workflow: pure functions of plain data. `kubernaut_controller.operator` carries them out.
 
-`reconcile` is where to start reading; `acts` is what it may answer, `seen` what it is given.
+Start reading at `reconcile`. It takes an `observed.ObservedState` and returns a list of `effects`.
 """
 
+from kubernaut_controller.reconciling.observed import FINALIZER, ObservedState
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.reconcile import Decision, is_closed, reconcile
-from kubernaut_controller.reconciling.seen import FINALIZER, Seen
 
-__all__ = ["FINALIZER", "Decision", "Policy", "Seen", "is_closed", "reconcile"]
+__all__ = ["FINALIZER", "Decision", "ObservedState", "Policy", "is_closed", "reconcile"]

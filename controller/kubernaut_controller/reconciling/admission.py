@@ -1,4 +1,4 @@
-"""What `kubernaut validate` asks of a file, asked again of what the API server holds."""
+"""The admission of a workflow by the controller: the same checks as `kubernaut validate`."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ __all__ = ["admit"]
 
 
 def admit(document: dict[str, Any], policy: Policy) -> tuple[WorkflowExecution | None, tuple[Fault, ...]]:
-    """Return a WorkflowExecution as a model, and what is wrong with it; whatever it holds, nothing is raised.
+    """Return a WorkflowExecution as a model, with its faults. Nothing is raised, whatever the document contains.
 
     Args:
-        document: As the API server gave it.
-        policy: The repositories that are allowed, and the actions that are known.
+        document: The object from the API server.
+        policy: The policy, for the allowed repositories and the known actions.
     """
     try:
         workflow = read_workflow_execution(document)

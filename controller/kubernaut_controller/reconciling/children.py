@@ -1,4 +1,4 @@
-"""What of a PipelineRun is a workflow's own: which TaskRun is which step's, and whether it is what was asked for.
+"""The TaskRuns and pods of a workflow's steps, and a check that they are what the PipelineRun asked for.
 
 Tekton adopts a TaskRun of the right name that somebody else made, so a name proves nothing.
 """
@@ -17,9 +17,9 @@ __all__ = [
     "children_of",
     "condition_of",
     "controller_of",
+    "differing_field",
     "is_ours",
     "own_pods",
-    "started_spec",
 ]
 
 Json = Mapping[str, Any]
@@ -40,28 +40,33 @@ class Children:
     """The TaskRuns of a workflow's steps.
 
     Attributes:
-        own: Step → its TaskRun.
-        foreign: Step → what is wrong with the TaskRun that stands in its place.
+        own: The TaskRun of each step.
+        foreign: The reason why the TaskRun in a step's place is not its own, by step.
     """
 
     own: Mapping[str, Json] = field(default_factory=dict)
     foreign: Mapping[str, str] = field(default_factory=dict)
 
+    def pod_name(self, step: str) -> str | None:
+        """Return the name of the pod that Tekton made for a step; None where there is none yet."""
+        name = (self.own.get(step, {}).get("status") or {}).get("podName")
+        return name if isinstance(name, str) and name else None
+
 
 def children_of(
     workflow: WorkflowExecution, pipeline_run: Json | None, task_runs: Iterable[Json], rendered: Json, owner: str | None
 ) -> Children:
-    """Sort TaskRuns by step.
+    """Return the TaskRuns by step.
 
     Args:
-        workflow: Whose.
-        pipeline_run: As the API server gave it, or None where it is gone.
-        task_runs: Those of the PipelineRun's label.
+        workflow: The workflow.
+        pipeline_run: The PipelineRun from the API server, or None where it is gone.
+        task_runs: The TaskRuns with the PipelineRun's label.
         rendered: The PipelineRun that was asked for.
         owner: The PipelineRun's uid.
     """
     steps = {step.name: step for step in workflow.spec.all_steps}
-    asked = _Asked(pipeline_run or rendered)
+    asked = _RequestedTaskRuns(pipeline_run or rendered)
     named = _references(pipeline_run)
     own, foreign = {}, {}
     for task_run in task_runs:
@@ -69,7 +74,7 @@ def children_of(
         step_name = named.get(name) or task_run["metadata"].get("labels", {}).get("tekton.dev/pipelineTask", "")
         if step_name not in steps or (pipeline_run is not None and named and name not in named):
             continue
-        fault = _foreign(asked, step_name, task_run, owner)
+        fault = _foreign_reason(asked, step_name, task_run, owner)
         if fault:
             foreign[step_name] = fault
         else:
@@ -78,24 +83,24 @@ def children_of(
 
 
 def condition_of(document: Json | None, type_: str = "Succeeded") -> Json:
-    """A condition of an object's status; empty where it has none yet."""
+    """Return a condition of an object's status; an empty one where it has none yet."""
     conditions = ((document or {}).get("status") or {}).get("conditions") or ()
     return next((condition for condition in conditions if condition.get("type") == type_), {})
 
 
 def is_ours(pipeline_run: Json, workflow: WorkflowExecution) -> bool:
-    """Whether a PipelineRun's controlling owner is this workflow, by uid."""
+    """Return True if the controlling owner of a PipelineRun is this workflow, by uid."""
     return controller_of(pipeline_run) == workflow.metadata.uid
 
 
-def started_spec(found: Json, rendered: Json) -> str | None:
-    """What differs between a found PipelineRun and the one that would have been made; None where nothing does.
+def differing_field(found: Json, rendered: Json) -> str | None:
+    """Return the path of a field in which a PipelineRun differs from the rendered one; None where none does.
 
-    Tekton adds defaults; beside them, nothing may be there that was not asked for.
+    Tekton adds defaults; nothing else may be there that was not asked for.
     """
     there = found.get("spec") or {}
     for field_name, wanted in rendered["spec"].items():
-        if not _holds(there.get(field_name), wanted):
+        if not _matches(there.get(field_name), wanted):
             return f"spec.{field_name}"
     unasked = {name for name, value in there.items() if value} - set(rendered["spec"]) - {"status", "taskRunTemplate"}
     if unasked:
@@ -105,24 +110,24 @@ def started_spec(found: Json, rendered: Json) -> str | None:
     return "spec.taskRunTemplate" if template - {"serviceAccountName", "podTemplate"} else None
 
 
-def _holds(there: Any, wanted: Any) -> bool:
+def _matches(there: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
         return (
             isinstance(there, Mapping)
-            and all(_holds(there.get(name), value) for name, value in wanted.items())
+            and all(_matches(there.get(name), value) for name, value in wanted.items())
             and {name for name, value in there.items() if value} <= set(wanted) | _DEFAULTED
         )
     if isinstance(wanted, list):
         return (
             isinstance(there, list)
             and len(there) == len(wanted)
-            and all(_holds(one, other) for one, other in zip(there, wanted, strict=True))
+            and all(_matches(one, other) for one, other in zip(there, wanted, strict=True))
         )
     return there == wanted or _same_duration(there, wanted) or _same_quantity(there, wanted)
 
 
 def _same_quantity(there: Any, wanted: Any) -> bool:
-    """Kubernetes spells quantities anew: `0.5` comes back as `500m`."""
+    """Return True for two spellings of one quantity: Kubernetes returns `0.5` as `500m`."""
     one, other = _quantity(there), _quantity(wanted)
     return one is not None and one == other
 
@@ -135,7 +140,7 @@ def _quantity(value: Any) -> Fraction | None:
 
 
 def _same_duration(there: Any, wanted: Any) -> bool:
-    """Tekton spells durations anew: `15m` comes back as `15m0s`."""
+    """Return True for two spellings of one duration: Tekton returns `15m` as `15m0s`."""
     if not isinstance(there, str) or not isinstance(wanted, str):
         return False
     try:
@@ -145,7 +150,7 @@ def _same_duration(there: Any, wanted: Any) -> bool:
 
 
 def _references(pipeline_run: Json | None) -> dict[str, str]:
-    """TaskRun's name → step's, as the PipelineRun's childReferences have it."""
+    """Return step names by TaskRun name, from the PipelineRun's childReferences."""
     references = ((pipeline_run or {}).get("status") or {}).get("childReferences") or ()
     return {reference["name"]: reference.get("pipelineTaskName", "") for reference in references}
 
@@ -157,7 +162,7 @@ def controller_of(document: Json) -> str | None:
 
 
 def own_pods(task_runs: Iterable[Json], pods: Iterable[Json]) -> dict[str, Json]:
-    """Return TaskRun's name → its pod, of those pods whose controlling owner is that TaskRun by uid.
+    """Return pods by TaskRun name: those whose controlling owner is that TaskRun, by uid.
 
     A pod's labels prove nothing: whoever may create pods can copy them.
     """
@@ -170,8 +175,8 @@ def own_pods(task_runs: Iterable[Json], pods: Iterable[Json]) -> dict[str, Json]
     return found
 
 
-class _Asked:
-    """What a PipelineRun asks of the TaskRun of each step."""
+class _RequestedTaskRuns:
+    """The specification of each step's TaskRun, from the PipelineRun."""
 
     def __init__(self, pipeline_run: Json) -> None:
         spec = pipeline_run.get("spec") or {}
@@ -189,13 +194,13 @@ class _Asked:
         return self.own.get(step, {}).get("podTemplate") or self.template.get("podTemplate") or None
 
     def workspaces(self, step: str) -> list[Json]:
-        """Return the bindings, under the names that the Task knows."""
+        """Return the workspace bindings, under the names that the Task uses."""
         wanted = self.tasks[step].get("workspaces") or ()
         return [{**self.bindings.get(item["workspace"], {}), "name": item["name"]} for item in wanted]
 
 
-def _foreign(asked: _Asked, step: str, task_run: Json, owner: str | None) -> str | None:
-    """Return why a TaskRun is not the one that the PipelineRun asked for; None where it is."""
+def _foreign_reason(asked: _RequestedTaskRuns, step: str, task_run: Json, owner: str | None) -> str | None:
+    """Return the reason why a TaskRun is not the one that the PipelineRun asked for; None where it is."""
     name = task_run["metadata"]["name"]
     try:
         difference = next(_differences(asked, step, task_run, owner), None)
@@ -204,11 +209,11 @@ def _foreign(asked: _Asked, step: str, task_run: Json, owner: str | None) -> str
     return f"TaskRun {name} {difference}" if difference else None
 
 
-def _differences(asked: _Asked, step: str, task_run: Json, owner: str | None) -> Iterator[str]:
+def _differences(asked: _RequestedTaskRuns, step: str, task_run: Json, owner: str | None) -> Iterator[str]:
     spec, task = task_run.get("spec") or {}, asked.tasks[step]
     if owner is None or controller_of(task_run) != owner:
         yield "is not owned by the PipelineRun"
-    if not _holds(spec.get("taskRef"), task["taskRef"]):
+    if not _matches(spec.get("taskRef"), task["taskRef"]):
         yield "runs another Task"
     given = {param["name"]: param.get("value") for param in spec.get("params") or ()}
     wanted = {param["name"]: param.get("value") for param in task.get("params") or ()}
@@ -222,7 +227,7 @@ def _differences(asked: _Asked, step: str, task_run: Json, owner: str | None) ->
         yield f"has the ServiceAccount {spec.get('serviceAccountName')}, not {account}"
     if (spec.get("podTemplate") or None) != asked.pod_template(step):
         yield "has another podTemplate"
-    if not _holds(spec.get("workspaces") or [], asked.workspaces(step)):
+    if not _matches(spec.get("workspaces") or [], asked.workspaces(step)):
         yield "has other workspaces"
     unasked = {field for field, value in spec.items() if value} - _HARMLESS - {"podTemplate", "workspaces"}
     if unasked:
@@ -230,7 +235,7 @@ def _differences(asked: _Asked, step: str, task_run: Json, owner: str | None) ->
 
 
 def _same_param(given: Any, wanted: Any) -> bool:
-    """Return whether a TaskRun's param is the pipeline's, with earlier steps' results put in by Tekton."""
+    """Return True if a TaskRun's param is the pipeline's, with results of earlier steps substituted by Tekton."""
     if isinstance(wanted, list):
         return (
             isinstance(given, list)

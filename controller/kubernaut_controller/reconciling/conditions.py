@@ -1,37 +1,41 @@
-"""Conditions of a status, merged with those there were: a transition time changes with the status only."""
+"""The conditions of a status. A transition time changes only together with the condition's status."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Fact", "merged", "timestamp"]
+__all__ = ["ConditionUpdate", "merge_conditions", "timestamp"]
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One condition as it is now."""
+class ConditionUpdate:
+    """The new value of one condition.
+
+    Attributes:
+        status: True, False, or None for Unknown.
+    """
 
     type: str
-    so: bool | None
+    status: bool | None
     reason: str
     message: str = ""
 
 
-def merged(
-    before: Iterable[Mapping[str, Any]], facts: Iterable[Fact], generation: int, now: datetime
+def merge_conditions(
+    before: Iterable[Mapping[str, Any]], updates: Iterable[ConditionUpdate], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
-    """The conditions to write: those there were, with what is known now."""
+    """Return the conditions to write: the existing ones, with these updates."""
     known = {condition["type"]: dict(condition) for condition in before}
-    for fact in facts:
-        status = {True: "True", False: "False", None: "Unknown"}[fact.so]
-        old = known.get(fact.type, {})
+    for update in updates:
+        status = {True: "True", False: "False", None: "Unknown"}[update.status]
+        old = known.get(update.type, {})
         same = old.get("status") == status
-        known[fact.type] = {
-            "type": fact.type,
+        known[update.type] = {
+            "type": update.type,
             "status": status,
-            "reason": fact.reason,
-            "message": fact.message,
+            "reason": update.reason,
+            "message": update.message,
             "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
             "observedGeneration": generation,
         }
@@ -39,5 +43,5 @@ def merged(
 
 
 def timestamp(now: datetime) -> str:
-    """A time as Kubernetes spells it in an object's status."""
+    """Return a time as Kubernetes writes it in an object's status."""
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")

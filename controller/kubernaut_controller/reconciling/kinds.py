@@ -1,8 +1,8 @@
-"""Kinds of Kubernetes' own objects: how else people spell them, and whether they live in namespaces.
+"""The kinds of Kubernetes' own objects: their short names, and their scope.
 
-So that `Deployment`, `deploy` and `deployments.apps` are one target. Of kinds that are not listed, letter case, group,
-version and a plural's ending are passed over: two kinds taken for one make a workflow wait, one kind taken for two lets
-two workflows act on one thing.
+They make one target of `Deployment`, `deploy` and `deployments.apps`. For other kinds, letter case, group, version and
+the plural's ending are ignored. This prefers a false match, which makes a workflow wait, to a false difference, which
+lets two workflows act on one object.
 """
 
 __all__ = ["is_cluster_wide", "kind_word"]
@@ -62,20 +62,21 @@ _SHORT = {short: kind for kinds in (_NAMESPACED, _CLUSTER_WIDE) for kind, short 
 
 
 def kind_word(kind: str) -> str:
-    """Return the one spelling of a kind: singular, in lower case, without group and version.
+    """Return the canonical spelling of a kind: singular, in lower case, without group and version.
 
     Args:
-        kind: As a person wrote it: `Deployment`, `deployments.apps`, `deployments.v1.apps`, `apps/v1/Deployment`.
+        kind: The kind as a person wrote it: `Deployment`, `deployments.apps`, `deployments.v1.apps`,
+            `apps/v1/Deployment`.
     """
     word = kind.strip().lower().rpartition("/")[2].partition(".")[0]
     return _SHORT.get(word) or _singular(word)
 
 
 def is_cluster_wide(kind: str) -> bool | None:
-    """Return whether objects of a kind live in no namespace; None where that is not known.
+    """Return True if objects of a kind are cluster-scoped; None where that is not known.
 
     Args:
-        kind: As `kind_word` spells it.
+        kind: The spelling that `kind_word` returns.
     """
     if kind in _CLUSTER_WIDE:
         return True

@@ -1,12 +1,13 @@
-"""At most one workflow acts on a target at a time: the lock is a Lease, so that two controllers respect it.
+"""The lock of a target, a Lease: at most one workflow acts on a target at a time, even with two controllers.
 
-One Lease a target, in the controller's own namespace. It names its holder while it is held, and from its release until
-the end of the cooldown it names nobody. Every change is made to the version that was read, so of two that take it one
-fails. Pure; `operator.target` carries it out.
+There is one Lease for each target, in the controller's own namespace. While it is held it names its holder; from its
+release until the end of the cooldown it names nobody. Every write names the version that was read, so that of two
+workflows that acquire it one fails. These are pure functions; `operator.locks` carries them out.
 
-A workflow locks targets of its own namespace. Those of another namespace, of another cluster or of none are locked by
-whom a grant allows it: RBAC's verb `lock` on `targets.kubernaut.io` there, for the group of the workflow's namespace.
-Without one it takes a lock that only workflows of its own namespace know, so that it makes nobody else wait.
+A workflow may lock targets of its own namespace. For a target of another namespace, of another cluster or of none, it
+needs a grant: RBAC's verb `lock` on `targets.kubernaut.io` there, for the group of the ServiceAccounts of the
+workflow's namespace. Without a grant it acquires a lock that only workflows of its own namespace respect, so that it
+makes nobody else wait.
 """
 
 import hashlib
@@ -23,15 +24,15 @@ from kubernaut_sdk.times import rfc3339
 __all__ = [
     "LABEL",
     "Grant",
-    "Lock",
-    "freed",
+    "LockState",
+    "acquired_lease",
     "grant_of",
     "holder_of",
     "lock_name",
     "lock_scope",
     "locked_target",
     "read_lock",
-    "taken",
+    "released_lease",
     "target_text",
 ]
 
@@ -41,11 +42,11 @@ _LAST = "kubernaut.io/last-holder"
 
 
 @dataclass(frozen=True)
-class Lock:
-    """How a target's lock stands, from one workflow's point of view.
+class LockState:
+    """The state of a target's lock from one workflow's point of view.
 
     Attributes:
-        state: `unknown` before it was read.
+        state: `unknown` before it was read; `ours` where this workflow holds it; `cooling` during the cooldown.
         by: namespace/name of who holds it, or held it last.
         until: The end of the cooldown.
     """
@@ -57,12 +58,12 @@ class Lock:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a workflow needs in order to lock a target that is not of its own namespace.
+    """The permission that a workflow needs to lock a target outside its own namespace.
 
     Attributes:
-        group: Whom it is granted to: the ServiceAccounts of the workflow's namespace.
-        namespace: Where it is granted; None for the whole cluster.
-        kind: The target's kind, in one spelling: RBAC's `resourceNames` may name it.
+        group: The group that needs it: the ServiceAccounts of the workflow's namespace.
+        namespace: The namespace of the target; None for the whole cluster.
+        kind: The target's kind in its canonical spelling, which RBAC's `resourceNames` may name.
     """
 
     group: str
@@ -80,12 +81,12 @@ class Grant:
 
 
 def locked_target(workflow: WorkflowExecution) -> ObjectRef | None:
-    """Return the target to lock, or None: without a target there is nothing to lock, and a dry run acts on nothing."""
+    """Return the target to lock; None without a target and for a dry run, which changes nothing."""
     return None if workflow.spec.dry_run else workflow.spec.target
 
 
 def grant_of(workflow: WorkflowExecution) -> Grant | None:
-    """Return what the workflow needs in order to lock its target for all; None where it needs nothing."""
+    """Return the grant that the workflow needs to lock its target for all; None where it needs none."""
     target, home = locked_target(workflow), workflow.metadata.namespace or ""
     if target is None:
         return None
@@ -97,7 +98,7 @@ def grant_of(workflow: WorkflowExecution) -> Grant | None:
 
 
 def lock_scope(workflow: WorkflowExecution, *, granted: bool) -> str:
-    """Return who knows of the workflow's lock: all (an empty text), or only workflows of its own namespace."""
+    """Return the namespace whose workflows respect the lock; an empty text where all do."""
     return "" if granted or grant_of(workflow) is None else workflow.metadata.namespace or ""
 
 
@@ -105,16 +106,16 @@ def lock_name(target: ObjectRef, home: str = "", scope: str = "") -> str:
     """Return the name of a target's Lease.
 
     Args:
-        target: However it is spelt.
+        target: The target, in any spelling.
         home: The workflow's namespace, where the target's own is left out.
-        scope: As `lock_scope` has it.
+        scope: The value of `lock_scope`.
     """
     parts = (*_identity(target, home), *([scope] if scope else []))
     return f"target-{hashlib.sha256(chr(0).join(parts).encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def _identity(target: ObjectRef, home: str) -> tuple[str, str, str, str]:
-    """Return cluster, kind, namespace and name of a target in one spelling."""
+    """Return cluster, kind, namespace and name of a target in their canonical spelling."""
     cluster, kind = (target.cluster or "").strip().lower(), kind_word(target.kind)
     namespace = (target.namespace or "").strip().lower()
     wide = is_cluster_wide(kind)
@@ -126,42 +127,44 @@ def _identity(target: ObjectRef, home: str) -> tuple[str, str, str, str]:
 
 
 def target_text(target: ObjectRef) -> str:
-    """A target for a sentence: `Deployment shop/checkout`."""
+    """Return a target for a sentence: `Deployment shop/checkout`."""
     return f"{target.kind} {target.namespace}/{target.name}" if target.namespace else f"{target.kind} {target.name}"
 
 
 def holder_of(workflow: WorkflowExecution) -> str:
-    """Who a workflow is, as a Lease names it: namespace/name/uid."""
+    """Return the workflow's identity in a Lease: namespace/name/uid."""
     metadata = workflow.metadata
     return f"{metadata.namespace}/{metadata.name}/{metadata.uid}"
 
 
-def read_lock(lease: dict[str, Any] | None, me: str, now: datetime, *, holder_gone: bool = False) -> Lock:
-    """What a Lease means to one workflow.
+def read_lock(lease: dict[str, Any] | None, me: str, now: datetime, *, holder_gone: bool = False) -> LockState:
+    """Return the state of a lock from its Lease.
 
     Args:
-        lease: As the API server gave it, or None where there is none.
+        lease: The Lease from the API server, or None where there is none.
         me: The workflow, as `holder_of` names it.
         now: The time.
-        holder_gone: Whether its holder is another workflow that does not exist any more, nor any pod of it.
+        holder_gone: True if its holder is another workflow that no longer exists, nor any pod of it.
     """
     if lease is None:
-        return Lock("free")
+        return LockState("free")
     spec = lease.get("spec") or {}
     holder = spec.get("holderIdentity") or ""
     if holder == me:
-        return Lock("ours")
+        return LockState("ours")
     if holder and not holder_gone:
-        return Lock("busy", by=holder.rpartition("/")[0])
+        return LockState("busy", by=holder.rpartition("/")[0])
     if not holder and spec.get("renewTime"):
         until = datetime.fromisoformat(spec["renewTime"]) + timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
         if now < until:
-            return Lock("cooling", by=lease["metadata"].get("annotations", {}).get(_LAST), until=until)
-    return Lock("free")
+            return LockState("cooling", by=lease["metadata"].get("annotations", {}).get(_LAST), until=until)
+    return LockState("free")
 
 
-def taken(lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetime, scope: str = "") -> dict[str, Any]:
-    """The Lease as its new holder writes it: a new one, or the version that was read with another holder."""
+def acquired_lease(
+    lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetime, scope: str = ""
+) -> dict[str, Any]:
+    """Return the Lease to write for a new holder: a new one, or the version that was read with another holder."""
     before = lease or {}
     metadata = {
         "name": lock_name(target, me.partition("/")[0], scope),
@@ -183,8 +186,8 @@ def taken(lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetim
     }
 
 
-def freed(lease: dict[str, Any], now: datetime, cooldown: timedelta) -> dict[str, Any]:
-    """The Lease as its holder leaves it: nobody's, and to be left alone until the cooldown is over."""
+def released_lease(lease: dict[str, Any], now: datetime, cooldown: timedelta) -> dict[str, Any]:
+    """Return the Lease to write when its holder releases it: without a holder, with the end of the cooldown."""
     spec = {name: value for name, value in lease["spec"].items() if name in {"acquireTime", "leaseTransitions"}}
     seconds = max(1, round(cooldown.total_seconds()))
     return {**lease, "spec": {**spec, "holderIdentity": "", "renewTime": rfc3339(now), "leaseDurationSeconds": seconds}}

@@ -1,8 +1,8 @@
-"""Events that a container could not send and wrote to its log instead: marked lines, as its own word and no more.
+"""The events that a container could not send and wrote to its log instead, as marked lines.
 
-Any container may print such a line, and the controller's token may say anything about any record. So of a line only
-what a container can know of its own step's record is passed on, in the container's name; a line that says something
-else is passed over, and never keeps others waiting.
+Any container may print such a line, and the controller's token may send anything about any record. Therefore an event
+from a line keeps only the fields that a container may send about its own step's record, and is sent with the source
+`container`. Other lines are ignored.
 """
 
 import json
@@ -13,7 +13,7 @@ from kubernaut_sdk.portable import require_portable
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.states import Source, State
 
-__all__ = ["log_key", "marked_events"]
+__all__ = ["marked_events"]
 
 Json = dict[str, Any]
 
@@ -45,16 +45,11 @@ def marked_events(text: str, step: str, record_id: str) -> tuple[Json, ...]:
     Args:
         text: The log.
         step: The step's name.
-        record_id: Its record's id; lines about others are passed over.
+        record_id: The id of the step's record; lines about others are ignored.
     """
     lines = [line for line in text.split("\n") if line.startswith(_MARK) and len(line) <= _LARGEST_LINE]
     events = (_event(line, step, record_id) for line in lines[-_MOST_LINES:])
     return tuple(event for event in events if event is not None)
-
-
-def log_key(event: Json) -> str:
-    """Return the name under which an event of a log is remembered as told."""
-    return f"log {event['state']} {event['at']}"
 
 
 def _event(line: str, step: str, record_id: str) -> Json | None:

@@ -1,4 +1,4 @@
-"""What an installation allows, and for how long: the settings that decisions depend on."""
+"""The policy of an installation: the settings on which decisions depend."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,17 +17,17 @@ def _unknown(_action_type: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the controller is told when it is installed.
+    """The settings on which decisions depend.
 
     Attributes:
-        repositories: Where images may come from; anywhere, where there are none.
-        task_ref: How the generic Task is found.
-        find: The catalogue: an action's own schema, where it is known.
+        repositories: The prefixes that images may have; any, where there are none.
+        task_ref: The reference to the generic Task.
+        find: The catalogue: returns the action of a type, or None where it is not known.
         max_timeout: The longest `spec.timeout` of a workflow, which holds its target for so long.
-        cooldown: How long after a workflow no other acts on its target.
-        records: Whether a Data Storage is configured.
-        records_deadline: How long a finished workflow is held for records that cannot be stored.
-        read_logs: Whether pods' logs may be read, for records that could not be sent.
+        cooldown: The time after a workflow in which no other acts on its target.
+        records: True if a Data Storage is configured.
+        records_deadline: The time for which an ended workflow is kept for records that cannot be stored.
+        read_logs: True if pods' logs may be read, for records that could not be sent.
     """
 
     repositories: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""What to do next about a WorkflowExecution: a function of what is, never of what happened.
+"""The next decision about a WorkflowExecution, from what there is now and never from what happened before.
 
-(WorkflowExecution, PipelineRun, TaskRuns, pods, lock, records, time) → acts, in order. Any number of repeats, a crash
-between any two acts, missed events and a second controller end in the same state, because each decision starts anew
-from what there is. Called by `operator.loop`; nothing here talks to anyone.
+(WorkflowExecution, PipelineRun, TaskRuns, pods, lock, records, time) → effects, in order. Repeats, a crash between any
+two effects, missed events and a second controller all lead to the same state, because each decision starts again from
+what there is. Called by `operator.workflows`; nothing here does I/O.
 """
 
 from collections.abc import Mapping
@@ -11,33 +11,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubernaut_controller.pipelinerun import render
-from kubernaut_controller.reconciling.accounting import FINAL, closing, records
-from kubernaut_controller.reconciling.acts import (
-    Act,
-    Announce,
-    CancelRun,
+from kubernaut_controller.reconciling.children import children_of, condition_of, differing_field, is_ours, own_pods
+from kubernaut_controller.reconciling.conditions import ConditionUpdate, timestamp
+from kubernaut_controller.reconciling.effects import (
+    AbandonRecords,
+    AcquireLock,
+    AddFinalizer,
+    CancelPipelineRun,
     CheckGrant,
-    CreateRun,
-    Delete,
-    FreeLock,
-    GiveUpRecords,
-    Hold,
-    LetGo,
-    LookUp,
+    CreatePipelineRun,
+    DeleteWorkflow,
+    Effect,
+    EmitEvent,
     ReadLock,
-    TakeLock,
+    RefreshChildren,
+    ReleaseLock,
+    RemoveFinalizer,
 )
-from kubernaut_controller.reconciling.children import children_of, condition_of, is_ours, own_pods, started_spec
-from kubernaut_controller.reconciling.conditions import Fact, timestamp
-from kubernaut_controller.reconciling.ends import End, is_alive
-from kubernaut_controller.reconciling.halting import STOPPED, halt
 from kubernaut_controller.reconciling.lock import grant_of, locked_target, target_text
+from kubernaut_controller.reconciling.observed import ObservedState
+from kubernaut_controller.reconciling.outcomes import KnownOutcome, is_alive
+from kubernaut_controller.reconciling.phase import PhaseDecision, decide_phase, with_lingering_pod
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_controller.reconciling.report import conditions, set_status, write
-from kubernaut_controller.reconciling.rows import ends_of, unstarted_ends
-from kubernaut_controller.reconciling.seen import Seen
-from kubernaut_controller.reconciling.stranded import strand
-from kubernaut_controller.reconciling.verdict import Verdict, judge, with_lingering
+from kubernaut_controller.reconciling.recordkeeping import FINAL, record_effects, records_condition
+from kubernaut_controller.reconciling.reporting import status_conditions, status_effects, update_status_effects
+from kubernaut_controller.reconciling.steps import known_outcomes, unstarted_outcomes
+from kubernaut_controller.reconciling.stopping import STOPPED, stop_pipeline_run
+from kubernaut_controller.reconciling.unprocessable import end_unprocessable
 from kubernaut_controller.status import Phase
 from kubernaut_controller.workflow import DAY, WorkflowExecution
 from kubernaut_sdk.durations import format_duration
@@ -58,101 +58,103 @@ _LINGER = timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do.
+    """The next effects, and the time of the next decision.
 
     Attributes:
-        acts: In order.
-        again: When to decide again, should nothing happen before.
+        effects: The effects, in order.
+        again: The time of the next decision if nothing happens before.
     """
 
-    acts: tuple[Act, ...] = ()
+    effects: tuple[Effect, ...] = ()
     again: datetime | None = None
 
 
 def reconcile(  # noqa: PLR0911 – one case after the other
-    seen: Seen, policy: Policy, now: datetime
+    observed: ObservedState, policy: Policy, now: datetime
 ) -> Decision:
-    """Decides what to do next.
+    """Return the next decision about a workflow.
 
     Args:
-        seen: What is.
-        policy: What the installation allows.
+        observed: All that is known of the workflow.
+        policy: The policy of the installation.
         now: The time.
     """
-    if seen.being_deleted and not seen.held:
+    if observed.being_deleted and not observed.has_finalizer:
         return Decision()
-    if is_closed(seen.document):
-        return _closed(seen, now)
-    workflow = seen.workflow
-    if workflow is None or (seen.faults and not _was_created(seen)):
-        if seen.held and not seen.looked_up:
-            return Decision((LookUp(),))  # it may have been started before it came to be refused
-        return _stop(seen, now) if _was_created(seen) else _refuse(seen, now)
-    told_of = seen.pipeline_run is not None or seen.absent
-    if not seen.looked_up or (not told_of and seen.status.get("pipelineRunRef")):
-        return Decision((LookUp(),))
-    if not _was_created(seen):
-        return _start(seen, workflow, policy, now)
-    return _follow(seen, workflow, policy, now)
+    if is_closed(observed.document):
+        return _closed(observed, now)
+    workflow = observed.workflow
+    if workflow is None or (observed.faults and not _was_created(observed)):
+        if observed.has_finalizer and not observed.children_known:
+            return Decision((RefreshChildren(),))  # it may have been started before it came to be refused
+        return _stop(observed, now) if _was_created(observed) else _refuse(observed, now)
+    run_known = observed.pipeline_run is not None or observed.pipeline_run_absent
+    if not observed.children_known or (not run_known and observed.status.get("pipelineRunRef")):
+        return Decision((RefreshChildren(),))
+    if not _was_created(observed):
+        return _start(observed, workflow, policy, now)
+    return _follow(observed, workflow, policy, now)
 
 
 def is_closed(document: Json) -> bool:
-    """Whether nothing is left to do about a workflow but to delete it in time: ended, lock freed, records stored."""
+    """Return True if nothing is left to do except deleting it in time: ended, lock released, records stored."""
     status = document.get("status") or {}
     if status.get("phase") == Phase.REFUSED:
         return True
     stored = condition_of(document, "RecordsStored")
-    over = status.get("phase") in {phase.value for phase in Phase if phase.over}
+    over = status.get("phase") in {phase.value for phase in Phase if phase.ended}
     return over and (stored.get("status") == "True" or stored.get("reason") in FINAL)
 
 
-def _was_created(seen: Seen) -> bool:
-    return seen.pipeline_run is not None or bool(seen.status.get("pipelineRunRef"))
+def _was_created(observed: ObservedState) -> bool:
+    return observed.pipeline_run is not None or bool(observed.status.get("pipelineRunRef"))
 
 
 # Refused, and closed
 
 
-def _refuse(seen: Seen, now: datetime) -> Decision:
-    message = " ".join(str(fault) for fault in seen.faults[:20])
-    fact = Fact("Accepted", False, "Invalid", shorten(message, 8000))
+def _refuse(observed: ObservedState, now: datetime) -> Decision:
+    message = " ".join(str(fault) for fault in observed.faults[:20])
+    update = ConditionUpdate("Accepted", False, "Invalid", shorten(message, 8000))
     status = {
         "phase": Phase.REFUSED.value,
         "message": shorten(message, 1000),
-        "observedGeneration": seen.metadata.get("generation", 1),
-        "finishedAt": seen.status.get("finishedAt") or timestamp(now),
-        "conditions": conditions(
-            seen, [fact, Fact("Succeeded", False, "Refused", "It was refused; nothing ran.")], now
+        "observedGeneration": observed.metadata.get("generation", 1),
+        "finishedAt": observed.status.get("finishedAt") or timestamp(now),
+        "conditions": status_conditions(
+            observed, [update, ConditionUpdate("Succeeded", False, "Refused", "It was refused; nothing ran.")], now
         ),
     }
-    acts: list[Act] = []
-    if seen.status.get("phase") != Phase.REFUSED:
-        acts += [FreeLock()] if seen.held else []
-        acts.append(Announce("Warning", "Refused", shorten(message, 900)))
-    if seen.being_deleted and seen.held:
-        return Decision((FreeLock(), LetGo()))
-    acts += set_status(seen, status)
-    due = due_of(seen.document, now)
-    if not acts and not seen.being_deleted and now >= due:
-        return Decision((Delete(),))
-    return Decision(tuple(acts), again=due)
+    effects: list[Effect] = []
+    if observed.status.get("phase") != Phase.REFUSED:
+        effects += [ReleaseLock()] if observed.has_finalizer else []
+        effects.append(EmitEvent("Warning", "Refused", shorten(message, 900)))
+    if observed.being_deleted and observed.has_finalizer:
+        return Decision((ReleaseLock(), RemoveFinalizer()))
+    effects += update_status_effects(observed, status)
+    due = due_of(observed.document, now)
+    if not effects and not observed.being_deleted and now >= due:
+        return Decision((DeleteWorkflow(),))
+    return Decision(tuple(effects), again=due)
 
 
-def _stop(seen: Seen, now: datetime) -> Decision:
-    """Stops a workflow that runs and can no longer be read."""
-    why = f"It can no longer be read, so it was stopped: {' '.join(map(str, seen.faults[:5]))}"
-    return Decision(*strand(seen, why, now))
+def _stop(observed: ObservedState, now: datetime) -> Decision:
+    """Stop a workflow that runs and can no longer be read."""
+    why = f"It can no longer be read, so it was stopped: {' '.join(map(str, observed.faults[:5]))}"
+    return Decision(*end_unprocessable(observed, why, now))
 
 
-def _closed(seen: Seen, now: datetime) -> Decision:
-    if seen.being_deleted:
-        return Decision((LetGo(),)) if seen.held else Decision()
-    due = due_of(seen.document, now)
-    return Decision((Delete(),)) if now >= due else Decision(again=due)
+def _closed(observed: ObservedState, now: datetime) -> Decision:
+    if observed.lock.state == "ours":
+        return Decision((ReleaseLock(),))  # taken while another controller closed it
+    if observed.being_deleted:
+        return Decision((RemoveFinalizer(),)) if observed.has_finalizer else Decision()
+    due = due_of(observed.document, now)
+    return Decision((DeleteWorkflow(),)) if now >= due else Decision(again=due)
 
 
 def due_of(document: Json, now: datetime) -> datetime:
-    """Return when a workflow that ended is deleted, whatever its spec and status hold."""
+    """Return the time at which an ended workflow is deleted, whatever its spec and status contain."""
     ttl = (document.get("spec") or {}).get("ttlSecondsAfterFinished")
     seconds = ttl if isinstance(ttl, int) and 0 <= ttl <= 365 * DAY else DAY
     try:
@@ -166,170 +168,186 @@ def due_of(document: Json, now: datetime) -> datetime:
 
 
 def _start(  # noqa: PLR0911 – one case after the other
-    seen: Seen, workflow: WorkflowExecution, policy: Policy, now: datetime
+    observed: ObservedState, workflow: WorkflowExecution, policy: Policy, now: datetime
 ) -> Decision:
-    ended = _unstarted_end(seen, workflow, now)
-    if ended and seen.held and not seen.absent:
-        return Decision((LookUp(),))  # another controller may have started it
+    ended = _end_before_start(observed, workflow, now)
+    if ended and observed.has_finalizer and not observed.pipeline_run_absent:
+        return Decision((RefreshChildren(),))  # another controller may have started it
     if ended:
-        return _end_unstarted(seen, workflow, *ended, now)
-    hold: tuple[Act, ...] = () if seen.held else (Hold(),)
-    if grant_of(workflow) and seen.granted is None:
+        return _end_unstarted(observed, workflow, *ended, now)
+    hold: tuple[Effect, ...] = () if observed.has_finalizer else (AddFinalizer(),)
+    if grant_of(workflow) and observed.granted is None:
         return Decision((CheckGrant(),))
-    if locked_target(workflow) and seen.lock.state != "ours":
-        waits = _waits(seen, workflow, now)
-        if not waits:
-            return Decision((*hold, TakeLock()))
-        verdict = Verdict(Phase.PENDING, "WaitsForTarget", waits, _intended(workflow))
+    if locked_target(workflow) and observed.lock.state != "ours":
+        waiting_reason = _waiting_reason(observed, workflow, now)
+        if not waiting_reason:
+            return Decision((*hold, AcquireLock()))
+        decision = PhaseDecision(Phase.PENDING, "WaitsForTarget", waiting_reason, _intended(workflow))
         # read again from time to time, since another controller may free it; taken only by whom nobody is ahead of
-        poll: tuple[Act, ...] = () if not seen.lock_stale else (ReadLock(),) if seen.ahead else (TakeLock(),)
-        rested = seen.lock.until if seen.lock.state == "cooling" else None
-        soon = min(filter(None, (now + _POLL, rested, _deadline(seen, workflow))))
-        return Decision((*hold, *poll, *write(seen, workflow, verdict, now)), again=max(soon, now))
+        poll: tuple[Effect, ...] = (
+            () if not observed.lock_stale else (ReadLock(),) if observed.queued_before else (AcquireLock(),)
+        )
+        rested = observed.lock.until if observed.lock.state == "cooling" else None
+        soon = min(filter(None, (now + _POLL, rested, _deadline(observed, workflow))))
+        return Decision((*hold, *poll, *status_effects(observed, workflow, decision, now)), again=max(soon, now))
     if hold:
         return Decision(hold)
-    trouble = seen.trouble
-    if trouble and seen.retry_at and now < seen.retry_at:
-        created = Fact("PipelineRunCreated", False, trouble.reason, trouble.message)
-        verdict = Verdict(Phase.PENDING, trouble.reason, trouble.message, _intended(workflow), created)
-        return Decision(
-            write(seen, workflow, verdict, now), again=max(now, min(seen.retry_at, _deadline(seen, workflow)))
+    creation_failure = observed.creation_failure
+    if creation_failure and observed.retry_at and now < observed.retry_at:
+        created = ConditionUpdate("PipelineRunCreated", False, creation_failure.reason, creation_failure.message)
+        decision = PhaseDecision(
+            Phase.PENDING, creation_failure.reason, creation_failure.message, _intended(workflow), created
         )
-    return Decision((CreateRun(render(workflow, task_ref=dict(policy.task_ref))),))
+        return Decision(
+            status_effects(observed, workflow, decision, now),
+            again=max(now, min(observed.retry_at, _deadline(observed, workflow))),
+        )
+    return Decision((CreatePipelineRun(render(workflow, task_ref=dict(policy.task_ref))),))
 
 
-def _unstarted_end(seen: Seen, workflow: WorkflowExecution, now: datetime) -> tuple[Phase, str, str] | None:
-    """Phase, reason and sentence of a workflow that ends without a PipelineRun; None where it is yet to start."""
-    phase, trouble = seen.status.get("phase"), seen.trouble
-    if phase and Phase(phase).over:
+def _end_before_start(
+    observed: ObservedState, workflow: WorkflowExecution, now: datetime
+) -> tuple[Phase, str, str] | None:
+    """Return phase, reason and message of a workflow that ends without a PipelineRun; None if it may still start."""
+    phase, creation_failure = observed.status.get("phase"), observed.creation_failure
+    if phase and Phase(phase).ended:
         # the controller died between the lock and the status
-        return Phase(phase), condition_of(seen.document).get("reason", phase), seen.status.get("message", "")
-    if seen.being_deleted:
+        return Phase(phase), condition_of(observed.document).get("reason", phase), observed.status.get("message", "")
+    if observed.being_deleted:
         return Phase.CANCELLED, "Deleted", "It was deleted before it started."
     if workflow.spec.cancel:
         return Phase.CANCELLED, "Cancelled", "It was cancelled before it started."
-    if trouble and trouble.permanent:
-        return Phase.FAILED, trouble.reason, trouble.message
-    if now >= _deadline(seen, workflow):
-        waits = _waits(seen, workflow, now) if locked_target(workflow) and seen.lock.state != "ours" else None
-        why = waits or (trouble.message if trouble else None)
+    if creation_failure and creation_failure.permanent:
+        return Phase.FAILED, creation_failure.reason, creation_failure.message
+    if now >= _deadline(observed, workflow):
+        waiting_reason = (
+            _waiting_reason(observed, workflow, now)
+            if locked_target(workflow) and observed.lock.state != "ours"
+            else None
+        )
+        why = waiting_reason or (creation_failure.message if creation_failure else None)
         if why:
             limit = format_duration(workflow.spec.starting_deadline)
             return Phase.EXPIRED, "Expired", f"It had not started within {limit} (spec.startingDeadline). {why}"
     return None
 
 
-def _deadline(seen: Seen, workflow: WorkflowExecution) -> datetime:
-    return seen.created + workflow.spec.starting_deadline
+def _deadline(observed: ObservedState, workflow: WorkflowExecution) -> datetime:
+    return observed.created + workflow.spec.starting_deadline
 
 
-def _waits(seen: Seen, workflow: WorkflowExecution, now: datetime) -> str | None:
-    """Why the target cannot be had now, or None where it is to be had or not known."""
+def _waiting_reason(observed: ObservedState, workflow: WorkflowExecution, now: datetime) -> str | None:
+    """Return the reason why the target's lock cannot be acquired now; None where it can, or that is not known."""
     assert workflow.spec.target is not None
     target = target_text(workflow.spec.target)
-    lock = seen.lock
-    behind = f"; {seen.ahead} more {'is' if seen.ahead == 1 else 'are'} ahead of it" if seen.ahead else ""
+    lock, before = observed.lock, observed.queued_before
+    ahead = f"{before} more {'is' if before == 1 else 'are'} ahead of it"
+    behind = f"; {ahead}" if before else ""
     match lock.state:
         case "busy":
             return f"Waits for {lock.by}, which acts on {target}{behind}."
         case "cooling" if lock.until and now < lock.until:
             return f"Waits until {timestamp(lock.until)}, when {target} has rested after {lock.by}{behind}."
-        case _ if seen.ahead:
-            return (
-                f"Waits for its turn at {target}: {seen.ahead} more {'is' if seen.ahead == 1 else 'are'} ahead of it."
-            )
+        case _ if before:
+            return f"Waits for its turn at {target}: {ahead}."
     return None
 
 
-def _intended(workflow: WorkflowExecution) -> dict[str, End]:
-    return {step.name: End(State.INTENDED) for step in workflow.spec.all_steps}
+def _intended(workflow: WorkflowExecution) -> dict[str, KnownOutcome]:
+    return {step.name: KnownOutcome(State.INTENDED) for step in workflow.spec.all_steps}
 
 
 def _end_unstarted(
-    seen: Seen, workflow: WorkflowExecution, phase: Phase, reason: str, message: str, now: datetime
+    observed: ObservedState, workflow: WorkflowExecution, phase: Phase, reason: str, message: str, now: datetime
 ) -> Decision:
-    """Ends a workflow that has no PipelineRun: the lock first, so that the status that closes it comes last."""
-    free: tuple[Act, ...] = ()
-    if locked_target(workflow) and seen.lock.state in {"unknown", "ours"} and (seen.held or seen.lock.state == "ours"):
-        free = (FreeLock(),)
-    if seen.being_deleted:
-        return Decision((*free, LetGo()))
-    created = Fact("PipelineRunCreated", False, reason or phase.value, message)
-    verdict = Verdict(phase, reason or phase.value, message, unstarted_ends(workflow, message), created)
-    stored = Fact("RecordsStored", True, "NothingToStore", "Nothing was started.")
-    return Decision((*free, *write(seen, workflow, verdict, now, stored)))
+    """End a workflow without a PipelineRun: release the lock first, since the status that closes it must come last."""
+    free: tuple[Effect, ...] = ()
+    if (
+        locked_target(workflow)
+        and observed.lock.state in {"unknown", "ours"}
+        and (observed.has_finalizer or observed.lock.state == "ours")
+    ):
+        free = (ReleaseLock(),)
+    if observed.being_deleted:
+        return Decision((*free, RemoveFinalizer()))
+    created = ConditionUpdate("PipelineRunCreated", False, reason or phase.value, message)
+    decision = PhaseDecision(phase, reason or phase.value, message, unstarted_outcomes(workflow, message), created)
+    stored = ConditionUpdate("RecordsStored", True, "NothingToStore", "Nothing was started.")
+    return Decision((*free, *status_effects(observed, workflow, decision, now, stored)))
 
 
 # With a PipelineRun
 
 
-def _follow(seen: Seen, workflow: WorkflowExecution, policy: Policy, now: datetime) -> Decision:
-    run = seen.pipeline_run
-    reference = seen.status.get("pipelineRunRef") or {}
+def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy, now: datetime) -> Decision:
+    run = observed.pipeline_run
+    reference = observed.status.get("pipelineRunRef") or {}
     if run is not None and reference and run["metadata"]["uid"] != reference.get("uid"):
         run = None  # somebody made another of its name
     if run is not None and not reference:
         conflict = _conflict(run, workflow, policy)
         if conflict:
-            return _end_unstarted(seen, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
-    before = Phase(seen.status["phase"]) if seen.status.get("phase") else Phase.PENDING
+            return _end_unstarted(observed, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
+    before = Phase(observed.status["phase"]) if observed.status.get("phase") else Phase.PENDING
     done = run is not None and condition_of(run).get("status") in {"True", "False"}
-    if run is not None and done and not before.over and _lags(seen, run):
-        return Decision((LookUp(),))
-    over = done or run is None or before.over
+    if run is not None and done and not before.ended and _task_runs_lag(observed, run):
+        return Decision((RefreshChildren(),))
+    over = done or run is None or before.ended
     asked = run if run is not None else render(workflow, task_ref=dict(policy.task_ref))
     owner = run["metadata"]["uid"] if run is not None else reference.get("uid")
-    children = children_of(workflow, run, seen.task_runs, asked, owner)
-    pods = own_pods(children.own.values(), seen.pods.values())
-    ends = ends_of(seen, workflow, policy, children, run=run, over=over)
-    verdict = judge(seen, workflow, run, ends, over=over, before=before)
-    acts: list[Act] = []
+    children = children_of(workflow, run, observed.task_runs, asked, owner)
+    pods = own_pods(children.own.values(), observed.pods.values())
+    outcomes = known_outcomes(observed, workflow, policy, children, run=run, over=over)
+    decision = decide_phase(observed, workflow, run, outcomes, over=over, before=before)
+    effects: list[Effect] = []
     if run is not None and not done:
-        acts += (
-            _cancel(run)
-            if workflow.spec.cancel or seen.being_deleted
-            else halt(run, tuple(children.own.values()), workflow, ends)
+        effects += (
+            _cancel_effects(run)
+            if workflow.spec.cancel or observed.being_deleted
+            else stop_pipeline_run(run, tuple(children.own.values()), workflow, outcomes)
         )
-    telling, stored = records(seen, workflow, policy, run, ends, pods, over=over)
-    acts += telling
+    sending, stored = record_effects(observed, workflow, policy, run, outcomes, children, over=over)
+    effects += sending
     alive = [pod for pod in pods.values() if is_alive(pod)]
-    settled = verdict.phase.over and not alive and all(end.over for end in ends.values())
-    if settled and locked_target(workflow) and seen.lock.state not in {"released", "busy", "free", "cooling"}:
-        acts.append(FreeLock())
-    stored = closing(seen, policy, stored, now, settled=settled)
+    settled = decision.phase.ended and not alive and all(outcome.ended for outcome in outcomes.values())
+    if settled and locked_target(workflow) and observed.lock.state != "released":
+        effects.append(
+            ReleaseLock()
+        )  # also where it was another's when last read: a second controller may have taken it
+    stored = records_condition(observed, policy, stored, now, settled=settled)
     if stored.reason == "GivenUp":
-        acts.append(GiveUpRecords())
-    if alive and verdict.phase.over:
-        verdict = with_lingering(verdict, alive, now)
-    acts += write(seen, workflow, verdict, now, stored)
-    if seen.being_deleted and settled and (stored.so or stored.reason in FINAL):
-        acts.append(LetGo())
-    return Decision(tuple(acts), again=now + (_LINGER if alive and verdict.phase.over else _LOOK))
+        effects.append(AbandonRecords())
+    if alive and decision.phase.ended:
+        decision = with_lingering_pod(decision, alive, now)
+    effects += status_effects(observed, workflow, decision, now, stored)
+    if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):
+        effects.append(RemoveFinalizer())
+    return Decision(tuple(effects), again=now + (_LINGER if alive and decision.phase.ended else _LOOK))
 
 
-def _cancel(run: Json) -> list[Act]:
-    """Stops a PipelineRun that nobody has stopped yet."""
+def _cancel_effects(run: Json) -> list[Effect]:
+    """Return the effects that stop a PipelineRun, unless it is being stopped already."""
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
     if asked == "PipelineRunPending":
-        return [CancelRun(name, "Cancelled")]  # it never started: there is nothing to end well
-    return [] if asked and asked != STOPPED else [CancelRun(name)]
+        return [CancelPipelineRun(name, "Cancelled")]  # it never started: there is nothing to end well
+    return [] if asked and asked != STOPPED else [CancelPipelineRun(name)]
 
 
-def _lags(seen: Seen, run: Json) -> bool:
-    """Whether a TaskRun of a PipelineRun that is done is not known to be done: of two watches, one may be late."""
-    if seen.looked_at == run["metadata"]["resourceVersion"]:
+def _task_runs_lag(observed: ObservedState, run: Json) -> bool:
+    """Return True if a done PipelineRun has a TaskRun that is not known to be done: its watch event may be late."""
+    if observed.children_read_at == run["metadata"]["resourceVersion"]:
         return False
-    known = {task_run["metadata"]["name"]: task_run for task_run in seen.task_runs}
+    known = {task_run["metadata"]["name"]: task_run for task_run in observed.task_runs}
     references = (run.get("status") or {}).get("childReferences") or ()
     return any(condition_of(known.get(item["name"])).get("status") not in {"True", "False"} for item in references)
 
 
 def _conflict(run: Json, workflow: WorkflowExecution, policy: Policy) -> str | None:
-    """What is wrong with a PipelineRun that was there already when ours was to be made."""
+    """Return the reason why an existing PipelineRun of our name cannot be used; None where it can."""
     name = run["metadata"]["name"]
     if not is_ours(run, workflow):
         return f"A PipelineRun {name} of somebody else is there already; delete it and create the workflow anew."
-    differs = started_spec(run, render(workflow, task_ref=dict(policy.task_ref)))
+    differs = differing_field(run, render(workflow, task_ref=dict(policy.task_ref)))
     if differs:
         return f"A PipelineRun {name} with another {differs} is there already; somebody made it in this one's name."
     return None

@@ -1,4 +1,4 @@
-"""Alembic's chain, run over a connection that holds the lock for it. PostgreSQL's and SQLite's are one chain."""
+"""Alembic's chain of migrations, the same for PostgreSQL and SQLite, run over one locked connection."""
 
 import threading
 from pathlib import Path
@@ -15,7 +15,7 @@ _MIGRATING = threading.Lock()
 
 
 def found_revision(connection: sa.Connection) -> str | None:
-    """The revision that the database has, or None where it is empty."""
+    """Return the database's revision, or None if it is empty."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
@@ -23,7 +23,7 @@ def found_revision(connection: sa.Connection) -> str | None:
 
 
 def upgrade(connection: sa.Connection, found: str | None) -> None:
-    """Brings a database to the newest schema, within the connection's transaction.
+    """Bring a database to the newest schema, within the connection's transaction.
 
     Args:
         connection: Nobody else migrates while it is used.

@@ -1,4 +1,4 @@
-"""The tables: one MetaData for every backend. Alembic's chain in `migrations/` makes them.
+"""The tables: one MetaData for both backends. Alembic's chain in `migrations/` makes the same.
 
 On PostgreSQL, records are partitioned by the month within their id, and the log of commits by the month of the commit.
 """
@@ -30,7 +30,7 @@ NEWEST_REVISION = "0004"
 
 
 class JsonText(sa.types.UserDefinedType[str]):
-    """JSON as the text that was stored, byte for byte. Never jsonb, which rewrites it."""
+    """A column of JSON that keeps the text byte for byte. Never jsonb, which rewrites it."""
 
     cache_ok = True
 
@@ -39,7 +39,7 @@ class JsonText(sa.types.UserDefinedType[str]):
 
 
 class Document(sa.TypeDecorator[str]):
-    """A record as JSON, the text that is hashed; packed on PostgreSQL, as it is in SQLite."""
+    """A column of records as JSON, the text that is hashed: packed in PostgreSQL, text in SQLite."""
 
     impl = sa.LargeBinary
     cache_ok = True
@@ -55,7 +55,7 @@ class Document(sa.TypeDecorator[str]):
 
 
 class UtcTime(sa.TypeDecorator[datetime]):
-    """A time with its zone; in SQLite, which has none, as records spell times."""
+    """A column of times with a time zone; text in SQLite, which has no such type."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -168,7 +168,7 @@ for _table, _column in ((records, "document"), (commits, "leaves")):
 
 
 def configure_postgresql() -> None:
-    """Adds what only PostgreSQL is told: partitions, and what indexes cover.
+    """Add the options that only PostgreSQL has: partitions, conditions of indexes, and included columns.
 
     Not at once, since SQLAlchemy loads a dialect to check its options: 0.2 s that a local run does without.
     """

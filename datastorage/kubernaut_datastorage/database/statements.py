@@ -31,7 +31,7 @@ _FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document
 
 
 def select_records(query: Query) -> "sa.Select[Any]":
-    """The records of a query, as columns of `Found`."""
+    """Select the records of a query, with the columns of `FoundRecord`."""
     statement = sa.select(*_FOUND).limit(query.limit)
     for column, value in query.equal:
         matches = records.c[column] == value
@@ -63,7 +63,7 @@ JSON_COLUMNS: "dict[str, sa.ColumnElement[Any]]" = {
 
 
 def select_lines(query: Query, fields: tuple[str, ...], limit: int) -> "sa.Select[Any]":
-    """Records of a query as lines of JSON in one text, their number, and the place from which to go on."""
+    """Select records as lines of JSON in one text, with their number and the position from which to continue."""
     # concat_ws leaves out what is null, as what is not known of a record is left out
     inside = sa.func.concat_ws(
         ",", *(sa.literal(f'"{name}":').concat(JSON_COLUMNS[name]) for name in dict.fromkeys(fields))
@@ -78,39 +78,39 @@ def select_lines(query: Query, fields: tuple[str, ...], limit: int) -> "sa.Selec
 
 
 def select_record(record_id: Any) -> "sa.Select[Any]":
-    """One record, as columns of `Found` and its namespace."""
+    """Select one record, with the columns of `FoundRecord` and its namespace."""
     return sa.select(*_FOUND, records.c.namespace).where(records.c.id == record_id)
 
 
 def last_commit(before: datetime | None = None) -> "sa.Select[Any]":
-    """The newest commit, or the newest before a time."""
+    """Select the newest commit, or the newest before a time."""
     statement = sa.select(commits).order_by(commits.c.at.desc(), commits.c.batch.desc()).limit(1)
     return statement if before is None else statement.where(commits.c.at < before)
 
 
 def select_commits(*conditions: Any, limit: int) -> "sa.Select[Any]":
-    """Commits in the order of their batches."""
+    """Select commits in the order of their batches."""
     return sa.select(commits).where(*conditions).order_by(commits.c.batch).limit(limit)
 
 
 def commit_with_seq(seq: int) -> "sa.Select[Any]":
-    """The last commit that begins at this seq or before. One that is only a note has no leaf; it begins as the next."""
+    """Select the last commit with leaves that begins at this seq or before. A commit that is only a note has none."""
     with_leaf = sa.select(commits).where(commits.c.first_seq <= seq, commits.c.count > 0)
     return with_leaf.order_by(commits.c.first_seq.desc()).limit(1)
 
 
 def notes() -> "sa.Select[Any]":
-    """The commits that state something beside records."""
+    """Select the commits that have a note."""
     return sa.select(commits).where(commits.c.note.is_not(None)).order_by(commits.c.at, commits.c.batch)
 
 
 def count_records(seq: int) -> "sa.Select[Any]":
-    """The number of records whose last change has this seq or a lesser one."""
+    """Count the records whose last change has this seq or a lesser one."""
     return sa.select(sa.func.count()).select_from(records).where(records.c.seq <= seq)
 
 
 def summary(action_type: str | None, since: str, until: str) -> "sa.Select[Any]":
-    """Counts by action type, state and dry run."""
+    """Select counts by action type, state and dry run."""
     total = sa.cast(sa.func.sum(counts.c.records), sa.BigInteger).label("records")
     grouped = (
         sa.select(counts.c.action_type, counts.c.state, counts.c.dry_run, total)
@@ -123,7 +123,7 @@ def summary(action_type: str | None, since: str, until: str) -> "sa.Select[Any]"
 
 
 def episodes(fingerprint: str | None, since: str, until: str) -> "sa.Select[Any]":
-    """Episodes that overlap a time."""
+    """Select the signals' episodes that overlap a time."""
     over = sa.func.coalesce(signals.c.resolved_at, until)
     statement = sa.select(signals).where(over >= since, signals.c.fired_at < until).order_by(signals.c.fired_at)
     return statement if fingerprint is None else statement.where(signals.c.fingerprint == fingerprint)

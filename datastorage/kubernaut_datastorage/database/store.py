@@ -1,4 +1,4 @@
-"""What both databases are asked, and how their rows are read."""
+"""The half of a store that both databases share: the statements that read, and how rows become values."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ Rows = Sequence["sa.Row[Any]"]
 
 
 class SqlStore(Store):
-    """A store that runs statements of SQLAlchemy."""
+    """A store that runs SQLAlchemy's statements."""
 
     @abstractmethod
     async def read(self, statement: "sa.Select[Any]") -> Rows:
-        """The rows of a statement.
+        """Return the rows of a statement.
 
         Raises:
             StorageError: if the database does not answer.
         """
 
     @abstractmethod
-    async def write(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
-        """Has the writer merge events, and waits for the commit."""
+    async def write(self, events: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
+        """Merge events in the writer; return after the commit."""
 
     @abstractmethod
     async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
-        """Has the writer keep episodes, all or none of them.
+        """Store episodes in the writer, all or none of them.
 
         Raises:
             Unstorable: if one of them cannot be stored.
@@ -48,7 +48,7 @@ class SqlStore(Store):
 
     @abstractmethod
     async def probe(self) -> None:
-        """Has the writer write a little, and take it back.
+        """Write a little in the writer, and delete it again.
 
         Raises:
             StorageError: if nothing can be written.
@@ -64,10 +64,10 @@ class SqlStore(Store):
             return await self.put_signals(episodes[:middle]) + await self.put_signals(episodes[middle:])
         return [None] * len(episodes)
 
-    async def put(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
+    async def put(self, events: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
         if self.waiting > self.settings.most_waiting:
             raise DatabaseUnavailable(f"{self.waiting} events wait to be written already; send this again later.")
-        return await self.write(told)
+        return await self.write(events)
 
     async def get(self, record_id: UUID) -> tuple[FoundRecord, str | None] | None:
         rows = await self.read(statements.select_record(record_id))
@@ -115,7 +115,7 @@ class SqlStore(Store):
 
 
 def commit_of_row(row: Any) -> Commit:
-    """A row of the log."""
+    """Return the commit of a row of the log."""
     return Commit(**row._mapping)
 
 

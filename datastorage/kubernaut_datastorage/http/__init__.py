@@ -1,1 +1,1 @@
-"""The HTTP interface: requests read, records answered."""
+"""The HTTP interface of a store."""

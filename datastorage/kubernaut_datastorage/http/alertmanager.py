@@ -1,4 +1,4 @@
-"""Alertmanager's webhook: when a signal fired and when it was resolved.
+"""Alertmanager's webhook: the times at which signals fired and were resolved.
 
 The payload is version 4 of https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
 """
@@ -34,7 +34,7 @@ class _Alert(BaseModel):
 
 @dataclass(frozen=True)
 class RefusedAlert:
-    """An alert that is not taken.
+    """An alert that cannot be stored.
 
     Attributes:
         index: Its place in the webhook.

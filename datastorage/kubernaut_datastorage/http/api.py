@@ -1,9 +1,9 @@
-"""The HTTP interface over a store."""
+"""The routes of the HTTP interface."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from operator import itemgetter
@@ -11,10 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kubernaut_datastorage.http import problems
@@ -43,45 +44,31 @@ from kubernaut_sdk.portable import shorten
 __all__ = ["create_app", "with_fast_path"]
 
 
-class _Bare(APIRoute):
-    """A route whose function takes the request and answers: what FastAPI would work out before it is done here."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint = self.endpoint
-
-        async def handler(request: Request) -> Response:
-            answer: Response = await endpoint(request)
-            return answer
-
-        return handler
-
-
-router = APIRouter(route_class=_Bare)
 logger = logging.getLogger(__name__)
 
-_HOT = "/api/v1/action-records"
+_FREQUENT = "/api/v1/action-records"
 _MOST_LOGGED = 10
-"""Refused alerts of one webhook that are told each by itself in the log."""
+"""Refused alerts of one webhook that are logged each by itself."""
 
 
 def create_app(
     store: Store,
     *,
-    told: Callable[[str, str | None, int], None] | None = None,
-    alerts: Callable[[int, int], None] | None = None,
+    on_events: Callable[[str, str | None, int], None] | None = None,
+    on_alerts: Callable[[int, int], None] | None = None,
     metrics: Callable[[], bytes] | None = None,
-) -> FastAPI:
-    """The service; it starts the store, sweeps it, and closes it when it stops.
+) -> Starlette:
+    """Return the application. It starts the store, sweeps it, and closes it when it stops.
 
     Args:
-        store: Where records are.
-        told: Hears what became of events, why they were refused, and how many.
-        alerts: Hears how many alerts of a webhook were stored, and how many were refused.
-        metrics: What `/metrics` answers.
+        store: The store of records.
+        on_events: Called after a request with an outcome of events, the reason of a refusal, and their number.
+        on_alerts: Called after a webhook with the number of alerts that were stored, and of those refused.
+        metrics: Returns the response of `/metrics`.
     """
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await store.start()
         sweeping = asyncio.create_task(sweep_regularly(store))
         yield
@@ -89,35 +76,55 @@ def create_app(
         await asyncio.wait([sweeping])
         await store.close()
 
-    app = FastAPI(title="Kubernaut Data Storage", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.store, app.state.told, app.state.alerts, app.state.metrics = store, told, alerts, metrics
+    app = Starlette(
+        routes=[
+            Route("/api/v1/action-records", put_records, methods=["POST"]),
+            Route("/api/v1/action-records", find_records, methods=["GET"]),
+            Route("/api/v1/action-records/summary", summarise, methods=["GET"]),
+            Route("/api/v1/action-records/{record_id}", get_record, methods=["GET"]),
+            Route("/api/v1/action-records/{record_id}/proof", prove_record, methods=["GET"]),
+            Route("/api/v1/checkpoint", get_checkpoint, methods=["GET"]),
+            Route("/api/v1/signals", put_signals, methods=["POST"]),
+            Route("/api/v1/signals", find_signals, methods=["GET"]),
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/metrics", get_metrics, methods=["GET"]),
+            Route("/openapi.json", get_openapi, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
+        ],
+        exception_handlers={
+            Problem: problems.answer,
+            HTTPException: _as_problem,
+            StorageError: _unavailable,
+            Exception: _unexpected,
+        },
+        lifespan=lifespan,
+    )
+    app.state.store, app.state.on_events, app.state.on_alerts, app.state.metrics = store, on_events, on_alerts, metrics
     app.state.unready = None
-    app.include_router(router)
-    app.openapi = document  # type: ignore[method-assign] # as FastAPI says how to
-    app.add_exception_handler(Problem, problems.answer)
-    app.add_exception_handler(HTTPException, _as_problem)
-    app.add_exception_handler(StorageError, _unavailable)
-    app.add_exception_handler(Exception, _unexpected)
     return app
 
 
-@router.get("/metrics")
 async def get_metrics(request: Request) -> Response:
-    """The service's figures, in Prometheus' text format."""
+    """Return the service's metrics in Prometheus' text format."""
     metrics = request.app.state.metrics
     if metrics is None:
         raise Problem(404, "No metrics", "an embedded service keeps no figures.")
     return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def with_fast_path(app: FastAPI) -> ASGIApp:
-    """The service, with what is asked most often answered without routing.
+async def get_openapi(_request: Request) -> Response:
+    """Return the OpenAPI document."""
+    return JSONResponse(document())
+
+
+def with_fast_path(app: Starlette) -> ASGIApp:
+    """Return the application with its most frequent request answered without routing.
 
     Of a request with one event, routing and its middleware are a third of the work.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != _HOT or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["path"] != _FREQUENT or scope["method"] != "POST":
             await app(scope, receive, send)
             return
         scope["app"] = app
@@ -146,13 +153,12 @@ def _caller(request: Request) -> Caller | None:
     return caller
 
 
-@router.post("/api/v1/action-records")
 async def put_records(request: Request) -> Response:
-    """Stores 1 to 1,000 events; answers after commit, with an outcome for each."""
+    """Store 1 to 1,000 events; answer after commit, with an outcome for each."""
     store = _store(request)
     body = await read_body(request)
     try:
-        told = parse_events(
+        received = parse_events(
             body, caller=_caller(request), retention=store.settings.retention, now=store.settings.clock()
         )
     except MalformedJson as error:
@@ -160,25 +166,24 @@ async def put_records(request: Request) -> Response:
     except InvalidBatch as error:
         detail = f"send a JSON array of 1 to {MOST_EVENTS} events; this is {error}."
         raise Problem(422, "Not a batch", detail) from None
-    good = [one for one in told if not isinstance(one, RefusedEvent)]
+    good = [one for one in received if not isinstance(one, RefusedEvent)]
     outcomes = iter(await store.put(good) if good else ())
     answers: list[dict[str, Any]] = []
-    for index, one in enumerate(told):
+    for index, one in enumerate(received):
         outcome, reason = ("refused", one.reason) if isinstance(one, RefusedEvent) else next(outcomes)
         answers.append({"index": index, "id": one.id, "outcome": outcome, "reason": reason})
-    if (hears := request.app.state.told) is not None:
+    if (on_events := request.app.state.on_events) is not None:
         for (outcome, reason), events in Counter((one["outcome"], one["reason"]) for one in answers).items():
-            hears(outcome, reason, events)
+            on_events(outcome, reason, events)
     return Response(msgspec.json.encode(answers), media_type="application/json")
 
 
-@router.get("/api/v1/action-records")
 async def find_records(request: Request) -> Response:
-    """Records, newest first: a page as JSON, or all as a stream."""
+    """Return records, newest first: a page as JSON, or all as a stream."""
     parameters = read_parameters(request)
-    query, fields = _within(parse_query(parameters), _caller(request)), parse_fields(parameters)
+    query, fields = _limit_to_caller(parse_query(parameters), _caller(request)), parse_fields(parameters)
     store = _store(request)
-    media_type = _preferred(request.headers.get("accept") or "*/*")
+    media_type = _negotiate(request.headers.get("accept") or "*/*")
     if media_type in STREAMS:
         if media_type == "application/x-ndjson" and fields and (lines := await store.stream_fields(query, fields)):
             return StreamingResponse(lines, media_type=media_type)
@@ -191,9 +196,8 @@ async def find_records(request: Request) -> Response:
     return Response(body, media_type="application/json")
 
 
-@router.get("/api/v1/action-records/summary")
 async def summarise(request: Request) -> Response:
-    """How many records there are, by action type and state, of whole days in UTC."""
+    """Return the number of records by action type and state, over whole days in UTC."""
     parameters = read_parameters(request)
     require_known(parameters, {"action_type", "since", "until"})
     if (caller := _caller(request)) is not None and "read" not in caller.roles:
@@ -204,19 +208,17 @@ async def summarise(request: Request) -> Response:
     return JSONResponse({"since": since, "items": items})
 
 
-@router.get("/api/v1/action-records/{record_id}")
 async def get_record(request: Request) -> Response:
-    """One record."""
+    """Return one record."""
     require_known(read_parameters(request), set())
-    return Response(record_line(await _visible(request, _record_id(request))), media_type="application/json")
+    return Response(record_line(await _read_visible(request, _record_id(request))), media_type="application/json")
 
 
-@router.get("/api/v1/action-records/{record_id}/proof")
 async def prove_record(request: Request) -> Response:
-    """That a record is in the log, as anyone can check."""
+    """Return a proof that a record is in the log, which anyone can check."""
     require_known(read_parameters(request), set())
     record_id, store = _record_id(request), _store(request)
-    await _visible(request, record_id)
+    await _read_visible(request, record_id)
     [row] = await store.rows([record_id])
     commit = await store.commit_of(row["seq"])
     if commit is None:
@@ -226,9 +228,8 @@ async def prove_record(request: Request) -> Response:
     return JSONResponse(make_proof(row, commit))
 
 
-@router.get("/api/v1/checkpoint")
 async def get_checkpoint(request: Request) -> Response:
-    """The state of the whole log now: to be kept elsewhere, and held against the log later."""
+    """Return the state of the whole log now. Kept elsewhere, it shows later whether the log was changed."""
     require_known(read_parameters(request), set())
     head = await _store(request).head()
     if head is None:
@@ -236,12 +237,11 @@ async def get_checkpoint(request: Request) -> Response:
     return JSONResponse(make_checkpoint(head))
 
 
-@router.post("/api/v1/signals")
 async def put_signals(request: Request) -> Response:
-    """Alertmanager's webhook. Each alert has an outcome of its own, and is told in the log where it is refused."""
-    told = parse_webhook(await read_json(request, lenient=True))
-    refused = [one for one in told if isinstance(one, RefusedAlert)]
-    good = [(index, one) for index, one in enumerate(told) if not isinstance(one, RefusedAlert)]
+    """Store the alerts of Alertmanager's webhook. Each has its own outcome; refused ones are logged."""
+    alerts = parse_webhook(await read_json(request, lenient=True))
+    refused = [one for one in alerts if isinstance(one, RefusedAlert)]
+    good = [(index, one) for index, one in enumerate(alerts) if not isinstance(one, RefusedAlert)]
     problems = await _store(request).put_signals([one for _, one in good]) if good else []
     refused += [
         RefusedAlert(index, one.fingerprint, problem)
@@ -253,14 +253,13 @@ async def put_signals(request: Request) -> Response:
         logger.warning("alert %d of a webhook is refused (%s): %s", alert.index, alert.fingerprint, alert.reason)
     if len(refused) > _MOST_LOGGED:
         logger.warning("%d more alerts of this webhook are refused", len(refused) - _MOST_LOGGED)
-    if (hears := request.app.state.alerts) is not None:
-        hears(len(told) - len(refused), len(refused))
-    return JSONResponse({"episodes": len(told) - len(refused), "refused": [vars(one) for one in refused]})
+    if (on_alerts := request.app.state.on_alerts) is not None:
+        on_alerts(len(alerts) - len(refused), len(refused))
+    return JSONResponse({"episodes": len(alerts) - len(refused), "refused": [vars(one) for one in refused]})
 
 
-@router.get("/api/v1/signals")
 async def find_signals(request: Request) -> Response:
-    """When signals fired and were resolved."""
+    """Return the times at which signals fired and were resolved."""
     parameters = read_parameters(request)
     require_known(parameters, {"fingerprint", "since", "until"})
     since = parse_time_text("since", parameters.get("since", "90d"))
@@ -268,15 +267,13 @@ async def find_signals(request: Request) -> Response:
     return JSONResponse({"items": await _store(request).find_signals(parameters.get("fingerprint"), since, until)})
 
 
-@router.get("/healthz")
 async def healthz(_request: Request) -> Response:
-    """The process is alive."""
+    """Answer that the process is alive."""
     return JSONResponse({"status": "ok"})
 
 
-@router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Records can be stored. Whoever asks shows no token, so that he is told no more than that they cannot."""
+    """Answer whether records can be stored. The request has no token, so the reason is only in the log."""
     try:
         await _store(request).require_ready()
     except StorageFull as error:
@@ -290,14 +287,14 @@ async def readyz(request: Request) -> Response:
 
 
 def _log_unready(request: Request, error: StorageError) -> None:
-    """Logs why the service is not ready, once for each reason: it is asked every few seconds."""
+    """Log why the service is not ready, once for each reason: kubelets ask every few seconds."""
     if request.app.state.unready != str(error):
         request.app.state.unready = str(error)
         logger.warning("not ready: %s", error)
 
 
-async def _visible(request: Request, record_id: UUID) -> FoundRecord:
-    """A record, if the caller may see it; one that he may not see is not there."""
+async def _read_visible(request: Request, record_id: UUID) -> FoundRecord:
+    """Return a record that the caller may see; any other answers 404, as if it did not exist."""
     known, caller = await _store(request).get(record_id), _caller(request)
     if known is None or (caller is not None and not _reads_all(caller) and known[1] != caller.namespace):
         raise Problem(404, "No such record", f"there is no record {record_id}.")
@@ -316,15 +313,15 @@ def _reads_all(caller: Caller) -> bool:
     return "read" in caller.roles
 
 
-def _within(query: Query, caller: Caller | None) -> Query:
-    """The query, within what the caller may read."""
+def _limit_to_caller(query: Query, caller: Caller | None) -> Query:
+    """Return the query, limited to what the caller may read."""
     if caller is None or _reads_all(caller):
         return query
     return replace(query, equal=(*query.equal, ("namespace", caller.namespace)))
 
 
-def _preferred(accept: str) -> str:
-    """Of what the service can answer, what the client likes best; JSON where it does not say (RFC 9110, 12.5.1).
+def _negotiate(accept: str) -> str:
+    """Return the media type that the client prefers, JSON by default (RFC 9110, 12.5.1).
 
     Raises:
         Problem: 406 where it takes none of it.
@@ -335,7 +332,7 @@ def _preferred(accept: str) -> str:
     for part in accept.split(","):
         name, *parameters = [piece.strip().lower() for piece in part.split(";")]
         quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        offered = next((known for known in ("application/json", *STREAMS) if _names(name, known)), None)
+        offered = next((known for known in ("application/json", *STREAMS) if _matches(name, known)), None)
         with suppress(ValueError):
             if offered is not None and 0 < float(quality) <= 1:
                 liked.append((float(quality), offered))
@@ -345,8 +342,8 @@ def _preferred(accept: str) -> str:
     return max(liked, key=itemgetter(0))[1]
 
 
-def _names(media_range: str, media_type: str) -> bool:
-    """Return whether a range of the Accept header names a type. Without patterns, which would be compiled and kept."""
+def _matches(media_range: str, media_type: str) -> bool:
+    """Return True if a range of the Accept header matches a type. No pattern is used: it would be compiled and kept."""
     return media_range in {"*/*", media_type, f"{media_type.partition('/')[0]}/*"}
 
 

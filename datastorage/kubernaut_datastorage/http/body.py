@@ -1,4 +1,4 @@
-"""From a request to its bytes: bounded in size, after decompression too, and in time."""
+"""Reading a request's body: limited in size, also after decompression, and in time."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _PATIENCE = 20.0
 
 
 async def read_body(request: Request) -> bytes:
-    """A request's body, plain or from gzip.
+    """Return a request's body, plain or from gzip.
 
     Raises:
         Problem: 413 where it is too large, 415 for another encoding, 400 where it is not gzip, 408 where it is slow.
@@ -38,7 +38,7 @@ async def read_body(request: Request) -> bytes:
 
 
 async def read_json(request: Request, *, lenient: bool = False) -> Any:
-    """The JSON value of a request's body.
+    """Return the JSON value of a request's body.
 
     Args:
         request: Whose.
@@ -55,7 +55,7 @@ async def read_json(request: Request, *, lenient: bool = False) -> Any:
 
 
 def not_json(error: Exception) -> Problem:
-    """The problem of a body that is not JSON."""
+    """Return the problem of a body that is not JSON."""
     return Problem(400, "Not JSON", f"the body is not JSON: {shorten(str(error))}.")
 
 

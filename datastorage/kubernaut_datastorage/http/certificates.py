@@ -13,7 +13,7 @@ _INTERVAL = 30.0
 
 
 class CertificateRenewal:
-    """Takes up a renewed certificate, for connections that are made from then on.
+    """A watch on the certificate's files: new connections get the renewed certificate.
 
     Args:
         context: The server's.
@@ -25,11 +25,11 @@ class CertificateRenewal:
         self._seen = self._times()
 
     def start(self) -> None:
-        """Looks every half minute, as long as the process lives."""
+        """Watch the files every half minute, as long as the process lives."""
         threading.Thread(target=self._watch, name="certificates", daemon=True).start()
 
     def reload_if_changed(self) -> bool:
-        """Looks once; whether there was another. One that cannot be used, perhaps half written, is left for later."""
+        """Load the files if they have changed; return True if so. Files that cannot be used yet are left for later."""
         try:
             now = self._times()
             if now == self._seen:

@@ -1,4 +1,4 @@
-"""Records as streams: NDJSON, CSV, Parquet. Chunk by chunk, so that memory stays that of a chunk."""
+"""Records as streams of NDJSON, CSV or Parquet, chunk by chunk: memory stays that of one chunk."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ Chunks = AsyncIterator[list[FoundRecord]]
 
 
 def select_fields(found: Sequence[FoundRecord], fields: Fields) -> list[str]:
-    """Records as JSON, with the fields that are asked for; what is not known of a record is left out."""
+    """Return records as JSON with the wanted fields only; a field that a record lacks is left out."""
     if fields is None:
         return [record_line(one) for one in found]
     write = _field_selector(fields)
@@ -27,7 +27,7 @@ def select_fields(found: Sequence[FoundRecord], fields: Fields) -> list[str]:
 
 
 def _field_selector(fields: tuple[str, ...]) -> Callable[[FoundRecord], str]:
-    """A function that takes some fields out of a record without reading the others."""
+    """Return a function that takes the wanted fields out of a record without parsing the others."""
     inside = [name for name in fields if name not in {"id", "seq", "recorded_at"}]
     shape = msgspec.defstruct(
         "Narrow", [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in inside], omit_defaults=True
@@ -56,7 +56,7 @@ async def _ndjson(chunks: Chunks, fields: Fields) -> AsyncIterator[str]:
 
 
 async def _csv(chunks: Chunks, fields: Fields) -> AsyncIterator[str]:
-    """RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Write CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
     names = fields or FIELDS
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -79,7 +79,7 @@ def _cell(value: Any) -> str:
 
 
 async def _parquet(chunks: Chunks, fields: Fields) -> AsyncIterator[bytes]:
-    """A row group a chunk. Times are timestamps in UTC; what is an object or a list is its JSON."""
+    """Write a row group for each chunk. Times are timestamps in UTC; objects and lists are JSON."""
     import pyarrow as pa  # noqa: PLC0415 – an extra
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -115,7 +115,7 @@ def _column(values: list[Any], kind: Any, pa: Any) -> Any:
 
 
 class _Sink(io.RawIOBase):
-    """A file that is written once, from its beginning to its end, and taken away in parts meanwhile."""
+    """A file that is written from beginning to end, and taken away in parts meanwhile."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -133,7 +133,7 @@ class _Sink(io.RawIOBase):
         return self._size
 
     def take(self) -> bytes:
-        """What was written since it was last taken."""
+        """Return the bytes that were written since the last call."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 

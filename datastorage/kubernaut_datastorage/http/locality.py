@@ -1,4 +1,4 @@
-"""Who may speak to a service without tokens: programs of this machine, and not a web page in somebody's browser.
+"""The check of a service without tokens: only programs of this machine, no web page in a browser.
 
 A page can send requests to loopback, too. A browser then says so, in `Origin`; and where a name was made to point to
 loopback (DNS rebinding), the name stands in `Host`.
@@ -17,7 +17,7 @@ __all__ = ["LocalOnly", "is_loopback"]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is of loopback."""
+    """Return True if a host name or address is of loopback."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -25,30 +25,30 @@ def is_loopback(host: str) -> bool:
 
 
 class LocalOnly:
-    """Refuses what a browser sends for another site: 403, with the header that gave it away."""
+    """Middleware that refuses requests from another machine's site: 403, naming the header."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._good: set[tuple[str, str | None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers, or hands on."""
+        """Answer with a problem, or pass the request on."""
         if scope["type"] == "http" and (problem := self._problem(Headers(scope=scope))) is not None:
             await response(problem, scope["path"])(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     def _problem(self, headers: Headers) -> Problem | None:
-        told = (headers.get("host", ""), headers.get("origin"))
-        if told in self._good:
+        sent = (headers.get("host", ""), headers.get("origin"))
+        if sent in self._good:
             return None
-        for name, address in (("host", f"//{told[0]}"), ("origin", told[1])):
+        for name, address in (("host", f"//{sent[0]}"), ("origin", sent[1])):
             if address is not None and not is_loopback(_host(address)):
                 text = shorten(headers.get(name, ""))
                 detail = f"{name} {text}: without tokens, only programs of this machine are served."
                 return Problem(403, "Not local", detail)
         if len(self._good) < 100:
-            self._good.add(told)
+            self._good.add(sent)
         return None
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The service's metrics for Prometheus."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ _ROUTES = {
 
 
 class Metrics:
-    """The service's figures, in a registry of its own."""
+    """The service's metrics, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -42,7 +42,7 @@ class Metrics:
         self._alerts = Counter(
             f"{name}_alerts", "Alerts of webhooks by what became of them.", ["outcome"], registry=self.registry
         )
-        self.turned_away = Counter(
+        self.rejected = Counter(
             f"{name}_turned_away", "Requests that were not let in, by reason.", ["reason"], registry=self.registry
         )
         self._batch = Histogram(
@@ -56,35 +56,35 @@ class Metrics:
         )
         self._waiting = Gauge(f"{name}_waiting_events", "Events that wait to be written.", registry=self.registry)
 
-    def watch(self, waiting: Callable[[], int]) -> None:
-        """Says where the number of waiting events comes from."""
+    def watch_queue(self, waiting: Callable[[], int]) -> None:
+        """Set the function that returns the number of waiting events."""
         self._waiting.set_function(waiting)
 
-    def committed(self, events: int, seconds: float) -> None:
-        """Counts a commit."""
+    def count_commit(self, events: int, seconds: float) -> None:
+        """Count a commit."""
         if events:
             self._batch.observe(events)
         self._commit.observe(seconds)
 
-    def told(self, outcome: str, reason: str | None, events: int = 1) -> None:
-        """Counts events."""
+    def count_events(self, outcome: str, reason: str | None, events: int = 1) -> None:
+        """Count events by outcome, and refused ones by the first field of their reason."""
         self.events.labels(outcome).inc(events)
         if reason is not None:
             place = reason.partition(":")[0].partition(".")[0]
             self.refused.labels(place if place in Event.model_fields else "other").inc(events)
 
-    def alerts(self, stored: int, refused: int) -> None:
-        """Counts alerts of a webhook."""
+    def count_alerts(self, stored: int, refused: int) -> None:
+        """Count the alerts of a webhook."""
         self._alerts.labels("stored").inc(stored)
         self._alerts.labels("refused").inc(refused)
 
-    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Counts an answer. What a stranger can make up does not become a label."""
+    def count_response(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count a response. Paths that a client can invent do not become labels."""
         route = path if path in _ROUTES else "other"
         if route == "other" and path.startswith("/api/v1/action-records/"):
             route = "/api/v1/action-records/{id}/proof" if path.endswith("/proof") else "/api/v1/action-records/{id}"
         self._requests.labels(method if method in _METHODS else "other", route, status).observe(seconds)
 
-    def text(self) -> bytes:
-        """In Prometheus' text format."""
+    def render(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)

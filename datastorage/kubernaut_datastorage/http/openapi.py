@@ -1,4 +1,4 @@
-"""The interface in OpenAPI 3.1: from the SDK's models and the service's own limits, so that it says what is so."""
+"""The OpenAPI 3.1 document, made from the SDK's models and the service's own limits."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ _TEXT = {"type": "string", "maxLength": LONGEST_TEXT}
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     _, models = models_json_schema(
         [(Event, "validation"), (Record, "serialization")], ref_template="#/components/schemas/{model}"
     )

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: what was wrong, with which value, and what to do."""
+"""Errors as RFC 9457 problem details."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ class Problem(Exception):
 
 
 def response(problem: Problem, path: str) -> JSONResponse:
-    """The problem as `application/problem+json`."""
+    """Return the problem as `application/problem+json`."""
     body = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
     return JSONResponse(
         {**body, "instance": path},
@@ -35,6 +35,6 @@ def response(problem: Problem, path: str) -> JSONResponse:
 
 
 async def answer(request: Request, error: Exception) -> JSONResponse:
-    """As `response`, for Starlette's table of exceptions."""
+    """Answer a Problem that a route raised: Starlette's handler of this exception."""
     assert isinstance(error, Problem)
     return response(error, request.url.path)

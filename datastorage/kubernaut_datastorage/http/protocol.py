@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with less patience: for connections that say nothing, or take for ever to say it."""
+"""uvicorn's HTTP/1.1 with limits on the time and size of a request's headers."""
 
 import asyncio
 from typing import Any
@@ -14,42 +14,42 @@ _MOST_HEADERS = 32 * 1024
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers do not come, or do not end."""
+    """HTTP/1.1 that closes a connection whose headers do not arrive in time, or are too large."""
 
     _slow: asyncio.TimerHandle | None = None
     _size = 0
 
     def connection_made(self, transport: Any) -> None:
-        """Begins to wait for headers."""
+        """Start the timer for the headers."""
         super().connection_made(transport)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops waiting."""
+        """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
+        """Start the timer at the first byte of a request."""
         super().on_message_begin()
         self._size = 0
         if self._slow is None:
             self._start_timer()
 
     def on_url(self, url: bytes) -> None:
-        """A part of the URL."""
+        """Count the bytes of the URL."""
         self._size += len(url)
         super().on_url(url)
         self._enforce_bound()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header."""
+        """Count the bytes of a header."""
         self._size += len(name) + len(value)
         super().on_header(name, value)
         self._enforce_bound()
 
     def on_headers_complete(self) -> None:
-        """All headers are there."""
+        """Stop the timer, and handle the request unless its headers are too large."""
         self._stop_timer()
         if self._size <= _MOST_HEADERS:
             super().on_headers_complete()

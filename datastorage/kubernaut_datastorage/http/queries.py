@@ -1,4 +1,4 @@
-"""From a query string to a `Query`: every parameter known, every value checked, or a problem that says which."""
+"""Query strings: every parameter known and every value checked, or a problem that names the wrong one."""
 
 import base64
 import binascii
@@ -33,7 +33,7 @@ FIELDS = tuple(Record.model_fields)
 
 
 def read_parameters(request: Request) -> dict[str, str]:
-    """The query string's parameters.
+    """Return the query string's parameters.
 
     Raises:
         Problem: 400 for one that is given twice, since one of its values would be passed over in silence.
@@ -47,7 +47,7 @@ def read_parameters(request: Request) -> dict[str, str]:
 
 
 def parse_query(parameters: Mapping[str, str]) -> Query:
-    """The query that these parameters ask.
+    """Return the query of these parameters.
 
     Raises:
         Problem: 400 for an unknown parameter or a value that cannot be used.
@@ -75,7 +75,7 @@ def parse_query(parameters: Mapping[str, str]) -> Query:
 
 
 def parse_fields(parameters: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The fields that are asked for, or None for all.
+    """Return the wanted fields, or None for all.
 
     Raises:
         Problem: 400 for one that there is not.
@@ -90,12 +90,12 @@ def parse_fields(parameters: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def cursor_after(record_id: str) -> str:
-    """What a client sends to get the page after this record."""
+    """Return the cursor of the page after this record."""
     return base64.urlsafe_b64encode(UUID(record_id).bytes).decode().rstrip("=")
 
 
 def require_known(parameters: Mapping[str, str], known: set[str]) -> None:
-    """Refuses a parameter that would otherwise be passed over in silence."""
+    """Refuse an unknown parameter, which would otherwise be ignored."""
     for name in parameters:
         if name not in known:
             detail = f"there is no parameter {shorten(name)}; there is {', '.join(sorted(known)) or 'none at all'}."
@@ -103,7 +103,7 @@ def require_known(parameters: Mapping[str, str], known: set[str]) -> None:
 
 
 def parse_time(name: str, text: str) -> datetime:
-    """A time, or an age such as `90d`, as a time.
+    """Return the time of a text: a time, or an age such as `90d`.
 
     Raises:
         Problem: 400 for anything else.
@@ -121,12 +121,12 @@ def parse_time(name: str, text: str) -> datetime:
 
 
 def parse_time_text(name: str, text: str) -> str:
-    """A time or an age as records spell times."""
+    """Return a time or an age in the spelling of records."""
     return rfc3339(parse_time(name, text))
 
 
 def _id_at(time: datetime) -> UUID:
-    """The smallest UUIDv7 of a time."""
+    """Return the smallest UUIDv7 of a time."""
     milliseconds = max(0, int(time.timestamp() * 1000)) & ((1 << 48) - 1)
     return UUID(int=milliseconds << 80)
 

@@ -1,4 +1,4 @@
-"""How often somebody may ask: token buckets, a bounded number of them."""
+"""Limits on how often a client may ask: token buckets, a bounded number of them."""
 
 import time
 from collections import OrderedDict
@@ -8,7 +8,7 @@ __all__ = ["RateLimiter"]
 
 
 class RateLimiter:
-    """A bucket for each key: `burst` at once, then `rate` a second.
+    """A token bucket for each key: `burst` at once, then `rate` a second.
 
     Args:
         rate: A second.
@@ -24,7 +24,7 @@ class RateLimiter:
         self._filled: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, key: str, cost: float = 1.0) -> float:
-        """Takes from a key's bucket; the seconds after which to come again where there is not enough, else 0."""
+        """Take from a key's bucket: return 0, or the seconds to wait if it does not hold enough."""
         now = self._clock()
         level, then = self._filled.pop(key, (self._burst, now))
         level = min(self._burst, level + (now - then) * self._rate)

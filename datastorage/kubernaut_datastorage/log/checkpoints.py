@@ -1,4 +1,4 @@
-"""Checkpoints: what a commit states of the log so far, signed, for whoever wants to hold the store to it later."""
+"""Checkpoints: signed statements of the log's state, to be kept elsewhere and compared with the log later."""
 
 import base64
 import hashlib
@@ -66,22 +66,22 @@ class Commit:
 
 
 class Signer(Protocol):
-    """Whatever signs a chain."""
+    """An object that signs a chain."""
 
     def sign(self, chain: bytes) -> tuple[str | None, bytes | None]:
-        """The key's id and the signature."""
+        """Return the key's id and the signature."""
 
 
 class NoSigner:
-    """Signs nothing: the chain stands for itself."""
+    """A signer without a key: commits are chained but not signed."""
 
     def sign(self, chain: bytes) -> tuple[str | None, bytes | None]:
-        """No key, no signature."""
+        """Return neither key nor signature."""
         return None, None
 
 
 class Ed25519Signer:
-    """Signs with an Ed25519 key from a PEM file (PKCS #8).
+    """A signer with an Ed25519 key from a PEM file (PKCS #8).
 
     Args:
         file: The private key's.
@@ -108,12 +108,12 @@ class Ed25519Signer:
         self.key_id = _key_id(self.public)
 
     def sign(self, chain: bytes) -> tuple[str | None, bytes | None]:
-        """The key's id and the signature."""
+        """Return the key's id and the signature."""
         return self.key_id, self._key.sign(_CONTEXT + chain)
 
 
 def commit_statement(commit: Commit) -> dict[str, Any]:
-    """What a commit says of itself, all of it within the chain."""
+    """Return the statement of a commit: the values that its chain covers."""
     return {
         "batch": commit.batch,
         "at": format_time(commit.at),
@@ -125,7 +125,7 @@ def commit_statement(commit: Commit) -> dict[str, Any]:
 
 
 def make_checkpoint(commit: Commit) -> dict[str, Any]:
-    """A commit's checkpoint, as it is exported: it names the state of the whole log up to there."""
+    """Return a commit's checkpoint: the state of the whole log up to there."""
     signature = None if commit.signature is None else base64.b64encode(commit.signature).decode()
     return {
         **commit_statement(commit),
@@ -137,14 +137,14 @@ def make_checkpoint(commit: Commit) -> dict[str, Any]:
 
 
 def is_chain_valid(checkpoint: Mapping[str, Any]) -> bool:
-    """Whether a checkpoint's chain is that of what it states."""
+    """Return True if a checkpoint's chain follows from its statement."""
     names = ("batch", "at", "first_seq", "count", "root", "note")
     chain = next_chain(bytes.fromhex(checkpoint["previous"]), {name: checkpoint[name] for name in names})
     return bool(chain.hex() == checkpoint["chain"])
 
 
 def is_signature_valid(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -> bool:
-    """Whether a checkpoint's chain is signed by this key."""
+    """Return True if a checkpoint's chain is signed by this key."""
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
 
     if checkpoint["signature"] is None:
@@ -158,7 +158,7 @@ def is_signature_valid(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -
 
 
 def read_public_key(file: Path) -> "Ed25519PublicKey":
-    """The public key of a PEM file, of the private one or the public one.
+    """Return the public key of a PEM file, which holds the private or the public key.
 
     Raises:
         ValueError: if the file has neither.

@@ -1,4 +1,4 @@
-"""Merkle trees as RFC 6962 (section 2.1) has them, and the chain that links one commit's tree to the next.
+"""Merkle trees of RFC 6962 (section 2.1), and the chain that links one commit's tree to the next.
 
 Every event that changed a record is a leaf: its seq, its record's id, the digest of the event and the digest of what
 the record was after it (`documents.digest`). A commit keeps its leaves packed, 80 bytes each, in the order of seq.
@@ -28,7 +28,7 @@ LEAF_BYTES = 80
 
 
 class Leaf(NamedTuple):
-    """What the log says of one event.
+    """The log's entry of one event.
 
     Attributes:
         key: The record's id, 16 bytes.
@@ -42,12 +42,12 @@ class Leaf(NamedTuple):
 
 
 def leaf_hash(seq: int, leaf: Leaf) -> bytes:
-    """RFC 6962: SHA-256(0x00 || data); the data are seq, in 8 bytes, and the three parts of the leaf."""
+    """Return a leaf's hash (RFC 6962): SHA-256(0x00 || data), data being seq in 8 bytes and the leaf's three parts."""
     return hashlib.sha256(b"\0" + seq.to_bytes(8) + leaf.key + leaf.event + leaf.record).digest()
 
 
 def tree_root(hashes: Sequence[bytes]) -> bytes:
-    """The tree's root over the leaves' hashes; of none, SHA-256 of nothing.
+    """Return the tree's root over the leaves' hashes; without leaves, SHA-256 of nothing.
 
     Level by level, an odd last node rising as it is: the same tree as RFC 6962's, which splits at powers of two.
     """
@@ -63,7 +63,7 @@ def tree_root(hashes: Sequence[bytes]) -> bytes:
 
 
 def audit_path(hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """The nodes that lead from a leaf to the root (RFC 6962, 2.1.1), the nearest first."""
+    """Return the nodes that lead from a leaf to the root (RFC 6962, 2.1.1), the nearest first."""
     path: list[bytes] = []
     level = list(hashes)
     while len(level) > 1:
@@ -78,7 +78,7 @@ def audit_path(hashes: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def is_in_tree(leaf: bytes, index: int, count: int, path: Sequence[bytes], root: bytes) -> bool:
-    """Whether a leaf's hash is in the tree of that root, as RFC 9162, 2.1.3.2, checks it."""
+    """Return True if a leaf's hash is in the tree of that root, checked as in RFC 9162, 2.1.3.2."""
     if not 0 <= index < count:
         return False
     place, last, node = index, count - 1, leaf
@@ -96,17 +96,17 @@ def is_in_tree(leaf: bytes, index: int, count: int, path: Sequence[bytes], root:
 
 
 def next_chain(previous: bytes, statement: dict[str, Any]) -> bytes:
-    """The chain after a commit: SHA-256 over the chain before it and what the commit states, as canonical JSON."""
+    """Return the chain after a commit: SHA-256 over the chain before it and its statement as canonical JSON."""
     return hashlib.sha256(previous + json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
 def pack_leaves(leaves: Sequence[Leaf]) -> bytes:
-    """Leaves as a commit keeps them."""
+    """Return leaves as the bytes that a commit keeps."""
     return b"".join(part for leaf in leaves for part in leaf)
 
 
 def unpack_leaves(packed: bytes) -> list[Leaf]:
-    """The leaves of a commit."""
+    """Return the leaves of a commit."""
     return [
         Leaf(packed[start : start + 16], packed[start + 16 : start + 48], packed[start + 48 : start + 80])
         for start in range(0, len(packed) - LEAF_BYTES + 1, LEAF_BYTES)

@@ -1,4 +1,4 @@
-"""What one commit does: from what the database knows and what was told, to the rows it writes. A pure function.
+"""The plan of one commit: from the stored records and the new events to the rows to write. A pure function.
 
 Commits come one after the other, whoever makes them: a backend calls this with nothing between reading and writing
 (PostgreSQL under an advisory lock, SQLite under its write lock). From that follows all that is promised: no merge is
@@ -40,7 +40,7 @@ EventOutcome = Literal["stored", "merged", "duplicate", "refused"]
 
 
 class LogHead(NamedTuple):
-    """Where the log stands.
+    """The position of the log's end.
 
     Attributes:
         batch: Of the last commit; 0 before the first.
@@ -56,12 +56,12 @@ class LogHead(NamedTuple):
 
     @staticmethod
     def after(commit: Commit) -> "LogHead":
-        """The head once this commit is made."""
+        """Return the head after this commit."""
         return LogHead(commit.batch, commit.next_seq, commit.chain, commit.at)
 
 
 class StoredRecord(NamedTuple):
-    """What the database knows of a record."""
+    """A record as the database holds it."""
 
     document: str
     provenance: str | None
@@ -91,7 +91,7 @@ COLUMNS = RecordRow._fields
 
 @dataclass(frozen=True)
 class CommitPlan:
-    """What to write, all of it in one transaction.
+    """The rows to write, all of them in one transaction.
 
     Attributes:
         outcomes: Of each event, with the reason where it is refused.
@@ -120,7 +120,7 @@ def _day(number: int) -> str:
 
 @dataclass(slots=True)
 class _RecordState:
-    """A record while a batch works on it."""
+    """A record while events are merged into it."""
 
     document: dict[str, Any]
     text: str
@@ -130,7 +130,7 @@ class _RecordState:
 
 
 def plan_commit(
-    told: Sequence[ReceivedEvent],
+    events: Sequence[ReceivedEvent],
     known: Mapping[bytes, StoredRecord],
     head: LogHead,
     *,
@@ -138,10 +138,10 @@ def plan_commit(
     signer: Signer,
     note: str | None = None,
 ) -> CommitPlan:
-    """Merges events into records, and makes the commit of it.
+    """Merge events into records, and return the commit of it.
 
     Args:
-        told: Events, in the order in which they came.
+        events: Events, in the order in which they came.
         known: Each record that the database has and an event is about.
         head: Where the log stands.
         now: The time of the commit, if the last one was not later.
@@ -153,7 +153,7 @@ def plan_commit(
     outcomes: list[tuple[EventOutcome, str | None]] = []
     leaves: list[Leaf] = []
     hashes: list[bytes] = []
-    for item in told:
+    for item in events:
         try:
             before = states.get(item.key) or _state_of(known.get(item.key))
         except (ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError):
@@ -185,7 +185,7 @@ def plan_commit(
 
 
 def plan_import(kept: Sequence[tuple[bytes, str, str | None]], head: LogHead, *, now: datetime) -> CommitPlan:
-    """Enters records as they are, each by its key, document and provenance: of a time before there was a log."""
+    """Plan the commit that enters records as they are: they were stored before there was a log."""
     states: dict[bytes, _RecordState] = {}
     leaves: list[Leaf] = []
     for key, document, provenance in kept:
@@ -201,7 +201,7 @@ def plan_import(kept: Sequence[tuple[bytes, str, str | None]], head: LogHead, *,
 def column_values(
     document: Mapping[str, Any], pods: Pods
 ) -> tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, bool | None, str | None]:
-    """What a document says in columns: from `state` to `undoes` of a `Row`."""
+    """Return a document's values in columns: from `state` to `undoes` of a `RecordRow`."""
     workflow, target = document.get("workflow") or {}, format_target(document.get("target"))
     return (
         document["state"],
@@ -217,13 +217,13 @@ def column_values(
 
 
 def _is_whole_record(event: dict[str, Any]) -> bool:
-    """Whether the first event of a record is the record, as it stands."""
+    """Return True if a record's first event is the record, as it stands."""
     attempts = event.get("attempts", ())
     return not attempts or (len(attempts) == 1 and len(attempts[0]) > 1)
 
 
 def _first(item: ReceivedEvent) -> tuple[_RecordState, bytes]:
-    """The record that is its first event, and its digest."""
+    """Return the record that is its first event, and its digest."""
     pods = bind_pod(item.caller, item.event, {})
     if not pods:
         return _RecordState(item.event, item.document, None, pods), item.digest

@@ -1,4 +1,4 @@
-"""That one record is in the log: a proof that needs nothing of the service to be checked, but a checkpoint to trust."""
+"""Proofs that one record is in the log. Whoever checks one needs only a checkpoint to trust, not the service."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ __all__ = ["find_proof_faults", "make_proof"]
 
 
 def make_proof(row: Mapping[str, Any], commit: Commit) -> dict[str, Any]:
-    """The proof of a record as it is now.
+    """Return the proof of a record's current state.
 
     Args:
         row: All columns of the record.
@@ -37,7 +37,7 @@ def make_proof(row: Mapping[str, Any], commit: Commit) -> dict[str, Any]:
 
 
 def find_proof_faults(proof: Mapping[str, Any], key: "Ed25519PublicKey | None") -> list[str]:
-    """What is wrong with a proof; nothing, where it holds.
+    """Return the faults of a proof; an empty list if it holds.
 
     Args:
         proof: As `proof_of` makes it.

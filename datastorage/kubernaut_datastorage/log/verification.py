@@ -1,4 +1,4 @@
-"""Whether anything was edited, deleted, added or cut off behind the service's back: records against the log.
+"""Verification of records against the log: finds what was edited, deleted, added or cut off behind the service's back.
 
 Nothing of it relies on the service. Records of months that the log itself says were dropped may be missing. Whoever
 holds an exported checkpoint finds a log that was cut off or written anew; without one, only the chain is checked.
@@ -51,7 +51,7 @@ class LogReader(Protocol):
 
 @dataclass
 class VerificationReport:
-    """What was looked at and what was found.
+    """The result of a verification.
 
     Attributes:
         commits: Of the log.
@@ -74,7 +74,7 @@ class VerificationReport:
     more: int = 0
 
     def fault(self, text: str) -> None:
-        """Adds one."""
+        """Add a fault."""
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(text)
         else:
@@ -88,7 +88,7 @@ async def verify(
     checkpoint: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> VerificationReport:
-    """Reads the whole log and all records that it tells of, in constant memory. The store may be in use meanwhile.
+    """Read the whole log and all its records, in constant memory. The store may be in use meanwhile.
 
     Args:
         store: Need not be started.
@@ -195,8 +195,8 @@ def _check_row(report: VerificationReport, commit: Commit, seq: int, leaf: Leaf,
         report.fault(f"{name} is of seq {row['seq']}, and commit {commit.batch} changed it later, with seq {seq}")
     elif digest(leaf.key, row["document"], row["provenance"]) != leaf.record:
         report.fault(f"{name} was edited: it is not what commit {commit.batch} made of it")
-    elif (told := _differing_column(row)) is not None:
-        report.fault(f"{name} was edited: its column {told} is not what its document says")
+    elif (column := _differing_column(row)) is not None:
+        report.fault(f"{name} was edited: its column {column} is not what its document says")
     elif row["recorded_at"] != commit.at:
         report.fault(f"{name} was edited: its column recorded_at is not the time of commit {commit.batch}")
     else:
@@ -211,7 +211,7 @@ def _differing_column(row: Mapping[str, Any]) -> str | None:
 
 
 async def _check_unknown(report: VerificationReport, store: LogReader, last: int) -> None:
-    """Looks for records that the log does not tell of, if there are more records than it tells of."""
+    """Look for records that the log does not have, if there are more records than it has."""
     if await store.count(last) <= report.records:
         return
     after = UUID(int=0)

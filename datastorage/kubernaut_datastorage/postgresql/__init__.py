@@ -1,4 +1,4 @@
-"""The PostgreSQL backend: commits in groups, one after the other whichever replica makes them; readers beside them.
+"""The PostgreSQL backend: any number of replicas commit in groups, one after the other; readers do not wait.
 
 A commit holds an advisory lock from before it reads to after it is visible. So merging has no race, seq is the order
 of commit without a gap (whoever follows it misses nothing), and the log is one chain. What takes time, checking and

@@ -1,4 +1,4 @@
-"""What one commit does to PostgreSQL, under the lock that lets one commit at a time be made.
+"""One commit's statements to PostgreSQL, under the lock that allows one commit at a time.
 
 What takes time, checking and hashing events, was done before; here are a look-up by primary key, a binary COPY, and a
 small statement.
@@ -37,9 +37,9 @@ _ARRAYS = ", ".join(
     )
 )
 _UPDATE = f"""
-UPDATE action_records AS record SET ({", ".join(COLUMNS[1:])}) = ({", ".join(f"told.{name}" for name in COLUMNS[1:])})
-FROM unnest({_ARRAYS}) AS told({", ".join(COLUMNS)})
-WHERE record.id = told.id AND record.id BETWEEN $15 AND $16
+UPDATE action_records AS record SET ({", ".join(COLUMNS[1:])}) = ({", ".join(f"new.{name}" for name in COLUMNS[1:])})
+FROM unnest({_ARRAYS}) AS new({", ".join(COLUMNS)})
+WHERE record.id = new.id AND record.id BETWEEN $15 AND $16
 """  # noqa: S608 – names of columns
 _KNOWN = "SELECT id, document, provenance FROM action_records WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"
 _HEAD = "SELECT batch, first_seq + count, chain, at FROM commits ORDER BY at DESC, batch DESC LIMIT 1"
@@ -60,19 +60,19 @@ SET resolved_at = coalesce(excluded.resolved_at, known.resolved_at), name = excl
 
 
 async def merge_events(
-    connection: "Connection", told: Sequence[ReceivedEvent], settings: Settings
+    connection: "Connection", events: Sequence[ReceivedEvent], settings: Settings
 ) -> list[tuple[EventOutcome, str | None]]:
-    """Merges events into records, and says what became of each."""
-    ids = [pgproto.UUID(key) for key in sorted({one.key for one in told})]
+    """Merge events into records, and return the outcome of each."""
+    ids = [pgproto.UUID(key) for key in sorted({event.key for event in events})]
     rows = await connection.fetch(_KNOWN, ids, ids[0], ids[-1])
     known = {row[0].bytes: StoredRecord(unpack_document(row[1]), row[2]) for row in rows}
-    plan = plan_commit(told, known, await _head(connection), now=settings.clock(), signer=settings.signer)
+    plan = plan_commit(events, known, await _head(connection), now=settings.clock(), signer=settings.signer)
     await _write(connection, plan)
     return plan.outcomes
 
 
 async def write_note(connection: "Connection", note: str, settings: Settings) -> Commit:
-    """Adds a commit that is only a note."""
+    """Add a commit that holds only a note, as JSON."""
     plan = plan_commit([], {}, await _head(connection), now=settings.clock(), signer=settings.signer, note=note)
     await _write(connection, plan)
     assert plan.commit is not None
@@ -80,13 +80,13 @@ async def write_note(connection: "Connection", note: str, settings: Settings) ->
 
 
 async def write_episodes(connection: "Connection", episodes: Sequence[SignalEpisode]) -> None:
-    """Keeps when signals fired, and when they were resolved."""
+    """Store when signals fired and when they were resolved."""
     rows = [(one.fingerprint, one.fired_at, one.resolved_at, one.name, one.severity) for one in episodes]
     await connection.executemany(_EPISODES, rows)
 
 
 async def write_probe(connection: "Connection") -> None:
-    """Write a little and take it back: what fails then, no record can be stored either."""
+    """Write a row and delete it again: if that fails, no record can be stored either."""
     await connection.execute("INSERT INTO legal_holds VALUES ($1, $2, now())", PROBE_MONTH, PROBE_TEXT)
     await connection.execute("DELETE FROM legal_holds WHERE month = $1", PROBE_MONTH)
 
@@ -133,7 +133,7 @@ def _arrays(rows: Sequence[RecordRow]) -> list[Any]:
 
 
 def row_values(row: RecordRow) -> tuple[Any, ...]:
-    """A row as PostgreSQL is given it, in the order of its columns."""
+    """Return a row as asyncpg takes it, in the order of its columns."""
     # asyncpg's own UUID takes bytes, and an eighth of the time
     undoes = row.undoes and pgproto.UUID(row.undoes)
     return (pgproto.UUID(row.id), *row[1:-3], undoes, pack_document(row.document), row.provenance)

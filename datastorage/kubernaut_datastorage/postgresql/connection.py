@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how they are made, which of their errors pass, and which locks there are."""
+"""Connections to PostgreSQL: how they are made, which errors are transient, and the advisory locks."""
 
 import os
 import socket
@@ -50,31 +50,31 @@ TRANSIENT_ERRORS = (
     TimeoutError,
     EOFError,
 )
-"""Errors that pass: the database is away, starts, stops, became a replica, or somebody else holds the lock."""
+"""Transient errors: the database is away, starts, stops, became a replica, or somebody else holds the lock."""
 _IN_THE_DATA = ("22", "23", "54")
 """Classes of SQLSTATE: data exceptions, integrity constraints, and limits such as that of an index's row."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether an error is of a database that is away, so that the same may go well later."""
+    """Return True if the database is away: the same request may succeed later."""
     # asyncpg's DataError, of a value that it cannot send, is an InterfaceError too
     return isinstance(error, TRANSIENT_ERRORS) and not isinstance(error, ValueError)
 
 
 def is_data_error(error: BaseException) -> bool:
-    """Return whether an error lies in what was to be stored, so that it will be the same whenever it is sent."""
+    """Return True if an error lies in the values to store: sent again, they would fail again."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _IN_THE_DATA and not isinstance(error, asyncpg.CheckViolationError)
     return isinstance(error, (ValueError, TypeError, LookupError, ArithmeticError, RecursionError))
 
 
 async def connect(url: str) -> "Connection":
-    """A connection of its own."""
+    """Open a connection outside of any pool."""
     return await asyncpg.connect(url, timeout=_CONNECTING, command_timeout=35, server_settings=_SESSION)
 
 
 def is_transient_in_sqlalchemy(error: Exception) -> bool:
-    """Whether SQLAlchemy wraps an error that passes."""
+    """Return True if SQLAlchemy wraps a transient error."""
     if getattr(error, "connection_invalidated", False):
         return True
     cause: BaseException | None = getattr(error, "orig", None)
@@ -86,10 +86,10 @@ def is_transient_in_sqlalchemy(error: Exception) -> bool:
 
 
 def database_message(error: BaseException) -> str:
-    """Return what the database itself said, without the statement (which would show what was to be stored).
+    """Return the database's own message, without the statement (which would show the values).
 
-    What was not said by the database may repeat parts of its address, a password among them, where that is not spelt
-    as an address is. So it is told in words of our own.
+    The message of any other error may contain parts of the database's address, even its password, if the address is
+    malformed. So those errors are described in words of this function.
     """
     cause = getattr(error, "orig", None) or error
     cause = cause.__cause__ or cause

@@ -10,7 +10,7 @@ __all__ = ["drop_partition", "make_partition", "month_of_partition", "partitions
 
 
 def partitions_of(table: str) -> sa.TextClause:
-    """The names of a table's partitions, as a statement."""
+    """Return the statement that selects the names of a table's partitions."""
     named = sa.text(
         "SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
         " WHERE inhparent = to_regclass(:parent) AND NOT inhdetachpending"
@@ -19,12 +19,12 @@ def partitions_of(table: str) -> sa.TextClause:
 
 
 def month_of_partition(name: str) -> Month:
-    """The month in a partition's name, such as `action_records_2026_01`."""
+    """Return the month in a partition's name, such as `action_records_2026_01`."""
     return Month(int(name[-7:-3]), int(name[-2:]))
 
 
 async def make_partition(engine: AsyncEngine, table: str, month: Month) -> None:
-    """Makes the partition of a month, unless it is there."""
+    """Create the partition of a month, unless it exists."""
     name, after = month.partition(table), month.following
     first, last = (month.first_id, after.first_id) if table == "action_records" else (month.start, after.start)
     async with engine.begin() as connection:
@@ -38,7 +38,7 @@ async def make_partition(engine: AsyncEngine, table: str, month: Month) -> None:
 
 
 async def drop_partition(engine: AsyncEngine, table: str, month: Month) -> None:
-    """Drops the partition of a month, with all that is in it."""
+    """Drop the partition of a month, with all its rows."""
     name = month.partition(table)
     async with engine.connect() as connection:
         alone = await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -31,7 +31,7 @@ from kubernaut_datastorage.postgresql.partitions import (
     month_of_partition,
     partitions_of,
 )
-from kubernaut_datastorage.postgresql.writer import Writer
+from kubernaut_datastorage.postgresql.writer import PostgresWriter
 from kubernaut_datastorage.records.documents import FoundRecord
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month, months_to_create
@@ -49,12 +49,12 @@ _LINES = 5_000
 
 
 class PostgresStore(SqlStore):
-    """Records in PostgreSQL.
+    """A store of records in PostgreSQL.
 
     Args:
         url: As libpq takes it: `postgresql://user@host/database?sslmode=verify-full`. The password may come from
             PGPASSWORD or PGPASSFILE.
-        settings: What a store is told.
+        settings: The store's settings.
         migrates: Whether it brings the schema up to date itself.
     """
 
@@ -70,7 +70,7 @@ class PostgresStore(SqlStore):
             max_overflow=8,
             pool_timeout=5,
         )
-        self._writer = Writer(url, self.settings, self._prepare, self._make_wanted)
+        self._writer = PostgresWriter(url, self.settings, self._prepare, self._make_wanted)
         self._current = False
 
     @property
@@ -115,8 +115,8 @@ class PostgresStore(SqlStore):
     async def probe(self) -> None:
         await self._writer.enqueue(work=write_probe)
 
-    async def write(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
-        outcomes: list[tuple[EventOutcome, str | None]] = await self._writer.enqueue(told)
+    async def write(self, events: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
+        outcomes: list[tuple[EventOutcome, str | None]] = await self._writer.enqueue(events)
         return outcomes
 
     async def stream_fields(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
@@ -197,7 +197,7 @@ class PostgresStore(SqlStore):
         return sorted(month_of_partition(row[0]) for row in await self.read(partitions_of(table)))
 
     async def read(self, statement: Any) -> "list[sa.Row[Any]]":
-        """Reads, again where the database was away, within the patience that a request has."""
+        """Read; try again while the database is away, within the patience of a request."""
         deadline = monotonic() + self.settings.patience
         pause = 0.05
         while True:

@@ -1,4 +1,4 @@
-"""The one writer of a replica: what waits together is committed together, one commit after the other."""
+"""The one writer of a replica, a task: events that wait at the same time are committed together."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from kubernaut_datastorage.store import DatabaseUnavailable, Settings, StorageEr
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
-__all__ = ["Writer"]
+__all__ = ["PostgresWriter"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ _LARGEST_GROUP = 5_000
 
 
 @dataclass
-class _Job:
-    """What waits for the writer: events, or other work in its transaction."""
+class _PostgresJob:
+    """Work that waits for the writer: events, or another function in its transaction."""
 
     deadline: float
     events: Sequence[ReceivedEvent] = ()
@@ -44,20 +44,20 @@ class _Job:
     future: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Writer:
-    """Commits in groups, as a task.
+class PostgresWriter:
+    """A task that commits in groups.
 
     Args:
-        url: Of the database.
-        settings: What the store is told.
+        url: The database's address.
+        settings: The store's settings.
         prepare: Brings the schema up to date; called until it goes well, before anything is written.
         create_months: Makes partitions where a commit found none.
 
     Attributes:
-        waiting: Events that wait to be written.
-        ready: Whether the schema was brought up to date.
-        problem: What the database said last that was no answer.
-        failing: Whether the last that was to be written was given up.
+        waiting: The number of events that wait to be written.
+        ready: True once the schema is up to date.
+        problem: The database's last error.
+        failing: True if the last job was given up.
     """
 
     def __init__(
@@ -72,45 +72,45 @@ class Writer:
         self.failing = self._full = False
         self.problem = "it has not been asked yet"
         self._url, self._settings, self._prepare, self._create_months = url, settings, prepare, create_months
-        self._jobs: deque[_Job] = deque()
-        self._told = asyncio.Event()
+        self._jobs: deque[_PostgresJob] = deque()
+        self._wake = asyncio.Event()
         self._closing = False
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins; needs a running loop."""
+        """Start the task; needs a running loop."""
         self._task = asyncio.create_task(self._write_groups(), name="writer")
 
     async def close(self) -> None:
-        """Commits what waits, and ends."""
+        """Commit what waits, and end the task."""
         self._closing = True
-        self._told.set()
+        self._wake.set()
         if self._task is not None:
             await self._task
-        self._leave()
+        self._disconnect()
 
     async def enqueue(
         self, events: Sequence[ReceivedEvent] = (), work: "Callable[[Connection], Awaitable[Any]] | None" = None
     ) -> Any:
-        """Has events merged, or other work done in the writer's transaction; returns once it is committed.
+        """Merge events, or do other work in the writer's transaction; return once it is committed.
 
         Raises:
             StorageError: if it could not be, within the patience of a request.
         """
         if self._closing:
             raise DatabaseUnavailable("the service is stopping; send this again.")
-        job = _Job(monotonic() + self._settings.patience, events, work)
+        job = _PostgresJob(monotonic() + self._settings.patience, events, work)
         self._jobs.append(job)
         self.waiting += len(events)
-        self._told.set()
+        self._wake.set()
         try:
             return await job.future
         finally:
             self.waiting -= len(events)
 
     async def _write_groups(self) -> None:
-        """The one writer of this replica: what waits together is committed together."""
+        """Commit until the writer is closed: jobs that wait at the same time, in one commit."""
         pause = 0.05
         while not self.ready and not self._closing:
             try:
@@ -122,19 +122,19 @@ class Writer:
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 2)
         while self._jobs or not self._closing:
-            self._told.clear()
+            self._wake.clear()
             if not self._jobs:
-                await self._told.wait()
+                await self._wake.wait()
                 continue
-            group: list[_Job] = []
+            group: list[_PostgresJob] = []
             size = 0
             while self._jobs and size < _LARGEST_GROUP:
                 group.append(self._jobs.popleft())
                 size += len(group[-1].events)
             await self._write_group(group)
 
-    def _give_up(self, jobs: "deque[_Job] | list[_Job] | None" = None) -> None:
-        """Answers those whose time is over while the database is away."""
+    def _give_up(self, jobs: "deque[_PostgresJob] | list[_PostgresJob] | None" = None) -> None:
+        """Answer the jobs whose deadline has passed while the database is away."""
         now = monotonic()
         waiting = self._jobs if jobs is None else jobs
         late = [job for job in waiting if job.deadline <= now or job.future.done()]
@@ -144,7 +144,7 @@ class Writer:
                 self.failing = True
                 job.future.set_exception(_full() if self._full else _away(self.problem))
 
-    async def _write_group(self, jobs: list[_Job]) -> None:
+    async def _write_group(self, jobs: list[_PostgresJob]) -> None:
         pause = 0.05
         made_months = False
         while jobs:
@@ -153,7 +153,7 @@ class Writer:
                 async with asyncio.timeout(self._settings.patience):
                     answers = await self._commit(jobs)
             except Exception as error:  # whatever it is, the one writer lives on and everyone gets an answer
-                self._leave()
+                self._disconnect()
                 if not is_transient(error) and (made_months or not isinstance(error, asyncpg.CheckViolationError)):
                     await self._write_apart(jobs, error)
                     return
@@ -177,8 +177,8 @@ class Writer:
                     job.future.set_result(answer)
             return
 
-    async def _write_apart(self, jobs: list[_Job], error: Exception) -> None:
-        """Writes in halves what could not be written together, so that one event decides for no other."""
+    async def _write_apart(self, jobs: list[_PostgresJob], error: Exception) -> None:
+        """Write in halves what could not be written together: one bad event must not harm the others."""
         if len(jobs) > 1:
             middle = len(jobs) // 2
             await self._write_group(jobs[:middle])
@@ -189,7 +189,7 @@ class Writer:
             return
         if len(job.events) > 1:
             middle = len(job.events) // 2
-            halves = [_Job(job.deadline, job.events[:middle]), _Job(job.deadline, job.events[middle:])]
+            halves = [_PostgresJob(job.deadline, job.events[:middle]), _PostgresJob(job.deadline, job.events[middle:])]
             for half in halves:
                 await self._write_group([half])
             await _answer_from(halves, job)
@@ -206,23 +206,23 @@ class Writer:
         else:
             job.future.set_exception(UnstorableData(f"the database cannot store it: {database_message(error)}."))
 
-    async def _commit(self, jobs: list[_Job]) -> list[Any]:
+    async def _commit(self, jobs: list[_PostgresJob]) -> list[Any]:
         if self._connection is None or self._connection.is_closed():
             try:
                 self._connection = await connect(self._url)
             except Exception as error:  # whatever it is, it says nothing about what is to be written
                 raise ConnectionError(database_message(error)) from error
         connection = self._connection
-        told = [one for job in jobs for one in job.events]
+        events = [event for job in jobs for event in job.events]
         await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({COMMIT_LOCK})")
-        outcomes = iter(await merge_events(connection, told, self._settings) if told else ())
+        outcomes = iter(await merge_events(connection, events, self._settings) if events else ())
         answers = [
             await job.work(connection) if job.work is not None else [next(outcomes) for _ in job.events] for job in jobs
         ]
         await connection.execute("COMMIT")
         return answers
 
-    def _leave(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.terminate()
@@ -236,8 +236,8 @@ def _full() -> StorageFull:
     return StorageFull("there is no room for more on the database's disk; make room, and send it again.")
 
 
-async def _answer_from(halves: list[_Job], job: _Job) -> None:
-    """Answers a job with what its halves were answered, or with the error of one."""
+async def _answer_from(halves: list[_PostgresJob], job: _PostgresJob) -> None:
+    """Complete a job with the answers of its halves, or with the error of one."""
     answers: list[Any] = await asyncio.gather(*(half.future for half in halves), return_exceptions=True)
     if job.future.done():
         return

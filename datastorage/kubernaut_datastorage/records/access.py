@@ -1,4 +1,4 @@
-"""Who may do what: roles, and what an action's own token may say. Functions of plain data."""
+"""Roles, and what an action's own token may say. Functions of plain data."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,7 +26,7 @@ _CONTAINERS = {state.value for state in State} - {State.INTENDED, State.LOST, St
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds a token.
+    """The holder of a token.
 
     Attributes:
         name: For logs: a ServiceAccount's user name, or what the token file calls it.
@@ -46,27 +46,27 @@ class Caller:
 
     @property
     def is_limited(self) -> bool:
-        """Whether it may speak for its own records only."""
+        """True if it may send events of its own records only."""
         return "write" not in self.roles
 
 
 def sender_fields(caller: Caller | None, event: dict[str, Any]) -> dict[str, Any]:
-    """What the server itself says of an event's sender: its source and, where the token was made for a pod, the pod.
+    """Return the fields that the server sets: an event's source and, if the token was made for a pod, the pod.
 
     Without tokens, whoever speaks on loopback says so himself. An action's token is a container's word, always. The
     controller may pass on a container's word, such as the line of a pod's log.
     """
-    told = event.get("source")
+    source = event.get("source")
     if caller is None:
-        return {"source": told or Source.CONTAINER.value}
+        return {"source": source or Source.CONTAINER.value}
     if not caller.is_limited:
-        return {"source": told or Source.CONTROLLER.value}
+        return {"source": source or Source.CONTROLLER.value}
     pod = {} if caller.pod is None else {"pod": {"name": caller.pod_name or caller.name, "uid": caller.pod}}
     return {"source": Source.CONTAINER.value, **pod}
 
 
 def find_forbidden_claim(caller: Caller | None, event: dict[str, Any]) -> str | None:
-    """Why this caller cannot say this event at all, or None."""
+    """Return why this caller may never send such an event, or None."""
     if caller is None or not caller.is_limited:
         return None
     if event.get("source", Source.CONTAINER) != Source.CONTAINER:

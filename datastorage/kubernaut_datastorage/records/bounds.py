@@ -1,4 +1,4 @@
-"""The bounds of a record, kept event by event: what does not fit is cut where everybody sees that it was.
+"""The size limits of a record, applied to each event: a value that is too large is cut, and says so.
 
 A record is at most as large as the largest values that its slots may have, so it is enough to bound each value before
 it is merged; and since what is cut follows from the event alone, the merged record still does not depend on the order

@@ -1,4 +1,4 @@
-"""Documents as text: how records are written, hashed and read back, the same to the byte wherever that happens."""
+"""Documents as text: how records are written, hashed and read back, byte for byte the same everywhere."""
 
 import hashlib
 from datetime import datetime
@@ -13,7 +13,7 @@ _DECODER = msgspec.json.Decoder()
 
 
 class FoundRecord(NamedTuple):
-    """A record as the database has it.
+    """A record as a query returns it.
 
     Attributes:
         id: As text, with hyphens.
@@ -29,17 +29,17 @@ class FoundRecord(NamedTuple):
 
 
 def encode(value: Any) -> str:
-    """A JSON value as text: compact, keys sorted, other than ASCII as it is."""
+    """Return a JSON value as text: compact, keys sorted, not escaped to ASCII."""
     return _ENCODER.encode(value).decode()
 
 
 def decode(text: str) -> Any:
-    """The JSON value of a text that `encode` made."""
+    """Return the JSON value of a text that `encode` made."""
     return _DECODER.decode(text)
 
 
 def digest(key: bytes, document: str, provenance: str | None = None) -> bytes:
-    """What the log keeps of an event, or of a record: SHA-256 over its id's 16 bytes, its document and its provenance.
+    """Return the log's digest of an event or a record: SHA-256 over the id's 16 bytes, document and provenance.
 
     Args:
         key: The id.
@@ -51,17 +51,17 @@ def digest(key: bytes, document: str, provenance: str | None = None) -> bytes:
 
 
 def record_line(found: FoundRecord) -> str:
-    """A record as one line of JSON, as the service answers it."""
+    """Return a record as one line of JSON, in the form that the service answers."""
     return f'{{"id":"{found.id}",{found.document[1:-1]},"seq":{found.seq},"recorded_at":"{found.recorded_at}"}}'
 
 
 def format_time(time: datetime) -> str:
-    """A time in UTC as records spell it."""
+    """Return a time in UTC in the spelling of records."""
     return time.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def format_target(target: Any) -> str | None:
-    """A target as the filter takes it: an object as `namespace/Kind/name` (`Kind/name` without a namespace)."""
+    """Return a target as the filter takes it: `namespace/Kind/name`, or `Kind/name` without a namespace."""
     if isinstance(target, dict):
         namespace = target.get("namespace")
         return f"{namespace}/{target['kind']}/{target['name']}" if namespace else f"{target['kind']}/{target['name']}"

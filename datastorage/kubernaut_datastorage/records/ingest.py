@@ -1,4 +1,4 @@
-"""From a request's bytes to valid events, each by itself, so that a bad one harms no other.
+"""Parsing a request's body into events, each by itself: a bad one does not harm the others.
 
 An event that needs no mending is checked while it is parsed (`shapes.py`). Any other goes through the SDK's model,
 which mends it or says what is wrong. Which way an event goes depends on the event alone.
@@ -67,7 +67,7 @@ class ReceivedEvent:
         event: As `Event.wire()` gives it, with its source, and without its id.
         document: The event as text.
         digest: Over key and document.
-        caller: Who says so; None where whoever speaks is trusted (loopback, without tokens).
+        caller: The sender; None if every sender is trusted (loopback, without tokens).
     """
 
     id: str
@@ -80,11 +80,11 @@ class ReceivedEvent:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEvent:
-    """An event that is not taken.
+    """An event that cannot be stored.
 
     Attributes:
-        id: As it was told, where it is text at all.
-        reason: What was wrong, with which value.
+        id: The id that was sent, if it is text at all.
+        reason: The fault, with the value.
     """
 
     id: str | None
@@ -93,7 +93,7 @@ class RefusedEvent:
 
 @dataclass(frozen=True)
 class _IdWindow:
-    """Ids that are taken, by the milliseconds within them."""
+    """The range of ids that are accepted, by the milliseconds within them."""
 
     first: int
     last: int
@@ -105,7 +105,7 @@ class _IdWindow:
 def parse_events(
     body: bytes, *, caller: Caller | None = None, retention: timedelta, now: datetime | None = None
 ) -> list[ReceivedEvent | RefusedEvent]:
-    """What a request tells, in its order.
+    """Return the events of a body, in their order.
 
     Args:
         body: A JSON array of 1 to 1,000 events.
@@ -139,7 +139,7 @@ def parse_events(
 
 
 def _parse_or_refuse(part: Any, caller: Caller | None, window: _IdWindow) -> ReceivedEvent | RefusedEvent:
-    """Return the event, or why it is not taken: whatever is wrong with one, the others do not hear of it."""
+    """Return the event, or the reason why it is refused. Whatever is wrong with one, the others go on."""
     try:
         return _parse_event(part, caller, window)
     except Exception:
@@ -160,25 +160,25 @@ def _parse_event(part: Any, caller: Caller | None, window: _IdWindow) -> Receive
                 return RefusedEvent(None, f"it is not JSON that can be used: {shorten(str(error))}.")
     else:
         event = None
-    told = part.get("id") if event is None and isinstance(part, dict) else None
+    record_id = part.get("id") if event is None and isinstance(part, dict) else None
     try:
         event = event or _parse_by_model(part)
-        told = event.pop("id")
-        key = _key(told, window)
+        record_id = event.pop("id")
+        key = _key(record_id, window)
         _require_not_ahead(event["at"], window)
     except ValueError as error:
-        return RefusedEvent(told if isinstance(told, str) and told.isascii() else None, f"{error}.")
+        return RefusedEvent(record_id if isinstance(record_id, str) and record_id.isascii() else None, f"{error}.")
     if refusal := find_forbidden_claim(caller, event):
-        return RefusedEvent(told, f"{refusal}.")
+        return RefusedEvent(record_id, f"{refusal}.")
     event |= sender_fields(caller, event)
     document = encode(event)
     if (cut := trim_event(event, document)) is not None:
         event, document = cut, encode(cut)
-    return ReceivedEvent(told, key, event, document, digest(key, document), caller)
+    return ReceivedEvent(record_id, key, event, document, digest(key, document), caller)
 
 
 def _require_not_ahead(at: str, window: _IdWindow) -> None:
-    """Refuse a word of the future: of two it would be the later one for ever.
+    """Refuse an event of the future: it would stay the latest one for ever.
 
     Raises:
         ValueError: with the time.
@@ -188,7 +188,7 @@ def _require_not_ahead(at: str, window: _IdWindow) -> None:
 
 
 def _parse_as_it_stands(text: bytes) -> dict[str, Any] | None:
-    """The event, where it can be taken as it stands."""
+    """Return the event if it needs no correction, or None."""
     if len(text) > LARGEST_EVENT or _LONG_NUMBER in text.translate(_DIGITS) or b"\\u0000" in text:
         return None
     if text.count(b"{") + text.count(b"[") > _DEEPEST:
@@ -208,7 +208,7 @@ def _parse_as_it_stands(text: bytes) -> dict[str, Any] | None:
 
 
 def _is_canonical_time(text: str) -> bool:
-    """Whether a time is already as records spell it, and of 1970 or later."""
+    """Return True if a time is in the spelling of records, and of 1970 or later."""
     if len(text) != 27 or text[26] != "Z" or text[10] != "T" or text[19] != "." or text < "1970":
         return False
     try:
@@ -223,7 +223,7 @@ def _is_canonical_id(text: str) -> bool:
 
 
 def _has_canonical_ids(event: dict[str, Any]) -> bool:
-    """Whether its own id, and that of the record that it undoes, are as records spell them."""
+    """Return True if an event's id, and that of the record it undoes, are in the spelling of records."""
     try:
         return _is_canonical_id(event["id"]) and (
             "undoes" not in event or str(UUID(event["undoes"])) == event["undoes"]
@@ -258,7 +258,7 @@ def _time_of(key: bytes) -> datetime:
 
 
 def _parse_by_model(item: Any) -> dict[str, Any]:
-    """The event, through the SDK's model.
+    """Return the event, checked and corrected by the SDK's model.
 
     Raises:
         ValueError: with the path, the value and the reason for which it is refused.
@@ -289,7 +289,7 @@ def _parse_by_model(item: Any) -> dict[str, Any]:
 
 
 def require_storable_time(path: str, time: datetime | None) -> None:
-    """Refuses a time before 1970: no clock says so, and below the year 1000 its text would not sort, nor be read back.
+    """Refuse a time before 1970: no clock shows it, and below the year 1000 its text would not sort.
 
     Raises:
         ValueError: with the path and the time.

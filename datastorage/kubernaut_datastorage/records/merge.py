@@ -1,4 +1,4 @@
-"""What events make of a record: a pure function, the same whatever the order in which they come, or how often.
+"""Merging events into a record: a pure function, whose result does not depend on their order or repetition.
 
 A record is a set of slots: one for each field, and three for each attempt. Every value in a slot carries the key of the
 event that brought it, and of two values the one with the greater key stays. A slot-wise maximum is commutative,
@@ -35,7 +35,7 @@ Key = tuple[int, int, str, str]
 MergeOutcome = Literal["stored", "merged", "duplicate"]
 
 SOURCES: dict[str, int] = {Source.CONTROLLER: 0, Source.CONTAINER: 1}
-"""By whose word beats whose."""
+"""Source → precedence: the value of the higher one stays."""
 CONTROLLER_ONLY = frozenset(
     {
         "approver",
@@ -50,20 +50,20 @@ CONTROLLER_ONLY = frozenset(
         "workflow",
     }
 )
-"""Fields of which a container says nothing, once the controller has spoken of the record."""
+"""Fields that a container cannot set once the controller has sent an event of the record."""
 CONTROLLER_FIRST = frozenset({"action_type", "dry_run", "target", "undoes"})
-"""Fields of which the controller's word stays, where it said something."""
+"""Fields whose value from the controller stays, if it sent one."""
 _OUTSIDE = {"id", "attempt", "attempts"}
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What the events so far have made of a record.
+    """A record as the events so far have made it.
 
     Attributes:
         values: Slot → value. Slots are field names, and `attempts.NUMBER.FIELD`.
         keys: Slot → the key of the event that brought the value.
-        controller: Whether the controller has spoken of it.
+        controller: True if the controller has sent an event of it.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Merged:
     controller: bool = False
 
     def document(self) -> dict[str, Any]:
-        """The record as JSON, without its id."""
+        """Return the record as JSON, without its id."""
         document: dict[str, Any] = {}
         attempts: dict[int, dict[str, Any]] = {}
         for slot, value in self.values.items():
@@ -86,14 +86,15 @@ class Merged:
 
 
 def merge(stored: Merged | None, event: dict[str, Any]) -> tuple[Merged, MergeOutcome]:
-    """The record with one event more.
+    """Return the record with one more event.
 
     Args:
         stored: What there is, or None.
         event: As `Event.wire()` gives it: valid, times in UTC with microseconds, nothing that is None.
 
     Returns:
-        The merged record, and whether the event was the first (`stored`), told something new (`merged`), or did not.
+        The merged record, and the outcome: `stored` for the first event, `merged` if it had something new, else
+        `duplicate`.
     """
     before = stored or Merged()
     values, keys = dict(before.values), dict(before.keys)

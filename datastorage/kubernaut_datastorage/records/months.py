@@ -1,4 +1,4 @@
-"""Months as storage has them: a range of UUIDv7 ids, a partition's name, and which of them to make or to drop."""
+"""Calendar months: their range of UUIDv7 ids, their partitions, and which of them to create or to drop."""
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
@@ -19,17 +19,17 @@ class Month(NamedTuple):
 
     @staticmethod
     def of(time: datetime) -> "Month":
-        """The month of a time."""
+        """Return the month of a time."""
         return Month(time.astimezone(UTC).year, time.astimezone(UTC).month)
 
     @staticmethod
     def of_key(key: bytes) -> "Month":
-        """The month within an id."""
+        """Return the month of the time within an id."""
         return Month.of(datetime.fromtimestamp(int.from_bytes(key[:6]) / 1000, UTC))
 
     @staticmethod
     def parse(text: str) -> "Month":
-        """A month as `2026-01`.
+        """Return the month of a text such as `2026-01`.
 
         Raises:
             ValueError: for anything else.
@@ -42,26 +42,26 @@ class Month(NamedTuple):
 
     @property
     def start(self) -> datetime:
-        """Its first moment."""
+        """The month's first moment."""
         return datetime(self.year, self.month, 1, tzinfo=UTC)
 
     @property
     def following(self) -> "Month":
-        """The next."""
+        """The next month."""
         return Month(self.year + self.month // 12, self.month % 12 + 1)
 
     @property
     def first_id(self) -> UUID:
-        """The least id of it. Ids of the month are from here to below the next month's."""
+        """The smallest id of the month. Its ids go from here to below the next month's."""
         return UUID(int=int(self.start.timestamp() * 1000) << 80)
 
     def partition(self, table: str) -> str:
-        """The name of its partition, such as `action_records_2026_01`."""
+        """Return the name of the month's partition, such as `action_records_2026_01`."""
         return f"{table}_{self.year:04}_{self.month:02}"
 
 
 def months_to_create(now: datetime, retention: timedelta) -> list[Month]:
-    """The months in which a record may be: from the oldest that is taken to `AHEAD` months from now."""
+    """Return the months in which a record may be: from the oldest accepted one to `AHEAD` months from now."""
     months = [Month.of(now - retention)]
     ahead = Month.of(now)
     for _ in range(AHEAD):
@@ -74,7 +74,7 @@ def months_to_create(now: datetime, retention: timedelta) -> list[Month]:
 def months_to_drop(
     months: Iterable[Month], held: Collection[Month], now: datetime, retention: timedelta
 ) -> list[Month]:
-    """Of these months those to drop: over for longer than the retention, and not held."""
+    """Return the months that have been over for longer than the retention, and are not held."""
     return sorted(month for month in months if month.following.start <= now - retention and month not in held)
 
 
@@ -84,7 +84,7 @@ def first_kept_month(now: datetime, retention: timedelta) -> Month:
 
 
 def log_months_to_drop(log: Iterable[Month], kept: Collection[Month]) -> list[Month]:
-    """Months of the log that tell of no record that is kept.
+    """Return the months of the log that have entries of no stored record.
 
     A commit tells of records of its own month, of earlier ones (they came late), and of the next (a clock ahead).
     """

@@ -1,4 +1,4 @@
-"""Documents as PostgreSQL keeps them: Zstandard (RFC 8878) over a dictionary of what records say anyway.
+"""Documents packed for PostgreSQL: Zstandard (RFC 8878) with a dictionary of a record's usual text.
 
 A record's document has about 1 KB, below what PostgreSQL compresses by itself, and most of it are names of fields. The
 text is what is hashed and answered; packed it takes a quarter of the room, in the table, in WAL and in backups.
@@ -33,7 +33,7 @@ _LEVEL = -1  # 3 µs a document; level 3 takes 5 for a tenth less
 
 
 class _Contexts(threading.local):
-    """zstandard's contexts serve one thread at a time."""
+    """zstandard's contexts, which serve one thread at a time."""
 
     def __init__(self) -> None:
         self.pack_document = zstandard.ZstdCompressor(level=_LEVEL, dict_data=_DICTIONARIES[_NUMBER])
@@ -46,12 +46,12 @@ _CONTEXTS = _Contexts()
 
 
 def pack_document(text: str) -> bytes:
-    """A document as it is kept: the dictionary's number in one byte, then a Zstandard frame."""
+    """Return a document packed: the dictionary's number in one byte, then a Zstandard frame."""
     return b"\x01" + _CONTEXTS.pack_document.compress(text.encode())
 
 
 def unpack_document(packed: bytes) -> str:
-    """The document, or `DAMAGED` where this is none."""
+    """Return the document of packed bytes, or `DAMAGED` if they hold none."""
     try:
         if zstandard.frame_content_size(packed[1:]) > _LARGEST:
             return DAMAGED

@@ -1,4 +1,4 @@
-"""Who brought what, beside a record's document: as little of it as the document does not say itself.
+"""The keys of a record's values, stored beside its document: only those that the document does not show itself.
 
 The event with the greatest key brought `state`, `at` and `source`, so that its key is known from them, and most slots
 have it. Only the slots of lesser events are written down, a group for each event:
@@ -27,40 +27,40 @@ _NAMES = {number: str(source) for source, number in SOURCES.items()}
 
 
 def pack_provenance(merged: Merged, pods: Mapping[str, list[str]]) -> str | None:
-    """The text to keep beside `merged.document()`, or None where there is nothing to say."""
+    """Return the text to store beside `merged.document()`, or None if it is not needed."""
     top = merged.keys["state"]
     groups: dict[Key, list[str]] = {}
     for slot, key in sorted(merged.keys.items()):
         if key != top and slot != "attempt":
             groups.setdefault(key, []).append(slot)
-    told: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     if groups:
-        told["keys"] = [[key[3], _NAMES[key[1]], key[2], slots] for key, slots in sorted(groups.items())]
+        parts["keys"] = [[key[3], _NAMES[key[1]], key[2], slots] for key, slots in sorted(groups.items())]
     if merged.controller and not any(key[1] == _CONTROLLER for key in (top, *groups)):
-        told["controller"] = True
+        parts["controller"] = True
     if pods:
-        told["pods"] = dict(sorted(pods.items()))
-    return json.dumps(told, separators=(",", ":")) if told else None
+        parts["pods"] = dict(sorted(pods.items()))
+    return json.dumps(parts, separators=(",", ":")) if parts else None
 
 
 def pack_pods(pods: Mapping[str, list[str]]) -> str:
-    """As `pack`, of a record that is its first event."""
+    """Return the provenance of a record that is its first event."""
     return json.dumps({"pods": dict(sorted(pods.items()))}, separators=(",", ":"))
 
 
 def unpack_provenance(document: Mapping[str, Any], text: str | None) -> tuple[Merged, Pods]:
-    """What `pack` was given, from the document and its text."""
-    told = json.loads(text) if text else {}
+    """Return the merged record and the pods, from a document and its provenance."""
+    parts = json.loads(text) if text else {}
     values = {name: value for name, value in document.items() if name != "attempts"}
     for attempt in document.get("attempts", ()):
         number = attempt["number"]
         values |= {f"attempts.{number}.{name}": value for name, value in attempt.items() if name != "number"}
     keys = dict.fromkeys(values, _key(document["state"], document["source"], document["at"]))
-    for state, source, at, slots in told.get("keys", ()):
+    for state, source, at, slots in parts.get("keys", ()):
         keys |= dict.fromkeys(slots, _key(state, source, at))
-    controller = told.get("controller", False) or any(key[1] == _CONTROLLER for key in keys.values())
+    controller = parts.get("controller", False) or any(key[1] == _CONTROLLER for key in keys.values())
     keys["attempt"] = (document["attempt"], 0, "", "")
-    return Merged(values, keys, controller), told.get("pods", {})
+    return Merged(values, keys, controller), parts.get("pods", {})
 
 
 def _key(state: str, source: str, at: str) -> Key:

@@ -1,4 +1,4 @@
-"""The SDK's `Event` as a shape that is checked while it is parsed, in a fifteenth of the time.
+"""The SDK's `Event` as a msgspec type that is checked while it is parsed, in a fifteenth of the time.
 
 It is derived from the model, field by field, so that an event is defined once. It takes only what needs no mending:
 JSON types as they are, times as records spell them. What it does not take goes through the model itself, which mends,
@@ -36,7 +36,7 @@ def _shape(model: type[BaseModel]) -> type[msgspec.Struct]:
 
 
 def _plain_shape(kind: Any) -> type[msgspec.Struct]:
-    """Of a dataclass. A null of `Change` means something and stays; elsewhere null is absent."""
+    """Return the type of a dataclass. A null of `Change` has a meaning and stays; elsewhere null is absent."""
     hints = get_type_hints(kind)
     fields: list[Any] = []
     for field in dataclasses.fields(kind):

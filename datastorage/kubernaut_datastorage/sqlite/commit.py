@@ -22,17 +22,17 @@ AT_ONCE = 500
 
 
 def merge_events(
-    connection: sa.Connection, told: Sequence[ReceivedEvent], settings: Settings
+    connection: sa.Connection, events: Sequence[ReceivedEvent], settings: Settings
 ) -> list[tuple[EventOutcome, str | None]]:
     """Merge events into records, and return the outcome of each."""
-    ids = list({UUID(bytes=one.key) for one in told})
+    ids = list({UUID(bytes=event.key) for event in events})
     known: dict[bytes, StoredRecord] = {}
     columns = (records.c.id, records.c.document, records.c.provenance)
     for start in range(0, len(ids), AT_ONCE):
         wanted = records.c.id.in_(ids[start : start + AT_ONCE])
         for row in connection.execute(sa.select(*columns).where(wanted)):
             known[row.id.bytes] = StoredRecord(row.document, row.provenance)
-    plan = plan_commit(told, known, _head(connection), now=settings.clock(), signer=settings.signer)
+    plan = plan_commit(events, known, _head(connection), now=settings.clock(), signer=settings.signer)
     _write(connection, plan)
     return plan.outcomes
 
@@ -73,7 +73,7 @@ def _values(row: RecordRow) -> dict[str, Any]:
 
 
 def write_probe(connection: sa.Connection) -> None:
-    """Write a little and take it back: what fails then, no record can be stored either."""
+    """Write a row and delete it again: if that fails, no record can be stored either."""
     row = {"month": statements.PROBE_MONTH, "reason": statements.PROBE_TEXT, "since": utcnow()}
     connection.execute(sa.insert(holds).values(row))
     connection.execute(sa.delete(holds).where(holds.c.month == statements.PROBE_MONTH))

@@ -22,7 +22,7 @@ BUSY_SECONDS = 60
 
 
 def open_sqlite(folder: Path) -> sa.Engine:
-    """The database in a folder, made where there is none, at the newest schema.
+    """Open the database in a folder, created if missing, at the newest schema.
 
     Raises:
         StorageError: if the folder or the database in it cannot be used.
@@ -42,19 +42,19 @@ def open_sqlite(folder: Path) -> sa.Engine:
     except OSError as error:
         raise StorageError(f"the folder cannot be used: {error.strerror}; choose another with --data.") from None
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        said = f"{file.name} cannot be used as a database: {database_message(error)}; move it away, or mend it."
-        raise StorageError(said) from None
+        message = f"{file.name} cannot be used as a database: {database_message(error)}; move it away, or mend it."
+        raise StorageError(message) from None
     return engine
 
 
 def database_message(error: Exception) -> str:
-    """What the database itself said, without the statement (which would show what was to be stored)."""
+    """Return the database's own message, without the statement (which would show the values)."""
     return str(getattr(error, "orig", None) or error)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time makes or migrates the database."""
+    """Hold the lock under which one process at a time creates or migrates the database."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -72,7 +72,7 @@ def _begin(connection: sa.Connection) -> None:
 
 
 def is_data_error(error: Exception) -> bool:
-    """Return whether an error lies in what was to be stored, so that it will be the same whenever it is sent."""
+    """Return True if an error lies in the values to store: sent again, they would fail again."""
     if isinstance(error, sa.exc.DBAPIError):
         return isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.InterfaceError))
     wrapped = getattr(error, "orig", None) or error

@@ -15,7 +15,7 @@ from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month
 from kubernaut_datastorage.sqlite.commit import AT_ONCE, write_episodes, write_note, write_probe
 from kubernaut_datastorage.sqlite.connection import database_message
-from kubernaut_datastorage.sqlite.writer import Writer
+from kubernaut_datastorage.sqlite.writer import SqliteWriter
 from kubernaut_datastorage.store import DatabaseUnavailable, Settings, SignalEpisode, StorageError
 
 __all__ = ["SqliteStore"]
@@ -25,17 +25,17 @@ _DELETED_AT_ONCE = 100
 
 
 class SqliteStore(SqlStore):
-    """Records in a SQLite file.
+    """A store of records in a SQLite file.
 
     Args:
         engine: At the newest schema.
-        settings: What a store is told.
+        settings: The store's settings.
     """
 
     def __init__(self, engine: sa.Engine, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self._engine = engine
-        self._writer = Writer(engine, self.settings)
+        self._writer = SqliteWriter(engine, self.settings)
 
     @property
     def waiting(self) -> int:
@@ -61,8 +61,8 @@ class SqliteStore(SqlStore):
     async def probe(self) -> None:
         await self._writer.enqueue(work=write_probe)
 
-    async def write(self, told: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
-        outcomes: list[tuple[EventOutcome, str | None]] = await self._writer.enqueue(told)
+    async def write(self, events: Sequence[ReceivedEvent]) -> list[tuple[EventOutcome, str | None]]:
+        outcomes: list[tuple[EventOutcome, str | None]] = await self._writer.enqueue(events)
         return outcomes
 
     async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
@@ -104,7 +104,7 @@ class SqliteStore(SqlStore):
         await self._writer.enqueue(work=work)
 
     async def create_months(self, months: Sequence[Month]) -> None:
-        """Nothing is made: SQLite has one table."""
+        """Do nothing: SQLite has one table for all months."""
 
     async def add_note(self, note: str) -> Commit:
         commit: Commit = await self._writer.enqueue(work=lambda connection: write_note(connection, note, self.settings))
@@ -118,7 +118,7 @@ class SqliteStore(SqlStore):
         await self._delete(commits, commits.c.batch, commits.c.at < month.following.start)
 
     async def _delete(self, table: sa.Table, column: "sa.Column[Any]", *conditions: Any) -> None:
-        """Deletes in small bites, each a transaction of its own among the others."""
+        """Delete a few rows at a time, each group in a transaction of its own among the others."""
         bite = sa.select(column).where(*conditions).limit(_DELETED_AT_ONCE).scalar_subquery()
 
         def work(connection: sa.Connection) -> int:

@@ -1,4 +1,4 @@
-"""The one writer of a SQLite store, a thread: what waits together is committed together."""
+"""The one writer of a SQLite store, a thread: events that wait at the same time are committed together."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from kubernaut_datastorage.sqlite.commit import merge_events
 from kubernaut_datastorage.sqlite.connection import database_message, is_data_error, storage_error
 from kubernaut_datastorage.store import Settings, UnstorableData
 
-__all__ = ["Writer"]
+__all__ = ["SqliteWriter"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ _LARGEST_GROUP = 5_000
 
 
 @dataclass
-class _Job:
-    """What waits for the writer: events, or other work on its connection."""
+class _SqliteJob:
+    """Work that waits for the writer: events, or another function on its connection."""
 
     events: Sequence[ReceivedEvent] = ()
     work: Callable[[sa.Connection], Any] | None = None
     future: "Future[Any]" = field(default_factory=Future)
 
 
-class Writer:
+class SqliteWriter:
     """A thread that commits in groups.
 
     Args:
@@ -50,7 +50,7 @@ class Writer:
         self.waiting = 0
         self.failing = False
         self._engine, self._settings = engine, settings
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_SqliteJob | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_groups, name="writer")
 
     @property
@@ -76,7 +76,7 @@ class Writer:
         Raises:
             StorageError: if it could not be committed.
         """
-        job = _Job(events, work)
+        job = _SqliteJob(events, work)
         self.waiting += len(events)
         self._queue.put(job)
         try:
@@ -85,7 +85,7 @@ class Writer:
             self.waiting -= len(events)
 
     def _write_groups(self) -> None:
-        """The one writer: what waits together is committed together."""
+        """Commit until the writer is closed: jobs that wait at the same time, in one commit."""
         over = False
         while not over:
             job = self._queue.get()
@@ -98,7 +98,7 @@ class Writer:
             over = None in group
             self._write_group([job for job in group if job is not None])
 
-    def _write_group(self, jobs: list[_Job]) -> None:
+    def _write_group(self, jobs: list[_SqliteJob]) -> None:
         if not jobs:
             return
         started = monotonic()
@@ -119,8 +119,8 @@ class Writer:
         for job, answer in zip(jobs, answers, strict=True):
             job.future.set_result(answer)
 
-    def _write_apart(self, jobs: list[_Job], error: Exception) -> None:
-        """Writes in halves what could not be written together, so that one event decides for no other."""
+    def _write_apart(self, jobs: list[_SqliteJob], error: Exception) -> None:
+        """Write in halves what could not be written together: one bad event must not harm the others."""
         if len(jobs) > 1:
             middle = len(jobs) // 2
             self._write_group(jobs[:middle])
@@ -129,7 +129,7 @@ class Writer:
         [job] = jobs
         if len(job.events) > 1:
             middle = len(job.events) // 2
-            halves = [_Job(events=job.events[:middle]), _Job(events=job.events[middle:])]
+            halves = [_SqliteJob(events=job.events[:middle]), _SqliteJob(events=job.events[middle:])]
             for half in halves:
                 self._write_group([half])
             problems = [problem for half in halves if (problem := half.future.exception()) is not None]
@@ -148,7 +148,7 @@ class Writer:
         else:
             job.future.set_exception(UnstorableData(f"the database cannot store it: {database_message(error)}."))
 
-    def _work(self, connection: sa.Connection, jobs: list[_Job]) -> list[Any]:
-        told = [one for job in jobs for one in job.events]
-        outcomes = iter(merge_events(connection, told, self._settings)) if told else iter(())
+    def _work(self, connection: sa.Connection, jobs: list[_SqliteJob]) -> list[Any]:
+        events = [event for job in jobs for event in job.events]
+        outcomes = iter(merge_events(connection, events, self._settings)) if events else iter(())
         return [job.work(connection) if job.work is not None else [next(outcomes) for _ in job.events] for job in jobs]

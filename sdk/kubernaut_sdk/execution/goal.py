@@ -1,4 +1,4 @@
-"""Waiting for what an action is for: its `verify` is asked again and again until it says True, or the time is over."""
+"""Waiting for an action's goal: its `verify` is called again until it returns True, or the time is over."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,23 +11,23 @@ from kubernaut_sdk.interrupts import Interrupts
 __all__ = ["await_goal"]
 
 _MARGIN = 2.0
-"""Seconds before the deadline (of a short step, a fifth of what is left) at which the wait ends: what is missing is
-worth more than that the time was over."""
+"""Seconds before the deadline at which the wait ends (a fifth of the remaining time, if the step is short), so that the
+error can say what is missing and not only that the time was over."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
 def await_goal(action: Action, interrupts: Interrupts, ask: Callable[[], Any], *, applied: bool) -> None:
-    """Return once the goal is reached and, where the action asks for it, has held for a while.
+    """Return when the goal is reached and, if the action asks for it, has held for its `settle` time.
 
     Args:
-        action: Whose `verify` it is; how long to wait, and how long it must hold.
-        interrupts: Know the time, and end the wait.
-        ask: Call `verify`.
-        applied: Whether something was applied, for the message.
+        action: Says how long to wait, and how long the goal must hold.
+        interrupts: The clock, and the cancel that ends the wait.
+        ask: Calls `verify`.
+        applied: True if something was applied; only for the message.
 
     Raises:
-        VerifyFailed: if it is not reached in time, with what is missing; or as `verify` itself says.
-        Failed: if `verify` answers with what is no answer.
+        VerifyFailed: if the goal is not reached in time, with what is missing; or if `verify` raises it.
+        Failed: if `verify` returns neither a bool, a text nor None.
     """
     clock, remaining = interrupts.clock, interrupts.remaining()
     patience = remaining - min(_MARGIN, remaining / 5)

@@ -1,4 +1,4 @@
-"""How an execution ended, as standard output tells it; and the end of one that had nothing to run."""
+"""The outcome of an execution, as standard output shows it; also of one that never reached its action."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ __all__ = ["ExecutionOutcome", "failure", "log_failure", "refuse"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionOutcome:
-    """How an execution ended; what standard output carries."""
+    """The outcome of an execution; its document is the verb's standard output."""
 
     action_type: str | None
     status: State
@@ -34,11 +34,11 @@ class ExecutionOutcome:
 
     @property
     def exit_code(self) -> int:
-        """The contract's exit code."""
+        """The exit code by the action contract."""
         return self.error.code if self.error else 0
 
     def document(self) -> dict[str, Any]:
-        """The JSON object of the contract."""
+        """Return the JSON object of the contract."""
         return {
             "action_type": self.action_type,
             "status": self.status.value,
@@ -51,12 +51,12 @@ class ExecutionOutcome:
 
 
 def failure(problem: BaseException) -> tuple[State, Error]:
-    """The end that an exception makes, whatever an action or a library raised: its code is never 0."""
+    """Return the state and error for an exception of an action or a library. The exit code is never 0."""
     if not isinstance(problem, ActionError):
-        kind, told = type(problem).__name__, _message_of(problem)
+        kind, text = type(problem).__name__, _message_of(problem)
         if isinstance(problem, SystemExit):
-            told = f"{told or 0}; an action ends by returning or raising, never by sys.exit"
-        error = Error(code=1, reason="Unexpected", message=f"unexpected {kind}: {told or 'no more is said'}")
+            text = f"{text or 0}; an action ends by returning or raising, never by sys.exit"
+        error = Error(code=1, reason="Unexpected", message=f"unexpected {kind}: {text or 'no more is said'}")
         return State.FAILED, error
     code = code_of(problem)
     reason = getattr(problem, "reason", None)
@@ -73,16 +73,16 @@ def failure(problem: BaseException) -> tuple[State, Error]:
 
 
 def _message_of(problem: BaseException) -> str:
-    """An exception's own words; an author's class may have any, or none, or fail to say them."""
+    """Return the text of an exception. An author's class may have no message, or fail to produce one."""
     message = getattr(problem, "message", None) if isinstance(problem, ActionError) else None
     try:
         return unicode_text(message if isinstance(message, str) else str(problem if message is None else message))
     except Exception as error:
-        return f"its text cannot be told ({type(error).__name__})"
+        return f"its text cannot be shown ({type(error).__name__})"
 
 
 def log_failure(problem: BaseException, error: Error) -> None:
-    """Write an end to the log; with a traceback where nobody foresaw it, or where a module cannot be imported."""
+    """Log an error; with a traceback if it is unexpected, or if a module cannot be imported."""
     trace = problem.__cause__ if isinstance(problem, ActionError) else problem
     logger.error(
         "%s", error.message, exc_info=trace, extra={"fields": {"reason": error.reason, "exit_code": error.code}}
@@ -98,15 +98,15 @@ def refuse(
     folder: Path | None,
     changed: bool | None = False,
 ) -> ExecutionOutcome:
-    """End an execution that has no action to run: what was asked for is unknown or unreadable, or it ended before.
+    """Report an execution that ended before, or outside, its action: results, record and log.
 
     Args:
-        problem: Why.
-        settings: Whose record it is; None where they could not be read.
-        recorder: Tells the record, where there is one.
-        masker: Hides the secrets that are known by then.
-        folder: Where results go.
-        changed: Whether the world was changed; None where that is not known.
+        problem: The exception that ended it.
+        settings: The step's settings; None if they could not be read.
+        recorder: Sends the event, if Data Storage is configured.
+        masker: Hides the secrets that are known so far.
+        folder: The folder of the result files, or None.
+        changed: True if something was changed; None if that is not known.
     """
     record_id = (settings.record_id or ids.mint()) if settings else None
     state, error = failure(problem)

@@ -1,4 +1,4 @@
-"""Could the action run here? What the verb `check` looks at, one thing after the other."""
+"""The checks of the verb `check`: inputs, tools, target, and the action's own."""
 
 import shutil
 from collections.abc import Callable
@@ -17,12 +17,12 @@ __all__ = ["Precheck", "run_prechecks"]
 
 @dataclass(frozen=True)
 class Precheck:
-    """One thing that was looked at.
+    """The outcome of one check.
 
     Attributes:
-        name: What.
-        problem: What is wrong, or None.
-        exit_code: What the action would end with.
+        name: The thing that was checked.
+        problem: A sentence on what is wrong, or None.
+        exit_code: The exit code with which the action would end.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Precheck:
 
 
 def run_prechecks(action: Action, context: Context, parse: Callable[[], Inputs]) -> list[Precheck]:
-    """Inputs and tools first; only where they are right, the target (by planning) and the action's own checks.
+    """Return the outcome of each check: inputs and tools; if these are right, the target and the action's own checks.
 
-    Whatever one of them raises is what is wrong with it.
+    The target is checked by planning. An exception of a check is its problem.
 
     Raises:
-        Cancelled: if the program was told to stop.
+        Cancelled: if the program received SIGTERM.
         DeadlineExceeded: if its time is over.
     """
     checks = [_tool(name) for name in action.tools]
@@ -77,8 +77,10 @@ def _own(found: Any) -> list[Precheck]:
         return [Precheck("check", f"check must return a dict, not {type(found).__name__}.", 1)]
     checks = []
     for name, problem in found.items():
-        told = None if problem is None else unicode_text(str(problem)) or "it is not as it should be."
-        checks.append(Precheck(unicode_text(str(name)), told, 0 if told is None else PreconditionFailed.exit_code))
+        sentence = None if problem is None else unicode_text(str(problem)) or "it is not as it should be."
+        checks.append(
+            Precheck(unicode_text(str(name)), sentence, 0 if sentence is None else PreconditionFailed.exit_code)
+        )
     return checks
 
 

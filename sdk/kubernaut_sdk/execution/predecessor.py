@@ -1,7 +1,7 @@
-"""Another pod of the same step that came before this one.
+"""An earlier pod of the same step.
 
-A pod can be run again under the same name with no retry configured (force-deleted, node lost), while the first may
-still be alive. Its record tells what it had begun.
+Tekton can run a pod again under the same name although no retry is configured (force-deleted, node lost), while the
+first pod is still alive. The step's record says how far that pod came.
 """
 
 from typing import Any
@@ -18,10 +18,10 @@ __all__ = ["Predecessor"]
 
 
 class Predecessor:
-    """What is known of an earlier pod of this step. The record is asked for once.
+    """The earlier pod of this step, if there is one. The record is read once.
 
     Attributes:
-        attempt: The first that is this pod's: a store takes an attempt's words from one pod only.
+        attempt: The number of this pod's first attempt: the store accepts events of an attempt from one pod only.
     """
 
     def __init__(self, settings: StepSettings, recorder: Recorder, record_id: UUID) -> None:
@@ -29,18 +29,18 @@ class Predecessor:
         self._settings = settings
         self._recorder = recorder
         self._record_id = record_id
-        self._asked = settings.record_id is None or settings.pod is None
+        self._is_read = settings.record_id is None or settings.pod is None
         self._record: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any] | None:
-        """The step's record, where another pod had begun to apply and may have changed the world; otherwise None.
+        """Return the step's record if another pod had begun to apply and may have changed something; otherwise None.
 
         Raises:
             RecordRequired: if it cannot be read and the policy requires it.
         """
-        if self._asked:
+        if self._is_read:
             return self._record
-        self._asked = True
+        self._is_read = True
         try:
             known = self._recorder.read(self._record_id, required=self._settings.require_record)
         except StorageUnavailable as error:

@@ -1,6 +1,6 @@
-"""What one execution tells: the events of its record and its result files; masked, and within their limits.
+"""The reports of one execution: the events of its record and its result files, masked and within their limits.
 
-The runner knows what happens and when; this knows how it is said.
+The runner decides when something is reported; this module decides its form.
 """
 
 from contextlib import suppress
@@ -27,19 +27,19 @@ from kubernaut_sdk.wire import LARGEST_PART, fitting_event, json_value
 __all__ = ["Reporter"]
 
 _LONGEST_TARGET = 2048
-"""Characters of a target that is a text, which the store keeps."""
+"""The most characters that the store accepts of a target that is a text."""
 
 
 @dataclass
 class Reporter:
-    """Speaks for one execution.
+    """The reporter of one execution.
 
     Args:
-        action: What is run.
-        settings: Whose step it is, and where results go.
-        masker: Hides secrets from all that is said.
-        context: Knows the attempt.
-        record_id: Of the record.
+        action: The action that is run.
+        settings: The step's settings, with the folder of the result files.
+        masker: Hides secrets in every report.
+        context: Has the number of the attempt.
+        record_id: The id of the record.
     """
 
     action: Action
@@ -54,10 +54,10 @@ class Reporter:
         self._reliable = reliable_fields(self.action.result_model) if self.action.result_model else []
 
     def learn_inputs(self, inputs: Inputs) -> None:
-        """Learns the inputs, and from them the target.
+        """Take the inputs, and find the target from them.
 
         Raises:
-            PreconditionFailed: if the target, or a key of the inputs, would show a secret.
+            PreconditionFailed: if the target, or a key in the inputs, contains a secret.
         """
         values = json_value(masked_inputs(inputs), "inputs")
         for name, value in values.items():
@@ -69,10 +69,10 @@ class Reporter:
             self._target = target
 
     def require_recordable(self, change: Change) -> None:
-        """Refuse a change that could not be recorded under its own keys.
+        """Raise an error if a key in the change contains a secret, so that the change could not be recorded.
 
         Raises:
-            PreconditionFailed: if a key would show a secret.
+            PreconditionFailed: with the key's place.
         """
         for name, value in change.document().items():
             require_plain_keys(value, f"change.{name}", self.masker)
@@ -80,7 +80,7 @@ class Reporter:
     def event(
         self, state: State, *, change: Change | None = None, output: dict[str, Any] | None = None, **known: Any
     ) -> dict[str, Any]:
-        """A word about this step, as the JSON that the store takes."""
+        """Return an event of this step, as JSON values that the store accepts."""
         about = self.settings.about()
         event = {
             "id": str(self.record_id),
@@ -111,10 +111,10 @@ class Reporter:
         delivery: Delivery = "disabled",
         required: bool = False,
     ) -> None:
-        """Write the result files. Where that fails, the log says so: the action may have done its work already.
+        """Write the result files. A failure is logged only, since the action may have done its work already.
 
         Raises:
-            PreconditionFailed: if it fails and is `required`, since nothing was applied yet.
+            PreconditionFailed: if writing fails and is `required`: nothing is applied yet.
         """
         results = Results(
             status=status,
@@ -129,21 +129,21 @@ class Reporter:
         try:
             write(results, self.settings.results_dir)
         except OSError as problem:
-            told = f"results cannot be written to {self.settings.results_dir}: {problem}"
+            message = f"results cannot be written to {self.settings.results_dir}: {problem}"
             if required:
-                raise PreconditionFailed(f"{told}; nothing is applied.", reason="ResultsUnwritable") from None
-            logger.error("%s", told)
+                raise PreconditionFailed(f"{message}; nothing is applied.", reason="ResultsUnwritable") from None
+            logger.error("%s", message)
 
     def change(self, change: Change | None) -> Change | None:
-        """The change without secrets."""
+        """Return the change without secrets."""
         return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
 
     def fitting(self, change: Change | None) -> dict[str, Any] | None:
-        """The change as a record keeps it: without secrets, and cut where it is large."""
+        """Return the change as a record keeps it: without secrets, and cut if it is large."""
         return _fitting_change(self.change(change))
 
     def output(self, result: Result | None, change: Change | None) -> dict[str, Any] | None:
-        """What the action, or where it was not applied its change, has to say; less what would show a secret."""
+        """Return the output of the action or, if nothing was applied, of its change; without secret fields."""
         if result is not None:
             return withhold_secrets(_output(result), self.masker)
         model = self.action.result_model
@@ -160,10 +160,10 @@ class Reporter:
 
 
 def _target(target: Any) -> Any:
-    """A target as JSON.
+    """Return a target as JSON.
 
     Raises:
-        Failed: if it is none, or the store could not keep it.
+        Failed: if it is of the wrong type, or the store could not keep it.
     """
     if isinstance(target, ObjectRef):
         for name, text in target.document().items():
@@ -178,7 +178,7 @@ def _target(target: Any) -> Any:
 
 
 def _output(result: Result) -> dict[str, Any]:
-    """The result as JSON. What is no JSON is left out, and said: the action has done its work by now."""
+    """Return the result as JSON. A field that is not JSON is left out and logged: the action has done its work."""
     with suppress(Exception):
         whole: dict[str, Any] = json_value(result.model_dump(mode="json", warnings=False), "output")
         return whole

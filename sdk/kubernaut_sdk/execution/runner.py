@@ -1,7 +1,8 @@
-"""One execution of an action, from its inputs to its exit code, with everybody told: results, record, log, output.
+"""One execution of an action, from its inputs to its exit code, with results, record and log.
 
-The order is the contract's: results that say Interrupted; `started`; plan; `applying`, stored or spooled before
-anything is mutated; apply; verify; the end in results and record. Called by the verbs and by the testing kit.
+The order is that of the action contract: results with the reason Interrupted; the event `started`; plan; the event
+`applying`, stored or spooled before anything is changed; apply; verify; the outcome in results and record. Called by
+the verbs and by `kubernaut_sdk.testing`.
 """
 
 import random
@@ -41,20 +42,20 @@ __all__ = ["Execution"]
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 _POD_GRACE = 30.0
-"""Seconds that another pod of the same step, told to stop, may still live."""
+"""Seconds that another pod of the same step may still run after SIGTERM."""
 
 
 @dataclass
 class Execution:
-    """One execution. `execute` and `undo` may be called once.
+    """One execution of an action. Call `execute` or `undo`, once.
 
     Args:
-        action: What is run.
+        action: The action that is run.
         settings: From the environment and the command line.
         interrupts: Already installed.
-        masker: Knows the mounted secrets already.
-        recorder: Delivers this run's events.
-        tracing: Makes its spans.
+        masker: Has the mounted secrets already.
+        recorder: Sends the events.
+        tracing: Makes the spans.
     """
 
     action: Action
@@ -77,12 +78,12 @@ class Execution:
         self._attempts: list[dict[str, Any]] = []
 
     def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> ExecutionOutcome:
-        """Plans and, unless it is a dry run, applies and verifies.
+        """Plan and, unless it is a dry run, apply and verify.
 
         Args:
-            parse: Gives the inputs, or raises `InvalidInputs`.
-            record: Whether results and record are written; the `plan` verb writes neither.
-            plan_only: As a dry run.
+            parse: Returns the inputs, or raises `InvalidInputs`.
+            record: If False, neither results nor record are written, as the verb `plan` needs it.
+            plan_only: If True, nothing is applied.
         """
         dry = plan_only or self.settings.dry_run
         return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
@@ -98,7 +99,7 @@ class Execution:
 
     @property
     def changed(self) -> bool | None:
-        """Whether the world was changed; None once something was begun and its end is not known."""
+        """True if something was changed; None after a change was begun and before its outcome is known."""
         return self._changed
 
     def _conclude(
@@ -115,18 +116,18 @@ class Execution:
                 status, result = work()
             self.interrupts.close()
             output = self.reporter.output(result, self._change)
-        except BaseException as problem:  # whatever an action or its libraries raise is an end, and is told
+        except BaseException as problem:  # any exception of an action or a library ends the step, and is reported
             self.interrupts.close()
             status, error = self._failure(problem)
         return self._end(status, error, output, record=record, dry=dry)
 
     def _write_interrupted(self, *, changed: bool | None, delivery: Delivery = "disabled") -> None:
-        """Write what the results shall say if nothing more can be written."""
+        """Write the results that stay if this process is killed."""
         error = Error(code=1, reason="Interrupted", message="the step was interrupted.")
         self.reporter.write(State.FAILED, error, change=self._change, changed=changed, delivery=delivery, required=True)
 
     def _failure(self, problem: BaseException) -> tuple[State, Error]:
-        """The end that an error makes; a code that promises `nothing changed` is not kept once something was begun."""
+        """Return the state and error for an exception. Once a change was begun, no code promises the contrary."""
         status, error = failure(problem)
         if self._changed is not False and promises_no_change(error.code):
             error = replace(error, code=Failed.exit_code)
@@ -140,14 +141,15 @@ class Execution:
         changed = False if dry or status is State.UNCHANGED else self._changed
         delivery: Delivery = "disabled"
         if record:
-            write = partial(self.reporter.write, status, error, change=self._change, output=output, changed=changed)
+            # what an earlier pod changed is not for this one to say
+            change = None if self._left_alone else self._change
+            write = partial(self.reporter.write, status, error, change=change, output=output, changed=changed)
             write(delivery="deferred")
             event = self.reporter.event(
                 status,
                 finished_at=rfc3339(utcnow()),
-                # what an earlier pod changed is not for this one to say
                 changed=None if self._left_alone else changed,
-                change=None if self._left_alone else self._change,
+                change=change,
                 output=output,
                 error=error,
                 attempts=self._attempts or None,
@@ -225,22 +227,25 @@ class Execution:
         return State.SUCCEEDED, result
 
     def _confirm_goal(self, inputs: Inputs, change: Change) -> tuple[State, Result | None]:
-        """End where there is nothing to apply: that what was asked for stands there is not yet that it was reached.
+        """Verify the goal where there is nothing to apply: the object may be as asked for while its pods are not ready.
 
-        Where another pod of this step had begun to apply, it was this step that changed the world.
+        If an earlier pod of this step had begun to apply, this step did change something.
         """
         continues = self._continues(change)
         self._verify(inputs, change)
         return State.SUCCEEDED if continues else State.UNCHANGED, None
 
     def _continues(self, change: Change) -> bool:
-        """True if another pod of this step had begun to apply the change that is found in place; then it is told."""
+        """Return True if an earlier pod of this step had begun to apply the change that is found in place.
+
+        Its change is then reported as this step's own.
+        """
         earlier = self._predecessor()
         if earlier is None:
             return False
         known = earlier.get("change") or {}
-        told = self.reporter.fitting(change)
-        self._changed = True if told and same(told["after"], known.get("after")) else None
+        recorded = self.reporter.fitting(change)
+        self._changed = True if recorded and same(recorded["after"], known.get("after")) else None
         self._change = Change(known.get("before", change.before), change.after)
         return True
 
@@ -300,7 +305,7 @@ class Execution:
         return result
 
     def _announce(self, change: Change) -> None:
-        """Tells that something will be mutated now, and goes on only when that is stored, or safely spooled."""
+        """Send the event `applying`, and return only when it is stored or safely spooled."""
         self.interrupts.check()
         with self.interrupts.shielded():
             event = self.reporter.event(State.APPLYING, change=change, attempts=self._attempts or None)
@@ -318,14 +323,16 @@ class Execution:
             self._write_interrupted(changed=None, delivery=delivery)
 
     def _predecessor(self) -> dict[str, Any] | None:
-        """The record as another pod of this step left it that had begun to apply, or None."""
+        """Return the record of an earlier pod of this step that had begun to apply, or None."""
         known = self.predecessor.record()
         if self._first_attempt < self.predecessor.attempt:
             self._first_attempt = self.context.attempt = self.predecessor.attempt
         return known
 
     def _waited_for_another_pod(self) -> bool:
-        """Whether another pod of this step had begun to apply and was waited for: the world is to be read anew.
+        """Wait for an earlier pod of this step that had begun to apply; return True if there was one.
+
+        The caller then plans anew.
 
         Raises:
             PreconditionFailed: if so, and the action is not idempotent.

@@ -1,8 +1,8 @@
-"""What a step does not tell because it would show a secret: a mask must never be mistaken for data.
+"""Withholding of values that contain a secret: a mask must never be mistaken for data.
 
-A later step computes with an earlier one's output, an undo writes what a record says was there. So a field of `output`
-that would be masked is left out and named in `withheld`; what names things (a target, a key) is refused beforehand;
-and what was recorded with a mask in it is not taken for what was there.
+A later step computes with the output of an earlier one, and an undo writes the value in a record. So a field of
+`output` that would be masked is left out and named in `withheld`; a target or key that contains a secret is refused
+before anything is applied; and a recorded value with a mask in it is not used.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def withhold_secrets(output: dict[str, Any] | None, masker: Masker) -> dict[str, Any] | None:
-    """Return an output as later steps may take it: less the fields that would show a secret, and with their names."""
+    """Return an output without the fields that contain a secret, and with their names in `withheld`."""
     if output is None:
         return None
     hidden = [name for name, value in output.items() if masker.hides(value)]
@@ -33,10 +33,10 @@ def withhold_secrets(output: dict[str, Any] | None, masker: Masker) -> dict[str,
 
 
 def require_not_withheld(name: str, path: str, output: Any) -> None:
-    """Refuse to take an input from what an earlier step withheld.
+    """Raise an error if an input is taken from a field that an earlier step withheld.
 
     Raises:
-        InvalidInputs: with the input, and why there is no value.
+        InvalidInputs: with the input's name and the reason.
     """
     hidden = output.get(WITHHELD) if isinstance(output, dict) else None
     if not isinstance(hidden, list) or not hidden:
@@ -52,7 +52,7 @@ def require_not_withheld(name: str, path: str, output: Any) -> None:
 
 
 def require_plain_target(target: Any, masker: Masker) -> None:
-    """Refuse a target that could only be recorded with a mask in it: all such would be one.
+    """Raise an error if a target contains a secret: with masks, different targets would look like one.
 
     Raises:
         PreconditionFailed: before anything is applied.
@@ -66,7 +66,7 @@ def require_plain_target(target: Any, masker: Masker) -> None:
 
 
 def require_plain_keys(value: Any, what: str, masker: Masker) -> None:
-    """Refuse a JSON value with a key that could only be told with a mask in it.
+    """Raise an error if a key within a JSON value contains a secret.
 
     Raises:
         PreconditionFailed: before anything is applied.
@@ -87,10 +87,10 @@ def require_plain_keys(value: Any, what: str, masker: Masker) -> None:
 
 
 def require_whole(change: Mapping[str, Any], record: str) -> None:
-    """Refuse to undo by a recorded change of which a part was masked.
+    """Raise an error if a part of a recorded change is masked, so that it cannot be undone.
 
     Raises:
-        PreconditionFailed: with what to do instead.
+        PreconditionFailed: with an alternative.
     """
     if _masked(change):
         raise PreconditionFailed(
@@ -101,10 +101,10 @@ def require_whole(change: Mapping[str, Any], record: str) -> None:
 
 
 def complete_inputs(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return recorded inputs, with those that a record does not hold, since they were secret, as they are given anew.
+    """Return the recorded inputs, with secret ones, which a record does not contain, replaced by the given ones.
 
     Raises:
-        InvalidInputs: with the first that is not given.
+        InvalidInputs: with the first secret input that is not given.
     """
     inputs = dict(recorded)
     for name in [name for name, value in recorded.items() if _masked(value)]:

@@ -1,4 +1,4 @@
-"""What surrounds every verb: standard output is put aside, and whatever is raised is told as one JSON object."""
+"""The frame around every verb: it keeps standard output for one JSON object, and reports every exception in it."""
 
 import os
 import signal
@@ -20,18 +20,17 @@ __all__ = ["VerbResult", "VerbWork", "learn_mounted_secrets", "run_verb", "witho
 VerbResult = tuple[dict[str, Any], int]
 """The JSON object for standard output, and the exit code."""
 VerbWork = Callable[[Masker, dict[str, Any]], VerbResult]
-"""What a verb does once standard output is put aside: takes the masker, and the fields of every log line."""
+"""The work of a verb: a function of the masker and of the fields of every log line."""
 
 
 def run_verb(work: VerbWork, *, only_output: bool) -> int:
     """Do a verb's work, print its JSON object and return the exit code.
 
-    Nothing that an action, its module or a library raises or prints comes past this function.
+    Exceptions and prints of an action, its module or a library do not leave this function.
 
     Args:
         work: The work.
-        only_output: Whether it is for nothing where its output cannot be written; what was done and is told in
-            results stays done.
+        only_output: True if the verb has no effect but its output, so that it fails if the output cannot be written.
     """
     answer, masker, about = StandardOutput(), Masker(), dict[str, Any]()
     logs.configure(masker, about)
@@ -39,10 +38,10 @@ def run_verb(work: VerbWork, *, only_output: bool) -> int:
         try:
             document, code = work(masker, about)
         except BaseException as problem:
-            _, told = failure(problem)
-            told = replace(told, message=masker.text(told.message))
-            log_failure(problem, told)
-            document, code = {"error": told.document()}, told.code
+            _, failed = failure(problem)
+            failed = replace(failed, message=masker.text(failed.message))
+            log_failure(problem, failed)
+            document, code = {"error": failed.document()}, failed.code
     try:
         answer.write(document)
     except OSError as error:
@@ -52,7 +51,7 @@ def run_verb(work: VerbWork, *, only_output: bool) -> int:
 
 
 def without_action(work: Callable[[], dict[str, Any]]) -> VerbWork:
-    """The work of a verb that runs no action, though it may import some: SIGTERM ends it as it ends any program."""
+    """Return the work of a verb that runs no action. SIGTERM ends it like any program."""
 
     def do(masker: Masker, _: dict[str, Any]) -> VerbResult:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -63,6 +62,6 @@ def without_action(work: Callable[[], dict[str, Any]]) -> VerbWork:
 
 
 def learn_mounted_secrets(masker: Masker) -> None:
-    """Hide the mounted secrets as far as they can be read, where there are no settings to say more."""
+    """Hide the mounted secrets that can be read, for verbs that have no settings."""
     with suppress(OSError, PreconditionFailed):
         learn_files(Path(os.environ.get("SECRETS_DIR") or "/kubernaut/secrets"), masker)

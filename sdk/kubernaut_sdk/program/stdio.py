@@ -1,7 +1,7 @@
-"""The process's standard streams: output carries the verb's JSON and nothing else, whoever prints what and when.
+"""The standard streams of the process: standard output has the verb's JSON object and nothing else.
 
-File descriptor 1 is put aside before anything of an action is imported; from then on what the action, its libraries
-and the programs that it starts print to it goes to standard error.
+File descriptor 1 is kept aside before an action is imported. From then on, prints of the action, its libraries and the
+programs that it starts go to standard error.
 """
 
 import json
@@ -13,7 +13,7 @@ __all__ = ["StandardOutput", "open_standard_streams"]
 
 
 def open_standard_streams() -> None:
-    """Open what a caller left closed of descriptors 0, 1 and 2, so that no other file takes its place."""
+    """Open those of the descriptors 0, 1 and 2 that the caller left closed, so that no other file gets their number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -33,7 +33,7 @@ class StandardOutput:
         os.dup2(2, 1)
 
     def write(self, document: dict[str, Any]) -> None:
-        """Write the object: on one line, or, where a person looks on, on several.
+        """Write the object: on one line, or on several if standard output is a terminal.
 
         Raises:
             OSError: if it cannot be written.

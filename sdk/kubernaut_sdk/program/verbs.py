@@ -1,4 +1,4 @@
-"""`kubernaut-action VERB`: what every action container answers. Standard output carries only the verb's JSON."""
+"""The verbs of `kubernaut-action`. Standard output has only the verb's JSON object."""
 
 import os
 import time
@@ -92,7 +92,7 @@ def plan(action_type: str | None, **sources: Any) -> VerbWork:
 def undo(
     dry_run: bool, record_id: str | None, change_file: Path | None, action_type: str | None, **sources: Any
 ) -> VerbWork:
-    """Restore what was before an action, if the world still is as the action left it."""
+    """Restore the state before an action, if nothing else has changed it since."""
 
     def work(run: Execution, parse: Callable[[], Inputs]) -> ExecutionOutcome:
         if (record_id is None) == (change_file is None):
@@ -110,7 +110,7 @@ def undo(
 @program.command()
 @_inputs_options
 def check(action_type: str | None, **sources: Any) -> VerbWork:
-    """Look whether the action could run: inputs, tools, target, permissions."""
+    """Check if the action could run: inputs, tools, target, permissions."""
     from kubernaut_sdk.execution.prechecks import run_prechecks  # noqa: PLC0415 – of no use to the other verbs
 
     def work(masker: Masker, _: dict[str, Any]) -> VerbResult:
@@ -140,7 +140,7 @@ def spec() -> VerbWork:
 @program.command(name="explain")
 @click.argument("code", type=int)
 def explain_code(code: int) -> VerbWork:
-    """Print what an exit code means."""
+    """Print the meaning of an exit code."""
     return without_action(lambda: explain(code))
 
 
@@ -157,9 +157,9 @@ def version() -> VerbWork:
 
 
 def call(arguments: list[str]) -> int:
-    """Do what the command line says, print its JSON object and return the exit code.
+    """Run the verb of a command line, print its JSON object and return the exit code.
 
-    Nothing that an action, its module or a library raises or prints comes past this function.
+    Exceptions and prints of an action, its module or a library do not leave this function.
     """
     verb = arguments[0] if arguments else ""
     try:
@@ -175,9 +175,9 @@ _WITH_RESULTS = {"run", "undo"}
 
 
 def _misused(error: click.ClickException, verb: str) -> VerbWork:
-    """The end of a command line that cannot be understood: of `run`, with results like any other."""
-    told = error.format_message() if verb else f"No verb is given; there is {', '.join(sorted(program.commands))}."
-    problem = InvalidInputs(f"{told} See kubernaut-action --help.", reason="Usage")
+    """Return the work that reports a malformed command line; for `run`, with results like any other failure."""
+    message = error.format_message() if verb else f"No verb is given; there is {', '.join(sorted(program.commands))}."
+    problem = InvalidInputs(f"{message} See kubernaut-action --help.", reason="Usage")
 
     def refused() -> dict[str, Any]:
         raise problem
@@ -197,7 +197,7 @@ def _with_run(
     quiet: bool = False,
     refused: ActionError | None = None,
 ) -> VerbWork:
-    """The work of a verb that runs an action: one execution, set up from environment and command line."""
+    """Return the work of a verb that runs an action: one execution, set up from environment and command line."""
 
     def do(masker: Masker, about: dict[str, Any]) -> VerbResult:
         folder = None if quiet else results_dir(os.environ)
@@ -272,12 +272,12 @@ def _find(settings: StepSettings) -> Action:
 
 
 def _parser(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
-    """What gives the inputs: flag > file > ACTION_INPUTS > default."""
+    """Return a function that reads the inputs; precedence: flag > file > ACTION_INPUTS > default."""
     return lambda: _parsed(action, _given(action, settings, masker, sources), masker)
 
 
 def _given(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs as they are given, unchecked; what is given for a secret is hidden from here on."""
+    """Return the given inputs, not validated; values given for secrets are hidden from now on."""
     quote = not has_secret(action.inputs_model)
     values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
     if (path := sources["inputs_file"]) is not None:
@@ -328,7 +328,7 @@ def _read(path: Path) -> str:
 
 
 def _change_of(file: Path) -> Change:
-    """Return the change that a file holds."""
+    """Return the change in a file."""
     value = _object(_read(file), str(file))
     if set(value) != {"before", "after"}:
         raise InvalidInputs(f"{file}: must hold an object with before and after.")
@@ -336,7 +336,7 @@ def _change_of(file: Path) -> Change:
 
 
 def _record_id(text: str | None) -> UUID | None:
-    """Return the id that a text spells, or None where it spells none."""
+    """Return the record id in a text, or None if the text is not one."""
     try:
         record_id = UUID(text or "")
     except ValueError:
@@ -347,7 +347,7 @@ def _record_id(text: str | None) -> UUID | None:
 def _recorded(
     run: Execution, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]
 ) -> tuple[Inputs, Change]:
-    """Return the inputs and the change that a record holds; an input that it must not hold is taken as it is given."""
+    """Return the inputs and the change of a record; secret inputs, which it does not contain, are taken as given."""
     try:
         known = run.recorder.read(record_id)
     except StorageUnavailable as error:

@@ -1,7 +1,7 @@
-r"""A text as others read it: with its escapes undone, each place still known in the text as it stands.
+r"""Texts with their escapes decoded, where each position is still known in the original text.
 
-Whoever escapes a secret (JSON of Go, Python or .NET, a shell, YAML, a URL, XML) has a dialect of their own; undoing
-them all is shorter than imitating each. Escapes within escapes are undone as well, three deep. Called by `masking`.
+Each format that escapes text (JSON of Go, Python or .NET, a shell, YAML, a URL, XML) has its own rules; decoding all of
+them is shorter than encoding each secret in each. Nested escapes are decoded three levels deep. Used by `masking`.
 """
 
 import re
@@ -24,7 +24,7 @@ _SHELL_QUOTE = re.compile(rb"""'\\''|'"'"'""")
 _DOUBLED_QUOTE = re.compile(rb"""''|\"\"""")
 _FOLLOWS = rb"[ \t]*(?=[A-Za-z0-9+/=_-]+(?:[\r\n\"'\\<]|\Z))"
 _WRAPS = [(end, re.compile(re.escape(end) + _FOLLOWS)) for end in (b"\r\n", b"\n", b"\\r\\n", b"\\n")]
-"""Ends of lines and what follows within encoded text; a pattern each, since one that begins with a literal is fast."""
+"""Line ends within encoded text; one pattern each, since a pattern that begins with a literal is fast."""
 _ENCODED_TAIL = re.compile(rb"[A-Za-z0-9+/_-]{8}")
 
 _CONTROLS = dict(zip(b"0abefnrtv", b"\x00\x07\x08\x1b\x0c\n\r\t\x0b", strict=True))
@@ -32,7 +32,7 @@ _NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
 
 
 class DecodedText:
-    """A text with its escapes undone.
+    """A text with its escapes decoded.
 
     Attributes:
         data: Its bytes.
@@ -47,7 +47,7 @@ class DecodedText:
         self._places = places  # where they begin in the outer text
 
     def place(self, start: int, stop: int) -> tuple[int, int]:
-        """Return where a part of it stands in the text that it was made of first."""
+        """Return the position of a part of it in the original text."""
         if self._outer is None:
             return start, stop
         first, last = bisect_right(self._starts, start) - 1, bisect_right(self._starts, stop - 1) - 1
@@ -58,11 +58,11 @@ class DecodedText:
     def without_escapes(
         self, escape: re.Pattern[bytes], meant: Callable[[re.Match[bytes]], bytes | None]
     ) -> Self | None:
-        """Return the text with one kind of escape undone, or None where there is none of it.
+        """Return the text with one kind of escape decoded, or None if it has no such escape.
 
         Args:
-            escape: What may be one.
-            meant: What it stands for; None where it is none.
+            escape: The pattern of the escape.
+            meant: Returns the bytes that a match means, or None if the match is no escape.
         """
         starts, places = [0], [0]
         pieces: list[bytes] = []
@@ -78,11 +78,11 @@ class DecodedText:
 
 
 def decodings_of(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
-    """Return a text as it stands, and with its escapes undone in every way that changes it.
+    """Yield a text as it is, and with its escapes decoded in every way that changes it.
 
     Args:
         data: The text.
-        quotes: Whether a shell's and doubled quotes are undone: only a secret with a quote is changed by them.
+        quotes: If True, quotes of shells and doubled quotes are decoded too; only secrets with a quote need it.
     """
     kinds: list[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes | None]]] = [
         (b"\\", _BACKSLASH, partial(_meant_by_backslash, points=False)),
@@ -111,7 +111,7 @@ def decodings_of(data: bytes, *, quotes: bool) -> Iterator[DecodedText]:
 
 
 def _meant_by_backslash(match: re.Match[bytes], *, points: bool) -> bytes:
-    r"""Return what an escape means; of `\xe9` a byte of UTF-8, as Go and Python's bytes have it, or a code point."""
+    r"""Return the meaning of an escape. `\xe9` is a byte of UTF-8 (Go, Python's bytes) or a code point (`points`)."""
     high, low, short, long, byte, octal, newline, sign = match.groups()
     if high:
         point = 0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00
@@ -129,7 +129,7 @@ def _meant_by_backslash(match: re.Match[bytes], *, points: bool) -> bytes:
 
 
 def _meant_by_wrap(match: re.Match[bytes]) -> bytes | None:
-    """Return nothing for a line's end within encoded text, such as base64 is wrapped by."""
+    """Return empty bytes for a line end within encoded text, such as wrapped base64; None for any other."""
     start = match.start()
     return b"" if _ENCODED_TAIL.fullmatch(match.string, max(0, start - 8), start) else None
 

@@ -1,4 +1,4 @@
-"""The files of a mounted Secret, as the masker learns them."""
+"""The files of a mounted Secret, which the masker must hide."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ tokens) and Flux's: hiding them would hide ordinary words everywhere."""
 
 
 def learn_files(folder: Path, masker: Masker) -> None:
-    """Hide the content of every file of a mounted Secret. Kubernetes' own links (`..data`) are passed over.
+    """Hide the content of every file of a mounted Secret. Kubernetes' own links (`..data`) are skipped.
 
     Raises:
-        PreconditionFailed: if one cannot be read: what it holds could not be hidden.
+        PreconditionFailed: if a file cannot be read, since its content could not be hidden.
     """
     if not folder.is_dir():
         return

@@ -1,4 +1,4 @@
-"""Which inputs are secret: those marked `SecretStr`, `SecretBytes` or `Secret[…]`, at any depth of a model."""
+"""Secret inputs: those marked `SecretStr`, `SecretBytes` or `Secret[…]`, at any depth of a model."""
 
 import dataclasses
 import types
@@ -14,24 +14,24 @@ _PYDANTICS_MASK = "*" * 10
 
 
 def secret_values(value: Any) -> list[str | bytes]:
-    """Return the plain values of all that is marked secret within inputs."""
+    """Return the plain values of all secrets within inputs."""
     return list(_plain(value))
 
 
 def has_secret(annotation: Any) -> bool:
-    """Return whether a type, such as a model, has anything in it that is marked secret."""
+    """Return True if a type, such as a model, contains anything that is marked secret."""
     return _holds(annotation, ())
 
 
 def secrets_in(annotation: Any, value: Any) -> Iterator[str]:
-    """Return what was given, as JSON, where the type wants a secret: as text, whatever it is."""
+    """Yield the given JSON values where the type expects a secret, as text."""
     if hasattr(annotation, "get_secret_value"):
         yield from scalars(value)
         return
     fields = _fields(annotation)
     if fields is not None:
         if has_secret(annotation):
-            yield from _given_to_fields(fields, value)
+            yield from _secrets_in_fields(fields, value)
         return
     arguments = _arguments(annotation)
     if get_origin(annotation) in {Union, types.UnionType} or not isinstance(value, list | Mapping):
@@ -43,17 +43,17 @@ def secrets_in(annotation: Any, value: Any) -> Iterator[str]:
             yield from secrets_in(argument, item)
 
 
-def _given_to_fields(fields: Mapping[str, Any], value: Any) -> Iterator[str]:
+def _secrets_in_fields(fields: Mapping[str, Any], value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield from scalars(value)
         return
     for name, item in value.items():
-        # a misspelt name of a secret is refused, and what was meant as one is not shown for it
+        # the misspelt name of a secret is refused, and its value is still not shown
         yield from secrets_in(fields[name], item) if name in fields else scalars(item)
 
 
 def scalars(value: Any) -> Iterator[str]:
-    """Return the texts and numbers of a JSON value."""
+    """Yield the texts and numbers of a JSON value, as text."""
     match value:
         case Mapping():
             for item in value.values():
@@ -68,20 +68,20 @@ def scalars(value: Any) -> Iterator[str]:
 
 
 def masked_inputs(inputs: BaseModel) -> dict[str, Any]:
-    """Return inputs as JSON values in which `***` stands for every secret that is not empty."""
+    """Return inputs as JSON values, with `***` for every secret that is not empty."""
     dumped = inputs.model_dump(mode="json")
     return {
-        name: _starred(value) if has_secret(type(inputs).model_fields[name].annotation) else value
+        name: _masked(value) if has_secret(type(inputs).model_fields[name].annotation) else value
         for name, value in dumped.items()
     }
 
 
-def _starred(value: Any) -> Any:
+def _masked(value: Any) -> Any:
     match value:
         case dict():
-            return {key: _starred(item) for key, item in value.items()}
+            return {key: _masked(item) for key, item in value.items()}
         case list():
-            return [_starred(item) for item in value]
+            return [_masked(item) for item in value]
         case _:
             return "***" if value == _PYDANTICS_MASK else value
 
@@ -99,7 +99,7 @@ def _plain(value: Any) -> Iterator[str | bytes]:
 
 
 def _items(value: Any) -> Iterable[Any]:
-    """Return what a value is made of; nothing for a scalar."""
+    """Return the parts of a value; none for a scalar."""
     if isinstance(value, BaseModel):
         return [getattr(value, name) for name in [*type(value).model_fields, *(value.model_extra or ())]]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

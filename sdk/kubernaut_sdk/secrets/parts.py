@@ -125,7 +125,7 @@ def _document(secret: str) -> Any:
 
 
 def _values(value: Any, key: str, depth: int) -> Iterator[str]:
-    """Return the values of a JSON document that may be secrets; a key says so of all that is below it."""
+    """Yield the values of a JSON document that may be secrets. A secret key makes all values below it secret."""
     match value:
         case dict():
             for name, item in value.items():
@@ -142,14 +142,14 @@ def _values(value: Any, key: str, depth: int) -> Iterator[str]:
 
 
 def _value(key: str, value: str, depth: int) -> Iterator[str]:
-    """Return a JSON value, if it is worth hiding, and what is within it."""
+    """Yield a JSON value, if it is worth hiding, and its parts."""
     if _worth(key, value):
         yield from _whole(value)
     yield from _within(value, depth + 1)
 
 
 def _worth(key: str, value: str) -> bool:
-    """Return whether a value under a key is to be hidden."""
+    """Return True if a value under a key is to be hidden."""
     if trivial(value):
         return False
     if _SECRET_KEY.search(key):
@@ -170,7 +170,7 @@ def _pairs(secret: str, depth: int) -> Iterator[str]:
         after = line[place + 1 : place + 1 + _LONGEST_PAIR].lstrip(" \t:=>")
         if not after or after.startswith("//"):
             continue
-        for value in _spelt(after, first=not line[:place].strip(_KEY_SIGNS + "\"' \t")):
+        for value in _values_at_start(after, first=not line[:place].strip(_KEY_SIGNS + "\"' \t")):
             if _worth(key, value):
                 yield from _whole(value)
                 yield from _unwrapped(value, depth + 1)
@@ -184,8 +184,8 @@ def _last_fields(secret: str) -> Iterator[str]:
             yield from (fields[4].strip(), re.sub(r"\\(.)", r"\1", fields[4].strip()))
 
 
-def _spelt(after: str, *, first: bool) -> Iterator[str]:
-    """Return what a value may be of which this is the beginning: quoted, up to a separator, or the rest of the line."""
+def _values_at_start(after: str, *, first: bool) -> Iterator[str]:
+    """Yield the possible values at the start of a text: quoted, up to a separator, or the rest of the line."""
     if (quoted := _QUOTED.match(after)) is not None:
         text = quoted[1] if quoted[1] is not None else quoted[2]
         yield text
@@ -208,7 +208,7 @@ def _spelt(after: str, *, first: bool) -> Iterator[str]:
 
 
 def _unwrapped(secret: str, depth: int) -> Iterator[str]:
-    """Return the parts of a text of which this is base64, as a kubeconfig's keys and a registry's password are."""
+    """Yield the parts of a base64 text once decoded, such as a kubeconfig's keys or a registry's password."""
     text = "".join(secret.split())
     if len(text) % 4 or not _BASE64.fullmatch(text):
         return

@@ -1,8 +1,8 @@
-"""A search for many byte strings at once: linear in the text, whatever their number.
+"""A search for many byte strings at once, in time linear in the text, for any number of strings.
 
-Of each string some windows of eight (or four) bytes are put into a table. The text is read in steps of one window; a
-string that stands in it holds one such step as a whole, wherever it begins. The steps are looked up by the
-interpreter's own loops, at a few nanoseconds a byte; Python code runs only where one is found. Called by `masking`.
+Some windows of eight (or four) bytes of each string are put into a table. The text is read in steps of one window; a
+string in the text contains at least one whole step, wherever it begins. The steps are looked up by the interpreter's
+own loops, at a few nanoseconds a byte; Python code runs only for steps that are in the table. Used by `masking`.
 """
 
 from array import array
@@ -14,16 +14,16 @@ Span = tuple[int, int]
 
 _CHUNK = 512
 _CROWD = 64
-"""Patterns that may share a window; what more of them do to each other is bounded below."""
+"""The most patterns of one window; of more, whole lines are hidden instead."""
 _FEW = 48
-"""Patterns so short that they have no window are searched one by one as long as they are no more than these."""
+"""The most patterns of one length, too short for a window, that are searched one by one."""
 _FRAGMENT = 24
-"""Bytes of a pattern that are hidden without the rest of it, where fragments count."""
+"""The least bytes of a fragment that is found without the rest of its pattern."""
 _OFFSET_BITS = 32
 
 
 class PatternIndex:
-    """Byte strings, and where they stand in a text."""
+    """A set of byte strings that can be found in a text."""
 
     def __init__(self) -> None:
         self._patterns: list[bytes] = []
@@ -37,13 +37,13 @@ class PatternIndex:
         return len(self._known)
 
     def add(self, pattern: bytes, *, fragments: bool = False) -> None:
-        """Look for a pattern from now on.
+        """Search for a pattern from now on.
 
         Args:
             pattern: At least one byte.
-            fragments: Whether a part of it of 24 bytes or more is found as well, as where it was cut or wrapped. Of
-                patterns over 16 KiB some parts of less than 80 bytes are not found, and of those over 128 KiB some of
-                less than 272, so that the table stays small.
+            fragments: If True, parts of it of 24 bytes or more are found too, for text that was cut or wrapped. Of
+                patterns over 16 KiB some parts under 80 bytes are not found, and of those over 128 KiB some under 272,
+                so that the table stays small.
         """
         if not pattern or (pattern in self._known and self._known[pattern] >= fragments):
             return
@@ -58,7 +58,7 @@ class PatternIndex:
             self._by_length.setdefault(len(pattern), set()).add(pattern)
 
     def spans(self, text: bytes) -> list[Span]:
-        """Return where patterns stand, in no particular order; spans may overlap."""
+        """Return the spans of all patterns in a text, in no particular order; spans may overlap."""
         found = list(self._short(text))
         for windows in (self._long, self._middle):
             reached: dict[Span, int] = {}
@@ -116,7 +116,7 @@ class _Windows:
         self._more: dict[int, list[int]] = {}
 
     def add(self, number: int, pattern: bytes, stride: int) -> list[int]:
-        """Put the windows of a pattern into the table; return those that too many patterns share already."""
+        """Put the windows of a pattern into the table; return those that too many patterns share."""
         width, crowded = self.width, []
         if stride:
             last = len(pattern) - width
@@ -137,7 +137,7 @@ class _Windows:
         return crowded
 
     def _least_used(self, pattern: bytes) -> int:
-        """Return where the windows begin that lead to the fewest other patterns: many share their first bytes."""
+        """Return the offset of the windows that the fewest other patterns share: many patterns begin alike."""
         last = len(pattern) - self.shortest
         bases = sorted({0, last // 4, last // 2, last * 3 // 4, last})
 
@@ -155,7 +155,7 @@ class _Windows:
         return [self._table[key], *self._more.get(key, ())]
 
     def hits(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Return where a step of the text is a known window, in ascending order."""
+        """Yield position and key of each step of the text that is a known window, in ascending order."""
         keys, size = self._table.keys(), _CHUNK * self.width
         if not keys:
             return
@@ -173,13 +173,13 @@ def _stride(pattern: bytes) -> int:
 
 
 def _line(text: bytes, at: int) -> Span:
-    """Return the line around a place: of patterns that differ in too little, none is told from another."""
+    """Return the line around a position, which is hidden whole where too many patterns look alike."""
     stop = text.find(b"\n", at)
     return text.rfind(b"\n", 0, at) + 1, stop if stop >= 0 else len(text)
 
 
 def _common(text: bytes, at: int, pattern: bytes, offset: int) -> int:
-    """Return how many bytes from here on are the same."""
+    """Return the number of equal bytes from here on."""
     most, length = min(len(text) - at, len(pattern) - offset), 0
     for step in (4096, 64, 1):
         while length + step <= most and (
@@ -190,7 +190,7 @@ def _common(text: bytes, at: int, pattern: bytes, offset: int) -> int:
 
 
 def _common_before(text: bytes, at: int, pattern: bytes, offset: int) -> int:
-    """Return how many bytes before here are the same."""
+    """Return the number of equal bytes before here."""
     most, length = min(at, offset), 0
     for step in (4096, 64, 1):
         while length + step <= most and (

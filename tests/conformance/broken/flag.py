@@ -1,4 +1,4 @@
-"""An action that keeps the contract; and, where BROKEN names a check, breaks just what that check looks at."""
+"""An action that keeps the contract; if BROKEN names a check, it breaks exactly the requirement of that check."""
 
 import importlib
 import json
@@ -47,7 +47,7 @@ def write(inputs: Flag) -> None:
 
 @set_flag.plan
 def plan(ctx: Context, inputs: Flag) -> Change:
-    """Turns a feature flag on or off."""
+    """Turn a feature flag on or off."""
     get("/api/v1/namespaces/shop/configmaps/flags")
     if BROKEN == "permissions-declared":
         get("/api/v1/namespaces/shop/configmaps")

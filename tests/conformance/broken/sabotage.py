@@ -1,4 +1,4 @@
-"""What an image may get wrong beside its action: each way breaks the SDK beneath it in one place."""
+"""Faults of an image outside its action: each breaks the SDK beneath the action in one place."""
 
 import json
 import os
@@ -99,7 +99,7 @@ Real = Callable[[dict[str, Any]], None]
 
 
 def _printing(around: Callable[[Real, dict[str, Any], Say], None]) -> None:
-    """Does something before or after the one object is printed, when all else is over."""
+    """Do something before or after the one JSON object is printed, as the last thing of a run."""
     write = StandardOutput.write
 
     def given(answer: StandardOutput, document: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ def _printing(around: Callable[[Real, dict[str, Any], Say], None]) -> None:
 
 
 def _at_the_end(change: Callable[[Path, dict[str, str]], None]) -> None:
-    """Does something to the result files when all is over, as an image of another language might have left them."""
+    """Change the result files at the very end, as an image in another language might leave them."""
 
     def around(real: Real, document: dict[str, Any], _say: Say) -> None:
         folder = Path(os.environ.get("RESULTS_DIR", "/nowhere"))

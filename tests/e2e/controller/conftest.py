@@ -1,4 +1,4 @@
-"""The controller on a real cluster: one process, with the rights it is deployed with, for all tests of this folder."""
+"""A real cluster with one controller for all tests of this folder, with the permissions that it is deployed with."""
 
 import os
 import subprocess
@@ -10,7 +10,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
 
-from world import PROBE, ROOT, Controller, controller_kubeconfig, install, kubectl, namespace, sh, storage_at
+from realcluster import (
+    PROBE,
+    ROOT,
+    ControllerProcess,
+    controller_kubeconfig,
+    install,
+    kubectl,
+    namespace,
+    sh,
+    storage_at,
+)
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +30,7 @@ def probe(
     once: Callable[[str, Callable[[], None]], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
-    """The image of the probe actions, by digest, in the cluster's nodes."""
+    """The image of the probe actions, by digest, on the cluster's nodes."""
     load = os.environ.get("KUBERNAUT_LOAD_IMAGES")
     if not load:
         pytest.skip("KUBERNAUT_LOAD_IMAGES names no program that loads images into the cluster")
@@ -78,8 +88,10 @@ def bare(where: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def controller(where: str, bare: str, storage: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
-    """The controller that all share."""
+def controller(
+    where: str, bare: str, storage: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControllerProcess]:
+    """The controller that all tests share."""
     folder = tmp_path_factory.mktemp("controller")
     options = [
         f"--watch-namespace={where}",
@@ -87,7 +99,7 @@ def controller(where: str, bare: str, storage: str, tmp_path_factory: pytest.Tem
         "--cooldown=1s",
         f"--data-storage-url={storage}",
     ]
-    with Controller(options, folder / "log", controller_kubeconfig(folder)) as running:
+    with ControllerProcess(options, folder / "log", controller_kubeconfig(folder)) as running:
         yield running
         # while there is still somebody to let them go
         for name in (where, bare):

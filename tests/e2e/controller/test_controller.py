@@ -6,8 +6,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from world import (
-    Controller,
+from realcluster import (
+    ControllerProcess,
     Json,
     closed,
     condition,
@@ -22,7 +22,7 @@ from world import (
     workflow,
 )
 
-from kubernaut_controller.reconciling.ends import is_alive
+from kubernaut_controller.reconciling.outcomes import is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -36,7 +36,7 @@ THING = "probe/do_thing"
 
 
 def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
-    """Workflows by name; all are created at once and run side by side."""
+    """The workflows by name; all are created at once and run side by side."""
     wait = {"how": "sleep"}
 
     def made(name: str, *steps: Json, **spec: Any) -> Json:
@@ -99,7 +99,7 @@ def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
 
 
 @pytest.fixture(scope="module")
-def created(controller: Controller, probe: str, where: str, bare: str) -> dict[str, Json]:
+def created(controller: ControllerProcess, probe: str, where: str, bare: str) -> dict[str, Json]:
     made = scenarios(probe, where, bare)
     kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": list(made.values())})
     return made
@@ -107,7 +107,7 @@ def created(controller: Controller, probe: str, where: str, bare: str) -> dict[s
 
 @pytest.fixture
 def ended(created: dict[str, Json], where: str) -> Any:
-    """Waits for a workflow of this name to be closed."""
+    """Wait for a workflow of this name to be closed, and return it."""
 
     def wait(name: str, seconds: float = 120) -> Json:
         namespace = created[name]["metadata"]["namespace"]
@@ -120,7 +120,7 @@ def ended(created: dict[str, Json], where: str) -> Any:
 
 
 def running_pod(where: str, name: str, step_name: str = "a") -> str:
-    """The pod of a step that runs."""
+    """Return the pod of a step that runs."""
     selector = f"kubernaut.io/workflow={name},tekton.dev/pipelineTask={step_name}"
 
     def find() -> str:
@@ -334,7 +334,7 @@ def test_tkn_describes_and_shows_logs(ended: Any, where: str) -> None:
 
 
 def test_a_remediation_request_gets_its_workflow_and_its_outcome(
-    controller: Controller, probe: str, where: str
+    controller: ControllerProcess, probe: str, where: str
 ) -> None:
     request = {
         "apiVersion": "kubernaut.io/v1alpha1",

@@ -1,4 +1,4 @@
-"""The custom resources in a real API server: what it refuses by itself, and what it explains."""
+"""The custom resources in a real API server: its own refusals, and its explanations."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from world import DEPLOY, Json, install, kubectl, until, workflow
+from realcluster import DEPLOY, Json, install, kubectl, until, workflow
 
 pytestmark = [pytest.mark.cluster]
 
@@ -105,7 +105,7 @@ def test_a_spec_is_immutable_but_for_cancel() -> None:
         return subprocess.run(argv, capture_output=True, text=True).stderr
 
     for field in ("timeout", "requester", "startingDeadline"):
-        assert f"spec.{field} is immutable once made; only spec.cancel may be set" in patched(
+        assert f"spec.{field} is immutable once created; only spec.cancel may be set" in patched(
             "merge", {"spec": {field: "5m"}}
         )
     assert "spec.target is immutable" in patched("merge", {"spec": {"target": None}})
@@ -133,7 +133,7 @@ def test_every_value_of_an_input_is_kept() -> None:
 def test_it_explains_itself() -> None:
     told = kubectl("explain", "wfe.spec.steps")
 
-    assert "One action within a workflow." in told or "What is done, as a graph." in told
+    assert "The steps, as a graph." in told
     assert "How often a transient failure is tried again." in told
     assert "What is acted on" in kubectl("explain", "wfe.spec")
     assert "A sentence for people" in kubectl("explain", "wfe.status.conditions")
@@ -142,7 +142,7 @@ def test_it_explains_itself() -> None:
 
 @pytest.fixture(scope="module")
 def policy(resources: None) -> Iterator[None]:
-    """The optional policy, and alice, who may ask for workflows and use one ServiceAccount and one Secret."""
+    """The optional policy, and a user alice who may create workflows and use one ServiceAccount and one Secret."""
     rendered = list(yaml.safe_load_all(kubectl("kustomize", str(DEPLOY.parent / "policy"))))
     for item in rendered:
         if item["kind"] == "ValidatingAdmissionPolicyBinding":  # other tests' namespaces are left alone
@@ -172,7 +172,7 @@ def policy(resources: None) -> Iterator[None]:
 
 
 def tried(document: Json) -> str:
-    """What alice is told, or nothing."""
+    """Return the API server's refusal to alice; an empty text where it accepts."""
     argv = ["kubectl", "create", "--dry-run=server", "--as=alice", "-f", "-"]
     done = subprocess.run(argv, input=json.dumps(document), capture_output=True, text=True)
     return done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import Controller, closed, get, step, until, workflow
+from realcluster import ControllerProcess, closed, get, step, until, workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -17,7 +17,7 @@ def kubernaut(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_workflow_is_submitted_followed_and_shown(
-    controller: Controller, probe: str, where: str, tmp_path: Path
+    controller: ControllerProcess, probe: str, where: str, tmp_path: Path
 ) -> None:
     failing = step("b", probe, "probe/do_thing", inputs={"how": "Failed"}, runAfter=["a"])
     file = tmp_path / "wf.json"
@@ -33,11 +33,11 @@ def test_a_workflow_is_submitted_followed_and_shown(
     assert followed.stdout.endswith("Failed: 1 of 2 steps done\nStep b failed: told to: Failed.\n")
     assert "✗ b: failed" in shown.stdout
     assert next(line for line in listed.stdout.splitlines() if " followed " in line).split()[2:4] == ["Failed", "1/2"]
-    assert again.returncode == 2
+    assert again.returncode == 3
     assert "there is one of this name already; give this one another" in again.stderr
 
 
-def test_a_workflow_is_cancelled(controller: Controller, probe: str, where: str, tmp_path: Path) -> None:
+def test_a_workflow_is_cancelled(controller: ControllerProcess, probe: str, where: str, tmp_path: Path) -> None:
     file = tmp_path / "wf.json"
     waiting = step("a", probe, "probe/do_thing", inputs={"how": "sleep"})
     file.write_text(json.dumps(workflow("to-cancel", where, waiting)))
@@ -53,10 +53,10 @@ def test_a_workflow_is_cancelled(controller: Controller, probe: str, where: str,
     assert late.stdout == f"{where}/to-cancel is over already: Cancelled.\n"
 
 
-def test_what_is_not_there_is_told(controller: Controller, where: str) -> None:
+def test_what_is_not_there_is_told(controller: ControllerProcess, where: str) -> None:
     missing = kubernaut("status", "nobody", f"--namespace={where}")
 
-    assert missing.returncode == 2
+    assert missing.returncode == 3
     assert missing.stderr == (
         f"kubernaut: {where}/nobody: there is no WorkflowExecution of this name; "
         "`kubernaut status` lists those there are.\n"

@@ -1,4 +1,4 @@
-"""The controller as it is deployed: its image, one `kubectl apply -k`, its rights, and a real Deployment changed."""
+"""The controller as it is deployed: its image, one `kubectl apply -k`, its permissions, and a real change."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from world import (
+from realcluster import (
     DEPLOY,
     ROOT,
     SYSTEM,
     TASK,
-    Controller,
+    ControllerProcess,
     Json,
     closed,
     get,
@@ -49,7 +49,7 @@ SPARE = {
 
 @pytest.fixture(scope="module")
 def image(base: str, probe: str, once: Callable[[str, Callable[[], None]], None]) -> str:
-    """The controller's image by digest, in the cluster's nodes."""
+    """The controller's image by digest, on the cluster's nodes."""
 
     def make() -> None:
         program = "import sys; print(*sys.version_info[:2], sep='.')"
@@ -67,14 +67,14 @@ def image(base: str, probe: str, once: Callable[[str, Callable[[], None]], None]
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    """Of loopback, where the Data Storage that is deployed listens: pods here are on the host's network."""
+    """A loopback port for the deployed Data Storage, since pods here use the host's network."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def on_this_host(name: str, args: list[str], port: int, **fields: Any) -> Json:
-    """A Deployment's patch: what only this cluster needs, the host's network."""
+    """Return a Deployment's patch for this cluster: the host's network."""
     probed = {"httpGet": {"host": "127.0.0.1", "port": port}}
     container = {
         "name": name.removeprefix("kubernaut-"),
@@ -93,7 +93,7 @@ def on_this_host(name: str, args: list[str], port: int, **fields: Any) -> Json:
 
 
 def overlaid(name: str, base: str, images: dict[str, str], *patches: Json, extra: Sequence[Json] = ()) -> str:
-    """A kustomization over one of ours, with images by digest and patches; its folder."""
+    """Write a kustomization over one of ours, with images by digest and patches, and return its folder."""
     overlay = ROOT / "build" / name
     overlay.mkdir(parents=True, exist_ok=True)
     (overlay / "extra.yaml").write_text(yaml.safe_dump_all(extra))
@@ -113,7 +113,7 @@ def overlaid(name: str, base: str, images: dict[str, str], *patches: Json, extra
 def deployed(
     image: str, storage_image: str, probe: str, port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """`kubectl apply -k controller/deploy`, with what only this cluster needs; the address of its Data Storage."""
+    """Run `kubectl apply -k controller/deploy` with this cluster's patches, and yield Data Storage's address."""
     volume = tmp_path_factory.mktemp("volume")
     volume.chmod(0o777)
     data_storage, url = sh(os.environ["KUBERNAUT_LOAD_IMAGES"], storage_image).split()[-1], f"http://127.0.0.1:{port}"
@@ -159,7 +159,7 @@ def deployed(
 
 @pytest.fixture(scope="module")
 def shop(deployed: str, digests: dict[str, str]) -> Iterator[None]:
-    """The example's namespace, on this host's network, with an image that is here."""
+    """The example's namespace, on this host's network, with a local image."""
     container = {"name": "checkout", "command": ["python3", "-c", "import time; time.sleep(1000)"]}
     spec = {"hostNetwork": True, "terminationGracePeriodSeconds": 0, "containers": [container]}
     patches = [
@@ -257,7 +257,7 @@ def granted() -> set[tuple[str, str, str]]:
 
 
 def used() -> tuple[set[tuple[str, str, str]], list[str]]:
-    """What the API server's audit log says the controller did in this run, and what it was forbidden."""
+    """Return the requests of the controller in the API server's audit log of this run, and the forbidden ones."""
     log = Path(os.environ.get("CLUSTER_DIR", "/tmp/cluster")) / "logs" / "audit.jsonl"
     if not log.exists():
         pytest.skip(f"the API server writes no audit log to {log} (start the cluster with CLUSTER_AUDIT=1)")
@@ -278,7 +278,7 @@ def used() -> tuple[set[tuple[str, str, str]], list[str]]:
 
 
 def test_it_was_granted_what_it_used_and_no_more(
-    deployed: str, controller: Controller, probe: str, where: str, storage: str
+    deployed: str, controller: ControllerProcess, probe: str, where: str, storage: str
 ) -> None:
     request = {
         "apiVersion": "kubernaut.io/v1alpha1",

@@ -1,4 +1,4 @@
-"""A few rows of the fault campaign (`make fault-campaign` runs them all), and Data Storage away."""
+"""Some faults of the fault campaign (`make fault-campaign` runs all), and Data Storage away."""
 
 import os
 import socket
@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from world import (
+from realcluster import (
     ROOT,
-    Controller,
+    ControllerProcess,
     closed,
     condition,
     controller_kubeconfig,
@@ -47,7 +47,7 @@ def test_while_data_storage_is_away_workflows_run_on_and_records_catch_up(probe:
     namespace(where, storage=url)
     options = [f"--watch-namespace={where}", "--cooldown=0", f"--data-storage-url={url}"]
     serve = [sys.executable, "-m", "kubernaut_cli", "serve", f"--port={port}", f"--data={tmp_path / 'data'}"]
-    with Controller(options, tmp_path / "log", controller_kubeconfig(tmp_path)):
+    with ControllerProcess(options, tmp_path / "log", controller_kubeconfig(tmp_path)):
         steps = [step("a", probe), step("b", probe, runAfter=["a"])]
         kubectl("create", "-f", "-", stdin=workflow("away", where, *steps))
         until("its end", lambda: phase_of(get("wfe", "away", where)) == "Succeeded", 120)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the chain over the connection that the store hands it."""
+"""Alembic's entry: runs the chain over the connection that the store passes."""
 
 from alembic import context
 

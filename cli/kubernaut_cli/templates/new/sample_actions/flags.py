@@ -7,7 +7,7 @@ from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, Result
 
 
 class Flag(Inputs):
-    """Which flag, and what it shall be."""
+    """A flag, and the value to set."""
 
     file: str
     name: str
@@ -15,7 +15,7 @@ class Flag(Inputs):
 
 
 class Flipped(Result):
-    """What it is now."""
+    """The value after the change."""
 
     on: bool
 
@@ -25,7 +25,7 @@ set_flag = Action("sample/set_flag", risk="low", examples=[{"file": "flags.json"
 
 @set_flag.plan
 def plan(ctx: Context, inputs: Flag) -> Change:
-    """Turns a feature flag on or off."""
+    """Turn a feature flag on or off."""
     flags = json.loads(Path(inputs.file).read_text(encoding="utf-8"))
     if inputs.name not in flags:
         raise NotFound(f"no flag {inputs.name} in {inputs.file}; there is {', '.join(sorted(flags)) or 'none'}.")
@@ -34,7 +34,7 @@ def plan(ctx: Context, inputs: Flag) -> Change:
 
 @set_flag.apply
 def apply(ctx: Context, inputs: Flag, change: Change) -> Flipped:
-    """Writes the file."""
+    """Write the file."""
     flags = json.loads(Path(inputs.file).read_text(encoding="utf-8"))
     Path(inputs.file).write_text(json.dumps(flags | {inputs.name: inputs.on}), encoding="utf-8")
     return Flipped(on=inputs.on)

@@ -1,4 +1,4 @@
-"""The action, tried in this process: no container, no cluster."""
+"""Tests of the action in this process: no container, no cluster."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from sample_actions import set_flag
 
 @pytest.fixture
 def flags(tmp_path: Path) -> Path:
-    """A file with one flag, which is off."""
+    """Return a file with one flag, which is off."""
     path = tmp_path / "flags.json"
     path.write_text('{"dark-mode": false}')
     return path
@@ -35,7 +35,7 @@ def test_a_dry_run_changes_nothing(flags: Path) -> None:
     assert json.loads(flags.read_text()) == {"dark-mode": False}
 
 
-def test_a_flag_that_is_not_there_is_told(flags: Path) -> None:
+def test_an_unknown_flag_is_refused(flags: Path) -> None:
     ended = ActionRunner(set_flag).run({"file": str(flags), "name": "dark", "on": True})
 
     assert ended.exit_code == 3

@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Create the tables."""
     if op.get_bind().dialect.name != "sqlite":
         return
     op.create_table(

@@ -23,7 +23,7 @@ _PARTIAL = ("target", "workflow", "remediation", "signal")
 
 
 def upgrade() -> None:
-    """Makes the tables and moves what there is into them."""
+    """Create the tables, and move the rows of revision 0001 into them."""
     postgresql = op.get_bind().dialect.name == "postgresql"
     if not postgresql:
         for name in ("seq", "workflow", "signal", "target", "type"):
@@ -120,7 +120,7 @@ def _make_others(*, with_signals: bool) -> None:
 
 
 def _move() -> None:
-    """Records as they were become records as they are, and the log's first commits."""
+    """Convert the records of revision 0001, and enter them in the log as its first commits."""
     connection = op.get_bind()
     head = LogHead()
     old = connection.exec_driver_sql("SELECT id, document, provenance FROM old_records ORDER BY seq")

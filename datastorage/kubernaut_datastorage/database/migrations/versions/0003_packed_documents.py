@@ -12,7 +12,7 @@ _PAGE = 1_000
 
 
 def upgrade() -> None:
-    """Packs what there is. The table is locked meanwhile."""
+    """Pack the documents. The table is locked meanwhile."""
     connection = op.get_bind()
     known = sa.text("namespace IS NOT NULL")
     op.create_index(

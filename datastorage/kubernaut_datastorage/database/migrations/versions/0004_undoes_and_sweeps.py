@@ -1,4 +1,4 @@
-"""Which record an action undid; long targets by their hash; dry runs counted apart; how far retention has come."""
+"""The column `undoes`; long targets by their hash; dry runs counted apart; the position of retention."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ _LONG = 256
 
 
 def upgrade() -> None:
-    """Adds what is new, and mends what there is. The tables are locked meanwhile."""
+    """Add the new columns and tables, and correct the rows. The tables are locked meanwhile."""
     connection = op.get_bind()
     op.add_column("action_records", sa.Column("undoes", sa.Uuid))
     known = sa.text("undoes IS NOT NULL")
@@ -44,7 +44,7 @@ def _hash_long_targets(connection: sa.Connection) -> None:
 
 
 def _count_dry_runs_apart(connection: sa.Connection) -> None:
-    """The primary key of the counters gets one more column, so that the table is made anew, from its rows."""
+    """Create the table of counters anew: its primary key gets one more column."""
     columns: tuple[Any, ...] = (sa.column("day"), sa.column("action_type"), sa.column("state"), sa.column("records"))
     counted = connection.execute(sa.select(*columns).select_from(sa.table("record_counts"))).all()
     counts = {(row.day, row.action_type, row.state, False): row.records for row in counted}

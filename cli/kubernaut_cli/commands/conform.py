@@ -1,0 +1,92 @@
+"""`kubernaut conform`: check an action image against the action contract."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubernaut_cli.terminal import echo
+
+if TYPE_CHECKING:
+    from kubernaut_conformance.checks import ConformanceCheck
+    from kubernaut_conformance.spec import ImageSpec
+
+__all__ = ["conform"]
+
+
+@click.command()
+@click.argument("image", required=False)
+@click.option(
+    "--scenarios",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The scenarios that try each action. By default conformance.yaml, if there is one here.",
+)
+@click.option("--previous", metavar="IMAGE|FILE", help="An earlier image, or its spec.json, to compare with.")
+@click.option("--check", "only", metavar="NAME", multiple=True, help="Make only this check; may be repeated.")
+@click.option("-o", "output", type=click.Choice(["table", "json", "junit"]), default="table", show_default=True)
+@click.option("--list", "listed", is_flag=True, help="Only list the checks, with their reasons and fixes.")
+def conform(
+    image: str | None, file: Path | None, previous: str | None, only: tuple[str, ...], output: str, listed: bool
+) -> None:
+    """Check the action image IMAGE from outside, whatever language it is written in.
+
+    The local Docker engine runs it as the generic Task does.
+
+    Exit code: 0 it conforms, 1 a check failed, 2 the image or a scenario cannot be used, 3 no Docker engine answers.
+    """
+    # libraries that `kubernaut --help` need not pay for
+    from kubernaut_cli.conformance_table import print_table  # noqa: PLC0415
+    from kubernaut_cli.console import Terminal  # noqa: PLC0415
+    from kubernaut_conformance import report  # noqa: PLC0415
+    from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
+    from kubernaut_conformance.examine import examine  # noqa: PLC0415
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
+    from kubernaut_conformance.scenario import read_scenarios  # noqa: PLC0415
+
+    if listed:
+        checks: list[ConformanceCheck[Any]] = [*IMAGE_CHECKS, *ACTION_CHECKS]
+        for check in checks:
+            echo(f"{check.name}\n  why  {check.reason}\n  fix  {check.fix}")
+        return
+    if image is None:
+        raise click.UsageError("name an IMAGE, such as ghcr.io/you/actions/yours@sha256:…, or --list the checks.")
+    if file is None and Path("conformance.yaml").is_file():
+        file = Path("conformance.yaml")
+    scenarios = read_scenarios(file) if file else []
+    examined = ActionImage(image)
+    judgements = []
+    cwd = file.parent if file else None
+    for judgement in examine(examined, scenarios, cwd=cwd, previous=_previous_spec(previous), only=only):
+        judgements.append(judgement)
+        if output == "table" and sys.stderr.isatty():
+            echo(f"{judgement.check.name} {judgement.outcome}", err=True)
+    match output:
+        case "json":
+            echo(report.format_json(image, judgements))
+        case "junit":
+            echo(report.format_junit(image, judgements), nl=False)
+        case _:
+            print_table(judgements, Terminal(highlight=False))
+            verdict = "conforms" if report.conforms(judgements) else "does not conform"
+            echo(f"{image} {verdict}: {report.format_summary(judgements)}.")
+    if not report.conforms(judgements):
+        sys.exit(1)
+
+
+def _previous_spec(previous: str | None) -> "ImageSpec | None":
+    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
+    from kubernaut_conformance.spec import PATH, parse_spec  # noqa: PLC0415
+    from kubernaut_sdk import InvalidInputs  # noqa: PLC0415
+
+    if previous is None:
+        return None
+    path = Path(previous)
+    content = path.read_bytes() if path.is_file() else ActionImage(previous).read(PATH)
+    if content is None:
+        raise InvalidInputs(f"--previous {previous}: the image has no {PATH}.")
+    spec = parse_spec(content)
+    if isinstance(spec, str):
+        raise InvalidInputs(f"--previous {previous}: {spec}.")
+    return spec

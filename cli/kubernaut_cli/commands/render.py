@@ -1,0 +1,64 @@
+"""`kubernaut render`: print the PipelineRun of a workflow, or the Roles that its actions need."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from kubernaut_cli.catalog import find_action
+from kubernaut_cli.options import workflow_options
+from kubernaut_cli.terminal import echo
+from kubernaut_cli.workflowfile import read_workflow, without_identity
+from kubernaut_controller import dump_yaml
+from kubernaut_controller.pipelinerun import TASK
+from kubernaut_controller.pipelinerun import render as render_pipeline_run
+from kubernaut_controller.rbac import rbac_of
+
+__all__ = ["render"]
+
+
+@click.command()
+@workflow_options
+@click.option("-o", "output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace (cluster resolver).")
+@click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
+@click.option(
+    "--rbac",
+    is_flag=True,
+    help="Print the Roles that its actions need, not the PipelineRun.",
+)
+def render(  # noqa: PLR0913, PLR0917 – one for each option
+    file: str,
+    repositories: tuple[str, ...],
+    unknown_actions: bool,
+    max_timeout: timedelta | None,
+    output: str,
+    cluster_resolver: str | None,
+    bundle: str | None,
+    rbac: bool,
+) -> None:
+    """Print the PipelineRun of the workflow in FILE; `kubernaut render FILE | kubectl create -f -` runs it."""
+    if cluster_resolver and bundle:
+        raise click.UsageError("--cluster-resolver and --bundle exclude each other; the Task has one source.")
+    if bundle and "@sha256:" not in bundle:
+        raise click.UsageError(f"--bundle {bundle}: name it by digest, such as registry/kubernaut-action@sha256:…")
+    workflow = read_workflow(file, repositories=repositories, unknown_actions=unknown_actions, max_timeout=max_timeout)
+    if rbac:
+        documents = rbac_of(workflow, find_action)
+        echo("---\n".join(dump_yaml(item) for item in documents) or "# no action of kubernetes/ is in it", nl=False)
+        return
+    document = render_pipeline_run(without_identity(workflow), task_ref=_task_ref(cluster_resolver, bundle))
+    text = dump_yaml(document) if output == "yaml" else json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    echo(text, nl=False)
+
+
+def _task_ref(namespace: str | None, bundle: str | None) -> dict[str, Any]:
+    params = {"kind": "task", "name": TASK["name"]}
+    if namespace:
+        resolver, params = "cluster", {**params, "namespace": namespace}
+    elif bundle:
+        resolver, params = "bundles", {**params, "bundle": bundle}
+    else:
+        return TASK
+    return {"resolver": resolver, "params": [{"name": name, "value": value} for name, value in params.items()]}

@@ -1,0 +1,66 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kubernaut_sdk.durations import parse_duration
+
+__all__ = ["cluster_options", "data_option", "image_option", "workflow_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the records (and, of `run`, the logs). By default the platform's folder for data.",
+)
+image_option = click.option(
+    "--image", metavar="IMAGE", help="Read the actions of this image. By default the installed ones."
+)
+
+
+def cluster_options(command: F) -> F:
+    """Add the options that choose a cluster and a namespace: `--context`, `--namespace`."""
+    context = click.option("--context", help="The context of the kubeconfig. By default the current one.")
+    namespace = click.option("-n", "--namespace", help="The namespace. By default that of the context.")
+    return namespace(context(command))
+
+
+def workflow_options(command: F) -> F:
+    """Add the argument FILE and the options that say what a valid workflow may contain."""
+    options = (
+        click.option(
+            "--allow-unknown-actions",
+            "unknown_actions",
+            is_flag=True,
+            help="Accept actions that no installed package defines; their inputs are not checked.",
+        ),
+        click.option(
+            "--allow-repository",
+            "repositories",
+            multiple=True,
+            metavar="PREFIX",
+            help="Accept images from this repository only; may be repeated. By default from any.",
+        ),
+        click.option(
+            "--max-timeout",
+            metavar="DURATION",
+            callback=_parse_max_timeout,
+            help="The longest timeout that a workflow may have, as in the controller's policy. By default any.",
+        ),
+        click.argument("file", metavar="FILE"),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def _parse_max_timeout(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
+    try:
+        return None if value is None else parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None

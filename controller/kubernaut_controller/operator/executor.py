@@ -1,0 +1,393 @@
+"""The executor: carries out the effects of a decision in order, and puts the API server's answers into the cache.
+
+Each effect may be repeated, and the process may die after any of them.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from kubernaut_controller.operator.api import Api, ApiError
+from kubernaut_controller.operator.cache import (
+    CachedWorkflow,
+    WorkflowCache,
+    is_newer,
+    mark_pod_deleted,
+    strip_unused,
+    update_child,
+)
+from kubernaut_controller.operator.locks import TargetLocks
+from kubernaut_controller.operator.metrics import RECORDS_GIVEN_UP, TO_PIPELINERUN_SECONDS
+from kubernaut_controller.operator.recordsclient import RecordsClient
+from kubernaut_controller.operator.settings import ControllerSettings
+from kubernaut_controller.reconciling.effects import (
+    AbandonRecords,
+    AcquireLock,
+    AddFinalizer,
+    CancelPipelineRun,
+    CheckGrant,
+    CreatePipelineRun,
+    DeleteWorkflow,
+    Effect,
+    EmitEvent,
+    ReadLock,
+    ReadLogs,
+    ReadRecord,
+    RefreshChildren,
+    ReleaseLock,
+    RemoveFinalizer,
+    SendEvents,
+    UpdateStatus,
+)
+from kubernaut_controller.reconciling.events import event_key
+from kubernaut_controller.reconciling.lock import LockState, grant_of
+from kubernaut_controller.reconciling.loglines import marked_events
+from kubernaut_controller.reconciling.messages import creation_failure_of
+from kubernaut_controller.reconciling.observed import FINALIZER
+from kubernaut_controller.reconciling.unprocessable import minimal_status
+from kubernaut_controller.status import Phase
+from kubernaut_controller.workflow import API_VERSION
+from kubernaut_sdk.times import utcnow
+
+__all__ = ["EffectExecutor"]
+
+logger = logging.getLogger("kubernaut.controller")
+
+Json = dict[str, Any]
+
+_LONGEST_RETRY = 30.0
+_STEP_CONTAINER = "step-action"
+
+
+class EffectExecutor:
+    """An executor of effects for one controller.
+
+    Args:
+        api: The API server.
+        records: The client of Data Storage, or None.
+        cache: The known workflows.
+        settings: The controller's settings.
+        wake: Has a workflow decided about anew.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        records: RecordsClient | None,
+        cache: WorkflowCache,
+        settings: ControllerSettings,
+        enqueue: Callable[[tuple[str, str]], None],
+    ) -> None:
+        self.api, self.records, self.cache, self.settings, self.enqueue = api, records, cache, settings, enqueue
+        self.target = TargetLocks(api, settings.namespace, settings.policy.cooldown)
+        self._background_tasks: set[asyncio.Task[None]] = set()
+
+    async def execute(self, entry: CachedWorkflow, effects: tuple[Effect, ...]) -> bool:
+        """Carry out effects in order.
+
+        Returns:
+            True if the cache has changed so that the next decision is due at once.
+
+        Raises:
+            ApiError: if the API server refused one or did not answer; the effects after it were not tried.
+        """
+        again = False
+        if len(effects) == 2 and isinstance(effects[0], AddFinalizer) and isinstance(effects[1], AcquireLock):
+            # neither needs the other, and an incident waits for both
+            await asyncio.gather(self._execute(entry, effects[0]), self._execute(entry, effects[1]))
+            return True
+        for effect in effects:
+            again |= await self._execute(entry, effect)
+        return again
+
+    async def close(self) -> None:
+        """Cancel what still runs in the background."""
+        for task in self._background_tasks:
+            task.cancel()
+
+    async def _execute(self, entry: CachedWorkflow, effect: Effect) -> bool:  # noqa: C901, PLR0911, PLR0912 – one case an effect
+        match effect:
+            case AddFinalizer():
+                await self._patch_finalizers(entry, [*_finalizers(entry), FINALIZER])
+                return True
+            case RemoveFinalizer():
+                await self._patch_finalizers(entry, [name for name in _finalizers(entry) if name != FINALIZER])
+            case CheckGrant():
+                await self._check_grant(entry)
+                return True
+            case AcquireLock():
+                await self._acquire_lock(entry)
+                return True
+            case ReadLock():
+                await self._read_lock(entry)
+                return True
+            case ReleaseLock():
+                await self._release_lock(entry)
+                return True
+            case RefreshChildren():
+                await self.refresh_children(entry)
+                return True
+            case CreatePipelineRun(document):
+                await self._create_pipeline_run(entry, document)
+                return True
+            case CancelPipelineRun(name, status):
+                await self._cancel_pipeline_run(entry, name, status)
+            case SendEvents(events):
+                self._send_events(entry, events)
+            case ReadRecord(step, record_id):
+                self._read_record(entry, step, record_id)
+            case ReadLogs(step, pod, record_id):
+                await self._read_log(entry, step, pod, record_id)
+                return True
+            case EmitEvent(type_, reason, message):
+                self._run_in_background(self._emit_event(entry, type_, reason, message))
+            case UpdateStatus(status):
+                return await self._set_status(entry, status)
+            case AbandonRecords():
+                RECORDS_GIVEN_UP.inc()
+            case DeleteWorkflow():
+                await self.api.delete("workflowexecutions", *entry.key, entry.uid)
+        return False
+
+    # The workflow itself
+
+    async def _patch_finalizers(self, entry: CachedWorkflow, finalizers: list[str]) -> None:
+        metadata = entry.document["metadata"]
+        # of the version that was read: a list is replaced whole, and another controller's finalizer may be in it
+        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+        self._update_document(entry, await self.api.patch("workflowexecutions", *entry.key, {**patch}))
+
+    async def _set_status(self, entry: CachedWorkflow, status: Json) -> bool:
+        if status == entry.written_status:
+            return False  # the API server keeps it otherwise than it was written; once is enough
+        try:
+            await self._write_status(entry, status)
+        except ApiError as error:
+            if error.code not in {400, 413, 422}:
+                raise
+            await self._write_minimal_status(entry, status, error)
+        entry.written_status = status
+        return True
+
+    async def _write_status(self, entry: CachedWorkflow, status: Json) -> None:
+        metadata = entry.document["metadata"]
+        document = {
+            "apiVersion": API_VERSION,
+            "kind": "WorkflowExecution",
+            "metadata": {"name": metadata["name"], "resourceVersion": metadata["resourceVersion"]},
+            "spec": entry.document["spec"],
+            "status": status,
+        }
+        self._update_document(entry, await self.api.replace("workflowexecutions", entry.key[0], document, status=True))
+
+    async def _write_minimal_status(self, entry: CachedWorkflow, status: Json, refusal: ApiError) -> None:
+        """Write a minimal status in place of one that the API server refuses, so that the workflow can be closed."""
+        logger.warning("%s/%s: the API server refuses its status, so it says less: %s", *entry.key, refusal)
+        phase = Phase(status["phase"])
+        reason = (
+            f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
+        )
+        less = minimal_status(entry.document, phase, reason, utcnow())
+        less |= {name: status[name] for name in ("finishedAt", "pipelineRunRef") if name in status}
+        if phase.ended:
+            stored = [item for item in status.get("conditions", ()) if item["type"] == "RecordsStored"]
+            less["conditions"] = [item for item in less["conditions"] if item["type"] != "RecordsStored"] + stored
+        else:
+            less = {name: value for name, value in less.items() if name not in {"conditions", "finishedAt"}}
+        try:
+            await self._write_status(entry, less)
+        except ApiError as error:
+            if error.code not in {400, 413, 422}:
+                raise
+            logger.warning("%s/%s: nor does it take the least: %s", *entry.key, error)
+            entry.document = {**entry.document, "status": status}  # so that what was decided is done all the same
+
+    def _update_document(self, entry: CachedWorkflow, document: Json) -> None:
+        if is_newer(document, entry.document):
+            entry.document = strip_unused(document)
+
+    # The PipelineRun and its children
+
+    async def _create_pipeline_run(self, entry: CachedWorkflow, document: Json) -> None:
+        namespace = entry.key[0]
+        try:
+            entry.pipeline_run = strip_unused(await self.api.create("pipelineruns", namespace, document))
+            TO_PIPELINERUN_SECONDS.observe(time.monotonic() - entry.first_seen_at)
+        except ApiError as error:
+            if error.code == 409 and error.reason == "AlreadyExists":
+                await self.refresh_children(entry)
+                return
+            if error.code in {401, 0} and not error.message:
+                raise
+            entry.creation_failure = creation_failure_of(error.code, error.reason, error.message)
+            entry.creation_failures += 1
+            pause = min(_LONGEST_RETRY, 0.5 * 2**entry.creation_failures)
+            entry.retry_at = utcnow() + timedelta(seconds=pause)
+            logger.warning("%s/%s: %s", *entry.key, entry.creation_failure.message)
+            return
+        entry.creation_failure = entry.retry_at = None
+        entry.children_known, entry.absent_at_version = True, None
+
+    async def _cancel_pipeline_run(self, entry: CachedWorkflow, name: str, status: str) -> None:
+        try:
+            patched = await self.api.patch("pipelineruns", entry.key[0], name, {"spec": {"status": status}})
+        except ApiError as error:
+            if error.code == 404:
+                entry.pipeline_run, entry.absent_at_version = None, None
+                self.enqueue(entry.key)
+                return
+            raise
+        entry.pipeline_run = strip_unused(patched)
+
+    async def refresh_children(self, entry: CachedWorkflow) -> None:
+        """Read PipelineRun, TaskRuns and pods from the API server; a TaskRun or pod that is gone stays known."""
+        version = entry.version  # of before it is asked
+        if entry.run_name is None:
+            entry.children_known, entry.absent_at_version = True, version
+            return
+        namespace, selector = entry.key[0], f"tekton.dev/pipelineRun={entry.run_name}"
+        try:
+            run = await self.api.read("pipelineruns", namespace, entry.run_name)
+            task_runs = [item async for item in self.api.items("taskruns", namespace, selector)]
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            run, task_runs = None, []  # Tekton is not installed
+        pods = [item async for item in self.api.items("pods", namespace, selector)]
+        if run is not None and not is_newer(run, entry.deleted_run):
+            run = None  # it was deleted while it was read
+        entry.pipeline_run = strip_unused({"kind": "PipelineRun", **run}) if run else None
+        for item in task_runs:
+            update_child(entry, "TaskRun", strip_unused({"kind": "TaskRun", **item}), deleted=False)
+        entry.deleted_task_runs |= set(entry.task_runs) - {item["metadata"]["name"] for item in task_runs}
+        found = {item["metadata"]["name"] for item in pods}
+        for item in pods:
+            update_child(entry, "Pod", strip_unused({"kind": "Pod", **item}), deleted=False)
+        for name in entry.pods.keys() - found:
+            entry.pods[name] = mark_pod_deleted(entry.pods[name])
+        entry.children_known, entry.children_read_at = True, time.monotonic()
+        entry.absent_at_version = version if run is None else None
+        entry.children_read_version = run["metadata"]["resourceVersion"] if run else None
+
+    async def _read_log(self, entry: CachedWorkflow, step: str, pod: str, record_id: str) -> None:
+        try:
+            text = await self.api.log(entry.key[0], pod, _STEP_CONTAINER)
+        except ApiError as error:
+            logger.info("%s/%s: no log of %s: %s", *entry.key, pod, error)
+            text = ""
+        entry.logs[step] = marked_events(text, step, record_id)
+
+    # The target
+
+    async def _check_grant(self, entry: CachedWorkflow) -> None:
+        assert entry.workflow is not None
+        grant = grant_of(entry.workflow)
+        granted = grant is None or await self.target.is_granted(grant)
+        self.cache.wait_for_target(entry, granted=granted)
+        entry.granted = granted
+
+    async def _acquire_lock(self, entry: CachedWorkflow) -> None:
+        assert entry.workflow is not None
+        entry.lock_read_at = time.monotonic()
+        entry.lock = await self.target.acquire(entry.workflow, known=entry.lock, scope=entry.lock_scope)
+
+    async def _read_lock(self, entry: CachedWorkflow) -> None:
+        assert entry.workflow is not None
+        entry.lock_read_at = time.monotonic()
+        entry.lock = await self.target.read(entry.workflow, scope=entry.lock_scope)
+
+    async def _release_lock(self, entry: CachedWorkflow) -> None:
+        if entry.workflow is None or entry.workflow.spec.target is None:
+            await self.target.release_all(f"{entry.key[0]}/{entry.key[1]}/{entry.uid}")
+        else:
+            # of one that was granted or not when it was taken, and may be otherwise now
+            scopes = ("", entry.key[0]) if grant_of(entry.workflow) else ("",)
+            await self.target.release(entry.workflow, *scopes)
+        entry.lock = LockState("released")
+        if entry.lock_key:
+            for key in self.cache.waiting_for(entry.lock_key):
+                self.cache.active[key].lock = LockState()
+                self.enqueue(key)
+
+    # Data Storage
+
+    def _send_events(self, entry: CachedWorkflow, events: tuple[Json, ...]) -> None:
+        if self.records is None:
+            return
+        for event in events:
+            key = (event["step"], event_key(event))
+            if key in entry.sending or key in entry.answers:
+                continue
+            entry.sending.add(key)
+            self.records.send(event, self._answer_handler(entry, key))
+
+    def _answer_handler(self, entry: CachedWorkflow, key: tuple[str, str]) -> Callable[[str | None], None]:
+        def acquired_lease(refused: str | None) -> None:
+            entry.sending.discard(key)
+            entry.answers[key] = refused
+            if refused:
+                logger.error("%s/%s: Data Storage refused %s of step %s: %s", *entry.key, key[1], key[0], refused)
+            if not entry.sending:
+                self.enqueue(entry.key)
+
+        return acquired_lease
+
+    def _read_record(self, entry: CachedWorkflow, step: str, record_id: str) -> None:
+        if self.records is None or step in entry.reading:
+            return
+        entry.reading.add(step)
+        records = self.records
+
+        async def ask() -> None:
+            entry.records[step] = await records.read(record_id)
+            self.enqueue(entry.key)
+
+        self._run_in_background(ask())
+
+    # Events
+
+    async def _emit_event(self, entry: CachedWorkflow, type_: str, reason: str, message: str) -> None:
+        metadata = entry.document["metadata"]
+        digest = hashlib.sha256(f"{metadata['uid']}/{reason}/{message}".encode()).hexdigest()[:16]
+        now = utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+        reference = {
+            "apiVersion": API_VERSION,
+            "kind": "WorkflowExecution",
+            "namespace": entry.key[0],
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        }
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            # of what is said, so that saying it again is refused as a duplicate
+            "metadata": {"name": f"{metadata['name'][:200]}.{digest}"},
+            "involvedObject": reference,
+            "type": type_,
+            "reason": reason,
+            "message": message[:1024],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": "kubernaut-controller"},
+            "reportingComponent": "kubernaut-controller",
+        }
+        try:
+            await self.api.create("events", entry.key[0], event)
+        except ApiError as error:
+            if error.code != 409:
+                logger.warning("%s/%s: no Event %s: %s", *entry.key, reason, error)
+
+    def _run_in_background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
+
+
+def _finalizers(entry: CachedWorkflow) -> list[str]:
+    return list(entry.document["metadata"].get("finalizers") or ())
