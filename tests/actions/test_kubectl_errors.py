@@ -1,4 +1,4 @@
-"""The errors for kubectl's failures: from its own messages, and by the real kubectl against wrong servers and settings."""
+"""The errors for kubectl's failures: its own messages, and a real kubectl against wrong servers and settings."""
 
 import json
 import shutil

@@ -1,4 +1,7 @@
-"""The size and start time that an action image adds to its base and its tool: `python tests/benchmarks/bench_image.py`. Needs a Docker engine.
+"""The size and start time that an action image adds to its base and its tool. Needs a Docker engine.
+
+    python tests/benchmarks/bench_image.py
+
 
 The images are those that `make image-kubectl`, `image-argocd` and `image-aws-cli` tag; BASE_IMAGE and TOOL_IMAGE are
 what they were made from.
@@ -33,7 +36,7 @@ CONFINED = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--tmpfs=
 
 
 def first_line(*argv: str) -> None:
-    """Return the seconds until a container prints its first line."""
+    """Run a container until it prints its first line."""
     with subprocess.Popen(
         ["docker", "run", *CONFINED, *argv], stderr=subprocess.STDOUT, stdout=subprocess.PIPE
     ) as process:

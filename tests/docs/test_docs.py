@@ -165,3 +165,19 @@ def test_every_make_target_the_docs_name_is_there() -> None:
     named = set(re.findall(r"`make ([a-z-]+)`", "".join((ROOT / page).read_text() for page in PAGES)))
 
     assert [name for name in named if f"\n{name}:" not in makefile and not name.startswith("image-")] == []
+
+
+def test_every_file_in_the_recipes_is_there() -> None:
+    named = re.findall(r"`([a-z_]+/[\w./-]+)`", DOCS["contributing-recipes.md"])
+    types = {action.action_type for action in all_actions()} | {"kubernetes/drain_node"}
+
+    assert len(named) > 20
+    assert [name for name in named if name not in types and not (ROOT / name).exists()] == []
+
+
+def test_every_file_in_contributing_is_there() -> None:
+    named = re.findall(r"`([a-z]+)/…/([\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    package = {"sdk": "sdk", "cli": "cli", "controller": "controller", "datastorage": "datastorage"}
+    paths = [f"{part}/kubernaut_{package[part]}/{rest}" for part, rest in named]
+
+    assert [path for path in paths if not (ROOT / path).exists()] == []
