@@ -19,6 +19,7 @@ from kubernaut_controller import parse_workflow, render
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.records import Record
+from kubernaut_sdk.spool import Spool
 
 Make = Callable[..., Any]
 PROBES = str(Path(__file__).parents[1] / "probe_actions.py")
@@ -397,10 +398,18 @@ def test_storage_out_of_reach_does_not_stop_a_run(
     row = json.loads(ended.stdout)["steps"][0]
 
     assert (ended.returncode, row["state"], row["recordStatus"]) == (0, "succeeded", "deferred")
-    command.data = tmp_path / "kubernaut"
-    flushed = command.start("records", "flush")
-    assert "4 stored, 0 refused, 0 still waiting" in flushed.communicate(timeout=30)[0]
-    assert command.records()["a"].state == "succeeded"
+    flush = [sys.executable, "-m", "kubernaut_cli", "records", "flush"]
+    own = {**env, "HOME": str(tmp_path / "home")}
+    elsewhere = subprocess.run([*flush, "--data", tmp_path / "kubernaut"], env=own, capture_output=True, text=True)
+    assert elsewhere.returncode == 0
+    assert "0 stored, 0 refused, 0 still waiting" in elsewhere.stdout
+    assert f"wait for {closed_port}, and are sent to no other store" in elsewhere.stderr
+
+    spool = Spool(tmp_path / "kubernaut" / "spool")
+    with embedded(tmp_path / "served") as store:
+        spool.to(closed_port).folder.rename(spool.to(store.url).folder)  # as if it were back at its address
+        flushed = subprocess.run(flush, env={**own, "DATA_STORAGE_URL": store.url}, capture_output=True, text=True)
+    assert "4 stored, 0 refused, 0 still waiting" in flushed.stdout
 
 
 def test_history_and_verdict_speak_of_what_was_run(

@@ -72,7 +72,8 @@ def _spool_folders(store: RecordStore, data: Path) -> list[Path]:
     if store.embedded:
         store.spool(data).prepare()
     usual = spool_dir({"HOME": os.environ.get("HOME", "")})
-    return list(dict.fromkeys([spool_dir(os.environ), usual, store.spool(data).folder.absolute()]))
+    folders = (spool_dir(os.environ), usual, data / "spool", store.spool(data).folder)
+    return list(dict.fromkeys(folder.absolute() for folder in folders))
 
 
 def _waiting_sentence(spool: Spool, count: int) -> str:
