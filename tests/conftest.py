@@ -1,4 +1,4 @@
-"""What several parts' tests need: an action image's program as a real process."""
+"""Fixtures of several parts' tests: an action image's program as a real process."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PROBES = Path(__file__).parent / "probe_actions.py"
 BASE = "kubernaut-test/base:bookworm"
 PREFIX = f"localhost/kubernaut-{sha256(str(ROOT).encode()).hexdigest()[:8]}"
-"""Of this checkout's images: one Docker engine may serve several."""
+"""The prefix of this checkout's images: one Docker engine may serve several checkouts."""
 PARTS = ("argocd", "aws-cli", "kubectl")
 ZEROS = "0" * 64
 HTPASSWD = "publisher:$2b$04$OWzSjTFR/3FpkZomNwdmTOJE19FOIhmQt4vOUpN9rKiWvNipzwtiC"

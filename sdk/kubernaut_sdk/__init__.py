@@ -2,8 +2,8 @@
 
     from kubernaut_sdk import Action, Change, Context, Inputs, Result
 
-An `Action` has a `plan`, which reads the world and returns a `Change(before, after)`, and an `apply`, which carries
-it out. Dry run, diff, `changed`, idempotency, retries, results and records follow from the two.
+An `Action` has a `plan`, which reads the current state and returns a `Change(before, after)`, and an `apply`, which
+makes that change. Dry run, diff, `changed`, idempotency, retries, results and records follow from the two.
 
 Each name is imported when it is first used, so that a program that reads a history does not load what actions need.
 """

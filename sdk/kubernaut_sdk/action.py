@@ -1,4 +1,4 @@
-"""`Action`: the one definition of an action, from which parser, schema, docs and catalogue entry follow."""
+"""`Action`, the one definition of an action; parser, schema, docs and catalogue entry follow from it."""
 
 import inspect
 import re
@@ -34,7 +34,7 @@ _defined: "list[Action]" = []
 
 
 class Action:
-    """A remediation action: `plan` reads the world and returns a `Change`, `apply` carries it out.
+    """A remediation action: `plan` reads the current state and returns a `Change`, `apply` makes it.
 
     Types of inputs and result are read from the annotations of `plan` and `apply`. Optional: `verify` (was the goal
     reached?), `undo` (restores what was before), `target` (what is acted on), `check` (more to look at beforehand).
@@ -142,7 +142,7 @@ class Action:
     @overload
     def undo(self) -> Callable[[Undo], Undo]: ...
     def undo(self, function: Any = None) -> Any:
-        """Register `undo(ctx, inputs, change)`, called only while the world still equals `change.after`."""
+        """Register `undo(ctx, inputs, change)`, called only while the current state still equals `change.after`."""
         return self._decorate("undo", function, lambda undo: setattr(self, "undo_function", undo))
 
     @overload

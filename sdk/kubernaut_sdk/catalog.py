@@ -26,24 +26,24 @@ __all__ = ["all_actions", "find", "known_types", "spec"]
 
 GROUP = "kubernaut.actions"
 CONTRACT = "1"
-"""Version of the action contract that `spec` speaks."""
+"""The version of the action contract, as `spec` prints it."""
 
 T = TypeVar("T")
 
 
 def find(action_type: str) -> Action:
-    """Return the action of a type. A single file's stands before a package's.
+    """Return the action of a type. An action of a single file takes precedence over a package's.
 
     Raises:
-        InvalidInputs: if no file and no package here has it, with those there are.
-        Failed: if what has it cannot be used: it does not import, or its definition breaks a rule.
+        InvalidInputs: if there is none, with a list of the known types.
+        Failed: if the module cannot be imported, or the definition breaks a rule.
     """
     files = _file_actions()
     if action_type in files:
         return files[action_type]
     entries = _entries()
     if action_type in entries:
-        return _loaded(entries[action_type])
+        return _load_action(entries[action_type])
     known = ", ".join(sorted({*files, *entries}))
     raise InvalidInputs(f"no action {shorten(action_type)} here; there is {known or 'none at all'}.")
 
@@ -52,7 +52,7 @@ def known_types() -> list[str]:
     """Return the types of all actions that are installed here, sorted; only single files are imported for it.
 
     Raises:
-        Failed: as for `find`.
+        Failed: see `find`.
     """
     return sorted({*_file_actions(), *_entries()})
 
@@ -63,10 +63,10 @@ def all_actions() -> list[Action]:
     Every module of the packages that have entry points is imported, so that no action without one goes unnoticed.
 
     Raises:
-        Failed: as for `find`, and if a package defines an action that has no entry point: nobody would find it.
+        Failed: see `find`; also if a package defines an action that has no entry point: nobody would find it.
     """
     entries = _entries()
-    actions = {name: _loaded(entry) for name, entry in entries.items()}
+    actions = {name: _load_action(entry) for name, entry in entries.items()}
     for package in sorted({_package_of(entry.module) for entry in entries.values()}):
         _import_modules(package)
     packages = {entry.module.split(".")[0] for entry in entries.values()}
@@ -117,8 +117,8 @@ def _entries() -> dict[str, EntryPoint]:
     return found
 
 
-def _loaded(entry: EntryPoint) -> Action:
-    value = _imported(entry.module, entry.load)
+def _load_action(entry: EntryPoint) -> Action:
+    value = _run_import(entry.module, entry.load)
     if not isinstance(value, Action):
         raise _unusable(f"{_name_of(entry)} names {shorten(repr(value))}, which is no Action.")
     if value.action_type != entry.name:
@@ -140,7 +140,7 @@ def _file_actions() -> dict[str, Action]:
     for name in os.environ.get("ACTION_MODULES", "").split(","):
         if not name.strip():
             continue
-        module = _load(name.strip())
+        module = _load_module(name.strip())
         named = [value for value in vars(module).values() if isinstance(value, Action)]
         own = [a for a in defined() if a.module == module.__name__ or a.module.startswith(f"{module.__name__}.")]
         for action in [*named, *own]:
@@ -150,11 +150,11 @@ def _file_actions() -> dict[str, Action]:
     return found
 
 
-def _load(name: str) -> ModuleType:
+def _load_module(name: str) -> ModuleType:
     if not name.endswith(".py"):
         if importlib.util.find_spec(name.split(".", maxsplit=1)[0]) is None:
             raise InvalidInputs(f"ACTION_MODULES: no module {shorten(name)}.")
-        return _imported(name, lambda: importlib.import_module(name))
+        return _run_import(name, lambda: importlib.import_module(name))
     path = Path(name)
     if not path.is_file():
         raise InvalidInputs(f"ACTION_MODULES: no file {shorten(name)}.")
@@ -168,7 +168,7 @@ def _load(name: str) -> ModuleType:
     sys.modules[path.stem] = module
     loader = found.loader
     try:
-        _imported(name, lambda: loader.exec_module(module))
+        _run_import(name, lambda: loader.exec_module(module))
     except BaseException:
         sys.modules.pop(path.stem)
         if replaced is not None:
@@ -177,7 +177,7 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-def _imported(name: str, load: Callable[[], T]) -> T:
+def _run_import(name: str, load: Callable[[], T]) -> T:
     """Return the result of `load`, which imports a module. Any exception means that the module cannot be used.
 
     Raises:
@@ -193,7 +193,7 @@ def _imported(name: str, load: Callable[[], T]) -> T:
 
 
 def _package_of(module: str) -> str:
-    """Return the name of the outermost package of a module that is one distribution's: one with an `__init__.py`."""
+    """Return the outermost package of a module that has an `__init__.py`: it belongs to one distribution."""
     parts = module.split(".")
     for count in range(1, len(parts)):
         name = ".".join(parts[:count])
@@ -203,7 +203,7 @@ def _package_of(module: str) -> str:
 
 
 def _import_modules(package: str) -> None:
-    """Import the modules of a package, and of those within it, but for those that are programs (`__main__`).
+    """Import all modules of a package, at any depth, except programs (`__main__`).
 
     A module that cannot be imported is skipped with a warning: it may need a package that only its tests install.
     """
@@ -212,7 +212,7 @@ def _import_modules(package: str) -> None:
             continue
         name = f"{package}.{found.name}"
         try:
-            _imported(name, partial(importlib.import_module, name))
+            _run_import(name, partial(importlib.import_module, name))
         except Failed as problem:
             logger.warning("%s Actions in it, if there are any, are not listed.", problem.message)
             continue

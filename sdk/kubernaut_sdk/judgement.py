@@ -140,11 +140,11 @@ def _bad(state: State) -> bool:
 
 def _results_decide(end: ContainerEnd) -> bool:
     """Return True if the results, or their absence, decide."""
-    if _odd(end) or (end.exit_code == 0 and not end.stopped):
+    if end.unreadable or (end.exit_code == 0 and not end.stopped):
         return True
     if not end.results.get("status"):
         return False
-    # before the first mutation the results say Interrupted; where nothing else came, the container was killed
+    # until something is applied the results say Interrupted; if these are the last, the container was killed
     return not _interrupted(end.results) or end.stopped is not None or end.exit_code in {0, _SIGTERM}
 
 
@@ -172,13 +172,8 @@ def _by_results(end: ContainerEnd) -> StepOutcome:
     return _stopped_outcome(end, outcome)
 
 
-def _odd(end: ContainerEnd) -> Mapping[str, str]:
-    """Return the required results that could not be read, with the reason; if no result was read, all such results."""
-    return {name: why for name, why in end.unreadable.items() if name in REQUIRED_RESULTS or not end.results}
-
-
 def _missing(end: ContainerEnd) -> Iterator[str]:
-    for name, why in _odd(end).items():
+    for name, why in end.unreadable.items():
         yield f"the result {name} {why}"
     absent = [name for name in REQUIRED_RESULTS if name not in end.results and name not in end.unreadable]
     if absent:
@@ -193,7 +188,7 @@ class _ResultValues:
         self.state: State | None = None
         self.changed: bool | None = None
         status, changed = results.get("status"), results.get("changed")
-        if status in _STATUSES:  # a list, since what stands there may be anything
+        if status in _STATUSES:  # compared in a list, since a value of any type may be there
             self.state = State(status)
         elif "status" in results:
             self.faults.append(f"the result status is {_quoted(status)}")
@@ -216,7 +211,7 @@ class _ResultValues:
         except (InvalidInputs, ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            # what it is instead is not repeated: it may hold anything
+            # the message does not contain the value: it may be anything
             self.faults.append(f"the result {name} is no JSON object")
             return None
         return value
@@ -400,6 +395,6 @@ def _event(step: StepIdentity, state: State, at: datetime) -> dict[str, Any]:
         "action_type": step.action_type,
         "image": step.image,
         "dry_run": step.dry_run,
-        **{name: value for name, value in step.context.items() if name != "cluster"},
+        **step.context,
     }
     return {name: value for name, value in event.items() if value is not None}

@@ -32,9 +32,9 @@ def loads(text: str, what: str = "inputs", *, quote: bool = True) -> Any:
     """Return the value of a JSON text; raise InvalidInputs if it is malformed or ambiguous.
 
     Args:
-        text: The JSON. What is not JSON is never repeated: nobody can tell where in it a secret stands.
-        what: What it is, for messages.
-        quote: Whether messages repeat values that are refused.
+        text: The text. Messages never contain a malformed text, since any part of it may be secret.
+        what: The name of the document, for messages.
+        quote: If True, messages contain the refused value.
 
     Raises:
         InvalidInputs: for broken JSON, a key given twice, NaN, integers beyond 64 bits, or text that is not Unicode.

@@ -1,7 +1,7 @@
 """The small plain types that all parts share: states, sources, changes, errors, object references.
 
-Plain dataclasses, because every action container imports them and a step at three in the morning waits for imports;
-`kubernaut_sdk.records` has the whole of a record, with its validation.
+They are plain dataclasses, because every action container imports them and every step waits for its imports. The whole
+record, with its validation, is in `kubernaut_sdk.records`.
 """
 
 import json

@@ -148,7 +148,7 @@ class StorageClient:
 
     def _exchange(self, method: str, path: str, body: bytes | None, deadline: float) -> tuple[int, bytes]:
         """Send one request and read its whole answer; a server that is too slow is cut off at the deadline."""
-        connection = self._connected(deadline)
+        connection = self._connect(deadline)
         connection.request(method, self._parts.path + path, body, self._headers)
         response = connection.getresponse()
         text = b""
@@ -159,7 +159,7 @@ class StorageClient:
                     raise TimeoutError("the answer did not come to its end in time")
         return response.status, text
 
-    def _connected(self, deadline: float) -> "HTTPConnection":
+    def _connect(self, deadline: float) -> "HTTPConnection":
         timeout = max(0.05, min(_SOCKET_PATIENCE, deadline - time.monotonic()))
         if self._connection is None:
             self._headers = {"user-agent": "kubernaut-sdk", "content-type": "application/json"}

@@ -143,17 +143,17 @@ class ActionRunner:
             pod_uid: The uid of the pod.
         """
         pod = {"name": "test-pod", "uid": pod_uid}
-        return self._ended(inputs, lambda run, parse: run.execute(parse), record_id=record_id, pod=pod)
+        return self._run(inputs, lambda run, parse: run.execute(parse), record_id=record_id, pod=pod)
 
     def dry_run(self, inputs: Mapping[str, Any]) -> Ran:
         """Only plan."""
-        return self._ended(inputs, lambda run, parse: run.execute(parse), dry_run=True)
+        return self._run(inputs, lambda run, parse: run.execute(parse), dry_run=True)
 
     def undo(self, inputs: Mapping[str, Any], change: Change) -> Ran:
         """Restore the state before a change."""
-        return self._ended(inputs, lambda run, parse: run.undo(lambda: (parse(), change)))
+        return self._run(inputs, lambda run, parse: run.undo(lambda: (parse(), change)))
 
-    def _ended(
+    def _run(
         self,
         inputs: Mapping[str, Any],
         work: Callable[[Execution, Callable[[], Inputs]], ExecutionOutcome],
@@ -191,7 +191,7 @@ class ActionRunner:
             )
             run.context.tool_runner = _tool_runner(setting.tools, calls)
             try:
-                outcome = work(run, lambda: _parsed(self.action, inputs, masker))
+                outcome = work(run, lambda: _parse_inputs(self.action, inputs, masker))
             finally:
                 recorder.close()
             results = {path.name: path.read_text(encoding="utf-8") for path in (folder / "results").iterdir()}
@@ -267,7 +267,7 @@ def _write_secrets(folder: Path, secrets: Mapping[str, str], masker: Masker) -> 
     return folder
 
 
-def _parsed(action: Action, inputs: Mapping[str, Any], masker: Masker) -> Inputs:
+def _parse_inputs(action: Action, inputs: Mapping[str, Any], masker: Masker) -> Inputs:
     """Return the inputs, passed through JSON like those of the environment."""
     values = loads(dumps(dict(inputs)), "inputs")
     for secret in secrets_in(action.inputs_model, values):

@@ -133,7 +133,7 @@ def _integer(spelt: str) -> int | None:
 
 
 def _float(spelt: str) -> int | float | None:
-    """Return the number as JSON carries it; None where Go refuses it as out of range."""
+    """Return the number as JSON has it; None if Go refuses it as out of range."""
     value = float(spelt)
     if not math.isfinite(value):
         return None
@@ -151,7 +151,7 @@ def _binary(text: str) -> str:
 
 
 def _is_time(text: str) -> bool:
-    """Return whether the text is a timestamp to go-yaml's `parseTimestamp`."""
+    """Return True if go-yaml's `parseTimestamp` takes the text for a timestamp."""
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         return False
@@ -164,7 +164,7 @@ def _is_time(text: str) -> bool:
     return True
 
 
-# The other direction. Readers take much for something else than text: PyYAML, ruamel.yaml, go-yaml 2 and 3, js-yaml,
+# The other direction. Readers take many texts for something else: PyYAML, ruamel.yaml, go-yaml 2 and 3, js-yaml,
 # SnakeYAML and Psych each have numbers, dates and words of their own.
 
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nil"})
@@ -182,7 +182,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-](?:[A-Za-z0-9_./@+-]|[:=](?=[A-Za-z0-9_./@
 
 
 def needs_quotes(text: str) -> bool:
-    """Return whether a reader of YAML 1.1 or 1.2 could take the text, written plain, for anything else than this text.
+    """Return True if a reader of YAML 1.1 or 1.2 could read the text, written plain, as anything but this text.
 
     Strict: a text stays plain only if it is of ASCII letters, digits and a few signs; then it holds in flow style too.
     """

@@ -53,7 +53,7 @@ class FullSpool(Spool):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("_PATIENCE", 0.2), ("_BRIEF", 0.1), ("_SLACK", 0.1)):
+    for name, seconds in (("_PATIENCE", 0.2), ("_BRIEF", 0.1), ("_SLACK", 0.7)):
         monkeypatch.setattr(recorder, name, seconds)
 
 

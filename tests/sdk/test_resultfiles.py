@@ -74,3 +74,38 @@ def test_whatever_stands_there_a_step_gets_an_end(files: dict[str, bytes | str],
     assert not outcome.state.good
     assert outcome.message
     assert "root:" not in repr(found)
+
+
+GOOD = {
+    "status": "succeeded",
+    "changed": "true",
+    "record-id": "",
+    "record-status": "disabled",
+    "output": "",
+    "error": "",
+}
+
+
+@pytest.mark.parametrize("change", [None, "", '{"before": 1, "after": 2}', "no JSON"])
+def test_a_step_is_not_judged_by_its_change(tmp_path: Path, change: str | None) -> None:
+    for name, text in GOOD.items() if change is None else {**GOOD, "change": change}.items():
+        (tmp_path / name).write_text(text)
+    files = read_result_files(tmp_path)
+    outcome = outcome_of(ContainerEnd(exit_code=0, results=files.values, unreadable=files.unreadable))
+
+    assert (outcome.state, outcome.changed) == ("succeeded", True)
+    assert files.values.get("change") == change
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_change_that_is_no_plain_file_of_text_fails_its_step(tmp_path: Path, kind: str) -> None:
+    make, why = ODD[kind]
+    for name, text in GOOD.items():
+        (tmp_path / name).write_text(text)
+    make(tmp_path / "change")
+    files = read_result_files(tmp_path)
+    outcome = outcome_of(ContainerEnd(exit_code=0, results=files.values, unreadable=files.unreadable))
+
+    assert (outcome.state, outcome.changed) == ("failed", None)
+    assert outcome.message is not None
+    assert f"The result change {why}" in outcome.message

@@ -52,7 +52,7 @@ def test_within_the_budget_whatever_an_action_says(
         (None, None),
         (Change({"replicas": 3}, {"replicas": 5}), {"before": {"replicas": 3}, "after": {"replicas": 5}}),
         (Change(None, "x" * 300), {"before": None, "after": f'"{"x" * 99}…', "truncated": True}),
-        (Change("é" * 300, 1), {"before": f'"{"é" * 94}…', "after": 1, "truncated": True}),
+        (Change("é" * 300, 1), {"before": f'"{"é" * 99}…', "after": 1, "truncated": True}),
     ],
     ids=["none", "whole", "a long side", "a side of two-byte characters"],
 )

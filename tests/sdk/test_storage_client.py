@@ -1,4 +1,4 @@
-"""The client and the recorder against a Data Storage that misbehaves: a real server, told how."""
+"""The client and the recorder with a Data Storage that misbehaves: a real server with scripted answers."""
 
 import json
 import socket
@@ -195,19 +195,20 @@ def test_what_is_not_stored_is_spooled_and_marked_and_drained_by_the_next(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     spool, lines = Spool(tmp_path / "spool"), list[str]()
+    own = spool.to(server.url)
     server.answers = [500] * 20
     recorder = Recorder(StorageClient(server.url), spool, log_line=lines.append)
     lost = event()
     assert recorder.confirm(lost) == "deferred"
     recorder.close()
-    assert [waiting for _, waiting in spool.waiting()] == [lost]
+    assert [waiting for _, waiting in own.waiting()] == [lost]
     assert json.loads(lines[0])["kubernaut_record"] == lost
 
     server.answers = []
     following = Recorder(StorageClient(server.url), spool, log_line=lines.append)
     assert following.confirm(event()) == "stored"
     following.close()
-    assert list(spool.waiting()) == []
+    assert list(own.waiting()) == []
     assert lost in server.events
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from kubernaut_sdk.spool import Spool
+
 THING = "probe/do_thing"
 
 
@@ -135,11 +137,21 @@ def test_after_a_401_the_token_is_read_again_and_never_shown(
     assert "t0ken" not in ended.stdout + ended.stderr
 
 
-def test_what_a_cancelled_step_could_not_send_is_sent_by_the_next(action: Any, service: Any, closed_port: str) -> None:
+def test_what_a_step_could_not_send_is_sent_by_the_next_to_the_same_service_only(
+    action: Any, service: Any, closed_port: str
+) -> None:
     """The spool outlives the process; here the next run on the same machine drains it."""
+    here = str(service.base_url)
     deferred = action.run("run", THING, DATA_STORAGE_URL=closed_port)
-    sent = action.run("run", THING, DATA_STORAGE_URL=str(service.base_url))
-    known = service.get(f"/api/v1/action-records/{deferred.document['record']['id']}").json()
+    elsewhere = action.run("run", THING, DATA_STORAGE_URL=here)
+    record = f"/api/v1/action-records/{deferred.document['record']['id']}"
 
-    assert (deferred.document["record"]["status"], sent.document["record"]["status"]) == ("deferred", "stored")
-    assert (known["state"], action.kept()) == ("succeeded", [])
+    assert (deferred.document["record"]["status"], elsewhere.document["record"]["status"]) == ("deferred", "stored")
+    assert service.get(record).status_code == 404
+    assert [event["state"] for event in action.kept()] == ["started", "applying", "succeeded"]
+
+    spool = Spool(action.spool)
+    spool.to(closed_port).folder.rename(spool.to(here).folder)  # as if the service were back at its address
+    action.run("run", THING, DATA_STORAGE_URL=here)
+
+    assert (service.get(record).json()["state"], action.kept()) == ("succeeded", [])

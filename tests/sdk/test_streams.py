@@ -1,4 +1,4 @@
-"""Standard output is one JSON object; a stream that is closed or full, or a disk, keeps no end from being told."""
+"""Standard output is one JSON object; a closed stream or a full disk does not prevent the report of an outcome."""
 
 import ctypes
 import json
@@ -135,7 +135,7 @@ def test_a_standard_error_on_a_full_disk_changes_nothing_of_the_end(tmp_path: Pa
     document = json.loads((tmp_path / "out").read_text())
     assert code == (1 if how == "crash" else 0)
     assert (document["status"], document["record"]["status"]) == ("failed" if code else "succeeded", "deferred")
-    assert len(list((tmp_path / "spool").iterdir())) == 3
+    assert len(list((tmp_path / "spool").rglob("*.json"))) == 3
 
 
 def test_a_standard_output_on_a_full_disk_ends_a_run_as_it_ended(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class Reporter:
             "inputs": self._inputs,
             **about,
             "target": self._target or about.get("target"),
-            "change": self.fitting(change),
+            "change": self.fit_change(change),
             "output": self._fitting_output(output),
             **known,
         }
@@ -138,7 +138,7 @@ class Reporter:
         """Return the change without secrets."""
         return change and Change(before=self.masker.json(change.before), after=self.masker.json(change.after))
 
-    def fitting(self, change: Change | None) -> dict[str, Any] | None:
+    def fit_change(self, change: Change | None) -> dict[str, Any] | None:
         """Return the change as a record keeps it: without secrets, and cut if it is large."""
         return _fitting_change(self.change(change))
 

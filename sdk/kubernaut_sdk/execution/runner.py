@@ -73,7 +73,7 @@ class Execution:
         self._change: Change | None = None
         self._changed: bool | None = False  # None once something was begun and its end is not known
         self.predecessor = Predecessor(self.settings, self.recorder, self.record_id)
-        self._waited = self._left_alone = False
+        self._has_waited = self._leaves_alone = False
         self._first_attempt = 0
         self._attempts: list[dict[str, Any]] = []
 
@@ -89,7 +89,7 @@ class Execution:
         return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
 
     def undo(self, read: Callable[[], tuple[Inputs, Change]]) -> ExecutionOutcome:
-        """Restore `change.before`, if the world still equals `change.after`.
+        """Restore `change.before`, if the current state still equals `change.after`.
 
         Args:
             read: Returns the inputs and the change, or raises what an action may raise.
@@ -142,13 +142,13 @@ class Execution:
         delivery: Delivery = "disabled"
         if record:
             # what an earlier pod changed is not for this one to say
-            change = None if self._left_alone else self._change
+            change = None if self._leaves_alone else self._change
             write = partial(self.reporter.write, status, error, change=change, output=output, changed=changed)
             write(delivery="deferred")
             event = self.reporter.event(
                 status,
                 finished_at=rfc3339(utcnow()),
-                changed=None if self._left_alone else changed,
+                changed=None if self._leaves_alone else changed,
                 change=change,
                 output=output,
                 error=error,
@@ -207,7 +207,7 @@ class Execution:
         change = self._plan(inputs)
         applied_before = self._changed is not False
         if change.empty and applied_before:
-            # an earlier attempt got its change through although it did not hear so
+            # an earlier attempt made the change, although it got an error
             assert self._change is not None
             self._changed = True
             self._verify(inputs, self._change)
@@ -217,9 +217,9 @@ class Execution:
             return State.UNCHANGED if change.empty else State.PLANNED, None
         if change.empty:
             return self._confirm_goal(inputs, change)
-        if self._waited_for_another_pod():
+        if self._wait_for_predecessor():
             return self._attempt(inputs, dry=dry)
-        self._announce(change)
+        self._send_applying(change)
         result = self._apply(self.action.apply_function, inputs, change)
         self._changed = True
         self.interrupts.check()
@@ -244,7 +244,7 @@ class Execution:
         if earlier is None:
             return False
         known = earlier.get("change") or {}
-        recorded = self.reporter.fitting(change)
+        recorded = self.reporter.fit_change(change)
         self._changed = True if recorded and same(recorded["after"], known.get("after")) else None
         self._change = Change(known.get("before", change.before), change.after)
         return True
@@ -257,19 +257,20 @@ class Execution:
         return self._restore(inputs, change, dry=dry)
 
     def _restore(self, inputs: Inputs, change: Change, *, dry: bool) -> tuple[State, Result | None]:
+        """Undo the change, unless the current state is neither its `before` nor its `after`."""
         now = self._plan(inputs).before
         if not any(same(now, known) for known in (change.before, change.after)):
             raise PreconditionFailed(
                 "the world is not what the action left behind, so it is not undone; it may be somebody's newer change."
             )
         self._change = Change(before=now, after=change.before)
+        if dry:
+            return State.UNCHANGED if self._change.empty else State.PLANNED, None
         if self._change.empty:
             return (State.SUCCEEDED if self._continues(self._change) else State.UNCHANGED), None
-        if dry:
-            return State.PLANNED, None
-        if self._waited_for_another_pod():
+        if self._wait_for_predecessor():
             return self._restore(inputs, change, dry=dry)
-        self._announce(self._change)
+        self._send_applying(self._change)
         self._apply(self.action.undo_function, inputs, change, "undo")
         self._changed = True
         self.interrupts.check()
@@ -297,14 +298,14 @@ class Execution:
             try:
                 result = function(self.context, inputs, change)
             except BaseException:
-                self.interrupts.check()  # a library may have wrapped the cancel in an error of its own
+                self.interrupts.check()  # a library may have wrapped the cancel in an exception of its own
                 raise
         if result is not None and not isinstance(result, Result):
             self._changed = True
             raise Failed(f"apply of {self.action.action_type} must return a Result, not {type(result).__name__}.")
         return result
 
-    def _announce(self, change: Change) -> None:
+    def _send_applying(self, change: Change) -> None:
         """Send the event `applying`, and return only when it is stored or safely spooled."""
         self.interrupts.check()
         with self.interrupts.shielded():
@@ -329,7 +330,7 @@ class Execution:
             self._first_attempt = self.context.attempt = self.predecessor.attempt
         return known
 
-    def _waited_for_another_pod(self) -> bool:
+    def _wait_for_predecessor(self) -> bool:
         """Wait for an earlier pod of this step that had begun to apply; return True if there was one.
 
         The caller then plans anew.
@@ -339,12 +340,12 @@ class Execution:
             RecordRequired: if the record cannot be read and the policy requires it.
         """
         known = self._predecessor()
-        if known is None or self._waited:
+        if known is None or self._has_waited:
             return False
-        self._waited = True
+        self._has_waited = True
         pod = known["pod"]
         if not self.action.idempotent:
-            self._left_alone = True
+            self._leaves_alone = True
             raise PreconditionFailed(
                 f"pod {pod['name']} ({pod['uid']}) already began to apply this step; its record says "
                 f"{known['state']}. {self.action.action_type} is not idempotent, so it is not done again.",

@@ -69,7 +69,7 @@ def run(dry_run: bool, action_type: str | None, **sources: Any) -> VerbWork:
 
     def work(run: Execution, parse: Callable[[], Inputs]) -> ExecutionOutcome:
         if (record_id := run.settings.undo_record) is not None:
-            return run.undo(lambda: _recorded(run, record_id, parse, sources))
+            return run.undo(lambda: _read_recorded(run, record_id, parse, sources))
         return run.execute(parse)
 
     return _with_run(action_type, sources, work, dry_run=dry_run)
@@ -102,7 +102,7 @@ def undo(
         undone = run.settings.undo_record
         if undone is None:
             raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id, which is a UUID of version 7.")
-        return run.undo(lambda: _recorded(run, undone, parse, sources))
+        return run.undo(lambda: _read_recorded(run, undone, parse, sources))
 
     return _with_run(action_type, sources, work, dry_run=dry_run, undo=record_id or "")
 
@@ -165,7 +165,7 @@ def call(arguments: list[str]) -> int:
     try:
         work = program.main(arguments, prog_name="kubernaut-action", standalone_mode=False)
     except click.ClickException as error:
-        work = _misused(error, verb)
+        work = _report_usage_error(error, verb)
     if not callable(work):
         return int(work or 0)  # help was asked for and printed
     return run_verb(work, only_output=verb not in _WITH_RESULTS)
@@ -174,7 +174,7 @@ def call(arguments: list[str]) -> int:
 _WITH_RESULTS = {"run", "undo"}
 
 
-def _misused(error: click.ClickException, verb: str) -> VerbWork:
+def _report_usage_error(error: click.ClickException, verb: str) -> VerbWork:
     """Return the work that reports a malformed command line; for `run`, with results like any other failure."""
     message = error.format_message() if verb else f"No verb is given; there is {', '.join(sorted(program.commands))}."
     problem = InvalidInputs(f"{message} See kubernaut-action --help.", reason="Usage")
@@ -231,7 +231,7 @@ def _with_run(
                 about |= {"action_type": action.action_type, "record_id": str(run.record_id)}
                 assert work is not None
                 outcome = work(run, _parser(action, settings, masker, sources))
-                _close(tracing)
+                _close_tracing(tracing)
             except BaseException as problem:
                 interrupts.close()
                 changed = run.changed if run is not None else False
@@ -245,7 +245,7 @@ def _result(outcome: ExecutionOutcome, masker: Masker) -> VerbResult:
     return masker.json(outcome.document()), outcome.exit_code
 
 
-def _close(tracing: Tracing) -> None:
+def _close_tracing(tracing: Tracing) -> None:
     try:
         tracing.close()
     except Exception as error:
@@ -273,10 +273,10 @@ def _find(settings: StepSettings) -> Action:
 
 def _parser(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
     """Return a function that reads the inputs; precedence: flag > file > ACTION_INPUTS > default."""
-    return lambda: _parsed(action, _given(action, settings, masker, sources), masker)
+    return lambda: _parse(action, _read_inputs(action, settings, masker, sources), masker)
 
 
-def _given(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
+def _read_inputs(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
     """Return the given inputs, not validated; values given for secrets are hidden from now on."""
     quote = not has_secret(action.inputs_model)
     values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
@@ -294,7 +294,7 @@ def _given(action: Action, settings: StepSettings, masker: Masker, sources: dict
     return values
 
 
-def _parsed(action: Action, values: dict[str, Any], masker: Masker) -> Inputs:
+def _parse(action: Action, values: dict[str, Any], masker: Masker) -> Inputs:
     inputs = parse_inputs(action.inputs_model, values)
     for secret in secret_values(inputs):
         masker.add(secret)
@@ -344,7 +344,7 @@ def _record_id(text: str | None) -> UUID | None:
     return record_id if record_id.version == 7 else None
 
 
-def _recorded(
+def _read_recorded(
     run: Execution, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]
 ) -> tuple[Inputs, Change]:
     """Return the inputs and the change of a record; secret inputs, which it does not contain, are taken as given."""
@@ -362,5 +362,5 @@ def _recorded(
     change, recorded = Change(**known["change"]), known.get("inputs")
     if not recorded:
         return parse(), change
-    values = complete_inputs(recorded, _given(run.action, run.settings, run.masker, sources))
-    return _parsed(run.action, values, run.masker), change
+    values = complete_inputs(recorded, _read_inputs(run.action, run.settings, run.masker, sources))
+    return _parse(run.action, values, run.masker), change

@@ -1,7 +1,8 @@
-"""The parts of a secret that are secrets by themselves: its lines, and the values inside formats that hold secrets.
+"""The parts of a secret that are secret by themselves: its lines, and the values inside formats that contain secrets.
 
-JSON, YAML, INI, dotenv, connection strings, netrc, `.git-credentials`, pgpass, PEM and what is base64 of such. None is
-read by its exact grammar: a part too many hides a little more, a part too few shows a secret. Called by `masking`.
+The formats are JSON, YAML, INI, dotenv, connection strings, netrc, `.git-credentials`, pgpass, PEM, and base64 of any
+of them. None is parsed by its exact grammar: one part too many hides a little more text, one too few shows a secret.
+Used by `masking`.
 """
 
 import base64
@@ -17,11 +18,11 @@ from urllib.parse import unquote
 __all__ = ["SHORTEST", "parts_of", "trivial"]
 
 SHORTEST = 4
-"""Characters below which a value is not looked for in text: it would be found everywhere and hide nothing."""
+"""The least characters of a value that is searched in text; a shorter one would be found everywhere."""
 
 _SHORTEST_LINE = 6
 _SHORTEST_UNNAMED = 8
-"""Characters of a value whose key does not say that it is a secret."""
+"""The least characters of a value whose key does not say that it is secret."""
 _DEEPEST = 4
 _MOST_PAIRS, _LONGEST_PAIR = 5_000, 4_096
 
@@ -30,7 +31,7 @@ _COMMON = re.compile(
     r"(?i)active|admin|default|disabled?|enabled?|info|latest|local|localhost|main|master|opaque|prefer|public|"
     r"readonly|required?|root|test|undefined|user"
 )
-"""Words that stand in every configuration: such a value is hidden only where its key says that it is secret."""
+"""Common words of configurations: such a value is hidden only if its key says that it is secret."""
 _SECRET_KEY = re.compile(
     r"(?i)pass|pwd|secret|token|key|credential|auth|private|session|cookie|bearer|signature|salt|\bpin\b|\bsas\b|dsn"
 )
@@ -44,9 +45,9 @@ _PLAIN_VALUE = re.compile(
     r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?|[\w.+-]+@[\w-]+(\.[\w-]+)+|[a-z][a-z0-9+.-]*://[^@\s]*|/[\w./-]*|"
     r"\d+([.,:]\d+)+|\d{4}-\d\d-\d\d[\dTZ:.+ -]*"
 )
-"""A host's name, an address of e-mail, a URL without user, a path, a version or time."""
+"""A host name, an e-mail address, a URL without user, a path, a version or a time."""
 _STRUCTURE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----|\[[^\]]*\]|[\W_]*|[\w.\"'-]+\s*[:=]\s*[\[{|>]?[+-]?")
-"""A line that holds no value: a boundary, a section's head, brackets, a key."""
+"""A line without a value: a boundary, the head of a section, brackets, a key."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\'\'|\\.)*)\'')
 _BARE = re.compile(r"[^\s\"'][^\s]*")
 _USERINFO = re.compile(r"://([^/\s\"<>]*)@")
@@ -60,13 +61,13 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 
 
 def parts_of(secret: str) -> Iterator[str]:
-    """Return the secret itself and the parts that are to be hidden without it; some more than once."""
+    """Yield the secret and its parts that are to be hidden on their own; some more than once."""
     yield from _whole(secret)
     yield from _within(secret, 0)
 
 
 def trivial(value: str) -> bool:
-    """Return whether a value is too short or too common to be looked for: a word as `true`, a number as `5432`."""
+    """Return True if a value is too short or too common to be searched: words as `true`, numbers as `5432`."""
     return len(value) < SHORTEST or value.casefold() in _TRIVIAL or (len(value) < 6 and value.isdigit())
 
 
@@ -161,7 +162,7 @@ def _worth(key: str, value: str) -> bool:
 
 
 def _pairs(secret: str, depth: int) -> Iterator[str]:
-    """Return the values of `key = value`, `key: value` and the like, any number in a line."""
+    """Yield the values of `key = value`, `key: value` and similar forms, any number in a line."""
     lines = secret.splitlines()
     separators = ((line, match.start()) for line in lines for match in re.finditer(r"[:=]", line))
     for line, place in islice(separators, _MOST_PAIRS):
@@ -177,7 +178,7 @@ def _pairs(secret: str, depth: int) -> Iterator[str]:
 
 
 def _last_fields(secret: str) -> Iterator[str]:
-    """Return the passwords of a pgpass file: `host:port:database:user:password`, where a backslash escapes a colon."""
+    """Yield the passwords of a pgpass file: `host:port:database:user:password`, where a backslash escapes a colon."""
     for line in secret.splitlines():
         fields = re.split(r"(?<!\\):", line, maxsplit=4)
         if len(fields) == 5 and not trivial(fields[4].strip()):

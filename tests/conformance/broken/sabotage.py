@@ -91,7 +91,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("not-applied-twice")
 def _(action: Action, write: Any) -> None:
-    replace(Execution, _waited_for_another_pod=lambda run: False)
+    replace(Execution, _wait_for_predecessor=lambda run: False)
 
 
 Say = Callable[[str], None]
@@ -221,7 +221,7 @@ def _(action: Action, write: Any) -> None:
 
 @way("told-before-applied")
 def _(action: Action, write: Any) -> None:
-    real = Execution._announce
+    real = Execution._send_applying
 
     def late(run: Execution, change: Any) -> None:
         address = urlsplit(os.environ["DATA_STORAGE_URL"])
@@ -230,7 +230,7 @@ def _(action: Action, write: Any) -> None:
                 write(action.inputs_model.model_validate_json(os.environ["ACTION_INPUTS"]))
         real(run, change)
 
-    replace(Execution, _announce=late)
+    replace(Execution, _send_applying=late)
 
 
 @way("sigterm")
