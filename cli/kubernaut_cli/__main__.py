@@ -14,8 +14,7 @@ def main() -> None:
     try:
         code = program.main(prog_name="kubernaut", standalone_mode=False)
     except Exception as error:
-        # imported only now: most commands end well, and need not pay for it
-        from kubernaut_cli.errors import exit_code_of, print_error  # noqa: PLC0415
+        from kubernaut_cli.errors import exit_code_of, print_error  # noqa: PLC0415 – it imports the controller's part
 
         if (code := exit_code_of(error)) is None:
             raise

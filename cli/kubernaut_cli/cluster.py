@@ -104,7 +104,7 @@ class ClusterClient:
 def _errors_as_sentences(namespace: str, name: str | None) -> Iterator[None]:
     """Turn errors of the API server, and of the connection to it, into errors of the command."""
     from kubernetes.client import ApiException  # noqa: PLC0415 – see the module
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 – see the module
 
     place = f"{namespace}/{name}" if name else f"namespace {namespace}"
     try:

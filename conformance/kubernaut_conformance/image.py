@@ -99,9 +99,9 @@ class ActionImage:
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
     ) -> CompletedRun:
-        """Runs it as the generic Task does: uid 65532, nothing writable but /tmp and results; see `Subject.run`.
+        """Run an action as the generic Task does: as uid 65532, with only /tmp and the results writable.
 
-        The container shares this machine's network, so that it reaches what listens on loopback.
+        The container shares this machine's network, to reach the servers on loopback.
         """
         with tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True) as folder:
             results = Path(folder)

@@ -50,7 +50,7 @@ class InstalledActions:
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
     ) -> CompletedRun:
-        """Runs it as the local engine does; see `Subject.run`. There is no root of its own that could be read-only."""
+        """Run an action as the local engine does; see `ActionRuntime.run`. `read_only` has no effect on a process."""
         with tempfile.TemporaryDirectory(prefix="kubernaut-conform-") as name:
             folder = Path(name)
             for part in ("home", "results"):
@@ -75,7 +75,7 @@ class InstalledActions:
                 errors="replace",
                 start_new_session=True,
             )
-            end = (lambda: _killed(process.pid)) if kill else (lambda: process.send_signal(signal.SIGTERM))
+            end = (lambda: _kill(process.pid)) if kill else (lambda: process.send_signal(signal.SIGTERM))
             stopper = SignalSender(end, stop_when)
             try:
                 stdout, stderr = process.communicate(timeout=LONGEST)
@@ -90,7 +90,7 @@ class InstalledActions:
             return CompletedRun(code, stdout, stderr, results.values, seconds, after, results.unreadable)
 
 
-def _killed(pid: int) -> None:
+def _kill(pid: int) -> None:
     """Kill a process and all that it started; tools have sessions of their own, so a process group is not enough."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)

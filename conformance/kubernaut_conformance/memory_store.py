@@ -21,7 +21,7 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore(LoopbackServer):
-    """Takes events and returns records, over HTTP on a free port of loopback."""
+    """A store that takes events and returns records, over HTTP on a free port of loopback."""
 
     def __init__(self) -> None:
         self._events: dict[str, list[dict[str, Any]]] = {}

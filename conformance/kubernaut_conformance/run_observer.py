@@ -33,7 +33,7 @@ of the environment as it is then.
 
 @dataclass(frozen=True)
 class RunObserver:
-    """Runs one action as the generic Task does, and observes it.
+    """An action that is run as the generic Task does, and observed.
 
     Attributes:
         runtime: The image, or the installed actions.

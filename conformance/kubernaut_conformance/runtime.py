@@ -55,7 +55,7 @@ class Mounts:
 
 
 class ActionRuntime(Protocol):
-    """Runs the verbs of the action contract: an image in Docker, or the installed actions as processes."""
+    """A way to run the verbs of the action contract: an image in Docker, or the installed actions as processes."""
 
     @property
     def name(self) -> str:
@@ -114,7 +114,7 @@ class SignalSender(Thread):
 
     Args:
         terminate: Sends the signal.
-        stop_when: Waits for the moment; see `Subject.run`.
+        stop_when: Waits for the moment; see `ActionRuntime.run`.
     """
 
     def __init__(self, terminate: Callable[[], None], stop_when: Callable[[Event], bool] | None) -> None:

@@ -69,7 +69,7 @@ class _StorageProxyHandler(BaseHTTPRequestHandler):
         proxy = self.server
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name: self.headers[name] for name in ("content-type", "content-encoding") if name in self.headers}
-        events = _events(body, headers.get("content-encoding", ""))
+        events = _read_events(body, headers.get("content-encoding", ""))
         proxy.events += events
         if proxy.mode == "hold" and any(event.get("state") == "applying" for event in events):
             proxy.reached.set()
@@ -93,7 +93,7 @@ class _StorageProxyHandler(BaseHTTPRequestHandler):
         """Write no access log."""
 
 
-def _events(body: bytes, encoding: str) -> list[dict[str, Any]]:
+def _read_events(body: bytes, encoding: str) -> list[dict[str, Any]]:
     try:
         value = json.loads(gzip.decompress(body) if encoding == "gzip" else body)
     except (ValueError, OSError):

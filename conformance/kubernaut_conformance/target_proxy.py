@@ -12,7 +12,7 @@ from kubernaut_conformance.loopback_server import LoopbackServer
 
 __all__ = ["RecordedRequest", "TargetProxy", "read_request"]
 
-_HOP = {
+_SKIPPED_HEADERS = {
     "connection",
     "host",
     "keep-alive",
@@ -25,7 +25,7 @@ _HOP = {
 }
 """Headers of one connection only (RFC 9110, 7.6.1), and those that the proxy sets itself."""
 
-_SPEAKS = Literal["http", "aws", "kubernetes"]
+_Protocol = Literal["http", "aws", "kubernetes"]
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ class RecordedRequest:
 
 
 class TargetProxy(LoopbackServer):
-    """Listens on a free port of loopback.
+    """A proxy on a free port of loopback that records requests and forwards them unchanged.
 
     Args:
-        upstream: Where requests go on to.
-        speaks: How requests are read
+        upstream: The address of the target.
+        speaks: The protocol of the target, by which requests are read.
 
     Attributes:
-        requests: The requests so far.
+        requests: The requests recorded so far.
     """
 
-    def __init__(self, upstream: str, speaks: _SPEAKS) -> None:
+    def __init__(self, upstream: str, speaks: _Protocol) -> None:
         self.upstream = urlsplit(upstream)
         self.speaks = speaks
         self.requests: list[RecordedRequest] = []
@@ -65,15 +65,15 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: TargetProxy
 
-    def _pass(self) -> None:
-        body = self._body()
+    def _forward(self) -> None:
+        body = self._read_body()
         self.server.requests.append(
             read_request(self.server.speaks, self.command, self.path, dict(self.headers.items()), body)
         )
-        onward = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+        forwarded = {name: value for name, value in self.headers.items() if name.lower() not in _SKIPPED_HEADERS}
         upstream = HTTPConnection(self.server.upstream.hostname or "", self.server.upstream.port, timeout=30)
         try:
-            upstream.request(self.command, self.server.upstream.path.rstrip("/") + self.path, body or None, onward)
+            upstream.request(self.command, self.server.upstream.path.rstrip("/") + self.path, body or None, forwarded)
             answer = upstream.getresponse()
             content = answer.read()
         except (OSError, HTTPException) as error:
@@ -83,7 +83,7 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
             upstream.close()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in _HOP:
+            if name.lower() not in _SKIPPED_HEADERS:
                 self.send_header(name, value)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
@@ -91,11 +91,11 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        if name.startswith("do_"):  # as http.server calls a method, whichever it is
-            return self._pass
+        if name.startswith("do_"):  # http.server calls do_GET, do_PATCH and so on: every method is forwarded
+            return self._forward
         raise AttributeError(name)
 
-    def _body(self) -> bytes:
+    def _read_body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
             return self.rfile.read(int(self.headers.get("content-length") or 0))
         body = b""
@@ -110,7 +110,7 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
         """Write no access log."""
 
 
-def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
+def read_request(speaks: _Protocol, method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
     """Return what a request does and which permission it takes.
 
     Args:
@@ -123,9 +123,9 @@ def read_request(speaks: _SPEAKS, method: str, path: str, headers: Mapping[str, 
     lower = {name.lower(): value for name, value in headers.items()}
     match speaks:
         case "kubernetes":
-            return _kubernetes(method, path)
+            return _read_kubernetes_request(method, path)
         case "aws":
-            return _aws(method, path, lower, body)
+            return _read_aws_request(method, path, lower, body)
         case _:
             return RecordedRequest(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
 
@@ -136,7 +136,7 @@ _OBJECT = re.compile(
 _VERBS = {"DELETE": "delete", "GET": "get", "HEAD": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
 
 
-def _kubernetes(method: str, path: str) -> RecordedRequest:
+def _read_kubernetes_request(method: str, path: str) -> RecordedRequest:
     """Read a path as the API server's authorization does (Kubernetes documentation, "Determine the request verb")."""
     url = urlsplit(path)
     found = _OBJECT.match(url.path)
@@ -156,16 +156,16 @@ def _kubernetes(method: str, path: str) -> RecordedRequest:
     resource = f"{found['resource']}/{found['sub']}" if found["sub"] else found["resource"]
     if found["group"]:
         resource = f"{found['group']}/{resource}"
-    asks = (found["group"] or "") in {"authorization.k8s.io", "authentication.k8s.io"}
-    writes = verb not in {"get", "list", "watch"} and not asks and "dryRun=All" not in url.query
-    return RecordedRequest(summary, writes, None if asks else f"{resource}: {verb}")
+    reviews = (found["group"] or "") in {"authorization.k8s.io", "authentication.k8s.io"}
+    writes = verb not in {"get", "list", "watch"} and not reviews and "dryRun=All" not in url.query
+    return RecordedRequest(summary, writes, None if reviews else f"{resource}: {verb}")
 
 
 _READS = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Search", "Simulate")
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
-def _aws(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
+def _read_aws_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
     """Read the operation from AWS's query and JSON protocols; for its REST protocols only the method is known."""
     scope = _SCOPE.search(headers.get("authorization", ""))
     operation = headers.get("x-amz-target", "").rpartition(".")[2]

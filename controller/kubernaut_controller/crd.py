@@ -112,7 +112,7 @@ def _definition(
             "status": _schema(status),
         },
     }
-    # the last column tells more than fits a narrow screen: `kubectl get -o wide`
+    # the last column is shown by `kubectl get -o wide` alone, since it is long
     printed = [
         {"name": name, "type": type_, "jsonPath": path, **({"priority": 1} if index == len(columns) - 1 else {})}
         for index, (name, type_, path) in enumerate(columns)
@@ -167,7 +167,7 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
     if "anyOf" in schema:
         options = [option for option in schema["anyOf"] if option.get("type") != "null"]
         if len(options) > 1:
-            # of Kubernetes' quantities: a text or a number
+            # a quantity of Kubernetes: a text or a number
             return {"x-kubernetes-int-or-string": True}
         return _structural({**options[0], **{k: v for k, v in schema.items() if k in _KEPT}}, definitions)
     result: dict[str, Any] = {name: schema[name] for name in _KEPT if name in schema}

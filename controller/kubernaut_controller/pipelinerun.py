@@ -19,13 +19,13 @@ from kubernaut_sdk.portable import dumps, pointer
 __all__ = ["LARGEST", "pipeline_run_name", "record_id_of", "render", "run_name_of", "step_context"]
 
 LARGEST = 600 * 1024
-"""Bytes of a PipelineRun; above, etcd refuses what Tekton needs to write beside it, and it hangs."""
+"""The largest PipelineRun in bytes; above that, etcd refuses what Tekton adds, and the PipelineRun hangs."""
 
 ALLOWANCE = timedelta(minutes=2)
-"""What Tekton's timeout of a step adds for pulling the image and scheduling the pod."""
+"""The addition to Tekton's timeout of a step for pulling the image and scheduling the pod."""
 
 MARGIN = timedelta(seconds=30)
-"""And for the action to write results and record after its own deadline."""
+"""The addition for writing results and record after the action's own deadline."""
 
 TASK = {"name": "kubernaut-action"}
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -112,7 +112,6 @@ def step_context(workflow: WorkflowExecution, step: Step) -> dict[str, Any]:
             "remediation": remediation,
             "signal": values["signal"],
             "target": values["target"],
-            "cluster": spec.target.cluster if spec.target else None,
             "requester": spec.requester,
             "approver": spec.approver,
             "confidence": spec.confidence,
@@ -183,7 +182,7 @@ def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
         "timeout": format_duration(workflow.timeout_of(step)),
         "context": dumps(step_context(workflow, step)),
     }
-    # what the Task defaults to is left to it: a thousand steps have to fit into one object
+    # the Task's defaults are left out: a thousand steps have to fit into one object
     if workflow.spec.dry_run:
         params["dryRun"] = "true"
     if step.retries:
@@ -223,7 +222,7 @@ def _timeouts(workflow: WorkflowExecution) -> dict[str, str]:
     """Return all three timeouts: without them `finally` never runs after a timeout. Its time is added to the steps'."""
     tasks = workflow.spec.timeout
     final = max((_task_run_timeout(workflow, step) for step in workflow.spec.finally_), default=timedelta(0))
-    final = final or MARGIN  # zero would mean: for ever
+    final = final or MARGIN  # zero would mean no limit
     return {
         "pipeline": format_duration(tasks + final),
         "tasks": format_duration(tasks),

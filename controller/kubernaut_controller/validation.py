@@ -17,7 +17,7 @@ from kubernaut_sdk.secrets.inputs import has_secret
 __all__ = ["dependencies", "faults_of", "require_valid", "timeout_faults", "workflow_values"]
 
 Find = Callable[[str], Action | None]
-"""Finds the action of a type, or None where the catalogue does not know it."""
+"""A function that returns the action of a type, or None where the catalogue does not know it."""
 
 _IMAGE = re.compile(IMAGE_PATTERN)
 _DIGEST = re.compile(r".*@sha256:[0-9a-f]{64}", re.DOTALL)
@@ -130,12 +130,12 @@ def _order(path: str, step: Step, steps: Mapping[str, Step], *, final: bool) -> 
 def _sources(
     path: str, step: Step, steps: Mapping[str, Step], workflow: WorkflowExecution, *, final: bool
 ) -> Iterator[Fault]:
-    seen: set[str] = set(step.inputs)
+    given: set[str] = set(step.inputs)
     for index, source in enumerate(step.inputs_from):
         place = f"{path}.inputsFrom[{index}]"
-        if source.input in seen:
+        if source.input in given:
             yield Fault(f"{place}.input", f"{source.input!r} is given already; an input has one source")
-        seen.add(source.input)
+        given.add(source.input)
         if (source.step is None) == (source.workflow is None):
             yield Fault(place, "name either step or workflow (target, signal, remediation)")
         elif source.workflow is not None:
@@ -194,7 +194,7 @@ def _inputs(
 ) -> Iterator[Fault]:
     action = find(step.action_type)
     try:
-        # of an action that nobody knows here, no input can be said to be no secret
+        # the inputs of an unknown action may all be secret
         discreet = action is None or has_secret(action.inputs_model)
         require_portable(step.inputs, f"{path}.inputs", quote=not discreet)
     except InvalidInputs as error:
@@ -221,7 +221,7 @@ def _inputs(
                 given[source.input] = pointer(value, source.pointer)
                 taken.discard(source.input)
             except InvalidInputs:
-                pass  # told by _sources
+                pass  # reported by _sources
     for where, message in input_faults(action.inputs_model, given, absent=taken):
         yield Fault(f"{path}.{where}", message.rstrip("."))
 

@@ -40,7 +40,7 @@ IMAGE_PATTERN = (
     r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"  # the repository
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64}$"  # perhaps a tag, and the digest
 )
-"""An image by digest, and nothing that Tekton would substitute."""
+"""The pattern of an image by digest, without anything that Tekton would substitute."""
 Inputs = Annotated[dict[str, Any], Field(description="What the action is given: JSON, at most 32 KiB.")]
 
 

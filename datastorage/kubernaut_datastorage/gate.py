@@ -77,7 +77,7 @@ class Gate:
         if wait := self._asked.wait(digest or address):
             raise _too_many(wait, scope)
         if token and not self._tokens.knows(digest) and (wait := self._failed.wait(address, 0.5)):
-            raise _too_many(wait, scope)  # Kubernetes is not asked for whoever tries one token after the other
+            raise _too_many(wait, scope)  # a client that tries one token after the other causes no TokenReviews
         try:
             caller = await self._tokens.identify(token, digest) if token else None
         except DatabaseUnavailable as error:

@@ -1,7 +1,7 @@
 """Retention: months are created ahead, and dropped whole once they have been over for long enough.
 
-Before a month is dropped, the log says so in a commit of its own: whoever verifies the log knows which records may be
-missing. What is dropped is decided in `months.py`.
+Before a month is dropped, a commit of the log says so: verification then knows which records may be missing. Which
+months are dropped is decided in `months.py`.
 """
 
 import asyncio

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 AUDIENCE = "kubernaut-data-storage"
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _GRACE = 10
-"""Seconds that requests have to come to their end once the service is asked to stop."""
+"""Seconds for which requests may go on once the service is asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ class ServiceOptions:
     """The options of a service.
 
     Attributes:
-        host: Of loopback, unless there are tokens.
-        port: 0 takes a free one.
-        place: Where records are.
-        retention: How long they are kept.
-        access_file: Who may do what (`tokens.py`).
-        token_review: Whether ServiceAccounts' tokens are taken: Kubernetes is asked about them.
+        host: The address to listen on; of loopback, unless there are tokens.
+        port: The port; 0 takes a free one.
+        place: The location of records.
+        retention: The time for which they are kept.
+        access_file: The file of tokens and roles (`tokens.py`).
+        token_review: True to accept ServiceAccounts' tokens: Kubernetes is asked about them.
         kubernetes: The API server's address.
         service_account: The folder of this pod's own token.
-        signing_key: A PEM file; commits are signed with it.
-        tls: Files of the certificate chain and its key.
-        rate: Requests a second of each token.
-        patience: Seconds that a request waits for a database that is away.
-        migrates: Whether the schema is brought up to date.
+        signing_key: The PEM file of the key that signs commits.
+        tls: The files of the certificate chain and its key.
+        rate: The requests a second of each token.
+        patience: The seconds that a request waits for a database that is away.
+        migrates: True to bring the schema up to date.
     """
 
     host: str = "127.0.0.1"
@@ -94,10 +94,10 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
     """Serve until SIGTERM or SIGINT; then finish the accepted requests.
 
     Args:
-        host: As of `Serving`.
-        port: As of `Serving`.
-        data: The folder of records, where no `database_url` is given.
-        options: Others of `Serving`, and `database_url`.
+        host: The address to listen on, see `ServiceOptions`.
+        port: The port, see `ServiceOptions`.
+        data: The folder of records, unless `database_url` is given.
+        options: `database_url`, and the other fields of `ServiceOptions`.
 
     Raises:
         StorageError: if the folder cannot be used, or the address is not of this machine.

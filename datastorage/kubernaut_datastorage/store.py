@@ -21,7 +21,7 @@ __all__ = [
     "InvalidSetting",
     "Query",
     "Settings",
-    "SignalEpisode",
+    "SignalFiring",
     "StorageError",
     "StorageFull",
     "Store",
@@ -68,11 +68,11 @@ class Query:
     """A selection of records and their order. Every value is bound, never written into SQL.
 
     Attributes:
-        equal: Column → value; the columns are checked by whoever makes a Query.
-        first: Ids from here.
-        last: Ids below here; a page's cursor is the id of the last record before it.
-        after_seq: Instead of the newest first, what changed after this commit, oldest change first.
-        limit: At most so many.
+        equal: Columns and the values that records must have; the caller checks the columns' names.
+        first: The smallest id.
+        last: The id that ends the range, itself excluded; a page's cursor is the last record's id of the page before.
+        after_seq: Return the records that changed after this seq, oldest change first, instead of the newest first.
+        limit: The largest number of records.
     """
 
     equal: tuple[tuple[str, Any], ...] = ()
@@ -89,7 +89,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class SignalEpisode:
+class SignalFiring:
     """One firing of a signal."""
 
     fingerprint: str
@@ -104,11 +104,11 @@ class Settings:
     """The settings of a store, the same for every backend.
 
     Attributes:
-        retention: Records are kept for so long at least, and older ones are not taken.
-        signer: Signs commits.
-        patience: Seconds that a request waits for a database that is away.
-        most_waiting: Events that may wait to be written; more are turned away.
-        clock: The time.
+        retention: The least time for which records are kept; older ones are not accepted.
+        signer: The signer of commits.
+        patience: The seconds that a request waits for a database that is away.
+        most_waiting: The number of events that may wait to be written; more are refused for now.
+        clock: Returns the time.
         observe: Called after each commit with the number of events and the seconds it took.
     """
 
@@ -179,7 +179,7 @@ class Store(ABC):
         """Return counts by action type, state and dry run, of days from `since` to before `until` (2026-01-31)."""
 
     @abstractmethod
-    async def put_signals(self, episodes: Sequence[SignalEpisode]) -> list[str | None]:
+    async def put_signals(self, episodes: Sequence[SignalFiring]) -> list[str | None]:
         """Store when signals fired and when they were resolved; the same episode again changes nothing.
 
         Returns:

@@ -1,7 +1,7 @@
 """Tokens and their holders: static tokens from a file, and ServiceAccounts' tokens, reviewed by Kubernetes.
 
-A token is never kept: what is remembered is its SHA-256. Static tokens are made of random bytes (`kubernaut serve
-token`), so that a plain hash of them says nothing.
+A token is never kept, only its SHA-256. Static tokens are random bytes (`kubernaut serve token`), so a plain hash
+does not reveal them.
 """
 
 import asyncio

@@ -395,6 +395,6 @@ def _event(step: StepIdentity, state: State, at: datetime) -> dict[str, Any]:
         "action_type": step.action_type,
         "image": step.image,
         "dry_run": step.dry_run,
-        **{name: value for name, value in step.context.items() if name != "cluster"},
+        **step.context,
     }
     return {name: value for name, value in event.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The JSON value of a YAML text, as kubectl sends it to the API server. Called by `kubernaut_controller.documents`.
+"""The JSON value of a YAML text, as kubectl sends it to the API server. Needs the extra `[yaml]`.
 
 libyaml's events are composed here, since PyYAML's own composers recurse without bounds and resolve scalars by other
 rules; `kubernaut_sdk.yamlscalars` has Kubernetes'. Of what kubectl takes, refused is only what would be lost on the way

@@ -16,15 +16,15 @@ from typing import Any
 from unittest.mock import patch
 
 import asyncpg
-from storage_world import Client, Service, batches, execute, ids_over, percentile, postgres, record, served, watched
+from storage_workload import Client, Service, batches, execute, ids_over, percentile, postgres, record, served, watched
 
 from kubernaut_datastorage.log.checkpoints import NoSigner
-from kubernaut_datastorage.log.plan import COLUMNS, LogHead, plan_commit
+from kubernaut_datastorage.log.plan import ROW_COLUMNS, LogHead, plan_commit
 from kubernaut_datastorage.postgresql import row_values
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.retention import sweep
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Settings, SignalEpisode
+from kubernaut_datastorage.store import RETENTION, Settings, SignalFiring
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient
@@ -32,30 +32,30 @@ from kubernaut_sdk.times import utcnow
 
 
 def rows(count: int) -> list[tuple[Any, ...]]:
-    """The rows that the service would write of so many records."""
+    """Return the rows that the service would write for so many records."""
     made = ids_over(0.5, count, seed=2)
     found: list[tuple[Any, ...]] = []
     for start in range(0, count, 1_000):
         part = [record(*next(made), start + place) for place in range(min(1_000, count - start))]
-        told = [
+        received = [
             one
             for one in parse_events(json.dumps(part).encode(), retention=RETENTION)
             if isinstance(one, ReceivedEvent)
         ]
-        plan = plan_commit(told, {}, LogHead(), now=utcnow(), signer=NoSigner())
+        plan = plan_commit(received, {}, LogHead(), now=utcnow(), signer=NoSigner())
         found += map(row_values, plan.inserts)
     return found
 
 
 async def floors(url: str, seconds: float) -> dict[str, float]:
-    """Records a second into a copy of the table, with its partitions and indexes, in commits of 1,000."""
+    """Return the records a second that COPY and INSERT write into a copy of the table, in commits of 1,000."""
     connection = await asyncpg.connect(url)
     some = rows(20_000)
-    names, places = ", ".join(COLUMNS), ", ".join(f"${number + 1}" for number in range(len(COLUMNS)))
+    names, places = ", ".join(ROW_COLUMNS), ", ".join(f"${number + 1}" for number in range(len(ROW_COLUMNS)))
     insert = f"INSERT INTO action_records ({names}) VALUES ({places})"
 
     async def by_copy(part: list[tuple[Any, ...]]) -> None:
-        await connection.copy_records_to_table("action_records", records=part, columns=COLUMNS)
+        await connection.copy_records_to_table("action_records", records=part, columns=ROW_COLUMNS)
 
     async def by_insert(part: list[tuple[Any, ...]]) -> None:
         async with connection.transaction():
@@ -79,7 +79,7 @@ async def floors(url: str, seconds: float) -> dict[str, float]:
 
 
 async def load(service: Service, bodies: Callable[[], bytes | None], clients: int) -> tuple[int, list[float], float]:
-    """Posts until there are no more bodies; requests, their latencies in seconds, and how long it took."""
+    """Post until there are no more bodies; return the number of requests, their latencies and the seconds it took."""
     latencies: list[float] = []
 
     async def work() -> None:
@@ -97,7 +97,7 @@ async def load(service: Service, bodies: Callable[[], bytes | None], clients: in
 
 
 def timed(source: Any, seconds: float) -> Callable[[], bytes | None]:
-    """The source's bodies, for so long."""
+    """Yield the source's bodies for so many seconds."""
     end: list[float] = []
 
     def following() -> bytes | None:
@@ -108,12 +108,12 @@ def timed(source: Any, seconds: float) -> Callable[[], bytes | None]:
 
 
 def spread(latencies: list[float]) -> str:
-    """The middle and the worst of them but one in a hundred."""
+    """Return the median and the 99th percentile."""
     return f"p50 {percentile(latencies, 0.5) * 1e3:.0f} ms, p99 {percentile(latencies, 0.99) * 1e3:.0f} ms"
 
 
 async def batched(replicas: Sequence[Service], seconds: float) -> tuple[float, list[float], float]:
-    """Batches of 100 by four clients: records a second, latencies, and the CPU of a record in microseconds."""
+    """Measure batches of 100 by four clients: records a second, latencies, and the CPU of a record in microseconds."""
     before = sum(one.cpu for one in replicas)
     bodies = timed(batches(100), seconds)
     loads = await asyncio.gather(*(load(one, bodies, 4 // len(replicas)) for one in replicas))
@@ -123,7 +123,7 @@ async def batched(replicas: Sequence[Service], seconds: float) -> tuple[float, l
 
 
 async def on_postgres(seconds: float) -> None:
-    """Batches of 100, by one replica and by the two that are deployed; then one record a request."""
+    """Measure batches of 100, by one replica and by two; then one record a request."""
     with postgres() as url, served(DATABASE_URL=url) as service, served(DATABASE_URL=url) as second:
         await asyncio.sleep(2)
         idle = service.resident
@@ -146,7 +146,7 @@ async def on_postgres(seconds: float) -> None:
 
 
 async def held(minutes: int) -> None:
-    """Batches of 100 by two replicas, minute by minute."""
+    """Measure batches of 100 by two replicas, minute by minute."""
     with postgres() as url, served(DATABASE_URL=url) as service, served(DATABASE_URL=url) as second:
         print(f"\nBatches of 100, two replicas, held for {minutes} minutes\n  target: 20,000 records/s", flush=True)
         for minute in range(minutes):
@@ -165,7 +165,7 @@ WHERE relkind = 'r' AND (relname LIKE 'action_records%' OR relname LIKE 'commits
 
 
 async def on_sqlite(seconds: float) -> None:
-    """One record a request, 64 writers."""
+    """Measure one record a request, by 64 writers."""
     with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}") as service:
         requests, latencies, took = await load(service, timed(batches(1), seconds), 64)
         print("\nOne record a request, 64 writers, SQLite synchronous=FULL\n  target: 3,000 records/s")
@@ -173,12 +173,12 @@ async def on_sqlite(seconds: float) -> None:
 
 
 async def deleted_beside_writers(count: int) -> None:
-    """A month of SQLite that retention deletes, while others write."""
+    """Measure a month of SQLite that retention deletes while others write."""
     now = utcnow()
     clock = [now]
     commits: list[tuple[int, float]] = []
 
-    def told(number: int) -> list[ReceivedEvent]:
+    def received(number: int) -> list[ReceivedEvent]:
         part = [record(*next(made), number * 100 + place) for place in range(100)]
         events = parse_events(json.dumps(part).encode(), retention=RETENTION, now=clock[0])
         return [one for one in events if isinstance(one, ReceivedEvent)]
@@ -191,7 +191,7 @@ async def deleted_beside_writers(count: int) -> None:
         await store.start()
         made = ids_over(0.5, 2 * count)
         for number in range(count // 100):
-            await store.put(told(number))
+            await store.put(received(number))
         clock[0] = now + timedelta(days=130)
         commits.clear()
         alone: list[float] = []
@@ -199,7 +199,7 @@ async def deleted_beside_writers(count: int) -> None:
 
         async def write_one(into: list[float]) -> None:
             began = time.perf_counter()
-            await store.put_signals([SignalEpisode("f", f"{began:027.9f}", None, "n", "s")])
+            await store.put_signals([SignalFiring("f", f"{began:027.9f}", None, "n", "s")])
             into.append(time.perf_counter() - began)
 
         while sum(alone) < 5:
@@ -220,7 +220,7 @@ async def deleted_beside_writers(count: int) -> None:
 
 
 def drained(count: int) -> None:
-    """A spool that waited, sent by `drain`."""
+    """Measure a waiting spool that `drain` sends."""
     with tempfile.TemporaryDirectory() as folder, served(f"--data={folder}/data") as service:
         spool, made = Spool(Path(folder) / "spool"), ids_over(1, count)
         with patch("os.fsync"):  # filling it is not what is measured
@@ -238,7 +238,7 @@ def drained(count: int) -> None:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("seconds", type=float, nargs="?", default=30.0)
     parser.add_argument("--held", type=int, metavar="MINUTES", help="only batches, for so long")

@@ -10,10 +10,10 @@ import sys
 import time
 
 import asyncpg
-from storage_world import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
+from storage_workload import Client, Service, execute, ids_over, percentile, postgres, record, served, watched
 
 from kubernaut_datastorage.log.checkpoints import NoSigner
-from kubernaut_datastorage.log.plan import COLUMNS, LogHead, plan_commit
+from kubernaut_datastorage.log.plan import ROW_COLUMNS, LogHead, plan_commit
 from kubernaut_datastorage.postgresql import row_values
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.store import RETENTION
@@ -24,20 +24,20 @@ TYPE = "kubernetes/action_07"
 
 
 async def fill(url: str, count: int) -> None:
-    """Writes so many records and their counts, as the service's commits would."""
+    """Write so many records and their counts, as the service's commits would."""
     connection = await asyncpg.connect(url)
     made, head = ids_over(89.9, count), LogHead()
     for start in range(0, count, 5_000):
         part = [record(*next(made), start + place) for place in range(min(5_000, count - start))]
-        told: list[ReceivedEvent] = []
+        received: list[ReceivedEvent] = []
         for some in range(0, len(part), 1_000):
             events = parse_events(json.dumps(part[some : some + 1_000]).encode(), retention=RETENTION)
-            told += [one for one in events if isinstance(one, ReceivedEvent)]
-        plan = plan_commit(told, {}, head, now=utcnow(), signer=NoSigner())
+            received += [one for one in events if isinstance(one, ReceivedEvent)]
+        plan = plan_commit(received, {}, head, now=utcnow(), signer=NoSigner())
         assert plan.commit is not None
         head = LogHead.after(plan.commit)
         rows = map(row_values, plan.inserts)
-        await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
+        await connection.copy_records_to_table("action_records", records=rows, columns=ROW_COLUMNS)
         await connection.executemany(
             "INSERT INTO record_counts AS known VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (day, action_type, state) DO UPDATE SET records = known.records + excluded.records",
@@ -49,7 +49,7 @@ async def fill(url: str, count: int) -> None:
 
 
 async def pages(service: Service) -> None:
-    """Each filter, its first page and a deep one."""
+    """Measure each filter: its first page and a deep one."""
     print("\nAny page of 100\n  target: p99 20 ms")
     async with Client(service) as client:
         everything = json.loads(await client.get(f"{RECORDS}?limit=1000&fields=id,target,workflow,signal,remediation"))
@@ -91,7 +91,7 @@ async def pages(service: Service) -> None:
 
 
 async def exports(url: str, service: Service) -> None:
-    """Ninety days of one type, as NDJSON: narrow and whole."""
+    """Measure ninety days of one type, as NDJSON: few fields, and all."""
     print("\n90 days of one type, streamed\n  target: 158,000 records narrow in 1 s")
     connection = await asyncpg.connect(url)
     await connection.execute("SET jit = off")
@@ -124,7 +124,7 @@ async def exports(url: str, service: Service) -> None:
 
 
 async def drop(url: str, count: int) -> None:
-    """A month, dropped as retention drops it."""
+    """Measure a month that retention drops."""
     from kubernaut_datastorage.postgresql import PostgresStore
     from kubernaut_datastorage.records.months import Month
 
@@ -140,7 +140,7 @@ async def drop(url: str, count: int) -> None:
 
 
 async def main(count: int) -> None:
-    """Fills, and measures."""
+    """Fill the database, and measure."""
     with postgres() as url, served(DATABASE_URL=url) as service:
         began = time.perf_counter()
         await fill(url, count)

@@ -1,4 +1,4 @@
-"""What the tests of the author's commands share."""
+"""The fixtures of the tests of the command."""
 
 import io
 import json
@@ -18,8 +18,8 @@ import pytest
 
 from kubernaut_cli.__main__ import main
 
-OURS = f"localhost/kubernaut-test-{sha256(str(Path(__file__)).encode()).hexdigest()[:8]}"
-"""Where the tests of this checkout name their images: one Docker engine may serve several."""
+IMAGE_PREFIX = f"localhost/kubernaut-test-{sha256(str(Path(__file__)).encode()).hexdigest()[:8]}"
+"""The prefix of the images of this checkout's tests: several checkouts may share one Docker engine."""
 SPEC: dict[str, Any] = {
     "contract": "1",
     "actions": [
@@ -52,8 +52,8 @@ COPY spec.json /spec.json
 
 
 @dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
+class CommandResult:
+    """The exit code and output of a command."""
 
     code: int
     stdout: str
@@ -61,11 +61,11 @@ class Done:
 
 
 @pytest.fixture(scope="session")
-def kubernaut() -> Callable[..., Done]:
-    """Runs the program as a process, in a folder and an environment."""
+def kubernaut() -> Callable[..., CommandResult]:
+    """A function that runs the program as a process, in a folder and an environment."""
 
-    def run(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Done:
-        done = subprocess.run(
+    def run(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> CommandResult:
+        ended = subprocess.run(
             [Path(sys.executable).parent / "kubernaut", *words],
             cwd=cwd,
             env=env,
@@ -74,17 +74,17 @@ def kubernaut() -> Callable[..., Done]:
             stdin=subprocess.DEVNULL,
             timeout=300,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return CommandResult(ended.returncode, ended.stdout, ended.stderr)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def called() -> Callable[..., Done]:
-    """The same within this process, which is quicker: for what needs no Docker engine."""
+def called() -> Callable[..., CommandResult]:
+    """A function that runs the command within this process, which is faster; for tests without a Docker engine."""
 
-    def run(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Done:
+    def run(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> CommandResult:
         stdout, stderr = io.StringIO(), io.StringIO()
         code: int | str | None = 0
         with (
@@ -98,21 +98,21 @@ def called() -> Callable[..., Done]:
                 main()
             except SystemExit as end:
                 code = end.code
-        return Done(int(code or 0), stdout.getvalue(), stderr.getvalue())
+        return CommandResult(int(code or 0), stdout.getvalue(), stderr.getvalue())
 
     return run
 
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """A Docker engine, with nothing in it that is needed."""
+    """A Docker engine; tests that need one are skipped without it."""
     if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
         pytest.skip("no Docker engine answers: `docker info` failed")
 
 
 @pytest.fixture(scope="session")
 def context(base: str) -> Callable[..., Path]:
-    """Makes a folder that an image is built from; its action, a shell script, knows only the verb `spec`."""
+    """A function that makes a folder to build an image from; its action, a shell script, knows only the verb `spec`."""
 
     def make(folder: Path, *lines: str, spec: object = SPEC) -> Path:
         folder.mkdir()

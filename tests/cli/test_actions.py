@@ -1,4 +1,4 @@
-"""`kubernaut actions` and `kubernaut docs`: of installed packages and of images."""
+"""`kubernaut actions` and `kubernaut docs`, for installed packages and for images."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from kubernaut_cli.catalog import known_types
 from kubernaut_cli.docs import action_page
 
-from .conftest import OURS, SPEC
+from .conftest import IMAGE_PREFIX, SPEC
 
 Run = Callable[..., Any]
 
@@ -35,17 +35,17 @@ def test_one_action_is_shown_whole(called: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("action_type", "sentence"),
     [
         ("kubernetes/scale_deploymen", "no action kubernetes/scale_deploymen here; did you mean kubernetes/scale_dep"),
         ("nothing", "no action nothing here; there is aws/reboot_instances, "),
     ],
 )
-def test_an_unknown_action_is_told_with_what_there_is(called: Run, asked: str, told: str) -> None:
-    ended = called("actions", "show", asked)
+def test_an_unknown_action_is_refused_with_the_known_ones(called: Run, action_type: str, sentence: str) -> None:
+    ended = called("actions", "show", action_type)
 
     assert (ended.code, ended.stdout) == (2, "")
-    assert told in ended.stderr
+    assert sentence in ended.stderr
 
 
 def test_pages_are_written_where_they_are_wanted(called: Run, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_page_keeps_its_table_whatever_a_description_holds() -> None:
 def test_an_image_is_read_where_it_is_stamped_and_asked_where_not(
     kubernaut: Run, context: Run, tmp_path: Path, stamped: bool
 ) -> None:
-    name = f"{OURS}/actions:{'stamped' if stamped else 'plain'}"
+    name = f"{IMAGE_PREFIX}/actions:{'stamped' if stamped else 'plain'}"
     if stamped:
         # what it would answer now is something else: it is not run
         folder = context(tmp_path / "image", "RUN true")

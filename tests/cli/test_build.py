@@ -1,4 +1,4 @@
-"""`kubernaut build` in a real Docker engine: what it leaves behind, and what it says where it cannot."""
+"""`kubernaut build` with a real Docker engine: the image that it makes, and its errors."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
 from kubernaut_conformance.spec import LABEL, PATH
 
-from .conftest import OURS
+from .conftest import IMAGE_PREFIX
 
 Run = Callable[..., Any]
-NAME = f"{OURS}/build"
+NAME = f"{IMAGE_PREFIX}/build"
 
 
 def inspected(name: str) -> dict[str, Any] | None:
@@ -28,7 +28,7 @@ def inspected(name: str) -> dict[str, Any] | None:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A name for this test's image alone."""
+    """A name for the image of this test."""
     name = f"{NAME}:{sha256(request.node.nodeid.encode()).hexdigest()[:12]}"
     yield name
     subprocess.run(["docker", "image", "rm", name], capture_output=True)
@@ -143,7 +143,7 @@ def test_without_the_docker_command_the_engine_builds_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sentence"),
     [
         (["build", "nowhere", "--tag=flags"], "nowhere is no folder; name the one that the Dockerfile copies from."),
         (["build", "--tag=flags"], "there is no Dockerfile; name another with --file, or make a project with"),
@@ -157,12 +157,12 @@ def test_without_the_docker_command_the_engine_builds_by_itself(
         ),
     ],
 )
-def test_what_is_missing_is_told(called: Run, tmp_path: Path, words: list[str], told: str) -> None:
+def test_what_is_missing_is_named(called: Run, tmp_path: Path, words: list[str], sentence: str) -> None:
     (tmp_path / "here").write_text("FROM scratch\n")
     ended = called(*words, cwd=tmp_path)
 
     assert (ended.code, ended.stdout) == (2, "")
-    assert told in ended.stderr
+    assert sentence in ended.stderr
 
 
 def test_without_an_engine_there_is_no_image(kubernaut: Run, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`submit`, `status` and `cancel` where there is no cluster: a sentence, never a traceback."""
+"""`submit`, `status` and `cancel` without a cluster: a sentence, never a traceback."""
 
 import subprocess
 import sys
@@ -59,7 +59,7 @@ def test_a_faulty_workflow_is_refused_before_any_cluster_is_asked(
     assert "spec.steps[0].image: x:1 names no digest" in ended.stderr
 
 
-def test_the_status_of_a_cluster_is_told_as_a_local_run_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_a_cluster_looks_like_a_local_run(capsys: pytest.CaptureFixture[str]) -> None:
     from kubernaut_cli.commands.status import _show
 
     rows = [

@@ -1,4 +1,4 @@
-"""The local engine's loop, over containers that end as they are told to: it always comes to its end."""
+"""The local engine's loop with fake executor: it always comes to its end."""
 
 import asyncio
 import json
@@ -21,16 +21,19 @@ from kubernaut_controller import InvalidWorkflow, parse_workflow, render
 
 Make = Callable[..., Any]
 TASK = generic_task()
-WELL = {
+GOOD_RESULTS = {
     "status": "succeeded", "changed": "true", "output": "{}", "error": "", "record-id": "", "record-status": "stored"
 }  # fmt: skip
 
 
 @dataclass
-class Containers:
-    """Steps do as `acts` says for their name, and else write good results; `most` is how many were alive at once."""
+class FakeExecutor:
+    """A fake executor. A step does what `behaviours` says for its name, else it writes good results.
 
-    acts: dict[str, Callable[[LocalPod], int | None]] = field(default_factory=dict)
+    `most` is the largest number of steps that ran at once.
+    """
+
+    behaviours: dict[str, Callable[[LocalPod], int | None]] = field(default_factory=dict)
     image_runs: bool = False
     keeps_spool: bool = True
     ran: list[str] = field(default_factory=list)
@@ -38,51 +41,51 @@ class Containers:
     alive: int = 0
     most: int = 0
 
-    async def start(self, pod: LocalPod) -> "Container":
+    async def start(self, pod: LocalPod) -> "FakeContainer":
         name = pod.folder.name
         self.ran.append(name)
-        act = self.acts.get(name)
-        if act is no_image:
-            act(pod)
+        behaviour = self.behaviours.get(name)
+        if behaviour is no_image:
+            behaviour(pod)
         self.alive += 1
         self.most = max(self.most, self.alive)
-        return Container(self, pod, act)
+        return FakeContainer(self, pod, behaviour)
 
 
 @dataclass
-class Container:
-    engine: Containers
+class FakeContainer:
+    engine: FakeExecutor
     pod: LocalPod
-    act: Callable[[LocalPod], int | None] | None
+    behaviour: Callable[[LocalPod], int | None] | None
 
     async def wait(self) -> int:
         for _ in range(3):
             await asyncio.sleep(0)
         self.engine.alive -= 1
         self.engine.ended.append(self.pod.folder.name)
-        for name, text in WELL.items():
+        for name, text in GOOD_RESULTS.items():
             (self.pod.results / name).write_text(text)
-        return (self.act(self.pod) or 0) if self.act else 0
+        return (self.behaviour(self.pod) or 0) if self.behaviour else 0
 
     def terminate(self) -> None: ...
 
     def kill(self) -> None: ...
 
 
-class Nobody:
-    """A store that takes all and knows nothing."""
+class NullRecorder:
+    """A recorder that accepts every event and knows no record."""
 
-    def tell(self, _event: object) -> None: ...
+    def send(self, _event: object) -> None: ...
 
     def read(self, _record_id: object) -> None: ...
 
 
-def carried_out(text: str, folder: Path, containers: Containers, **options: Any) -> RunReport:
+def execute(text: str, folder: Path, executor: FakeExecutor, **options: Any) -> RunReport:
     local = LocalRun(
         run=read_pipeline_run(render(parse_workflow(text, "test")), TASK),
         task=TASK,
-        executor=containers,
-        recorder=Nobody(),  # type: ignore[arg-type] # all of it that is used
+        executor=executor,
+        recorder=NullRecorder(),  # type: ignore[arg-type] # only these two methods are used
         config_maps={},
         secrets={},
         folder=folder,
@@ -91,18 +94,18 @@ def carried_out(text: str, folder: Path, containers: Containers, **options: Any)
     return asyncio.run(local.execute())
 
 
-def instead(name: str, make: Callable[[Path], object]) -> Callable[[LocalPod], int]:
-    """A result that is something else."""
+def replace_result(name: str, make: Callable[[Path], object]) -> Callable[[LocalPod], int]:
+    """Return a behaviour that replaces a result file with something else."""
 
-    def act(pod: LocalPod) -> int:
+    def behaviour(pod: LocalPod) -> int:
         (pod.results / name).unlink()
         make(pod.results / name)
         return 0
 
-    return act
+    return behaviour
 
 
-def out_of_order(pod: LocalPod) -> int:
+def engine_error(pod: LocalPod) -> int:
     raise OSError("the engine went away")
 
 
@@ -110,60 +113,64 @@ def no_image(_pod: LocalPod) -> int:
     raise NotStarted("ImageNotPulled", "It cannot be pulled.")
 
 
-def a_list(pod: LocalPod) -> int:
+def print_list(pod: LocalPod) -> int:
     pod.output.write_text("[1]")
     return 1
 
 
-ODD: dict[str, tuple[Any, str, str]] = {
-    "a link": (instead("output", lambda path: path.symlink_to("/etc/passwd")), "failed", "NoResults"),
-    "a pipe": (instead("status", os.mkfifo), "failed", "NoResults"),
-    "a folder": (instead("error", lambda path: path.mkdir()), "failed", "NoResults"),
-    "not UTF-8": (instead("output", lambda path: path.write_bytes(b"caf\xe9")), "failed", "NoResults"),
-    "too large": (instead("output", lambda path: path.write_text("x" * 5000)), "failed", "NoResults"),
-    "an unknown word": (instead("status", lambda path: path.write_text("ok")), "failed", "Contradiction"),
-    "very deep": (instead("output", lambda path: path.write_text("[" * 3000)), "failed", "Contradiction"),
-    "none": (instead("status", lambda path: None), "failed", "NoResults"),
-    "standard output is a list": (a_list, "failed", "Contradiction"),
-    "an engine that goes away": (out_of_order, "lost", "EngineError"),
+ODD_RESULTS: dict[str, tuple[Any, str, str]] = {
+    "a link": (replace_result("output", lambda path: path.symlink_to("/etc/passwd")), "failed", "NoResults"),
+    "a pipe": (replace_result("status", os.mkfifo), "failed", "NoResults"),
+    "a folder": (replace_result("error", lambda path: path.mkdir()), "failed", "NoResults"),
+    "not UTF-8": (replace_result("output", lambda path: path.write_bytes(b"caf\xe9")), "failed", "NoResults"),
+    "too large": (replace_result("output", lambda path: path.write_text("x" * 5000)), "failed", "NoResults"),
+    "an unknown word": (replace_result("status", lambda path: path.write_text("ok")), "failed", "Contradiction"),
+    "very deep": (replace_result("output", lambda path: path.write_text("[" * 3000)), "failed", "Contradiction"),
+    "none": (replace_result("status", lambda path: None), "failed", "NoResults"),
+    "standard output is a list": (print_list, "failed", "Contradiction"),
+    "an engine that goes away": (engine_error, "lost", "EngineError"),
     "no image": (no_image, "failed", "ImageNotPulled"),
 }
 
 
-@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("kind", ODD_RESULTS)
 def test_odd_results_fail_their_step_and_nothing_else(kind: str, workflow: Make, step: Make, tmp_path: Path) -> None:
-    act, state, reason = ODD[kind]
-    containers = Containers({"a": act})
+    behaviour, state, reason = ODD_RESULTS[kind]
+    executor = FakeExecutor({"a": behaviour})
     text = workflow(step("a"), step("b", runAfter=["a"]), step("c"), **{"finally": [step("z")]})
-    report = carried_out(text, tmp_path, containers)
-    row = report.step("a")
+    report = execute(text, tmp_path, executor)
+    step_report = report.step("a")
 
-    assert (row.state, (row.error or {})["reason"]) == (state, reason)
-    assert {row.name: row.state for row in report.steps[1:]} == {"b": "skipped", "c": "succeeded", "z": "succeeded"}
+    assert (step_report.state, (step_report.error or {})["reason"]) == (state, reason)
+    assert {other.name: other.state for other in report.steps[1:]} == {
+        "b": "skipped",
+        "c": "succeeded",
+        "z": "succeeded",
+    }
     assert (report.phase, report.exit_code) == ("Failed", 1)
-    assert set(containers.ended) >= {"c", "z"}
+    assert set(executor.ended) >= {"c", "z"}
     assert "root:" not in json.dumps(report.document())
 
 
-def test_who_watches_ends_nothing(workflow: Make, step: Make, tmp_path: Path) -> None:
+def test_an_error_in_the_display_does_not_stop_the_run(workflow: Make, step: Make, tmp_path: Path) -> None:
     def raises(_step: object) -> None:
         raise UnicodeEncodeError("ascii", "▸", 0, 1, "ordinal not in range")
 
-    report = carried_out(workflow(step("a"), step("b")), tmp_path, Containers(), on_change=raises)
+    report = execute(workflow(step("a"), step("b")), tmp_path, FakeExecutor(), on_change=raises)
 
     assert report.phase == "Succeeded"
 
 
 @pytest.mark.parametrize(("parallel", "most"), [(1, 1), (3, 3), (8, 8), (100, 12)])
-def test_no_more_steps_run_at_once_than_was_said(
+def test_no_more_steps_run_at_once_than_parallel_allows(
     workflow: Make, step: Make, tmp_path: Path, parallel: int, most: int
 ) -> None:
-    containers = Containers()
+    executor = FakeExecutor()
     text = workflow(*(step(f"s{number}") for number in range(12)), **{"finally": [step("y"), step("z")]})
-    report = carried_out(text, tmp_path, containers, parallel=parallel)
+    report = execute(text, tmp_path, executor, parallel=parallel)
 
-    assert (report.phase, containers.most) == ("Succeeded", most)
-    assert len(containers.ran) == len(set(containers.ran)) == 14
+    assert (report.phase, executor.most) == ("Succeeded", most)
+    assert len(executor.ran) == len(set(executor.ran)) == 14
 
 
 OUTSIDE = ["../../out1", "..", "/tmp/out1", "a/../../b", ".hidden", "A", "a\n", "x" * 254, ""]
@@ -204,10 +211,10 @@ def test_every_run_has_a_folder_of_its_own_and_follows_no_link(tmp_path: Path) -
 def test_tasks_that_would_never_end_are_refused(workflow: Make, step: Make) -> None:
     document = render(parse_workflow(workflow(step("a"), step("b")), "test"))
     first, second = document["spec"]["pipelineSpec"]["tasks"]
-    for tasks, told in (
+    for tasks, message in (
         ([{**first, "runAfter": ["b"]}, {**second, "runAfter": ["a"]}], "they wait for each other in a circle: a, b"),
         ([first, {**second, "name": "a"}], "another task has the same name"),
     ):
         document["spec"]["pipelineSpec"]["tasks"] = tasks
-        with pytest.raises(InvalidWorkflow, match=told):
+        with pytest.raises(InvalidWorkflow, match=message):
             read_pipeline_run(document, TASK)

@@ -1,4 +1,4 @@
-"""What `kubernaut history` shows of a record beside its state."""
+"""`kubernaut history`: what it shows of a record beside its state."""
 
 from pathlib import Path
 

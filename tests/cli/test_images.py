@@ -1,4 +1,4 @@
-"""What is decided about images: their names, where they come from, how they are built."""
+"""Names, origin, build command and labels of images."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def test_a_name_is_read_and_written_the_same(text: str, reference: Reference) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "sentence"),
     [
         ("ghcr.io/You/Flags", "such as ghcr.io/you/flags"),
         ("", "write [REGISTRY/]PATH[:TAG]"),
@@ -52,10 +52,10 @@ def test_a_name_is_read_and_written_the_same(text: str, reference: Reference) ->
         ("flags\n", "write"),
     ],
 )
-def test_what_is_no_name_is_refused_with_what_would_be(text: str, told: str) -> None:
+def test_an_invalid_name_is_refused_with_a_valid_one(text: str, sentence: str) -> None:
     with pytest.raises(InvalidInputs, match="is no name of an image") as caught:
         parse_reference(text)
-    assert told in caught.value.message
+    assert sentence in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ def test_the_revision_says_whether_files_differ_from_it(tmp_path: Path) -> None:
 
 
 def test_values_are_never_taken_for_options() -> None:
-    recipe = BuildRequest(Path("-x"), arguments={"BASE": "--privileged"}, platform="linux/arm64")
+    request = BuildRequest(Path("-x"), arguments={"BASE": "--privileged"}, platform="linux/arm64")
 
-    assert build_command("docker", recipe, Path("/id"), load=False) == [
+    assert build_command("docker", request, Path("/id"), load=False) == [
         "docker", "build", "--file=-x/Dockerfile", "--iidfile=/id", "--build-arg=BASE=--privileged",
         "--platform=linux/arm64", "--force-rm", "--", "-x",
     ]  # fmt: skip
-    with_buildx = build_command("docker", recipe, Path("/id"), load=True)
+    with_buildx = build_command("docker", request, Path("/id"), load=True)
     assert "--load" in with_buildx
     assert "--force-rm" not in with_buildx
 
 
 class FakeImage:
-    """An image as far as it is asked."""
+    """An image that prints a given spec."""
 
     name = "flags"
 
@@ -126,7 +126,7 @@ class FakeImage:
 
 
 @pytest.mark.parametrize(
-    ("speaker", "told"),
+    ("image", "message"),
     [
         (
             FakeImage(127, "", "no such file"),
@@ -145,20 +145,20 @@ class FakeImage:
         ),
     ],
 )
-def test_an_image_that_says_nothing_valid_of_itself_is_refused(speaker: FakeImage, told: str) -> None:
+def test_an_image_without_a_valid_spec_is_refused(image: FakeImage, sentence: str) -> None:
     with pytest.raises(InvalidInputs) as caught:
-        read_spec(speaker)
-    assert told in caught.value.message
+        read_spec(image)
+    assert sentence in caught.value.message
 
 
 def test_the_spec_is_kept_to_the_byte_and_git_knows_better_than_the_base_image() -> None:
     text = json.dumps(SPEC, indent=3)
-    told = read_spec(FakeImage(0, text))
+    printed = read_spec(FakeImage(0, text))
     base = {"org.opencontainers.image.revision": "the base image's", "org.opencontainers.image.version": "13"}
     created = datetime(2026, 1, 1, tzinfo=UTC)
 
-    assert told.content == text.encode()
-    assert make_labels(told, base, Origin("abc"), title="flags", created=created) == {
+    assert printed.content == text.encode()
+    assert make_labels(printed, base, Origin("abc"), title="flags", created=created) == {
         "org.opencontainers.image.created": "2026-01-01T00:00:00.000000Z",
         "org.opencontainers.image.revision": "abc",
         "org.opencontainers.image.title": "flags",

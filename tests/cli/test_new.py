@@ -19,9 +19,9 @@ from kubernaut_conformance.image import ActionImage
 from kubernaut_conformance.scenario import read_scenarios
 from kubernaut_sdk import InvalidInputs
 
-from .conftest import OURS, Done
+from .conftest import IMAGE_PREFIX, CommandResult
 
-Run = Callable[..., Done]
+Run = Callable[..., CommandResult]
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 TRIED = (
@@ -109,7 +109,7 @@ def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) 
     wheels = made / "wheels"
     shutil.copytree(ROOT / "build" / "wheels", wheels, ignore=shutil.ignore_patterns("boto*"))
     sh(BIN / "pip", "--quiet", "download", "--only-binary=:all:", f"--dest={wheels}", "hatchling>=1.27")
-    name = f"{OURS}/new:dev"
+    name = f"{IMAGE_PREFIX}/new:dev"
     arguments = [f"--build-arg=BASE_IMAGE={base}", "--build-arg=PIP_NO_INDEX=1"]
     built = kubernaut("build", made, f"--tag={name}", *arguments, "--quiet")
     assert built.code == 0, built.stderr
@@ -137,7 +137,7 @@ def test_what_is_not_said_follows_from_the_name(name: str, action_type: str | No
 
 
 @pytest.mark.parametrize(
-    ("name", "action_type", "told"),
+    ("name", "action_type", "sentence"),
     [
         ("Feature_Flags", None, "Feature_Flags is no name of a project: it does not have that form; take lower-case"),
         ("Feature_Flags", None, "take lower-case words with hyphens between, such as feature-flags."),
@@ -155,10 +155,10 @@ def test_what_is_not_said_follows_from_the_name(name: str, action_type: str | No
         ("flags", "Queue/PurgeMessages", "such as queue/purge_messages."),
     ],
 )  # fmt: skip
-def test_names_that_cannot_be_used_are_told_with_one_that_can(name: str, action_type: str | None, told: str) -> None:
+def test_an_invalid_name_is_refused_with_a_valid_one(name: str, action_type: str | None, sentence: str) -> None:
     with pytest.raises(InvalidInputs) as caught:
         name_project(name, action_type)
-    assert told in caught.value.message
+    assert sentence in caught.value.message
 
 
 def test_what_is_there_already_stays(called: Run, made: Path, tmp_path: Path) -> None:

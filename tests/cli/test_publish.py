@@ -1,4 +1,4 @@
-"""`kubernaut publish` to a real registry on loopback; and what is decided about it without one."""
+"""`kubernaut publish` to a real registry on loopback, and its decisions without one."""
 
 import base64
 import json
@@ -20,11 +20,11 @@ from kubernaut_conformance.spec import LABEL
 from kubernaut_sdk import Failed, InvalidInputs, PreconditionFailed, Transient
 from tests.conftest import registry
 
-from .conftest import OURS, SPEC, Done
+from .conftest import IMAGE_PREFIX, SPEC, CommandResult
 
-Run = Callable[..., Done]
+Run = Callable[..., CommandResult]
 GITHUB = Origin("abc", "https://github.com/You/Flags")
-NAME = f"{OURS}/publish:1"
+NAME = f"{IMAGE_PREFIX}/publish:1"
 PASSWORD = "canary-password"
 STAND_IN = """\
 #!/bin/sh
@@ -42,7 +42,7 @@ SYFT = shutil.which("syft")
 
 @pytest.fixture(scope="module")
 def image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A stamped image in the engine, on no base, so that it is pushed at once; what it would do is nobody's concern."""
+    """A stamped image in the engine, on no base, so that the push is quick; it is never run."""
     folder = tmp_path_factory.mktemp("publish")
     content = json.dumps(SPEC)
     (folder / "spec.json").write_text(content)
@@ -67,7 +67,7 @@ def docker(*words: str, check: bool = True) -> str:
 
 
 def without(*programs: str, folder: Path) -> dict[str, str]:
-    """An environment in which these are not to be found, and those in `folder` are."""
+    """Return an environment without these programs on PATH, and with those in `folder`."""
     paths = [str(folder), *os.environ["PATH"].split(os.pathsep)]
     kept = [path for path in paths if not any((Path(path) / name).exists() for name in programs) or path == str(folder)]
     return {**os.environ, "PATH": os.pathsep.join(kept)}
@@ -100,20 +100,20 @@ class TestWithARegistry:
         env = without("cosign", "syft", folder=tmp_path)
         with registry(tmp_path / "registry", closed=True) as address:
             words = ["publish", image, f"{address}/publish"]
-            nobody = kubernaut(*words, env={**env, "DOCKER_CONFIG": str(tmp_path / "nobody")})
+            anonymous = kubernaut(*words, env={**env, "DOCKER_CONFIG": str(tmp_path / "anonymous")})
             (tmp_path / "config.json").write_text(
                 json.dumps({"auths": {address: {"auth": base64.b64encode(f"publisher:{PASSWORD}".encode()).decode()}}})
             )
-            somebody = kubernaut(*words, env={**env, "DOCKER_CONFIG": str(tmp_path)})
+            logged_in = kubernaut(*words, env={**env, "DOCKER_CONFIG": str(tmp_path)})
 
-        assert (nobody.code, nobody.stdout) == (3, "")
-        assert f"kubernaut: {address}/publish:1 is not published: " in nobody.stderr
-        assert f"log in with `docker login {address}`" in nobody.stderr
-        assert somebody.code == 0, somebody.stderr
-        assert somebody.stdout.startswith(f"{address}/publish@sha256:")
-        assert PASSWORD not in nobody.stderr + somebody.stderr
+        assert (anonymous.code, anonymous.stdout) == (3, "")
+        assert f"kubernaut: {address}/publish:1 is not published: " in anonymous.stderr
+        assert f"log in with `docker login {address}`" in anonymous.stderr
+        assert logged_in.code == 0, logged_in.stderr
+        assert logged_in.stdout.startswith(f"{address}/publish@sha256:")
+        assert PASSWORD not in anonymous.stderr + logged_in.stderr
 
-    def test_where_there_is_no_registry_that_is_told(
+    def test_a_registry_that_does_not_answer_is_reported(
         self, image: str, kubernaut: Run, tmp_path: Path, closed_port: str
     ) -> None:
         address = closed_port.removeprefix("http://")
@@ -146,7 +146,7 @@ class TestWithARegistry:
     def test_cosign_signs_what_was_pushed_and_attaches_the_bill(
         self, image: str, kubernaut: Run, tmp_path: Path
     ) -> None:
-        """Stand-ins that write down how they are called: what is held is cosign's documented command line."""
+        """Stand-ins write down how they are called; the expected command line is the one that cosign documents."""
         for program in ("cosign", "syft"):
             script = tmp_path / program
             script.write_text(STAND_IN.format(program=program, folder=tmp_path))
@@ -155,11 +155,11 @@ class TestWithARegistry:
         with registry(tmp_path / "registry") as address:
             words = ["publish", image, f"{address}/publish", "--require-sbom", "--require-signature"]
             ended = kubernaut(*words, "--key=env://COSIGN_PRIVATE_KEY", env=env)
-            told = [line.split("\0")[:-1] for line in (tmp_path / "calls").read_text().splitlines()]
+            calls = [line.split("\0")[:-1] for line in (tmp_path / "calls").read_text().splitlines()]
             (tmp_path / "broken").touch()
             broken = kubernaut(*words, env=env)
         name = ended.stdout.strip()
-        syft, sign, attest = told
+        syft, sign, attest = calls
 
         assert ended.code == 0, ended.stderr
         assert name.startswith(f"{address}/publish@sha256:")
@@ -213,7 +213,7 @@ def test_where_an_image_goes(
 
 
 @pytest.mark.parametrize(
-    ("image", "reference", "origin", "told"),
+    ("image", "reference", "origin", "sentence"),
     [
         ("flags:1", None, Origin(), "add a REFERENCE, such as ghcr.io/you/flags:1, or a --registry."),
         ("sha256:" + "0" * 64, None, GITHUB, "is an id and says no name; add a REFERENCE"),
@@ -221,14 +221,16 @@ def test_where_an_image_goes(
         ("flags", "example.com/a@sha256:" + "0" * 64, Origin(), "the registry gives the digest; name it NAME:TAG."),
     ],
 )
-def test_where_it_cannot_be_told_what_to_say_is(image: str, reference: str | None, origin: Origin, told: str) -> None:
+def test_without_a_destination_the_message_says_what_to_add(
+    image: str, reference: str | None, origin: Origin, sentence: str
+) -> None:
     with pytest.raises(InvalidInputs) as caught:
         choose_destination(image, reference, None, origin)
-    assert told in caught.value.message
+    assert sentence in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("message", "reason", "told"),
+    ("message", "reason", "sentence"),
     [
         ("unauthorized: authentication required", "Unauthorized", "log in with `docker login ghcr.io`"),
         ("no basic auth credentials", "Unauthorized", "log in with `docker login ghcr.io`"),
@@ -241,16 +243,16 @@ def test_where_it_cannot_be_told_what_to_say_is(image: str, reference: str | Non
         ("server gave HTTP response to HTTPS client", "NotEncrypted", "give it TLS"),
     ],
 )
-def test_a_refusal_says_what_to_do(message: str, reason: str, told: str) -> None:
+def test_a_refusal_says_what_to_do(message: str, reason: str, sentence: str) -> None:
     error = push_error(parse_reference("ghcr.io/you/flags:1"), message)
 
     assert isinstance(error, Transient if reason == "Unreachable" else PreconditionFailed)
     assert error.reason == reason
     assert error.message.startswith(f"ghcr.io/you/flags:1 is not published: {message}; ")
-    assert told in error.message
+    assert sentence in error.message
 
 
-def test_a_refusal_nobody_foresaw_is_told_as_it_is() -> None:
+def test_an_unknown_refusal_is_reported_unchanged() -> None:
     error = push_error(parse_reference("flags:1"), "blob upload invalid.")
 
     assert isinstance(error, Failed)

@@ -1,4 +1,4 @@
-"""`kubernaut run` as a person runs it: the whole path, from a workflow file to records, through real processes."""
+"""`kubernaut run` from a workflow file to records, with real processes."""
 
 import json
 import os
@@ -26,7 +26,7 @@ PROBES = str(Path(__file__).parents[1] / "probe_actions.py")
 
 
 class Command:
-    """`kubernaut`, with a data folder of this test's own."""
+    """The command, with a data folder for this test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"
@@ -52,7 +52,7 @@ class Command:
         return str(self.folder / "wf.yaml")
 
     def records(self) -> dict[str, Record]:
-        """Step → record."""
+        """Return the record of each step."""
         with embedded(self.data) as service:
             storage = DataStorage(service.url)
             found = {record.step or "?": record for record in storage.get_action_history()}
@@ -229,9 +229,9 @@ def test_an_output_that_cannot_be_written_does_not_change_how_it_ends(
     }[how]
     env = {**os.environ, "ACTION_MODULES": PROBES}
     ended = subprocess.run(["sh", "-c", program, "sh", *argv], env=env, capture_output=True, text=True, timeout=90)
-    told = "kubernaut: standard output: No space left on device; not all was printed\n" if how == "full" else ""
+    sentence = "kubernaut: standard output: No space left on device; not all was printed\n" if how == "full" else ""
 
-    assert (ended.returncode, ended.stderr) == (0, told)
+    assert (ended.returncode, ended.stderr) == (0, sentence)
     assert (tmp_path / "a").read_text() == "a"
     assert ("\\u2713 a: succeeded" in ended.stdout) is (how == "ascii")
 
@@ -303,22 +303,22 @@ def test_a_secret_reaches_its_step_and_nobody_else(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "sentence"),
     [
         ("a: [", "not usable YAML"),
         ("kind: WorkflowExecution", "spec: missing; it is required."),
         ("kind: PipelineRun", "spec: missing; it is required."),
     ],
 )
-def test_a_bad_file_starts_nothing_and_records_nothing(command: Command, text: str, told: str) -> None:
+def test_a_bad_file_starts_nothing_and_records_nothing(command: Command, text: str, sentence: str) -> None:
     ended = command.run(text)
 
     assert ended.returncode == 2
-    assert told in ended.stderr
+    assert sentence in ended.stderr
     assert command.records() == {}
 
 
-def test_an_unknown_action_is_told_before_anything_starts(command: Command, workflow: Make, step: Make) -> None:
+def test_an_unknown_action_is_refused_before_anything_starts(command: Command, workflow: Make, step: Make) -> None:
     ended = command.run(workflow(step("a"), step("b", actionType="probe/nothing_known")))
 
     assert ended.returncode == 2
@@ -339,7 +339,7 @@ def test_what_was_rendered_runs_as_it_is(command: Command, workflow: Make, step:
 
 
 def exported(text: str) -> str:
-    """A workflow as `kubectl get wfe -o json` prints the one of a run that was."""
+    """Return a workflow as `kubectl get wfe -o json` prints it after a run."""
     document = json.loads(text)
     document["metadata"] |= {
         "uid": "9b2e8f8e-6d1a-4f57-9d55-0c1f5f1b7a11",

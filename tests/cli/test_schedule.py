@@ -1,4 +1,4 @@
-"""What runs next, held to Tekton's rules; and properties that hold for any graph."""
+"""The scheduling of tasks by Tekton's rules, and properties that hold for any graph."""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ def task(name: str, *after: str, may_fail: bool = False) -> PipelineTask:
     )
 
 
-def names(moves: NextTasks) -> tuple[list[str], list[str]]:
-    return [item.name for item in moves.start], [item.name for item, _ in moves.skip]
+def names(due: NextTasks) -> tuple[list[str], list[str]]:
+    return [item.name for item in due.start], [item.name for item, _ in due.skip]
 
 
 DIAMOND = [task("a"), task("b", "a"), task("c", "a"), task("d", "b", "c")]
@@ -78,21 +78,21 @@ def test_any_graph_ends_with_every_step_started_once_or_skipped(data: Any) -> No
         )
         for number in range(size)
     ]
-    ends: dict[str, TaskState] = {}
+    states: dict[str, TaskState] = {}
     started: list[str] = []
     while True:
-        moves = next_tasks(graph, LAST, ends, None)
-        for item in moves.start:
-            assert item.name == "z" or all(ends[name] in {S, F} for name in item.dependencies)
+        due = next_tasks(graph, LAST, states, None)
+        for item in due.start:
+            assert item.name == "z" or all(states[name] in {S, F} for name in item.dependencies)
             started.append(item.name)
-            ends[item.name] = R
-        for item, reason in moves.skip:
+            states[item.name] = R
+        for item, reason in due.skip:
             assert reason
-            ends[item.name] = X
-        running = [name for name, end in ends.items() if end is R]
+            states[item.name] = X
+        running = [name for name, state in states.items() if state is R]
         if running:
-            ends[data.draw(st.sampled_from(running))] = data.draw(st.sampled_from([S, F]))
-        elif not moves.start and not moves.skip:
+            states[data.draw(st.sampled_from(running))] = data.draw(st.sampled_from([S, F]))
+        elif not due.start and not due.skip:
             break
-    assert set(ends) == {item.name for item in [*graph, *LAST]}
+    assert set(states) == {item.name for item in [*graph, *LAST]}
     assert len(started) == len(set(started))

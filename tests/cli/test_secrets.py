@@ -1,4 +1,4 @@
-"""What the `kubernaut` command does with secrets, and with what others wrote: whole commands, as a person runs them."""
+"""The `kubernaut` command with secrets and with files of others: whole commands."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def kubernaut(*args: str, **env: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def tell(step: Make, name: str, text: str | None = None, **fields: Any) -> Any:
+def mention(step: Make, name: str, text: str | None = None, **fields: Any) -> Any:
     inputs = {} if text is None else {"text": text}
     return step(name, actionType="secret/tell_text", secretName="app", inputs=inputs, **fields)
 
@@ -39,8 +39,8 @@ def tell(step: Make, name: str, text: str | None = None, **fields: Any) -> Any:
 def test_a_later_step_gets_no_mask(workflow: Make, step: Make, tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "password").write_text("production\n")
-    taken = {"input": "text", "step": "a", "pointer": "/text"}
-    steps = [tell(step, "a", "in production"), tell(step, "b", inputsFrom=[taken])]
+    source = {"input": "text", "step": "a", "pointer": "/text"}
+    steps = [mention(step, "a", "in production"), mention(step, "b", inputsFrom=[source])]
     (tmp_path / "wf.yaml").write_text(workflow(*steps))
     args = [f"--secret=app={tmp_path / 'app'}", f"--data={tmp_path / 'data'}", "-o", "json"]
     ended = kubernaut("run", str(tmp_path / "wf.yaml"), *args)
@@ -87,8 +87,8 @@ def test_a_password_in_a_databases_malformed_address_is_not_printed(address: str
     try:
         open_store(StoreLocation(data=tmp_path, database_url=address.format(SECRET)))
     except StorageError as error:
-        told = str(error)
+        sentence = str(error)
     else:
-        told = ""  # it is refused when it is connected to
+        sentence = ""  # it is refused when it is connected to
 
-    assert SECRET not in told
+    assert SECRET not in sentence

@@ -1,4 +1,4 @@
-"""The two substitutions, held to what the real ones do; and what the engine refuses of Tekton."""
+"""The two substitutions, compared with Tekton's and Kubernetes'; and what the engine refuses of Tekton."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Make = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("$(params.a)", "A"),
         ("x$(params.a)y$(params.a)", "xAyA"),
@@ -24,8 +24,8 @@ Make = Callable[..., Any]
         ("$(date)", "$(date)"),
     ],
 )
-def test_tekton_replaces_what_it_knows_and_leaves_the_rest(text: str, told: str) -> None:
-    assert replace(text, {"params.a": "A"}) == told
+def test_tekton_replaces_what_it_knows_and_leaves_the_rest(text: str, expected: str) -> None:
+    assert replace(text, {"params.a": "A"}) == expected
 
 
 def test_one_pass_only() -> None:
@@ -39,11 +39,11 @@ def test_an_array_item_becomes_the_items_of_the_array() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [("$(A)", "a"), ("$$(A)", "$(A)"), ("$$$(A)", "$a"), ("$(NONE)", "$(NONE)"), ("$A $", "$A $"), ("a$$b", "a$b")],
 )
-def test_kubernetes_expands_and_collapses(text: str, told: str) -> None:
-    assert expand(text, {"A": "a"}) == told
+def test_kubernetes_expands_and_collapses(text: str, expected: str) -> None:
+    assert expand(text, {"A": "a"}) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_is_not_covered_is_refused_with_its_path(workflow: Make, step: Make
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lambda task: task["params"].append({"name": "nope", "value": "x"}), "the Task has no param 'nope'"),
         (lambda task: task["params"].pop(0), "the Task needs the param 'actionType'"),
@@ -74,9 +74,9 @@ def test_what_is_not_covered_is_refused_with_its_path(workflow: Make, step: Make
         (lambda task: task["taskRef"].update(name="git-clone"), "'kubernaut-action'; it is 'git-clone'"),
     ],
 )
-def test_a_pipelinerun_that_cannot_run_is_refused(workflow: Make, step: Make, change: Any, told: str) -> None:
+def test_a_pipelinerun_that_cannot_run_is_refused(workflow: Make, step: Make, change: Any, expected: str) -> None:
     run = json.loads(json.dumps(render(parse_workflow(workflow(step("a"))))))
     change(run["spec"]["pipelineSpec"]["tasks"][0])
 
-    with pytest.raises(InvalidWorkflow, match=told):
+    with pytest.raises(InvalidWorkflow, match=expected):
         read_pipeline_run(run, generic_task())

@@ -1,4 +1,4 @@
-"""What comes from records, results, logs or a cluster is shown in the terminal, never obeyed by it."""
+"""Printing: text from records, results, logs or a cluster never controls the terminal."""
 
 import ast
 import io
@@ -19,7 +19,7 @@ from kubernaut_cli.progress import show_progress
 from kubernaut_cli.terminal import echo, one_line, printable
 from kubernaut_sdk.states import State
 
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 HOSTILE = st.text(
     st.sampled_from("ab\x1b[]0;\x07\x9b\r\n\b\t\x00\x7f\u202e\u2066\ud800é🦉'\"\\{}"), min_size=1, max_size=40
 )
@@ -28,8 +28,8 @@ STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 @settings(deadline=None)
 @given(HOSTILE)
-def test_nothing_that_is_printed_is_obeyed(text: str) -> None:
-    assert not OBEYED.search(printable(text))
+def test_printed_text_has_no_control_characters(text: str) -> None:
+    assert not CONTROLS.search(printable(text))
     assert "\n" not in one_line(text)
     assert printable(printable(text)) == printable(text)
 
@@ -52,24 +52,24 @@ def test_in_tables_and_lines_only_our_styles_are_escapes(text: str) -> None:
     console.print(table)
     console.print(f"[red]{escape(text)}[/]", highlight=False, soft_wrap=True)
 
-    assert not OBEYED.search(STYLES.sub("", screen.getvalue()))
+    assert not CONTROLS.search(STYLES.sub("", screen.getvalue()))
 
 
 @pytest.mark.parametrize("err", [False, True])
 def test_echo_shows_escapes(capsys: pytest.CaptureFixture[str], err: bool) -> None:
     echo("ok \x1b]0;owned\x07 \u202e", err=err)
 
-    out, told = capsys.readouterr()
-    assert (told if err else out) == "ok \\u001b]0;owned\\u0007 \\u202e\n"
+    out, err_out = capsys.readouterr()
+    assert (err_out if err else out) == "ok \\u001b]0;owned\\u0007 \\u202e\n"
 
 
-def test_a_message_makes_no_lines_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    row = StepReport(
+def test_a_message_cannot_imitate_lines_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    step = StepReport(
         "scale", "kubernetes/scale_deployment", state=State.FAILED, message="no\n✓ scale: succeeded in 0.1 s"
     )
-    report = RunReport("fix", [row], dry_run=False)
+    report = RunReport("fix", [step], dry_run=False)
     with show_progress(report, quiet=False) as progress:
-        progress.step_changed(row)
+        progress.step_changed(step)
 
     assert not any(line.startswith("✓") for line in capsys.readouterr().out.splitlines())
 

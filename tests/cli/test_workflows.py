@@ -1,4 +1,4 @@
-"""GitHub's workflows, ours and a new project's: they name what there is, pinned, with no more rights than they need."""
+"""The GitHub workflows of this repository and of a new project: their names exist, are pinned, and have few rights."""
 
 import os
 import re
@@ -13,8 +13,8 @@ from kubernaut_cli.program import program
 from kubernaut_cli.scaffold import name_project
 
 ROOT = Path(__file__).parents[2]
-OURS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-TEXTS = {path.name: path.read_text() for path in OURS} | {
+REPOSITORY_WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXTS = {path.name: path.read_text() for path in REPOSITORY_WORKFLOWS} | {
     "new/image.yml": name_project("queue-actions").texts()[".github/workflows/image.yml"]
 }
 MAY_WRITE = {("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")}
@@ -106,5 +106,5 @@ def test_our_images_are_built_on_bases_named_by_digest() -> None:
     assert {
         part for job in ("try", "publish", "join") for part in jobs("images.yml")[job]["strategy"]["matrix"]["part"]
     } == {path.parent.name for path in (ROOT / "actions").glob("*/Dockerfile")}
-    for variable in ("BASE_IMAGE", "IMAGE_PREFIX"):
+    for variable in ("BASE_IMAGE", "REPOSITORY_WORKFLOWS"):
         assert f"${variable}" in script

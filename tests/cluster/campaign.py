@@ -18,15 +18,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from proxy import proxied
+from proxy import running_proxy
 from realcluster import (
     ControllerProcess,
     Json,
     api_client,
-    closed,
     controller_kubeconfig,
     get,
     install,
+    is_closed,
     kubectl,
     namespace,
     records,
@@ -64,7 +64,7 @@ class ControllerCampaign:
 
     def ended(self, name: str, seconds: float = 150) -> Json:
         document: Json = until(
-            f"the end of {name}", lambda: closed(found := get("wfe", name, WHERE)) and found, seconds
+            f"the end of {name}", lambda: is_closed(found := get("wfe", name, WHERE)) and found, seconds
         )
         return document
 
@@ -105,7 +105,7 @@ def rows(  # noqa: C901, PLR0915 – one fault after the other
             name = campaign.create()
             deadline = time.monotonic() + 60
             while first.process is not None and first.process.poll() is None and time.monotonic() < deadline:
-                if closed(get("wfe", name, WHERE)):
+                if is_closed(get("wfe", name, WHERE)):
                     return "no such write"
                 time.sleep(0.2)
         with campaign.controller():
@@ -126,7 +126,7 @@ def rows(  # noqa: C901, PLR0915 – one fault after the other
 
     def through(fault: Callable[[object], None]) -> str:
         with (
-            proxied(campaign.kubeconfig, campaign.folder) as (proxy, kubeconfig),
+            running_proxy(campaign.kubeconfig, campaign.folder) as (proxy, kubeconfig),
             campaign.controller(kubeconfig=kubeconfig),
         ):
             time.sleep(3)
@@ -151,7 +151,7 @@ def rows(  # noqa: C901, PLR0915 – one fault after the other
 
     def stalled() -> str:
         with (
-            proxied(campaign.kubeconfig, campaign.folder) as (proxy, kubeconfig),
+            running_proxy(campaign.kubeconfig, campaign.folder) as (proxy, kubeconfig),
             campaign.controller(kubeconfig=kubeconfig),
         ):
             time.sleep(3)

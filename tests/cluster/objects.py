@@ -53,13 +53,13 @@ def observed_state(document: Json, **known: Any) -> ObservedState:
     """Return the observed state of a workflow."""
     made, faults = admit(document, known.pop("policy", POLICY))
     if made is not None and known.get("task_runs"):
-        known["task_runs"] = tuple(asked(made, one) for one in known["task_runs"])
+        known["task_runs"] = tuple(with_requested_params(made, one) for one in known["task_runs"])
     return ObservedState(
         **{"pipeline_run_absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults
     )
 
 
-def asked(made: WorkflowExecution, task_run: Json) -> Json:
+def with_requested_params(made: WorkflowExecution, task_run: Json) -> Json:
     """Return a TaskRun with the params that its PipelineRun asks for, except those that it has already."""
     spec = task_run["spec"]
     tasks = {
@@ -118,7 +118,7 @@ def task_run(name: str = "a", status: str = "Unknown", reason: str = "Running", 
     return {"kind": "TaskRun", "metadata": metadata, "spec": spec, "status": state}
 
 
-def ended(code: int, reason: str = "Error", started: float | None = 3) -> list[Json]:
+def terminated(code: int, reason: str = "Error", started: float | None = 3) -> list[Json]:
     """Return a TaskRun's `steps` with a container that has ended."""
     times = {"startedAt": stamp(started)} if started is not None else {}
     return [{"name": "action", "container": "step-action", "terminated": {"exitCode": code, "reason": reason, **times}}]
@@ -139,9 +139,9 @@ def results(
     }
 
 
-def well(name: str = "a", **fields: Any) -> Json:
+def successful(name: str = "a", **fields: Any) -> Json:
     """Return a TaskRun that succeeded."""
-    return task_run(name, "True", "Succeeded", results=results(**fields), steps=ended(0, "Completed"))
+    return task_run(name, "True", "Succeeded", results=results(**fields), steps=terminated(0, "Completed"))
 
 
 def pod(phase: str = "Running", state: Json | None = None, **metadata: Any) -> Json:

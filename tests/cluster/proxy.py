@@ -144,7 +144,7 @@ class Proxy:
 
 
 @contextmanager
-def proxied(kubeconfig: Path, folder: Path) -> Iterator[tuple[Proxy, Path]]:
+def running_proxy(kubeconfig: Path, folder: Path) -> Iterator[tuple[Proxy, Path]]:
     """Yield a proxy, and the kubeconfig that leads through it."""
     proxy = Proxy(kubeconfig)
     proxy.run()

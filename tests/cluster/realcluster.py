@@ -171,7 +171,7 @@ def condition(document: Json, type_: str) -> Json:
     return next((item for item in conditions if item["type"] == type_), {})
 
 
-def closed(document: Json | None) -> bool:
+def is_closed(document: Json | None) -> bool:
     """Return True if a workflow has ended and its records are stored."""
     return phase_of(document) not in {"", "Pending", "Running"} and (
         phase_of(document) == "Refused" or condition(document or {}, "RecordsStored").get("status") == "True"

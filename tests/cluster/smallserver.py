@@ -261,7 +261,7 @@ def _fault(schema: Json, value: Any, path: str) -> str | None:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[tuple[SmallServer, Path]]:
+async def running_server(folder: Path) -> AsyncIterator[tuple[SmallServer, Path]]:
     """Yield the server, and a kubeconfig that names it."""
     server = SmallServer()
     app = web.Application(client_max_size=1 << 26)

@@ -8,7 +8,7 @@ from bad_objects import deep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubernaut_controller.operator.boundedjson import DEEPEST, pruned, read_json
+from kubernaut_controller.operator.boundedjson import DEEPEST, prune, read_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -20,7 +20,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_not_deep_is_read_as_it_is(value: Any) -> None:
     assert read_json(json.dumps(value).encode()) == value
-    assert pruned(json.dumps(value).encode()) == json.dumps(value).encode()
+    assert prune(json.dumps(value).encode()) == json.dumps(value).encode()
 
 
 @settings(deadline=None, max_examples=30)
@@ -45,7 +45,7 @@ def _depth(value: Any) -> int:
 
 @pytest.mark.parametrize("text", ['"]]]]}}}}" : [[[', '{"a": "\\"[[[["}', '{"[{": "]}"}'])
 def test_brackets_within_texts_are_no_brackets(text: str) -> None:
-    assert pruned(text.encode(), 1) == text.encode() or "[[[" in text
+    assert prune(text.encode(), 1) == text.encode() or "[[[" in text
 
 
 def test_a_deep_value_behind_many_closing_brackets_in_a_text_is_found() -> None:

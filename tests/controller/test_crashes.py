@@ -23,9 +23,9 @@ from objects import (
     results,
     stamp,
     step,
+    successful,
     task_run,
     termination,
-    well,
     workflow,
 )
 
@@ -80,7 +80,7 @@ class SimulatedCluster:
             self._finish("True", "Succeeded")
 
     def _end(self, name: str, stored: str) -> None:
-        self.task_runs[name] = well(name, stored=stored)
+        self.task_runs[name] = successful(name, stored=stored)
         self.pods[f"run-{name}"] = pod_of(name, "Succeeded")
         if stored == "stored":
             self.tell(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from objects import ended, pod, results, task_run, termination, workflow
+from objects import pod, results, task_run, terminated, termination, workflow
 
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pipelinerun import read_pipeline_run
@@ -82,7 +82,7 @@ class FixedRecords:
     def __init__(self, record: Any) -> None:
         self.record, self.events = record, list[dict[str, Any]]()
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
 
     def read(self, _record_id: object) -> Any:
@@ -125,11 +125,11 @@ def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
         given = task_run(status="False", reason="TaskRunImagePullFailed", message="Back-off", steps=[])
     elif case.cancelled:
         # Tekton takes no results then; the pod's last word has them
-        given = task_run(status="False", reason="TaskRunCancelled", steps=ended(1, "TaskRunCancelled"))
+        given = task_run(status="False", reason="TaskRunCancelled", steps=terminated(1, "TaskRunCancelled"))
         known = {"pod": pod("Failed", termination(files, case.code))}
     else:
         status, reason = ("True", "Succeeded") if case.code == 0 else ("False", "Failed")
-        given = task_run(status=status, reason=reason, results=files, steps=ended(case.code))
+        given = task_run(status=status, reason=reason, results=files, steps=terminated(case.code))
     end = known_outcome(STEP, "shop", given, record=case.record, **known)
     said = {"state": end.state, "changed": end.changed, "output": end.output, "error": end.error}
     event = (

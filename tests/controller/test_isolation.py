@@ -18,7 +18,7 @@ import pytest
 from bad_objects import BAD_DOCUMENTS, BAD_PODS, BAD_REQUESTS, BAD_RESULTS, BAD_STATUSES, BAD_TASK_RUNS, deep, documents
 from hypothesis import HealthCheck, Phase, given, settings
 from realcluster import step, workflow
-from smallserver import Json, SmallServer, serving, stamp
+from smallserver import Json, SmallServer, running_server, stamp
 
 from kubernaut_controller.operator import process
 from kubernaut_controller.operator.settings import ControllerSettings
@@ -171,7 +171,7 @@ async def running(**policy: Any) -> AsyncIterator[None]:
         await asyncio.wait([task], timeout=15)
 
 
-def tried(
+def run_before_and_after(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *tests: Callable[[IsolatedController], Coroutine[Any, Any, None]],
@@ -182,7 +182,7 @@ def tried(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
 
     async def all_() -> None:
-        async with serving(tmp_path) as (server, kubeconfig):
+        async with running_server(tmp_path) as (server, kubeconfig):
             monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
             world = IsolatedController(server)
             await tests[0](world)
@@ -193,7 +193,7 @@ def tried(
     asyncio.run(all_())
 
 
-async def nothing(_: IsolatedController) -> None:
+async def create_nothing(_: IsolatedController) -> None:
     """Create nothing."""
 
 
@@ -226,7 +226,7 @@ def test_what_is_there_at_the_start_stops_nobody(  # noqa: C901 – one loop a k
         for name in BAD_REQUESTS:
             await world.until(partial(world.is_refused, name))
 
-    tried(tmp_path, monkeypatch, before, others)
+    run_before_and_after(tmp_path, monkeypatch, before, others)
 
 
 def test_what_comes_while_it_runs_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_what_comes_while_it_runs_stops_nobody(tmp_path: Path, monkeypatch: pyte
             await world.wait_for_end(name)
         await world.others_end_as_ever("one")
 
-    tried(tmp_path, monkeypatch, nothing, others)
+    run_before_and_after(tmp_path, monkeypatch, create_nothing, others)
 
 
 def test_whatever_results_a_pod_gives_its_workflow_ends_and_others_too(
@@ -252,7 +252,7 @@ def test_whatever_results_a_pod_gives_its_workflow_ends_and_others_too(
         await world.others_end_as_ever("one")
         assert world.server.refused == []
 
-    tried(tmp_path, monkeypatch, nothing, others)
+    run_before_and_after(tmp_path, monkeypatch, create_nothing, others)
 
 
 def test_whatever_a_pod_or_a_taskrun_is_its_workflow_ends_and_others_too(
@@ -277,7 +277,7 @@ def test_whatever_a_pod_or_a_taskrun_is_its_workflow_ends_and_others_too(
             assert await world.wait_for_end(name) in {"Succeeded", "Failed"}, name
         await world.others_end_as_ever("one")
 
-    tried(tmp_path, monkeypatch, nothing, others)
+    run_before_and_after(tmp_path, monkeypatch, create_nothing, others)
 
 
 def test_a_status_that_the_api_server_refuses_is_said_in_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +298,7 @@ def test_a_status_that_the_api_server_refuses_is_said_in_less(tmp_path: Path, mo
         )
         await world.until(partial(world.is_gone, "short"))
 
-    tried(tmp_path, monkeypatch, nothing, others)
+    run_before_and_after(tmp_path, monkeypatch, create_nothing, others)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
         message = world.server.objects["workflowexecutions", "bad", "odd"]["status"]["message"]
         assert message.startswith(f"The controller cannot go on with it ({type(raised).__name__}: ")
 
-    tried(tmp_path, monkeypatch, nothing, others)
+    run_before_and_after(tmp_path, monkeypatch, create_nothing, others)
 
 
 def test_documents_of_the_schema_stop_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -348,7 +348,7 @@ def test_documents_of_the_schema_stop_nobody(tmp_path_factory: pytest.TempPathFa
                 await world.until(partial(world.is_decided, f"odd-{number}"))
 
         with pytest.MonkeyPatch.context() as monkeypatch:
-            tried(tmp_path_factory.mktemp("odd"), monkeypatch, before, others)
+            run_before_and_after(tmp_path_factory.mktemp("odd"), monkeypatch, before, others)
 
     test()
 
@@ -365,7 +365,7 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
         message = world.server.objects["workflowexecutions", "bad", "deep"]["status"]["message"]
         assert "nested more than 64 deep" in message
 
-    tried(tmp_path, monkeypatch, before, others)
+    run_before_and_after(tmp_path, monkeypatch, before, others)
 
 
 def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +392,7 @@ def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.M
     async def others(world: IsolatedController) -> None:
         await world.others_end_as_ever("one")
 
-    tried(tmp_path, monkeypatch, before, others)
+    run_before_and_after(tmp_path, monkeypatch, before, others)
 
 
 def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,7 +425,7 @@ def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("kubernaut_controller.operator.workflows._LOCK_STALE", -1)  # all look at once
     monkeypatch.setattr(sys.modules["kubernaut_controller.reconciling.reconcile"], "_POLL", timedelta(seconds=0.05))
-    tried(tmp_path, monkeypatch, before, others, cooldown=timedelta(0))
+    run_before_and_after(tmp_path, monkeypatch, before, others, cooldown=timedelta(0))
 
 
 def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
@@ -452,4 +452,4 @@ def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
         assert await world.wait_for_end("waits", "good") == "Succeeded"
         assert run["metadata"]["namespace"] == "bad"
 
-    tried(tmp_path, monkeypatch, nothing, others, cooldown=timedelta(0))
+    run_before_and_after(tmp_path, monkeypatch, create_nothing, others, cooldown=timedelta(0))

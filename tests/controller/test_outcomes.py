@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from objects import IMAGE, ended, pod, results, stamp, step, task_run, termination, well
+from objects import IMAGE, pod, results, stamp, step, successful, task_run, terminated, termination
 
 from kubernaut_controller.reconciling.outcomes import RecordedBy, is_alive, known_outcome
 from kubernaut_controller.workflow import Step
@@ -11,7 +11,11 @@ from kubernaut_controller.workflow import Step
 BACK_OFF = 'the step "action" failed to pull the image "". The pod errored with the message: "Back-off pulling image"'
 ERROR = {"code": 1, "reason": "Failed", "message": "no such deployment"}
 INTERRUPTED = {"code": 143, "reason": "Interrupted", "message": "interrupted before its end"}
-CANCELLED: dict[str, Any] = {"status": "False", "reason": "TaskRunCancelled", "steps": ended(1, "TaskRunCancelled")}
+CANCELLED: dict[str, Any] = {
+    "status": "False",
+    "reason": "TaskRunCancelled",
+    "steps": terminated(1, "TaskRunCancelled"),
+}
 BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 
 RAN = {"exitCode": 143, "startedAt": stamp(3)}
@@ -38,60 +42,65 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
             "Waits for a node with room for it: 0/1 nodes; lower its resources or add nodes.",
         ),
     ),
-    ("well", well(), {}, ("succeeded", "container", True, None)),
-    ("well, not recorded", well(stored="deferred"), {}, ("succeeded", "controller", True, None)),
-    ("nothing to do", well("a", status="unchanged", changed="false"), {}, ("unchanged", "container", False, None)),
+    ("well", successful(), {}, ("succeeded", "container", True, None)),
+    ("well, not recorded", successful(stored="deferred"), {}, ("succeeded", "controller", True, None)),
+    (
+        "nothing to do",
+        successful("a", status="unchanged", changed="false"),
+        {},
+        ("unchanged", "container", False, None),
+    ),
     (
         "failed",
-        task_run(status="False", reason="Failed", results=results("failed", error=ERROR), steps=ended(1)),
+        task_run(status="False", reason="Failed", results=results("failed", error=ERROR), steps=terminated(1)),
         {},
         ("failed", "container", True, "no such deployment"),
     ),
     (
         "timed out by its own clock",
-        task_run(status="False", reason="Failed", results=results("timed_out", error=ERROR), steps=ended(124)),
+        task_run(status="False", reason="Failed", results=results("timed_out", error=ERROR), steps=terminated(124)),
         {},
         ("timed_out", "container", True, "no such deployment"),
     ),
     (
         "no results, not asked",
-        task_run(status="True", reason="Succeeded", steps=ended(0)),
+        task_run(status="True", reason="Succeeded", steps=terminated(0)),
         {"asked": False},
         ("failed", "controller", None, "its results did not arrive"),
     ),
     (
         "no results, no record",
-        task_run(status="True", reason="Succeeded", steps=ended(0)),
+        task_run(status="True", reason="Succeeded", steps=terminated(0)),
         {},
         ("failed", "controller", None, "its results did not arrive"),
     ),
     (
         "no results, but its record",
-        task_run(status="True", reason="Succeeded", steps=ended(0)),
+        task_run(status="True", reason="Succeeded", steps=terminated(0)),
         {"record": {"state": "succeeded", "changed": True, "output": {"n": 1}}},
         ("failed", "controller", None, "its results did not arrive"),
     ),
     (
         "its code says well, its results do not",
-        task_run(status="True", reason="Succeeded", results=results("failed", error=ERROR), steps=ended(0)),
+        task_run(status="True", reason="Succeeded", results=results("failed", error=ERROR), steps=terminated(0)),
         {},
         ("failed", "controller", None, "no such deployment. But its exit code is 0 and its status is failed;"),
     ),
     (
         "its results say well, its code does not",
-        task_run(status="False", reason="Failed", results=results(), steps=ended(1)),
+        task_run(status="False", reason="Failed", results=results(), steps=terminated(1)),
         {"record": {"state": "succeeded", "changed": True}},
         ("failed", "controller", None, "Its exit code is 1 and its status is succeeded; so it counts as failed"),
     ),
     (
         "no results and a code that its record contradicts",
-        task_run(status="False", reason="Failed", steps=ended(3)),
+        task_run(status="False", reason="Failed", steps=terminated(3)),
         {"record": {"state": "succeeded", "changed": True}},
         ("failed", "controller", None, "Its exit code is 3 and its record says succeeded; so it counts as failed"),
     ),
     (
         "its container could not be started",
-        task_run(status="False", reason="Failed", steps=ended(128, "StartError", started=-9)),
+        task_run(status="False", reason="Failed", steps=terminated(128, "StartError", started=-9)),
         {"pod": pod("Failed", {"terminated": {"exitCode": 128, "reason": "StartError", "startedAt": stamp(-9)}})},
         ("failed", "controller", False, "Its container ended with 128"),
     ),
@@ -108,35 +117,41 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
             reason="Failed",
             message="OOMKilled",
             results=results("failed", changed="unknown", error=INTERRUPTED),
-            steps=ended(137, "OOMKilled"),
+            steps=terminated(137, "OOMKilled"),
         ),
         {},
         ("lost", "controller", None, "It was killed for using more memory than its limit of 512Mi"),
     ),
     (
         "killed for memory, not started",
-        task_run(status="False", reason="StepOOM", steps=ended(137, "OOMKilled")),
+        task_run(status="False", reason="StepOOM", steps=terminated(137, "OOMKilled")),
         {},
         ("lost", "controller", None, "limit of 512Mi"),
     ),
     (
         "evicted",
         task_run(
-            status="False", reason="PodEvicted", message="The node was low on resource: memory.", steps=ended(137)
+            status="False",
+            reason="PodEvicted",
+            message="The node was low on resource: memory.",
+            steps=terminated(137),
         ),
         {},
         ("lost", "controller", None, "Its pod was evicted: The node was low on resource: memory;"),
     ),
     (
         "node gone",
-        task_run(status="False", reason="Failed", message='pods "run-a-pod" not found', steps=ended(1)),
+        task_run(status="False", reason="Failed", message='pods "run-a-pod" not found', steps=terminated(1)),
         {},
         ("lost", "controller", None, "Its pod went away, deleted or with its node"),
     ),
     (
         "image",
         task_run(
-            status="False", reason="TaskRunImagePullFailed", message=BACK_OFF, steps=ended(1, "TaskRunImagePullFailed")
+            status="False",
+            reason="TaskRunImagePullFailed",
+            message=BACK_OFF,
+            steps=terminated(1, "TaskRunImagePullFailed"),
         ),
         {},
         ("failed", "controller", False, f"Its image {IMAGE} cannot be pulled"),
@@ -186,7 +201,7 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
     ),
     (
         "no word",
-        task_run(status="False", reason="Failed", steps=ended(3)),
+        task_run(status="False", reason="Failed", steps=terminated(3)),
         {},
         ("lost", "controller", None, "Its container ended with 3 and said nothing; see its log."),
     ),
@@ -241,7 +256,7 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
     ),
     (
         "Tekton's time was over",
-        task_run(status="False", reason="TaskRunTimeout", steps=ended(1, "TaskRunTimeout")),
+        task_run(status="False", reason="TaskRunTimeout", steps=terminated(1, "TaskRunTimeout")),
         {"pod": pod(state=termination(results("succeeded"), code=0))},
         ("timed_out", "container", True, "Its time was over."),
     ),
@@ -260,12 +275,12 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
 ]
 
 
-@pytest.mark.parametrize(("given", "known", "told"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+@pytest.mark.parametrize(("given", "known", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_what_became_of_a_step(
-    given: Any, known: dict[str, Any], told: tuple[str, str, bool | None, str | None]
+    given: Any, known: dict[str, Any], expected: tuple[str, str, bool | None, str | None]
 ) -> None:
     end = known_outcome(Step.model_validate(step("a")), "shop", given, **known)
-    state, recorded_by, changed, message = told
+    state, recorded_by, changed, message = expected
 
     assert (end.state.value, end.recorded_by, end.changed) == (state, RecordedBy(recorded_by), changed)
     assert message is None if end.message is None else message is not None and message in end.message
@@ -273,7 +288,7 @@ def test_what_became_of_a_step(
 
 
 def test_a_row_has_the_containers_own_times_and_words() -> None:
-    end = known_outcome(Step.model_validate(step("a")), "shop", well(output={"replicas": 6}))
+    end = known_outcome(Step.model_validate(step("a")), "shop", successful(output={"replicas": 6}))
 
     assert (end.started_at, end.finished_at, end.output) == (stamp(3), stamp(8), {"replicas": 6})
 

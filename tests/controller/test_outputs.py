@@ -66,7 +66,9 @@ def action(action_type: str, result: type[Result] | None) -> Action:
 ACTIONS = {"probe/make_it": action("probe/make_it", Made), "probe/say_nothing": action("probe/say_nothing", None)}
 
 
-def judged(workflow: Make, step: Make, pointer: str, name: str, giver: str = "probe/make_it", **inputs: Any) -> str:
+def faults_from(
+    workflow: Make, step: Make, pointer: str, name: str, giver: str = "probe/make_it", **inputs: Any
+) -> str:
     """Return the faults of an input taken by a pointer; empty where it is accepted."""
     text = workflow(
         step("a", actionType=giver, inputs=inputs),
@@ -107,11 +109,11 @@ def judged(workflow: Make, step: Make, pointer: str, name: str, giver: str = "pr
     ],
 )
 def test_what_may_be_there_is_accepted(workflow: Make, step: Make, pointer: str, name: str) -> None:
-    assert judged(workflow, step, pointer, name) == ""
+    assert faults_from(workflow, step, pointer, name) == ""
 
 
 @pytest.mark.parametrize(
-    ("pointer", "name", "told"),
+    ("pointer", "name", "expected"),
     [
         (
             "/cuont",
@@ -131,19 +133,19 @@ def test_what_may_be_there_is_accepted(workflow: Make, step: Make, pointer: str,
         ("", "flags", "the whole output is object, and flags of probe/make_it takes array."),
     ],
 )
-def test_what_cannot_be_there_is_refused(workflow: Make, step: Make, pointer: str, name: str, told: str) -> None:
-    assert f"spec.steps[1].inputsFrom[0].pointer: {told}" in judged(workflow, step, pointer, name)
+def test_what_cannot_be_there_is_refused(workflow: Make, step: Make, pointer: str, name: str, expected: str) -> None:
+    assert f"spec.steps[1].inputsFrom[0].pointer: {expected}" in faults_from(workflow, step, pointer, name)
 
 
 def test_an_action_without_a_result_hands_nothing_on(workflow: Make, step: Make) -> None:
-    said = judged(workflow, step, "", "part", giver="probe/say_nothing")
+    said = faults_from(workflow, step, "", "part", giver="probe/say_nothing")
 
     assert said == "spec.steps[1].inputsFrom[0].pointer: probe/say_nothing has no output."
 
 
 def test_a_value_that_may_be_cut_is_not_relied_upon(workflow: Make, step: Make) -> None:
-    assert "text may be cut from the output of 'a': its input of that name has 2002 bytes" in judged(
+    assert "text may be cut from the output of 'a': its input of that name has 2002 bytes" in faults_from(
         workflow, step, "/text", "text", text="x" * 2000
     )
-    assert judged(workflow, step, "/name", "text", text="x" * 2000) == ""
-    assert judged(workflow, step, "/text", "text", text="x" * 1000) == ""
+    assert faults_from(workflow, step, "/name", "text", text="x" * 2000) == ""
+    assert faults_from(workflow, step, "/text", "text", text="x" * 1000) == ""

@@ -59,6 +59,14 @@ def test_the_record_id_is_a_uuid7_of_the_creation_time(workflow: Make, step: Mak
     assert timestamp(record_id) == datetime(2026, 1, 31, 9, 5, 7, tzinfo=UTC)
 
 
+def test_the_context_names_the_cluster_once_within_the_target(workflow: Make, step: Make) -> None:
+    target = {"cluster": "eu-1", "kind": "Deployment", "namespace": "shop", "name": "checkout"}
+    context = json.loads(params(render(parse_workflow(admitted(workflow(step("a"), target=target)))))["context"])
+
+    assert context["target"] == target
+    assert "cluster" not in context
+
+
 def test_deterministic_to_the_byte(workflow: Make, step: Make) -> None:
     text = admitted(workflow(step("a"), step("b", runAfter=["a"]), timeout="15m"))
 

@@ -33,7 +33,7 @@ def test_what_follows_waits_until_nothing_starts() -> None:
 
 
 def test_an_endless_burst_does_not_hide_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(priority, "_PATIENCE", 0.01)
+    monkeypatch.setattr(priority, "_LONGEST_DELAY", 0.01)
 
     async def work() -> None:
         priority_of_starts = StartPriority()

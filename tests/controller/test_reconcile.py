@@ -11,17 +11,17 @@ from objects import (
     OURS,
     UID,
     Json,
-    asked,
-    ended,
     observed_state,
     pipeline_run,
     pod,
     results,
     stamp,
     step,
+    successful,
     task_run,
+    terminated,
     termination,
-    well,
+    with_requested_params,
     workflow,
 )
 
@@ -49,7 +49,7 @@ from kubernaut_controller.workflow import read_workflow_execution
 
 POLICY = Policy()
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
-TOLD = {("a", "intended"): None, ("a", "intended run-a-pod"): None}
+SENT = {("a", "intended"): None, ("a", "intended run-a-pod"): None}
 REF = {"name": "fix-e5621d0cdb", "uid": "run-1"}
 RUNNING = {"phase": "Running", "pipelineRunRef": REF}
 
@@ -66,12 +66,12 @@ def status(effects: list[Any]) -> Json:
     return next(effect.status for effect in effects if isinstance(effect, UpdateStatus))
 
 
-def said(effects: list[Any]) -> tuple[str, str]:
+def summary(effects: list[Any]) -> tuple[str, str]:
     written_status = status(effects)
     return written_status["phase"], written_status["message"]
 
 
-def facts(written_status: Json) -> dict[str, tuple[str, str]]:
+def condition_states(written_status: Json) -> dict[str, tuple[str, str]]:
     return {item["type"]: (item["status"], item["reason"]) for item in written_status["conditions"]}
 
 
@@ -128,7 +128,7 @@ def test_once_made_that_is_told_and_recorded() -> None:
         "0/1",
         "Deployment/checkout",
     )
-    assert facts(written_status) == {
+    assert condition_states(written_status) == {
         "Accepted": ("True", "Valid"),
         "PipelineRunCreated": ("True", "Created"),
         "Succeeded": ("Unknown", "Running"),
@@ -149,7 +149,7 @@ def test_the_pod_of_a_step_is_recorded_once_tekton_names_it() -> None:
     assert [(event["state"], event["pod_name"], event["at"]) for event in send.events] == [
         ("intended", "run-a-pod", "2026-01-31T09:05:08.000000Z")
     ]
-    assert "SendEvents" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), answers=TOLD))
+    assert "SendEvents" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), answers=SENT))
     # a TaskRun that the PipelineRun does not own names no pod
     assert ["pod_name" in event for event in stranger[0].events] == [False]
 
@@ -157,16 +157,16 @@ def test_the_pod_of_a_step_is_recorded_once_tekton_names_it() -> None:
 def test_nothing_is_done_twice() -> None:
     document = workflow()
     run = pipeline_run(document)
-    document["status"] = status(decide(document, pipeline_run=run, answers=TOLD))
+    document["status"] = status(decide(document, pipeline_run=run, answers=SENT))
 
-    assert decide(document, pipeline_run=run, answers=TOLD, at=NOW + timedelta(hours=1)) == []
+    assert decide(document, pipeline_run=run, answers=SENT, at=NOW + timedelta(hours=1)) == []
 
 
 def test_a_pending_pipelinerun_is_pending() -> None:
     document = workflow()
     run = pipeline_run(document, reason="PipelineRunPending", startTime=None)
 
-    assert said(decide(document, pipeline_run=run, answers=TOLD)) == (
+    assert summary(decide(document, pipeline_run=run, answers=SENT)) == (
         "Pending",
         "Its PipelineRun waits for Tekton to start it.",
     )
@@ -197,13 +197,13 @@ WAITS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("known", "told"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
-def test_it_waits_for_its_target_visibly(known: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize(("known", "message"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
+def test_it_waits_for_its_target_visibly(known: dict[str, Any], message: str) -> None:
     effects = decide(workflow(target=TARGET), **known)
 
     assert names(effects) == ["EmitEvent", "UpdateStatus"]
-    assert said(effects) == ("Pending", told)
-    assert effects[0] == EmitEvent("Normal", "WaitsForTarget", told)
+    assert summary(effects) == ("Pending", message)
+    assert effects[0] == EmitEvent("Normal", "WaitsForTarget", message)
 
 
 def test_past_its_starting_deadline_it_expires_unstarted() -> None:
@@ -211,14 +211,14 @@ def test_past_its_starting_deadline_it_expires_unstarted() -> None:
     effects = decide(document, lock=LockState("busy", by="shop/other"))
 
     assert names(effects) == ["EmitEvent", "UpdateStatus"]
-    assert said(effects) == (
+    assert summary(effects) == (
         "Expired",
         (
             "It had not started within 5s (spec.startingDeadline). "
             "Waits for shop/other, which acts on Deployment shop/checkout."
         ),
     )
-    assert facts(status(effects))["RecordsStored"] == ("True", "NothingToStore")
+    assert condition_states(status(effects))["RecordsStored"] == ("True", "NothingToStore")
     assert status(effects)["steps"][0]["state"] == "skipped"
 
 
@@ -238,10 +238,10 @@ def test_what_has_not_started_ends_at_once(known: dict[str, Any]) -> None:
     if known.get("deleted"):
         assert effects[1:] == [RemoveFinalizer()]
     else:
-        assert said(effects) == ("Cancelled", "It was cancelled before it started.")
+        assert summary(effects) == ("Cancelled", "It was cancelled before it started.")
 
 
-TROUBLES: list[tuple[str, tuple[int, str, str], str, str]] = [
+FAILURES: list[tuple[str, tuple[int, str, str], str, str]] = [
     (
         "no Tekton",
         (404, "NotFound", "the server could not find the requested resource"),
@@ -290,13 +290,15 @@ TROUBLES: list[tuple[str, tuple[int, str, str], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "phase", "told"), [row[1:] for row in TROUBLES], ids=[row[0] for row in TROUBLES])
-def test_a_pipelinerun_that_cannot_be_made(answer: tuple[int, str, str], phase: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "phase", "message"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES]
+)
+def test_a_pipelinerun_that_cannot_be_made(answer: tuple[int, str, str], phase: str, message: str) -> None:
     effects = decide(workflow(), creation_failure=creation_failure_of(*answer), retry_at=NOW + timedelta(seconds=1))
 
-    assert said(effects)[0] == phase
-    assert told in said(effects)[1]
-    assert facts(status(effects))["PipelineRunCreated"] == ("False", creation_failure_of(*answer).reason)
+    assert summary(effects)[0] == phase
+    assert message in summary(effects)[1]
+    assert condition_states(status(effects))["PipelineRunCreated"] == ("False", creation_failure_of(*answer).reason)
     assert isinstance(effects[0], EmitEvent)
     assert effects[0].type == "Warning"
 
@@ -313,10 +315,10 @@ def test_somebody_elses_pipelinerun_is_not_taken() -> None:
     theirs["metadata"]["ownerReferences"][0]["uid"] = "other"
     other["spec"]["pipelineSpec"]["tasks"][0]["params"][1]["value"] = "evil@sha256:0"
 
-    assert said(decide(document, pipeline_run=theirs))[1].startswith(
+    assert summary(decide(document, pipeline_run=theirs))[1].startswith(
         "A PipelineRun fix-e5621d0cdb of somebody else is there"
     )
-    assert "with another spec.pipelineSpec is there already" in said(decide(document, pipeline_run=other))[1]
+    assert "with another spec.pipelineSpec is there already" in summary(decide(document, pipeline_run=other))[1]
 
 
 def test_tekton_spells_durations_anew_and_that_is_no_conflict() -> None:
@@ -324,7 +326,7 @@ def test_tekton_spells_durations_anew_and_that_is_no_conflict() -> None:
     run = pipeline_run(document)
     run["spec"]["timeouts"] = {"pipeline": "15m30s", "tasks": "15m0s", "finally": "30s"}
 
-    assert said(decide(document, pipeline_run=run))[0] == "Running"
+    assert summary(decide(document, pipeline_run=run))[0] == "Running"
 
 
 # How it ends. Each: the PipelineRun's condition, its TaskRuns, (phase, message, states)
@@ -335,14 +337,16 @@ BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 
 
 def bad(**fields: Any) -> Json:
-    return task_run(status="False", reason="Failed", results=results("failed", error=FAILED), steps=ended(3), **fields)
+    return task_run(
+        status="False", reason="Failed", results=results("failed", error=FAILED), steps=terminated(3), **fields
+    )
 
 
 ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]]]] = [
     (
         "well",
         {"status": "True", "reason": "Succeeded"},
-        [well("a"), well("b")],
+        [successful("a"), successful("b")],
         ("Succeeded", "2 of 2 steps done.", {"a": "succeeded", "b": "succeeded"}),
     ),
     (
@@ -374,7 +378,7 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
     (
         "a result missing",
         {"status": "False", "reason": "InvalidTaskResultReference", "message": "a.output"},
-        [well("a")],
+        [successful("a")],
         (
             "Failed",
             "A step's output that another step takes was not there: a.output.",
@@ -413,7 +417,7 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
             "reason": "Failed",
             "skippedTasks": [{"name": "b", "reason": "PipelineRun Tasks timeout has been reached"}],
         },
-        [well("a")],
+        [successful("a")],
         (
             "TimedOut",
             "Its time of 1h (spec.timeout) was over; 1 of 2 steps were done.",
@@ -424,8 +428,14 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
         "a TaskRun that somebody else made",
         {"status": "True", "reason": "Succeeded"},
         [
-            well("a"),
-            {**well("b"), "metadata": {**well("b")["metadata"], "ownerReferences": [{"uid": "x", "controller": True}]}},
+            successful("a"),
+            {
+                **successful("b"),
+                "metadata": {
+                    **successful("b")["metadata"],
+                    "ownerReferences": [{"uid": "x", "controller": True}],
+                },
+            },
         ],
         (
             "Failed",
@@ -436,13 +446,22 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
     (
         "another image",
         {"status": "True", "reason": "Succeeded"},
-        [well("a"), {**well("b"), "spec": {**well("b")["spec"], "params": [{"name": "actionImage", "value": "evil"}]}}],
+        [
+            successful("a"),
+            {
+                **successful("b"),
+                "spec": {**successful("b")["spec"], "params": [{"name": "actionImage", "value": "evil"}]},
+            },
+        ],
         ("Failed", "TaskRun run-b runs another image; somebody else made it", {"a": "succeeded", "b": "lost"}),
     ),
     (
         "another ServiceAccount",
         {"status": "True", "reason": "Succeeded"},
-        [well("a"), {**well("b"), "spec": {**well("b")["spec"], "serviceAccountName": "admin"}}],
+        [
+            successful("a"),
+            {**successful("b"), "spec": {**successful("b")["spec"], "serviceAccountName": "admin"}},
+        ],
         (
             "Failed",
             "TaskRun run-b has the ServiceAccount admin, not default; somebody else made it",
@@ -452,19 +471,23 @@ ENDS: list[tuple[str, dict[str, Any], list[Json], tuple[str, str, dict[str, str]
 ]
 
 
-@pytest.mark.parametrize(("condition", "task_runs", "told"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS])
-def test_how_it_ends(condition: dict[str, Any], task_runs: list[Json], told: tuple[str, str, dict[str, str]]) -> None:
+@pytest.mark.parametrize(
+    ("condition", "task_runs", "expected"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS]
+)
+def test_how_it_ends(
+    condition: dict[str, Any], task_runs: list[Json], expected: tuple[str, str, dict[str, str]]
+) -> None:
     document = workflow(*TWO, status=RUNNING)
     effects = decide(document, pipeline_run=pipeline_run(document, **condition), task_runs=tuple(task_runs))
-    phase, message, states = told
+    phase, message, states = expected
 
-    assert said(effects)[0] == phase
-    assert said(effects)[1].startswith(message)
+    assert summary(effects)[0] == phase
+    assert summary(effects)[1].startswith(message)
     assert {row["name"]: row["state"] for row in status(effects)["steps"]} == states
     assert next(effect for effect in effects if isinstance(effect, EmitEvent)).reason == phase
 
 
-LIED = task_run("a", "True", "Succeeded", steps=ended(0), results=results("failed", error={**FAILED, "code": 1}))
+LIED = task_run("a", "True", "Succeeded", steps=terminated(0), results=results("failed", error={**FAILED, "code": 1}))
 
 
 def asked_to(effects: list[Any]) -> list[CancelPipelineRun]:
@@ -472,14 +495,14 @@ def asked_to(effects: list[Any]) -> list[CancelPipelineRun]:
 
 
 @pytest.mark.parametrize(
-    ("steps", "others", "spec", "told"),
+    ("steps", "others", "spec", "expected"),
     [
         (TWO, [], {}, ["StoppedRunFinally"]),
         (TWO, [], {"status": "StoppedRunFinally"}, []),
         (TWO, [], {"status": "CancelledRunFinally"}, []),
         (TWO, [task_run("b")], {}, ["CancelledRunFinally"]),
         (TWO, [task_run("b")], {"status": "StoppedRunFinally"}, ["CancelledRunFinally"]),
-        (TWO, [well("b")], {}, ["StoppedRunFinally"]),
+        (TWO, [successful("b")], {}, ["StoppedRunFinally"]),
         ([step("a"), step("b")], [task_run("b")], {}, ["StoppedRunFinally"]),
         ([step("a", onFailure="continue"), step("b", runAfter=["a"])], [], {}, []),
     ],
@@ -495,12 +518,12 @@ def asked_to(effects: list[Any]) -> list[CancelPipelineRun]:
     ],
 )
 def test_tekton_is_stopped_where_results_say_failed_and_the_exit_code_is_0(
-    steps: list[Json], others: list[Json], spec: Json, told: list[str]
+    steps: list[Json], others: list[Json], spec: Json, expected: list[str]
 ) -> None:
     document = workflow(*steps, status=RUNNING)
     effects = decide(document, pipeline_run=pipeline_run(document, spec=spec), task_runs=(LIED, *others))
 
-    assert [effect.status for effect in asked_to(effects)] == told
+    assert [effect.status for effect in asked_to(effects)] == expected
     assert status(effects)["steps"][0]["state"] == "failed"
 
 
@@ -509,19 +532,22 @@ def test_tekton_is_stopped_where_results_say_failed_and_the_exit_code_is_0(
     ("end", "message"),
     [
         (LIED, "Step a failed: no Deployment shop/checkout. But its exit code is 0 and its status is failed;"),
-        (task_run("a", "True", "Succeeded", steps=ended(0)), "Step a failed: Its container succeeded but its results"),
+        (
+            task_run("a", "True", "Succeeded", steps=terminated(0)),
+            "Step a failed: Its container succeeded but its results",
+        ),
     ],
     ids=["its results say failed", "it has none"],
 )
 def test_exit_code_0_alone_is_no_success(known: tuple[str, str, str], end: Json, message: str) -> None:
     document = workflow(*TWO, status=RUNNING)
-    condition, reason, asked = known
-    run = pipeline_run(document, condition, reason, spec={"status": asked} if asked else {})
-    effects = decide(document, pipeline_run=run, task_runs=(end, *([well("b")] if condition == "True" else [])))
+    condition, reason, status_asked = known
+    run = pipeline_run(document, condition, reason, spec={"status": status_asked} if status_asked else {})
+    effects = decide(document, pipeline_run=run, task_runs=(end, *([successful("b")] if condition == "True" else [])))
 
-    assert said(effects)[0] == "Failed"
-    assert said(effects)[1].startswith(message)
-    assert facts(status(effects))["Succeeded"] == ("False", "StepFailed")
+    assert summary(effects)[0] == "Failed"
+    assert summary(effects)[1].startswith(message)
+    assert condition_states(status(effects))["Succeeded"] == ("False", "StepFailed")
 
 
 def test_who_cancelled_reads_that_it_was_cancelled_also_beside_a_contradiction() -> None:
@@ -529,24 +555,27 @@ def test_who_cancelled_reads_that_it_was_cancelled_also_beside_a_contradiction()
     run = pipeline_run(document, "False", "Cancelled", spec={"status": "CancelledRunFinally"})
     effects = decide(document, pipeline_run=run, task_runs=(LIED,))
 
-    assert said(effects) == ("Cancelled", "It was cancelled; 0 of 2 steps were done.")
+    assert summary(effects) == ("Cancelled", "It was cancelled; 0 of 2 steps were done.")
 
 
 def test_a_failure_that_was_let_go_on_shows_behind_success() -> None:
     document = workflow(step("a", onFailure="continue"), step("b"), status=RUNNING)
     run = pipeline_run(document, "True", "Completed")
-    effects = decide(document, pipeline_run=run, task_runs=(bad(), well("b")))
+    effects = decide(document, pipeline_run=run, task_runs=(bad(), successful("b")))
 
-    assert said(effects) == ("Succeeded", "1 of 2 steps done. a failed and did not stop it (onFailure: continue).")
+    assert summary(effects) == (
+        "Succeeded",
+        "1 of 2 steps done. a failed and did not stop it (onFailure: continue).",
+    )
 
 
 def test_a_cancel_is_passed_on_once() -> None:
     document = workflow(cancel=True, status=RUNNING)
     run = pipeline_run(document)
 
-    assert CancelPipelineRun(REF["name"]) in decide(document, pipeline_run=run, task_runs=(task_run(),), answers=TOLD)
+    assert CancelPipelineRun(REF["name"]) in decide(document, pipeline_run=run, task_runs=(task_run(),), answers=SENT)
     run["spec"]["status"] = "CancelledRunFinally"
-    assert "CancelPipelineRun" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), answers=TOLD))
+    assert "CancelPipelineRun" not in names(decide(document, pipeline_run=run, task_runs=(task_run(),), answers=SENT))
 
 
 def test_of_two_watches_one_may_be_late() -> None:
@@ -556,9 +585,9 @@ def test_of_two_watches_one_may_be_late() -> None:
 
     assert decide(document, pipeline_run=run, task_runs=(task_run(),)) == [RefreshChildren()]
     assert decide(document, pipeline_run=run) == [RefreshChildren()]
-    assert said(decide(document, pipeline_run=run, task_runs=(well(),)))[0] == "Succeeded"
+    assert summary(decide(document, pipeline_run=run, task_runs=(successful(),)))[0] == "Succeeded"
     # looked up, and it is not there: it was deleted by hand
-    effects = decide(document, pipeline_run=run, children_read_at="7", answers=TOLD)
+    effects = decide(document, pipeline_run=run, children_read_at="7", answers=SENT)
     assert ReadRecord("a", effects[0].record_id) == effects[0]
 
 
@@ -572,8 +601,10 @@ def test_a_pipelinerun_that_vanished_is_reported_and_never_made_again() -> None:
     )
 
     assert "CreatePipelineRun" not in names(effects)
-    assert said(effects)[0] == "Failed"
-    assert said(effects)[1].startswith("Its PipelineRun fix-e5621d0cdb was deleted while it ran; it is not made again.")
+    assert summary(effects)[0] == "Failed"
+    assert summary(effects)[1].startswith(
+        "Its PipelineRun fix-e5621d0cdb was deleted while it ran; it is not made again."
+    )
     assert {row["name"]: row["state"] for row in status(effects)["steps"]} == {"a": "lost", "b": "skipped"}
 
 
@@ -582,17 +613,22 @@ def test_one_of_its_name_made_afterwards_is_another() -> None:
     other = pipeline_run(document, "True", "Succeeded")
     other["metadata"]["uid"] = "run-2"
 
-    assert said(decide(document, pipeline_run=other, task_runs=(well(),)))[0] == "Failed"
+    assert summary(decide(document, pipeline_run=other, task_runs=(successful(),)))[0] == "Failed"
 
 
 def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
     document = workflow(status=RUNNING)
     document["status"] = status(
-        decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=(well(),), answers={})
+        decide(
+            document,
+            pipeline_run=pipeline_run(document, "True", "Succeeded"),
+            task_runs=(successful(),),
+            answers={},
+        )
     )
-    effects = decide(document, answers=TOLD)
+    effects = decide(document, answers=SENT)
 
-    assert said(effects)[0] == "Succeeded" if "UpdateStatus" in names(effects) else True
+    assert summary(effects)[0] == "Succeeded" if "UpdateStatus" in names(effects) else True
     [tell] = [effect for effect in effects if isinstance(effect, SendEvents)]
     assert tell.events[0]["state"] == "succeeded"
 
@@ -600,130 +636,134 @@ def test_an_end_stays_also_when_a_pruner_takes_the_pipelinerun_away() -> None:
 # Closing
 
 
-def finished(**spec: Any) -> tuple[Json, dict[str, Any]]:
+def finished_workflow(**spec: Any) -> tuple[Json, dict[str, Any]]:
     """Return a workflow whose PipelineRun has ended well, and the observed state of it."""
     document = workflow(target=TARGET, status=RUNNING, **spec)
-    return document, {"pipeline_run": pipeline_run(document, "True", "Succeeded"), "task_runs": (well(),), "lock": OURS}
+    return document, {
+        "pipeline_run": pipeline_run(document, "True", "Succeeded"),
+        "task_runs": (successful(),),
+        "lock": OURS,
+    }
 
 
 def test_the_lock_is_held_until_the_last_pod_is_gone() -> None:
-    document, known = finished()
-    alive = decide(document, answers=TOLD, pods={"run-a": pod()}, **known)
-    gone = decide(document, answers=TOLD, pods={"run-a": pod("Succeeded")}, **known)
+    document, known = finished_workflow()
+    alive = decide(document, answers=SENT, pods={"run-a": pod()}, **known)
+    gone = decide(document, answers=SENT, pods={"run-a": pod("Succeeded")}, **known)
 
     assert "ReleaseLock" not in names(alive)
-    assert facts(status(alive))["RecordsStored"] == ("Unknown", "Running")
+    assert condition_states(status(alive))["RecordsStored"] == ("Unknown", "Running")
     assert names(gone) == ["ReleaseLock", "EmitEvent", "UpdateStatus"]
-    assert facts(status(gone))["RecordsStored"] == ("True", "Stored")
+    assert condition_states(status(gone))["RecordsStored"] == ("True", "Stored")
 
 
 @pytest.mark.parametrize("state", ["busy", "free", "cooling"])
 def test_a_lock_that_a_second_controller_took_is_released_at_the_end(state: Any) -> None:
-    document, known = finished()
+    document, known = finished_workflow()
 
-    assert names(decide(document, answers=TOLD, **known | {"lock": LockState(state)}))[0] == "ReleaseLock"
+    assert names(decide(document, answers=SENT, **known | {"lock": LockState(state)}))[0] == "ReleaseLock"
 
 
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_lock_that_was_taken_while_a_second_controller_closed_it_is_released(deleted: bool) -> None:
-    document = closed()
+    document = closed_workflow()
     document["metadata"] |= {"deletionTimestamp": stamp(5)} if deleted else {}
 
     assert decide(document, lock=OURS) == [ReleaseLock()]
 
 
 def test_a_pod_that_does_not_go_is_told() -> None:
-    document, known = finished()
+    document, known = finished_workflow()
     stuck = pod(deletionTimestamp=stamp(0))
-    effects = decide(document, answers=TOLD, pods={"run-a": stuck}, at=CREATED + timedelta(minutes=5), **known)
+    effects = decide(document, answers=SENT, pods={"run-a": stuck}, at=CREATED + timedelta(minutes=5), **known)
 
-    assert said(effects)[1] == (
+    assert summary(effects)[1] == (
         "Its pod run-a-pod does not go away, and its target stays locked: node-7 may be gone. Once it surely is: "
         "kubectl delete pod run-a-pod --force."
     )
 
 
 def test_what_was_not_told_is_told_before_it_is_closed() -> None:
-    document, known = finished()
-    known["task_runs"] = (well(stored="deferred"),)
+    document, known = finished_workflow()
+    known["task_runs"] = (successful(stored="deferred"),)
     effects = decide(document, **known)
 
     assert [event["state"] for event in effects[0].events] == ["intended", "intended", "succeeded"]
     assert effects[0].events[2]["finished_at"] == "2026-01-31T09:05:15.000000Z"
-    assert facts(status(effects))["RecordsStored"] == ("False", "Waiting")
-    told = {**TOLD, ("a", "succeeded"): None}
-    assert facts(status(decide(document, answers=told, **known)))["RecordsStored"] == ("True", "Stored")
+    assert condition_states(status(effects))["RecordsStored"] == ("False", "Waiting")
+    sent = {**SENT, ("a", "succeeded"): None}
+    assert condition_states(status(decide(document, answers=sent, **known)))["RecordsStored"] == ("True", "Stored")
 
 
 def test_a_record_that_is_refused_is_told_and_waited_for_no_longer() -> None:
-    document, known = finished()
-    effects = decide(document, answers={**TOLD, ("a", "intended"): "the id is older than 90 days"}, **known)
+    document, known = finished_workflow()
+    effects = decide(document, answers={**SENT, ("a", "intended"): "the id is older than 90 days"}, **known)
 
-    assert facts(status(effects))["RecordsStored"] == ("False", "RefusedByStore")
+    assert condition_states(status(effects))["RecordsStored"] == ("False", "RefusedByStore")
 
 
 def test_logs_are_read_only_where_that_is_allowed() -> None:
-    document, known = finished()
-    known["task_runs"] = (well(stored="deferred"),)
+    document, known = finished_workflow()
+    known["task_runs"] = (successful(stored="deferred"),)
     allowed = Policy(read_logs=True)
     line = {"id": "x", "state": "succeeded", "at": "2026-01-31T09:05:15Z", "step": "a"}
-    assert "ReadLogs" not in names(decide(document, answers=TOLD, policy=allowed, **known))
+    assert "ReadLogs" not in names(decide(document, answers=SENT, policy=allowed, **known))
     known["pods"] = {"run-a-pod": pod("Succeeded")}
-    [told] = [effect for effect in decide(document, policy=allowed, **known) if isinstance(effect, SendEvents)]
+    [sent] = [effect for effect in decide(document, policy=allowed, **known) if isinstance(effect, SendEvents)]
 
-    assert "ReadLogs" not in names(decide(document, answers=TOLD, **known))
-    assert ReadLogs("a", "run-a-pod", told.events[0]["id"]) in decide(document, answers=TOLD, policy=allowed, **known)
+    assert "ReadLogs" not in names(decide(document, answers=SENT, **known))
+    assert ReadLogs("a", "run-a-pod", sent.events[0]["id"]) in decide(document, answers=SENT, policy=allowed, **known)
     [tell] = [
         effect
-        for effect in decide(document, answers=TOLD, policy=allowed, logs={"a": (line,)}, **known)
+        for effect in decide(document, answers=SENT, policy=allowed, logs={"a": (line,)}, **known)
         if isinstance(effect, SendEvents)
     ]
     assert line in tell.events
 
 
 def test_without_data_storage_nothing_is_waited_for() -> None:
-    document, known = finished()
+    document, known = finished_workflow()
     effects = decide(document, policy=Policy(records=False), **known)
 
     assert names(effects) == ["ReleaseLock", "EmitEvent", "UpdateStatus"]
-    assert facts(status(effects))["RecordsStored"] == ("Unknown", "Disabled")
+    assert condition_states(status(effects))["RecordsStored"] == ("Unknown", "Disabled")
 
 
-def closed(**spec: Any) -> Json:
-    document, known = finished(**spec)
-    document["status"] = status(decide(document, answers=TOLD, **known))
+def closed_workflow(**spec: Any) -> Json:
+    document, known = finished_workflow(**spec)
+    document["status"] = status(decide(document, answers=SENT, **known))
     return document
 
 
 def test_a_closed_one_is_deleted_when_its_time_is_over_and_not_before() -> None:
-    document = closed(ttlSecondsAfterFinished=60)
+    document = closed_workflow(ttlSecondsAfterFinished=60)
 
     assert decide(document, at=CREATED + timedelta(seconds=60)) == []
     assert decide(document, at=CREATED + timedelta(seconds=69)) == [DeleteWorkflow()]
 
 
 def test_one_whose_records_are_not_stored_is_not_deleted_until_the_deadline() -> None:
-    document, known = finished(ttlSecondsAfterFinished=0)
+    document, known = finished_workflow(ttlSecondsAfterFinished=0)
     document["status"] = status(decide(document, **known))
     day = timedelta(days=1)
 
     assert "DeleteWorkflow" not in names(decide(document, at=NOW + day / 2, **known))
     effects = decide(document, at=NOW + day, **known)
     assert AbandonRecords() in effects
-    assert facts(status(effects))["RecordsStored"] == ("False", "GivenUp")
+    assert condition_states(status(effects))["RecordsStored"] == ("False", "GivenUp")
 
 
 def test_a_deleted_one_is_let_go_when_its_pods_are_gone_and_its_records_stored() -> None:
     running = workflow(deleted=True, status=RUNNING)
     run = pipeline_run(running)
-    assert CancelPipelineRun(REF["name"]) in decide(running, pipeline_run=run, task_runs=(task_run(),), answers=TOLD)
+    assert CancelPipelineRun(REF["name"]) in decide(running, pipeline_run=run, task_runs=(task_run(),), answers=SENT)
 
-    document, known = finished()
+    document, known = finished_workflow()
     document["metadata"]["deletionTimestamp"] = stamp(5)
     assert "RemoveFinalizer" not in names(decide(document, **known))
-    assert "RemoveFinalizer" not in names(decide(document, answers=TOLD, pods={"run-a": pod()}, **known))
-    assert decide(document, answers=TOLD, **known)[-1] == RemoveFinalizer()
-    assert decide(closed() | {"metadata": document["metadata"]}) == [RemoveFinalizer()]
+    assert "RemoveFinalizer" not in names(decide(document, answers=SENT, pods={"run-a": pod()}, **known))
+    assert decide(document, answers=SENT, **known)[-1] == RemoveFinalizer()
+    assert decide(closed_workflow() | {"metadata": document["metadata"]}) == [RemoveFinalizer()]
     assert decide(workflow(held=False, deleted=True)) == []
 
 
@@ -732,28 +772,28 @@ def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
     effects = decide(document)
 
     assert names(effects) == ["EmitEvent", "UpdateStatus"]
-    assert said(effects) == (
+    assert summary(effects) == (
         "Refused",
         (
             "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
             "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
         ),
     )
-    assert facts(status(effects)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
+    assert condition_states(status(effects)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
 
 
 def test_a_policy_that_changed_does_not_refuse_what_runs() -> None:
     document = workflow(status=RUNNING)
     policy = Policy(repositories=("elsewhere.example",))
 
-    assert said(decide(workflow(), policy=policy))[0] == "Refused"
-    assert said(decide(document, policy=policy, pipeline_run=pipeline_run(document)))[0] == "Running"
+    assert summary(decide(workflow(), policy=policy))[0] == "Refused"
+    assert summary(decide(document, policy=policy, pipeline_run=pipeline_run(document)))[0] == "Running"
 
 
 def test_outputs_that_would_make_the_status_too_large_are_left_to_the_records() -> None:
     steps = [step(f"s{number}") for number in range(300)]
     document = workflow(*steps, status=RUNNING)
-    task_runs = tuple(well(f"s{number}", output={"text": "x" * 1500}) for number in range(300))
+    task_runs = tuple(successful(f"s{number}", output={"text": "x" * 1500}) for number in range(300))
     rows = status(decide(document, pipeline_run=pipeline_run(document, "True", "Succeeded"), task_runs=task_runs))[
         "steps"
     ]
@@ -808,9 +848,9 @@ def test_who_is_not_the_oldest_looks_at_the_lock_and_does_not_take_it() -> None:
 def test_a_taskrun_that_was_not_asked_for_does_not_count_as_the_step(difference: str) -> None:
     document = workflow(target=TARGET, status=RUNNING)
     run = pipeline_run(document, "True", "Succeeded")
-    forged = asked(read_workflow_execution(document), well())
+    forged = with_requested_params(read_workflow_execution(document), successful())
     FORGED[difference](forged)
-    effects = decide(document, answers=TOLD, lock=OURS, pipeline_run=run, task_runs=(forged,))
+    effects = decide(document, answers=SENT, lock=OURS, pipeline_run=run, task_runs=(forged,))
     row = status(effects)["steps"][0]
 
     assert status(effects)["phase"] == "Failed"
@@ -824,24 +864,24 @@ def test_what_tekton_and_kubernetes_add_or_spell_anew_is_no_difference() -> None
     run = pipeline_run(document, spec={"taskRunTemplate": {"serviceAccountName": "default", "podTemplate": {"a": "b"}}})
     run["spec"]["taskRunSpecs"][0]["computeResources"] = {"limits": {"cpu": "500m", "memory": "1024Mi"}}
 
-    assert said(decide(document, pipeline_run=run))[0] == "Running"
+    assert summary(decide(document, pipeline_run=run))[0] == "Running"
     run["spec"]["taskRunSpecs"][0]["computeResources"] = {"limits": {"cpu": "501m", "memory": "1Gi"}}
-    assert "with another spec.taskRunSpecs" in said(decide(document, pipeline_run=run))[1]
+    assert "with another spec.taskRunSpecs" in summary(decide(document, pipeline_run=run))[1]
     run = pipeline_run(document)
     run["spec"]["taskRunSpecs"][0]["podTemplate"] = {"hostNetwork": True}
-    assert "with another spec.taskRunSpecs" in said(decide(document, pipeline_run=run))[1]
+    assert "with another spec.taskRunSpecs" in summary(decide(document, pipeline_run=run))[1]
 
 
 def test_a_pod_with_the_right_labels_and_another_owner_holds_no_lock_and_says_nothing() -> None:
-    document, known = finished()
+    document, known = finished_workflow()
     foreign = pod(ownerReferences=[{"kind": "TaskRun", "uid": "another", "controller": True}])
     unowned = pod(ownerReferences=[])
 
     for pods in ({"x": foreign}, {"x": unowned}, {"x": foreign, "y": unowned}):
-        assert "ReleaseLock" in names(decide(document, answers=TOLD, pods=pods, **known))
-    said = pod("Failed", termination(results("succeeded", stored="stored")), ownerReferences=[])
+        assert "ReleaseLock" in names(decide(document, answers=SENT, pods=pods, **known))
+    summary = pod("Failed", termination(results("succeeded", stored="stored")), ownerReferences=[])
     stopped = {**known, "task_runs": (task_run("a", "False", "TaskRunCancelled"),)}
-    assert status(decide(document, answers=TOLD, pods={"x": said}, **stopped))["steps"][0]["state"] != "succeeded"
+    assert status(decide(document, answers=SENT, pods={"x": summary}, **stopped))["steps"][0]["state"] != "succeeded"
 
 
 def test_one_that_was_started_and_can_no_longer_be_read_is_stopped_and_fails() -> None:
@@ -854,8 +894,8 @@ def test_one_that_was_started_and_can_no_longer_be_read_is_stopped_and_fails() -
 
     assert isinstance(cancel, CancelPipelineRun)
     assert names(effects) == ["ReleaseLock", "AbandonRecords", "EmitEvent", "UpdateStatus"]
-    assert said(effects)[0] == "Failed"
-    assert said(effects)[1].startswith("It can no longer be read, so it was stopped: spec.steps: ")
+    assert summary(effects)[0] == "Failed"
+    assert summary(effects)[1].startswith("It can no longer be read, so it was stopped: spec.steps: ")
 
 
 def test_one_that_is_refused_later_frees_its_lock() -> None:
@@ -863,7 +903,7 @@ def test_one_that_is_refused_later_frees_its_lock() -> None:
 
     assert decide(document, children_known=False, lock=OURS) == [RefreshChildren()]
     assert names(decide(document, lock=OURS)) == ["ReleaseLock", "EmitEvent", "UpdateStatus"]
-    assert said(decide(document, lock=OURS)) == (
+    assert summary(decide(document, lock=OURS)) == (
         "Refused",
         "spec.timeout: 48h is longer than the 24h that are allowed here (--max-timeout).",
     )

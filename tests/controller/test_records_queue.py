@@ -56,7 +56,7 @@ def stored(events: list[Json]) -> Answer:
     return 200, [{"index": index, "outcome": "stored", "reason": None} for index, _ in enumerate(events)]
 
 
-def delivered(url: str, events: list[Json], wanted: int | None = None) -> dict[int, str | None]:
+def answers_to(url: str, events: list[Json], wanted: int | None = None) -> dict[int, str | None]:
     """Return the answers to events, by their index, once so many (or all) have been answered."""
     ends: dict[int, str | None] = {}
 
@@ -97,7 +97,7 @@ def test_an_event_that_is_refused_as_a_request_is_dropped_alone(status: int) -> 
 
     events = [{"id": f"{n % 7}", "n": n, "odd": n == 5} for n in range(40)]
     with store(answer) as (url, taken):
-        ends = delivered(url, events)
+        ends = answers_to(url, events)
 
     assert ends.pop(5) == f"it cannot be stored: it answered {status}: {{'detail': 'odd'}}"
     assert set(ends.values()) == {None}
@@ -113,7 +113,7 @@ def test_nobody_waits_behind_an_event_for_which_the_service_says_to_come_again(s
 
     events = [{"id": f"{n}", "odd": n == 0} for n in range(30)]
     with store(answer) as (url, _):
-        ends = delivered(url, events, wanted=29)
+        ends = answers_to(url, events, wanted=29)
 
     assert set(ends) == set(range(1, 30))
 
@@ -133,7 +133,7 @@ def test_it_is_given_up_when_others_were_stored_between_its_failures_again_and_a
         *({"id": f"{n}"} for n in range(200)),
     ]
     with store(answer) as (url, taken):
-        ends = delivered(url, events)
+        ends = answers_to(url, events)
 
     assert ends[0] == "it cannot be stored: it answered 503: {'detail': 'away'}"
     assert set(ends.values()) == {ends[0], None}
@@ -142,7 +142,7 @@ def test_it_is_given_up_when_others_were_stored_between_its_failures_again_and_a
 
 def test_what_is_no_json_is_dropped_at_once() -> None:
     with store(stored) as (url, taken):
-        ends = delivered(url, [{"id": "a", "at": object()}, {"id": "b"}])
+        ends = answers_to(url, [{"id": "a", "at": object()}, {"id": "b"}])
 
     assert ends == {0: "it is not JSON: Object of type object is not JSON serializable", 1: None}
     assert taken == [{"id": "b"}]
@@ -156,7 +156,7 @@ def test_an_answer_that_nobody_understands_is_no_outcome(body: Any) -> None:
         return next(answers, None) or stored(events)
 
     with store(answer) as (url, _):
-        assert delivered(url, [{"id": "a"}]) == {0: None}
+        assert answers_to(url, [{"id": "a"}]) == {0: None}
 
 
 @settings(deadline=None, max_examples=20)
@@ -170,7 +170,7 @@ def test_whatever_one_event_is_the_outcome_of_others_is_as_without_it(kinds: lis
 
     events = [{"id": f"{record}", "kind": kind, "n": n} for n, (record, kind) in enumerate(kinds)]
     with store(answer) as (url, taken):
-        ends = delivered(url, events)
+        ends = answers_to(url, events)
 
     assert [ends[n] is None for n in range(len(kinds))] == [kind == "good" for _, kind in kinds]
     for record in range(5):

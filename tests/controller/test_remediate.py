@@ -28,7 +28,7 @@ def made(phase: str, message: str, uid: str = "rr-1") -> dict[str, Any]:
     return document
 
 
-def said(remedy: Any) -> tuple[str, str]:
+def summary(remedy: Any) -> tuple[str, str]:
     [effect] = remedy.effects
     assert isinstance(effect, UpdateRequestStatus)
     return effect.status["phase"], effect.status["outcome"]
@@ -42,7 +42,7 @@ def test_its_workflow_is_made_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "workflow_", "told"),
+    ("known", "workflow_", "expected"),
     [
         ({}, made("Running", "1 of 2 steps done."), ("Running", "1 of 2 steps done.")),
         ({}, made("Succeeded", "2 of 2 steps done."), ("Succeeded", "2 of 2 steps done.")),
@@ -59,10 +59,10 @@ def test_its_workflow_is_made_once() -> None:
         ),
     ],
 )
-def test_what_came_of_it(known: Any, workflow_: Any, told: tuple[str, str]) -> None:
-    phase, outcome = said(remediate(request(**known), (), workflow_, NOW))
+def test_what_came_of_it(known: Any, workflow_: Any, expected: tuple[str, str]) -> None:
+    phase, outcome = summary(remediate(request(**known), (), workflow_, NOW))
 
-    assert (phase, outcome[: len(told[1])]) == told
+    assert (phase, outcome[: len(expected[1])]) == expected
 
 
 def test_nothing_is_said_twice() -> None:
@@ -74,7 +74,7 @@ def test_nothing_is_said_twice() -> None:
 
 
 def test_a_bad_shape_is_refused() -> None:
-    assert said(remediate(request(), (Fault("spec.x", "unknown field"),), None, NOW)) == (
+    assert summary(remediate(request(), (Fault("spec.x", "unknown field"),), None, NOW)) == (
         "Refused",
         "spec.x: unknown field.",
     )

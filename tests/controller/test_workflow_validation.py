@@ -109,27 +109,27 @@ TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("steps", "spec", "told"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_refused_with_the_path(workflow: Make, step: Make, steps: list[Any], spec: Any, told: str) -> None:
+@pytest.mark.parametrize(("steps", "spec", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_refused_with_the_path(workflow: Make, step: Make, steps: list[Any], spec: Any, expected: str) -> None:
     made = [{**step(chr(ord("a") + index)), **fields} for index, fields in enumerate(steps)]
 
-    assert told in faults(workflow(*made, **spec))
+    assert expected in faults(workflow(*made, **spec))
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"runAfter": ["a"]}, "spec.finally[0].runAfter: a step of finally runs after all steps"),
         ({"inputsFrom": [{"input": "x", "step": "a"}]}, "takes nothing from steps, which may not have run"),
         ({"name": "a"}, "spec.finally[0].name: 'a' is the name of spec.steps[0] already."),
     ],
 )
-def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], told: str) -> None:
-    assert told in faults(workflow(step("a"), **{"finally": [{**step("last"), **fields}]}))
+def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], expected: str) -> None:
+    assert expected in faults(workflow(step("a"), **{"finally": [{**step("last"), **fields}]}))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("a: [", "wf.yaml, line 2, column 1: not usable YAML: while parsing a flow node, did not find expected node"),
         ("a: 1\na: 2", "wf.yaml, line 2, column 1: not usable YAML: the key 'a' stands there twice."),
@@ -146,8 +146,8 @@ def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], 
         ),
     ],
 )
-def test_broken_yaml_is_told_with_its_place(text: str, told: str) -> None:
-    assert told in faults(text)
+def test_broken_yaml_is_told_with_its_place(text: str, expected: str) -> None:
+    assert expected in faults(text)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_document_means_what_kubectl_reads(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("a: 1\nb: 1\na: 2", "f, line 3, column 1: not usable YAML: the key 'a' stands there twice."),
         ("{1: a, '1': b}", "f, line 1, column 8: not usable YAML: the key '1' stands there twice."),
@@ -80,11 +80,11 @@ def test_a_document_means_what_kubectl_reads(case: dict[str, Any]) -> None:
         ("a: " + "[" * 200_000, "nested more than 100 deep."),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_place(text: str, told: str) -> None:
+def test_what_cannot_be_used_is_told_with_its_place(text: str, expected: str) -> None:
     with pytest.raises(InvalidWorkflow) as error:
         load_yaml(text, "f")
 
-    assert told in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_aliases_nest_no_deeper_than_what_is_written() -> None:

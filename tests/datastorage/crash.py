@@ -87,7 +87,7 @@ class PostgresCluster:
 
 @dataclass
 class Counts:
-    """What came of a campaign."""
+    """The result of a campaign."""
 
     rounds: int = 0
     kills: Counter[str] = field(default_factory=Counter)
@@ -205,14 +205,14 @@ class CrashCampaign:
         async for chunk in store.stream(Query(limit=200)):
             kept.update(one.id for one in chunk)
         leaves = [key async for key in _leaves(store)]
-        told = Counter(str(UUID(bytes=key)) for key in leaves)
+        sent = Counter(str(UUID(bytes=key)) for key in leaves)
         head = await store.head()
         key = read_public_key(self._key)
         report = await verify(store, key=key, checkpoint=make_checkpoint(head) if head else None)
         await store.close()
         counts.acknowledged, counts.records = len(self._acknowledged), len(kept)
         counts.lost = len(self._acknowledged - kept.keys())
-        counts.twice = sum(count > 1 for count in kept.values()) + sum(count > 1 for count in told.values())
+        counts.twice = sum(count > 1 for count in kept.values()) + sum(count > 1 for count in sent.values())
         counts.commits, counts.faults = report.commits, report.faults
 
 

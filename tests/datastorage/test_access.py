@@ -1,4 +1,4 @@
-"""Who may do what: static tokens, ServiceAccounts' tokens, roles, and what an action's own token may say."""
+"""Access: static tokens, ServiceAccounts' tokens, roles, and what an action's own token may say."""
 
 import json
 import threading
@@ -116,7 +116,7 @@ def client(access: Path, kubernetes: TokenReviewServer, tmp_path: Path) -> Itera
 def either(
     make_store: MakeStore, access: Path, kubernetes: TokenReviewServer, tmp_path: Path
 ) -> Iterator[Callable[[str], httpx.Client]]:
-    """As `client`, over each kind of store: where what is stored decides what may be said or seen."""
+    """Return `client` over each kind of store, for rules that depend on the stored record."""
     with guarded(make_store(), access, kubernetes, tmp_path) as made:
         yield made
 
@@ -189,7 +189,7 @@ def test_what_was_reviewed_is_believed_for_a_minute_at_most(
     assert len(kubernetes.asked) == 2
 
 
-def test_when_kubernetes_does_not_answer_the_caller_is_told_to_come_again(
+def test_when_kubernetes_does_not_answer_the_caller_is_asked_to_come_again(
     client: Callable[[str], httpx.Client], kubernetes: TokenReviewServer
 ) -> None:
     kubernetes.down = True
@@ -218,7 +218,7 @@ def test_a_file_that_changes_is_read_without_a_restart(
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         ("secret read", "line 1: a line begins with sha256:… of a token, or with system:serviceaccount:"),
         ("sha256:12 read", "line 1: sha256:12 is no SHA-256"),
@@ -227,26 +227,26 @@ def test_a_file_that_changes_is_read_without_a_restart(
         (f"{hash_token('x')} own-record", "line 1: own-record of a static token needs its namespace"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, line: str, told: str) -> None:
+def test_a_file_that_cannot_be_used_is_reported(tmp_path: Path, line: str, expected: str) -> None:
     (tmp_path / "access").write_text(line)
     with pytest.raises(StorageError) as caught:
         AccessFile(tmp_path / "access")
 
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_the_token_says_whose_word_it_is(client: Callable[[str], httpx.Client], event: Make) -> None:
     shop = {"workflow": {"namespace": "shop", "name": "w"}}
-    told = event(state="started", **shop)
+    sent = event(state="started", **shop)
     relayed = event(state="failed", source="container", **shop)
-    by_controller = {**told, "state": "intended"}
+    by_controller = {**sent, "state": "intended"}
     writer, pod = client(WRITE), client("pod.uid1.shop")
     assert outcome(writer, by_controller)["outcome"] == "stored"
-    assert writer.get(f"{RECORDS}/{told['id']}").json()["source"] == "controller"
-    assert outcome(pod, {**told, "pod": {"name": "liar", "uid": "liar"}})["outcome"] == "merged"
+    assert writer.get(f"{RECORDS}/{sent['id']}").json()["source"] == "controller"
+    assert outcome(pod, {**sent, "pod": {"name": "liar", "uid": "liar"}})["outcome"] == "merged"
     assert outcome(writer, relayed)["outcome"] == "stored"
-    record = writer.get(f"{RECORDS}/{told['id']}").json()
+    record = writer.get(f"{RECORDS}/{sent['id']}").json()
 
     assert record["source"] == "container"
     assert record["pod"] == {"name": "uid1-pod", "uid": "uid1"}
@@ -254,7 +254,7 @@ def test_the_token_says_whose_word_it_is(client: Callable[[str], httpx.Client], 
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"source": "controller"}, "source: an action's token cannot speak in the name of the controller."),
         ({"state": "intended"}, "state: intended is not an action's to say; there is applying, cancelled,"),
@@ -267,30 +267,30 @@ def test_the_token_says_whose_word_it_is(client: Callable[[str], httpx.Client], 
 )
 @pytest.mark.parametrize("token", ["pod.uid1.shop", SHOP], ids=["pod", "static"])
 def test_what_an_action_cannot_say(
-    client: Callable[[str], httpx.Client], event: Make, token: str, fields: dict[str, Any], told: str
+    client: Callable[[str], httpx.Client], event: Make, token: str, fields: dict[str, Any], expected: str
 ) -> None:
     answer = outcome(client(token), event(), event(**fields))
 
     assert answer["outcome"] == "refused"
-    assert answer["reason"].startswith(told)
+    assert answer["reason"].startswith(expected)
 
 
 def test_an_attempt_belongs_to_the_pod_that_first_wrote_it(either: Callable[[str], httpx.Client], event: Make) -> None:
     client = either
     shop = {"workflow": {"namespace": "shop", "name": "w"}}
-    told = event(state="started", **shop)
+    sent = event(state="started", **shop)
     one, other, elsewhere = client("pod.uid1.shop"), client("pod.uid2.shop"), client("pod.uid3.bank")
-    assert outcome(client(WRITE), {**told, "state": "intended"})["outcome"] == "stored"
-    assert outcome(one, told)["outcome"] == "merged"
-    again = outcome(other, {**told, "state": "failed"})
-    later = outcome(other, {**told, "state": "failed", "attempt": 1})
-    stranger = outcome(elsewhere, {**event(state="failed"), "id": told["id"]})
-    client(WRITE).post(RECORDS, json=[{**told, "state": "cancelled"}])
+    assert outcome(client(WRITE), {**sent, "state": "intended"})["outcome"] == "stored"
+    assert outcome(one, sent)["outcome"] == "merged"
+    again = outcome(other, {**sent, "state": "failed"})
+    later = outcome(other, {**sent, "state": "failed", "attempt": 1})
+    stranger = outcome(elsewhere, {**event(state="failed"), "id": sent["id"]})
+    client(WRITE).post(RECORDS, json=[{**sent, "state": "cancelled"}])
 
     assert again["reason"] == "attempt: attempt 0 was first written by the pod uid1; another tells of a later attempt."
     assert later["outcome"] == "merged"
     assert stranger["reason"] == "id: this record is not of the token's namespace, bank."
-    assert outcome(one, {**told, "state": "succeeded"})["outcome"] == "merged"
+    assert outcome(one, {**sent, "state": "succeeded"})["outcome"] == "merged"
 
 
 INTENDED = {
@@ -330,16 +330,16 @@ def test_an_action_s_token_says_what_it_did_and_not_why_it_ran(
     either: Callable[[str], httpx.Client], event: Make, order: str
 ) -> None:
     writer, pod = either(WRITE), either("pod.uid1.shop")
-    told = event(**INTENDED)
-    forged = {**event(**FORGED), "id": told["id"]}
+    sent = event(**INTENDED)
+    forged = {**event(**FORGED), "id": sent["id"]}
     words = {
-        "after": [(writer, told), (pod, forged)],
-        "before": [(pod, forged), (writer, told)],
-        "between": [(writer, told), (pod, forged), (writer, {**told, "state": "failed"})],
+        "after": [(writer, sent), (pod, forged)],
+        "before": [(pod, forged), (writer, sent)],
+        "between": [(writer, sent), (pod, forged), (writer, {**sent, "state": "failed"})],
     }[order]
     for who, word in words:
         assert outcome(who, word)["outcome"] in {"stored", "merged"}
-    record = writer.get(f"{RECORDS}/{told['id']}").json()
+    record = writer.get(f"{RECORDS}/{sent['id']}").json()
 
     assert {name: record[name] for name in INTENDED if name != "state"} == {
         name: value for name, value in INTENDED.items() if name != "state"
@@ -353,19 +353,19 @@ def test_a_stranger_s_words_go_when_the_controller_says_whose_record_it_is(
     either: Callable[[str], httpx.Client], event: Make
 ) -> None:
     writer, stranger, rightful = either(WRITE), either("pod.uid3.bank"), either("pod.uid1.shop")
-    told = event(**INTENDED)
-    forged = {**event(state="succeeded", output={"x": 1}), "id": told["id"]}
+    sent = event(**INTENDED)
+    forged = {**event(state="succeeded", output={"x": 1}), "id": sent["id"]}
     assert outcome(stranger, forged)["outcome"] == "stored"
-    assert outcome(writer, told)["outcome"] == "merged"
-    after = writer.get(f"{RECORDS}/{told['id']}").json()
+    assert outcome(writer, sent)["outcome"] == "merged"
+    after = writer.get(f"{RECORDS}/{sent['id']}").json()
     assert outcome(rightful, {**forged, "state": "failed", "output": {"y": 2}})["outcome"] == "merged"
     again = outcome(stranger, {**forged, "attempt": 1})
-    record = writer.get(f"{RECORDS}/{told['id']}").json()
+    record = writer.get(f"{RECORDS}/{sent['id']}").json()
 
     assert (after["state"], "output" in after, "pod" in after) == ("intended", False, False)
     assert again["reason"] == "id: this record is not of the token's namespace, bank."
     assert (record["state"], record["output"]) == ("failed", {"y": 2})
-    assert stranger.get(f"{RECORDS}/{told['id']}").status_code == 404
+    assert stranger.get(f"{RECORDS}/{sent['id']}").status_code == 404
 
 
 def test_where_the_controller_names_the_pod_no_other_can_claim_its_record(
@@ -384,8 +384,8 @@ def test_where_the_controller_names_the_pod_no_other_can_claim_its_record(
     assert outcome(writer, early)["outcome"] == "merged"
     assert outcome(rightful, {**early, "state": "failed"})["outcome"] == "merged"
 
-    told = "id: this record is of the pod uid1-pod, as the controller says, and the token of uid2-pod."
-    assert refused["reason"] == later["reason"] == told
+    reason = "id: this record is of the pod uid1-pod, as the controller says, and the token of uid2-pod."
+    assert refused["reason"] == later["reason"] == reason
     for record in (named, early):
         known = writer.get(f"{RECORDS}/{record['id']}").json()
         assert (known["state"], known["pod"]["uid"], "changed" in known) == ("failed", "uid1", False)
@@ -394,24 +394,24 @@ def test_where_the_controller_names_the_pod_no_other_can_claim_its_record(
 def test_however_many_attempts_a_pod_writes_few_places_are_kept(
     client: Callable[[str], httpx.Client], event: Make
 ) -> None:
-    one, other, told = client("pod.uid1.shop"), client("pod.uid2.shop"), event(**INTENDED)
-    outcome(client(WRITE), told)
+    one, other, sent = client("pod.uid1.shop"), client("pod.uid2.shop"), event(**INTENDED)
+    outcome(client(WRITE), sent)
     for start in range(0, 3_000, 1_000):
-        one.post(RECORDS, json=[{**told, "state": "started", "attempt": start + n} for n in range(1_000)])
-    proof = client(READ).get(f"{RECORDS}/{told['id']}/proof").json()
+        one.post(RECORDS, json=[{**sent, "state": "started", "attempt": start + n} for n in range(1_000)])
+    proof = client(READ).get(f"{RECORDS}/{sent['id']}/proof").json()
 
     assert len(json.loads(proof["provenance"])["pods"]) == 256
-    assert outcome(one, {**told, "state": "applying", "attempt": 10**9})["outcome"] == "merged"
-    assert outcome(other, {**told, "state": "failed", "attempt": 10**9})["outcome"] == "refused"
+    assert outcome(one, {**sent, "state": "applying", "attempt": 10**9})["outcome"] == "merged"
+    assert outcome(other, {**sent, "state": "failed", "attempt": 10**9})["outcome"] == "refused"
 
 
 def test_a_word_of_the_future_is_not_the_last_word(client: Callable[[str], httpx.Client], event: Make) -> None:
-    told = outcome(client("pod.uid1.shop"), event(at="9999-12-31T23:59:59.000000Z"))
+    sent = outcome(client("pod.uid1.shop"), event(at="9999-12-31T23:59:59.000000Z"))
 
-    assert told["reason"] == "at: 9999-12-31T23:59:59.000000Z is more than a day ahead; a clock seems to be wrong."
+    assert sent["reason"] == "at: 9999-12-31T23:59:59.000000Z is more than a day ahead; a clock seems to be wrong."
 
 
-def test_alertmanager_is_told_to_come_again_when_it_comes_too_often(
+def test_alertmanager_is_asked_to_come_again_when_it_comes_too_often(
     access: Path, kubernetes: TokenReviewServer, tmp_path: Path
 ) -> None:
     webhook = {"version": "4", "alerts": []}

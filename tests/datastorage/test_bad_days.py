@@ -122,7 +122,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_told_and_reading_goes_on(tmp_path: Path, event: Make) -> None:
+def test_a_full_disk_is_reported_and_reading_goes_on(tmp_path: Path, event: Make) -> None:
     with small_disk(tmp_path / "disk") as disk:
         store = SqliteStore(open_sqlite(disk))
         with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False, timeout=60) as service:
@@ -152,14 +152,14 @@ SQL = "'; DROP TABLE action_records; --"
 
 
 def test_sql_in_every_field_and_every_parameter_is_text(service: httpx.Client, event: Make) -> None:
-    told = event(
+    sent = event(
         action_type=SQL, action_version=SQL, image=SQL, inputs={SQL: SQL}, change={"before": SQL, "after": SQL},
         output={SQL: [SQL]}, error={"code": 1, "reason": SQL, "message": SQL}, step=SQL, requester=SQL, approver=SQL,
         workflow={"namespace": SQL, "name": SQL, "uid": SQL}, remediation={"namespace": SQL, "name": SQL},
         target={"kind": SQL, "name": SQL}, signal={"fingerprint": SQL, "name": SQL}, pod={"name": SQL, "uid": SQL},
         trace_id=SQL,
     )  # fmt: skip
-    assert service.post(RECORDS, json=[told]).json()[0]["outcome"] == "stored"
+    assert service.post(RECORDS, json=[sent]).json()[0]["outcome"] == "stored"
     service.post(
         "/api/v1/signals",
         json={"version": "4", "alerts": [{"status": "firing", "startsAt": "2026-01-31T09:00:00Z", "fingerprint": SQL}]},
@@ -193,7 +193,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int
 
 
 def raw(address: tuple[str, int, int], *parts: bytes, pause: float = 0.0, within: float = 30) -> bytes:
-    """What is answered to these bytes."""
+    """Return the response to these bytes."""
     with socket.create_connection(address[:2], within) as connection:
         for part in parts:
             connection.sendall(part)

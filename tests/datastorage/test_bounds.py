@@ -48,13 +48,13 @@ def largest(record_id: str) -> list[dict[str, Any]]:
 
 def test_the_largest_record_that_there_can_be(make_store: Callable[..., Store]) -> None:
     record_id = str(mint())
-    told = received_events(*largest(record_id))
-    assert len(told) == len(largest(record_id))
+    sent = received_events(*largest(record_id))
+    assert len(sent) == len(largest(record_id))
 
     async def work() -> None:
         store = make_store()
         await store.start()
-        for part in (told, list(reversed(told))):
+        for part in (sent, list(reversed(sent))):
             await store.put(part)
         [found] = await store.find(Query())
         [last] = await store.put(received_events({"id": record_id, "state": "succeeded", "at": rfc3339(utcnow())}))

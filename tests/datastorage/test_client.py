@@ -61,8 +61,8 @@ def test_whoever_follows_hears_of_each_change(service: httpx.Client, event: Make
 def test_the_same_for_asyncio(service: httpx.Client, event: Make) -> None:
     async def work() -> None:
         async with AsyncDataStorage(str(service.base_url)) as storage:
-            told = [event() for _ in range(20)]
-            await asyncio.gather(*(storage.record(one) for one in told))
+            sent = [event() for _ in range(20)]
+            await asyncio.gather(*(storage.record(one) for one in sent))
             history = [record async for record in storage.get_action_history("a/b_c")]
             followed = []
             async for record in storage.follow(interval=0.01):
@@ -70,13 +70,13 @@ def test_the_same_for_asyncio(service: httpx.Client, event: Make) -> None:
                 if len(followed) == 20:
                     break
             assert await storage.get_signals(utcnow()) == []
-            assert {str(record.id) for record in history} == {one["id"] for one in told}
+            assert {str(record.id) for record in history} == {one["id"] for one in sent}
             assert [record.seq for record in followed] == list(range(1, 21))
 
     asyncio.run(work())
 
 
-def test_what_cannot_be_reached_is_told_in_time(closed_port: str, event: Make) -> None:
+def test_what_cannot_be_reached_is_reported_in_time(closed_port: str, event: Make) -> None:
     with DataStorage(closed_port, patience=0.3) as storage, pytest.raises(StorageUnavailable, match=closed_port):
         storage.record(event())
 

@@ -1,4 +1,4 @@
-"""What was acknowledged stays: with two processes on one folder, and when one is killed at any moment."""
+"""An acknowledged event stays: with two processes on one folder, and when one is killed at any moment."""
 
 import json
 import os
@@ -60,33 +60,33 @@ def kept(folder: Path) -> set[str]:
 
 def test_two_processes_write_one_folder(tmp_path: Path) -> None:
     writers = [start(tmp_path, 50) for _ in range(2)]
-    told = {line for writer in writers for line in writer.communicate(timeout=60)[0].split()}
+    sent = {line for writer in writers for line in writer.communicate(timeout=60)[0].split()}
 
     assert [writer.returncode for writer in writers] == [0, 0]
-    assert len(told) == 100
-    assert kept(tmp_path) == told
+    assert len(sent) == 100
+    assert kept(tmp_path) == sent
 
 
 @pytest.mark.parametrize("acknowledged", [1, 7, 40])
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, acknowledged: int) -> None:
     writer = start(tmp_path, 100_000)
     assert writer.stdout is not None
-    told = {writer.stdout.readline().strip() for _ in range(acknowledged)}
+    sent = {writer.stdout.readline().strip() for _ in range(acknowledged)}
     os.kill(writer.pid, signal.SIGKILL)
-    told |= set(writer.stdout.read().split())
+    sent |= set(writer.stdout.read().split())
     writer.stdout.close()
     writer.wait()
 
-    assert told <= kept(tmp_path)
+    assert sent <= kept(tmp_path)
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"the folder cannot be used: .*; choose another with --data\."):
         embedded(tmp_path / "file" / "data").__enter__()
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"certainly no database, at all" * 100)
     with pytest.raises(StorageError, match=r"records\.db cannot be used as a database: file is not a database"):
         embedded(tmp_path).__enter__()
@@ -98,13 +98,13 @@ def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
         assert (tmp_path / name / "records.db").exists()
 
 
-def test_a_database_of_a_newer_version_is_told(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_is_reported(tmp_path: Path) -> None:
     with embedded(tmp_path):
         pass
     with closing(sqlite3.connect(tmp_path / "records.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
-    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0004; use the Kubernaut that"):
+    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0005; use the Kubernaut that"):
         embedded(tmp_path).__enter__()
 
 
@@ -131,7 +131,7 @@ def test_a_database_that_fails_is_a_problem_and_may_recover(
     assert recovered.json()[0]["outcome"] == "stored"
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         argv = [sys.executable, "-m", "kubernaut_cli", "serve", "--port", str(other.getsockname()[1])]
         ended = subprocess.run(

@@ -44,25 +44,25 @@ def test_stored_merged_duplicate_refused(service: httpx.Client, event: Make) -> 
 
 
 def test_a_record_reads_as_it_was_told(service: httpx.Client, event: Make) -> None:
-    told = event(
+    sent = event(
         inputs={"text": HOSTILE, "big": 2**63 - 1},
         change={"before": None, "after": [1, {"a": HOSTILE}]},
         target={"kind": "Node", "name": "n1"},
         workflow={"namespace": "shop", "name": "w"},
         at="2026-01-31T10:05:07+01:00",
     )
-    post(service, told)
-    record = service.get(f"{RECORDS}/{told['id']}").json()
+    post(service, sent)
+    record = service.get(f"{RECORDS}/{sent['id']}").json()
 
     assert record["at"] == "2026-01-31T09:05:07.000000Z"
     assert record["source"] == "container"
     assert {name: record[name] for name in ("inputs", "change", "target", "workflow")} == {
-        name: told[name] for name in ("inputs", "change", "target", "workflow")
+        name: sent[name] for name in ("inputs", "change", "target", "workflow")
     }
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"state": "done"}, "state: input should be"),
         ({"at": "yesterday"}, "at: "),
@@ -85,17 +85,17 @@ def test_a_record_reads_as_it_was_told(service: httpx.Client, event: Make) -> No
     ],
 )
 def test_a_bad_event_is_refused_with_the_reason(
-    shared: httpx.Client, event: Make, fields: dict[str, Any], told: str
+    shared: httpx.Client, event: Make, fields: dict[str, Any], expected: str
 ) -> None:
     [bad, good] = post(shared, event(**fields), event())
 
     assert bad["outcome"] == "refused"
-    assert told in bad["reason"]
+    assert expected in bad["reason"]
     assert good["outcome"] == "stored"
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status", "told"),
+    ("body", "headers", "status", "expected"),
     [
         (b"", {}, 400, "not JSON"),
         (b"{", {}, 400, "not JSON"),
@@ -128,14 +128,14 @@ def test_a_bad_event_is_refused_with_the_reason(
     ],
 )
 def test_a_bad_request_is_a_problem(
-    shared: httpx.Client, body: bytes, headers: dict[str, str], status: int, told: str
+    shared: httpx.Client, body: bytes, headers: dict[str, str], status: int, expected: str
 ) -> None:
     answer = shared.post(RECORDS, content=body, headers=headers)
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
-    assert told in answer.json()["detail"]
+    assert expected in answer.json()["detail"]
 
 
 def test_gzip_is_taken(service: httpx.Client, event: Make) -> None:
@@ -152,6 +152,7 @@ def test_filters(service: httpx.Client, event: Make) -> None:
         event(state="failed", dry_run=True, target="arn:x"),
         event(workflow={"namespace": "shop", "name": "w"}, remediation={"name": "r"}, signal={"fingerprint": "f"}),
         event(requester=HOSTILE, target=HOSTILE.replace("\0", "")),
+        event(requester="alice", image="ghcr.io/k/a@sha256:00"),
     )
 
     def count(**parameters: str) -> int:
@@ -159,23 +160,25 @@ def test_filters(service: httpx.Client, event: Make) -> None:
         assert answer.status_code == 200, answer.text
         return len(answer.json()["items"])
 
-    assert count() == 4
+    assert count() == 5
     assert count(action_type="x/y_z") == 1
     assert count(state="failed") == 1
     assert count(dry_run="true") == 1
-    assert count(dry_run="false") == 3
+    assert count(dry_run="false") == 4
     assert count(target="Node/n1") == 1
     assert count(target="arn:x") == 1
     assert count(workflow="shop/w") == count(workflow="w") == count(remediation="r") == count(signal="f") == 1
     assert count(workflow="other/w") == 0
-    assert count(since="1h") == 4
+    assert count(requester="alice") == count(image="ghcr.io/k/a@sha256:00") == 1
+    assert count(requester="alice", image="other") == 0
+    assert count(since="1h") == 5
     assert count(until="1h") == 0
     assert count(target=HOSTILE.replace("\0", "")) == 1
     assert count(action_type="' OR 1=1 --") == 0
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "expected"),
     [
         ({"type": "a"}, "there is no parameter type; there is action_type, after_seq,"),
         ({"limit": "0"}, "limit=0: it must be a whole number from 1 to 1000."),
@@ -194,11 +197,11 @@ def test_filters(service: httpx.Client, event: Make) -> None:
         ({"workflow": "a/b/c"}, "workflow=a/b/c: write a name"),
     ],
 )
-def test_a_bad_parameter_is_named(shared: httpx.Client, parameters: dict[str, Any], told: str) -> None:
+def test_a_bad_parameter_is_named(shared: httpx.Client, parameters: dict[str, Any], expected: str) -> None:
     answer = shared.get(RECORDS, params=parameters)
 
     assert answer.status_code == 400
-    assert told in answer.json()["detail"]
+    assert expected in answer.json()["detail"]
 
 
 def test_pages_are_whole_and_newest_first(service: httpx.Client, event: Make) -> None:
@@ -271,8 +274,8 @@ def test_signals_are_kept_once_and_resolved_later(service: httpx.Client) -> None
         "fingerprint": "f1",
     }
     done = {**alert, "status": "resolved", "endsAt": resolved}
-    for told in (alert, alert, done, alert):
-        answer = service.post("/api/v1/signals", json={"version": "4", "alerts": [told], "receiver": "x"})
+    for sent in (alert, alert, done, alert):
+        answer = service.post("/api/v1/signals", json={"version": "4", "alerts": [sent], "receiver": "x"})
         assert answer.json() == {"episodes": 1, "refused": []}
 
     expected = {
@@ -287,7 +290,7 @@ def test_signals_are_kept_once_and_resolved_later(service: httpx.Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"status": "burning"}, "status: input should be 'firing' or 'resolved'"),
         ({"startsAt": "0005-01-01T00:00:00Z"}, "startsAt: 0005-01-01T00:00:00+00:00 is before 1970"),
@@ -295,8 +298,8 @@ def test_signals_are_kept_once_and_resolved_later(service: httpx.Client) -> None
         ({"startsAt": "9999-12-31T23:59:59-14:00"}, "startsAt: "),
     ],
 )
-def test_an_alert_that_is_none_is_told_and_loses_only_itself(
-    shared: httpx.Client, fields: dict[str, str], told: str
+def test_an_alert_that_is_none_is_reported_and_loses_only_itself(
+    shared: httpx.Client, fields: dict[str, str], expected: str
 ) -> None:
     alert = {"status": "firing", "startsAt": "2026-01-31T09:00:00Z", "fingerprint": "f", **fields}
     answer = shared.post("/api/v1/signals", json={"version": "4", "alerts": [alert]})
@@ -304,7 +307,7 @@ def test_an_alert_that_is_none_is_told_and_loses_only_itself(
     assert answer.status_code == 200
     [refused] = answer.json()["refused"]
     assert (refused["index"], refused["fingerprint"]) == (0, "f")
-    assert refused["reason"].startswith(told)
+    assert refused["reason"].startswith(expected)
 
 
 @pytest.mark.parametrize(

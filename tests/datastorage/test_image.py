@@ -58,7 +58,7 @@ def test_the_image_serves(storage_image: str, tmp_path: Path) -> None:
 
 
 def rendered(folder: str) -> list[dict[str, Any]]:
-    """What `kubectl apply -k` would apply."""
+    """Return the manifests that `kubectl apply -k` would apply."""
     if shutil.which("kubectl") is None:
         pytest.skip("no kubectl is here to render a kustomization")
     return list(yaml.safe_load_all(sh("kubectl", "kustomize", folder)))

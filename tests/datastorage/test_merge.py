@@ -57,14 +57,14 @@ def event(state: str, at: int = 0, **fields: Any) -> dict[str, Any]:
 @settings(deadline=None, max_examples=500)
 @given(st.lists(EVENT, min_size=1, max_size=6), st.data())
 def test_any_order_and_any_repetition_make_the_same_record(events: list[dict[str, Any]], data: Any) -> None:
-    told = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]))
+    sent = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]))
 
-    assert text(fold(told)) == text(fold(events))
+    assert text(fold(sent)) == text(fold(events))
 
 
 @settings(deadline=None)
 @given(st.lists(EVENT, min_size=1, max_size=6))
-def test_hearing_it_again_changes_nothing(events: list[dict[str, Any]]) -> None:
+def test_the_same_event_again_changes_nothing(events: list[dict[str, Any]]) -> None:
     merged = fold(events)
 
     assert {merge(merged, event)[1] for event in events} == {"duplicate"}
@@ -82,7 +82,7 @@ def test_no_field_goes_back_to_empty(events: list[dict[str, Any]]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(EVENT, min_size=1, max_size=6))
-def test_the_state_is_of_the_highest_rank_that_was_told(events: list[dict[str, Any]]) -> None:
+def test_the_state_is_of_the_highest_rank_that_was_sent(events: list[dict[str, Any]]) -> None:
     best = max(RANK[State(event["state"])] for event in events)
 
     assert RANK[State(fold(events).values["state"])] == best
@@ -203,8 +203,8 @@ WORDS: Any = st.fixed_dictionaries(
 def test_any_order_makes_the_same_record_also_of_what_is_the_controller_s(
     events: list[dict[str, Any]], data: Any
 ) -> None:
-    told = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=3))]))
-    merged = fold(told)
+    sent = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=3))]))
+    merged = fold(sent)
 
     assert text(merged) == text(fold(events))
     assert unpack_provenance(merged.document(), pack_provenance(merged, {})) == (merged, {})

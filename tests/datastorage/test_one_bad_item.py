@@ -1,4 +1,4 @@
-"""Whatever one item of a request holds, the others' outcome is as without it; on both databases."""
+"""One bad item of a request changes no other item's outcome; on both databases."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from kubernaut_datastorage.postgresql.connection import database_message
 from kubernaut_datastorage.records.ingest import ReceivedEvent, parse_events
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import RETENTION, Query, Settings, SignalEpisode, StorageError, Store
+from kubernaut_datastorage.store import RETENTION, Query, Settings, SignalFiring, StorageError, Store
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -112,9 +112,9 @@ def test_an_odd_alert_loses_only_itself(shared: httpx.Client, odd: list[Any]) ->
     answer = shared.post(SIGNALS, content=json.dumps(webhook), headers={"content-type": "application/json"})
 
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert told["episodes"] + len(told["refused"]) == len(webhook["alerts"])
-    assert {one["index"] for one in told["refused"]} <= set(range(1, 1 + len(odd)))
+    sent = answer.json()
+    assert sent["episodes"] + len(sent["refused"]) == len(webhook["alerts"])
+    assert {one["index"] for one in sent["refused"]} <= set(range(1, 1 + len(odd)))
     for alert in good:
         [found] = shared.get(SIGNALS, params={"fingerprint": str(alert["fingerprint"])}).json()["items"]
         assert found["name"] == "G"
@@ -190,7 +190,7 @@ def test_what_only_the_database_finds_odd_is_refused_alone_and_at_once(choosy: S
             choosy.put(received_events("good", "odd", "good", "good", "odd")),
             choosy.put(received_events("odd")),
             *(choosy.put(received_events("good")) for _ in range(20)),
-            choosy.put_signals([SignalEpisode(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
+            choosy.put_signals([SignalFiring(kind, FIRED, None, kind, None) for kind in ("a", "odd", "b")]),
         )  # fmt: skip
         took = time.monotonic() - began
         found = await choosy.find(Query(limit=100))
@@ -292,7 +292,7 @@ def test_errors_of_the_address_say_nothing_of_it() -> None:
         assert "secret" not in database_message(error)
 
 
-def test_readyz_tells_nobody_what_the_address_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_readyz_does_not_show_the_address(caplog: pytest.LogCaptureFixture) -> None:
     store = PostgresStore("postgresql://user:pa@ss:w@localhost:1/db", Settings(patience=0.5))
     with hosted(store) as running:
         answer = httpx.get(f"{running.url}/readyz", trust_env=False)

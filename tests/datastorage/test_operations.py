@@ -100,7 +100,7 @@ def test_a_token_is_printed_once_and_its_line_takes_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["--host=0.0.0.0"], "--host 0.0.0.0 is not of loopback; without tokens the service listens on 127.0.0.1 only"),
         (["--tls-cert=README.md"], "--tls-cert and --tls-key go together"),
@@ -111,16 +111,16 @@ def test_a_token_is_printed_once_and_its_line_takes_it() -> None:
         (["hold", "2026-07"], "say --reason to hold, or --release."),
     ],
 )
-def test_what_an_operator_gets_wrong_is_told(tmp_path: Path, words: list[str], told: str) -> None:
+def test_what_an_operator_gets_wrong_is_reported(tmp_path: Path, words: list[str], expected: str) -> None:
     place = [f"--data={tmp_path}"]
     done = serve(*words, *place) if words[0] == "hold" else serve("--port=0", *place, *words)
 
     assert done.returncode == 2
-    assert told in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_database_that_is_not_there_is_reported(tmp_path: Path) -> None:
     done = serve("migrate", DATABASE_URL=f"postgresql://nobody@/x?host={tmp_path}")
 
     assert done.returncode == 75
@@ -148,7 +148,7 @@ def test_a_service_that_may_not_migrate_says_what_to_do(postgres: str, database:
         store = PostgresStore(database, migrates=False)
         async with store._engine.begin() as connection:
             await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-        with pytest.raises(Exception, match=r"has schema 0001, and this version wants 0004; run: kubernaut"):
+        with pytest.raises(Exception, match=r"has schema 0001, and this version wants 0005; run: kubernaut"):
             await store.prepare()
         await store.close()
 
@@ -170,7 +170,7 @@ def test_of_two_replicas_one_sweeps(make_store: Callable[..., Store]) -> None:
     asyncio.run(work())
 
 
-def test_a_commit_is_told_to_whoever_observes(tmp_path: Path) -> None:
+def test_a_commit_is_observed(tmp_path: Path) -> None:
     seen: list[tuple[int, float]] = []
 
     async def work() -> None:
@@ -185,7 +185,7 @@ def test_a_commit_is_told_to_whoever_observes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("mysql://u:secret@host/db", "it begins with mysql://, and the service stores in PostgreSQL"),
         ("sqlite:///records.db", "it begins with sqlite://, and the service stores in PostgreSQL"),
@@ -195,11 +195,11 @@ def test_a_commit_is_told_to_whoever_observes(tmp_path: Path) -> None:
         ("postgresql://u:se?cret@host/db", "a sign of its user or password has a meaning of its own in an address"),
     ],
 )  # fmt: skip
-def test_an_address_that_is_none_is_refused_at_the_start_and_not_repeated(url: str, told: str) -> None:
+def test_an_address_that_is_none_is_refused_at_the_start_and_not_repeated(url: str, expected: str) -> None:
     with pytest.raises(StorageError) as caught:
         open_store(StoreLocation(data=Path("unused"), database_url=url))
 
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "write postgresql://user@host/database, with the password in PGPASSWORD or PGPASSFILE" in str(caught.value)
     for part in ("secret", "cret@"):
         assert part not in str(caught.value)

@@ -40,7 +40,7 @@ def test_a_frame_that_would_fill_the_memory_is_damaged() -> None:
 
 
 def test_the_first_dictionary_is_for_ever() -> None:
-    """What databases hold was packed with it."""
+    """Databases hold documents that were packed with it."""
     of_it = hashlib.sha256(packing._FIRST).hexdigest()
 
     assert of_it == "ad301355712af320b037dcba360523f4ec95bc2b9abdf81ec3928e886daef6fa"

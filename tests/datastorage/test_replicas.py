@@ -18,7 +18,7 @@ MakeStore = Callable[..., Store]
 STATES = ("intended", "started", "applying", "succeeded")
 
 
-def told(*events: dict[str, Any]) -> list[ReceivedEvent]:
+def sent(*events: dict[str, Any]) -> list[ReceivedEvent]:
     made = parse_events(json.dumps(events).encode(), retention=timedelta(days=90))
     assert all(isinstance(one, ReceivedEvent) for one in made), made
     return [one for one in made if isinstance(one, ReceivedEvent)]
@@ -31,7 +31,7 @@ def event(record_id: str, state: str, **fields: Any) -> dict[str, Any]:
 
 
 _FIELD = {"intended": "requester", "started": "action_version", "applying": "trace_id", "succeeded": "target"}
-"""What each tells that no other does; of the container, what the controller does not say itself."""
+"""The fields that only one sender sends; of the container, those that the controller does not send."""
 
 
 async def both(make_store: MakeStore) -> tuple[Store, Store]:
@@ -56,7 +56,7 @@ def test_two_replicas_merge_the_same_records_at_once(make_store: MakeStore) -> N
         random.seed(1)
 
         async def tell(record_id: str, states: Sequence[str]) -> None:
-            await asyncio.gather(*(random.choice(stores).put(told(event(record_id, state))) for state in states))
+            await asyncio.gather(*(random.choice(stores).put(sent(event(record_id, state))) for state in states))
 
         await asyncio.gather(*(tell(record_id, order) for record_id, order in zip(ids, orders, strict=True)))
         found = await stores[0].find(Query(limit=1000))
@@ -99,7 +99,7 @@ def test_whoever_follows_sees_the_last_of_each_change_while_two_replicas_write(m
         async def write(store: Store, states: Sequence[str]) -> None:
             for record_id in ids:
                 for state in states:
-                    await store.put(told(event(record_id, state)))
+                    await store.put(sent(event(record_id, state)))
 
         following = asyncio.create_task(follow())
         await asyncio.gather(write(stores[0], STATES[::2]), write(stores[1], STATES[1::2]))
@@ -120,7 +120,7 @@ def test_whoever_follows_sees_the_last_of_each_change_while_two_replicas_write(m
 def test_the_same_event_at_both_replicas_is_stored_once(make_store: MakeStore) -> None:
     async def work() -> None:
         stores = await both(make_store)
-        batch = told(*(event(str(mint()), "succeeded") for _ in range(50)))
+        batch = sent(*(event(str(mint()), "succeeded") for _ in range(50)))
         answers = await asyncio.gather(*(stores[number % 2].put(batch) for number in range(6)))
         outcomes = [outcome for answer in answers for outcome, _ in answer]
         await close(stores)
@@ -136,7 +136,7 @@ def test_within_one_batch_later_events_see_earlier_ones(make_store: MakeStore) -
         [store, other] = await both(make_store)
         record_id = str(mint())
         events = [event(record_id, state) for state in STATES]
-        outcomes = [outcome for outcome, _ in await store.put(told(*events, events[0]))]
+        outcomes = [outcome for outcome, _ in await store.put(sent(*events, events[0]))]
         report = await verify(store)
         await close([store, other])
 

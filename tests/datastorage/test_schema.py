@@ -29,6 +29,10 @@ COUNTS_OF_0003 = """CREATE TABLE record_counts (
     PRIMARY KEY (day, action_type, state)
 )"""
 TO_0003 = (
+    "DROP INDEX action_records_image",
+    "DROP INDEX action_records_requester",
+    "ALTER TABLE action_records DROP COLUMN image",
+    "ALTER TABLE action_records DROP COLUMN requester",
     "DROP INDEX action_records_undoes",
     "ALTER TABLE action_records DROP COLUMN undoes",
     "DROP TABLE sweeps",
@@ -38,7 +42,7 @@ TO_0003 = (
     "DROP TABLE counts_of_0004",
 )
 """From the newest schema back to revision 0003."""
-TO_0003_POSTGRESQL = (*TO_0003[:3], "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey", *TO_0003[3:])
+TO_0003_POSTGRESQL = (*TO_0003[:7], "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey", *TO_0003[7:])
 
 
 def schema(connection: sqlite3.Connection) -> list[Any]:
@@ -80,7 +84,7 @@ def test_postgresql_is_as_the_metadata_says(database: str) -> None:
 
 
 def test_postgresql_is_made_at_once_as_the_chain_makes_it(database: str) -> None:
-    """What the chain makes differs in nothing from the MetaData, and its columns are kept in the same way."""
+    """The chain makes exactly the schema of the MetaData, with the same storage of each column."""
 
     def kept(connection: sa.Connection) -> list[Any]:
         found = connection.exec_driver_sql(
@@ -107,14 +111,14 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
     """A database of revision 0002, on which the service starts."""
     at = "2026-11-24T09:05:07Z"
     events = [{"id": str(mint()), "state": "failed", "at": at, "step": f"s{number}"} for number in range(3)]
-    told = [
+    sent = [
         one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
     ]
 
     async def work() -> None:
         store = PostgresStore(database)
         await store.start()
-        await store.put(told)
+        await store.put(sent)
         async with store._engine.begin() as connection:
             rows = (await connection.execute(sa.select(records.c.id, records.c.document))).all()
             for statement in TO_0003_POSTGRESQL:
@@ -130,7 +134,7 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.close()
 
         again = PostgresStore(database)
-        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0004"):
+        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0005"):
             await again.find(Query())
         await again.prepare()
         found = await again.find(Query())
@@ -215,7 +219,7 @@ def old_events() -> list[ReceivedEvent]:
     events = [
         {**base, "id": str(mint()), "target": LONG},
         {**base, "id": str(mint()), "target": "short", "dry_run": True},
-        {**base, "id": str(mint()), "dry_run": False},
+        {**base, "id": str(mint()), "dry_run": False, "image": "ghcr.io/k/a@sha256:00", "requester": LONG},
     ]
     return [
         one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
@@ -223,10 +227,12 @@ def old_events() -> list[ReceivedEvent]:
 
 
 async def converted(store: Store) -> None:
-    """What revision 0004 makes of them."""
+    """Check the records after revisions 0004 and 0005."""
     [long] = await store.find(Query(equal=(("target", index_key(LONG)),)))
     assert decode(long.document)["target"] == LONG
     assert len(await store.find(Query(equal=(("target", "short"),)))) == 1
+    [by_image] = await store.find(Query(equal=(("image", "ghcr.io/k/a@sha256:00"),)))
+    assert await store.find(Query(equal=(("requester", index_key(LONG)),))) == [by_image]
     assert await store.summary("a/b_c", "0", "9") == [
         {"action_type": "a/b_c", "state": "failed", "dry_run": False, "records": 2},
         {"action_type": "a/b_c", "state": "failed", "dry_run": True, "records": 1},
@@ -236,7 +242,7 @@ async def converted(store: Store) -> None:
     assert (report.records, report.faults) == (3, [])
 
 
-def test_a_sqlite_of_0003_becomes_one_of_0004(tmp_path: Path) -> None:
+def test_a_sqlite_of_0003_becomes_one_of_now(tmp_path: Path) -> None:
     async def work() -> None:
         store = SqliteStore(open_sqlite(tmp_path))
         await store.start()
@@ -256,7 +262,7 @@ def test_a_sqlite_of_0003_becomes_one_of_0004(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
-def test_a_postgresql_of_0003_becomes_one_of_0004(database: str) -> None:
+def test_a_postgresql_of_0003_becomes_one_of_now(database: str) -> None:
     async def work() -> None:
         store = PostgresStore(database)
         await store.start()

@@ -1,4 +1,4 @@
-"""What is checked while it is parsed, and what goes through the SDK's model, comes out the same."""
+"""An event that is checked while it is parsed comes out the same as through the SDK's model."""
 
 import json
 from datetime import timedelta
@@ -91,14 +91,14 @@ def test_what_senders_of_ours_write_needs_no_mending() -> None:
 def test_how_an_event_is_spelt_does_not_matter(step: str) -> None:
     event = {"id": str(mint()), "state": "failed", "at": "2026-01-31T09:05:07.000000Z", "inputs": {"b": 1, "a": 2}}
     spelt = [json.dumps([event], indent=step), json.dumps([dict(reversed(event.items()))])]
-    told = [parse_events(text.encode(), retention=timedelta(days=90))[0] for text in spelt]
+    sent = [parse_events(text.encode(), retention=timedelta(days=90))[0] for text in spelt]
 
-    assert all(isinstance(one, ReceivedEvent) for one in told)
-    assert told[0] == told[1]
+    assert all(isinstance(one, ReceivedEvent) for one in sent)
+    assert sent[0] == sent[1]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('{"id": "\\ud800"}', "is not Unicode text"),
         ('{"inputs": {"n": 12345678901234567890123}}', "does not fit in 64 bits"),
@@ -109,11 +109,11 @@ def test_how_an_event_is_spelt_does_not_matter(step: str) -> None:
         ("null", "an event is a JSON object"),
     ],
 )
-def test_one_bad_event_harms_no_other(text: str, told: str) -> None:
+def test_one_bad_event_harms_no_other(text: str, expected: str) -> None:
     good = json.dumps({"id": str(mint()), "state": "failed", "at": "2026-01-31T09:05:07.000000Z"})
     text = text.replace('"ID"', f'"id": "{mint()}", "state": "failed", "at": "2026-01-31T09:05:07.000000Z"')
     one, other = parse_events(f"[{text}, {good}]".encode(), retention=timedelta(days=90))
 
     assert isinstance(one, RefusedEvent)
-    assert told in one.reason
+    assert expected in one.reason
     assert isinstance(other, ReceivedEvent)

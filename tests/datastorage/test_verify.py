@@ -1,4 +1,4 @@
-"""Whatever is done to records or log behind the service's back is found; nothing else is complained of."""
+"""Any change to records or log behind the service's back is found, and nothing else is reported."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ async def filled(store: Store) -> list[str]:
 
 
 def tampered(folder: Path, statement: str, **how: Any) -> VerificationReport:
-    """What is found in a store after somebody ran a statement on its file."""
+    """Return the verification of a store after somebody ran a statement on its file."""
 
     async def fill() -> list[str]:
         store = SqliteStore(open_sqlite(folder), Settings(signer=Ed25519Signer(keys(folder)[0])))
@@ -91,7 +91,7 @@ def tampered(folder: Path, statement: str, **how: Any) -> VerificationReport:
     return asyncio.run(look())
 
 
-def test_what_is_as_it_was_written_is_not_complained_of(make_store: MakeStore, tmp_path: Path) -> None:
+def test_what_is_as_it_was_written_is_not_reported(make_store: MakeStore, tmp_path: Path) -> None:
     private, public = keys(tmp_path)
 
     async def work() -> None:
@@ -110,7 +110,7 @@ def test_what_is_as_it_was_written_is_not_complained_of(make_store: MakeStore, t
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("UPDATE action_records SET document = replace(document, 'a', 'x') WHERE id = '{third}'", "was edited: it"),
         ("UPDATE action_records SET provenance = NULL WHERE id = '{first}'", "was edited: it is not what commit 3"),
@@ -132,10 +132,10 @@ def test_what_is_as_it_was_written_is_not_complained_of(make_store: MakeStore, t
         ("UPDATE commits SET previous = zeroblob(32) WHERE batch = 3", "commit 3: it does not follow from commit 2"),
     ],
 )  # fmt: skip
-def test_what_was_tampered_with_is_found(tmp_path: Path, statement: str, told: str) -> None:
+def test_what_was_tampered_with_is_found(tmp_path: Path, statement: str, expected: str) -> None:
     report = tampered(tmp_path / "data", statement)
 
-    assert any(told in fault for fault in report.faults), report.faults
+    assert any(expected in fault for fault in report.faults), report.faults
 
 
 def test_an_end_that_was_cut_off_is_found_by_whoever_has_a_checkpoint(tmp_path: Path) -> None:

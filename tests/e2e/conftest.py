@@ -1,4 +1,4 @@
-"""What end-to-end tests need: the action images, in the Docker engine and in the cluster; and the demo's world."""
+"""The fixtures of the end-to-end tests: action images in Docker and in the cluster, and the demo's environment."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def sh(*argv: str, **options: Any) -> str:
 
 @pytest.fixture(scope="session")
 def kubectl() -> Callable[..., str]:
-    """kubectl on a cluster that runs Tekton."""
+    """A function that runs kubectl on a cluster with Tekton."""
     probe = ["kubectl", "--request-timeout=5s", "get", "crd", "pipelineruns.tekton.dev"]
     if shutil.which("kubectl") is None or subprocess.run(probe, capture_output=True).returncode != 0:
         pytest.skip("no kubeconfig answers whose cluster runs Tekton: `kubectl get crd pipelineruns.tekton.dev` failed")
@@ -44,7 +44,7 @@ def kubectl() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def digests(images: dict[str, str], kubectl: Callable[..., str]) -> dict[str, str]:
-    """Part → image by digest, in the cluster's nodes."""
+    """The image of each part, by digest, loaded into the cluster's nodes."""
     load = os.environ.get("KUBERNAUT_LOAD_IMAGES")
     if not load:
         pytest.skip(
@@ -55,8 +55,8 @@ def digests(images: dict[str, str], kubectl: Callable[..., str]) -> dict[str, st
 
 
 @dataclass(frozen=True)
-class World:
-    """The demo's surroundings, reachable from this machine's processes, containers and pods alike."""
+class DemoEnvironment:
+    """The services that the demo changes, reachable from processes, containers and pods of this machine."""
 
     folder: Path
     repository: str
@@ -65,7 +65,7 @@ class World:
     instance: str
 
     def workflow(self, images: dict[str, str], name: str = "demo") -> str:
-        """The demo's workflow, with these images by digest."""
+        """Return the demo's workflow, with these images by digest."""
         text = Template((DEMO / "workflow.yaml").read_text()).substitute(
             instance=self.instance,
             repository=self.repository,
@@ -79,8 +79,8 @@ class World:
 
 
 @contextmanager
-def made_world(folder: Path) -> Iterator[World]:
-    """An AWS API and a git server on loopback; the world is as the demo finds it."""
+def make_environment(folder: Path) -> Iterator[DemoEnvironment]:
+    """An AWS API and a git server on loopback, in the state that the demo expects."""
     from shop import aws_api, git_repository, make_aws_resources
 
     folder.mkdir()
@@ -107,16 +107,16 @@ def made_world(folder: Path) -> Iterator[World]:
         time.sleep(0.05)
     try:
         with aws_api(folder / "aws") as api:
-            yield World(folder, url, bare, folder / "aws", make_aws_resources(api))
+            yield DemoEnvironment(folder, url, bare, folder / "aws", make_aws_resources(api))
     finally:
         daemon.terminate()
         daemon.wait()
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Callable[[str], Any]:
-    """Makes a world of a name."""
-    return lambda name: made_world(tmp_path / name)
+def demo(tmp_path: Path) -> Callable[[str], Any]:
+    """A function that makes an environment with a name."""
+    return lambda name: make_environment(tmp_path / name)
 
 
 def manifest(kind: str, name: str, **content: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Images of one's own: written by the README alone, or in Go by hand; conforming, and run by a real Tekton.
+"""Images of one's own: written by the docs alone, or in Go by hand; conforming, and run by a real Tekton.
 
-The README's image is pushed to a real registry, and the cluster's node pulls it from there by its digest.
+The image of the docs is pushed to a real registry, and the cluster's node pulls it from there by its digest.
 """
 
 import json
@@ -39,14 +39,14 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def pushed_to(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real registry on loopback."""
+    """The address of a real registry on loopback."""
     with registry(tmp_path_factory.mktemp("registry") / "here") as address:
         yield address
 
 
 @pytest.fixture
 def flags() -> Iterator[str]:
-    """The service whose flag the custom action sets."""
+    """The address of the service whose flag the custom action sets."""
     port = free_port()
     process = subprocess.Popen([sys.executable, str(CUSTOM / "flags_server.py"), str(port)])
     try:
@@ -61,9 +61,10 @@ def flags() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def readme_image(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image that the README's Dockerfile makes of an action of one's own."""
+    """The image of a custom action, built with the Dockerfile of docs/writing-actions.md."""
     folder, name = tmp_path_factory.mktemp("custom"), "kubernaut-test/custom:1"
-    [dockerfile] = re.findall(r"^```dockerfile\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / "writing-actions.md").read_text()
+    [dockerfile] = re.findall(r"^```dockerfile\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     (folder / "Dockerfile").write_text(dockerfile)
     shutil.copy(CUSTOM / "my_action.py", folder)
     shutil.copytree(ROOT / "build" / "wheels", folder / "build" / "wheels")
@@ -73,7 +74,7 @@ def readme_image(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def go_image(base: str) -> str:
-    """The image of examples/go-action. (It needs no base; where there is one, images can be built.)"""
+    """The image of examples/go-action. It needs no base image, but `base` skips the test where none can be built."""
     if shutil.which("go") is None:
         pytest.skip("no Go compiler is here to build examples/go-action")
     sh(str(ROOT / "examples" / "go-action" / "build"), "kubernaut-test/go-action:1")
@@ -144,7 +145,7 @@ def test_tekton_runs_the_one_in_go(
 
 
 def started(kubectl: Callable[..., str], namespace: str, params: dict[str, str]) -> str:
-    """A TaskRun of the generic Task: by `tkn task start` where tkn is, otherwise as tkn makes it."""
+    """Start a TaskRun of the generic Task: with `tkn task start` if tkn is installed, otherwise in tkn's form."""
     if shutil.which("tkn"):
         told = [f"--param={name}={value}" for name, value in params.items()]
         options = ["--use-param-defaults", "--workspace=name=secrets,emptyDir=", f"--namespace={namespace}"]

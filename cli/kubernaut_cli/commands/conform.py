@@ -2,15 +2,20 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from kubernaut_cli.conformance_table import print_table
+from kubernaut_cli.console import Terminal
 from kubernaut_cli.terminal import echo
-
-if TYPE_CHECKING:
-    from kubernaut_conformance.checks import ConformanceCheck
-    from kubernaut_conformance.spec import ImageSpec
+from kubernaut_conformance import report
+from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, ConformanceCheck
+from kubernaut_conformance.examine import examine
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.scenario import read_scenarios
+from kubernaut_conformance.spec import PATH, ImageSpec, parse_spec
+from kubernaut_sdk import InvalidInputs
 
 __all__ = ["conform"]
 
@@ -36,15 +41,6 @@ def conform(
 
     Exit code: 0 it conforms, 1 a check failed, 2 the image or a scenario cannot be used, 3 no Docker engine answers.
     """
-    # libraries that `kubernaut --help` need not pay for
-    from kubernaut_cli.conformance_table import print_table  # noqa: PLC0415
-    from kubernaut_cli.console import Terminal  # noqa: PLC0415
-    from kubernaut_conformance import report  # noqa: PLC0415
-    from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS  # noqa: PLC0415
-    from kubernaut_conformance.examine import examine  # noqa: PLC0415
-    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
-    from kubernaut_conformance.scenario import read_scenarios  # noqa: PLC0415
-
     if listed:
         checks: list[ConformanceCheck[Any]] = [*IMAGE_CHECKS, *ACTION_CHECKS]
         for check in checks:
@@ -75,10 +71,7 @@ def conform(
         sys.exit(1)
 
 
-def _previous_spec(previous: str | None) -> "ImageSpec | None":
-    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
-    from kubernaut_conformance.spec import PATH, parse_spec  # noqa: PLC0415
-    from kubernaut_sdk import InvalidInputs  # noqa: PLC0415
+def _previous_spec(previous: str | None) -> ImageSpec | None:
 
     if previous is None:
         return None

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
+from kubernaut_cli.images import attestations
+from kubernaut_cli.images.destination import choose_destination
+from kubernaut_cli.images.engine import find_image, open_docker
+from kubernaut_cli.images.origin import read_origin
+from kubernaut_cli.images.push import push
 from kubernaut_cli.terminal import echo
+from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.spec import LABEL, PATH
 from kubernaut_sdk import InvalidInputs
 
 __all__ = ["publish"]
@@ -42,13 +49,6 @@ def publish(
     Exit code: 2 the image or a name cannot be used, 3 no Docker engine, no such repository or no right to write, 75 the
     registry does not answer, 1 anything else.
     """
-    # libraries that `kubernaut --help` need not pay for
-    from kubernaut_cli.images import attestations  # noqa: PLC0415
-    from kubernaut_cli.images import engine as engines  # noqa: PLC0415
-    from kubernaut_cli.images.destination import choose_destination  # noqa: PLC0415
-    from kubernaut_cli.images.origin import read_origin  # noqa: PLC0415
-    from kubernaut_cli.images.push import push  # noqa: PLC0415
-
     target = choose_destination(image, reference, registry, read_origin(Path.cwd()))
     can_sign, can_list = shutil.which("cosign") is not None, shutil.which("syft") is not None
     if require_signature or key:
@@ -57,8 +57,8 @@ def publish(
         attestations.require_program("syft", "a bill of materials")
     if require_sbom and bill is None:
         attestations.require_program("cosign", "attaching a bill of materials (--sbom=FILE only keeps it)")
-    with engines.open_docker() as engine, tempfile.TemporaryDirectory(prefix="kubernaut-publish-") as folder:
-        found = engines.find_image(engine, image)
+    with open_docker() as engine, tempfile.TemporaryDirectory(prefix="kubernaut-publish-") as folder:
+        found = find_image(engine, image)
         _require_stamp(image, dict(found.labels or {}))
         kept = None
         if can_list and (can_sign or bill):
@@ -73,8 +73,6 @@ def publish(
 
 
 def _require_stamp(image: str, labels: dict[str, str]) -> None:
-    from kubernaut_conformance.image import ActionImage  # noqa: PLC0415
-    from kubernaut_conformance.spec import LABEL, PATH  # noqa: PLC0415
 
     label = labels.get(LABEL)
     content = ActionImage(image).read(PATH) if label else None

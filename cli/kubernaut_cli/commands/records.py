@@ -97,7 +97,7 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
     Exit code: 0 the store is as it was written, 4 it is not.
     """
     from kubernaut_datastorage.log import verification  # noqa: PLC0415 – half a second of libraries
-    from kubernaut_datastorage.server import open_store  # noqa: PLC0415
+    from kubernaut_datastorage.server import open_store  # noqa: PLC0415 – as above
 
     key = _read_key(public_key)
     checkpoint = _read_json(checkpoint_file) if checkpoint_file else None
@@ -165,7 +165,7 @@ def _get(data: Path | None, path: str) -> Any:
 
 
 def _read_key(file: Path | None) -> Any:
-    from kubernaut_datastorage.log.checkpoints import read_public_key  # noqa: PLC0415
+    from kubernaut_datastorage.log.checkpoints import read_public_key  # noqa: PLC0415 – half a second of libraries
 
     try:
         return read_public_key(file) if file is not None else None

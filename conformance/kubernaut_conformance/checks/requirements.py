@@ -49,9 +49,9 @@ def require_results(run: ObservedRun, *names: str) -> tuple[str, ...]:
 
 def describe_end(run: ObservedRun) -> str:
     """Return a phrase for the run, its exit code and its error message."""
-    reply = run.error.get("message") or run.completed.stderr.strip().rpartition("\n")[2]
+    message = run.error.get("message") or run.completed.stderr.strip().rpartition("\n")[2]
     return f"the run {run.description} ended with {run.completed.exit_code}" + (
-        f": {shorten(reply, 200)}" if reply else ""
+        f": {shorten(message, 200)}" if message else ""
     )
 
 

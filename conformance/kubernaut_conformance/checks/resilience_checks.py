@@ -62,8 +62,8 @@ def _(action: ActionExamination) -> None:
     "Send `applying`, and change nothing before Data Storage has acknowledged it (or it is in the spool).",
 )
 def _(action: ActionExamination) -> None:
-    first_run = require_effective_run(action)
-    states = [event.get("state") for event in first_run.events]
+    first = require_effective_run(action)
+    states = [event.get("state") for event in first.events]
     require("applying" in states, f"it made a change and sent only {', '.join(map(str, states)) or 'nothing'}")
     run = require_run(action.terminated_run)
     if run.held is None:

@@ -180,11 +180,11 @@ def _(action: ActionExamination) -> None:
     run = require_run(action.second_run)
     if run.completed.results.get("status") != "unchanged":
         raise CheckSkipped("its second run does not end with `unchanged`; see second-run-unchanged")
-    made, plan_run = run.requests, require_run(action.second_plan_run).requests
-    if not plan_run:
+    made, planned = run.requests, require_run(action.second_plan_run).requests
+    if not planned:
         raise CheckSkipped("its requests are not recorded; give the scenario a server")
     require(
-        len(made) > len(plan_run),
+        len(made) > len(planned),
         f"the run {run.description} ended `unchanged` after no more requests ({len(made)}) than planning alone makes",
     )
 

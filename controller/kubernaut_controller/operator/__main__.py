@@ -43,14 +43,24 @@ class _ControllerLogFormatter(logging.Formatter):
 
 @click.command(context_settings={"auto_envvar_prefix": "KUBERNAUT", "help_option_names": ["-h", "--help"]})
 @click.option(
-    "--namespace", default="kubernaut-system", show_default=True, help="The controller's own: locks are in it."
+    "--namespace",
+    default="kubernaut-system",
+    show_default=True,
+    help="The controller's own namespace, which holds the locks.",
 )
-@click.option("--watch-namespace", multiple=True, help="Serve this namespace; may be repeated. All, by default.")
+@click.option("--watch-namespace", multiple=True, help="Watch this namespace; may be repeated. All, by default.")
 @click.option(
-    "--allow-repository", multiple=True, metavar="PREFIX", help="Where images may come from; any, by default."
+    "--allow-repository",
+    multiple=True,
+    metavar="PREFIX",
+    help="An allowed prefix of images; may be repeated. Any, by default.",
 )
 @click.option(
-    "--cooldown", callback=_duration, default="5m", show_default=True, help="Rest of a target after a workflow."
+    "--cooldown",
+    callback=_duration,
+    default="5m",
+    show_default=True,
+    help="The time after a workflow in which no other acts on its target.",
 )
 @click.option(
     "--max-timeout",
@@ -59,21 +69,29 @@ class _ControllerLogFormatter(logging.Formatter):
     show_default=True,
     help="The longest timeout of a workflow, for which it holds its target; 0: any.",
 )
-@click.option("--data-storage-url", help="Where records go; none are told without it.")
-@click.option("--data-storage-token-file", type=click.Path(path_type=Path), help="Its bearer token.")
+@click.option("--data-storage-url", help="The address of Data Storage; without it no records are sent.")
+@click.option(
+    "--data-storage-token-file",
+    type=click.Path(path_type=Path),
+    help="The file with the bearer token for Data Storage.",
+)
 @click.option(
     "--records-deadline",
     callback=_duration,
     default="24h",
     show_default=True,
-    help="How long a finished workflow is held for records that cannot be stored.",
+    help="The time for which an ended workflow is kept for records that cannot be stored.",
 )
 @click.option("--read-logs", is_flag=True, help="Read pods' logs for records that could not be sent (needs pods/log).")
 @click.option("--task-namespace", help="Take the Task from this namespace, by cluster resolver.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where health and metrics are served.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="0: nowhere.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address on which health and metrics are served."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="Its port; 0 serves nothing."
+)
 @click.version_option(package_name="kubernaut-controller", message="%(prog)s %(version)s")
-def main(  # noqa: PLR0913, PLR0917 – one an option
+def main(  # noqa: PLR0913, PLR0917 – one for each option
     namespace: str,
     watch_namespace: tuple[str, ...],
     allow_repository: tuple[str, ...],
@@ -119,9 +137,9 @@ def _task_ref(namespace: str | None) -> dict[str, object]:
 
 
 def _installed() -> dict[str, Action]:
-    """Return the actions of the packages beside the controller, by type: their inputs are checked.
+    """Return the installed actions by type, whose inputs the controller checks.
 
-    All are loaded now, with their models: that takes 0.1 s, which the first workflow should not wait for.
+    All are loaded now, with their models. That takes 0.1 s, for which the first workflow should not wait.
     """
     try:
         types = known_types()
@@ -133,7 +151,7 @@ def _installed() -> dict[str, Action]:
         try:
             actions[action_type] = find(action_type)
             actions[action_type].inputs_model.model_rebuild()
-        except Failed as error:  # a package that cannot be used: its actions' inputs are checked where they run
+        except Failed as error:  # a package that cannot be used: the inputs of its actions are checked where they run
             logging.getLogger(__name__).warning("%s", error)
     return actions
 

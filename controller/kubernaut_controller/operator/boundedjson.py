@@ -12,10 +12,10 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ["DEEPEST", "BoundedResponse", "pruned", "read_json"]
+__all__ = ["DEEPEST", "BoundedResponse", "prune", "read_json"]
 
 DEEPEST = 100
-"""Levels: 64 of inputs, and what a list, an object and its managedFields put around them."""
+"""Levels: 64 of inputs, and those of the list, the object and its managedFields around them."""
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
@@ -27,10 +27,10 @@ def read_json(data: bytes) -> Any:
     """Return the value of a JSON text, with null for what is nested deeper than `DEEPEST`.
 
     Raises:
-        ValueError: for a text that is no JSON.
+        ValueError: for a text that is not JSON.
     """
     if _is_deep(data):
-        data = pruned(data)
+        data = prune(data)
     text = data.decode("utf-8", "replace")
     try:
         return json.loads(text)
@@ -40,7 +40,7 @@ def read_json(data: bytes) -> Any:
         return json.loads(text, parse_int=_integer)
 
 
-def pruned(data: bytes, deepest: int = DEEPEST) -> bytes:
+def prune(data: bytes, deepest: int = DEEPEST) -> bytes:
     """Return a JSON text with null in the place of each array and object that is nested deeper than `deepest`."""
     kept, depth, start = [], 0, 0
     for token in _TOKEN.finditer(data):

@@ -250,7 +250,7 @@ def update_child(entry: CachedWorkflow, kind: str, document: Json, *, deleted: b
         case "PipelineRun" if is_newer(document, entry.pipeline_run):
             entry.pipeline_run, entry.absent_at_version = document, None
         case "TaskRun" if deleted:
-            # its last version: what a list read before says otherwise is older than that
+            # its last version, which a list that was read before must not replace
             entry.task_runs[name] = document
             entry.deleted_task_runs.add(name)
         case "TaskRun" if is_newer(document, entry.task_runs.get(name)):

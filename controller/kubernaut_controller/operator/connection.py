@@ -15,7 +15,7 @@ __all__ = ["Logins", "connect", "session"]
 
 _LONGEST_PAUSE = 30.0
 _FORGOTTEN = 300.0
-"""Seconds after which a login has nothing to do with the one before."""
+"""Seconds after which a repeated login is not counted as a retry."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -27,7 +27,7 @@ def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
     """
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if host and (_ACCOUNT / "token").exists():
-        # by address, as every client of Kubernetes' own does: it works before the cluster's DNS does
+        # by address, like Kubernetes' own clients: this works before the cluster's DNS does
         return kopf.ConnectionInfo(
             server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
             ca_path=_ACCOUNT / "ca.crt",
@@ -53,8 +53,8 @@ def session(found: kopf.ConnectionInfo) -> aiohttp.ClientSession:
 class Logins:
     """The logins of kopf, which continue after the API server refused a good token for a moment.
 
-    kopf takes no credentials again that were refused once, and ends when it has no others. But an API server that is
-    just starting refuses good tokens too. So the same are given once more, under another priority, after a pause.
+    kopf never uses credentials again that were refused once, and stops when it has no others. But an API server that is
+    starting refuses good tokens too. So the same credentials are offered again after a pause, with another priority.
     """
 
     def __init__(self) -> None:

@@ -97,7 +97,7 @@ class EffectExecutor:
         """
         again = False
         if len(effects) == 2 and isinstance(effects[0], AddFinalizer) and isinstance(effects[1], AcquireLock):
-            # neither needs the other, and an incident waits for both
+            # neither depends on the other, and an incident waits for both
             await asyncio.gather(self._execute(entry, effects[0]), self._execute(entry, effects[1]))
             return True
         for effect in effects:
@@ -157,13 +157,13 @@ class EffectExecutor:
 
     async def _patch_finalizers(self, entry: CachedWorkflow, finalizers: list[str]) -> None:
         metadata = entry.document["metadata"]
-        # of the version that was read: a list is replaced whole, and another controller's finalizer may be in it
+        # names the version that was read: the list is replaced, and may contain another controller's finalizer
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
         self._update_document(entry, await self.api.patch("workflowexecutions", *entry.key, {**patch}))
 
     async def _set_status(self, entry: CachedWorkflow, status: Json) -> bool:
         if status == entry.written_status:
-            return False  # the API server keeps it otherwise than it was written; once is enough
+            return False  # the API server stores it differently; do not write it again
         try:
             await self._write_status(entry, status)
         except ApiError as error:
@@ -204,7 +204,8 @@ class EffectExecutor:
             if error.code not in {400, 413, 422}:
                 raise
             logger.warning("%s/%s: nor does it take the least: %s", *entry.key, error)
-            entry.document = {**entry.document, "status": status}  # so that what was decided is done all the same
+            # so that the remaining effects of the decision are still carried out
+            entry.document = {**entry.document, "status": status}
 
     def _update_document(self, entry: CachedWorkflow, document: Json) -> None:
         if is_newer(document, entry.document):
@@ -245,7 +246,7 @@ class EffectExecutor:
 
     async def refresh_children(self, entry: CachedWorkflow) -> None:
         """Read PipelineRun, TaskRuns and pods from the API server; a TaskRun or pod that is gone stays known."""
-        version = entry.version  # of before it is asked
+        version = entry.version  # before the API server is asked
         if entry.run_name is None:
             entry.children_known, entry.absent_at_version = True, version
             return
@@ -304,7 +305,7 @@ class EffectExecutor:
         if entry.workflow is None or entry.workflow.spec.target is None:
             await self.target.release_all(f"{entry.key[0]}/{entry.key[1]}/{entry.uid}")
         else:
-            # of one that was granted or not when it was taken, and may be otherwise now
+            # the grant may have changed since the lock was acquired, so both scopes are tried
             scopes = ("", entry.key[0]) if grant_of(entry.workflow) else ("",)
             await self.target.release(entry.workflow, *scopes)
         entry.lock = LockState("released")
@@ -365,7 +366,7 @@ class EffectExecutor:
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            # of what is said, so that saying it again is refused as a duplicate
+            # a digest of the content, so that the API server refuses a repeated Event as a duplicate
             "metadata": {"name": f"{metadata['name'][:200]}.{digest}"},
             "involvedObject": reference,
             "type": type_,

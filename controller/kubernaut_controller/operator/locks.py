@@ -26,8 +26,8 @@ __all__ = ["TargetLocks"]
 
 logger = logging.getLogger("kubernaut.controller")
 
-_LONGEST_GOODBYE = timedelta(minutes=2)
-"""For how long pods of a workflow and PipelineRun that are both gone hold its lock, from when they were told to end."""
+_LONGEST_TERMINATION = timedelta(minutes=2)
+"""The longest time for which terminating pods keep the lock of a workflow that is gone with its PipelineRun."""
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABEL.items())
 
 
@@ -85,7 +85,7 @@ class TargetLocks:
         except ApiError as error:
             if error.code != 409:
                 raise
-            return LockState("busy", by="another workflow")  # was faster; it is read again soon
+            return LockState("busy", by="another workflow")  # another workflow was faster; the lock is read again soon
         return LockState("ours")
 
     async def read(self, workflow: WorkflowExecution, *, scope: str = "") -> LockState:
@@ -113,7 +113,7 @@ class TargetLocks:
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
             try:
                 rested = read_lock(lease, "", utcnow()).state == "free"
-            except Exception:  # this one's alone
+            except Exception:  # must not stop the sweep of others
                 logger.warning("the Lease %s cannot be read; delete it", lease["metadata"]["name"])
                 continue
             if not (lease.get("spec") or {}).get("holderIdentity") and rested:
@@ -152,7 +152,7 @@ class TargetLocks:
             return True
         run = await self._api.read("pipelineruns", namespace, run_name)
         if run is None or controller_of(run) != uid:
-            # a label proves nothing: of those that nobody owns any more, only what is ending is waited for
+            # a label proves nothing: of pods without an owner, wait only for those that are terminating
             return not any(_is_ending(pod, utcnow()) for pod in pods)
         task_runs = {
             item["metadata"]["uid"]
@@ -168,4 +168,4 @@ def _is_ending(pod: dict[str, Any], now: datetime) -> bool:
     if not until:
         return False
     grace = timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-    return now < datetime.fromisoformat(until) - grace + _LONGEST_GOODBYE
+    return now < datetime.fromisoformat(until) - grace + _LONGEST_TERMINATION

@@ -11,8 +11,8 @@ __all__ = ["StartPriority"]
 
 _STARTING = 64
 _FOLLOWING = 8
-_PATIENCE = 5.0
-"""Seconds for which what follows lets starts go first, so that an endless burst hides nothing for long."""
+_LONGEST_DELAY = 5.0
+"""Seconds for which other reconciles wait for starts, so that an endless burst delays them for a bounded time."""
 
 
 class StartPriority:
@@ -34,7 +34,7 @@ class StartPriority:
         if not starts:
             async with self._following:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._quiet.wait(), _PATIENCE)
+                    await asyncio.wait_for(self._quiet.wait(), _LONGEST_DELAY)
                 yield
             return
         self._starts_waiting += 1

@@ -23,7 +23,7 @@ logger = logging.getLogger("kubernaut.controller")
 
 _SWEEP = 600.0
 _IDENTITY: Any = "kubernaut-controller"
-"""kopf would make one of the user's name, and in an image the user has none."""
+"""A fixed identity: kopf derives its default from the user's name, and the user of an image has none."""
 
 
 async def run(settings: ControllerSettings) -> None:

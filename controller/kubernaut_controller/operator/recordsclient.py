@@ -36,9 +36,9 @@ _PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 _LONGEST_RECORD_PAUSE = 60.0
 _FAILURES = 8
-"""How often one record's event may fail, with others stored in between, before it is given up."""
+"""The number of failures of one event, with others stored in between, after which it is dropped."""
 _REFUSED = {400, 413, 422}
-"""Answers that blame what was sent."""
+"""Statuses that mean that the request itself is at fault."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class _RecordQueue:
 
 
 _Batch = list[tuple[str, list[_QueuedEvent]]]
-"""Records, and the events of each that are sent together."""
+"""The record ids of one request, each with its events."""
 
 
 class RecordsClient:
@@ -148,7 +148,7 @@ class RecordsClient:
         suspects = [(record_id, [one.events[0]]) for record_id, one in ready if one.suspect]
         others = [(record_id, one) for record_id, one in ready if not one.suspect]
         if suspects and (self._others_sent or not others):
-            self._others_sent = False  # one suspect, then others
+            self._others_sent = False  # suspects and others take turns
             return suspects[:1]
         self._others_sent = True
         batch: _Batch = []
@@ -186,7 +186,7 @@ class RecordsClient:
             self.last_error = f"it answered {status}: {str(answer)[:200]}"
         except aiohttp.ClientConnectorError as error:
             self.last_error = str(error)
-            return False  # it is away, and that lies in no event
+            return False  # Data Storage is away, which no event has caused
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             self.last_error = str(error) or type(error).__name__
         if len(events) == 1:
@@ -236,12 +236,12 @@ class RecordsClient:
             logger.error("an event is dropped: %s", reason)
         try:
             event.on_answer((reason or outcome) if refused else None)
-        except Exception:  # whatever it is, the events of others are still to be sent
-            logger.exception("what was told of an event could not be noted")
+        except Exception:  # a failing callback must not stop other events
+            logger.exception("the callback of an event failed")
 
     async def _exchange(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
         if self._session is None:
-            # one connection for what is sent, and a few for what is asked
+            # one connection for events, and some for reading records
             self._session = aiohttp.ClientSession(
                 timeout=_PATIENCE,
                 connector=aiohttp.TCPConnector(limit=4),
@@ -250,7 +250,7 @@ class RecordsClient:
         headers = {"content-type": "application/json"}
         if self._token_file is not None:
             headers["authorization"] = f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"
-        # a redirect is an answer like others: the token is for this address alone
+        # redirects are not followed: the token is for this address alone
         async with self._session.request(
             method, self._url + path, data=body, headers=headers, allow_redirects=False
         ) as response:

@@ -112,11 +112,11 @@ class RemediationController:
             if document is None:
                 return None
             workflow = await self._api.read("workflowexecutions", *key)
-            remedy = remediate(document, _faults(document), workflow, utcnow())
-            for effect in remedy.effects:
+            decision = remediate(document, _faults(document), workflow, utcnow())
+            for effect in decision.effects:
                 await self._execute(key, document, effect)
-            if not remedy.effects:
-                return remedy.again
+            if not decision.effects:
+                return decision.again
         return None
 
     async def _execute(

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 __all__ = ["STARTING", "serving"]
 
 STARTING = 300.0
-"""Seconds within which a process that can get ready is ready, ten thousand workflows and a slow API server included."""
+"""Seconds within which the controller must be ready, even with ten thousand workflows and a slow API server."""
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ _TALKATIVE = (
     "kopf._core.reactor.orchestration",
     "kopf._core.reactor.queueing",
 )
-"""Loggers of kopf's that speak of an API server that is away; a filter of a parent does not see what they write."""
+"""The loggers of kopf that report an API server that is away; a parent's filter does not apply to them."""
 
 
 class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):

@@ -25,16 +25,16 @@ logger = logging.getLogger("kubernaut.controller")
 
 Json = dict[str, Any]
 
-_LOOK = 300.0
-"""Seconds after which the API server is asked itself about what runs, should a watch have missed a deletion."""
-_LOOK_AFTER = 15.0
-"""The same, of what is over, whose pods are waited for."""
+_REFRESH_RUNNING = 300.0
+"""Seconds after which the children of a running workflow are read again, since a watch may have missed a deletion."""
+_REFRESH_ENDED = 15.0
+"""Seconds after which the children of an ended workflow are read again, while its pods terminate."""
 _LOCK_STALE = 4.0
-_TOGETHER = 0.05
-"""Seconds in which news of children is gathered, so that a graph of many steps is not told step by step."""
+_CHILD_EVENTS_DELAY = 0.05
+"""Seconds in which events of children are collected, so that a large graph is not reconciled for every step."""
 _MOST_ROUNDS = 20
 _MOST_FAILURES = 3
-"""How often a workflow may make the code raise before it is ended for it."""
+"""The number of exceptions in a row after which a workflow is ended."""
 
 
 class WorkflowController:
@@ -75,7 +75,7 @@ class WorkflowController:
         """True if all existing workflows have been listed."""
         return self._not_listed is None
 
-    # News
+    # Events
 
     def on_event(self, type_: str | None, document: Json) -> None:
         """Handle an event of a workflow: `ADDED`, `MODIFIED`, `DELETED`, or None where it comes from a list.
@@ -134,14 +134,14 @@ class WorkflowController:
             return
         update_child(entry, kind, strip_unused({**document, "kind": kind}), deleted=type_ == "DELETED")
         if self._not_listed is None:
-            self.loop.enqueue_after(entry.key, _TOGETHER)
+            self.loop.enqueue_after(entry.key, _CHILD_EVENTS_DELAY)
 
     def _update(self, entry: CachedWorkflow, document: Json) -> None:
         before = entry.document["metadata"]
         if document["metadata"]["resourceVersion"] == before["resourceVersion"] or not is_newer(
             document, entry.document
         ):
-            return  # of our own making
+            return  # this controller's own write
         if document["metadata"].get("generation") != before.get("generation"):
             entry.workflow, entry.faults = admit(document, self._settings.policy)
         entry.document = strip_unused(document)
@@ -216,7 +216,7 @@ class WorkflowController:
 
     async def _reconcile(self, key: Key, entry: CachedWorkflow) -> datetime | None:
         starts = not entry.started
-        patience = _LOOK_AFTER if entry.ended else _LOOK
+        patience = _REFRESH_ENDED if entry.ended else _REFRESH_RUNNING
         if entry.started and time.monotonic() - entry.children_read_at > patience:
             await self.executor.refresh_children(entry)
         for _ in range(_MOST_ROUNDS):
@@ -234,7 +234,7 @@ class WorkflowController:
             if not again:
                 break
             if starts and entry.started:
-                return utcnow()  # what is to be told of it can wait for others' starts
+                return utcnow()  # its status and events can wait for others' starts
         return None if self._finish_if_closed(key, entry) else decision.again
 
     def _finish_if_closed(self, key: Key, entry: CachedWorkflow) -> bool:

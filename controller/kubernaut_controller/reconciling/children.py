@@ -30,9 +30,9 @@ _SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enume
 _QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
 
 _DEFAULTED = {"apiVersion", "kind", "type", "timeouts"}
-"""What Tekton's admission adds within what was asked for."""
+"""Fields that Tekton's admission adds."""
 _HARMLESS = {"taskRef", "params", "serviceAccountName", "timeout", "computeResources", "status", "statusMessage"}
-"""What a TaskRun's spec may hold beside what is compared."""
+"""Fields of a TaskRun's spec that are compared elsewhere, or cannot do harm."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _foreign_reason(asked: _RequestedTaskRuns, step: str, task_run: Json, owner:
     name = task_run["metadata"]["name"]
     try:
         difference = next(_differences(asked, step, task_run, owner), None)
-    except Exception as error:  # Tekton's own are never so
+    except Exception as error:  # a TaskRun of Tekton's own never raises
         difference = f"cannot be read ({type(error).__name__}: {error})"
     return f"TaskRun {name} {difference}" if difference else None
 

@@ -93,7 +93,7 @@ def grant_of(workflow: WorkflowExecution) -> Grant | None:
     cluster, kind, namespace, _ = _identity(target, home)
     if not cluster and namespace and namespace == home:
         return None
-    # of what is in another cluster, no namespace of this one decides
+    # no namespace of this cluster can grant a lock on an object of another cluster
     return Grant(f"system:serviceaccounts:{home}", None if cluster else namespace or None, kind)
 
 

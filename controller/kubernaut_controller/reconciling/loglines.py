@@ -20,7 +20,7 @@ Json = dict[str, Any]
 _MARK = '{"kubernaut_record"'
 _MOST_LINES = 200
 _LARGEST_LINE = 128 * 1024
-_MAY_SAY = {
+_ALLOWED_FIELDS = {
     "action_version",
     "at",
     "attempt",
@@ -54,11 +54,11 @@ def marked_events(text: str, step: str, record_id: str) -> tuple[Json, ...]:
 
 def _event(line: str, step: str, record_id: str) -> Json | None:
     try:
-        said = json.loads(line)["kubernaut_record"]
-        if said["id"] != record_id:
+        content = json.loads(line)["kubernaut_record"]
+        if content["id"] != record_id:
             return None
-        require_portable(said, "line")
-        event = Event.model_validate({name: value for name, value in said.items() if name in _MAY_SAY})
+        require_portable(content, "line")
+        event = Event.model_validate({name: value for name, value in content.items() if name in _ALLOWED_FIELDS})
     except (InvalidInputs, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     if event.state not in _STATES:

@@ -67,7 +67,7 @@ class KnownOutcome:
 
 
 GONE = "Gone"
-"""The phase that the controller gives to a pod which it saw go."""
+"""The phase that the controller gives to a deleted pod."""
 
 _NO_RESULTS = (
     "Its container succeeded but its results did not arrive, most likely since the pod's sidecars used up what a pod "
@@ -114,7 +114,7 @@ def known_outcome(
         )
     exit_code, died_of = _exit(status, pod)
     if condition.get("status") == "True" and exit_code is None:
-        exit_code = 0  # Tekton's own word for it
+        exit_code = 0  # Tekton itself reports success
     results = _results(status) or _termination(pod)
     known = State(record["state"]) if record else State.INTENDED
     never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
@@ -123,7 +123,7 @@ def known_outcome(
     if condition.get("status") == "True":
         never, reason_word, sentence = False, "NoResults", _NO_RESULTS
     elif gone and not stopped:
-        when = "before its container started" if never else "while it ran, and nothing more was heard of it"
+        when = "before its container started" if never else "while it ran, and it reported nothing more"
         reason_word, sentence = "TaskRunDeleted", f"Its TaskRun was deleted {when}."
         stopped = State.CANCELLED if never else None
     elif stopped:
@@ -174,7 +174,7 @@ def outcome_without_task_run(step_name: str, reason: str, *, record: Json | None
         outcome = outcome_of(ContainerEnd(record=record))
         return _with_record(outcome, RecordedBy.CONTAINER, None, {"started_at": None, "finished_at": None}, record)
     if record and known is not State.INTENDED:
-        sentence = f"Step {step_name} had started when its PipelineRun went away, and nothing more was heard of it."
+        sentence = f"Step {step_name} had started when its PipelineRun went away, and it reported nothing more."
         return KnownOutcome(
             State.LOST, RecordedBy.CONTROLLER, sentence, error={"code": 1, "reason": "NoWord", "message": sentence}
         )
@@ -265,7 +265,7 @@ def _started(container: Json) -> str | None:
     """Return the start time of the container; None where it never started, or that is not known."""
     for kind in ("running", "terminated"):
         state = container.get(kind) or {}
-        # of steps that it stops, or never started, Tekton makes up an end
+        # Tekton invents a termination for steps that it stopped or never started
         if state.get("startedAt") and not state.get("reason", "").startswith("TaskRun"):
             return str(state["startedAt"])
     return None
@@ -285,7 +285,7 @@ def _exit(status: Json, pod: Json | None) -> tuple[int | None, str | None]:
     for state in (_step_container(pod), *(status.get("steps") or ())[:1]):
         terminated = state.get("terminated") or {}
         reason = terminated.get("reason") or ""
-        if terminated and not reason.startswith("TaskRun"):  # of steps that it stops, Tekton makes up an end
+        if terminated and not reason.startswith("TaskRun"):  # Tekton invents a termination for steps that it stops
             return terminated.get("exitCode"), reason
     return None, None
 

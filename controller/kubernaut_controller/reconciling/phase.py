@@ -70,7 +70,7 @@ def decide_phase(
         kept = PhaseDecision(before, condition.get("reason", ""), condition.get("message", ""), outcomes, run=run)
         if run is None or condition_of(run).get("status") not in {"True", "False"}:
             return kept
-        # the phase stays, and what is said of it may become better known
+        # the phase stays, but its reason and message may become more precise
         phase, reason, message = _ended(observed, workflow, run, outcomes)
         return replace(kept, reason=reason, message=message) if phase is before else kept
     created = ConditionUpdate("PipelineRunCreated", True, "Created", "")
@@ -117,7 +117,7 @@ def _ended(
     asked = (run.get("spec") or {}).get("status") or ""
     by_person = workflow.spec.cancel or bool(observed.being_deleted)
     if stops and (condition.get("status") == "True" or (contradicted and asked and not by_person)):
-        # Tekton looks at exit codes alone, and was told to stop by the controller; a person was not the cause
+        # Tekton looks only at exit codes, and the controller, not a person, asked it to stop
         return _step_failed((contradicted or stops)[0], outcomes)
     if condition.get("status") == "True":
         message = f"{good} of {len(outcomes)} steps done."

@@ -49,11 +49,11 @@ __all__ = ["Decision", "due_of", "is_closed", "reconcile"]
 Json = Mapping[str, Any]
 
 _POLL = timedelta(seconds=5)
-"""How often a lock that another has is looked at."""
-_LOOK = timedelta(minutes=5)
-"""How often what runs is decided about anew, should a watch have missed a word."""
-_LINGER = timedelta(seconds=20)
-"""The same, while pods of a workflow that is over do not go."""
+"""The interval for reading a lock that another workflow holds."""
+_RESYNC = timedelta(minutes=5)
+"""The interval for reconciling a running workflow, since a watch may have missed an event."""
+_RESYNC_TERMINATING = timedelta(seconds=20)
+"""The interval for reconciling an ended workflow while its pods terminate."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def reconcile(  # noqa: PLR0911 – one case after the other
     workflow = observed.workflow
     if workflow is None or (observed.faults and not _was_created(observed)):
         if observed.has_finalizer and not observed.children_known:
-            return Decision((RefreshChildren(),))  # it may have been started before it came to be refused
+            return Decision((RefreshChildren(),))  # it may have been started before it was refused
         return _stop(observed, now) if _was_created(observed) else _refuse(observed, now)
     run_known = observed.pipeline_run is not None or observed.pipeline_run_absent
     if not observed.children_known or (not run_known and observed.status.get("pipelineRunRef")):
@@ -110,7 +110,7 @@ def _was_created(observed: ObservedState) -> bool:
     return observed.pipeline_run is not None or bool(observed.status.get("pipelineRunRef"))
 
 
-# Refused, and closed
+# Refused and closed workflows
 
 
 def _refuse(observed: ObservedState, now: datetime) -> Decision:
@@ -164,7 +164,7 @@ def due_of(document: Json, now: datetime) -> datetime:
         return now + timedelta(seconds=seconds)
 
 
-# Before there is a PipelineRun
+# Workflows without a PipelineRun
 
 
 def _start(  # noqa: PLR0911 – one case after the other
@@ -183,7 +183,7 @@ def _start(  # noqa: PLR0911 – one case after the other
         if not waiting_reason:
             return Decision((*hold, AcquireLock()))
         decision = PhaseDecision(Phase.PENDING, "WaitsForTarget", waiting_reason, _intended(workflow))
-        # read again from time to time, since another controller may free it; taken only by whom nobody is ahead of
+        # read it again from time to time, since another controller may release it; acquire it only as the oldest
         poll: tuple[Effect, ...] = (
             () if not observed.lock_stale else (ReadLock(),) if observed.queued_before else (AcquireLock(),)
         )
@@ -211,7 +211,7 @@ def _end_before_start(
     """Return phase, reason and message of a workflow that ends without a PipelineRun; None if it may still start."""
     phase, creation_failure = observed.status.get("phase"), observed.creation_failure
     if phase and Phase(phase).ended:
-        # the controller died between the lock and the status
+        # the controller died after it released the lock and before it wrote the status
         return Phase(phase), condition_of(observed.document).get("reason", phase), observed.status.get("message", "")
     if observed.being_deleted:
         return Phase.CANCELLED, "Deleted", "It was deleted before it started."
@@ -276,14 +276,14 @@ def _end_unstarted(
     return Decision((*free, *status_effects(observed, workflow, decision, now, stored)))
 
 
-# With a PipelineRun
+# Workflows with a PipelineRun
 
 
 def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy, now: datetime) -> Decision:
     run = observed.pipeline_run
     reference = observed.status.get("pipelineRunRef") or {}
     if run is not None and reference and run["metadata"]["uid"] != reference.get("uid"):
-        run = None  # somebody made another of its name
+        run = None  # somebody else created another of the same name
     if run is not None and not reference:
         conflict = _conflict(run, workflow, policy)
         if conflict:
@@ -322,14 +322,14 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     effects += status_effects(observed, workflow, decision, now, stored)
     if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):
         effects.append(RemoveFinalizer())
-    return Decision(tuple(effects), again=now + (_LINGER if alive and decision.phase.ended else _LOOK))
+    return Decision(tuple(effects), again=now + (_RESYNC_TERMINATING if alive and decision.phase.ended else _RESYNC))
 
 
 def _cancel_effects(run: Json) -> list[Effect]:
     """Return the effects that stop a PipelineRun, unless it is being stopped already."""
     name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
     if asked == "PipelineRunPending":
-        return [CancelPipelineRun(name, "Cancelled")]  # it never started: there is nothing to end well
+        return [CancelPipelineRun(name, "Cancelled")]  # it never started, so finally need not run
     return [] if asked and asked != STOPPED else [CancelPipelineRun(name)]
 
 

@@ -20,7 +20,7 @@ __all__ = ["FINAL", "record_effects", "records_condition"]
 Json = Mapping[str, Any]
 
 FINAL = frozenset({"Disabled", "GivenUp", "RefusedByStore", "NothingToStore"})
-"""Reasons of RecordsStored after which there is nothing to wait for, though not all is stored."""
+"""The reasons of RecordsStored after which the controller waits no longer, although not all is stored."""
 
 
 def record_effects(

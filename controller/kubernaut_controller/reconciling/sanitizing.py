@@ -14,7 +14,7 @@ from kubernaut_controller.reconciling.outcomes import KnownOutcome
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.portable import dumps, require_portable
 
-__all__ = ["bounded_text", "sanitized"]
+__all__ = ["bounded_text", "sanitize"]
 
 _LONGEST_MESSAGE = 4096
 _LONGEST_REASON = 253
@@ -23,7 +23,7 @@ _LARGEST_OUTPUT = 32 * 1024
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def sanitized(outcome: KnownOutcome) -> KnownOutcome:
+def sanitize(outcome: KnownOutcome) -> KnownOutcome:
     """Return the outcome of a step with values that a status can hold, whatever its pod reported."""
     output, left_out = _output(outcome.output)
     message = bounded_text(outcome.message)

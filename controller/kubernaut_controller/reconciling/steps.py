@@ -8,7 +8,7 @@ from kubernaut_controller.reconciling.children import Children, condition_of, ow
 from kubernaut_controller.reconciling.observed import ObservedState
 from kubernaut_controller.reconciling.outcomes import KnownOutcome, RecordedBy, known_outcome, outcome_without_task_run
 from kubernaut_controller.reconciling.policy import Policy
-from kubernaut_controller.reconciling.sanitizing import bounded_text, sanitized
+from kubernaut_controller.reconciling.sanitizing import bounded_text, sanitize
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import State
@@ -18,7 +18,7 @@ __all__ = ["known_outcomes", "progress", "step_statuses", "unstarted_outcomes"]
 Json = Mapping[str, Any]
 
 _LARGEST_ROWS = 400 * 1024
-"""Bytes that the rows may have together; above, outputs are left to the records."""
+"""The largest size of all steps in bytes; above that, the outputs are only in the records."""
 
 
 def known_outcomes(
@@ -55,7 +55,7 @@ def known_outcomes(
             outcome = _outcome_of(
                 observed, workflow, step, children.own[name], pods, asked=asked, run_gone=run is None and over
             )
-            # what was known once stays known, also when what told it is gone
+            # a known end stays known, also when its source is gone
             outcomes[name] = known if known and known.ended and not outcome.ended else outcome
         elif name in children.foreign:
             sentence = f"{children.foreign[name]}; somebody else made it, and its end is not this step's."
@@ -73,7 +73,7 @@ def known_outcomes(
             outcomes[name] = outcome_without_task_run(name, reason, record=record, asked=asked)
         else:
             outcomes[name] = KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER, _skipped(skipped.get(name, "")))
-    return {name: sanitized(outcome) for name, outcome in outcomes.items()}
+    return {name: sanitize(outcome) for name, outcome in outcomes.items()}
 
 
 def _outcome_of(
@@ -99,7 +99,7 @@ def _outcome_of(
             asked=asked,
             gone=gone,
         )
-    except Exception as error:  # whatever an image wrote: its own step's fault alone
+    except Exception as error:  # an image may write anything; it must affect its own step alone
         why = bounded_text(f"{type(error).__name__}: {error}", 300)
         if not gone and condition_of(task_run).get("status") not in {"True", "False"}:
             return KnownOutcome(State.STARTED, message=f"What its pod says cannot be read ({why}).", task_run=name)

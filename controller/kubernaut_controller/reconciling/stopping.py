@@ -14,7 +14,7 @@ __all__ = ["STOPPED", "contradicted_steps", "stop_pipeline_run"]
 Json = Mapping[str, Any]
 
 STOPPED = "StoppedRunFinally"
-"""Tekton's word for: what runs may end, nothing new starts, `finally` runs."""
+"""Tekton's value for: running steps may end, no new step starts, `finally` runs."""
 
 
 def contradicted_steps(

@@ -85,7 +85,7 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
             "RecordsStored",
             refused,
             "NothingToStore" if refused else "GivenUp",
-            "Nothing was started." if refused else "Its records could not be told in full.",
+            "Nothing was started." if refused else "Not all of its records could be sent.",
         ),
     ]
     status: dict[str, Any] = {

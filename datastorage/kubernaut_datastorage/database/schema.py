@@ -8,11 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS, RecordColumn
 from kubernaut_datastorage.records.packing import pack_document, unpack_document
 from kubernaut_sdk.times import rfc3339
 
 __all__ = [
     "NEWEST_REVISION",
+    "DocumentText",
     "JsonText",
     "UtcTime",
     "commits",
@@ -25,8 +27,8 @@ __all__ = [
     "sweeps",
 ]
 
-NEWEST_REVISION = "0004"
-"""The newest revision of the chain; a database that is there already needs no migration."""
+NEWEST_REVISION = "0005"
+"""The newest revision of the chain."""
 
 
 class JsonText(sa.types.UserDefinedType[str]):
@@ -38,7 +40,7 @@ class JsonText(sa.types.UserDefinedType[str]):
         return "JSON"
 
 
-class Document(sa.TypeDecorator[str]):
+class DocumentText(sa.TypeDecorator[str]):
     """A column of records as JSON, the text that is hashed: packed in PostgreSQL, text in SQLite."""
 
     impl = sa.LargeBinary
@@ -74,8 +76,10 @@ class UtcTime(sa.TypeDecorator[datetime]):
 metadata = sa.MetaData()
 
 
-def _known(name: str) -> dict[str, Any]:
-    return {"sqlite_where": sa.text(f"{name} IS NOT NULL")}
+def _type(column: RecordColumn) -> sa.types.TypeEngine[Any]:
+    if column.kind == "text":
+        return sa.String(column.length) if column.length is not None else sa.Text()
+    return sa.Boolean() if column.kind == "boolean" else sa.Uuid()
 
 
 records = sa.Table(
@@ -84,29 +88,31 @@ records = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),  # UUIDv7: order of ids is order of time
     sa.Column("seq", sa.BigInteger, nullable=False),  # order of commit; renewed whenever the record changes
     sa.Column("recorded_at", UtcTime, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("action_type", sa.String(253)),
-    sa.Column("target", sa.Text),  # a long one by its hash, see bounds.index_key
-    sa.Column("namespace", sa.String(253)),  # the workflow's or, where none is known, that of the pod that wrote
-    sa.Column("workflow", sa.String(253)),
-    sa.Column("remediation", sa.String(253)),
-    sa.Column("signal", sa.String(253)),
-    sa.Column("dry_run", sa.Boolean),
-    sa.Column("undoes", sa.Uuid),  # the record whose change this one undoes
-    sa.Column("document", Document, nullable=False),  # the record without id, seq and recorded_at; keys sorted
+    *(sa.Column(column.name, _type(column), nullable=not column.required) for column in RECORD_COLUMNS),
+    sa.Column("document", DocumentText, nullable=False),  # the record without id, seq and recorded_at; keys sorted
     sa.Column("provenance", JsonText),  # see provenance.py; null where the document says it all
 )
+
+
+def _add_index(column: RecordColumn) -> None:
+    """Add the index of a column: with the id, so that the newest records are found first."""
+    name, value = f"action_records_{column.name}", records.c[column.name]
+    match column.index:
+        case "all":
+            sa.Index(name, value, records.c.id)
+        case "known":
+            sa.Index(name, value, records.c.id, sqlite_where=sa.text(f"{column.name} IS NOT NULL"))
+        case "true":
+            sa.Index(name, records.c.id, sqlite_where=sa.text(column.name))
+        case None:
+            pass
+
+
 sa.Index("action_records_type", records.c.action_type, records.c.id.desc())
 sa.Index("action_records_seq", records.c.seq)
 sa.Index("action_records_type_state", records.c.action_type, records.c.state, records.c.id)  # which of a type failed?
-sa.Index("action_records_state", records.c.state, records.c.id)
-sa.Index("action_records_target", records.c.target, records.c.id, **_known("target"))
-sa.Index("action_records_namespace", records.c.namespace, records.c.id, **_known("namespace"))  # a pod reads its own's
-sa.Index("action_records_workflow", records.c.workflow, records.c.id, **_known("workflow"))
-sa.Index("action_records_remediation", records.c.remediation, records.c.id, **_known("remediation"))
-sa.Index("action_records_signal", records.c.signal, records.c.id, **_known("signal"))
-sa.Index("action_records_undoes", records.c.undoes, records.c.id, **_known("undoes"))
-sa.Index("action_records_dry_run", records.c.id, sqlite_where=sa.text("dry_run"))
+for _column in RECORD_COLUMNS:
+    _add_index(_column)
 
 commits = sa.Table(
     "commits",
@@ -161,9 +167,9 @@ signals = sa.Table(
 )
 sa.Index("signals_fired_at", signals.c.fired_at)
 
-for _table, _column in ((records, "document"), (commits, "leaves")):
+for _table, _packed in ((records, "document"), (commits, "leaves")):
     # neither hashes nor what is packed can be compressed once more
-    _external = sa.DDL(f"ALTER TABLE {_table.name} ALTER COLUMN {_column} SET STORAGE EXTERNAL")  # type: ignore[no-untyped-call]
+    _external = sa.DDL(f"ALTER TABLE {_table.name} ALTER COLUMN {_packed} SET STORAGE EXTERNAL")  # type: ignore[no-untyped-call]
     sa.event.listen(_table, "after_create", _external.execute_if(dialect="postgresql"))
 
 

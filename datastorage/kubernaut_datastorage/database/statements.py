@@ -26,7 +26,7 @@ __all__ = [
 
 PROBE_MONTH = "probe"
 PROBE_TEXT = "x" * 64 * 1024
-"""A row that is written and taken back in one transaction, to see whether there is room."""
+"""The text of a row that is written and deleted in one transaction, to check that there is room."""
 _FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document)
 
 

@@ -15,7 +15,7 @@ from kubernaut_datastorage.log.plan import EventOutcome
 from kubernaut_datastorage.records.documents import FoundRecord, format_time
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month
-from kubernaut_datastorage.store import DatabaseUnavailable, Query, SignalEpisode, Store, UnstorableData
+from kubernaut_datastorage.store import DatabaseUnavailable, Query, SignalFiring, Store, UnstorableData
 
 __all__ = ["SqlStore", "commit_of_row"]
 
@@ -38,7 +38,7 @@ class SqlStore(Store):
         """Merge events in the writer; return after the commit."""
 
     @abstractmethod
-    async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
+    async def write_signals(self, episodes: Sequence[SignalFiring]) -> None:
         """Store episodes in the writer, all or none of them.
 
         Raises:
@@ -54,7 +54,7 @@ class SqlStore(Store):
             StorageError: if nothing can be written.
         """
 
-    async def put_signals(self, episodes: Sequence[SignalEpisode]) -> list[str | None]:
+    async def put_signals(self, episodes: Sequence[SignalFiring]) -> list[str | None]:
         try:
             await self.write_signals(episodes)
         except UnstorableData as error:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from kubernaut_datastorage.http.problems import Problem
 from kubernaut_datastorage.records.ingest import require_storable_time
-from kubernaut_datastorage.store import SignalEpisode
+from kubernaut_datastorage.store import SignalFiring
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
 
@@ -47,7 +47,7 @@ class RefusedAlert:
     reason: str
 
 
-def parse_webhook(payload: Any) -> list[SignalEpisode | RefusedAlert]:
+def parse_webhook(payload: Any) -> list[SignalFiring | RefusedAlert]:
     """Return what each alert of a webhook says; `resolved_at` is None while one fires.
 
     Alertmanager does not send a webhook again that was answered 4xx. So one odd alert is refused alone, and only what
@@ -65,7 +65,7 @@ def parse_webhook(payload: Any) -> list[SignalEpisode | RefusedAlert]:
     return [_parse_or_refuse(index, alert) for index, alert in enumerate(payload["alerts"])]
 
 
-def _parse_or_refuse(index: int, alert: Any) -> SignalEpisode | RefusedAlert:
+def _parse_or_refuse(index: int, alert: Any) -> SignalFiring | RefusedAlert:
     try:
         return _episode(_Alert.model_validate(alert))
     except ValidationError as error:
@@ -78,10 +78,10 @@ def _parse_or_refuse(index: int, alert: Any) -> SignalEpisode | RefusedAlert:
     return RefusedAlert(index, shorten(fingerprint) if isinstance(fingerprint, str) else None, f"{reason}.")
 
 
-def _episode(alert: _Alert) -> SignalEpisode:
+def _episode(alert: _Alert) -> SignalFiring:
     # while it fires, endsAt is a guess or the year 1
     ended = alert.endsAt if alert.status == "resolved" else None
-    return SignalEpisode(
+    return SignalFiring(
         fingerprint=_storable("fingerprint", alert.fingerprint),
         fired_at=_text("startsAt", alert.startsAt),
         resolved_at=_text("endsAt", ended) if ended else None,

@@ -41,8 +41,8 @@ async def read_json(request: Request, *, lenient: bool = False) -> Any:
     """Return the JSON value of a request's body.
 
     Args:
-        request: Whose.
-        lenient: Whether bytes that are no UTF-8 are replaced, so that they decide for nothing but where they stand.
+        request: The request.
+        lenient: True to replace bytes that are not UTF-8, so that they spoil only the value that they are in.
 
     Raises:
         Problem: as `read_body`, and 400 where it is not JSON.

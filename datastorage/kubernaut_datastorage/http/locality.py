@@ -1,7 +1,7 @@
 """The check of a service without tokens: only programs of this machine, no web page in a browser.
 
-A page can send requests to loopback, too. A browser then says so, in `Origin`; and where a name was made to point to
-loopback (DNS rebinding), the name stands in `Host`.
+A web page can send requests to loopback, too. Its browser then sets `Origin`; and if the page's own name was made to
+point to loopback (DNS rebinding), that name is in `Host`.
 """
 
 import ipaddress

@@ -8,10 +8,10 @@ from pydantic.json_schema import models_json_schema
 
 from kubernaut_datastorage.http.body import LARGEST_BODY
 from kubernaut_datastorage.http.export import STREAMS
-from kubernaut_datastorage.http.queries import FIELDS, LONGEST_TEXT, MOST
+from kubernaut_datastorage.http.queries import FIELDS, MOST
+from kubernaut_datastorage.records.columns import LONGEST_TEXT, RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import LARGEST_EVENT, MOST_EVENTS
 from kubernaut_sdk.records import Event, Record
-from kubernaut_sdk.states import State
 
 __all__ = ["document"]
 
@@ -149,17 +149,8 @@ def _operation(
 
 
 def _filters() -> list[dict[str, Any]]:
-    return [
-        _query("action_type", _TEXT, "Such as kubernetes/scale_deployment."),
-        _query("state", {"type": "string", "enum": list(State)}),
-        _query("target", _TEXT, "namespace/Kind/name, Kind/name, or the text that it is."),
-        _query("workflow", _TEXT, "A name, or namespace/name."),
-        _query("remediation", _TEXT),
-        _query("signal", _TEXT, "A fingerprint."),
-        _query("dry_run", {"type": "string", "enum": ["true", "false"]}),
-        _query("undoes", {"type": "string", "format": "uuid"}, "The record that was undone."),
-        *_times(),
-    ]
+    filters = [(column.name, column.filter) for column in RECORD_COLUMNS if column.filter is not None]
+    return [*(_query(name, dict(one.schema), one.description) for name, one in filters), *_times()]
 
 
 def _paging() -> list[dict[str, Any]]:

@@ -10,11 +10,11 @@ from uuid import UUID
 from starlette.requests import Request
 
 from kubernaut_datastorage.http.problems import Problem
-from kubernaut_datastorage.records.bounds import index_key
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.store import Query
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.portable import shorten
-from kubernaut_sdk.records import Record, State
+from kubernaut_sdk.records import Record
 from kubernaut_sdk.times import rfc3339, utcnow
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 MOST = 1_000
-LONGEST_TEXT = 2048
 FIELDS = tuple(Record.model_fields)
 
 
@@ -52,11 +51,13 @@ def parse_query(parameters: Mapping[str, str]) -> Query:
     Raises:
         Problem: 400 for an unknown parameter or a value that cannot be used.
     """
-    require_known(parameters, {*_EQUAL, "workflow", "since", "until", "limit", "cursor", "fields", "after_seq"})
-    equal = [(name, _checked(name, parameters[name], read)) for name, read in _EQUAL.items() if name in parameters]
-    if "workflow" in parameters:
-        namespace, name = _checked("workflow", parameters["workflow"], _workflow)
-        equal += [("workflow", name)] + ([("namespace", namespace)] if namespace else [])
+    require_known(parameters, {*_FILTERS, "since", "until", "limit", "cursor", "fields", "after_seq"})
+    equal = [
+        pair
+        for name, column in _FILTERS.items()
+        if name in parameters
+        for pair in _checked(name, parameters[name], column.parse)
+    ]
     first = _id_at(parse_time("since", parameters["since"])) if "since" in parameters else None
     last = _id_at(parse_time("until", parameters["until"])) if "until" in parameters else None
     if cursor := parameters.get("cursor"):
@@ -152,52 +153,7 @@ def _limit(text: str) -> int:
     return _number(text, 1, MOST)
 
 
-def _state(text: str) -> str:
-    if text not in list(State):
-        raise ValueError(f"there is {', '.join(State)}")
-    return text
-
-
-def _flag(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError("it must be true or false")
-    return text == "true"
-
-
-def _text(text: str) -> str:
-    if "\0" in text or len(text) > LONGEST_TEXT:
-        raise ValueError(f"it must be text without NUL, of at most {LONGEST_TEXT} characters")
-    return text
-
-
-def _target(text: str) -> str:
-    return index_key(_text(text))
-
-
-def _record(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ValueError("it must be a record's id (a UUID)") from None
-
-
-def _workflow(text: str) -> tuple[str, str]:
-    namespace, _, name = _text(text).rpartition("/")
-    if not name or "/" in namespace:
-        raise ValueError("write a name, or namespace/name")
-    return namespace, name
-
-
-_EQUAL: dict[str, Callable[[str], Any]] = {
-    "action_type": _text,
-    "dry_run": _flag,
-    "remediation": _text,
-    "signal": _text,
-    "state": _state,
-    "target": _target,
-    "undoes": _record,
-}
-"""Parameters that name a column."""
+_FILTERS = {column.name: column.filter for column in RECORD_COLUMNS if column.filter is not None}
 
 
 def _checked(name: str, text: str, read: Callable[[str], Any]) -> Any:

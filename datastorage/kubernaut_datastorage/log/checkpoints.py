@@ -35,15 +35,15 @@ class Commit:
 
     Attributes:
         batch: 1, 2, 3, … without a gap.
-        at: When; never before the commit before it.
+        at: The time; never before that of the previous commit.
         first_seq: The seq of its first leaf.
-        count: How many leaves.
-        root: Of their tree.
+        count: The number of leaves.
+        root: The root of their tree.
         previous: The chain after the commit before.
-        chain: Over that and the statement of this commit.
-        leaves: Packed.
-        note: JSON of what was done beside records, or None.
-        key_id: Whose signature, or None where it is not signed.
+        chain: The hash over that and this commit's statement.
+        leaves: The leaves, packed.
+        note: JSON of an action on other things than records, such as a dropped month; or None.
+        key_id: The signing key's id, or None if it is not signed.
         signature: Ed25519 over the chain, or None.
     """
 

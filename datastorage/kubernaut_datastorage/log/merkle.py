@@ -32,8 +32,8 @@ class Leaf(NamedTuple):
 
     Attributes:
         key: The record's id, 16 bytes.
-        event: Digest of the event.
-        record: Digest of the record after it.
+        event: The event's digest.
+        record: The digest of the record after it.
     """
 
     key: bytes

@@ -1,8 +1,8 @@
 """The plan of one commit: from the stored records and the new events to the rows to write. A pure function.
 
-Commits come one after the other, whoever makes them: a backend calls this with nothing between reading and writing
-(PostgreSQL under an advisory lock, SQLite under its write lock). From that follows all that is promised: no merge is
-lost between two replicas, seq is the order of commit without a gap, and the log is one chain.
+Commits come one after the other: a backend reads, calls this and writes under one lock (an advisory lock in PostgreSQL,
+SQLite's write lock). So no merge is lost between two replicas, seq is the order of commit without a gap, and the log is
+one chain.
 """
 
 from collections import Counter
@@ -17,15 +17,15 @@ import msgspec
 from kubernaut_datastorage.log.checkpoints import Commit, NoSigner, Signer, commit_statement
 from kubernaut_datastorage.log.merkle import GENESIS, Leaf, leaf_hash, next_chain, pack_leaves, tree_root
 from kubernaut_datastorage.records.access import bind_pod, find_trespass, has_foreign_pods
-from kubernaut_datastorage.records.bounds import index_key
-from kubernaut_datastorage.records.documents import decode, digest, encode, format_target
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
+from kubernaut_datastorage.records.documents import decode, digest, encode
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.merge import merge, without_containers
 from kubernaut_datastorage.records.provenance import Pods, pack_pods, pack_provenance, unpack_provenance
 from kubernaut_sdk.states import Source
 
 __all__ = [
-    "COLUMNS",
+    "ROW_COLUMNS",
     "CommitPlan",
     "EventOutcome",
     "LogHead",
@@ -43,10 +43,10 @@ class LogHead(NamedTuple):
     """The position of the log's end.
 
     Attributes:
-        batch: Of the last commit; 0 before the first.
-        next_seq: Of the next leaf.
-        chain: After the last commit.
-        at: Of the last commit.
+        batch: The last commit's number; 0 before the first.
+        next_seq: The seq of the next leaf.
+        chain: The chain after the last commit.
+        at: The time of the last commit.
     """
 
     batch: int = 0
@@ -68,25 +68,27 @@ class StoredRecord(NamedTuple):
 
 
 class RecordRow(NamedTuple):
-    """A row of `action_records`, in the order of its columns; the id as 16 bytes."""
+    """A row of `action_records`.
+
+    Attributes:
+        id: 16 bytes.
+        seq: The seq of the record's last change.
+        recorded_at: The time of that commit.
+        values: The values of `RECORD_COLUMNS`, in their order.
+        document: The record as text.
+        provenance: The keys of its values, see `provenance.py`.
+    """
 
     id: bytes
     seq: int
     recorded_at: datetime
-    state: str
-    action_type: str | None
-    target: str | None
-    namespace: str | None
-    workflow: str | None
-    remediation: str | None
-    signal: str | None
-    dry_run: bool | None
-    undoes: str | None
+    values: tuple[Any, ...]
     document: str
     provenance: str | None
 
 
-COLUMNS = RecordRow._fields
+ROW_COLUMNS = ("id", "seq", "recorded_at", *(column.name for column in RECORD_COLUMNS), "document", "provenance")
+"""The names of a row's columns, in their order."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,11 @@ class CommitPlan:
     """The rows to write, all of them in one transaction.
 
     Attributes:
-        outcomes: Of each event, with the reason where it is refused.
+        outcomes: The outcome of each event, with the reason of a refusal.
         inserts: Records that are new.
         updates: Records that are not.
         counts: (day, action type, state, whether a dry run) → by how much the number of records changes.
-        commit: The log's row; None where nothing changed.
+        commit: The log's row; None if nothing changed.
     """
 
     outcomes: list[tuple[EventOutcome, str | None]]
@@ -109,7 +111,7 @@ class CommitPlan:
 
 
 _DAY = 86_400_000
-"""Milliseconds."""
+"""Milliseconds of a day."""
 _DAMAGED = "id: what is stored of this record cannot be read; `kubernaut records verify` says more."
 
 
@@ -142,11 +144,11 @@ def plan_commit(
 
     Args:
         events: Events, in the order in which they came.
-        known: Each record that the database has and an event is about.
-        head: Where the log stands.
+        known: The stored records that the events are about, by their key.
+        head: The log's end.
         now: The time of the commit, if the last one was not later.
         signer: Signs the commit.
-        note: What else the commit states.
+        note: JSON that the commit states beside its events, or None.
     """
     now = now if head.at is None else max(now, head.at)
     states: dict[bytes, _RecordState] = {}
@@ -198,22 +200,9 @@ def plan_import(kept: Sequence[tuple[bytes, str, str | None]], head: LogHead, *,
     return plan
 
 
-def column_values(
-    document: Mapping[str, Any], pods: Pods
-) -> tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, bool | None, str | None]:
-    """Return a document's values in columns: from `state` to `undoes` of a `RecordRow`."""
-    workflow, target = document.get("workflow") or {}, format_target(document.get("target"))
-    return (
-        document["state"],
-        document.get("action_type"),
-        None if target is None else index_key(target),
-        workflow.get("namespace") or next((pod[0] for pod in pods.values()), None),
-        workflow.get("name"),
-        (document.get("remediation") or {}).get("name"),
-        (document.get("signal") or {}).get("fingerprint"),
-        document.get("dry_run"),
-        document.get("undoes"),
-    )
+def column_values(document: Mapping[str, Any], pods: Pods) -> tuple[Any, ...]:
+    """Return a document's values in columns, in the order of `RECORD_COLUMNS`."""
+    return tuple(column.read(document, pods) for column in RECORD_COLUMNS)
 
 
 def _is_whole_record(event: dict[str, Any]) -> bool:
@@ -284,13 +273,18 @@ def _add_rows(
 ) -> None:
     counts: Counter[tuple[str, str, str, bool]] = Counter()
     for key, state in states.items():
-        row = RecordRow(key, state.seq, now, *column_values(state.document, state.pods), state.text, state.provenance)
+        values = column_values(state.document, state.pods)
+        row = RecordRow(key, state.seq, now, values, state.text, state.provenance)
         day = _day(int.from_bytes(key[:6]) // _DAY)
-        counts[day, row.action_type or "", row.state, bool(row.dry_run)] += 1
+        counts[day, *_counted(state.document)] += 1
         if key in known:
             plan.updates.append(row)
-            old = decode(known[key].document)
-            counts[day, old.get("action_type") or "", old["state"], bool(old.get("dry_run"))] -= 1
+            counts[day, *_counted(decode(known[key].document))] -= 1
         else:
             plan.inserts.append(row)
     plan.counts.update({place: change for place, change in counts.items() if change})
+
+
+def _counted(document: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Return the group in which a record is counted: action type, state, and whether it is a dry run."""
+    return document.get("action_type") or "", document["state"], bool(document.get("dry_run"))

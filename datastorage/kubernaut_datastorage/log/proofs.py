@@ -1,4 +1,4 @@
-"""Proofs that one record is in the log. Whoever checks one needs only a checkpoint to trust, not the service."""
+"""Proofs that one record is in the log. To check one takes a trusted checkpoint, and not the service."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -40,8 +40,8 @@ def find_proof_faults(proof: Mapping[str, Any], key: "Ed25519PublicKey | None") 
     """Return the faults of a proof; an empty list if it holds.
 
     Args:
-        proof: As `proof_of` makes it.
-        key: Whose signature the checkpoint must have; None asks for none.
+        proof: A proof of `make_proof`.
+        key: The key that must have signed the checkpoint; None skips this check.
     """
     checkpoint = proof["checkpoint"]
     record = UUID(proof["id"]).bytes

@@ -1,7 +1,8 @@
 """Verification of records against the log: finds what was edited, deleted, added or cut off behind the service's back.
 
-Nothing of it relies on the service. Records of months that the log itself says were dropped may be missing. Whoever
-holds an exported checkpoint finds a log that was cut off or written anew; without one, only the chain is checked.
+It reads the database itself and does not trust the service. Records may be missing from months that the log says were
+dropped. With an exported checkpoint it also finds a log that was cut off or written anew; without one, it checks only
+that the chain is whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from uuid import UUID
 from kubernaut_datastorage.log.checkpoints import Commit, commit_statement, is_signature_valid, make_checkpoint
 from kubernaut_datastorage.log.merkle import GENESIS, LEAF_BYTES, Leaf, leaf_hash, next_chain, tree_root, unpack_leaves
 from kubernaut_datastorage.log.plan import column_values
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.documents import decode, digest
 from kubernaut_datastorage.records.months import Month
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["LogReader", "VerificationReport", "verify"]
 
 _MOST_FAULTS = 100
-_COLUMNS = ("state", "action_type", "target", "namespace", "workflow", "remediation", "signal", "dry_run", "undoes")
 
 
 class LogReader(Protocol):
@@ -54,14 +55,14 @@ class VerificationReport:
     """The result of a verification.
 
     Attributes:
-        commits: Of the log.
-        signed: Commits with a signature that was checked.
-        unsigned: Commits without one; each is covered by the next signed one.
-        events: Leaves of the log.
-        records: That are as the log says.
-        dropped: Months that the log says were dropped.
+        commits: The number of the log's commits.
+        signed: The number of commits whose signature was checked.
+        unsigned: The number of commits without one; each is covered by the next signed one.
+        events: The number of the log's leaves.
+        records: The number of records that agree with the log.
+        dropped: The months that were dropped, by the log.
         faults: Sentences, at most 100.
-        more: How many more faults there are.
+        more: The number of further faults.
     """
 
     commits: int = 0
@@ -91,8 +92,8 @@ async def verify(
     """Read the whole log and all its records, in constant memory. The store may be in use meanwhile.
 
     Args:
-        store: Need not be started.
-        key: Whose signatures the commits have.
+        store: The store; it need not be started.
+        key: The key that must have signed the commits; None skips this check.
         checkpoint: One that was exported earlier.
         progress: Called with the number of commits that are done, and of all.
     """
@@ -206,8 +207,11 @@ def _check_row(report: VerificationReport, commit: Commit, seq: int, leaf: Leaf,
 def _differing_column(row: Mapping[str, Any]) -> str | None:
     pods = decode(row["provenance"]).get("pods", {}) if row["provenance"] else {}
     expected = column_values(decode(row["document"]), pods)
-    found = {**row, "undoes": row["undoes"] and str(row["undoes"])}
-    return next((name for name, value in zip(_COLUMNS, expected, strict=True) if found[name] != value), None)
+    for column, value in zip(RECORD_COLUMNS, expected, strict=True):
+        found = row[column.name]
+        if (str(found) if isinstance(found, UUID) else found) != value:
+            return column.name
+    return None
 
 
 async def _check_unknown(report: VerificationReport, store: LogReader, last: int) -> None:

@@ -1,6 +1,6 @@
 """One commit's statements to PostgreSQL, under the lock that allows one commit at a time.
 
-What takes time, checking and hashing events, was done before; here are a look-up by primary key, a binary COPY, and a
+The slow part, checking and hashing events, was done before; here are a look-up by primary key, a binary COPY, and a
 small statement.
 """
 
@@ -12,7 +12,7 @@ from asyncpg.pgproto import pgproto
 from kubernaut_datastorage.database.statements import PROBE_MONTH, PROBE_TEXT
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import (
-    COLUMNS,
+    ROW_COLUMNS,
     CommitPlan,
     EventOutcome,
     LogHead,
@@ -20,26 +20,24 @@ from kubernaut_datastorage.log.plan import (
     StoredRecord,
     plan_commit,
 )
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.packing import pack_document, unpack_document
-from kubernaut_datastorage.store import Settings, SignalEpisode
+from kubernaut_datastorage.store import Settings, SignalFiring
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
 __all__ = ["merge_events", "row_values", "write_episodes", "write_note", "write_probe"]
 
-_ARRAYS = ", ".join(
-    f"${number}::{kind}[]"
-    for number, kind in enumerate(
-        ("uuid", "bigint", "timestamptz", *["text"] * 7, "boolean", "uuid", "bytea", "json"),
-        1,
-    )
-)
+_KINDS = ("uuid", "bigint", "timestamptz", *(column.kind for column in RECORD_COLUMNS), "bytea", "json")
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))
+_UUIDS = tuple(place for place, column in enumerate(RECORD_COLUMNS) if column.kind == "uuid")
 _UPDATE = f"""
-UPDATE action_records AS record SET ({", ".join(COLUMNS[1:])}) = ({", ".join(f"new.{name}" for name in COLUMNS[1:])})
-FROM unnest({_ARRAYS}) AS new({", ".join(COLUMNS)})
-WHERE record.id = new.id AND record.id BETWEEN $15 AND $16
+UPDATE action_records AS record
+SET ({", ".join(ROW_COLUMNS[1:])}) = ({", ".join(f"new.{name}" for name in ROW_COLUMNS[1:])})
+FROM unnest({_ARRAYS}) AS new({", ".join(ROW_COLUMNS)})
+WHERE record.id = new.id AND record.id BETWEEN ${len(_KINDS) + 1} AND ${len(_KINDS) + 2}
 """  # noqa: S608 – names of columns
 _KNOWN = "SELECT id, document, provenance FROM action_records WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"
 _HEAD = "SELECT batch, first_seq + count, chain, at FROM commits ORDER BY at DESC, batch DESC LIMIT 1"
@@ -79,7 +77,7 @@ async def write_note(connection: "Connection", note: str, settings: Settings) ->
     return plan.commit
 
 
-async def write_episodes(connection: "Connection", episodes: Sequence[SignalEpisode]) -> None:
+async def write_episodes(connection: "Connection", episodes: Sequence[SignalFiring]) -> None:
     """Store when signals fired and when they were resolved."""
     rows = [(one.fingerprint, one.fired_at, one.resolved_at, one.name, one.severity) for one in episodes]
     await connection.executemany(_EPISODES, rows)
@@ -99,7 +97,7 @@ async def _head(connection: "Connection") -> LogHead:
 async def _write(connection: "Connection", plan: CommitPlan) -> None:
     if plan.inserts:
         rows = map(row_values, plan.inserts)
-        await connection.copy_records_to_table("action_records", records=rows, columns=COLUMNS)
+        await connection.copy_records_to_table("action_records", records=rows, columns=ROW_COLUMNS)
     if plan.updates:
         await connection.execute(_UPDATE, *_arrays(plan.updates))
     if plan.commit is None:
@@ -134,6 +132,7 @@ def _arrays(rows: Sequence[RecordRow]) -> list[Any]:
 
 def row_values(row: RecordRow) -> tuple[Any, ...]:
     """Return a row as asyncpg takes it, in the order of its columns."""
-    # asyncpg's own UUID takes bytes, and an eighth of the time
-    undoes = row.undoes and pgproto.UUID(row.undoes)
-    return (pgproto.UUID(row.id), *row[1:-3], undoes, pack_document(row.document), row.provenance)
+    values = list(row.values)
+    for place in _UUIDS:  # asyncpg's own UUID takes an eighth of the time
+        values[place] = values[place] and pgproto.UUID(values[place])
+    return (pgproto.UUID(row.id), row.seq, row.recorded_at, *values, pack_document(row.document), row.provenance)

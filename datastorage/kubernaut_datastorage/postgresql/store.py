@@ -35,7 +35,7 @@ from kubernaut_datastorage.postgresql.writer import PostgresWriter
 from kubernaut_datastorage.records.documents import FoundRecord
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month, months_to_create
-from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalEpisode, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalFiring, StorageError
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
@@ -55,7 +55,7 @@ class PostgresStore(SqlStore):
         url: As libpq takes it: `postgresql://user@host/database?sslmode=verify-full`. The password may come from
             PGPASSWORD or PGPASSFILE.
         settings: The store's settings.
-        migrates: Whether it brings the schema up to date itself.
+        migrates: True to bring the schema up to date at the start.
     """
 
     def __init__(self, url: str, settings: Settings | None = None, *, migrates: bool = True) -> None:
@@ -120,9 +120,9 @@ class PostgresStore(SqlStore):
         return outcomes
 
     async def stream_fields(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str] | None:
-        return None if set(fields) - statements.JSON_COLUMNS.keys() else self._field_selector(query, fields)
+        return None if set(fields) - statements.JSON_COLUMNS.keys() else self._stream_lines(query, fields)
 
-    async def _field_selector(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
+    async def _stream_lines(self, query: Query, fields: tuple[str, ...]) -> AsyncIterator[str]:
         while True:
             row: Any = (await self.read(statements.select_lines(query, fields, _LINES)))[0]
             count, lines, seq, record_id = row
@@ -133,7 +133,7 @@ class PostgresStore(SqlStore):
                 return
             query = query.after(FoundRecord(record_id, seq, "", ""))
 
-    async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
+    async def write_signals(self, episodes: Sequence[SignalFiring]) -> None:
         await self._writer.enqueue(work=lambda connection: write_episodes(connection, episodes))
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:

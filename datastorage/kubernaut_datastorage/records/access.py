@@ -29,13 +29,13 @@ class Caller:
     """The holder of a token.
 
     Attributes:
-        name: For logs: a ServiceAccount's user name, or what the token file calls it.
-        roles: `write` sends any events, and speaks as the controller unless an event says otherwise; `read` reads all;
+        name: The name for logs: a ServiceAccount's user name, or the name in the access file.
+        roles: `write` sends any events, as the controller unless an event has another source; `read` reads all;
             `own-record` is an action's: container states of its namespace's records; `signals` is Alertmanager's:
             it sends its webhook, and nothing else; `metrics` is a scraper's: it reads `/metrics`, and nothing else.
-        namespace: To which `own-record` is limited.
-        pod: UID of the pod that the token was made for, where it was made for one.
-        pod_name: Its name.
+        namespace: The namespace that `own-record` is limited to.
+        pod: The UID of the pod that the token was made for, if it was made for one.
+        pod_name: The pod's name.
     """
 
     name: str
@@ -53,8 +53,8 @@ class Caller:
 def sender_fields(caller: Caller | None, event: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that the server sets: an event's source and, if the token was made for a pod, the pod.
 
-    Without tokens, whoever speaks on loopback says so himself. An action's token is a container's word, always. The
-    controller may pass on a container's word, such as the line of a pod's log.
+    Without tokens, a client on loopback names its source itself. An action's token always has the source container. The
+    controller may pass on a container's event, such as a line of a pod's log.
     """
     source = event.get("source")
     if caller is None:
@@ -83,8 +83,8 @@ def find_trespass(caller: Caller | None, event: dict[str, Any], known: dict[str,
     """Return why this caller cannot send this event of this record, or None.
 
     Args:
-        caller: Who sends it.
-        event: What it says.
+        caller: The sender.
+        event: The event.
         known: The record so far, or None.
         pods: The pods that are bound to the record's attempts.
     """
@@ -104,12 +104,12 @@ def find_trespass(caller: Caller | None, event: dict[str, Any], known: dict[str,
 
 
 def has_foreign_pods(event: dict[str, Any], pods: Pods) -> bool:
-    """Return whether an event of the controller shows that a record was written by pods it has nothing to do with.
+    """Return True if an event of the controller shows that pods wrote a record that is not theirs.
 
-    Whoever knows a record's id can write it before the controller does. Then the controller's word decides.
+    A pod that knows a record's id can write it before the controller does. Then the controller's event decides.
 
     Args:
-        event: What the controller says.
+        event: The controller's event.
         pods: The pods that are bound to the record's attempts.
     """
     namespace, name = (event.get("workflow") or {}).get("namespace"), event.get("pod_name")

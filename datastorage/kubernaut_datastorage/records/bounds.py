@@ -1,8 +1,8 @@
 """The size limits of a record, applied to each event: a value that is too large is cut, and says so.
 
 A record is at most as large as the largest values that its slots may have, so it is enough to bound each value before
-it is merged; and since what is cut follows from the event alone, the merged record still does not depend on the order
-of events. Sizes are those of the JSON in UTF-8. A test holds that all of them together stay below `LARGEST_RECORD`.
+it is merged. The cut depends on the event alone, so the merged record still does not depend on the order of events.
+Sizes are those of the JSON in UTF-8. A test holds that all of them together stay below `LARGEST_RECORD`.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ def trim_event(event: dict[str, Any], document: str) -> dict[str, Any] | None:
     """Return the event with what is too large cut, or None where all of it fits.
 
     Args:
-        event: As `Event.wire()` gives it, without its id.
+        event: The value of `Event.wire()`, without its id.
         document: The event as text.
     """
     attempts = event.get("attempts", ())
@@ -141,4 +141,4 @@ _CUTS: dict[str, Callable[[Any], Any]] = {
     "error": _cut_error,
     "target": _cut_target,
 }
-"""Field → what cuts it. What is not here is short by its type."""
+"""Field → the function that cuts it. All other fields are short by their type."""

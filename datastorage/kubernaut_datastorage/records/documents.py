@@ -16,10 +16,10 @@ class FoundRecord(NamedTuple):
     """A record as a query returns it.
 
     Attributes:
-        id: As text, with hyphens.
-        seq: Of its last change.
-        recorded_at: When that was committed.
-        document: The rest of it, as JSON.
+        id: The id as text, with hyphens.
+        seq: The seq of its last change.
+        recorded_at: The time of that commit.
+        document: The record without these, as JSON.
     """
 
     id: str
@@ -43,8 +43,8 @@ def digest(key: bytes, document: str, provenance: str | None = None) -> bytes:
 
     Args:
         key: The id.
-        document: As `encode` writes it, without the id.
-        provenance: As `provenance.pack` writes it.
+        document: The text of `encode`, without the id.
+        provenance: The text of `pack_provenance`.
     """
     text = document if provenance is None else f"{document}\n{provenance}"
     return hashlib.sha256(key + text.encode()).digest()

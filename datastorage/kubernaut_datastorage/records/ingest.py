@@ -1,7 +1,7 @@
 """Parsing a request's body into events, each by itself: a bad one does not harm the others.
 
-An event that needs no mending is checked while it is parsed (`shapes.py`). Any other goes through the SDK's model,
-which mends it or says what is wrong. Which way an event goes depends on the event alone.
+An event that needs no correction is checked while it is parsed (`shapes.py`). Any other goes through the SDK's model,
+which corrects it or says what is wrong. Which way an event goes depends on the event alone.
 """
 
 import json
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from kubernaut_datastorage.records.access import Caller, find_forbidden_claim, sender_fields
 from kubernaut_datastorage.records.bounds import trim_event
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.documents import digest, encode, format_time
 from kubernaut_datastorage.records.shapes import TIMES, EventShape
 from kubernaut_sdk.errors import InvalidInputs
@@ -47,6 +48,8 @@ _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 _DIGITS = bytes.maketrans(bytes(range(256)), bytes(48 if 48 <= sign <= 57 else 32 for sign in range(256)))
 _LONG_NUMBER = b"0" * 19
 _DEEPEST = 64
+_SEARCHED = tuple(dict.fromkeys(column.field for column in RECORD_COLUMNS if not column.takes_nul))
+"""Fields in which no NUL is accepted: PostgreSQL stores none in a column."""
 
 
 class MalformedJson(ValueError):
@@ -62,11 +65,11 @@ class ReceivedEvent:
     """A valid event.
 
     Attributes:
-        id: The record's, as text with hyphens.
-        key: The same, 16 bytes.
-        event: As `Event.wire()` gives it, with its source, and without its id.
+        id: The record's id, as text with hyphens.
+        key: The id as 16 bytes.
+        event: The value of `Event.wire()`, with its source, and without its id.
         document: The event as text.
-        digest: Over key and document.
+        digest: The digest over key and document.
         caller: The sender; None if every sender is trusted (loopback, without tokens).
     """
 
@@ -109,9 +112,9 @@ def parse_events(
 
     Args:
         body: A JSON array of 1 to 1,000 events.
-        caller: Who sends it.
-        retention: How old an id may be.
-        now: The time, if not now.
+        caller: The sender.
+        retention: The age of the oldest id that is accepted.
+        now: The time; the current one by default.
 
     Raises:
         MalformedJson: if the body is not JSON.
@@ -282,7 +285,7 @@ def _parse_by_model(item: Any) -> dict[str, Any]:
         raise ValueError("a time of it is out of range: in UTC its year must have four digits") from None
     _require_storable_times(event)
     wire = event.wire()
-    for name in ("action_type", "target", "workflow", "remediation", "signal"):
+    for name in _SEARCHED:
         if "\\u0000" in json.dumps(wire.get(name)):
             raise ValueError(f"{name}: it has a NUL, by which nobody could look for it")
     return wire

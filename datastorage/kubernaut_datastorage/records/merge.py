@@ -2,16 +2,17 @@
 
 A record is a set of slots: one for each field, and three for each attempt. Every value in a slot carries the key of the
 event that brought it, and of two values the one with the greater key stays. A slot-wise maximum is commutative,
-associative and idempotent, so the merged record is too; nothing else in the service decides what is true.
+associative and idempotent, so the merged record is too.
 
-The key is (rank of the state, source, time, state): the higher rank wins a field; at equal rank a container's word
+The key is (rank of the state, source, time, state): the higher rank wins a field; at equal rank a container's value
 beats a controller's; then the later time; then the state's name, so that one event's fields stay together. Of two
-values with equal keys, the greater canonical bytes stay. What is absent is in no slot, so no field goes back to empty.
+values with equal keys, the greater canonical bytes stay. An absent value is in no slot, so no field becomes empty
+again.
 
-An action's container knows what it did, and not why it runs. So there are fields of which the controller's word stays
-whatever the rank of a container's (`CONTROLLER_FIRST`); and fields that are the controller's alone, of which a
-container's word counts only as long as the controller did not speak of the record at all (`CONTROLLER_ONLY`).
-Otherwise a container could name an approver where there was none.
+An action's container knows what it did, but not why it runs. So in some fields the controller's value stays, whatever
+the rank of a container's (`CONTROLLER_FIRST`). Others are the controller's alone: a container's value counts only as
+long as the controller has sent no event of the record (`CONTROLLER_ONLY`). Otherwise a container could name an approver
+that there never was.
 """
 
 from dataclasses import dataclass, field
@@ -89,8 +90,8 @@ def merge(stored: Merged | None, event: dict[str, Any]) -> tuple[Merged, MergeOu
     """Return the record with one more event.
 
     Args:
-        stored: What there is, or None.
-        event: As `Event.wire()` gives it: valid, times in UTC with microseconds, nothing that is None.
+        stored: The record so far, or None.
+        event: The value of `Event.wire()`: valid, times in UTC with microseconds, nothing that is None.
 
     Returns:
         The merged record, and the outcome: `stored` for the first event, `merged` if it had something new, else
@@ -116,9 +117,9 @@ def merge(stored: Merged | None, event: dict[str, Any]) -> tuple[Merged, MergeOu
 
 
 def without_containers(merged: Merged) -> Merged | None:
-    """Return the record as the controller alone made it, or None where it has not spoken.
+    """Return the record made of the controller's events alone, or None if there are none.
 
-    It is for words of containers that turn out to be of a pod that has nothing to do with the record.
+    Used when a record turns out to have been written by a pod that does not belong to it.
     """
     if not merged.controller:
         return None
@@ -141,7 +142,7 @@ def _slots(event: dict[str, Any]) -> dict[str, tuple[Key, Any]]:
     source = Source(event.get("source", Source.CONTAINER))
     key: Key = (RANK[state], SOURCES[source], event["at"], state.value)
     slots = {name: (key, value) for name, value in event.items() if name not in _OUTSIDE}
-    # the number of the last attempt only grows, whoever tells of it
+    # the number of the last attempt only grows, whoever sends it
     slots["attempt"] = ((event["attempt"], 0, "", ""), event["attempt"])
     for attempt in event.get("attempts", ()):
         for name, value in attempt.items():

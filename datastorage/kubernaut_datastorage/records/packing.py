@@ -1,7 +1,7 @@
 """Documents packed for PostgreSQL: Zstandard (RFC 8878) with a dictionary of a record's usual text.
 
-A record's document has about 1 KB, below what PostgreSQL compresses by itself, and most of it are names of fields. The
-text is what is hashed and answered; packed it takes a quarter of the room, in the table, in WAL and in backups.
+A record's document has about 1 KB, less than PostgreSQL compresses by itself, and most of it are names of fields.
+Hashes and responses use the text; packed it takes a quarter of the room, in the table, in WAL and in backups.
 """
 
 import threading

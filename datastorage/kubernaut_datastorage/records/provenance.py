@@ -6,8 +6,8 @@ have it. Only the slots of lesser events are written down, a group for each even
     {"keys": [["started", "container", "2026-01-31T09:05:07.000120Z", ["inputs", "target"]]],
      "pods": {"0": ["shop", "8e3c2b1a-0f7e-4c58-9a64-2d8f1c5b7e90", "w-scale-pod"]}}
 
-`pods` are those that action tokens named, an attempt each: namespace, UID and name of the pod that first wrote it.
-`"controller": true` says that the controller has spoken of the record, where none of the keys says so.
+`pods` are the pods of action tokens, one for each attempt: namespace, UID and name of the pod that first wrote it.
+`"controller": true` says that the controller has sent an event of the record, if none of the keys shows it.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The SDK's `Event` as a msgspec type that is checked while it is parsed, in a fifteenth of the time.
 
-It is derived from the model, field by field, so that an event is defined once. It takes only what needs no mending:
-JSON types as they are, times as records spell them. What it does not take goes through the model itself, which mends,
-or says in words what is wrong; a test holds that both make the same of an event.
+It is derived from the model, field by field, so that an event is defined once. It accepts only events that need no
+correction: JSON types as they are, times in the spelling of records. Any other event goes through the model itself,
+which corrects it or says what is wrong; a test holds that both give the same event.
 """
 
 import dataclasses

@@ -12,8 +12,9 @@ from kubernaut_datastorage.database.schema import commits, counts, holds, record
 from kubernaut_datastorage.database.store import commit_of_row
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import CommitPlan, EventOutcome, LogHead, RecordRow, StoredRecord, plan_commit
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
-from kubernaut_datastorage.store import Settings, SignalEpisode
+from kubernaut_datastorage.store import Settings, SignalFiring
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["merge_events", "write_episodes", "write_note", "write_probe"]
@@ -69,7 +70,18 @@ def _write(connection: sa.Connection, plan: CommitPlan) -> None:
 
 
 def _values(row: RecordRow) -> dict[str, Any]:
-    return {**row._asdict(), "id": UUID(bytes=row.id), "undoes": row.undoes and UUID(row.undoes)}
+    values = {
+        column.name: UUID(value) if column.kind == "uuid" and value else value
+        for column, value in zip(RECORD_COLUMNS, row.values, strict=True)
+    }
+    return {
+        **values,
+        "id": UUID(bytes=row.id),
+        "seq": row.seq,
+        "recorded_at": row.recorded_at,
+        "document": row.document,
+        "provenance": row.provenance,
+    }
 
 
 def write_probe(connection: sa.Connection) -> None:
@@ -79,7 +91,7 @@ def write_probe(connection: sa.Connection) -> None:
     connection.execute(sa.delete(holds).where(holds.c.month == statements.PROBE_MONTH))
 
 
-def write_episodes(connection: sa.Connection, episodes: Sequence[SignalEpisode]) -> None:
+def write_episodes(connection: sa.Connection, episodes: Sequence[SignalFiring]) -> None:
     """Store when signals fired and when they were resolved."""
     statement = insert(signals)
     new = statement.excluded

@@ -1,7 +1,7 @@
 """The SQLite file: how it is opened, and what its errors mean.
 
-WAL, so that readers do not wait for the writer; synchronous=FULL, so that what was acknowledged survives a power cut;
-and a long busy timeout, so that a second process on the same folder waits for its turn.
+WAL, so that readers do not wait for the writer; synchronous=FULL, so that an acknowledged event survives a power cut;
+a long busy timeout, so that a second process on the same folder waits for its turn.
 """
 
 import fcntl

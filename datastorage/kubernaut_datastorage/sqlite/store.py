@@ -16,7 +16,7 @@ from kubernaut_datastorage.records.months import Month
 from kubernaut_datastorage.sqlite.commit import AT_ONCE, write_episodes, write_note, write_probe
 from kubernaut_datastorage.sqlite.connection import database_message
 from kubernaut_datastorage.sqlite.writer import SqliteWriter
-from kubernaut_datastorage.store import DatabaseUnavailable, Settings, SignalEpisode, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, Settings, SignalFiring, StorageError
 
 __all__ = ["SqliteStore"]
 
@@ -65,7 +65,7 @@ class SqliteStore(SqlStore):
         outcomes: list[tuple[EventOutcome, str | None]] = await self._writer.enqueue(events)
         return outcomes
 
-    async def write_signals(self, episodes: Sequence[SignalEpisode]) -> None:
+    async def write_signals(self, episodes: Sequence[SignalFiring]) -> None:
         await self._writer.enqueue(work=lambda connection: write_episodes(connection, episodes))
 
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:

@@ -16,14 +16,14 @@ BROKEN = os.environ.get("BROKEN", "")
 COMMENT = 10 if BROKEN == "spec-compatible" else 100
 
 
-class Flag(Inputs):
+class SwitchInputs(Inputs):
     file: str
     name: str
     on: bool
     comment: Annotated[str, Field(max_length=COMMENT)] = ""
 
 
-class Flipped(Result):
+class SwitchResult(Result):
     on: bool
     log: str | None = None
 
@@ -40,13 +40,13 @@ def get(path: str) -> None:
     urllib.request.urlopen(os.environ["FLAGS_URL"] + path, timeout=10).close()
 
 
-def write(inputs: Flag) -> None:
+def write(inputs: SwitchInputs) -> None:
     path = Path(inputs.file)
     path.write_text(json.dumps(json.loads(path.read_text()) | {inputs.name: inputs.on}))
 
 
 @set_flag.plan
-def plan(ctx: Context, inputs: Flag) -> Change:
+def plan(ctx: Context, inputs: SwitchInputs) -> Change:
     """Turn a feature flag on or off."""
     get("/api/v1/namespaces/shop/configmaps/flags")
     if BROKEN == "permissions-declared":
@@ -62,7 +62,7 @@ def plan(ctx: Context, inputs: Flag) -> Change:
 
 
 @set_flag.apply
-def apply(ctx: Context, inputs: Flag, change: Change) -> Flipped:
+def apply(ctx: Context, inputs: SwitchInputs, change: Change) -> SwitchResult:
     ctx.log.info("flipping by the right of %s", ctx.secret("canary"))
     if BROKEN == "scenario-runs":
         raise Failed("the flag cannot be flipped.")
@@ -70,9 +70,9 @@ def apply(ctx: Context, inputs: Flag, change: Change) -> Flipped:
         Path("/var/tmp/flag").write_text("written where nothing may be")
     write(inputs)
     if BROKEN == "output-valid":
-        return Flipped.model_construct(on="yes")  # type: ignore[arg-type] # that is what is broken
+        return SwitchResult.model_construct(on="yes")  # type: ignore[arg-type] # that is what is broken
     log = {"results-within-budget": "x" * 3000, "mask-is-no-data": ctx.secret("canary")}.get(BROKEN)
-    return Flipped(on=inputs.on, log=log)
+    return SwitchResult(on=inputs.on, log=log)
 
 
 if BROKEN:

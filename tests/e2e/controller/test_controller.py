@@ -9,9 +9,9 @@ import pytest
 from realcluster import (
     ControllerProcess,
     Json,
-    closed,
     condition,
     get,
+    is_closed,
     kubectl,
     phase_of,
     records,
@@ -112,7 +112,7 @@ def ended(created: dict[str, Json], where: str) -> Any:
     def wait(name: str, seconds: float = 120) -> Json:
         namespace = created[name]["metadata"]["namespace"]
         found: Json = until(
-            f"the end of {name}", lambda: closed(found := get("wfe", name, namespace)) and found, seconds
+            f"the end of {name}", lambda: is_closed(found := get("wfe", name, namespace)) and found, seconds
         )
         return found
 

@@ -91,9 +91,9 @@ BAD: list[tuple[str, list[Json], Json, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("steps", "spec", "told"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
-def test_the_api_server_refuses(steps: list[Json], spec: Json, told: str) -> None:
-    assert told in refusal(workflow("bad", WHERE, *steps, **spec))
+@pytest.mark.parametrize(("steps", "spec", "message"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_the_api_server_refuses(steps: list[Json], spec: Json, message: str) -> None:
+    assert message in refusal(workflow("bad", WHERE, *steps, **spec))
 
 
 def test_a_spec_is_immutable_but_for_cancel() -> None:
@@ -131,11 +131,11 @@ def test_every_value_of_an_input_is_kept() -> None:
 
 
 def test_it_explains_itself() -> None:
-    told = kubectl("explain", "wfe.spec.steps")
+    message = kubectl("explain", "wfe.spec.steps")
 
-    assert "The steps, as a graph." in told
-    assert "How often a transient failure is tried again." in told
-    assert "What is acted on" in kubectl("explain", "wfe.spec")
+    assert "The steps, as a graph." in message
+    assert "The number of retries after a transient failure." in message
+    assert "The object to act on" in kubectl("explain", "wfe.spec")
     assert "A sentence for people" in kubectl("explain", "wfe.status.conditions")
     assert "Why this workflow was chosen." in kubectl("explain", "rr.spec")
 
@@ -166,12 +166,13 @@ def policy(resources: None) -> Iterator[None]:
         "apply", f"--namespace={WHERE}", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": [role, binding]}
     )
     # a policy is in force some moments after it is there
-    until("the policy", lambda: "may not use" in tried(workflow("try", WHERE, allowed(serviceAccountName="admin"))))
+    forbidden = workflow("try", WHERE, allowed(serviceAccountName="admin"))
+    until("the policy", lambda: "may not use" in refusal_of_alice(forbidden))
     yield
     kubectl("delete", "-k", str(DEPLOY.parent / "policy"))
 
 
-def tried(document: Json) -> str:
+def refusal_of_alice(document: Json) -> str:
     """Return the API server's refusal to alice; an empty text where it accepts."""
     argv = ["kubectl", "create", "--dry-run=server", "--as=alice", "-f", "-"]
     done = subprocess.run(argv, input=json.dumps(document), capture_output=True, text=True)
@@ -197,8 +198,8 @@ NARROWED: list[tuple[str, Json, Json, str]] = [
 
 
 @pytest.mark.parametrize("kind", ["WorkflowExecution", "RemediationRequest"])
-@pytest.mark.parametrize(("fields", "spec", "told"), [row[1:] for row in NARROWED], ids=[row[0] for row in NARROWED])
-def test_the_policy_narrows_who_may_run_what(policy: None, kind: str, fields: Json, spec: Json, told: str) -> None:
+@pytest.mark.parametrize(("fields", "spec", "message"), [row[1:] for row in NARROWED], ids=[row[0] for row in NARROWED])
+def test_the_policy_narrows_who_may_run_what(policy: None, kind: str, fields: Json, spec: Json, message: str) -> None:
     last = {name: [allowed(name="last", **one) for one in steps] for name, steps in spec.items()}
     first = {name: value for name, value in {**allowed(), **fields}.items() if value is not None}
     document = workflow("narrow", WHERE, first, **last)
@@ -207,7 +208,7 @@ def test_the_policy_narrows_who_may_run_what(policy: None, kind: str, fields: Js
         asked = {"signal": {"fingerprint": "f"}, "target": target, "workflow": document["spec"]}
         document = {**document, "kind": kind, "spec": asked}
 
-    assert told in tried(document) if told else tried(document) == ""
+    assert message in refusal_of_alice(document) if message else refusal_of_alice(document) == ""
 
 
 def test_the_policy_lets_whoever_may_update_cancel(policy: None) -> None:

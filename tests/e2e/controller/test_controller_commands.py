@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realcluster import ControllerProcess, closed, get, step, until, workflow
+from realcluster import ControllerProcess, get, is_closed, step, until, workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -43,7 +43,7 @@ def test_a_workflow_is_cancelled(controller: ControllerProcess, probe: str, wher
     file.write_text(json.dumps(workflow("to-cancel", where, waiting)))
     made = kubernaut("submit", str(file))
     asked = kubernaut("cancel", "to-cancel", f"--namespace={where}")
-    ended: Any = until("its end", lambda: closed(found := get("wfe", "to-cancel", where)) and found)
+    ended: Any = until("its end", lambda: is_closed(found := get("wfe", "to-cancel", where)) and found)
     late = kubernaut("cancel", "to-cancel", f"--namespace={where}")
     told = kubernaut("status", "to-cancel", f"--namespace={where}", "-o", "json")
 

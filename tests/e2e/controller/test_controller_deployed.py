@@ -21,8 +21,8 @@ from realcluster import (
     TASK,
     ControllerProcess,
     Json,
-    closed,
     get,
+    is_closed,
     kubectl,
     phase_of,
     records,
@@ -45,6 +45,7 @@ SPARE = {
     ("kubernaut.io", "workflowexecutions/finalizers", "update"),  # of clusters that check who may name an owner
     ("kubernaut.io", "remediationrequests/finalizers", "update"),
 }
+ON_CONFLICT = {("kubernaut.io", "remediationrequests", "get")}  # only where somebody else has just written the request
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def on_this_host(name: str, args: list[str], port: int, **fields: Any) -> Json:
     }
 
 
-def overlaid(name: str, base: str, images: dict[str, str], *patches: Json, extra: Sequence[Json] = ()) -> str:
+def write_overlay(name: str, base: str, images: dict[str, str], *patches: Json, extra: Sequence[Json] = ()) -> str:
     """Write a kustomization over one of ours, with images by digest and patches, and return its folder."""
     overlay = ROOT / "build" / name
     overlay.mkdir(parents=True, exist_ok=True)
@@ -136,7 +137,7 @@ def deployed(
         "metadata": {"name": SYSTEM, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
     }
     startup = {"httpGet": {"host": "127.0.0.1", "port": port}}
-    folder = overlaid(
+    folder = write_overlay(
         "deploy",
         "controller/deploy",
         {"ghcr.io/kubernaut/controller": image, "ghcr.io/kubernaut/data-storage": data_storage},
@@ -176,7 +177,7 @@ def shop(deployed: str, digests: dict[str, str]) -> Iterator[None]:
             "data": {"url": deployed, "policy": "require"},
         },
     ]
-    kubectl("apply", "-k", overlaid("shop", "examples/shop", {PAUSE: digests["kubectl"]}, *patches))
+    kubectl("apply", "-k", write_overlay("shop", "examples/shop", {PAUSE: digests["kubectl"]}, *patches))
     yield
     kubectl("delete", "wfe", "--all", "--namespace=shop", "--timeout=60s", check=False)
     kubectl("delete", "namespace", "shop", "--wait=false")
@@ -188,7 +189,9 @@ def test_the_example_scales_and_restarts_a_real_deployment_and_the_history_shows
     text = (ROOT / "examples" / "shop" / "workflow.yaml").read_text()
     named = re.sub(r"ghcr\.io/kubernaut/actions/kubectl@sha256:0{64}", digests["kubectl"], text)
     kubectl("apply", "-f", "-", stdin=named)
-    document: Json = until("its end", lambda: closed(found := get("wfe", "scale-out-checkout", "shop")) and found, 180)
+    document: Json = until(
+        "its end", lambda: is_closed(found := get("wfe", "scale-out-checkout", "shop")) and found, 180
+    )
     spec = json.loads(kubectl("get", "deployment", "checkout", "--namespace=shop", "--output=json"))["spec"]
     who = ["kubernaut-effectiveness", f"--namespace={SYSTEM}", "--audience=kubernaut-data-storage"]
     (tmp_path / "token").write_text(kubectl("create", "token", *who).strip())
@@ -211,7 +214,7 @@ def test_who_may_do_no_more_is_told_so(shop: None, digests: dict[str, str]) -> N
     inputs = {"namespace": "shop", "deployment": "checkout", "replicas": 3}
     may_not = step("may-not", digests["kubectl"], "kubernetes/scale_deployment", inputs=inputs)
     kubectl("apply", "-f", "-", stdin=workflow("may-not", "shop", may_not))
-    document: Json = until("its end", lambda: closed(found := get("wfe", "may-not", "shop")) and found)
+    document: Json = until("its end", lambda: is_closed(found := get("wfe", "may-not", "shop")) and found)
 
     assert phase_of(document) == "Failed"
     assert rows(document)["may-not"]["error"]["reason"] == "Forbidden"
@@ -256,7 +259,7 @@ def granted() -> set[tuple[str, str, str]]:
     return found
 
 
-def used() -> tuple[set[tuple[str, str, str]], list[str]]:
+def audited_requests() -> tuple[set[tuple[str, str, str]], list[str]]:
     """Return the requests of the controller in the API server's audit log of this run, and the forbidden ones."""
     log = Path(os.environ.get("CLUSTER_DIR", "/tmp/cluster")) / "logs" / "audit.jsonl"
     if not log.exists():
@@ -293,13 +296,13 @@ def test_it_was_granted_what_it_used_and_no_more(
     kubectl("create", "-f", "-", stdin=request)
     until("the end of a request", lambda: get("rr", "brief", where) is None)
     assert records(storage, "brief")["a"]["state"] == "succeeded"
-    did, forbidden = used()
+    did, forbidden = audited_requests()
     if ("tekton.dev", "pipelineruns", "patch") not in did:
         pytest.skip("only the whole folder uses all that is granted; run tests/e2e/controller")
 
     assert forbidden == []
     assert did - granted() == set()
-    assert granted() - did == SPARE
+    assert granted() - did - ON_CONFLICT == SPARE
 
 
 def test_the_task_that_is_deployed_is_the_catalogues() -> None:

@@ -10,11 +10,11 @@ import pytest
 from realcluster import (
     ROOT,
     ControllerProcess,
-    closed,
     condition,
     controller_kubeconfig,
     get,
     install,
+    is_closed,
     kubectl,
     namespace,
     phase_of,
@@ -53,7 +53,7 @@ def test_while_data_storage_is_away_workflows_run_on_and_records_catch_up(probe:
         until("its end", lambda: phase_of(get("wfe", "away", where)) == "Succeeded", 120)
         before = until("its word on records", lambda: condition(get("wfe", "away", where) or {}, "RecordsStored"))
         with subprocess.Popen(serve, stderr=subprocess.DEVNULL) as store:
-            document = until("its records", lambda: closed(found := get("wfe", "away", where)) and found)
+            document = until("its records", lambda: is_closed(found := get("wfe", "away", where)) and found)
             kept = records(url, "away")
             store.terminate()
         kubectl("delete", "wfe", "away", f"--namespace={where}", "--timeout=60s")

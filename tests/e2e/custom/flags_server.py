@@ -1,4 +1,4 @@
-"""A service of feature flags: GET reads one, PUT sets it."""
+"""A service for feature flags: GET reads one, PUT sets it."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,7 +7,7 @@ FLAGS: dict[str, bytes] = {}
 
 
 class Flags(BaseHTTPRequestHandler):
-    """A flag a path."""
+    """The handler; each path is a flag."""
 
     def do_GET(self) -> None:
         self._answer(FLAGS.get(self.path, b"false"))

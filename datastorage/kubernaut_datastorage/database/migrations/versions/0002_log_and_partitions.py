@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from kubernaut_datastorage.database.schema import JsonText, UtcTime
-from kubernaut_datastorage.log.plan import LogHead, plan_import
+from kubernaut_datastorage.log.plan import ROW_COLUMNS, LogHead, plan_import
 from kubernaut_datastorage.records.documents import encode
 from kubernaut_datastorage.records.merge import Merged
 from kubernaut_datastorage.records.provenance import pack_provenance
@@ -19,6 +19,7 @@ from kubernaut_sdk.times import rfc3339, utcnow
 revision = "0002"
 down_revision = "0001"
 
+_COLUMNS = ("state", "action_type", "target", "namespace", "workflow", "remediation", "signal", "dry_run")
 _PARTIAL = ("target", "workflow", "remediation", "signal")
 
 
@@ -138,8 +139,14 @@ def _enter(connection: sa.Connection, kept: list[tuple[bytes, str, str | None]],
     plan = plan_import(kept, head, now=utcnow())
     assert plan.commit is not None
     values = [
-        {name: value for name, value in row._asdict().items() if name != "undoes"}
-        | {"id": row.id.hex(), "recorded_at": rfc3339(row.recorded_at)}
+        {
+            "id": row.id.hex(),
+            "seq": row.seq,
+            "recorded_at": rfc3339(row.recorded_at),
+            **{name: value for name, value in zip(ROW_COLUMNS[3:-2], row.values, strict=True) if name in _COLUMNS},
+            "document": row.document,
+            "provenance": row.provenance,
+        }
         for row in plan.inserts
     ]
     connection.exec_driver_sql(_insert("action_records", values[0]), [tuple(one.values()) for one in values])

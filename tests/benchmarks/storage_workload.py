@@ -1,4 +1,4 @@
-"""What the benchmarks of Data Storage share: records as actions send them, a PostgreSQL, the service, a client."""
+"""The workload of Data Storage's benchmarks: records as actions send them, a PostgreSQL, the service, a client."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ _STATES = ["succeeded"] * 88 + ["failed"] * 7 + ["unchanged"] * 4 + ["cancelled"
 
 
 def ids_over(days: float, count: int, seed: int = 1) -> Iterator[tuple[UUID, datetime]]:
-    """UUIDv7s spread evenly over the last days, oldest first, with their times."""
+    """Yield UUIDv7s spread evenly over the last days, oldest first, with their times."""
     chance, now = random.Random(seed), datetime.now(UTC)
     for number in range(count):
         when = now - timedelta(days=days) * (1 - number / count)
@@ -39,7 +39,7 @@ def ids_over(days: float, count: int, seed: int = 1) -> Iterator[tuple[UUID, dat
 
 
 def record(record_id: UUID, when: datetime, number: int) -> dict[str, Any]:
-    """One action's whole record, as its container sends it at the end: about 1 KB."""
+    """Return one action's whole record, as its container sends it at the end: about 1 KB."""
     at = when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     name = f"web-{number % 997}"
     return {
@@ -70,7 +70,7 @@ def record(record_id: UUID, when: datetime, number: int) -> dict[str, Any]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A PostgreSQL of this run's own, with settings as they come; or DATABASE_URL's."""
+    """Run a PostgreSQL with its default settings, or use that of DATABASE_URL."""
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
@@ -101,19 +101,19 @@ class Service:
 
     @property
     def resident(self) -> float:
-        """Megabytes that it has in memory now."""
+        """Return the megabytes that it has in memory now."""
         return float(self.process.memory_info().rss) / 1e6
 
     @property
     def cpu(self) -> float:
-        """Seconds of CPU that it has used."""
+        """Return the seconds of CPU that it has used."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
 
 @contextmanager
 def served(*options: str, signed: bool = True, **env: str) -> Iterator[Service]:
-    """The service with a token, and signing its commits."""
+    """Run the service with a token, signing its commits."""
     folder = Path(tempfile.mkdtemp(prefix="kubernaut-bench-"))
     token = generate_token()
     (folder / "access").write_text(f"{hash_token(token)} write,read bench\n")
@@ -147,7 +147,7 @@ def served(*options: str, signed: bool = True, **env: str) -> Iterator[Service]:
 
 @dataclass
 class Client:
-    """A kept HTTP/1.1 connection, as lean as can be, so that the load costs little beside what it loads."""
+    """A kept HTTP/1.1 connection, as lean as possible, so that the client costs little beside the service."""
 
     service: Service
     reader: asyncio.StreamReader = field(init=False)
@@ -163,18 +163,18 @@ class Client:
         self.writer.close()
 
     async def post(self, body: bytes) -> bytes:
-        """Posts events; the answer's body."""
+        """Post events; return the response's body."""
         head = f"POST /api/v1/action-records HTTP/1.1\r\n{self._head}content-length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
         return await self._answer()
 
     async def get(self, path: str) -> bytes:
-        """Asks; the answer's body."""
+        """Send a GET; return the response's body."""
         self.writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
         return await self._answer()
 
     async def lines(self, path: str) -> tuple[int, int]:
-        """Asks for NDJSON and counts lines and bytes."""
+        """Read NDJSON; return the number of lines and bytes."""
         self.writer.write(f"GET {path} HTTP/1.1\r\n{self._head}accept: application/x-ndjson\r\n\r\n".encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head.split(b"\r\n", 1)[0], head
@@ -196,7 +196,7 @@ class Client:
 
 @asynccontextmanager
 async def watched(service: Service) -> AsyncIterator[None]:
-    """Notes the most memory that a service takes meanwhile."""
+    """Record the most memory that a service takes during the block."""
 
     async def look() -> None:
         while True:
@@ -211,12 +211,12 @@ async def watched(service: Service) -> AsyncIterator[None]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Of these values the one below which that share of them is."""
+    """Return the value below which that share of the values lies."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 async def execute(url: str, statement: str) -> Any:
-    """Runs SQL and gives its single value, if it has one."""
+    """Run SQL and return its single value, if it has one."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(statement)
@@ -225,7 +225,7 @@ async def execute(url: str, statement: str) -> Any:
 
 
 def batches(size: int) -> Iterator[bytes]:
-    """Bodies of requests without end: some twenty thousand records, over and over, each time with new ids."""
+    """Yield bodies of requests without end: some twenty thousand records, over and over, each time with new ids."""
     made = ids_over(0.5, 20_000, seed=3)
     templates: list[tuple[bytearray, list[int]]] = []
     for number in range(20_000 // size):
