@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kubernaut_sdk import InvalidInputs
-from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.yamlreading import YamlFault, read_yaml
 
 __all__ = ["Scenario", "Scenarios", "TargetServer", "read_scenarios"]
@@ -91,17 +91,5 @@ def read_scenarios(path: Path) -> list[Scenario]:
     try:
         return Scenarios.model_validate(document).scenarios
     except ValidationError as error:
-        faults = [_describe_fault(path, item) for item in error.errors(include_url=False)]
-        raise InvalidInputs("\n".join(faults)) from None
-
-
-def _describe_fault(path: Path, item: Any) -> str:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-    match item["type"]:
-        case "missing":
-            message = "missing; it is required"
-        case "extra_forbidden":
-            message = f"unknown; there is {', '.join(sorted(Scenario.model_fields))}"
-        case _:
-            message = f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {shorten(repr(item['input']))}"
-    return f"{path}: {where}: {message}."
+        faults = validation_faults(error, model=Scenarios)
+        raise InvalidInputs("\n".join(f"{path}: {fault}" for fault in faults)) from None

@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["LABEL", "PATH", "ActionSpec", "ImageSpec", "find_spec_faults", "find_violation", "parse_spec"]
@@ -52,9 +53,7 @@ def parse_spec(text: str | bytes) -> ImageSpec | str:
     try:
         return ImageSpec.model_validate(json.loads(text))
     except ValidationError as error:
-        item = error.errors(include_url=False)[0]
-        where = ".".join(map(str, item["loc"])) or "the document"
-        return f"{where}: {item['msg'][0].lower()}{item['msg'][1:]}; it is {shorten(repr(item['input']))}"
+        return str(validation_faults(error)[0]).rstrip(".")
     except (ValueError, RecursionError) as error:
         return (
             f"it is not JSON ({error}): {shorten(text if isinstance(text, str) else text.decode('utf-8', 'replace'))}"

@@ -92,7 +92,7 @@ def _sentence(item: Any, model: type[BaseModel] | None, show: Callable[[Any], st
             return "missing; it is required"
         case "extra_forbidden":
             known = _fields_beside(model, _location(item)) if model is not None else ""
-            return f"unknown; there is {known}" if known else "unknown"
+            return f"unknown field; there is {known}" if known else "unknown field"
         case "string_pattern_mismatch":
             return f"{show(item)} does not match {item['ctx']['pattern']}"
         case "string_too_long":

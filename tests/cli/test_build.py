@@ -109,7 +109,7 @@ def test_an_image_without_a_valid_spec_gets_no_name(kubernaut: Run, context: Run
     ended = kubernaut("build", context(tmp_path / "image", spec="{}"), f"--tag={name}", "--quiet")
 
     assert (ended.code, ended.stdout) == (2, "")
-    assert "its spec is not valid: contract: field required" in ended.stderr
+    assert "its spec is not valid: contract: missing; it is required" in ended.stderr
     assert inspected(name) is None
 
 

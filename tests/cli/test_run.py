@@ -307,7 +307,7 @@ def test_a_secret_reaches_its_step_and_nobody_else(
     [
         ("a: [", "not usable YAML"),
         ("kind: WorkflowExecution", "spec: missing; it is required."),
-        ("kind: PipelineRun", "spec: field required"),
+        ("kind: PipelineRun", "spec: missing; it is required."),
     ],
 )
 def test_a_bad_file_starts_nothing_and_records_nothing(command: Command, text: str, sentence: str) -> None:

@@ -40,9 +40,9 @@ class WholeModel(BaseModel):
         ({"parts": [{"name": "abcdefghij"}]}, ["parts[0].name: 'abcdefghij' is too long; at most 9 characters."]),
         ({"parts": [{"name": "a", "count": 3}]}, ["parts[0].count: count must be even."]),
         ({"parts": [{"name": "a", "count": "3"}]}, ["parts[0].count: input should be a valid integer; it is '3'."]),
-        ({"parts": [{"name": "a", "x": 1}]}, ["parts[0].x: unknown; there is count, name, placeName."]),
-        ({"parts": [{"name": "a"}], "x": 1}, ["x: unknown; there is either, parts."]),
-        ([], ["the document: input should be a valid dictionary or instance of Whole; it is a list."]),
+        ({"parts": [{"name": "a", "x": 1}]}, ["parts[0].x: unknown field; there is count, name, placeName."]),
+        ({"parts": [{"name": "a"}], "x": 1}, ["x: unknown field; there is either, parts."]),
+        ([], ["the document: input should be a valid dictionary or instance of WholeModel; it is a list."]),
         (
             {"parts": [{"name": 1}, {"name": "https://me:pw@host/A"}]},
             [

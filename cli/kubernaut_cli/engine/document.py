@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from kubernaut_controller import Fault, InvalidWorkflow
-from kubernaut_sdk.portable import shorten
+from kubernaut_controller import InvalidWorkflow
+from kubernaut_sdk.faults import show_value, validation_faults
 
 __all__ = ["TektonDocument", "read_document"]
 
@@ -32,19 +32,13 @@ def read_document(model: type[Model], document: dict[str, Any]) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise InvalidWorkflow(
-            [
-                Fault(".".join(str(part) for part in item["loc"]), _sentence(item))
-                for item in error.errors(include_url=False)
-            ]
-        ) from None
+        raise InvalidWorkflow(validation_faults(error, describe=_describe)) from None
 
 
-def _sentence(item: Any) -> str:
-    value = shorten(repr(item["input"]))
+def _describe(item: Any) -> str | None:
     match item["type"]:
         case "extra_forbidden":
             return "the local engine does not cover this of Tekton; run it on a cluster"
         case "string_pattern_mismatch":
-            return f"{value} is no Kubernetes name; write small letters, digits and '-'"
-    return f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {value}"
+            return f"{show_value(item)} is no Kubernetes name; write small letters, digits and '-'"
+    return None
