@@ -1,4 +1,4 @@
-# `make help` lists all. Needs only python3 (>= 3.11, with venv) and PyPI; uv comes from there, into .venv.
+# `make help` lists all targets. Needs only python3 (>= 3.11, with venv) and PyPI; uv comes from there, into .venv.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 uv := .venv/bin/uv
@@ -36,7 +36,7 @@ test-slow: .venv/ready ## Run the tests that take minutes: images under the kit,
 	$(bin)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 .PHONY: check
-check: .venv/ready ## Lint, formatting, strict types, who may import whom
+check: .venv/ready ## Check lint, formatting, strict types and import layers
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy $(parts)
@@ -52,11 +52,11 @@ bench: .venv/ready ## Print the benchmarks, each beside its floor
 	for name in imports render action engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done
 
 .PHONY: bench-images
-bench-images: .venv/ready ## Print what the action images add (BASE_IMAGE=… TOOL_IMAGE=… IMAGE_PREFIX=…)
+bench-images: .venv/ready ## Print the size and start time that action images add (BASE_IMAGE=… TOOL_IMAGE=… IMAGE_PREFIX=…)
 	BASE_IMAGE=$(BASE_IMAGE) TOOL_IMAGE=$(TOOL_IMAGE) IMAGE_PREFIX=$(IMAGE_PREFIX) $(bin)/python tests/benchmarks/bench_image.py
 
 .PHONY: conform
-conform: .venv/ready ## Put every action of the images to the conformance kit (IMAGE_PREFIX=…)
+conform: .venv/ready ## Check every action of the images with the conformance kit (IMAGE_PREFIX=…)
 	for part in kubectl argocd aws-cli; do (cd actions/$$part && ../../$(bin)/kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
 
 .PHONY: bench-controller
@@ -69,7 +69,7 @@ fault-campaign: .venv/ready ## Kill the controller after every write, and more, 
 
 TEKTON_VERSION ?= v1.6.0
 .PHONY: kind
-kind: ## Bring up a cluster by kind, with Tekton, for whoever reaches their registries (TEKTON_VERSION=…)
+kind: ## Make a cluster with kind and Tekton; needs access to their registries (TEKTON_VERSION=…)
 	kind create cluster --name kubernaut
 	kubectl apply -f https://github.com/tektoncd/pipeline/releases/download/$(TEKTON_VERSION)/release.yaml
 	kubectl patch configmap feature-flags --namespace=tekton-pipelines --type=merge -p '{"data": {"set-security-context": "true"}}'
@@ -86,7 +86,7 @@ bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (
 	$(bin)/python tests/benchmarks/bench_storage_queries.py $(or $(RECORDS),500000)
 
 .PHONY: crash-campaign
-crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under load, ROUNDS=200 times, and count what is lost
+crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under load, ROUNDS=200 times, and count lost records
 	$(bin)/python tests/datastorage/crash.py $(or $(ROUNDS),200)
 
 .PHONY: openapi
@@ -101,7 +101,7 @@ IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
 STORAGE_IMAGE ?= ghcr.io/kubernaut/data-storage:dev
 CONTROLLER_IMAGE ?= ghcr.io/kubernaut/controller:dev
-# $(call fill,FOLDER,our parts,what of the lock): wheels for images, ours and those they need
+# $(call fill,FOLDER,our parts,uv export options): our wheels for an image, and those that they need
 define fill
 	rm -rf build/$(1) && mkdir -p build/$(1)
 	for part in $(2); do $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/$(1); done
@@ -134,12 +134,12 @@ image-controller: ## Build the controller's image (BASE_IMAGE=… by digest)
 
 .PHONY: image-%
 image-%: .venv/ready ## Build one action image: image-kubectl, image-argocd, image-aws-cli (BASE_IMAGE=… by digest)
-	@$(if $(BASE_IMAGE),,echo 'kubernaut: say BASE_IMAGE=…; the head of actions/$*/Dockerfile tells with what' >&2; exit 2)
+	@$(if $(BASE_IMAGE),,echo 'kubernaut: set BASE_IMAGE=…; the head of actions/$*/Dockerfile says to which image' >&2; exit 2)
 	$(bin)/kubernaut build . --file=actions/$*/Dockerfile --tag=$(IMAGE_PREFIX)/$*:dev --quiet \
 	  $(foreach name,BASE_IMAGE BUILD_IMAGE TOOL_IMAGE TOOL_PATH,$(if $($(name)),--build-arg=$(name)=$($(name))))
 
 .PHONY: format
-format: .venv/ready ## Format the code and mend what the linter can
+format: .venv/ready ## Format the code, and fix what the linter can
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 

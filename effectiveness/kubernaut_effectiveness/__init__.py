@@ -4,8 +4,8 @@ Used by `kubernaut effectiveness`. Everything here is a function of records: not
 arithmetic needs only the standard library.
 """
 
-from kubernaut_effectiveness.episode import SignalEpisode
+from kubernaut_effectiveness.episode import Episode
 from kubernaut_effectiveness.recurrence import SignalOutcome
 from kubernaut_effectiveness.verdict import DurableSuccess, EffectivenessVerdict, verdicts
 
-__all__ = ["DurableSuccess", "EffectivenessVerdict", "SignalEpisode", "SignalOutcome", "verdicts"]
+__all__ = ["DurableSuccess", "EffectivenessVerdict", "Episode", "SignalOutcome", "verdicts"]

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict
 
 from kubernaut_sdk.records import Time
 
-__all__ = ["SignalEpisode"]
+__all__ = ["Episode"]
 
 
-class SignalEpisode(BaseModel):
+class Episode(BaseModel):
     """One firing of a signal. `resolved_at` is None while it fires, or if no message about its end arrived."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

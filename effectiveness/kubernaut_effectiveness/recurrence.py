@@ -19,7 +19,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple
 
-from kubernaut_effectiveness.episode import SignalEpisode
+from kubernaut_effectiveness.episode import Episode
 from kubernaut_effectiveness.survival import SurvivalObservation
 from kubernaut_sdk.records import ObjectRef, Record, State
 
@@ -69,7 +69,7 @@ def end_time(record: Record) -> datetime:
 class EpisodeHistory:
     """The episodes of every signal, in the order in which they fired."""
 
-    def __init__(self, episodes: Iterable[SignalEpisode], *, until: datetime) -> None:
+    def __init__(self, episodes: Iterable[Episode], *, until: datetime) -> None:
         known: dict[str, dict[datetime, datetime]] = defaultdict(dict)
         for episode in episodes:
             if episode.fired_at <= until:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kubernaut_effectiveness.episode import SignalEpisode
+from kubernaut_effectiveness.episode import Episode
 from kubernaut_effectiveness.rates import weighted_rate, wilson_interval
 from kubernaut_effectiveness.recurrence import Competitors, EpisodeHistory, FollowUp, SignalOutcome, end_time, follow
 from kubernaut_effectiveness.survival import aalen_johansen
@@ -87,7 +87,7 @@ class EffectivenessVerdict(_FrozenModel):
 
 def verdicts(
     records: Iterable[Record],
-    episodes: Iterable[SignalEpisode],
+    episodes: Iterable[Episode],
     *,
     now: datetime,
     known_until: datetime | None = None,

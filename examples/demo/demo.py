@@ -1,7 +1,7 @@
-"""`make demo`: a remediation planned, run in parallel, recorded and judged, with no cluster, no Docker and no server.
+"""`make demo`: a remediation that is planned, run, recorded and judged, without a cluster, Docker or a server.
 
-Everything it makes is under build/demo, made anew each time. Where a kubeconfig answers, one step scales a Deployment
-in the namespace `kubernaut-demo`, which it makes and deletes; `--no-cluster` leaves the cluster alone.
+All its files are in build/demo, made anew each time. If a kubeconfig answers, one step scales a Deployment in the
+namespace `kubernaut-demo`, which the demo creates and deletes; `--no-cluster` leaves the cluster alone.
 """
 
 import json
@@ -25,7 +25,7 @@ DATA = FOLDER / "data"
 KUBERNAUT = str(Path(sys.executable).parent / "kubernaut")
 NAMESPACE = "kubernaut-demo"
 DIGEST = "sha256:" + "0" * 64
-"""Of no image: local processes run the installed packages, whose images carry a digest once they are published."""
+"""A placeholder: local processes run the installed packages, and images get a digest when they are published."""
 
 CLUSTER_STEP = """
     - name: canary
@@ -38,14 +38,14 @@ CLUSTER_STEP = """
 
 
 def main() -> None:
-    """Makes the shop, breaks it, and lets Kubernaut mend it."""
+    """Make the shop, send an alert, and let Kubernaut remediate."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     repository = git_repository(FOLDER)
-    with aws_api(FOLDER / "aws") as url, _cluster() as answers:
+    with aws_api(FOLDER / "aws") as url, _cluster() as cluster_answers:
         workflow = FOLDER / "workflow.yaml"
-        workflow.write_text(_workflow(make_aws_resources(url), repository, cluster=answers))
-        if not answers:
+        workflow.write_text(_workflow(make_aws_resources(url), repository, cluster=cluster_answers))
+        if not cluster_answers:
             say("No cluster is used here, so the workflow has no Kubernetes step.")
         _signal("firing")
 
@@ -96,7 +96,7 @@ def _workflow(instance: str, repository: Path, *, cluster: bool) -> str:
 
 
 def _signal(status: str) -> None:
-    """The alert, as Alertmanager would tell Data Storage of it."""
+    """Send an alert to Data Storage, in Alertmanager's webhook format."""
     now = datetime.now(UTC).isoformat()
     started = FOLDER / "fired-at"
     if status == "firing":
@@ -116,7 +116,7 @@ def _signal(status: str) -> None:
 
 
 def kubernaut(*args: object) -> int:
-    """Shows a command and runs it."""
+    """Print a kubernaut command, run it, and return its exit code."""
     argv = [KUBERNAUT, *map(str, args), f"--data={DATA}"]
     shown = " ".join(argument.replace(f"{HERE.parents[1]}/", "") for argument in argv[1:])
     say(f"$ kubernaut {shown}")
@@ -124,17 +124,17 @@ def kubernaut(*args: object) -> int:
 
 
 def show(*argv: str) -> None:
-    """Runs a command and shows what it says."""
+    """Run a command and show its output."""
     subprocess.run(argv, check=False, env=os.environ | {"GIT_PAGER": "cat"})
 
 
 def heading(text: str) -> None:
-    """A line that stands out."""
+    """Print a heading."""
     say(f"\n{text}\n")
 
 
 def say(text: str) -> None:
-    """A line at once."""
+    """Print a text without buffering."""
     print(text, flush=True)
 
 

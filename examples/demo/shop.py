@@ -1,4 +1,4 @@
-"""The demo's world, of real parts: a git repository, an AWS API on loopback, a Deployment where a cluster answers."""
+"""The systems that the demo changes: a git repository, an AWS API on loopback, a Deployment if a cluster answers."""
 
 import io
 import os
@@ -43,7 +43,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def git_repository(folder: Path) -> Path:
-    """A bare repository with the shop's files on its branch `main`."""
+    """Make a bare repository with the shop's files on the branch `main`."""
     bare, work = folder / "shop.git", folder / "work"
     who = ["-c", "user.name=Shop", "-c", "user.email=shop@example.com"]
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare)], check=True)
@@ -62,11 +62,11 @@ def git_repository(folder: Path) -> Path:
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Says nothing: the demo is about other things."""
+        """Log nothing, so that the demo's output stays readable."""
 
 
 class _ThrottleOnce:
-    """AWS as it is on a bad day: the first SetDesiredCapacity is answered with Throttling."""
+    """A WSGI app that answers the first SetDesiredCapacity with Throttling."""
 
     def __init__(self, app: Wsgi) -> None:
         self._app = app
@@ -84,7 +84,7 @@ class _ThrottleOnce:
 
 @contextmanager
 def aws_api(folder: Path) -> Iterator[str]:
-    """Moto's server on loopback; `folder` becomes the Secret that tells an action how to reach it."""
+    """Run moto's server on loopback; write the Secret with its address and credentials to `folder`."""
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
     app = _ThrottleOnce(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
@@ -100,7 +100,7 @@ def aws_api(folder: Path) -> Iterator[str]:
 
 
 def make_aws_resources(url: str) -> str:
-    """An Auto Scaling group of two and one more instance, whose id is returned."""
+    """Make an Auto Scaling group of two and one more instance, and return that instance's id."""
     session = boto3.Session("demo", "demo-secret", region_name=REGION)
     ec2, scaling = (session.client(name, endpoint_url=url) for name in ("ec2", "autoscaling"))
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
@@ -119,7 +119,7 @@ def make_aws_resources(url: str) -> str:
 
 @contextmanager
 def cluster(namespace: str) -> Iterator[bool]:
-    """Whether a kubeconfig answers; while it lasts, a namespace of the demo's own with a Deployment `checkout`."""
+    """Make a namespace with a Deployment `checkout`, and delete it at the end; yield False if no cluster answers."""
     kubectl = ["kubectl", "--request-timeout=3s"]
     if shutil.which("kubectl") is None or _silent([*kubectl, "get", "--raw", "/readyz"]) != 0:
         yield False

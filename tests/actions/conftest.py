@@ -1,4 +1,4 @@
-"""Real parts for actions: git repositories, an AWS API on loopback, a cluster where a kubeconfig answers."""
+"""Real systems for actions: git repositories, an AWS API on loopback, a cluster if a kubeconfig answers."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class Repository:
         return done.stdout
 
     def push(self, **files: str) -> None:
-        """Commits what lies in the working tree and these files, and pushes it."""
+        """Commit these files and what is in the working tree, and push."""
         for name, text in files.items():
             (self.work / name.replace("_", ".")).write_text(text)
         self.git("add", ".")

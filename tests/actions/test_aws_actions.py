@@ -122,7 +122,7 @@ def test_running_instances_are_rebooted(action: Any, account: Any) -> None:
 
 
 class Between(ThreadingHTTPServer):
-    """Passes everything on to the API but RebootInstances and SetDesiredCapacity, to which it answers as told."""
+    """A proxy that answers RebootInstances and SetDesiredCapacity itself, and passes everything else on to the API."""
 
     daemon_threads = True
 

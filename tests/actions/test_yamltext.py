@@ -425,7 +425,7 @@ def test_an_item_whose_name_another_has_is_refused() -> None:
 
 
 def test_a_large_file_takes_a_second_or_so() -> None:
-    """Of processor time: what else the machine does takes none of it."""
+    """Measured in processor time, so that other load on the machine does not count."""
     lines = (f"- name: svc{number}\n  image: reg.io/a/b:{number} # c\n  ports: [80, 81]\n" for number in range(30_000))
     text = f"items:\n{''.join(lines)}"
     began = time.process_time()

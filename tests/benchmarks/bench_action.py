@@ -1,4 +1,4 @@
-"""An action's whole process beside the bare tool: `python tests/benchmarks/bench_action.py`.
+"""The time of an action's whole process beside that of the bare tool: `python tests/benchmarks/bench_action.py`.
 
 The action is git/update_file on a local repository, its record delivered to a Data Storage Service on loopback; the
 bare tool is the same git commands, one after the other, and the same edit by sed.
@@ -22,12 +22,12 @@ ROUNDS = 20
 
 
 def git(*words: str, cwd: Path | None = None) -> None:
-    """Runs git."""
+    """Run git."""
     subprocess.run(["git", *words], cwd=cwd, env=ENV, check=True, capture_output=True)
 
 
 def repository(folder: Path) -> Path:
-    """A bare repository with one file."""
+    """Make a bare repository with one file."""
     bare, work = folder / "repo.git", folder / "work"
     git("init", "--bare", "--initial-branch=main", str(bare))
     git("init", "--initial-branch=main", str(work))
@@ -39,7 +39,7 @@ def repository(folder: Path) -> Path:
 
 
 def by_hand(bare: Path, value: int) -> None:
-    """What the action does, by the bare tool: a clone to look, a clone to change, a commit, a push."""
+    """Run the action's git commands by themselves: a clone to plan, a clone to change, a commit, a push."""
     with tempfile.TemporaryDirectory() as folder:
         clone = ["clone", "--quiet", "--depth=1", "--single-branch", "--branch=main", "--", f"file://{bare}"]
         git(*clone, f"{folder}/plan")
@@ -52,7 +52,7 @@ def by_hand(bare: Path, value: int) -> None:
 
 
 def by_action(bare: Path, value: int, folder: Path, storage: str | None) -> None:
-    """The action's process."""
+    """Run the action as a process."""
     inputs = {"repository": str(bare), "path": "app.yaml", "field": "replicas", "value": value}
     env = {**ENV, "ACTION_INPUTS": json.dumps(inputs), "RESULTS_DIR": str(folder / "results"), "HOME": str(folder)}
     if storage:
@@ -63,7 +63,7 @@ def by_action(bare: Path, value: int, folder: Path, storage: str | None) -> None
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as name, embedded(Path(name) / "data") as storage:
         folder = Path(name)
         bare, count = repository(folder), itertools.count(1)

@@ -1,4 +1,7 @@
-"""What an action image adds to its base and its tool: `python tests/benchmarks/bench_image.py`. Needs a Docker engine.
+"""The size and start time that an action image adds to its base and its tool. Needs a Docker engine.
+
+    python tests/benchmarks/bench_image.py
+
 
 The images are those that `make image-kubectl`, `image-argocd` and `image-aws-cli` tag; BASE_IMAGE and TOOL_IMAGE are
 what they were made from.
@@ -33,7 +36,7 @@ CONFINED = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--tmpfs=
 
 
 def first_line(*argv: str) -> None:
-    """Runs a container until it says something."""
+    """Run a container until it prints its first line."""
     with subprocess.Popen(
         ["docker", "run", *CONFINED, *argv], stderr=subprocess.STDOUT, stdout=subprocess.PIPE
     ) as process:
@@ -42,7 +45,7 @@ def first_line(*argv: str) -> None:
 
 
 def sizes() -> None:
-    """Bytes of each image beside those of its base and its tool."""
+    """Print the bytes of each image beside those of its base and its tool."""
     engine = docker.from_env()
     size = {name: engine.images.get(name).attrs["Size"] for name in (BASE, TOOL)}
     print("\nsize of the images\n  target: at most 1.3 × base and tool")

@@ -1,4 +1,4 @@
-"""What importing costs: `python tests/benchmarks/bench_imports.py`."""
+"""The time that imports take: `python tests/benchmarks/bench_imports.py`."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from measure import compare, report
 
 
 def program(code: str) -> Callable[[], object]:
-    """A fresh interpreter that runs this."""
+    """Return a function that runs code in a new interpreter."""
     return lambda: subprocess.run([sys.executable, "-c", code], check=True)
 
 

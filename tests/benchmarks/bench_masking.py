@@ -1,4 +1,4 @@
-"""How fast output is masked: `python tests/benchmarks/bench_masking.py`.
+"""The speed of masking output: `python tests/benchmarks/bench_masking.py`.
 
 The secrets are those of a step: a password, a token, an AWS credentials file; and then a file of 126 KiB beside them.
 The floor is one `bytes.find` for each of three encodings of each part of the small ones, which is less than masking has
@@ -28,7 +28,7 @@ LARGE = "\n".join(base64.b64encode(os.urandom(48)).decode() for _ in range(2000)
 
 
 def log(secrets: tuple[str, ...]) -> str:
-    """Lines as a tool writes them, one in a thousand with a secret."""
+    """Return lines as a tool writes them, one in a thousand with a secret."""
     chance = random.Random(7)
     lines: list[str] = []
     while sum(map(len, lines)) < SIZE // 100:
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     data = text.encode()
 
     def find() -> None:
-        """The floor."""
+        """Search for the parts with `bytes.find`, as the floor."""
         for form in forms:
             start = data.find(form)
             while start >= 0:

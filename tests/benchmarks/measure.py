@@ -1,4 +1,4 @@
-"""Times beside their floors, taken in turn in one run, so that a noisy machine disturbs both alike."""
+"""Times beside their floors, measured in turn in one run, so that a noisy machine disturbs both alike."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ __all__ = ["compare", "report"]
 
 
 def compare(rounds: int, **subjects: Callable[[], object]) -> dict[str, list[float]]:
-    """Seconds of each subject in each round; the subjects take turns. One round before them warms up."""
+    """Return the seconds of each subject in each round, after one round to warm up; the subjects take turns."""
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(rounds + 1):
         for name, subject in subjects.items():
@@ -20,7 +20,7 @@ def compare(rounds: int, **subjects: Callable[[], object]) -> dict[str, list[flo
 
 
 def report(title: str, times: Mapping[str, list[float]], floor: str, target: str) -> None:
-    """Prints medians, the difference from the floor and the ratio to it."""
+    """Print medians, the difference from the floor and the ratio to it."""
     base = statistics.median(times[floor])
     print(f"\n{title}\n  target: {target}")
     for name, seconds in times.items():

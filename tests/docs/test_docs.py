@@ -26,6 +26,10 @@ from kubernaut_sdk.states import State
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+CONTRACT = DOCS["action-contract.md"]
+EXIT_CODE_ROWS = re.findall(r"^\| (\d+) \| .*? \| (.*?) \| (.*?) \|$", CONTRACT, re.MULTILINE)
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{name}" for name in DOCS)]
 BIN = Path(sys.executable).parent
 
 
@@ -50,7 +54,7 @@ def test_the_smallest_action_is_small_and_runs(action: Any, tmp_path: Path) -> N
 
 
 def test_the_test_of_the_smallest_action_passes(tmp_path: Path) -> None:
-    [code] = blocks("python", (ROOT / "docs" / "testing-actions.md").read_text())
+    [code] = blocks("python", DOCS["testing-actions.md"])
     (tmp_path / "my_action.py").write_text(blocks("python")[0])
     (tmp_path / "test_my_action.py").write_text(code)
     options = ["-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
@@ -60,7 +64,7 @@ def test_the_test_of_the_smallest_action_passes(tmp_path: Path) -> None:
 
 
 def test_the_scenario_of_the_smallest_action_is_whole_and_every_field_is_told(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "testing-actions.md").read_text()
+    text = DOCS["testing-actions.md"]
     [scenarios] = blocks("yaml", text)
     (tmp_path / "conformance.yaml").write_text(scenarios)
     [scenario] = read_scenarios(tmp_path / "conformance.yaml")
@@ -73,20 +77,20 @@ def test_the_scenario_of_the_smallest_action_is_whole_and_every_field_is_told(tm
 
 
 def test_the_workflow_is_valid_and_renders() -> None:
-    [text] = blocks("yaml")
+    [text] = blocks("yaml", DOCS["workflows.md"])
     workflow = parse_workflow(text)
     require_valid(workflow, find)
     assert render(workflow)["spec"]["timeouts"]["tasks"] == "15m"
 
 
-def test_every_command_is_there_and_in_the_readme() -> None:
-    named = set(re.findall(r"`kubernaut ([a-z]+)", README))
+def test_every_command_is_there_and_in_the_docs() -> None:
+    named = set(re.findall(r"`kubernaut ([a-z]+)", DOCS["commands.md"]))
 
     assert named == set(program.list_commands(None))  # type: ignore[arg-type] # the names do not depend on a context
 
 
 def test_the_exit_codes_are_the_programs_own() -> None:
-    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \|$", README, re.MULTILINE)
+    rows = EXIT_CODE_ROWS
 
     assert [int(code) for code, _, _ in rows] == [0, 1, 2, 3, 4, 5, 75, 124, 143]
     for code, meaning, changed in rows:
@@ -94,8 +98,10 @@ def test_the_exit_codes_are_the_programs_own() -> None:
         assert (told["meaning"], told["may_have_changed"]) == (meaning, changed)
 
 
-@pytest.mark.parametrize(("code", "changed"), re.findall(r"^\| (\d+) \| .*? \| (.*?) \|$", README, re.MULTILINE))
-def test_the_exit_codes_mean_to_the_engines_what_the_readme_says(code: str, changed: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "changed"), re.findall(r"^\| (\d+) \| .*? \| .*? \| (.*?) \|$", CONTRACT, re.MULTILINE)
+)
+def test_the_exit_codes_mean_to_the_engines_what_the_contract_says(code: str, changed: str) -> None:
     number = int(code)
     state = next((state for state, of in CODES.items() if of == number), State.FAILED)
     error = json.dumps({"code": number, "reason": "X", "message": "x"}) if number else ""
@@ -112,7 +118,7 @@ def test_the_exit_codes_mean_to_the_engines_what_the_readme_says(code: str, chan
 
 
 def test_the_exit_codes_of_a_run_are_the_programs_own() -> None:
-    [row] = re.findall(r"^\| `kubernaut run FILE` .*$", README, re.MULTILINE)
+    [row] = re.findall(r"^\| `kubernaut run FILE` .*$", DOCS["commands.md"], re.MULTILINE)
     words = {
         "Succeeded": "0 succeeded",
         "Failed": "1 failed",
@@ -127,8 +133,10 @@ def test_the_exit_codes_of_a_run_are_the_programs_own() -> None:
     )
 
 
-def test_every_action_is_in_the_readme() -> None:
-    assert [action.action_type for action in all_actions() if f"`{action.action_type}`" not in README] == []
+def test_every_included_action_is_in_the_docs() -> None:
+    assert [
+        action.action_type for action in all_actions() if f"`{action.action_type}`" not in DOCS["included-actions.md"]
+    ] == []
 
 
 def test_the_pages_of_the_actions_are_fresh() -> None:
@@ -139,7 +147,7 @@ def test_the_pages_of_the_actions_are_fresh() -> None:
     )
 
 
-@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "docs/testing-actions.md"])
+@pytest.mark.parametrize("file", PAGES)
 def test_links_lead_somewhere(file: str) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / file).read_text()):
         assert ((ROOT / file).parent / target).exists(), target
@@ -154,6 +162,22 @@ def test_make_help_lists_every_target() -> None:
 
 def test_every_make_target_the_docs_name_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    named = set(re.findall(r"`make ([a-z-]+)`", README + (ROOT / "CONTRIBUTING.md").read_text()))
+    named = set(re.findall(r"`make ([a-z-]+)`", "".join((ROOT / page).read_text() for page in PAGES)))
 
     assert [name for name in named if f"\n{name}:" not in makefile and not name.startswith("image-")] == []
+
+
+def test_every_file_in_the_recipes_is_there() -> None:
+    named = re.findall(r"`([a-z_]+/[\w./-]+)`", DOCS["contributing-recipes.md"])
+    types = {action.action_type for action in all_actions()} | {"kubernetes/drain_node"}
+
+    assert len(named) > 20
+    assert [name for name in named if name not in types and not (ROOT / name).exists()] == []
+
+
+def test_every_file_in_contributing_is_there() -> None:
+    named = re.findall(r"`([a-z]+)/…/([\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    package = {"sdk": "sdk", "cli": "cli", "controller": "controller", "datastorage": "datastorage"}
+    paths = [f"{part}/kubernaut_{package[part]}/{rest}" for part, rest in named]
+
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -1,6 +1,6 @@
-"""Images of one's own: written by the README alone, or in Go by hand; conforming, and run by a real Tekton.
+"""Images of one's own: written by the docs alone, or in Go by hand; conforming, and run by a real Tekton.
 
-The README's image is pushed to a real registry, and the cluster's node pulls it from there by its digest.
+The image of the docs is pushed to a real registry, and the cluster's node pulls it from there by its digest.
 """
 
 import json
@@ -61,9 +61,10 @@ def flags() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def readme_image(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image of a custom action, built with the README's Dockerfile."""
+    """The image of a custom action, built with the Dockerfile of docs/writing-actions.md."""
     folder, name = tmp_path_factory.mktemp("custom"), "kubernaut-test/custom:1"
-    [dockerfile] = re.findall(r"^```dockerfile\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / "writing-actions.md").read_text()
+    [dockerfile] = re.findall(r"^```dockerfile\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     (folder / "Dockerfile").write_text(dockerfile)
     shutil.copy(CUSTOM / "my_action.py", folder)
     shutil.copytree(ROOT / "build" / "wheels", folder / "build" / "wheels")

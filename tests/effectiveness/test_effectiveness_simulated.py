@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from kubernaut_effectiveness import EffectivenessVerdict, SignalEpisode, verdicts
+from kubernaut_effectiveness import EffectivenessVerdict, Episode, verdicts
 from kubernaut_sdk.records import Record, Signal, State
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -23,10 +23,10 @@ RECURRENCE = RECURS / (RECURS + ACTS) * (1 - math.exp(-(RECURS + ACTS) * QUIET))
 DURABLE = SUCCEEDS * math.exp(-(RECURS + ACTS) * QUIET)
 
 
-def history(rng: random.Random, attempts: int = 60) -> tuple[list[Record], list[SignalEpisode]]:
+def history(rng: random.Random, attempts: int = 60) -> tuple[list[Record], list[Episode]]:
     """Attempts of which a third are so young that they cannot be followed to the end."""
     records: list[Record] = []
-    episodes: list[SignalEpisode] = []
+    episodes: list[Episode] = []
 
     def act(action_type: str, state: State, end: datetime, target: str) -> None:
         records.append(
@@ -46,11 +46,11 @@ def history(rng: random.Random, attempts: int = 60) -> tuple[list[Record], list[
         age = rng.uniform(0, QUIET) if i % 3 == 0 else rng.uniform(QUIET, 80 * 24 * 60)
         end, target = NOW - timedelta(minutes=age), f"arn:{i}"
         act(ACTION, State.SUCCEEDED if rng.random() < SUCCEEDS else State.FAILED, end, target)
-        episodes.append(SignalEpisode(fingerprint=target, fired_at=end - timedelta(minutes=9), resolved_at=end))
+        episodes.append(Episode(fingerprint=target, fired_at=end - timedelta(minutes=9), resolved_at=end))
         again = end + timedelta(minutes=rng.expovariate(RECURS))
         other = end + timedelta(minutes=rng.expovariate(ACTS))
         if again <= NOW:
-            episodes.append(SignalEpisode(fingerprint=target, fired_at=again))
+            episodes.append(Episode(fingerprint=target, fired_at=again))
         if other <= NOW:
             act(OTHER, State.SUCCEEDED, other, target)
     return records, episodes

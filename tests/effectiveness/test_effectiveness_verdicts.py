@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kubernaut_effectiveness
-from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, SignalEpisode, SignalOutcome, verdicts
+from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, Episode, SignalOutcome, verdicts
 from kubernaut_effectiveness.rates import wilson_interval
 from kubernaut_sdk.records import Change, ObjectRef, Record, Signal, State
 
@@ -46,9 +46,9 @@ def many(state: State, count: int, action_type: str = RESTART, **fields: Any) ->
     return [record(state, action_type, **{"signal": None, "target": None, **fields}) for _ in range(count)]
 
 
-def episode(fired: float, resolved: float | None = None, fingerprint: str = "abc") -> SignalEpisode:
+def episode(fired: float, resolved: float | None = None, fingerprint: str = "abc") -> Episode:
     """An episode, in minutes from noon."""
-    return SignalEpisode(
+    return Episode(
         fingerprint=fingerprint,
         fired_at=NOON + minutes(fired),
         resolved_at=None if resolved is None else NOON + minutes(resolved),
@@ -63,7 +63,7 @@ def test_the_public_names_are_these() -> None:
     assert kubernaut_effectiveness.__all__ == [
         "DurableSuccess",
         "EffectivenessVerdict",
-        "SignalEpisode",
+        "Episode",
         "SignalOutcome",
         "verdicts",
     ]
@@ -202,7 +202,7 @@ HELD, FAILED, RECURRED = SignalOutcome.HELD, SignalOutcome.FAILED, SignalOutcome
 UNRESOLVED, SUPERSEDED, CENSORED = SignalOutcome.UNRESOLVED, SignalOutcome.SUPERSEDED, SignalOutcome.CENSORED
 
 
-def outcome(records: list[Record], episodes: list[SignalEpisode], **options: Any) -> SignalOutcome | None:
+def outcome(records: list[Record], episodes: list[Episode], **options: Any) -> SignalOutcome | None:
     """Return the outcome of the first record's signal."""
     durable = of(verdicts(records, episodes, **{"now": NOW, **options})).durable
     if durable is None:
@@ -347,35 +347,35 @@ def test_a_target_of_nobody_knows_what_competes_with_nothing() -> None:
 
 
 def histories(
-    *counts: tuple[int, Callable[[str], tuple[Record, list[SignalEpisode]]]],
-) -> tuple[list[Record], list[SignalEpisode]]:
-    """So many attempts of each history, each with a signal of its own."""
+    *counts: tuple[int, Callable[[str], tuple[Record, list[Episode]]]],
+) -> tuple[list[Record], list[Episode]]:
+    """Return so many attempts of each kind of history, each with a signal of its own."""
     pairs = [make(f"{kind}-{i}") for kind, (count, make) in enumerate(counts) for i in range(count)]
     return [made for made, _ in pairs], [one for _, episodes in pairs for one in episodes]
 
 
-def held(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
+def held(fingerprint: str) -> tuple[Record, list[Episode]]:
     return record(target=fingerprint, signal=Signal(fingerprint=fingerprint)), [episode(-10, 5, fingerprint)]
 
 
-def recurred(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
+def recurred(fingerprint: str) -> tuple[Record, list[Episode]]:
     made, episodes = held(fingerprint)
     return made, [*episodes, episode(20, None, fingerprint)]
 
 
-def unresolved(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
+def unresolved(fingerprint: str) -> tuple[Record, list[Episode]]:
     return held(fingerprint)[0], [episode(-10, None, fingerprint)]
 
 
-def failed(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
+def failed(fingerprint: str) -> tuple[Record, list[Episode]]:
     made, episodes = held(fingerprint)
     return made.model_copy(update={"state": State.FAILED}), episodes
 
 
-def young(fingerprint: str) -> tuple[Record, list[SignalEpisode]]:
+def young(fingerprint: str) -> tuple[Record, list[Episode]]:
     end = NOW - minutes(10)
     made = record(target=fingerprint, signal=Signal(fingerprint=fingerprint), end=end)
-    return made, [SignalEpisode(fingerprint=fingerprint, fired_at=end - minutes(5), resolved_at=end)]
+    return made, [Episode(fingerprint=fingerprint, fired_at=end - minutes(5), resolved_at=end)]
 
 
 def test_followed_to_the_end_the_rate_of_durable_success_is_the_share() -> None:
@@ -485,7 +485,7 @@ EPISODES = st.lists(
 
 
 @given(RECORDS, EPISODES, INSTANTS, st.integers(0, 2**32))
-def test_whatever_the_history(records: list[Record], episodes: list[SignalEpisode], now: int, seed: int) -> None:
+def test_whatever_the_history(records: list[Record], episodes: list[Episode], now: int, seed: int) -> None:
     at = NOON + minutes(now)
     judged = verdicts(records, episodes, now=at, quiet=minutes(15))
 

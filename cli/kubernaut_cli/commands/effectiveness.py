@@ -12,7 +12,7 @@ from kubernaut_cli.options import data_option
 from kubernaut_cli.progress import table_console
 from kubernaut_cli.store import open_record_store, storage_errors
 from kubernaut_cli.terminal import echo
-from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, SignalEpisode, verdicts
+from kubernaut_effectiveness import DurableSuccess, EffectivenessVerdict, Episode, verdicts
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.records import utcnow
@@ -34,7 +34,7 @@ def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, o
         try:
             # the records of all types: another action in between changes what one action's success means
             records = list(storage.get_action_history(None, since))
-            episodes = [SignalEpisode.model_validate(item) for item in storage.get_signals(now - since)]
+            episodes = [Episode.model_validate(item) for item in storage.get_signals(now - since)]
         finally:
             storage.close()
     found = verdicts(records, episodes, now=now, quiet=quiet)

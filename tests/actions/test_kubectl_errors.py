@@ -1,4 +1,4 @@
-"""What kubectl's complaints mean: in its own words, and by the real one against servers and settings that are wrong."""
+"""The errors for kubectl's failures: its own messages, and a real kubectl against wrong servers and settings."""
 
 import json
 import shutil
