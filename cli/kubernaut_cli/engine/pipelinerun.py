@@ -61,7 +61,7 @@ class PipelineTask(TektonDocument):
     workspaces: tuple[WorkspaceUse, ...] = ()
 
     def param(self, name: str) -> str | None:
-        """The text of a param, or None."""
+        """Return the text of a param, or None."""
         return next((param.value for param in self.params if param.name == name and isinstance(param.value, str)), None)
 
     def with_new_record_id(self) -> "PipelineTask":
