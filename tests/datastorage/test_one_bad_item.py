@@ -281,7 +281,7 @@ def test_an_event_that_fails_in_a_way_that_nobody_foresaw_is_refused_alone(
         if event.get("step") == "odd":
             raise ZeroDivisionError
 
-    monkeypatch.setattr("kubernaut_datastorage.records.ingest.fitting", fails)
+    monkeypatch.setattr("kubernaut_datastorage.records.ingest.trim_event", fails)
     outcomes = shared.post(RECORDS, json=[good_event(), {**good_event(), "step": "odd"}]).json()
 
     assert [one["outcome"] for one in outcomes] == ["stored", "refused"]

@@ -29,7 +29,8 @@ MakeStore = Callable[..., Store]
 
 
 INSERTED = """
-INSERT INTO action_records
+INSERT INTO action_records (id, seq, recorded_at, state, action_type, target, namespace, workflow,
+  remediation, signal, dry_run, undoes, document, provenance)
 SELECT '019b5e4e000070008000000000000000', seq, recorded_at, state, action_type, target, namespace, workflow,
   remediation, signal, dry_run, undoes, document, provenance
 FROM action_records WHERE id = '{third}'
