@@ -159,7 +159,7 @@ class ActionExamination:
 
     @property
     def second_run(self) -> ObservedRun | None:
-        """The same run again, in the environment as the first run left it."""
+        """The scenario run again, in the environment as the first run left it."""
         return self._two_runs[1]
 
     @CachedProperty

@@ -64,7 +64,7 @@ def validation_faults(
 
 
 def _is_echo(item: Any) -> bool:
-    """True if pydantic calls a list too short only because its items have faults of their own."""
+    """Return True if pydantic calls a list too short only because its items have faults of their own."""
     return bool(
         item["type"] == "too_short"
         and isinstance(item["input"], list)

@@ -47,9 +47,9 @@ RUN = os.getpid()
 
 
 class PipelineRunWatch:
-    """When the first event of each object came, by a watch of one's own.
+    """The time of the first event of each object, by a watch with a client of its own.
 
-    The watch has a client of its own: httpcore counts a connection that streams as one to be kept alive, and closes it
+    It has a client of its own because httpcore counts a connection that streams as one to be kept alive, and closes it
     when others come (encode/httpcore#1110).
     """
 
@@ -91,7 +91,7 @@ class PipelineRunWatch:
                         return
 
     def wait(self, count: int, seconds: float = 120) -> int:
-        """How many came, of those that were waited for."""
+        """Return how many objects came, after all came or the time was over."""
         deadline = time.monotonic() + seconds
         while len(self.times) < count and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -289,7 +289,7 @@ def diamond(bench: Bench, api: httpx.Client, image: str, rounds: int = 3) -> Non
 
 
 def intermediate(bench: Bench, api: httpx.Client, count: int = 60) -> None:
-    """What each step would pay, had it a resource of its own with its own controller between workflow and TaskRun."""
+    """Measure the cost of a resource with its own controller between the workflow and each TaskRun."""
     where = f"bench-ctl-layer-{RUN}"
     namespace(where)
     path = f"/api/v1/namespaces/{where}/configmaps"

@@ -62,7 +62,7 @@ def by_engine(run: LocalRun) -> None:
 
 
 def by_hand(run: LocalRun) -> None:
-    """The same processes, by hand."""
+    """Run the processes of the workflow without the engine."""
     executor = ProcessExecutor(run.folder / "spool")
     for task in run.run.tasks:
         pod = make_local_pod(

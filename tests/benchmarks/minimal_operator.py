@@ -60,7 +60,7 @@ async def made(event: Any, **_: Any) -> None:
 
 @kopf.on.event("", "v1", "configmaps", labels={"kubernaut.io/intermediate": kopf.PRESENT})
 async def intermediate(event: Any, **_: Any) -> None:
-    """What a resource between a workflow and its TaskRun costs: its controller hears of it, and writes its status."""
+    """Write the status of the resource between a workflow and its TaskRun, as its controller would."""
     document = event["object"]
     if event["type"] != "ADDED":
         return

@@ -210,7 +210,7 @@ FORGED: dict[str, Callable[[Json], None]] = {
     "a debug that": _spec(debug={"breakpoints": {"onFailure": "enabled"}}),
     "a stepSpecs that": _spec(stepSpecs=[{"name": "action"}]),
 }
-"""What is said of a TaskRun → the change that makes it so."""
+"""Description of a forged TaskRun → the change that makes it so."""
 
 
 class Specs(list[Json]):

@@ -369,7 +369,7 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
 
 
 def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two controllers one took its lock and died, the other closed it."""
+    """One of two controllers took its lock and died, the other closed it."""
     target = {"kind": "Deployment", "namespace": "good", "name": "one"}
 
     async def before(world: IsolatedController) -> None:

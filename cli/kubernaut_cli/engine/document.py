@@ -12,12 +12,12 @@ from pydantic.alias_generators import to_camel
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Document", "read_document"]
+__all__ = ["TektonDocument", "read_document"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Document(BaseModel):
+class TektonDocument(BaseModel):
     """A part of a Tekton document; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)

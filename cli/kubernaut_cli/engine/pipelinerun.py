@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kubernaut_cli.engine.document import Document, read_document
+from kubernaut_cli.engine.document import TektonDocument, read_document
 from kubernaut_cli.engine.substitution import references
 from kubernaut_cli.engine.task import Task
 from kubernaut_controller import Fault, InvalidWorkflow
@@ -27,14 +27,14 @@ Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")
 NamePrefix = Annotated[str, Field(max_length=248, pattern=rf"^({_LABEL}\.)*[a-z0-9]([-a-z0-9]{{0,62}})?$")]
 
 
-class Param(Document):
+class Param(TektonDocument):
     """A value for one of the Task's params."""
 
     name: str
     value: str | tuple[str, ...]
 
 
-class TaskRef(Document):
+class TaskRef(TektonDocument):
     """The reference to the Task; only the generic one is run here."""
 
     name: Literal["kubernaut-action"]
@@ -42,14 +42,14 @@ class TaskRef(Document):
     api_version: Literal["tekton.dev/v1"] = "tekton.dev/v1"
 
 
-class WorkspaceUse(Document):
+class WorkspaceUse(TektonDocument):
     """A workspace of the Task, and the pipeline's workspace that fills it."""
 
     name: Literal["secrets"]
     workspace: str
 
 
-class PipelineTask(Document):
+class PipelineTask(TektonDocument):
     """One task of the pipeline."""
 
     name: Label
@@ -61,7 +61,7 @@ class PipelineTask(Document):
     workspaces: tuple[WorkspaceUse, ...] = ()
 
     def param(self, name: str) -> str | None:
-        """The text of a param, or None."""
+        """Return the text of a param, or None."""
         return next((param.value for param in self.params if param.name == name and isinstance(param.value, str)), None)
 
     def with_new_record_id(self) -> "PipelineTask":
@@ -92,13 +92,13 @@ class PipelineTask(Document):
         return [Fault(place, f"$({shorten(name)}) is not substituted by the local engine") for name in unknown]
 
 
-class WorkspaceName(Document):
+class WorkspaceName(TektonDocument):
     """A workspace that the pipeline declares."""
 
     name: str
 
 
-class PipelineSpec(Document):
+class PipelineSpec(TektonDocument):
     """The pipeline, embedded."""
 
     tasks: Annotated[tuple[PipelineTask, ...], Field(min_length=1)]
@@ -106,7 +106,7 @@ class PipelineSpec(Document):
     workspaces: tuple[WorkspaceName, ...] = ()
 
 
-class TaskRunSpec(Document):
+class TaskRunSpec(TektonDocument):
     """The settings of one TaskRun. Some mean nothing on one machine; `PipelineRun.notes` names them."""
 
     pipeline_task_name: str
@@ -115,20 +115,20 @@ class TaskRunSpec(Document):
     compute_resources: dict[str, Any] | None = None
 
 
-class SecretSource(Document):
+class SecretSource(TektonDocument):
     """A Kubernetes Secret; here the folder that `--secret` names."""
 
     secret_name: str
 
 
-class WorkspaceBinding(Document):
+class WorkspaceBinding(TektonDocument):
     """The Secret that fills a workspace."""
 
     name: str
     secret: SecretSource
 
 
-class Timeouts(Document):
+class Timeouts(TektonDocument):
     """The timeouts of the whole run, of its tasks, and of the tasks of `finally`."""
 
     pipeline: Duration = timedelta(hours=1)
@@ -136,7 +136,7 @@ class Timeouts(Document):
     finally_: Annotated[Duration | None, Field(alias="finally")] = None
 
 
-class RunSpec(Document):
+class RunSpec(TektonDocument):
     """The spec of a PipelineRun."""
 
     pipeline_spec: PipelineSpec
@@ -153,7 +153,7 @@ class RunMetadata(BaseModel):
     namespace: Label | None = None
 
 
-class PipelineRun(Document):
+class PipelineRun(TektonDocument):
     """A PipelineRun that the local engine can run."""
 
     api_version: Literal["tekton.dev/v1"]

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kubernaut_cli.engine.document import Document, read_document
+from kubernaut_cli.engine.document import TektonDocument, read_document
 from kubernaut_controller import load_yaml
 
 __all__ = ["EnvVar", "Task", "generic_task", "read_task"]
 
 
-class TaskParam(Document):
+class TaskParam(TektonDocument):
     """A param that the Task declares."""
 
     name: str
@@ -20,14 +20,14 @@ class TaskParam(Document):
     default: str | tuple[str, ...] | None = None
 
 
-class ValueSource(Document):
+class ValueSource(TektonDocument):
     """The source of an environment variable that has no value of its own."""
 
     config_map_key_ref: dict[str, Any] | None = None
     field_ref: dict[str, str] | None = None
 
 
-class EnvVar(Document):
+class EnvVar(TektonDocument):
     """An environment variable of the container."""
 
     name: str
@@ -35,7 +35,7 @@ class EnvVar(Document):
     value_from: ValueSource | None = None
 
 
-class TaskStep(Document):
+class TaskStep(TektonDocument):
     """The Task's one container."""
 
     name: str
@@ -48,7 +48,7 @@ class TaskStep(Document):
     volume_mounts: tuple[dict[str, Any], ...] = ()
 
 
-class TaskSpec(Document):
+class TaskSpec(TektonDocument):
     """The spec of the generic Task."""
 
     description: str = ""
@@ -59,7 +59,7 @@ class TaskSpec(Document):
     volumes: tuple[dict[str, Any], ...] = ()
 
 
-class Task(Document):
+class Task(TektonDocument):
     """The generic Task."""
 
     api_version: Literal["tekton.dev/v1"]

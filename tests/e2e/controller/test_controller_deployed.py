@@ -45,6 +45,7 @@ SPARE = {
     ("kubernaut.io", "workflowexecutions/finalizers", "update"),  # of clusters that check who may name an owner
     ("kubernaut.io", "remediationrequests/finalizers", "update"),
 }
+ON_CONFLICT = {("kubernaut.io", "remediationrequests", "get")}  # only where somebody else has just written the request
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +302,7 @@ def test_it_was_granted_what_it_used_and_no_more(
 
     assert forbidden == []
     assert did - granted() == set()
-    assert granted() - did == SPARE
+    assert granted() - did - ON_CONFLICT == SPARE
 
 
 def test_the_task_that_is_deployed_is_the_catalogues() -> None:
