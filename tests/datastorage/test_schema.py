@@ -212,6 +212,8 @@ def test_a_database_of_before_keeps_its_records(tmp_path: Path) -> None:
 
 
 LONG = "a target of more than the 1,024 bytes that an index takes " * 30
+LONG_NAME = "é" * 1_000
+"""A requester of as many characters as one may have, and of more bytes than an index takes."""
 
 
 def old_events() -> list[ReceivedEvent]:
@@ -219,11 +221,11 @@ def old_events() -> list[ReceivedEvent]:
     events = [
         {**base, "id": str(mint()), "target": LONG},
         {**base, "id": str(mint()), "target": "short", "dry_run": True},
-        {**base, "id": str(mint()), "dry_run": False, "image": "ghcr.io/k/a@sha256:00", "requester": LONG},
+        {**base, "id": str(mint()), "dry_run": False, "image": "ghcr.io/k/a@sha256:00", "requester": LONG_NAME},
     ]
-    return [
-        one for one in parse_events(json.dumps(events).encode(), retention=RETENTION) if isinstance(one, ReceivedEvent)
-    ]
+    received = parse_events(json.dumps(events).encode(), retention=RETENTION)
+    assert [one for one in received if not isinstance(one, ReceivedEvent)] == []
+    return [one for one in received if isinstance(one, ReceivedEvent)]
 
 
 async def converted(store: Store) -> None:
@@ -232,7 +234,7 @@ async def converted(store: Store) -> None:
     assert decode(long.document)["target"] == LONG
     assert len(await store.find(Query(equal=(("target", "short"),)))) == 1
     [by_image] = await store.find(Query(equal=(("image", "ghcr.io/k/a@sha256:00"),)))
-    assert await store.find(Query(equal=(("requester", index_key(LONG)),))) == [by_image]
+    assert await store.find(Query(equal=(("requester", index_key(LONG_NAME)),))) == [by_image]
     assert await store.summary("a/b_c", "0", "9") == [
         {"action_type": "a/b_c", "state": "failed", "dry_run": False, "records": 2},
         {"action_type": "a/b_c", "state": "failed", "dry_run": True, "records": 1},
@@ -256,8 +258,10 @@ def test_a_sqlite_of_0003_becomes_one_of_now(tmp_path: Path) -> None:
             database.commit()
         again = SqliteStore(open_sqlite(tmp_path))
         await again.start()
-        await converted(again)
-        await again.close()
+        try:
+            await converted(again)
+        finally:
+            await again.close()
 
     asyncio.run(work())
 
@@ -278,7 +282,9 @@ def test_a_postgresql_of_0003_becomes_one_of_now(database: str) -> None:
         again = PostgresStore(database)
         await again.prepare()
         await again.start()
-        await converted(again)
-        await again.close()
+        try:
+            await converted(again)
+        finally:
+            await again.close()
 
     asyncio.run(work())
