@@ -106,5 +106,5 @@ def test_our_images_are_built_on_bases_named_by_digest() -> None:
     assert {
         part for job in ("try", "publish", "join") for part in jobs("images.yml")[job]["strategy"]["matrix"]["part"]
     } == {path.parent.name for path in (ROOT / "actions").glob("*/Dockerfile")}
-    for variable in ("BASE_IMAGE", "REPOSITORY_WORKFLOWS"):
+    for variable in ("BASE_IMAGE", "IMAGE_PREFIX"):
         assert f"${variable}" in script
