@@ -5,6 +5,7 @@ used: it takes most of a second.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = ["ClusterClient"]
 Json = dict[str, Any]
 
 GROUP, VERSION, PLURAL = "kubernaut.io", "v1alpha1", "workflowexecutions"
+_KUBECONFIG = "~/.kube/config"
 _TIMEOUT = (5, 30)
 """Seconds to connect, and for the answer."""
 
@@ -36,8 +38,9 @@ class ClusterClient:
 
         loader: Any = config  # the library has no types for this part
         try:
-            contexts, current = loader.list_kube_config_contexts()
-            loader.load_kube_config(context=context)
+            file = os.environ.get("KUBECONFIG") or _KUBECONFIG  # the library reads the variable when it is imported
+            contexts, current = loader.list_kube_config_contexts(file)
+            loader.load_kube_config(file, context=context)
         except loader.ConfigException as error:
             raise PreconditionFailed(
                 f"kubeconfig: cannot be used: {str(error).rstrip('.')}.", reason="KubeconfigUnusable"
