@@ -33,8 +33,10 @@ class Command:
 
     def start(self, *args: str, **env: str) -> "subprocess.Popen[str]":
         base = {name: value for name, value in os.environ.items() if not name.startswith(("ACTION_", "DATA_STORAGE_"))}
+        # under nohup a process ignores SIGHUP from its start, and so would the command
+        hears_hangups = ["env", "--default-signal=HUP"]
         return subprocess.Popen(
-            [sys.executable, "-m", "kubernaut_cli", *args, f"--data={self.data}"],
+            [*hears_hangups, sys.executable, "-m", "kubernaut_cli", *args, f"--data={self.data}"],
             env={**base, "ACTION_MODULES": PROBES, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -60,7 +60,9 @@ def test_what_is_not_covered_is_refused_with_its_path(workflow: Make, step: Make
     run = render(parse_workflow(workflow(step("a"))))
     run["spec"]["pipelineSpec"]["tasks"][0][path[0]] = value
 
-    with pytest.raises(InvalidWorkflow, match=rf"tasks\.0\.{path[0]}: the local engine does not cover this of Tekton"):
+    with pytest.raises(
+        InvalidWorkflow, match=rf"tasks\[0\]\.{path[0]}: the local engine does not cover this of Tekton"
+    ):
         read_pipeline_run(run, generic_task())
 
 
