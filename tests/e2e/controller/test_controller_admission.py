@@ -137,7 +137,7 @@ def test_it_explains_itself() -> None:
     assert "The number of retries after a transient failure." in message
     assert "The object to act on" in kubectl("explain", "wfe.spec")
     assert "A sentence for people" in kubectl("explain", "wfe.status.conditions")
-    assert "Why this workflow was chosen." in kubectl("explain", "rr.spec")
+    assert "The reason why this workflow was chosen." in kubectl("explain", "rr.spec")
 
 
 @pytest.fixture(scope="module")
