@@ -145,10 +145,10 @@ class FakeImage:
         ),
     ],
 )
-def test_an_image_without_a_valid_spec_is_refused(image: FakeImage, sentence: str) -> None:
+def test_an_image_without_a_valid_spec_is_refused(image: FakeImage, message: str) -> None:
     with pytest.raises(InvalidInputs) as caught:
         read_spec(image)
-    assert sentence in caught.value.message
+    assert message in caught.value.message
 
 
 def test_the_spec_is_kept_to_the_byte_and_git_knows_better_than_the_base_image() -> None:
