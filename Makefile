@@ -17,7 +17,8 @@ $(uv):
 	$(bin)/pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
 
 .venv/ready: $(uv) uv.lock pyproject.toml sdk/pyproject.toml $(wildcard actions/*/pyproject.toml */pyproject.toml)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(uv) sync --quiet --locked --inexact --active
+	VIRTUAL_ENV=$(CURDIR)/.venv $(uv) sync --quiet --locked --inexact --active --compile-bytecode
+	@$(bin)/python -m compileall -q $(filter-out tests,$(parts)) # where PYTHONDONTWRITEBYTECODE is set, each start would compile anew
 	@touch $@
 
 .PHONY: setup

@@ -171,8 +171,8 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null",
 _NUMBER_TO_SOMEONE = re.compile(
     r"""[-+]?(
         0[xX][0-9a-fA-F_,]* | 0[oObB][-+]?[0-9_,]*                                 # in another base
-      | ([0-9][0-9_,]*)?(\.[0-9_,]*)?([eE][-+]?[0-9_]*)?                           # decimal, perhaps with separators
-      | [0-9][0-9_,]*(:[0-9_]+)+(\.[0-9_]*)?                                       # to the base of 60
+      | ([0-9_][0-9_,]*)?(\.[0-9_,]*)?([eE][-+]?[0-9_]*)?                          # decimal, perhaps with separators
+      | [0-9_][0-9_,]*(:[0-9_]+)+(\.[0-9_]*)?                                      # to the base of 60
       | \.(inf|nan)
     )""",
     re.ASCII | re.VERBOSE | re.IGNORECASE,

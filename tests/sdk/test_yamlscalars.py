@@ -83,6 +83,9 @@ def test_a_harmless_text_stays_plain(text: str) -> None:
 @example("1:30")
 @example("0b-1")
 @example("1.5e3")
+@example("-_")
+@example("_")
+@example("_:1")
 def test_a_text_that_stays_plain_is_that_text_to_every_reader(text: str) -> None:
     if needs_quotes(text):
         return
