@@ -47,7 +47,12 @@ def history() -> None:
 @click.option("--workflow", help="A workflow's name, or the name that `kubernaut run` printed.")
 @click.option("--requester", help="Who asked for it.")
 @click.option("--signal", help="A signal's fingerprint, or its alert's name.")
-@click.option("--state", type=click.Choice(list(State)), metavar="STATE", help="Such as succeeded, failed or lost.")
+@click.option(
+    "--state",
+    type=click.Choice([str(state) for state in State]),
+    metavar="STATE",
+    help="Such as succeeded, failed or lost.",
+)
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many rows.")
 @click.option("--follow", is_flag=True, help="Go on with what happens from now on, a line a change, until Ctrl-C.")
 @listing_options
