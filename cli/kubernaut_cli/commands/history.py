@@ -21,6 +21,7 @@ from kubernaut_sdk.times import utcnow
 
 __all__ = ["history"]
 
+_STATES = [state.value for state in State]
 _MOST_SIGNALS = 20
 """The most fingerprints of one alert's name that are asked for."""
 
@@ -49,7 +50,7 @@ def history() -> None:
 @click.option("--signal", help="A signal's fingerprint, or its alert's name.")
 @click.option(
     "--state",
-    type=click.Choice([str(state) for state in State]),
+    type=click.Choice(_STATES),
     metavar="STATE",
     help="Such as succeeded, failed or lost.",
 )
