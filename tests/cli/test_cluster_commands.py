@@ -83,3 +83,28 @@ def test_the_status_of_a_cluster_looks_like_a_local_run(capsys: pytest.CaptureFi
         "Failed: 1 of 3 steps done",
         "Step last lost: Nothing is known.",
     ]
+
+
+def test_following_says_that_no_controller_answers_and_waits_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubernaut_cli import clusterrun
+
+    class SilentCluster:
+        namespace = "shop"
+        reads = 0
+
+        def read(self, _name: str) -> dict[str, Any]:
+            self.reads += 1
+            return document | ({"status": {"phase": "Succeeded", "message": "Done."}} if self.reads == 3 else {})
+
+    monkeypatch.setattr(clusterrun, "_SILENCE", 0.0)
+    monkeypatch.setattr(clusterrun, "_POLL", 0.01)
+    document: dict[str, Any] = {"metadata": {"name": "fix", "namespace": "shop"}, "spec": {"steps": []}}
+    with pytest.raises(SystemExit) as ended:
+        clusterrun.follow(SilentCluster(), document, "text")  # type: ignore[arg-type] # as far as it is used
+    lines = capsys.readouterr().out.splitlines()
+
+    assert ended.value.code == 0
+    assert [line for line in lines if "no controller has answered for 5 s; it waits on." in line] == [lines[1]]
+    assert lines[-1] == "Done."

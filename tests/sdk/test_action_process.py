@@ -192,3 +192,13 @@ def test_every_verb_has_help(action: Any, verb: str) -> None:
 )
 def test_a_change_is_empty_only_if_json_says_so(one: Any, other: Any, same: bool) -> None:
     assert Change(one, other).empty is same
+
+
+def test_the_log_says_that_no_record_is_stored_and_a_failed_run_ends_with_one_sentence(action: Any) -> None:
+    good = action.run("run", "probe/write_text", "-p", f"path={action.folder / 'x'}", "-p", "text=x")
+    bad = action.run("run", "probe/do_thing", "-p", "how=Failed")
+    planned = action.run("plan", "probe/write_text", "-p", f"path={action.folder / 'x'}")
+
+    assert "no record is stored: DATA_STORAGE_URL is not set" in good.stderr
+    assert "no record is stored" not in planned.stderr
+    assert json.loads(bad.stderr.splitlines()[-1])["message"] == "failed: told to: Failed."

@@ -231,3 +231,15 @@ def test_with_storage_away_what_was_there_is_unchanged_and_the_log_says_what_is_
 
     assert (ran.status, ran.exit_code) == ("unchanged", 0)
     assert "whether another pod of this step had begun is not known" in ran.log
+
+
+def test_what_is_missing_is_logged_whenever_it_changes() -> None:
+    missing = ["1 of 2 replicas are ready.", "1 of 2 replicas are ready.", "2 of 2 replicas are ready, 1 is old", True]
+    ran = ActionRunner(scaling(FakeDeployment(lambda look: missing[look - 1]))).run({"replicas": 2})
+    waits = [line for line in ran.log.splitlines() if "waiting: " in line]
+
+    assert ran.exit_code == 0
+    assert [line.split("waiting: ")[1].split('"')[0] for line in waits] == [
+        "1 of 2 replicas are ready",
+        "2 of 2 replicas are ready, 1 is old",
+    ]
