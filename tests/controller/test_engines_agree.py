@@ -69,6 +69,7 @@ class FixedContainer:
 class FixedContainers:
     case: Case
     image_runs: bool = True
+    limits_memory: bool = True
     keeps_spool: bool = False
 
     async def start(self, pod: LocalPod) -> FixedContainer:

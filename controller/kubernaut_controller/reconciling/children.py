@@ -3,15 +3,14 @@
 Tekton adopts a TaskRun of the right name that somebody else made, so a name proves nothing.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView, object_of, objects_of
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import parse_duration
+from kubernaut_sdk.quantities import parse_quantity
 
 __all__ = [
     "Children",
@@ -22,11 +21,6 @@ __all__ = [
 ]
 
 Json = Mapping[str, Any]
-
-_SUFFIXES = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1)}
-_SUFFIXES |= {sign: Fraction(1000 ** (power + 1)) for power, sign in enumerate("kMGTPE")}
-_SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enumerate("KMGTPE")}
-_QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
 
 _DEFAULTED = {"apiVersion", "kind", "type", "timeouts"}
 """Fields that Tekton's admission adds."""
@@ -124,15 +118,8 @@ def _matches(there: Any, wanted: Any) -> bool:
 
 def _same_quantity(there: Any, wanted: Any) -> bool:
     """Return True for two spellings of one quantity: Kubernetes returns `0.5` as `500m`."""
-    one, other = _quantity(there), _quantity(wanted)
+    one, other = parse_quantity(there), parse_quantity(wanted)
     return one is not None and one == other
-
-
-def _quantity(value: Any) -> Fraction | None:
-    match = _QUANTITY.fullmatch(str(value)) if isinstance(value, str | int | float) else None
-    if match is None or isinstance(value, bool):
-        return None
-    return Fraction(match[1]) * _SUFFIXES[match[2] or ""]
 
 
 def _same_duration(there: Any, wanted: Any) -> bool:
