@@ -52,6 +52,7 @@ from kubernaut_controller.reconciling.unprocessable import minimal_status
 from kubernaut_controller.status import Phase
 from kubernaut_controller.views import ObjectView, objects_of
 from kubernaut_controller.workflow import API_VERSION
+from kubernaut_sdk.backoff import backoff
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["EffectExecutor"]
@@ -60,7 +61,7 @@ logger = logging.getLogger("kubernaut.controller")
 
 Json = dict[str, Any]
 
-_LONGEST_RETRY = 30.0
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 30.0
 _STEP_CONTAINER = "step-action"
 
 
@@ -225,7 +226,7 @@ class EffectExecutor:
                 raise
             entry.creation_failure = creation_failure_of(error.code, error.reason, error.message)
             entry.creation_failures += 1
-            pause = min(_LONGEST_RETRY, 0.5 * 2**entry.creation_failures)
+            pause = backoff(entry.creation_failures, _FIRST_RETRY, _LONGEST_RETRY)
             entry.retry_at = utcnow() + timedelta(seconds=pause)
             logger.warning("%s/%s: %s", *entry.key, entry.creation_failure.message)
             return
