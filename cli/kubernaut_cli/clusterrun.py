@@ -10,6 +10,7 @@ from kubernaut_cli.engine.report import RunReport, StepReport
 from kubernaut_cli.progress import Progress, show_progress
 from kubernaut_cli.terminal import echo
 from kubernaut_controller.status import Phase
+from kubernaut_controller.trace import TRACE_ID
 from kubernaut_controller.views import WorkflowView, objects_of, text_of, time_of
 from kubernaut_sdk.states import State
 
@@ -34,7 +35,7 @@ def report_of(document: Json) -> RunReport:
         for final, name in ((False, "steps"), (True, "finally"))
         for step in objects_of(view.spec.get(name))
     ]
-    report = RunReport(view.name, steps, bool(view.spec.get("dryRun")))
+    report = RunReport(view.name, steps, bool(view.spec.get("dryRun")), trace_id=view.annotations.get(TRACE_ID))
     _update(report, document)
     return report
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_controller.trace import SPAN_CONTEXT, span_context, trace_of
 from kubernaut_controller.validation import workflow_values
 from kubernaut_controller.workflow import API_VERSION, Step, WorkflowExecution
 from kubernaut_sdk.durations import format_duration
@@ -129,6 +130,8 @@ def _metadata(workflow: WorkflowExecution) -> dict[str, Any]:
         labels[key] = _label_value(value)
         if labels[key] != value:
             annotations[key] = value
+    if trace := trace_of(workflow):
+        annotations[SPAN_CONTEXT] = span_context(trace.root)
     metadata: dict[str, Any] = {}
     if source.uid:
         metadata["name"] = pipeline_run_name(workflow)
@@ -189,6 +192,8 @@ def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
         params["retries"] = str(step.retries)
     if record_id := record_id_of(workflow, step.name):
         params["recordId"] = record_id
+    if trace := trace_of(workflow):
+        params["traceparent"] = str(trace.step(step.name))
     if taken:
         params["inputsFrom"] = taken
     return [{"name": name, "value": value} for name, value in params.items()]

@@ -344,6 +344,7 @@ class StepIdentity:
         image: Its image, by digest; None if no image runs.
         dry_run: True if it only plans.
         context: The reason why it runs, as in ACTION_CONTEXT.
+        trace_id: The trace of its workflow, or None.
     """
 
     record_id: str | None
@@ -351,6 +352,7 @@ class StepIdentity:
     image: str | None
     dry_run: bool
     context: Json
+    trace_id: str | None = None
 
 
 def intended_event(step: StepIdentity, at: datetime) -> dict[str, Any]:
@@ -395,6 +397,7 @@ def _event(step: StepIdentity, state: State, at: datetime) -> dict[str, Any]:
         "action_type": step.action_type,
         "image": step.image,
         "dry_run": step.dry_run,
+        "trace_id": step.trace_id,
         **step.context,
     }
     return {name: value for name, value in event.items() if value is not None}

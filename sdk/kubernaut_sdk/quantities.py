@@ -9,7 +9,7 @@ __all__ = ["parse_quantity"]
 _SUFFIXES = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1)}
 _SUFFIXES |= {sign: Fraction(1000 ** (power + 1)) for power, sign in enumerate("kMGTPE")}
 _SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enumerate("KMGTPE")}
-_QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
+_QUANTITY = re.compile(r"([+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
 
 
 def parse_quantity(value: Any) -> Fraction | None:

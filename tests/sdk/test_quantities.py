@@ -15,6 +15,7 @@ from kubernaut_sdk.quantities import parse_quantity
         ("1Gi", 2**30),
         ("1k", 1000),
         ("0.5", Fraction(1, 2)),
+        (".5", Fraction(1, 2)),
         ("500m", Fraction(1, 2)),
         ("1e3", 1000),
         ("100n", Fraction(1, 10**7)),

@@ -11,8 +11,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 
@@ -20,6 +22,7 @@ from kubernaut_cli.engine.executor import StepExecutor
 from kubernaut_cli.engine.pipelinerun import PipelineRun, read_pipeline_run
 from kubernaut_cli.engine.report import RunReport
 from kubernaut_cli.engine.run import DEFAULT_PARALLEL, LocalRun
+from kubernaut_cli.engine.spans import run_spans
 from kubernaut_cli.engine.task import generic_task
 from kubernaut_cli.options import data_option
 from kubernaut_cli.progress import Progress, show_progress
@@ -33,7 +36,10 @@ from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.recorder import Recorder
+from kubernaut_sdk.spans import SpanExporter
 from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.times import utcnow
+from kubernaut_sdk.traceparent import TraceParent, WorkflowTrace
 
 __all__ = ["run"]
 
@@ -70,7 +76,7 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
     """
     secrets: tuple[str, ...] = options["secrets"]
     folders = _secret_folders(secrets)
-    pipeline_run = _pipeline_run(file, dry_run=dry_run, unknown_actions=engine == "docker")
+    pipeline_run, trace = _pipeline_run(file, dry_run=dry_run, unknown_actions=engine == "docker")
     _require_secrets(pipeline_run, folders)
     folder = data_folder(data)
     output_pipe = _OutputPipe()
@@ -91,7 +97,9 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
             parallel=options["parallel"],
         )
         with show_progress(local.report, quiet=output == "json", stdout=output_pipe.stdout) as progress:
+            started_at = utcnow()
             report = asyncio.run(_execute(local, progress, signals, output_pipe))
+            _export_spans(report, trace, started_at)
     if output == "json":
         output_pipe.stdout.write(printable(json.dumps(report.document(), indent=2, ensure_ascii=False)) + "\n")
         output_pipe.stdout.flush()
@@ -118,14 +126,28 @@ class _OutputPipe:
                 self.loop.call_soon_threadsafe(self.cancel)
 
 
-def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> PipelineRun:
-    """Return the PipelineRun of a workflow file, or the one that the file contains."""
+def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> tuple[PipelineRun, WorkflowTrace]:
+    """Return the PipelineRun of a workflow file, or the one that the file contains; and the trace of this run.
+
+    The trace continues the caller's, where TRACEPARENT names one.
+    """
+    caller = TraceParent.parse(os.environ.get("TRACEPARENT"))
     if load_yaml(text := read_text(file), file).get("kind") == "PipelineRun":
         if dry_run:
             raise click.UsageError("--dry-run: a PipelineRun says itself whether it is one (param dryRun).")
-        return read_pipeline_run(load_yaml(text, file), generic_task()).with_new_record_ids()
+        trace = WorkflowTrace(str(uuid4()), caller)
+        run = read_pipeline_run(load_yaml(text, file), generic_task())
+        return run.with_new_record_ids().with_trace(trace), trace
     workflow = as_created(read_workflow(file, unknown_actions=unknown_actions, text=text), dry_run=dry_run)
-    return read_pipeline_run(render(workflow), generic_task())
+    trace = WorkflowTrace(workflow.metadata.uid or "", caller)
+    return read_pipeline_run(render(workflow), generic_task()).with_trace(trace), trace
+
+
+def _export_spans(report: RunReport, trace: WorkflowTrace, started_at: datetime) -> None:
+    """Export the spans of the run, where OpenTelemetry's variables say where to."""
+    exporter = SpanExporter("kubernaut")
+    exporter.export(run_spans(report, trace, started_at, utcnow()))
+    exporter.close()
 
 
 async def _execute(local: LocalRun, progress: Progress, signals: StopSignals, output_pipe: _OutputPipe) -> RunReport:

@@ -1,6 +1,6 @@
 """The PipelineRun that the local engine runs: the fields that it covers, and the checks that Tekton would make."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ from kubernaut_controller.duration import Duration
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.quantities import parse_quantity
+from kubernaut_sdk.traceparent import WorkflowTrace
 
 __all__ = ["PipelineRun", "PipelineTask", "read_pipeline_run"]
 
@@ -65,10 +66,10 @@ class PipelineTask(TektonDocument):
         """Return the text of a param, or None."""
         return next((param.value for param in self.params if param.name == name and isinstance(param.value, str)), None)
 
-    def with_new_record_id(self) -> "PipelineTask":
-        """Return the task with a new record id, if it has one."""
-        params = [Param(name=one.name, value=str(mint())) if one.name == "recordId" else one for one in self.params]
-        return self.model_copy(update={"params": tuple(params)})
+    def with_param(self, name: str, value: str) -> "PipelineTask":
+        """Return the task with a param set."""
+        others = tuple(param for param in self.params if param.name != name)
+        return self.model_copy(update={"params": (*others, Param(name=name, value=value))})
 
     @cached_property
     def references(self) -> tuple[str, ...]:
@@ -174,11 +175,17 @@ class PipelineRun(TektonDocument):
 
     def with_new_record_ids(self) -> "PipelineRun":
         """Return the run with new record ids: those in a file belong to the run that it was rendered for."""
+        return self._with_tasks(
+            lambda task: task.with_param("recordId", str(mint())) if task.param("recordId") is not None else task
+        )
+
+    def with_trace(self, trace: WorkflowTrace) -> "PipelineRun":
+        """Return the run whose steps continue a trace."""
+        return self._with_tasks(lambda task: task.with_param("traceparent", str(trace.step(task.name))))
+
+    def _with_tasks(self, change: Callable[[PipelineTask], PipelineTask]) -> "PipelineRun":
         pipeline = self.spec.pipeline_spec
-        changed = {
-            "tasks": tuple(task.with_new_record_id() for task in pipeline.tasks),
-            "finally_": tuple(task.with_new_record_id() for task in pipeline.finally_),
-        }
+        changed = {"tasks": tuple(map(change, pipeline.tasks)), "finally_": tuple(map(change, pipeline.finally_))}
         spec = self.spec.model_copy(update={"pipeline_spec": pipeline.model_copy(update=changed)})
         return self.model_copy(update={"spec": spec})
 

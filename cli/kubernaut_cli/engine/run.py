@@ -34,6 +34,7 @@ from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.resultfiles import read_result_files
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
+from kubernaut_sdk.traceparent import TraceParent
 
 __all__ = ["DEFAULT_PARALLEL", "LocalRun"]
 
@@ -88,9 +89,8 @@ class LocalRun:
             StepReport(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
             for task in self.run.tasks
         ]
-        self.report = RunReport(
-            self.run.name, steps, dry, notes=self.run.notes(limits_memory=self.executor.limits_memory)
-        )
+        notes = self.run.notes(limits_memory=self.executor.limits_memory)
+        self.report = RunReport(self.run.name, steps, dry, notes=notes, trace_id=_trace_id(self.run))
         self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
     def cancel(self, *, again: bool = True) -> None:
@@ -309,6 +309,7 @@ class LocalRun:
             image=task.param("actionImage") if self.executor.image_runs else None,
             dry_run=self.report.dry_run,
             context=context,
+            trace_id=self.report.trace_id,
         )
 
     def _phase(self) -> Phase:
@@ -319,6 +320,11 @@ class LocalRun:
             return Phase.CANCELLED
         failed = failing_steps({step.name: step.state for step in self.report.steps}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
+
+
+def _trace_id(run: PipelineRun) -> str | None:
+    parents = (TraceParent.parse(task.param("traceparent")) for task in run.tasks)
+    return next((parent.trace_id for parent in parents if parent is not None), None)
 
 
 def _no_results_sentence(step: StepReport) -> str:

@@ -16,6 +16,7 @@ from kubernaut_sdk import Action, Failed, InvalidInputs
 from kubernaut_sdk.catalog import find, known_types
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.logs import configure_service
+from kubernaut_sdk.tracing import is_configured
 
 __all__ = ["main"]
 
@@ -104,6 +105,7 @@ def main(  # noqa: PLR0913, PLR0917 – one for each option
         records=data_storage_url is not None,
         records_deadline=records_deadline,
         read_logs=read_logs,
+        traces=is_configured(),
     )
     settings = ControllerSettings(
         policy=policy,

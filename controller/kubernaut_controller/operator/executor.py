@@ -34,6 +34,7 @@ from kubernaut_controller.reconciling.effects import (
     DeleteWorkflow,
     Effect,
     EmitEvent,
+    ExportSpans,
     ReadLock,
     ReadLogs,
     ReadRecord,
@@ -50,9 +51,11 @@ from kubernaut_controller.reconciling.messages import creation_failure_of
 from kubernaut_controller.reconciling.observed import FINALIZER
 from kubernaut_controller.reconciling.unprocessable import minimal_status
 from kubernaut_controller.status import Phase
+from kubernaut_controller.trace import TRACE_ID, trace_of
 from kubernaut_controller.views import ObjectView, objects_of
 from kubernaut_controller.workflow import API_VERSION
 from kubernaut_sdk.backoff import backoff
+from kubernaut_sdk.spans import SpanExporter
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["EffectExecutor"]
@@ -85,6 +88,7 @@ class EffectExecutor:
         enqueue: Callable[[tuple[str, str]], None],
     ) -> None:
         self.api, self.records, self.cache, self.settings, self.enqueue = api, records, cache, settings, enqueue
+        self.spans = SpanExporter("kubernaut-controller")
         self.target = TargetLocks(api, settings.namespace, settings.policy.cooldown)
         self._background_tasks: set[asyncio.Task[None]] = set()
 
@@ -107,15 +111,18 @@ class EffectExecutor:
         return again
 
     async def close(self) -> None:
-        """Cancel what still runs in the background."""
+        """Cancel what still runs in the background, and send the last spans, for at most two seconds."""
         for task in self._background_tasks:
             task.cancel()
+        await asyncio.to_thread(self.spans.close)
 
     async def _execute(self, entry: CachedWorkflow, effect: Effect) -> bool:  # noqa: C901, PLR0911, PLR0912 – one case an effect
         match effect:
             case AddFinalizer():
-                await self._patch_finalizers(entry, [*_finalizers(entry), FINALIZER])
+                await self._patch_finalizers(entry, [*_finalizers(entry), FINALIZER], _annotations(entry))
                 return True
+            case ExportSpans(spans):
+                self.spans.export(spans)
             case RemoveFinalizer():
                 await self._patch_finalizers(entry, [name for name in _finalizers(entry) if name != FINALIZER])
             case CheckGrant():
@@ -157,9 +164,14 @@ class EffectExecutor:
 
     # The workflow itself
 
-    async def _patch_finalizers(self, entry: CachedWorkflow, finalizers: list[str]) -> None:
+    async def _patch_finalizers(
+        self, entry: CachedWorkflow, finalizers: list[str], annotations: dict[str, str] | None = None
+    ) -> None:
         # names the version that was read: the list is replaced, and may contain another controller's finalizer
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": entry.version}}
+        metadata: Json = {"finalizers": finalizers, "resourceVersion": entry.version}
+        if annotations:
+            metadata["annotations"] = annotations
+        patch = {"metadata": metadata}
         self._update_document(entry, await self.api.patch("workflowexecutions", *entry.key, {**patch}))
 
     async def _set_status(self, entry: CachedWorkflow, status: Json) -> bool:
@@ -388,6 +400,12 @@ class EffectExecutor:
         task = asyncio.ensure_future(work)
         self._background_tasks.add(task)
         task.add_done_callback(self._background_tasks.discard)
+
+
+def _annotations(entry: CachedWorkflow) -> dict[str, str]:
+    """Return the annotations that the controller adds to a workflow."""
+    trace = trace_of(entry.workflow) if entry.workflow is not None else None
+    return {TRACE_ID: trace.trace_id} if trace is not None else {}
 
 
 def _finalizers(entry: CachedWorkflow) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of, step_context
 from kubernaut_controller.reconciling.outcomes import KnownOutcome
+from kubernaut_controller.trace import trace_of
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk import judgement
 from kubernaut_sdk.judgement import StepIdentity, StepOutcome, step_event
@@ -58,10 +59,12 @@ def event_key(event: dict[str, Any]) -> str:
 
 
 def _identity(workflow: WorkflowExecution, step: Step) -> StepIdentity:
+    trace = trace_of(workflow)
     return StepIdentity(
         record_id=record_id_of(workflow, step.name),
         action_type=step.action_type,
         image=step.image,
         dry_run=workflow.spec.dry_run,
         context=step_context(workflow, step),
+        trace_id=trace.trace_id if trace else None,
     )

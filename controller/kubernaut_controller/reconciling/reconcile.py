@@ -33,6 +33,7 @@ from kubernaut_controller.reconciling.phase import PhaseDecision, decide_phase, 
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.recordkeeping import FINAL, record_effects, records_condition
 from kubernaut_controller.reconciling.reporting import status_conditions, status_effects, update_status_effects
+from kubernaut_controller.reconciling.spans import span_effects
 from kubernaut_controller.reconciling.steps import known_outcomes, unstarted_outcomes
 from kubernaut_controller.reconciling.stopping import STOPPED, stop_pipeline_run
 from kubernaut_controller.reconciling.unprocessable import end_unprocessable
@@ -312,6 +313,7 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
         effects.append(AbandonRecords())
     if alive and decision.phase.ended:
         decision = with_lingering_pod(decision, alive, now)
+    effects += span_effects(observed, workflow, policy, decision, now)
     effects += status_effects(observed, workflow, decision, now, stored)
     if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):
         effects.append(RemoveFinalizer())

@@ -306,8 +306,8 @@ def _require_storable_times(event: Event) -> None:
     if event.signal:
         require_storable_time("signal.firedAt", event.signal.firedAt)
     for index, attempt in enumerate(event.attempts or ()):
-        require_storable_time(f"attempts.{index}.started", attempt.started)
-        require_storable_time(f"attempts.{index}.ended", attempt.ended)
+        require_storable_time(f"attempts[{index}].started", attempt.started)
+        require_storable_time(f"attempts[{index}].ended", attempt.ended)
 
 
 def _milliseconds(time: datetime) -> int:
