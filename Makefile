@@ -122,7 +122,7 @@ storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Stor
 
 .PHONY: controller-wheels
 controller-wheels: .venv/ready ## Fill build/controller-wheels with what the controller's image installs (IMAGE_PYTHON=3.13)
-	$(call fill,controller-wheels,sdk controller,--package kubernaut-controller --extra operator)
+	$(call fill,controller-wheels,sdk controller,--package kubernaut-controller --extra operator --extra tracing)
 
 .PHONY: image-data-storage
 image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)
