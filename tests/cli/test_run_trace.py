@@ -62,9 +62,8 @@ def test_the_spans_of_command_steps_and_containers_are_one_trace(tmp_path: Path,
 
 def test_without_opentelemetry_the_records_of_a_run_still_share_a_trace_id(tmp_path: Path) -> None:
     report = run(tmp_path)
-    with embedded(tmp_path / "data") as service:
-        with closing(DataStorage(service.url)) as storage:
-            records = list(storage.get_action_history())
+    with embedded(tmp_path / "data") as service, closing(DataStorage(service.url)) as storage:
+        records = list(storage.get_action_history())
 
     assert len(report["traceId"]) == 32
     assert [record.trace_id for record in records] == [report["traceId"]] * 2

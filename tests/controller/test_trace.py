@@ -19,10 +19,11 @@ from objects import (
     workflow,
 )
 
-from kubernaut_controller.pipelinerun import render
+from kubernaut_controller.pipelinerun import LARGEST, render
 from kubernaut_controller.reconciling import Policy, reconcile
 from kubernaut_controller.reconciling.effects import ExportSpans, SendEvents, UpdateStatus
 from kubernaut_controller.workflow import read_workflow_execution
+from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.spans import SpanExporter
 from kubernaut_sdk.traceparent import TraceParent, WorkflowTrace
@@ -59,6 +60,14 @@ def test_tekton_continues_the_trace_with_its_own_spans() -> None:
     annotations = rendered(step("a"))["metadata"]["annotations"]
 
     assert json.loads(annotations["tekton.dev/pipelinerunSpanContext"]) == {"traceparent": str(TRACE.root)}
+
+
+def test_a_thousand_steps_fit_without_their_traceparents() -> None:
+    run = rendered(*(step(f"s{number}") for number in range(1000)))
+
+    assert len(dumps(run).encode()) <= LARGEST
+    assert "traceparent" not in str(run["spec"])
+    assert TRACE.trace_id in run["metadata"]["annotations"]["tekton.dev/pipelinerunSpanContext"]
 
 
 def test_a_workflow_that_was_never_created_has_no_trace() -> None:
