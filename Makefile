@@ -79,8 +79,9 @@ kind: ## Make a cluster with kind and Tekton; needs access to their registries (
 	kubectl apply --server-side -k controller/deploy
 
 .PHONY: crds
-crds: .venv/ready ## Write the custom resources from their models
+crds: .venv/ready ## Write the custom resources from their models, and the policy about the depth of inputs
 	$(bin)/python -m kubernaut_controller.crd controller/deploy/base/crds
+	$(bin)/python -m kubernaut_controller.depthpolicy controller/deploy/policy/depth.yaml
 
 .PHONY: bench-storage
 bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (SECONDS=30, RECORDS=500000)

@@ -819,7 +819,7 @@ def test_a_target_that_is_not_its_own_is_locked_for_all_only_by_a_grant() -> Non
     }
     assert accepted[True] == ""
     assert accepted[False] == (
-        "Its target is not of its namespace, so only workflows of shop wait for each other there. To have all wait, "
+        "Its target is not of its namespace, so only workflows of shop wait for it. To have all wait, "
         "grant system:serviceaccounts:shop the verb lock on targets.kubernaut.io (resourceNames: deployment) in the "
         "namespace prod."
     )
