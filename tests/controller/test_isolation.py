@@ -310,7 +310,7 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
     decide = reconcile
 
     def odd(observed: Any, *words: Any) -> Any:
-        if observed.metadata["namespace"] == "bad" and observed.pipeline_run is not None:
+        if observed.document.namespace == "bad" and observed.pipeline_run is not None:
             raise raised
         return decide(observed, *words)
 

@@ -6,6 +6,7 @@ import pytest
 from objects import IMAGE, pod, results, stamp, step, successful, task_run, terminated, termination
 
 from kubernaut_controller.reconciling.outcomes import RecordedBy, is_alive, known_outcome
+from kubernaut_controller.views import PodView, TaskRunView
 from kubernaut_controller.workflow import Step
 
 BACK_OFF = 'the step "action" failed to pull the image "". The pod errored with the message: "Back-off pulling image"'
@@ -279,7 +280,9 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
 def test_what_became_of_a_step(
     given: Any, known: dict[str, Any], expected: tuple[str, str, bool | None, str | None]
 ) -> None:
-    end = known_outcome(Step.model_validate(step("a")), "shop", given, **known)
+    if "pod" in known:
+        known = {**known, "pod": PodView(known["pod"])}
+    end = known_outcome(Step.model_validate(step("a")), "shop", TaskRunView(given), **known)
     state, recorded_by, changed, message = expected
 
     assert (end.state.value, end.recorded_by, end.changed) == (state, RecordedBy(recorded_by), changed)
@@ -288,7 +291,7 @@ def test_what_became_of_a_step(
 
 
 def test_a_row_has_the_containers_own_times_and_words() -> None:
-    end = known_outcome(Step.model_validate(step("a")), "shop", successful(output={"replicas": 6}))
+    end = known_outcome(Step.model_validate(step("a")), "shop", TaskRunView(successful(output={"replicas": 6})))
 
     assert (end.started_at, end.finished_at, end.output) == (stamp(3), stamp(8), {"replicas": 6})
 
@@ -304,4 +307,4 @@ def test_a_row_has_the_containers_own_times_and_words() -> None:
     ],
 )
 def test_a_pod_lives_until_its_containers_ended(given: Any, alive: bool) -> None:
-    assert is_alive(given) is alive
+    assert is_alive(PodView(given)) is alive

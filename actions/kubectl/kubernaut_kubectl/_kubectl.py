@@ -10,6 +10,7 @@ from pydantic import Field
 
 from kubernaut_kubectl._errors import NO_SUCH_KIND, PATCH_TEST_FAILED, error_of, error_text
 from kubernaut_sdk import Completed, Context, Failed, NotFound, Transient
+from kubernaut_sdk.incluster import ServiceAccount, api_server
 
 __all__ = ["MANAGER", "Name", "can_i", "get", "list_all", "patch"]
 
@@ -21,7 +22,7 @@ Name = Annotated[
     Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="A name, as Kubernetes has them."),
 ]
 
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_ACCOUNT = ServiceAccount()
 
 
 def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
@@ -117,16 +118,15 @@ def _connection(ctx: Context) -> list[str]:
     So the same configuration is written here. The kubeconfig names the token's file, and holds no secret.
     """
     timeout = f"--request-timeout={max(1, min(30, int(ctx.remaining())))}s"
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    server = api_server()
     personal = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().is_file()
-    if personal or not host or not (_ACCOUNT / "token").is_file():
+    if personal or server is None or not _ACCOUNT.mounted:
         return [timeout]
-    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     kubeconfig = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": str(_ACCOUNT / "ca.crt")}}],
-        "users": [{"name": "pod", "user": {"tokenFile": str(_ACCOUNT / "token")}}],
+        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": str(_ACCOUNT.ca_file)}}],
+        "users": [{"name": "pod", "user": {"tokenFile": str(_ACCOUNT.token_file)}}],
         "contexts": [{"name": "pod", "context": {"cluster": "pod", "user": "pod"}}],
         "current-context": "pod",
     }

@@ -14,6 +14,7 @@ from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.duration import Duration
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.quantities import parse_quantity
 
 __all__ = ["PipelineRun", "PipelineTask", "read_pipeline_run"]
 
@@ -194,12 +195,25 @@ class PipelineRun(TektonDocument):
                     return binding.secret.secret_name
         return None
 
-    def notes(self) -> list[str]:
-        """Return a sentence for each setting that has no meaning on one machine."""
+    def memory_limit_of(self, task: PipelineTask) -> int | None:
+        """Return a task's own memory limit in bytes; None where it has none, so that the Task's holds."""
+        specs = (spec for spec in self.spec.task_run_specs if spec.pipeline_task_name == task.name)
+        own = next(specs, None)
+        limits = own.compute_resources.get("limits") if own is not None and own.compute_resources else None
+        limit = parse_quantity(limits.get("memory")) if isinstance(limits, dict) else None
+        return None if limit is None else int(limit)
+
+    def notes(self, *, limits_memory: bool = False) -> list[str]:
+        """Return a sentence for each setting that has no meaning on one machine.
+
+        Args:
+            limits_memory: True if a step's memory limit holds.
+        """
         accounts = sorted({spec.service_account_name for spec in self.spec.task_run_specs if spec.service_account_name})
         notes = [f"ServiceAccount {name} is Kubernetes'; here its steps run as you." for name in accounts]
         if any(spec.compute_resources for spec in self.spec.task_run_specs):
-            notes.append("computeResources are Kubernetes'; here the steps share this machine.")
+            but = "; only their memory limit holds" if limits_memory else ""
+            notes.append(f"computeResources are Kubernetes'; here the steps share this machine{but}.")
         return notes
 
 

@@ -88,7 +88,9 @@ class LocalRun:
             StepReport(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
             for task in self.run.tasks
         ]
-        self.report = RunReport(self.run.name, steps, dry, notes=self.run.notes())
+        self.report = RunReport(
+            self.run.name, steps, dry, notes=self.run.notes(limits_memory=self.executor.limits_memory)
+        )
         self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
     def cancel(self, *, again: bool = True) -> None:
