@@ -31,7 +31,7 @@ _PLACEHOLDERS: Json = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a workflow is checked against.
+    """The actions and limits that a workflow is checked against.
 
     Attributes:
         find: A function that returns the action of a type, or None.
@@ -60,7 +60,7 @@ def check_workflow(document: Json, catalogue: Catalogue) -> tuple[WorkflowExecut
 
     Args:
         document: A WorkflowExecution as JSON values.
-        catalogue: What it is checked against.
+        catalogue: The actions and limits that it is checked against.
     """
     try:
         workflow = read_workflow_execution(document)

@@ -157,7 +157,7 @@ def _sources(
 
 def _dollars(place: str, source: InputFrom) -> Iterator[Fault]:
     for field, text in (("input", source.input), ("pointer", source.pointer)):
-        if source.step and "$" in text:
+        if "$" in text:
             message = f"{text!r} holds a $, which Tekton would expand; name inputs and pointers without it"
             yield Fault(f"{place}.{field}", message)
 
