@@ -9,7 +9,7 @@ import click
 
 from kubernaut_sdk.durations import parse_duration
 
-__all__ = ["ENVIRONMENT", "cluster_options", "data_option", "image_option", "workflow_options"]
+__all__ = ["ENVIRONMENT", "cluster_options", "data_option", "image_option", "secret_folders", "workflow_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,3 +78,14 @@ def _parse_max_timeout(_ctx: click.Context, _param: click.Parameter, value: str 
         return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from None
+
+
+def secret_folders(options: tuple[str, ...]) -> dict[str, Path]:
+    """Return the folder of each name that options `--secret NAME=FOLDER` give."""
+    folders = {}
+    for option in options:
+        name, _, path = option.partition("=")
+        if not name or not Path(path).is_dir():
+            raise click.UsageError(f"--secret {option}: write NAME=FOLDER, where FOLDER is there.")
+        folders[name] = Path(path).resolve()
+    return folders
