@@ -416,10 +416,10 @@ def test_alertmanager_is_asked_to_come_again_when_it_comes_too_often(
 ) -> None:
     webhook = {"version": "4", "alerts": []}
     with guarded(SqliteStore(open_sqlite(tmp_path / "data")), access, kubernetes, tmp_path, rate=1) as client:
-        answers = [client(ALERTS).post("/api/v1/signals", json=webhook) for _ in range(4)]
+        answers = [client(ALERTS).post("/api/v1/signals", json=webhook) for _ in range(12)]
 
     assert {answer.status_code for answer in answers} == {200, 503}  # it sends nothing again after a 4xx
-    assert answers[-1].headers["retry-after"]
+    assert all(answer.headers["retry-after"] for answer in answers if answer.status_code == 503)
 
 
 def test_an_action_reads_the_records_of_its_namespace_only(either: Callable[[str], httpx.Client], event: Make) -> None:
