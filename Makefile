@@ -97,8 +97,9 @@ openapi: .venv/ready ## Write datastorage/openapi.json from the service
 	$(bin)/python -m kubernaut_datastorage.http.openapi > datastorage/openapi.json
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/actions from the actions' own definitions
+docs: .venv/ready ## Write the generated pages of docs/: the actions, the workflow reference, the configuration
 	$(bin)/kubernaut docs docs/actions
+	$(bin)/python -m kubernaut_cli.reference docs
 
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions

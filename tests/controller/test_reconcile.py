@@ -775,8 +775,8 @@ def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
     assert summary(effects) == (
         "Refused",
         (
-            "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
-            "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
+            "spec.steps[0] \"a\".runAfter[0]: no step 'z'; there is a, b. "
+            'spec.steps[1] "b".image: x:1 names no digest; write repository@sha256:<64 hex digits>.'
         ),
     )
     assert condition_states(status(effects)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
