@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 from kubectl_standin import Kubectl, condition, pod, ready
 
-import kubernaut_kubectl
-from kubernaut_kubectl._rollout import rollout_shortfall
+from kubernaut_kubectl.rollouts.progress import rollout_shortfall
+from kubernaut_kubectl.workloads.restart import restart_deployment
+from kubernaut_kubectl.workloads.rollback import rollback_deployment
+from kubernaut_kubectl.workloads.scale import scale_deployment
 from kubernaut_sdk import Action
 from kubernaut_sdk.testing import ActionRunner, Ran
 
 Json = dict[str, Any]
 WHERE = {"namespace": "a", "deployment": "b"}
 ACTIONS = [
-    pytest.param(kubernaut_kubectl.scale, {"replicas": 6}, id="scale"),
-    pytest.param(kubernaut_kubectl.restart, {}, id="restart"),
-    pytest.param(kubernaut_kubectl.rollback, {}, id="rollback"),
+    pytest.param(scale_deployment, {"replicas": 6}, id="scale"),
+    pytest.param(restart_deployment, {}, id="restart"),
+    pytest.param(rollback_deployment, {}, id="rollback"),
 ]
 
 
@@ -76,17 +78,17 @@ def test_a_goal_that_is_seen_once_has_not_held(action: Action, inputs: Json) -> 
 
 def test_to_none_there_is_nothing_that_could_crash() -> None:
     kubectl = Kubectl()
-    assert ran(kubernaut_kubectl.scale, kubectl, replicas=0, allow_zero=True).exit_code == 0
+    assert ran(scale_deployment, kubectl, replicas=0, allow_zero=True).exit_code == 0
     assert kubectl.looks == 1
 
 
 def test_to_none_only_if_that_is_meant() -> None:
     kubectl = Kubectl()
-    refused = ran(kubernaut_kubectl.scale, kubectl, replicas=0)
+    refused = ran(scale_deployment, kubectl, replicas=0)
 
     assert (refused.exit_code, kubectl.patches) == (3, [])
     assert message_of(refused) == "b has 2 replicas, and 0 would stop it; set allow_zero if that is meant."
-    assert ran(kubernaut_kubectl.scale, Kubectl(replicas=0), replicas=0).status == "unchanged"
+    assert ran(scale_deployment, Kubectl(replicas=0), replicas=0).status == "unchanged"
 
 
 BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}
@@ -110,7 +112,7 @@ UNKNOWN = {"reason": "ErrImagePull", "message": 'failed to pull "app:3": manifes
     ],
 )
 def test_what_the_pods_wait_for_is_told_at_the_end(waits: Json, expected_text: str) -> None:
-    end = ran(kubernaut_kubectl.restart, Kubectl(short(), pods=[pod("p", **waits)]))
+    end = ran(restart_deployment, Kubectl(short(), pods=[pod("p", **waits)]))
 
     assert end.exit_code == 4
     assert expected_text in message_of(end)
@@ -119,7 +121,7 @@ def test_what_the_pods_wait_for_is_told_at_the_end(waits: Json, expected_text: s
 def test_a_quota_that_is_used_up_is_told() -> None:
     quota = 'pods "b-x" is forbidden: exceeded quota: compute, requested: requests.memory=512Mi'
     failure = condition("ReplicaFailure", "FailedCreate", quota, status="True")
-    end = ran(kubernaut_kubectl.scale, Kubectl(short(conditions=[failure])), replicas=6)
+    end = ran(scale_deployment, Kubectl(short(conditions=[failure])), replicas=6)
 
     assert end.exit_code == 4
     assert f"5 of 6 replicas are available. {quota}" in message_of(end)
@@ -129,7 +131,7 @@ def test_a_pod_that_fits_no_node_is_told() -> None:
     nowhere = condition("PodScheduled", "Unschedulable", "0/3 nodes are available: 3 Insufficient memory.")
     waits = pod("p")
     waits["status"] = {"conditions": [nowhere]}
-    end = ran(kubernaut_kubectl.scale, Kubectl(short(), pods=[waits]), replicas=6)
+    end = ran(scale_deployment, Kubectl(short(), pods=[waits]), replicas=6)
 
     assert "pod p: Unschedulable: 0/3 nodes are available: 3 Insufficient memory." in message_of(end)
 
@@ -140,7 +142,7 @@ def test_a_pod_that_fits_no_node_is_told() -> None:
 )
 def test_an_image_that_cannot_be_had_ends_the_wait_at_once(waits: Json) -> None:
     kubectl = Kubectl(short(), pods=[pod("p", state={"waiting": waits})])
-    end = ran(kubernaut_kubectl.restart, kubectl)
+    end = ran(restart_deployment, kubectl)
 
     assert (end.exit_code, kubectl.looks) == (4, 1)
     assert "the rollout of b will not come to an end: 1 of 2 replicas are available. pod p: " in message_of(end)
@@ -152,11 +154,11 @@ def test_the_pods_of_what_is_rolled_back_are_not_the_new_ones() -> None:
         return ready(found, looks) if looks > 5 else short()(found, looks)
 
     broken = pod("p", owner="another-set", state={"waiting": UNKNOWN})
-    assert ran(kubernaut_kubectl.rollback, Kubectl(status, pods=[broken])).exit_code == 0
+    assert ran(rollback_deployment, Kubectl(status, pods=[broken])).exit_code == 0
 
 
 def test_without_leave_to_read_pods_it_still_verifies() -> None:
-    end = ran(kubernaut_kubectl.scale, Kubectl(short(), forbidden=("pod", "replicaset.apps")), replicas=6)
+    end = ran(scale_deployment, Kubectl(short(), forbidden=("pod", "replicaset.apps")), replicas=6)
 
     assert end.exit_code == 4
     assert message_of(end).endswith("5 of 6 replicas are available.")
@@ -175,7 +177,7 @@ def test_a_rollout_that_kubernetes_gave_up_ends_the_wait_whatever_the_clocks_say
         return short(conditions=[given_up(clock)] if looks > 3 else [])(found, looks)
 
     kubectl = Kubectl(status)
-    end = ran(kubernaut_kubectl.restart, kubectl)
+    end = ran(restart_deployment, kubectl)
 
     assert (end.exit_code, kubectl.looks) == (4, 4)
     assert "the rollout of b was given up: timed out progressing. 1 of 2 replicas are available." in message_of(end)
@@ -186,7 +188,7 @@ def test_what_was_given_up_before_is_not_about_this_change(clock: str) -> None:
     def status(found: Json, looks: int) -> Json:
         return ready(found, looks) if looks > 5 else short(conditions=[given_up(clock)])(found, looks)
 
-    assert ran(kubernaut_kubectl.rollback, Kubectl(status)).exit_code == 0
+    assert ran(rollback_deployment, Kubectl(status)).exit_code == 0
 
 
 @pytest.mark.parametrize(("action", "inputs"), ACTIONS)

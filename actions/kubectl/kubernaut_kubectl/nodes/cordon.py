@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from kubernaut_kubectl._kubectl import Name, can_i, get, patch
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result
 
-__all__ = ["cordon", "uncordon"]
+__all__ = ["cordon_node", "uncordon_node"]
 
 
 class NodeInputs(Inputs):
@@ -71,7 +71,7 @@ def _set(ctx: Context, inputs: NodeInputs, *, before: bool, after: bool) -> None
     patch(ctx, "node", inputs.node, operations)
 
 
-cordon = _action(
+cordon_node = _action(
     "cordon", unschedulable=True, summary="Keep new pods off a node. Running pods stay; drain the node to move them."
 )
-uncordon = _action("uncordon", unschedulable=False, summary="Allow new pods on a node again.")
+uncordon_node = _action("uncordon", unschedulable=False, summary="Allow new pods on a node again.")

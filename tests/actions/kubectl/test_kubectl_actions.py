@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from kubectl_standin import Kubectl
 
-import kubernaut_kubectl
+from kubernaut_kubectl.nodes.cordon import cordon_node
+from kubernaut_kubectl.workloads.restart import restart_deployment
+from kubernaut_kubectl.workloads.rollback import rollback_deployment
+from kubernaut_kubectl.workloads.scale import scale_deployment
 from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.models import parse_inputs
 from kubernaut_sdk.testing import ActionRunner, Answer
@@ -136,12 +139,12 @@ def test_what_is_not_there_and_what_is_not_allowed(action: Any, kubectl: Any) ->
 @pytest.mark.parametrize("name", ["--all", "a b", "A", "a/b", "-n", "x" * 300, "", "é", "a\nb", "a\0b"])
 def test_names_that_kubernetes_does_not_have_are_refused(name: str) -> None:
     with pytest.raises(InvalidInputs, match=r"inputs\.deployment"):
-        parse_inputs(kubernaut_kubectl.scale.inputs_model, {"namespace": "a", "deployment": name, "replicas": 1})
+        parse_inputs(scale_deployment.inputs_model, {"namespace": "a", "deployment": name, "replicas": 1})
     with pytest.raises(InvalidInputs, match=r"inputs\.node"):
-        parse_inputs(kubernaut_kubectl.cordon.inputs_model, {"node": name})
+        parse_inputs(cordon_node.inputs_model, {"node": name})
 
 
-@pytest.mark.parametrize("action", [kubernaut_kubectl.scale, kubernaut_kubectl.restart], ids=repr)
+@pytest.mark.parametrize("action", [scale_deployment, restart_deployment], ids=repr)
 def test_somebody_who_was_first_makes_it_plan_anew(action: Action) -> None:
     kubectl = Kubectl(replicas=5)
 
@@ -151,7 +154,7 @@ def test_somebody_who_was_first_makes_it_plan_anew(action: Action) -> None:
             kubectl.found["metadata"]["generation"] += 1
         return kubectl(argv, stdin)
 
-    inputs = {"namespace": "a", "deployment": "b", **({"replicas": 2} if action is kubernaut_kubectl.scale else {})}
+    inputs = {"namespace": "a", "deployment": "b", **({"replicas": 2} if action is scale_deployment else {})}
     ran = ActionRunner(action, tools={"kubectl": first}, retries=1).run(inputs)
 
     assert (ran.exit_code, len(kubectl.patches)) == (75, 2)
@@ -176,7 +179,7 @@ def test_check_does_not_take_silence_for_a_no(action: Any, tmp_path: Path) -> No
     assert problems[0] == f"whether it may get deployments.apps is not known: {refused}"
 
 
-@pytest.mark.parametrize("action", [kubernaut_kubectl.restart, kubernaut_kubectl.rollback], ids=repr)
+@pytest.mark.parametrize("action", [restart_deployment, rollback_deployment], ids=repr)
 def test_nothing_rolls_out_of_a_paused_deployment(action: Action) -> None:
     kubectl = Kubectl()
     kubectl.found["spec"]["paused"] = True

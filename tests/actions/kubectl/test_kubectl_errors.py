@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import kubernaut_kubectl
+from kubernaut_kubectl.workloads.scale import scale_deployment
 from kubernaut_sdk.testing import ActionRunner, Answer, Ran, Tool
 
 COMPLAINTS = [
@@ -79,7 +79,7 @@ def complaining(text: str) -> Tool:
 @pytest.mark.parametrize(("complaint", "code", "reason"), COMPLAINTS)
 def test_what_kubectl_complains_of_is_told_by_its_meaning(complaint: str, code: int, reason: str) -> None:
     logged = 'E1124 11:14:05.867210 1 memcache.go:265] "Unhandled Error" err="dial tcp"'
-    runner = ActionRunner(kubernaut_kubectl.scale, tools={"kubectl": complaining(f"{logged}\n{complaint}")})
+    runner = ActionRunner(scale_deployment, tools={"kubectl": complaining(f"{logged}\n{complaint}")})
     ran = runner.run({"namespace": "a", "deployment": "b", "replicas": 2})
 
     assert ran.error is not None
@@ -125,7 +125,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         file = tmp_path / "kubeconfig"
         file.write_text(json.dumps(document))
         monkeypatch.setenv("KUBECONFIG", str(file))
-        return ActionRunner(kubernaut_kubectl.scale).run({"namespace": "a", "deployment": "b", "replicas": 2})
+        return ActionRunner(scale_deployment).run({"namespace": "a", "deployment": "b", "replicas": 2})
 
     return ask
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from kubernaut_kubectl._kubectl import MANAGER, list_all
+from kubernaut_kubectl.cluster.kubectl import MANAGER, list_all
+from kubernaut_kubectl.owners.controllers import controller_of, display_name
 from kubernaut_sdk import Context, PreconditionFailed, Result
 
 __all__ = [
@@ -74,15 +75,15 @@ class ResultWithNote(Result):
         return {name: value for name, value in serialize(self).items() if name != "note" or value is not None}
 
 
-def ownership_note(owners: Sequence[Owner]) -> str | None:
-    """Return the note for a result about the owners of the changed field, or None."""
+def ownership_note(owners: Sequence[Owner], more: Sequence[str] = ()) -> str | None:
+    """Return the note for a result about the owners of the changed field, and more sentences; None without any."""
     notes = [
         f"{owner.name} owns it and may take it back; {owner.advice}."
         if owner.reverts
         else f"{owner.name} sets it again when it is next released; {owner.advice}."
         for owner in owners
     ]
-    return " ".join(notes) or None
+    return " ".join([*notes, *more]) or None
 
 
 def check_owners(ctx: Context, found: dict[str, Any], field: Field, value: Any, when_owned: WhenOwned) -> list[Owner]:
@@ -107,7 +108,7 @@ def check_owners(ctx: Context, found: dict[str, Any], field: Field, value: Any, 
         except PreconditionFailed as error:
             if when_owned == "refuse":
                 raise PreconditionFailed(
-                    f"it is not known whether an autoscaler owns {'.'.join(field[:2])} of {_display_name(found)}: "
+                    f"it is not known whether an autoscaler owns {'.'.join(field[:2])} of {display_name(found)}: "
                     f"{error.message}; let the ServiceAccount list {kind}, or set when_owned: proceed.",
                     reason=error.reason,
                 ) from None
@@ -118,7 +119,7 @@ def check_owners(ctx: Context, found: dict[str, Any], field: Field, value: Any, 
         names = dict.fromkeys(owner.name for owner in reverting)
         advice = dict.fromkeys(owner.advice for owner in reverting)
         raise PreconditionFailed(
-            f"{'.'.join(field[:2])} of {_display_name(found)} belongs to {' and '.join(names)}, which would take the "
+            f"{'.'.join(field[:2])} of {display_name(found)} belongs to {' and '.join(names)}, which would take the "
             f"change back; {', or '.join(advice)}, or set when_owned: proceed.",
             reason="Owned",
         )
@@ -132,10 +133,8 @@ def owners_of(
     metadata = found["metadata"]
     marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
     owners = [owner for item in autoscalers if (owner := _autoscaler(found, item, field, value)) is not None]
-    for reference in metadata.get("ownerReferences", ()):
-        if reference.get("controller"):
-            name = f"{reference['kind']} {reference['name']}"
-            owners.append(Owner(f"the operator of {name}", f"change the spec of {name}"))
+    if (reference := controller_of(found)) is not None:
+        owners.append(_operator(reference))
     tracked = "argocd.argoproj.io/tracking-id" in marks
     if _manages(found, field, _ARGO) or (tracked and (_applies(found, field, _ARGO) or _last_applied(found, field))):
         tracking = marks.get("argocd.argoproj.io/tracking-id", marks.get("app.kubernetes.io/instance", ""))
@@ -165,6 +164,13 @@ def last_writer(found: dict[str, Any], field: Field) -> str | None:
     return _DISPLAY_NAMES.get(note["manager"], f"the field manager {note['manager']}")
 
 
+def _operator(reference: dict[str, Any]) -> Owner:
+    name = f"{reference['kind']} {reference['name']}"
+    if reference["kind"] == "ScaledObject":
+        return Owner(f"KEDA's {name}", "change its minReplicaCount and maxReplicaCount")
+    return Owner(f"the operator of {name}", f"change the spec of {name}")
+
+
 def _autoscaler(found: dict[str, Any], item: dict[str, Any], field: Field, value: Any) -> Owner | None:
     spec, name = item["spec"], item["metadata"]["name"]
     target = spec.get("scaleTargetRef") or spec.get("targetRef") or {}
@@ -180,7 +186,7 @@ def _horizontal(item: dict[str, Any], value: Any) -> Owner | None:
     low, high = item["spec"].get("minReplicas", 1), item["spec"]["maxReplicas"]
     for reference in item["metadata"].get("ownerReferences", ()):
         if reference["kind"] == "ScaledObject":
-            return Owner(f"KEDA's ScaledObject {reference['name']}", "change its minReplicaCount and maxReplicaCount")
+            return _operator(reference)
     # a target of no replicas is left alone: kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale
     if value == 0 or low == value == high:
         return None
@@ -234,7 +240,3 @@ def _within(fields: dict[str, Any], field: Field) -> bool:
             return False
         at = at[key]
     return True
-
-
-def _display_name(found: dict[str, Any]) -> str:
-    return f"{found['kind']} {found['metadata']['namespace']}/{found['metadata']['name']}"

@@ -6,15 +6,15 @@ timestamps, compared for equality only. An execution that did not write itself h
 apart is *not yet*, never *somebody else*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kubernaut_kubectl.ownership import Field, Owner, last_writer
-from kubernaut_sdk import Context, VerifyFailed
+from kubernaut_kubectl.owners.fields import Field, Owner, last_writer
+from kubernaut_sdk import Change, Context, VerifyFailed
 
-__all__ = ["ChangeTracker", "given_up_at", "tracker_of"]
+__all__ = ["SETTLE", "SETTLE_OWNED", "ChangeTracker", "given_up_at", "tracker_of"]
 
 SETTLE = 5.0
 """Seconds for which a goal must stay reached; an application that cannot start crashes sooner."""
@@ -30,14 +30,24 @@ class ChangeTracker:
         owners: The owners of the field that is changed.
         written: The object as the API server returned it after our write; None if another execution wrote.
         given_up: The time at which an earlier rollout had failed before our write, as Kubernetes reports it.
+        planned: The change that was planned, where it cannot be seen any more once it is made (a deleted pod).
+        notes: Sentences for the result, found while planning.
+        namespace: The namespace of the workload that is looked at.
+        logs: The last lines of containers that crashed, so that each is read once.
     """
 
     owners: Sequence[Owner] = ()
     written: dict[str, Any] | None = None
     given_up: str | None = None
+    planned: Change | None = None
+    notes: list[str] = field(default_factory=list)
+    namespace: str = ""
+    logs: dict[tuple[str, str, int], str] = field(default_factory=dict)
     _has_read: bool = field(default=False, init=False)
     _reached_at: float | None = field(default=None, init=False)
     _last_shortfall: str = field(default="", init=False)
+    _progress: Any = field(default=None, init=False)
+    _obstacles: dict[Any, float] = field(default_factory=dict, init=False)
 
     def remember_write(self, written: dict[str, Any]) -> None:
         """Remember the object that was written."""
@@ -49,15 +59,15 @@ class ChangeTracker:
         if not self._has_read:
             self._has_read, self.given_up = True, given_up_at(found)
 
-    def check_settled(self, ctx: Context, *, at_once: bool = False) -> bool | str:
+    def check_settled(self, ctx: Context, hold: float = SETTLE) -> bool | str:
         """Return True once the goal has been reached for long enough, until then a sentence. Call it at each such read.
 
         Args:
             ctx: The context, for the time.
-            at_once: True if nothing but an owner can undo the goal, so that there is no need to wait.
+            hold: For how many seconds; longer, if an owner may revert the change.
         """
         reverting = [owner.name for owner in self.owners if owner.reverts]
-        wanted = SETTLE_OWNED if reverting else 0.0 if at_once else SETTLE
+        wanted = max(hold, SETTLE_OWNED) if reverting else hold
         if self._reached_at is None:
             self._reached_at = ctx.remaining()
         held = self._reached_at - ctx.remaining()
@@ -68,6 +78,19 @@ class ChangeTracker:
     def reset(self, shortfall: str) -> None:
         """Start again: the goal is not reached. The reason is kept, since a crashing pod is ready in between."""
         self._reached_at, self._last_shortfall = None, shortfall
+
+    def blocked_for(self, ctx: Context, keys: Iterable[Any], progress: Any) -> dict[Any, float]:
+        """Return for how many seconds each obstacle has stood without progress. Call it at each look.
+
+        Args:
+            ctx: The context, for the time.
+            keys: The obstacles of this look; those that are not among them start anew when they come back.
+            progress: Any value; where it differs from that of the look before, all start anew.
+        """
+        now = ctx.remaining()
+        known = self._obstacles if progress == self._progress else {}
+        self._progress, self._obstacles = progress, {key: known.get(key, now) for key in keys}
+        return {key: since - now for key, since in self._obstacles.items()}
 
     def require_own_value(
         self, found: dict[str, Any], field: Field, now: Any, *, before: Any, wanted: Any, what: str

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from kubectl_standin import Kubectl, hpa
 
-import kubernaut_kubectl
-from kubernaut_kubectl.ownership import REPLICAS, TEMPLATE, Field, last_writer, owners_of
+from kubernaut_kubectl.owners.fields import REPLICAS, TEMPLATE, Field, last_writer, owners_of
+from kubernaut_kubectl.workloads.restart import restart_deployment
+from kubernaut_kubectl.workloads.rollback import rollback_deployment
+from kubernaut_kubectl.workloads.scale import scale_deployment
 from kubernaut_sdk.testing import ActionRunner, Ran
 
 GIT = "change it in its git repository (git/update_file)"
@@ -120,7 +122,7 @@ def test_who_wrote_a_field_last_is_told_by_the_api_servers_own_notes() -> None:
 
 def scaled(kubectl: Kubectl, **inputs: Any) -> Ran:
     given = {"namespace": "a", "deployment": "b", "replicas": 6, **inputs}
-    return ActionRunner(kubernaut_kubectl.scale, tools={"kubectl": kubectl}).run(given)
+    return ActionRunner(scale_deployment, tools={"kubectl": kubectl}).run(given)
 
 
 def test_a_field_that_its_owner_would_take_back_is_refused_with_what_would_be_right() -> None:
@@ -138,8 +140,8 @@ def test_a_field_that_its_owner_would_take_back_is_refused_with_what_would_be_ri
 @pytest.mark.parametrize(
     ("action", "field", "inputs"),
     [
-        (kubernaut_kubectl.scale, REPLICAS, {"replicas": 6}),
-        (kubernaut_kubectl.rollback, TEMPLATE, {}),
+        (scale_deployment, REPLICAS, {"replicas": 6}),
+        (rollback_deployment, TEMPLATE, {}),
     ],
     ids=repr,
 )
@@ -160,7 +162,7 @@ def test_a_restart_is_an_annotation_that_gitops_leaves_alone_and_an_operator_may
     operated = Kubectl(metadata={"ownerReferences": [OPERATOR]})
 
     def restarted(kubectl: Kubectl) -> Ran:
-        return ActionRunner(kubernaut_kubectl.restart, tools={"kubectl": kubectl}).run(where)
+        return ActionRunner(restart_deployment, tools={"kubectl": kubectl}).run(where)
 
     assert restarted(synced).exit_code == 0
     assert restarted(operated).exit_code == 3
