@@ -50,8 +50,9 @@ def plan(ctx: Context, inputs: CapacityInputs) -> Change:
 
     It waits for as long as the step may take. If instances are weighted, the number counts units of capacity, as it
     does for AWS. A group is refused if suspended processes or protected instances would keep AWS from reaching the
-    number, unless `wait` is off; and while an instance refresh runs. Idempotent. AWS has no compare-and-swap for this number: the group is read again right
-    before it is set, but a change that somebody else makes in between is overwritten.
+    number, unless `wait` is off; and while an instance refresh runs. Idempotent. AWS has no compare-and-swap for this
+    number: the group is read again right before it is set, but a change that somebody else makes in between is
+    overwritten.
     """
     aws = connect(ctx, inputs)
     group = find_group(aws, inputs.group)

@@ -75,7 +75,7 @@ def plan_termination(ctx: Context, inputs: RemovalInputs) -> Change:
 @terminate_asg_instance.apply
 def apply_termination(ctx: Context, inputs: RemovalInputs, change: Change) -> RemovalResult:
     """Call TerminateInstanceInAutoScalingGroup."""
-    params = {"InstanceId": inputs.instance_id, "ShouldDecrementDesiredCapacity": inputs.decrement}
+    params: dict[str, Any] = {"InstanceId": inputs.instance_id, "ShouldDecrementDesiredCapacity": inputs.decrement}
     return _apply(ctx, inputs, change, "terminate", "terminate_instance_in_auto_scaling_group", params)
 
 
@@ -113,7 +113,7 @@ def plan_detachment(ctx: Context, inputs: RemovalInputs) -> Change:
 @detach_instance.apply
 def apply_detachment(ctx: Context, inputs: RemovalInputs, change: Change) -> RemovalResult:
     """Call DetachInstances."""
-    params = {
+    params: dict[str, Any] = {
         "AutoScalingGroupName": inputs.group,
         "InstanceIds": [inputs.instance_id],
         "ShouldDecrementDesiredCapacity": inputs.decrement,
@@ -155,7 +155,7 @@ def _require_removable(group: dict[str, Any], inputs: RemovalInputs, gone: str) 
     instance, name = instances_of(group)[inputs.instance_id], inputs.group
     if gone == _TERMINATED and instance.get("ProtectedFromScaleIn"):
         raise PreconditionFailed(
-            f"{inputs.instance_id} is protected from scale-in, so it has work to finish; take the protection off first.",
+            f"{inputs.instance_id} is protected from scale-in, so it has work to finish; take the protection off.",
             reason="Protected",
         )
     serving = instance["LifecycleState"] not in {"Standby", "EnteringStandby"}

@@ -85,8 +85,8 @@ def plan_enter(ctx: Context, inputs: EnterStandbyInputs) -> Change:
         _require_state(before, leaving, _SERVING)
         if inputs.decrement and group["DesiredCapacity"] - len(leaving) < group["MinSize"]:
             raise PreconditionFailed(
-                f"group {inputs.group} has a minimum of {group['MinSize']}, and {group['DesiredCapacity']} are desired; "
-                f"set decrement to false for replacements, or lower the minimum.",
+                f"group {inputs.group} has a minimum of {group['MinSize']}, and {group['DesiredCapacity']} are "
+                f"desired; set decrement to false for replacements, or lower the minimum.",
                 reason="MinSize",
             )
         require_healthy_left(group, set(leaving), inputs.min_healthy)
@@ -206,12 +206,16 @@ def _differing(change: Change) -> list[str]:
 
 
 def _enter(aws: Aws, group: str, ids: list[str], *, decrement: bool) -> None:
-    params = {"AutoScalingGroupName": group, "InstanceIds": ids, "ShouldDecrementDesiredCapacity": decrement}
+    params: dict[str, Any] = {
+        "AutoScalingGroupName": group,
+        "InstanceIds": ids,
+        "ShouldDecrementDesiredCapacity": decrement,
+    }
     aws.call(f"put {', '.join(ids)} into standby", "autoscaling", "enter_standby", **params)
 
 
 def _exit(aws: Aws, group: str, ids: list[str]) -> None:
-    params = {"AutoScalingGroupName": group, "InstanceIds": ids}
+    params: dict[str, Any] = {"AutoScalingGroupName": group, "InstanceIds": ids}
     aws.call(f"put {', '.join(ids)} back into service", "autoscaling", "exit_standby", **params)
 
 

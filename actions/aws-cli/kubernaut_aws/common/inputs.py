@@ -10,7 +10,7 @@ from kubernaut_sdk import Inputs
 __all__ = ["Account", "AwsInputs", "InstanceId", "Limit", "MinHealthy", "Name", "RoleArn"]
 
 Account = Annotated[str, Field(pattern=r"^[0-9]{12}$", max_length=12)]
-RoleArn = Annotated[str, Field(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$", max_length=600)]
+RoleArn = Annotated[str, Field(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=600)]
 InstanceId = Annotated[str, Field(pattern=r"^i-[0-9a-f]{8,17}$")]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Limit = Annotated[int, Field(ge=1, le=50, description="Refused if it would be more at once.")]
@@ -30,7 +30,10 @@ class AwsInputs(Inputs):
     external_id: Annotated[
         str | None,
         Field(
-            pattern=r"^[\w+=,.@:/-]{2,1224}$", max_length=1224, description="The external id that the role asks for."
+            pattern=r"^[A-Za-z0-9_+=,.@:/-]+$",
+            min_length=2,
+            max_length=1224,
+            description="The external id that the role asks for.",
         ),
     ] = None
     account: Annotated[

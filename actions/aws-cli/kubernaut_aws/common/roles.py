@@ -45,8 +45,8 @@ def assume_role(ctx: Context, session: Any, inputs: AwsInputs) -> None:
             source = core.get_credentials()
         if source is None:
             raise PreconditionFailed(
-                f"could not assume the role {role}: there are no credentials to do it with; mount a Secret with the file "
-                f"credentials, or give the ServiceAccount a web identity.",
+                f"could not assume the role {role}: there are no credentials to do it with; mount a Secret with the "
+                f"file credentials, or give the ServiceAccount a web identity.",
                 reason="NoCredentials",
             )
         fetcher = credentials.AssumeRoleCredentialFetcher(make_client, source, role, extra_args=about)

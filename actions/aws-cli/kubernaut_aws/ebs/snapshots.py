@@ -103,7 +103,7 @@ def verify(ctx: Context, inputs: SnapshotInputs, change: Change) -> bool | str:
 @create_snapshot.check
 def check(ctx: Context, inputs: SnapshotInputs) -> dict[str, str | None]:
     """Ask EC2 by its dry run if it would take it."""
-    params = {"VolumeId": inputs.volume_id}
+    params: dict[str, Any] = {"VolumeId": inputs.volume_id}
     return {"ec2:CreateSnapshot": dry_run(connect(ctx, inputs), "take the snapshot", "create_snapshot", **params)}
 
 

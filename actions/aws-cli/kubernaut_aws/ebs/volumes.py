@@ -62,8 +62,8 @@ def plan(ctx: Context, inputs: ExtendInputs) -> Change:
         )
     if inputs.size_gib > size * inputs.max_factor:
         raise PreconditionFailed(
-            f"max_factor is {inputs.max_factor:g}, and {inputs.size_gib} GiB are {inputs.size_gib / size:.3g} times the "
-            f"{size} GiB of {inputs.volume_id}; ask for less, or raise the limit.",
+            f"max_factor is {inputs.max_factor:g}, and {inputs.size_gib} GiB are {inputs.size_gib / size:.3g} times "
+            f"the {size} GiB of {inputs.volume_id}; ask for less, or raise the limit.",
             reason="TooMany",
         )
     if inputs.size_gib != size:
@@ -108,7 +108,7 @@ def verify(ctx: Context, inputs: ExtendInputs, change: Change) -> bool | str:
 @extend_volume.check
 def check(ctx: Context, inputs: ExtendInputs) -> dict[str, str | None]:
     """Ask EC2 by its dry run if it would extend it."""
-    params = {"VolumeId": inputs.volume_id, "Size": inputs.size_gib}
+    params: dict[str, Any] = {"VolumeId": inputs.volume_id, "Size": inputs.size_gib}
     return {"ec2:ModifyVolume": dry_run(connect(ctx, inputs), "extend the volume", "modify_volume", **params)}
 
 

@@ -165,5 +165,5 @@ def _set(aws: Aws, inputs: IsolateInputs, before: dict[str, list[str]], after: d
     require_planned(f"the groups of {inputs.instance_id}", _groups(_interfaces(aws, inputs.instance_id)), before)
     for name, groups in after.items():
         if before.get(name) != groups:
-            params = {"NetworkInterfaceId": name, "Groups": groups}
+            params: dict[str, Any] = {"NetworkInterfaceId": name, "Groups": groups}
             aws.call(f"replace the groups of {name}", "ec2", "modify_network_interface_attribute", **params)

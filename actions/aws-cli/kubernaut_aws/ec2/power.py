@@ -126,7 +126,7 @@ def undo_start(ctx: Context, inputs: StartInputs, change: Change) -> None:
 @start_instances.check
 def check_start(ctx: Context, inputs: StartInputs) -> dict[str, str | None]:
     """Ask EC2 by its dry run if it would start them."""
-    params = {"InstanceIds": inputs.instance_ids}
+    params: dict[str, Any] = {"InstanceIds": inputs.instance_ids}
     return {"ec2:StartInstances": dry_run(connect(ctx, inputs), "start the instances", "start_instances", **params)}
 
 
@@ -188,7 +188,7 @@ def undo_stop(ctx: Context, inputs: StopInputs, change: Change) -> None:
 @stop_instances.check
 def check_stop(ctx: Context, inputs: StopInputs) -> dict[str, str | None]:
     """Ask EC2 by its dry run if it would stop them."""
-    params = {"InstanceIds": inputs.instance_ids}
+    params: dict[str, Any] = {"InstanceIds": inputs.instance_ids}
     return {"ec2:StopInstances": dry_run(connect(ctx, inputs), "stop the instances", "stop_instances", **params)}
 
 
@@ -247,7 +247,7 @@ def _refuse_instance_store(aws: Aws, found: Mapping[str, Mapping[str, Any]]) -> 
     with_store = {item["InstanceType"] for item in listed if item.get("InstanceStorageSupported")}
     if losing := [name for name, item in found.items() if item["InstanceType"] in with_store]:
         raise PreconditionFailed(
-            f"{', '.join(losing)} has instance store volumes, whose data a stop erases; set lose_instance_store to true "
-            f"if it may be lost.",
+            f"{', '.join(losing)} has instance store volumes, whose data a stop erases; set lose_instance_store to "
+            f"true if it may be lost.",
             reason="InstanceStore",
         )

@@ -1,7 +1,7 @@
 """The action aws/reboot_instances, for EC2 instances."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -127,7 +127,7 @@ def verify(ctx: Context, inputs: RebootInputs, change: Change) -> bool | str:
 @reboot_instances.check
 def check(ctx: Context, inputs: RebootInputs) -> dict[str, str | None]:
     """Ask EC2 by its dry run if it would reboot them."""
-    params = {"InstanceIds": inputs.instance_ids}
+    params: dict[str, Any] = {"InstanceIds": inputs.instance_ids}
     return {"ec2:RebootInstances": dry_run(connect(ctx, inputs), "reboot the instances", "reboot_instances", **params)}
 
 

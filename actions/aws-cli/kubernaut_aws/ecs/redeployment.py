@@ -1,7 +1,7 @@
 """The action aws/redeploy_ecs_service."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -86,7 +86,7 @@ def apply(ctx: Context, inputs: RedeployInputs, change: Change) -> RedeployResul
     aws = connect(ctx, inputs)
     now = primary_of(find_service(aws, inputs.cluster, inputs.service))["id"]
     require_planned(f"the service {inputs.service}", {"deployment": now}, change.before)
-    params = {"cluster": inputs.cluster, "service": inputs.service, "forceNewDeployment": True}
+    params: dict[str, Any] = {"cluster": inputs.cluster, "service": inputs.service, "forceNewDeployment": True}
     answer = aws.call(f"deploy the service {inputs.service} anew", "ecs", "update_service", repeatable=False, **params)
     return RedeployResult(deployment_id=_MADE.set(ctx, _Deployment(primary_of(answer["service"])["id"])).id)
 

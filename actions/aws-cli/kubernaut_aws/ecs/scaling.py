@@ -1,6 +1,6 @@
 """The action aws/scale_ecs_service."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -90,5 +90,5 @@ def target(inputs: ScaleServiceInputs) -> str:
 def _set(aws: Aws, inputs: ScaleServiceInputs, before: dict[str, int], after: dict[str, int]) -> None:
     now = find_service(aws, inputs.cluster, inputs.service)["desiredCount"]
     require_planned(f"the service {inputs.service}", {"desired": now}, before)
-    params = {"cluster": inputs.cluster, "service": inputs.service, "desiredCount": after["desired"]}
+    params: dict[str, Any] = {"cluster": inputs.cluster, "service": inputs.service, "desiredCount": after["desired"]}
     aws.call(f"set the service {inputs.service} to {after['desired']} tasks", "ecs", "update_service", **params)

@@ -27,7 +27,7 @@ def find_service(aws: Aws, cluster: str, service: str) -> dict[str, Any]:
     """
     what = f"describe the service {service} of cluster {cluster}"
     answer = aws.call(what, "ecs", "describe_services", cluster=cluster, services=[service])
-    found = next(iter(answer.get("services", ())), None)
+    found: dict[str, Any] | None = next(iter(answer.get("services", ())), None)
     if found is None or found["status"] != "ACTIVE":
         state = f"is {found['status']}" if found else "does not exist"
         raise NotFound(f"the service {service} of cluster {cluster} in {aws.region} {state}.")
@@ -43,7 +43,8 @@ def find_service(aws: Aws, cluster: str, service: str) -> dict[str, Any]:
 
 def primary_of(service: dict[str, Any]) -> dict[str, Any]:
     """Return the deployment that ECS rolls out, or has."""
-    found = next((item for item in service.get("deployments", ()) if item["status"] == "PRIMARY"), None)
+    listed: list[dict[str, Any]] = service.get("deployments", [])
+    found = next((item for item in listed if item["status"] == "PRIMARY"), None)
     if found is None:
         raise PreconditionFailed(f"the service {service['serviceName']} has no primary deployment.")
     return found

@@ -103,7 +103,7 @@ def target(inputs: ScaleNodegroupInputs) -> str:
 
 def _find(aws: Aws, inputs: ScaleNodegroupInputs) -> dict[str, Any]:
     what = f"describe the node group {inputs.nodegroup} of cluster {inputs.cluster}"
-    params = {"clusterName": inputs.cluster, "nodegroupName": inputs.nodegroup}
+    params: dict[str, Any] = {"clusterName": inputs.cluster, "nodegroupName": inputs.nodegroup}
     found: dict[str, Any] = aws.call(what, "eks", "describe_nodegroup", **params)["nodegroup"]
     return found
 
@@ -114,7 +114,7 @@ def _missing(aws: Aws, inputs: ScaleNodegroupInputs, made: str) -> str | None:
     Raises:
         VerifyFailed: if it failed.
     """
-    params = {"name": inputs.cluster, "nodegroupName": inputs.nodegroup, "updateId": made}
+    params: dict[str, Any] = {"name": inputs.cluster, "nodegroupName": inputs.nodegroup, "updateId": made}
     update = aws.call(f"ask for the update {made}", "eks", "describe_update", **params)["update"]
     if update["status"] in {"Failed", "Cancelled"}:
         errors = "; ".join(f"{item['errorCode']}: {item['errorMessage']}" for item in update.get("errors", ()))

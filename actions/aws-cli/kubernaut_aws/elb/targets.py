@@ -29,7 +29,7 @@ class _TargetsInputs(AwsInputs):
     target_group_arn: Annotated[
         str,
         Field(
-            pattern=r"^arn:aws(-[a-z]+)*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[\w-]+/[0-9a-f]+$",
+            pattern=r"^arn:aws(-[a-z]+)*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]+/[0-9a-f]+$",
             max_length=255,
         ),
     ]
@@ -98,8 +98,8 @@ def plan_out(ctx: Context, inputs: DeregisterInputs) -> Change:
     limit = inputs.max_targets or max(1, len(registered) // 3)
     if len(leaving) > limit:
         raise PreconditionFailed(
-            f"max_targets is {limit}{'' if inputs.max_targets else ' (a third)'} of {len(registered)} registered targets, "
-            f"and {len(leaving)} would go; take fewer at once.",
+            f"max_targets is {limit}{'' if inputs.max_targets else ' (a third)'}, and {len(leaving)} of "
+            f"{len(registered)} registered targets would go; take fewer at once.",
             reason="TooMany",
         )
     left = [n for n, item in health.items() if item["TargetHealth"]["State"] == "healthy" and n not in leaving]
@@ -156,7 +156,8 @@ def plan_in(ctx: Context, inputs: RegisterInputs) -> Change:
     """
     if len(inputs.targets) > inputs.max_targets:
         raise PreconditionFailed(
-            f"max_targets is {inputs.max_targets}, and {len(inputs.targets)} are named; name fewer, or raise the limit.",
+            f"max_targets is {inputs.max_targets}, and {len(inputs.targets)} are named; name fewer, or "
+            f"raise the limit.",
             reason="TooMany",
         )
     aws = connect(ctx, inputs)
@@ -215,8 +216,8 @@ def _require_ports(aws: Aws, inputs: _TargetsInputs) -> None:
     found = aws.items(what, "elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=arns)[0]
     if found.get("TargetType", "instance") not in {"instance", "ip"}:
         raise PreconditionFailed(
-            f"the target group {found['TargetGroupName']} is of type {found['TargetType']}, whose targets are not moved "
-            f"by this action.",
+            f"the target group {found['TargetGroupName']} is of type {found['TargetType']}, whose targets this "
+            f"action does not move.",
             reason="TargetType",
         )
 

@@ -67,8 +67,8 @@ def plan(ctx: Context, inputs: ConcurrencyInputs) -> Change:
         free = limits["UnreservedConcurrentExecutions"] + (change.before["reserved"] or 0) - _UNRESERVED
         if inputs.reserved > free:
             raise PreconditionFailed(
-                f"the account has {free} executions to reserve for {inputs.function}, not {inputs.reserved}: Lambda keeps "
-                f"{_UNRESERVED} of {limits['ConcurrentExecutions']} for functions that reserve none.",
+                f"the account has {free} executions to reserve for {inputs.function}, not {inputs.reserved}: Lambda "
+                f"keeps {_UNRESERVED} of {limits['ConcurrentExecutions']} for functions that reserve none.",
                 reason="Pool",
             )
     return change
@@ -112,5 +112,5 @@ def _set(aws: Aws, function: str, before: dict[str, Any], after: dict[str, Any])
     if (reserved := after["reserved"]) is None:
         aws.call(what, "lambda", "delete_function_concurrency", FunctionName=function)
         return
-    params = {"FunctionName": function, "ReservedConcurrentExecutions": reserved}
+    params: dict[str, Any] = {"FunctionName": function, "ReservedConcurrentExecutions": reserved}
     aws.call(what, "lambda", "put_function_concurrency", **params)

@@ -77,7 +77,7 @@ def plan(ctx: Context, inputs: FailoverInputs) -> Change:
 def apply(ctx: Context, inputs: FailoverInputs, change: Change) -> FailoverResult:
     """Call FailoverDBCluster with the new writer."""
     _fail_over(connect(ctx, inputs), inputs.cluster, change.before, change.after)
-    note = f"Clients hold connections to {change.before['writer']}, which takes no writes any more; they must connect again."
+    note = f"Clients hold connections to {change.before['writer']}, now a reader; they must connect again."
     return FailoverResult(writer=inputs.instance, note=note)
 
 
@@ -157,5 +157,5 @@ def _require_small_lag(aws: Aws, instance: str, engine: str, limit: float) -> No
 
 def _fail_over(aws: Aws, cluster: str, before: dict[str, str], after: dict[str, str]) -> None:
     require_planned(f"the cluster {cluster}", {"writer": _writer(_find(aws, cluster))}, before)
-    params = {"DBClusterIdentifier": cluster, "TargetDBInstanceIdentifier": after["writer"]}
+    params: dict[str, Any] = {"DBClusterIdentifier": cluster, "TargetDBInstanceIdentifier": after["writer"]}
     aws.call(f"make {after['writer']} the writer of {cluster}", "rds", "failover_db_cluster", **params)

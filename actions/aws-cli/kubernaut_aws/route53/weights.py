@@ -167,7 +167,7 @@ def _require_healthy_weight(aws: Aws, records: list[dict[str, Any]], inputs: Wei
     if not any(_is_healthy(aws, item) for item in serving):
         names = ", ".join(item["SetIdentifier"] for item in serving)
         raise PreconditionFailed(
-            f"the health checks of all records that would have a weight fail ({names}); requests would go nowhere well.",
+            f"the health checks of all records that would have a weight fail ({names}); requests would go nowhere.",
             reason="Unhealthy",
         )
 

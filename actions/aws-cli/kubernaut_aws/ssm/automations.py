@@ -22,7 +22,7 @@ class RunDocumentInputs(AwsInputs):
     ]
     parameters: Annotated[
         dict[str, list[str]], Field(max_length=50, description="The document's parameters, each a list of texts.")
-    ] = {}
+    ] = Field(default={})
 
 
 class RunDocumentResult(Result):
@@ -81,13 +81,14 @@ def plan(ctx: Context, inputs: RunDocumentInputs) -> Change:
     known = {item["Name"] for item in find_automation(aws, inputs.document, inputs.version).get("Parameters", ())}
     if unknown := sorted(set(inputs.parameters) - known):
         raise InvalidInputs(
-            f"inputs.parameters: {inputs.document} has no {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}."
+            f"inputs.parameters: {inputs.document} has no {', '.join(unknown)}; it has "
+            f"{', '.join(sorted(known)) or 'none'}."
         )
     waits, left = approval_seconds(aws, inputs.document, inputs.version), ctx.remaining()
     if waits and not ctx.dry_run and left < waits:
         raise PreconditionFailed(
-            f"{inputs.document} waits up to {waits} s for a person's approval, and the step has {left:.0f} s left; give "
-            f"it a longer timeout.",
+            f"{inputs.document} waits up to {waits} s for a person's approval, and the step has {left:.0f} s left; "
+            f"give it a longer timeout.",
             reason="TimeTooShort",
         )
     return Change({"executions": 0}, {"executions": 1})
@@ -116,11 +117,13 @@ def verify(ctx: Context, inputs: RunDocumentInputs, change: Change) -> bool | st
     assert made is not None  # not idempotent: only the process that applied verifies
     assert made.outputs is not None
     what = f"ask for the automation {made.execution_id}"
-    params = {"AutomationExecutionId": made.execution_id}
+    params: dict[str, Any] = {"AutomationExecutionId": made.execution_id}
     found = connect(ctx, inputs).call(what, "ssm", "get_automation_execution", **params)["AutomationExecution"]
     status = found["AutomationExecutionStatus"]
     if status in _OVER:
-        step = next((item for item in found.get("StepExecutions", ()) if item.get("StepStatus") in _OVER), {})
+        step: dict[str, Any] = next(
+            (item for item in found.get("StepExecutions", ()) if item.get("StepStatus") in _OVER), {}
+        )
         where = f" in the step {step['StepName']}" if step.get("StepName") else ""
         why = found.get("FailureMessage") or step.get("FailureMessage") or "no reason is told"
         raise VerifyFailed(

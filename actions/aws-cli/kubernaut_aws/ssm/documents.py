@@ -65,7 +65,7 @@ def find_automation(aws: Aws, document: str, version: str) -> dict[str, Any]:
 def approval_seconds(aws: Aws, document: str, version: str) -> int:
     """Return for how many seconds the document's `aws:approve` steps may wait for a person; 0 if it has none."""
     what = f"read the document {document}, version {version}"
-    params = {"Name": document, "DocumentVersion": version, "DocumentFormat": "JSON"}
+    params: dict[str, Any] = {"Name": document, "DocumentVersion": version, "DocumentFormat": "JSON"}
     content = json.loads(aws.call(what, "ssm", "get_document", **params)["Content"])
     steps = [item for item in content.get("mainSteps", ()) if item.get("action") == "aws:approve"]
     return sum(int(item.get("timeoutSeconds", _APPROVAL)) for item in steps)
