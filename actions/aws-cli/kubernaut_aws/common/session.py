@@ -10,6 +10,7 @@ retries, and its record shows each attempt.
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from kubernaut_aws.common.errors import contract_errors, foreign_answer
@@ -36,7 +37,7 @@ class Aws:
         self._clients: dict[str, Any] = {}
 
     def call(
-        self, what: str, service: str, operation: str, *, repeatable: bool = True, **params: Any
+        self, what: str, service: str, operation: str, /, *, repeatable: bool = True, **params: Any
     ) -> dict[str, Any]:
         """Send one request and return the response.
 
@@ -60,7 +61,7 @@ class Aws:
         _require_request_id(answer, what, repeatable=repeatable)
         return answer
 
-    def items(self, what: str, service: str, operation: str, path: str, **params: Any) -> list[dict[str, Any]]:
+    def items(self, what: str, service: str, operation: str, path: str, /, **params: Any) -> list[dict[str, Any]]:
         """Return the items of all pages of a list.
 
         Args:
@@ -77,7 +78,7 @@ class Aws:
         found: list[dict[str, Any]] = []
         with contract_errors(what, service):
             try:
-                for page in client.get_paginator(operation).paginate(**params):
+                for page in _pages(client, operation, params):
                     _require_request_id(page, what, repeatable=True)
                     level = [page]
                     for name in path.split("."):
@@ -118,6 +119,20 @@ def _require_account(aws: Aws, account: str) -> None:
             f"or changed.",
             reason="WrongAccount",
         )
+
+
+def _pages(client: Any, operation: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the pages of a list. botocore has no paginator for some operations, whose NextToken is the same."""
+    if client.can_paginate(operation):
+        yield from client.get_paginator(operation).paginate(**params)
+        return
+    more: dict[str, Any] = {}
+    while True:
+        page = getattr(client, operation)(**params, **more)
+        yield page
+        if not (token := page.get("NextToken")):
+            return
+        more = {"NextToken": token}
 
 
 def _require_request_id(answer: dict[str, Any], what: str, *, repeatable: bool) -> None:
