@@ -7,8 +7,9 @@ botocore's own service models, and held to them before. Beyond this, these were 
 
 import json
 import os
+from argparse import ArgumentParser
+from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,6 @@ os.environ.setdefault("MOTO_ECS_SERVICE_RUNNING", "2")
 import botocore.session
 from botocore.validate import ParamValidator
 from moto.autoscaling.responses import AutoScalingResponse
-from moto.awslambda.models import LambdaBackend
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.urls import url_paths as lambda_paths
 from moto.core.exceptions import JsonRESTError
@@ -28,8 +28,10 @@ from moto.eks.responses import EKSResponse
 from moto.eks.urls import response as eks_response
 from moto.eks.urls import url_paths as eks_paths
 from moto.rds.models import Event, RDSBackend
-from moto.server import main
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.ssm.responses import SimpleSystemManagerResponse
+from moto_worlds import WORLDS, Clients, state_of
+from werkzeug.serving import run_simple
 
 __all__ = ["extend"]
 
@@ -109,7 +111,6 @@ def update_alias(self: Any) -> Any:
 
 
 _EXECUTIONS: dict[str, dict[str, Any]] = {}
-_LOOKS = count()
 
 
 def start_automation_execution(self: Any) -> ActionResult:
@@ -146,18 +147,51 @@ def get_automation_execution(self: Any) -> ActionResult:
 
 def extend() -> None:
     """Add to moto what it lacks; before its server is made."""
-    AutoScalingResponse.describe_instance_refreshes = describe_instance_refreshes
-    RDSBackend.reboot_db_instance = reboot_db_instance
-    EC2ContainerServiceBackend.update_service = update_service
-    EKSResponse.describe_update = describe_update
     eks_paths["{0}/clusters/(?P<name>[^/]+)/updates/(?P<updateId>[^/]+)$"] = eks_response.dispatch
-    LambdaResponse.get_account_settings = get_account_settings
-    LambdaResponse.update_alias = update_alias
     lambda_paths[r"{0}/2016-08-19/account-settings/?$"] = LambdaResponse.dispatch
-    SimpleSystemManagerResponse.start_automation_execution = start_automation_execution
-    SimpleSystemManagerResponse.get_automation_execution = get_automation_execution
+    added: dict[type, tuple[Callable[..., Any], ...]] = {
+        AutoScalingResponse: (describe_instance_refreshes,),
+        EC2ContainerServiceBackend: (update_service,),
+        EKSResponse: (describe_update,),
+        LambdaResponse: (get_account_settings, update_alias),
+        RDSBackend: (reboot_db_instance,),
+        SimpleSystemManagerResponse: (start_automation_execution, get_automation_execution),
+    }
+    for kind, functions in added.items():
+        for function in functions:
+            setattr(kind, function.__name__, function)
+
+
+def with_worlds(moto: Any, url: str) -> Any:
+    """Return a WSGI application: moto's, where POST /worlds/TYPE makes an action's world and GET /worlds its state."""
+    aws = Clients(url)
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        if not path.startswith("/worlds"):
+            return moto(environ, start_response)
+        if environ["REQUEST_METHOD"] == "POST":
+            aws.reset()
+            answer: Any = WORLDS[path.removeprefix("/worlds/")](aws)
+        else:
+            answer = state_of(aws)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(answer).encode()]
+
+    return serve
+
+
+def main() -> None:
+    """Serve until the end of the process."""
+    parser = ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    given = parser.parse_args()
+    extend()
+    moto = DomainDispatcherApplication(create_backend_app)
+    app = with_worlds(moto, f"http://{given.host}:{given.port}")
+    run_simple(given.host, given.port, app, threaded=True, request_handler=MotoRequestHandler)
 
 
 if __name__ == "__main__":
-    extend()
     main()

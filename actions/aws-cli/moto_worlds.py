@@ -33,8 +33,9 @@ class Clients:
             raise AttributeError(service)
         name = {"lambda_": "lambda"}.get(service, service)
         if name not in self._made:
+            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
             options = {"endpoint_url": self.url, "region_name": REGION}
-            self._made[name] = boto3.client(name, aws_access_key_id="x", aws_secret_access_key="y", **options)
+            self._made[name] = boto3.client(name, **keys, **options)
         return self._made[name]
 
     def reset(self) -> None:
@@ -65,24 +66,24 @@ def group(aws: Clients, desired: int = 2) -> list[str]:
 
 
 def running(aws: Clients) -> Names:
-    """One instance that runs."""
+    """Make one instance that runs."""
     return {"instance": instances(aws)[0]}
 
 
 def stopped(aws: Clients) -> Names:
-    """One instance that is stopped."""
+    """Make one instance that is stopped."""
     [name] = instances(aws)
     aws.ec2.stop_instances(InstanceIds=[name])
     return {"instance": name}
 
 
 def workers(aws: Clients) -> Names:
-    """A group of two."""
+    """Make a group of two."""
     return {"instance": group(aws)[0]}
 
 
 def standby(aws: Clients) -> Names:
-    """A group of two, and one more in standby."""
+    """Make a group of two, and one more in standby."""
     name = group(aws, 3)[0]
     params = {"AutoScalingGroupName": "workers", "InstanceIds": [name], "ShouldDecrementDesiredCapacity": True}
     aws.autoscaling.enter_standby(**params)
@@ -90,7 +91,7 @@ def standby(aws: Clients) -> Names:
 
 
 def isolation(aws: Clients) -> Names:
-    """An instance with two interfaces, and a group of its VPC that lets nobody in."""
+    """Make an instance with two interfaces, and a group of its VPC that lets nobody in."""
     vpc = aws.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     subnet = aws.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"]
     quarantine = aws.ec2.create_security_group(GroupName="quarantine", Description="nobody", VpcId=vpc)["GroupId"]
@@ -101,12 +102,12 @@ def isolation(aws: Clients) -> Names:
 
 
 def volume(aws: Clients) -> Names:
-    """A volume of 10 GiB."""
+    """Make a volume of 10 GiB."""
     return {"volume": aws.ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=10)["VolumeId"]}
 
 
 def database(aws: Clients) -> Names:
-    """A DB instance."""
+    """Make a DB instance."""
     aws.rds.create_db_instance(
         DBInstanceIdentifier="orders",
         DBInstanceClass="db.t3.small",
@@ -119,13 +120,16 @@ def database(aws: Clients) -> Names:
 
 
 def cluster(aws: Clients) -> Names:
-    """An Aurora cluster of two instances, with a small lag."""
+    """Make an Aurora cluster of two instances, with a small lag."""
     aws.rds.create_db_cluster(
         DBClusterIdentifier="orders", Engine="aurora-mysql", MasterUsername="u", MasterUserPassword="conformance1"
     )
     for name in ("orders-1", "orders-2"):
         aws.rds.create_db_instance(
-            DBInstanceIdentifier=name, DBInstanceClass="db.t3.small", Engine="aurora-mysql", DBClusterIdentifier="orders"
+            DBInstanceIdentifier=name,
+            DBInstanceClass="db.t3.small",
+            Engine="aurora-mysql",
+            DBClusterIdentifier="orders",
         )
     lag = {"Namespace": "AWS/RDS", "Name": "AuroraReplicaLag"}
     for name in ("orders-1", "orders-2"):
@@ -141,7 +145,7 @@ def cluster(aws: Clients) -> Names:
 
 
 def service(aws: Clients, definition: str = "checkout") -> Names:
-    """An ECS service of two tasks."""
+    """Make an ECS service of two tasks."""
     aws.ecs.create_cluster(clusterName="shop")
     container = {"name": "main", "image": "checkout:1", "memory": 64}
     aws.ecs.register_task_definition(family=definition, containerDefinitions=[container])
@@ -150,7 +154,7 @@ def service(aws: Clients, definition: str = "checkout") -> Names:
 
 
 def nodegroup(aws: Clients) -> Names:
-    """An EKS node group of 1 to 6, with two nodes."""
+    """Make an EKS node group of 1 to 6, with two nodes."""
     role = "arn:aws:iam::123456789012:role/nodes"
     subnets = [item["SubnetId"] for item in aws.ec2.describe_subnets()["Subnets"]][:2]
     aws.eks.create_cluster(name="shop", roleArn=role, resourcesVpcConfig={"subnetIds": subnets})
@@ -162,7 +166,7 @@ def nodegroup(aws: Clients) -> Names:
 
 
 def function(aws: Clients) -> Names:
-    """A Lambda function of two versions, and an alias that leads to the second."""
+    """Make a Lambda function of two versions, and an alias that leads to the second."""
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     role = aws.iam.create_role(RoleName="checkout", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     archive = io.BytesIO()
@@ -183,7 +187,7 @@ def function(aws: Clients) -> Names:
 
 
 def targets(aws: Clients, number: int = 3) -> Names:
-    """A target group of a load balancer, with three instances at port 8080."""
+    """Make a target group of a load balancer, with three instances at port 8080."""
     vpc = aws.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     subnets = [item["SubnetId"] for item in aws.ec2.describe_subnets()["Subnets"]][:2]
     ids = instances(aws, number)
@@ -197,12 +201,12 @@ def targets(aws: Clients, number: int = 3) -> Names:
 
 
 def new_target(aws: Clients) -> Names:
-    """The same, and one more instance that is not in it."""
+    """Make that group, and one more instance that is not in it."""
     return {**targets(aws), "instance": instances(aws)[0]}
 
 
 def zone(aws: Clients) -> Names:
-    """A hosted zone with a name of two weighted records."""
+    """Make a hosted zone with a name of two weighted records."""
     made = aws.route53.create_hosted_zone(Name="example.com", CallerReference=str(time.time()))["HostedZone"]["Id"]
     changes = [
         {
@@ -223,7 +227,7 @@ def zone(aws: Clients) -> Names:
 
 
 def document(aws: Clients, name: str = "Shop-Restart", **step: Any) -> Names:
-    """An Automation document of one step."""
+    """Make an Automation document of one step."""
     first = {"name": "restart", "action": "aws:executeAwsApi", "inputs": {}, **step}
     about = {"schemaVersion": "0.3", "parameters": {"InstanceId": {"type": "String"}}, "mainSteps": [first]}
     aws.ssm.create_document(Content=json.dumps(about), Name=name, DocumentType="Automation", DocumentFormat="JSON")
@@ -299,7 +303,8 @@ def state_of(aws: Clients) -> dict[str, Any]:
             sorted([item["Target"]["Id"], item["TargetHealth"]["State"]] for item in _targets(aws, arn)) for arn in arns
         ],
         "records": [
-            sorted(f"{r['Name']} {r.get('SetIdentifier')} {r.get('Weight')}" for r in _records(aws, name)) for name in zones
+            sorted(f"{r['Name']} {r.get('SetIdentifier')} {r.get('Weight')}" for r in _records(aws, name))
+            for name in zones
         ],
     }
 

@@ -13,9 +13,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "standins"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "actions" / "aws-cli"))
 
-from moto.server import ThreadedMotoServer  # noqa: E402
-from moto_extended import extend  # noqa: E402
-
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",
     "GIT_AUTHOR_EMAIL": "t@example.com",
@@ -75,6 +72,9 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """The address of an AWS API: moto's server, with what it lacks."""
+    from moto.server import ThreadedMotoServer  # all its services take a second to import
+    from moto_extended import extend
+
     extend()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -1,4 +1,4 @@
-"""What AWS's error codes mean for an action. Codes are one space, but for those that services use differently."""
+"""The meanings of AWS's error codes for an action. Codes are one space, but for those that services use differently."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What one execution of an action keeps between its functions, and no record needs: a revision read, an id received."""
+"""Values that one execution of an action keeps between its functions, and no record needs: a revision, an id."""
 
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
