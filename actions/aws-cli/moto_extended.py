@@ -9,7 +9,6 @@ import json
 import os
 from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -27,8 +26,8 @@ from moto.ecs.models import EC2ContainerServiceBackend
 from moto.eks.responses import EKSResponse
 from moto.eks.urls import response as eks_response
 from moto.eks.urls import url_paths as eks_paths
-from moto.rds.models import Event, RDSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.rds.models import Event, RDSBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto_worlds import WORLDS, Clients, state_of
 from werkzeug.serving import run_simple
@@ -60,7 +59,6 @@ def reboot_db_instance(self: Any, db_instance_identifier: str) -> Any:
     for message in ("DB instance shutdown", "DB instance restarted"):
         event = Event("DB_INSTANCE_CREATE", found)
         event.message = message
-        event.created_at = datetime.now(UTC).replace(tzinfo=None)
         self.events.append(event)
     return found
 
