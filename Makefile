@@ -59,7 +59,7 @@ bench-images: .venv/ready ## Print the size and start time that action images ad
 
 .PHONY: conform
 conform: .venv/ready ## Check every action of the images with the conformance kit (IMAGE_PREFIX=…)
-	for part in kubectl argocd aws-cli; do (cd actions/$$part && ../../$(bin)/kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
+	for part in kubectl argocd aws-cli; do (cd actions/$$part && PATH=$(CURDIR)/$(bin):$$PATH kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
 
 .PHONY: bench-controller
 bench-controller: .venv/ready ## Print the controller's figures on a cluster (PROBE_IMAGE=… by digest, in its nodes)

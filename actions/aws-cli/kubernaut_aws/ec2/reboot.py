@@ -2,24 +2,24 @@
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any
-from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
-from kubernaut_aws._aws import call_aws
-from kubernaut_aws._regions import Region
-from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result
+from kubernaut_aws.common.dryrun import dry_run
+from kubernaut_aws.common.inputs import AwsInputs, InstanceId, Limit
+from kubernaut_aws.common.memory import PerExecution
+from kubernaut_aws.common.session import connect
+from kubernaut_aws.ec2.instances import find_instances, read_checks, require_few, state_of
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result
 
 __all__ = ["reboot_instances"]
 
-InstanceId = Annotated[str, Field(pattern=r"^i-[0-9a-f]{8,17}$")]
 
-
-class RebootInputs(Inputs):
+class RebootInputs(AwsInputs):
     """The inputs of aws/reboot_instances."""
 
-    region: Region
     instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=50)]
+    max_instances: Limit = 50
     settle: Annotated[
         int,
         Field(
@@ -60,8 +60,7 @@ class _RebootTracker:
     restarted: set[str] = field(default_factory=set)
 
 
-_CHECKS = ("InstanceStatus", "SystemStatus", "AttachedEbsStatus")
-_TRACKERS: WeakKeyDictionary[Context, _RebootTracker] = WeakKeyDictionary()
+_TRACKERS: PerExecution[_RebootTracker] = PerExecution()
 
 
 @reboot_instances.plan
@@ -74,7 +73,9 @@ def plan(ctx: Context, inputs: RebootInputs) -> Change:
     cannot tell a repeated request from a new one. Hence an error that leaves open whether it was done is final, and a
     pod that runs again does not act.
     """
-    states = _states(ctx, inputs)
+    require_few(inputs.instance_ids, inputs.max_instances)
+    found = find_instances(connect(ctx, inputs), inputs.instance_ids)
+    states = {name: state_of(instance) for name, instance in found.items()}
     wrong = [f"{instance} is {state}" for instance, state in states.items() if state != "running"]
     if wrong:
         raise PreconditionFailed(f"only running instances can be rebooted: {', '.join(wrong)}.")
@@ -91,18 +92,19 @@ def plan(ctx: Context, inputs: RebootInputs) -> Change:
 def apply(ctx: Context, inputs: RebootInputs, change: Change) -> RebootResult:
     """Call RebootInstances."""
     instance_ids = change.after["instance_ids"]
-    starting = {name for name, (_, checks) in _checks(ctx, inputs).items() if "initializing" in checks}
+    aws = connect(ctx, inputs)
+    starting = {name for name, (_, checks) in read_checks(aws, instance_ids).items() if "initializing" in checks}
     what = f"reboot {', '.join(instance_ids)}"
-    call_aws(ctx, what, "ec2", inputs.region, "reboot_instances", repeatable=False, InstanceIds=instance_ids)
-    _TRACKERS[ctx] = _RebootTracker(ctx.remaining(), starting)
+    aws.call(what, "ec2", "reboot_instances", repeatable=False, InstanceIds=instance_ids)
+    _TRACKERS.set(ctx, _RebootTracker(ctx.remaining(), starting))
     return RebootResult(count=len(instance_ids), instance_ids=instance_ids)
 
 
 @reboot_instances.verify
 def verify(ctx: Context, inputs: RebootInputs, change: Change) -> bool | str:
     """Return True once all instances run and pass their checks after the reboot, until then what is missing."""
-    tracker = _TRACKERS.setdefault(ctx, _RebootTracker(ctx.remaining()))
-    found = _checks(ctx, inputs)
+    tracker = _TRACKERS.get(ctx) or _TRACKERS.set(ctx, _RebootTracker(ctx.remaining()))
+    found = read_checks(connect(ctx, inputs), inputs.instance_ids)
     waits = []
     for name in inputs.instance_ids:
         state, checks = found.get(name, ("unknown", frozenset()))
@@ -122,31 +124,14 @@ def verify(ctx: Context, inputs: RebootInputs, change: Change) -> bool | str:
     )
 
 
+@reboot_instances.check
+def check(ctx: Context, inputs: RebootInputs) -> dict[str, str | None]:
+    """Ask EC2 by its dry run if it would reboot them."""
+    params: dict[str, Any] = {"InstanceIds": inputs.instance_ids}
+    return {"ec2:RebootInstances": dry_run(connect(ctx, inputs), "reboot the instances", "reboot_instances", **params)}
+
+
 @reboot_instances.target
 def target(inputs: RebootInputs) -> str:
     """Return the instances. Their ARNs are not used, since they hold the account, which only AWS knows."""
     return f"ec2:{inputs.region}:{','.join(inputs.instance_ids)}"
-
-
-def _states(ctx: Context, inputs: RebootInputs) -> dict[str, Any]:
-    what = f"describe {', '.join(inputs.instance_ids)} in {inputs.region}"
-    found = call_aws(ctx, what, "ec2", inputs.region, "describe_instances", InstanceIds=inputs.instance_ids)
-    instances = [instance for reservation in found["Reservations"] for instance in reservation["Instances"]]
-    states = {instance["InstanceId"]: instance["State"]["Name"] for instance in instances}
-    missing = [instance for instance in inputs.instance_ids if instance not in states]
-    if missing:
-        raise NotFound(f"there is no instance {', '.join(missing)} in {inputs.region}.")
-    return {instance: states[instance] for instance in inputs.instance_ids}
-
-
-def _checks(ctx: Context, inputs: RebootInputs) -> dict[str, tuple[str, frozenset[str]]]:
-    """Return the state of each instance, and the results of its status checks."""
-    params: dict[str, Any] = {"InstanceIds": inputs.instance_ids, "IncludeAllInstances": True}
-    found = call_aws(ctx, "describe the instances' status", "ec2", inputs.region, "describe_instance_status", **params)
-    return {
-        status["InstanceId"]: (
-            status["InstanceState"]["Name"],
-            frozenset(status[check]["Status"] for check in _CHECKS if check in status),
-        )
-        for status in found["InstanceStatuses"]
-    }
