@@ -139,11 +139,11 @@ class StorageClient:
             try:
                 status, text = self._exchange(method, path, body, deadline)
             except (OSError, HTTPException) as error:
-                problem = f"{self.url}: {error or type(error).__name__}"
+                problem = f"{self.url}: {getattr(error, 'strerror', None) or error or type(error).__name__}"
             else:
                 if status < 300 or status == absent:
                     return status, _json(text) if status != absent else None
-                problem = f"{self.url} answered {status}: {text[:200].decode('utf-8', 'replace')}"
+                problem = f"{self.url} answered {status}: {_sentence(text, status)}"
                 if status == 401 and not retried_401:
                     retried_401 = True
                     self.close()
@@ -220,11 +220,24 @@ def _batches(events: Iterable[dict[str, Any]]) -> Iterator[list[_Part]]:
 
 
 def _is_problem(text: bytes, status: int) -> bool:
+    return _problem(text, status) is not None
+
+
+def _problem(text: bytes, status: int) -> dict[str, Any] | None:
+    """Return an answer as a problem document (RFC 9457), or None if it is not one."""
     try:
         problem = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(problem, dict) and problem.get("status") == status and "title" in problem
+        return None
+    known = isinstance(problem, dict) and problem.get("status") == status and "title" in problem
+    return problem if known else None
+
+
+def _sentence(text: bytes, status: int) -> str:
+    """Return what an answer says: the detail of a problem document, or its beginning."""
+    problem = _problem(text, status) or {}
+    said = problem.get("detail") or problem.get("title")
+    return said if isinstance(said, str) else text[:200].decode("utf-8", "replace")
 
 
 def _json(text: bytes) -> Any:

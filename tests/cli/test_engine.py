@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.commands.run import _run_folder
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pipelinerun import read_pipeline_run
 from kubernaut_cli.engine.pod import LocalPod
 from kubernaut_cli.engine.report import RunReport
 from kubernaut_cli.engine.run import LocalRun
 from kubernaut_cli.engine.task import generic_task
+from kubernaut_cli.localrun import _run_folder
 from kubernaut_controller import InvalidWorkflow, parse_workflow, render
 
 Make = Callable[..., Any]

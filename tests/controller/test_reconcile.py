@@ -775,8 +775,8 @@ def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
     assert summary(effects) == (
         "Refused",
         (
-            "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
-            "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
+            "spec.steps[0] \"a\".runAfter[0]: no step 'z'; there is a, b. "
+            'spec.steps[1] "b".image: x:1 names no digest; write repository@sha256:<64 hex digits>.'
         ),
     )
     assert condition_states(status(effects)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
@@ -819,7 +819,7 @@ def test_a_target_that_is_not_its_own_is_locked_for_all_only_by_a_grant() -> Non
     }
     assert accepted[True] == ""
     assert accepted[False] == (
-        "Its target is not of its namespace, so only workflows of shop wait for each other there. To have all wait, "
+        "Its target is not of its namespace, so only workflows of shop wait for it. To have all wait, "
         "grant system:serviceaccounts:shop the verb lock on targets.kubernaut.io (resourceNames: deployment) in the "
         "namespace prod."
     )

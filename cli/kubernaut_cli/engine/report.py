@@ -33,6 +33,7 @@ class StepReport:
         state: The state, as in records; `intended` until it starts.
         attempt: The number of the last attempt, from 0.
         log: The path of its log, or the TaskRun's name in a cluster.
+        places: The inputs that say where a changed value stands, such as `path` and `field`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class StepReport:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     log: str | None = None
+    places: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:

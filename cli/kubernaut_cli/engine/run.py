@@ -18,8 +18,10 @@ from kubernaut_cli.engine.pod import ConfigMaps, LocalPod, make_local_pod
 from kubernaut_cli.engine.report import RunReport, StepReport
 from kubernaut_cli.engine.schedule import StopReason, TaskState, next_tasks
 from kubernaut_cli.engine.task import Task
+from kubernaut_cli.history.changes import PLACES
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.status import Phase
+from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.judgement import (
     ContainerEnd,
     StepIdentity,
@@ -86,7 +88,13 @@ class LocalRun:
         final = {task.name for task in self.run.spec.pipeline_spec.finally_}
         dry = any(task.param("dryRun") == "true" for task in self.run.tasks)
         steps = [
-            StepReport(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
+            StepReport(
+                task.name,
+                task.param("actionType") or "?",
+                task.name in final,
+                record_id=task.param("recordId"),
+                places=_places(task),
+            )
             for task in self.run.tasks
         ]
         notes = self.run.notes(limits_memory=self.executor.limits_memory)
@@ -303,6 +311,8 @@ class LocalRun:
         context = loads(task.param("context") or "{}", "context")
         if not isinstance(context, dict):
             raise InvalidWorkflow([Fault(f"step {task.name}", "its param context is no JSON object")])
+        if undone := task.param("undoRecord"):
+            context = {**context, "undoes": undone}  # an undo that never starts is no attempt of the action either
         return StepIdentity(
             record_id=task.param("recordId"),
             action_type=task.param("actionType"),
@@ -322,9 +332,19 @@ class LocalRun:
         return Phase.FAILED if failed else Phase.SUCCEEDED
 
 
+<<<<<<< HEAD
 def _trace_id(run: PipelineRun) -> str | None:
     parents = (TraceParent.parse(task.param("traceparent")) for task in run.tasks)
     return next((parent.trace_id for parent in parents if parent is not None), None)
+=======
+def _places(task: PipelineTask) -> dict[str, object]:
+    """Return the inputs that say where a changed value stands; no others, which may be secret."""
+    try:
+        inputs = loads(task.param("inputs") or "{}", "inputs")
+    except InvalidInputs:
+        return {}  # the step itself says what is wrong
+    return {name: inputs[name] for name in PLACES if name in inputs} if isinstance(inputs, dict) else {}
+>>>>>>> main
 
 
 def _no_results_sentence(step: StepReport) -> str:

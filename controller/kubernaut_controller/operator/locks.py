@@ -65,9 +65,9 @@ class TargetLocks:
         """
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None
-        if known.state == "unknown":
+        if known.state == "unknown" and not scope:
             try:
-                await self._api.create("leases", self._namespace, acquired_lease(None, target, me, utcnow(), scope))
+                await self._api.create("leases", self._namespace, acquired_lease(None, target, me, utcnow()))
             except ApiError as error:
                 if error.code != 409:
                     raise
@@ -117,13 +117,21 @@ class TargetLocks:
                 await self._api.delete("leases", self._namespace, view.name, view.uid, version=version)
 
     async def _read(self, workflow: WorkflowExecution, scope: str) -> tuple[dict[str, Any] | None, LockState]:
+        """Return a lock's Lease and its state.
+
+        A lock with a scope is free only while the lock that all respect is free: whoever may make nobody else wait
+        still waits itself.
+        """
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None
         name = lock_name(target, workflow.metadata.namespace or "", scope)
         lease = await self._api.read("leases", self._namespace, name)
         holder = LeaseView(lease).holder
         gone = bool(holder) and holder != me and await self._is_gone(holder)
-        return lease, read_lock(lease, me, utcnow(), holder_gone=gone)
+        lock = read_lock(lease, me, utcnow(), holder_gone=gone)
+        if scope and lock.state == "free":
+            lock = (await self._read(workflow, ""))[1]
+        return lease, lock
 
     async def _release(self, lease: dict[str, Any]) -> None:
         if self._cooldown:

@@ -6,8 +6,8 @@ workflows that acquire it one fails. These are pure functions; `operator.locks` 
 
 A workflow may lock targets of its own namespace. For a target of another namespace, of another cluster or of none, it
 needs a grant: RBAC's verb `lock` on `targets.kubernaut.io` there, for the group of the ServiceAccounts of the
-workflow's namespace. Without a grant it acquires a lock that only workflows of its own namespace respect, so that it
-makes nobody else wait.
+workflow's namespace. Without a grant it still waits for those that hold the target's lock, but acquires a lock that
+only workflows of its own namespace respect, so that it makes nobody else wait.
 """
 
 import hashlib

@@ -65,8 +65,8 @@ def _lock_note(observed: ObservedState, workflow: WorkflowExecution) -> str:
         return ""
     where = f"the namespace {grant.namespace}" if grant.namespace else "the cluster"
     return (
-        f"Its target is not of its namespace, so only workflows of {workflow.metadata.namespace} wait for each other "
-        f"there. To have all wait, grant {grant.group} the verb lock on targets.kubernaut.io (resourceNames: "
+        f"Its target is not of its namespace, so only workflows of {workflow.metadata.namespace} wait for it. "
+        f"To have all wait, grant {grant.group} the verb lock on targets.kubernaut.io (resourceNames: "
         f"{shorten(grant.kind)}) in {where}."
     )
 
