@@ -332,11 +332,11 @@ class LocalRun:
         return Phase.FAILED if failed else Phase.SUCCEEDED
 
 
-<<<<<<< HEAD
 def _trace_id(run: PipelineRun) -> str | None:
     parents = (TraceParent.parse(task.param("traceparent")) for task in run.tasks)
     return next((parent.trace_id for parent in parents if parent is not None), None)
-=======
+
+
 def _places(task: PipelineTask) -> dict[str, object]:
     """Return the inputs that say where a changed value stands; no others, which may be secret."""
     try:
@@ -344,7 +344,6 @@ def _places(task: PipelineTask) -> dict[str, object]:
     except InvalidInputs:
         return {}  # the step itself says what is wrong
     return {name: inputs[name] for name in PLACES if name in inputs} if isinstance(inputs, dict) else {}
->>>>>>> main
 
 
 def _no_results_sentence(step: StepReport) -> str:
