@@ -46,6 +46,7 @@ from kubernaut_controller.reconciling.effects import (
 from kubernaut_controller.reconciling.lock import LockState
 from kubernaut_controller.reconciling.messages import CreationFailure, creation_failure_of
 from kubernaut_controller.workflow import read_workflow_execution
+from kubernaut_sdk.traceparent import WorkflowTrace
 
 POLICY = Policy()
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
@@ -121,6 +122,7 @@ def test_once_made_that_is_told_and_recorded() -> None:
         "workflow": {"namespace": "shop", "name": "fix", "uid": UID},
         "step": "a",
         "target": TARGET,
+        "trace_id": WorkflowTrace(UID).trace_id,
     }
     assert written_status["pipelineRunRef"] == REF
     assert (written_status["phase"], written_status["progress"], written_status["target"]) == (
