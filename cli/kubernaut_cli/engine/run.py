@@ -22,19 +22,12 @@ from kubernaut_cli.history.changes import PLACES
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.errors import InvalidInputs
-from kubernaut_sdk.judgement import (
-    ContainerEnd,
-    StepIdentity,
-    StepOutcome,
-    failing_steps,
-    intended_event,
-    outcome_of,
-    step_event,
-)
+from kubernaut_sdk.judgement import ContainerEnd, StepOutcome, failing_steps, outcome_of
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.resultfiles import read_result_files
 from kubernaut_sdk.states import State
+from kubernaut_sdk.stepevents import StepIdentity, intended_event, step_event
 from kubernaut_sdk.times import utcnow
 from kubernaut_sdk.traceparent import TraceParent
 

@@ -1,86 +1,17 @@
-"""Read-only views of the JSON of Kubernetes' and Tekton's objects: typed fields instead of nested dictionaries.
-
-A view never raises, whatever the JSON is: a field that is missing or of another type reads as empty (None, "", an empty
-mapping or tuple). An object may come from anybody, and one that is damaged must not concern another. Used by the
-controller and by the `kubernaut` command.
-"""
+"""Views of Kubernetes' own objects: any object, a pod, a Lease."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = [
-    "ConditionView",
-    "ContainerStateView",
-    "LeaseView",
-    "ObjectView",
-    "PipelineRunView",
-    "PodView",
-    "TaskRunView",
-    "WorkflowView",
-    "object_of",
-    "objects_of",
-    "text_of",
-    "time_of",
-]
+from kubernaut_controller.views.values import JsonView, integer_of, object_of, objects_of, text_of, texts_of, time_of
+
+__all__ = ["ConditionView", "ContainerStateView", "LeaseView", "ObjectView", "PodView"]
 
 Json = Mapping[str, Any]
 
-_EMPTY: Json = {}
 
-
-def object_of(value: Any, *path: str) -> Json:
-    """Return the JSON object at a path within a value; an empty one where there is none."""
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else _EMPTY
-
-
-def objects_of(value: Any) -> tuple[Json, ...]:
-    """Return the JSON objects in a list; none where the value is no list."""
-    return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, list | tuple) else ()
-
-
-def text_of(value: Any) -> str:
-    """Return a text; an empty one for a value of another type."""
-    return value if isinstance(value, str) else ""
-
-
-def time_of(value: Any) -> datetime | None:
-    """Return the time in a text (RFC 3339); None for any other value, and for a time that UTC cannot have."""
-    try:
-        moment = datetime.fromisoformat(text_of(value))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _texts(value: Any) -> Mapping[str, str]:
-    return {name: item for name, item in object_of(value).items() if isinstance(item, str)}
-
-
-class _View:
-    """A view of one JSON value; anything but an object is viewed as an empty one."""
-
-    __slots__ = ("json",)
-
-    def __init__(self, document: Any) -> None:
-        self.json = object_of(document)
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and isinstance(other, _View) and self.json == other.json
-
-    __hash__ = None  # type: ignore[assignment] # it holds a dictionary
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.json!r})"
-
-
-class ConditionView(_View):
+class ConditionView(JsonView):
     """One condition of a status."""
 
     __slots__ = ()
@@ -116,7 +47,7 @@ class ConditionView(_View):
         return self.status in {"True", "False"}
 
 
-class ObjectView(_View):
+class ObjectView(JsonView):
     """Any object of the API server: its metadata and its conditions."""
 
     __slots__ = ()
@@ -159,17 +90,17 @@ class ObjectView(_View):
     @property
     def generation(self) -> int:
         """The generation of its spec; 1 where the API server counts none."""
-        return _integer(self.metadata.get("generation")) or 1
+        return integer_of(self.metadata.get("generation")) or 1
 
     @property
     def labels(self) -> Mapping[str, str]:
         """Its labels."""
-        return _texts(self.metadata.get("labels"))
+        return texts_of(self.metadata.get("labels"))
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """Its annotations."""
-        return _texts(self.metadata.get("annotations"))
+        return texts_of(self.metadata.get("annotations"))
 
     @property
     def finalizers(self) -> tuple[str, ...]:
@@ -190,7 +121,7 @@ class ObjectView(_View):
     @property
     def deletion_grace(self) -> timedelta:
         """The time that it has from the request for its deletion until `being_deleted`."""
-        return timedelta(seconds=min(_integer(self.metadata.get("deletionGracePeriodSeconds")) or 0, 86_400))
+        return timedelta(seconds=min(integer_of(self.metadata.get("deletionGracePeriodSeconds")) or 0, 86_400))
 
     @property
     def controller_uid(self) -> str | None:
@@ -213,43 +144,7 @@ class ObjectView(_View):
         return self.condition().is_final
 
 
-class WorkflowView(ObjectView):
-    """A WorkflowExecution, or a RemediationRequest, which have the same status but for a few fields."""
-
-    __slots__ = ()
-
-    @property
-    def phase(self) -> str | None:
-        """The phase in its status; None until its controller has set one."""
-        return text_of(self.status.get("phase")) or None
-
-    @property
-    def message(self) -> str:
-        """The message in its status."""
-        return text_of(self.status.get("message"))
-
-    @property
-    def pipeline_run_name(self) -> str | None:
-        """The name of its PipelineRun, once that was created."""
-        return text_of(object_of(self.status, "pipelineRunRef").get("name")) or None
-
-    @property
-    def pipeline_run_uid(self) -> str | None:
-        """The uid of its PipelineRun, once that was created."""
-        return text_of(object_of(self.status, "pipelineRunRef").get("uid")) or None
-
-    @property
-    def has_pipeline_run(self) -> bool:
-        """True once its status names its PipelineRun."""
-        return bool(object_of(self.status, "pipelineRunRef"))
-
-    @property
-    def steps(self) -> tuple[Json, ...]:
-        """The steps in its status."""
-        return objects_of(self.status.get("steps"))
-
-
-class ContainerStateView(_View):
+class ContainerStateView(JsonView):
     """The state of a container: running, terminated or waiting."""
 
     __slots__ = ()
@@ -287,7 +182,7 @@ class ContainerStateView(_View):
     @property
     def exit_code(self) -> int | None:
         """The exit code, once it has ended."""
-        return _integer(self.end.get("exitCode"))
+        return integer_of(self.end.get("exitCode"))
 
     @property
     def end_message(self) -> str:
@@ -345,85 +240,6 @@ class PodView(ObjectView):
                 yield text_of(container.get("name")), ContainerStateView(container.get("state"))
 
 
-class TaskRunView(ObjectView):
-    """A TaskRun of the generic Task, which has one step."""
-
-    __slots__ = ()
-
-    @property
-    def pipeline_task(self) -> str:
-        """The task of the pipeline that it says it is of. A label proves nothing."""
-        return self.labels.get("tekton.dev/pipelineTask", "")
-
-    @property
-    def succeeded(self) -> bool:
-        """True if Tekton considers it successful, and starts what waits for it."""
-        return self.condition().is_true
-
-    @property
-    def pod_name(self) -> str | None:
-        """The pod that Tekton made for it."""
-        return text_of(self.status.get("podName")) or None
-
-    @property
-    def completed_at(self) -> str | None:
-        """The time of its end, as text."""
-        return text_of(self.status.get("completionTime")) or None
-
-    @property
-    def container(self) -> ContainerStateView:
-        """The state of its step's container, as Tekton copied it from the pod."""
-        return ContainerStateView(next(iter(objects_of(self.status.get("steps"))), None))
-
-    @property
-    def results(self) -> Mapping[str, Any]:
-        """The results that its container wrote: name → value, of any type."""
-        results = objects_of(self.status.get("results"))
-        return {name: result.get("value") for result in results if isinstance(name := result.get("name"), str)}
-
-    @property
-    def stopped_by_timeout(self) -> bool:
-        """True if Tekton stopped it since the PipelineRun's time was over."""
-        return "timed out" in text_of(self.spec.get("statusMessage"))
-
-
-class PipelineRunView(ObjectView):
-    """A PipelineRun."""
-
-    __slots__ = ()
-
-    @property
-    def started_at(self) -> str | None:
-        """The time of its start, as text."""
-        return text_of(self.status.get("startTime")) or None
-
-    @property
-    def completed_at(self) -> str | None:
-        """The time of its end, as text."""
-        return text_of(self.status.get("completionTime")) or None
-
-    @property
-    def stop_requested(self) -> str:
-        """The value of `spec.status`, by which somebody asked Tekton to stop it or not to start it."""
-        return text_of(self.spec.get("status"))
-
-    @property
-    def child_references(self) -> Mapping[str, str]:
-        """Its TaskRuns: name → the task of the pipeline."""
-        references = objects_of(self.status.get("childReferences"))
-        return {
-            name: text_of(reference.get("pipelineTaskName"))
-            for reference in references
-            if isinstance(name := reference.get("name"), str)
-        }
-
-    @property
-    def skipped_tasks(self) -> Mapping[str, str]:
-        """The tasks of the pipeline that Tekton skipped: name → its reason."""
-        skipped = objects_of(self.status.get("skippedTasks"))
-        return {name: text_of(item.get("reason")) for item in skipped if isinstance(name := item.get("name"), str)}
-
-
 class LeaseView(ObjectView):
     """A Lease."""
 
@@ -439,11 +255,11 @@ class LeaseView(ObjectView):
         """The time at which it ends: its duration after `renewTime`; None where it was never renewed."""
         renewed = time_of(self.spec.get("renewTime"))
         try:
-            return renewed and renewed + timedelta(seconds=_integer(self.spec.get("leaseDurationSeconds")) or 0)
+            return renewed and renewed + timedelta(seconds=integer_of(self.spec.get("leaseDurationSeconds")) or 0)
         except OverflowError:  # after all time
             return renewed
 
     @property
     def transitions(self) -> int:
         """The number of times that its holder changed."""
-        return _integer(self.spec.get("leaseTransitions")) or 0
+        return integer_of(self.spec.get("leaseTransitions")) or 0
