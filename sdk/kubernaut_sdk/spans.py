@@ -67,7 +67,7 @@ class SpanExporter:
 
 def _readable(span: FinishedSpan, resource: Any) -> Any:
     from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 – only where it is installed
-    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags  # noqa: PLC0415
+    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags  # noqa: PLC0415 – the same
 
     def context(span_id: str) -> SpanContext:
         flags = TraceFlags(TraceFlags.SAMPLED)
