@@ -152,6 +152,8 @@ def failure_message(
     """
     condition = condition_of(task_run)
     reason, message = condition.get("reason", ""), condition.get("message", "")
+    if reason == "CreateContainerConfigError":
+        message = _kubelets_message(task_run) or message  # Tekton's says no more than that there was one
     quoted = _quoted(message)
     if died_of == "OOMKilled" or reason.endswith("OOM") or "OOMKilled" in message:
         limit = ((step.resources.limits if step.resources else None) or {}).get("memory", "512Mi")
@@ -220,6 +222,14 @@ def _unscheduled(pod: Json | None) -> str | None:
     for condition in ((pod or {}).get("status") or {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return _quoted(condition.get("message", ""))
+    return None
+
+
+def _kubelets_message(task_run: Json) -> str | None:
+    """Return the kubelet's message why the step's container does not start, as the TaskRun has it."""
+    for step in (task_run.get("status") or {}).get("steps") or ():
+        waiting: dict[str, Any] = step.get("waiting") or {}
+        return waiting.get("message")
     return None
 
 

@@ -89,6 +89,14 @@ def decide_phase(
     return PhaseDecision(phase, reason, message, outcomes, created, run)
 
 
+def _is_long_ago(time: str | None, now: datetime) -> bool:
+    """Return True if a time was over a minute ago: a pod that ends has ended by then."""
+    try:
+        return bool(time) and now > datetime.fromisoformat(str(time)) + timedelta(seconds=60)
+    except (ValueError, TypeError, OverflowError):
+        return False
+
+
 def _running_message(outcomes: Mapping[str, KnownOutcome], phase: Phase) -> str:
     for name, outcome in outcomes.items():
         if outcome.message and not outcome.ended:
@@ -142,6 +150,9 @@ def _ended(
         return Phase.FAILED, condition.get("reason", "Failed"), as_such
     if bad:
         return _step_failed((stops or bad)[0], outcomes)
+    given_up = [name for name, outcome in outcomes.items() if not outcome.ended and outcome.message]
+    if given_up:
+        return Phase.FAILED, "StepFailed", f"Step {given_up[0]} failed: {outcomes[given_up[0]].message}"
     return (
         Phase.FAILED,
         condition.get("reason", "Failed"),
@@ -164,15 +175,31 @@ def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:
     )
 
 
-def with_lingering_pod(decision: PhaseDecision, alive: list[Json], now: datetime) -> PhaseDecision:
-    """Return the decision with a note about a pod that does not terminate, most likely because its node is gone."""
+def with_lingering_pod(
+    decision: PhaseDecision, alive: list[Json], now: datetime, finished: str | None = None
+) -> PhaseDecision:
+    """Return the decision with a note about a pod that does not end, for which the target stays locked.
+
+    Args:
+        decision: The decision, about a workflow that has ended.
+        alive: Its pods that may still run.
+        now: The time.
+        finished: The time at which the workflow ended, or None where it ends now.
+    """
     for pod in alive:
         since = pod["metadata"].get("deletionTimestamp")
-        if since and now > datetime.fromisoformat(since) + timedelta(seconds=60):
+        if since and _is_long_ago(since, now):
             name, node = pod["metadata"]["name"], (pod.get("spec") or {}).get("nodeName", "its node")
             message = (
                 f"Its pod {name} does not go away, and its target stays locked: {node} may be gone. Once it surely is: "
                 f"kubectl delete pod {name} --force."
+            )
+            return replace(decision, note=message)
+        if not since and _is_long_ago(finished, now):
+            name = pod["metadata"]["name"]
+            message = (
+                f"{decision.message} Its pod {name} has not ended, and its target stays locked until it has: Tekton left "
+                f"it to its deadline. To end it now: kubectl delete pod {name}."
             )
             return replace(decision, note=message)
     return decision
