@@ -21,6 +21,13 @@ BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 
 RAN = {"exitCode": 143, "startedAt": stamp(3)}
 
+WHY = "failed to sync configmap cache"
+GIVEN_UP: dict[str, Any] = {
+    "reason": "CreateContainerConfigError",
+    "message": "Failed to create pod due to config error",
+    "steps": [{"name": "action", "waiting": {"reason": "CreateContainerConfigError", "message": WHY}}],
+}
+
 #  what it is, the TaskRun, what else is known, (state, teller, changed, a part of the message)
 TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | None]]] = [
     ("pending", task_run(steps=[]), {}, ("intended", "pending", None, None)),
@@ -174,6 +181,41 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
         task_run(status="False", reason="CreateContainerConfigError", message='secret "aws" not found', steps=[]),
         {},
         ("failed", "controller", False, "There is no Secret shop/aws; create it"),
+    ),
+    (
+        "given up by Tekton, while the kubelet tries again",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Pending", {"waiting": {"reason": "CreateContainerConfigError"}})},
+        (
+            "intended",
+            "pending",
+            None,
+            "see its secretName and ConfigMaps. Its pod is still there, and may yet start it.",
+        ),
+    ),
+    (
+        "given up by Tekton, and started after that",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod()},
+        ("started", "pending", None, "Tekton gave it up before its container started, which has reported nothing"),
+    ),
+    (
+        "given up by Tekton, started after that, and well",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Succeeded", termination(results(), 0))},
+        ("succeeded", "container", True, None),
+    ),
+    (
+        "given up by Tekton, and never started",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Failed", {"waiting": {"reason": "CreateContainerConfigError"}})},
+        ("failed", "controller", False, "Its container could not be made: failed to sync configmap cache"),
+    ),
+    (
+        "given up by Tekton, started after that, and silent",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Failed", {"terminated": {"exitCode": 137, "reason": "Error", "startedAt": stamp(3)}})},
+        ("lost", "controller", None, "Tekton gave it up before its container started, which has reported nothing"),
     ),
     (
         "refused by Pod Security",

@@ -685,6 +685,26 @@ def test_a_pod_that_does_not_go_is_told() -> None:
     )
 
 
+def test_a_pod_that_tekton_gave_up_and_left_is_told_until_it_has_ended() -> None:
+    document = workflow(target=TARGET, status=RUNNING | {"phase": "Failed", "finishedAt": stamp(9)})
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "aws" not found'}
+    known: dict[str, Any] = {
+        "pipeline_run": pipeline_run(document, "False", "Failed"),
+        "task_runs": (task_run("a", "False", waiting["reason"], steps=[{"name": "action", "waiting": waiting}]),),
+        "lock": OURS,
+        "pods": {"run-a": pod("Pending", {"waiting": waiting})},
+    }
+    why = "Step a failed: There is no Secret shop/aws; create it and run the workflow anew."
+    soon, later = (decide(document, at=CREATED + timedelta(seconds=seconds), **known) for seconds in (20, 100))
+
+    assert summary(soon)[1] == f"{why} Its pod is still there, and may yet start it."
+    assert summary(later)[1].endswith(
+        "Its pod run-a-pod has not ended, and its target stays locked until it has: Tekton left it to its deadline. "
+        "To end it now: kubectl delete pod run-a-pod."
+    )
+    assert "ReleaseLock" not in names(soon) + names(later)
+
+
 def test_what_was_not_told_is_told_before_it_is_closed() -> None:
     document, known = finished_workflow()
     known["task_runs"] = (successful(stored="deferred"),)

@@ -147,6 +147,8 @@ def failure_message(
     """
     condition = task_run.condition()
     reason, message = condition.reason, condition.message
+    if reason == "CreateContainerConfigError":
+        message = task_run.container.waiting[1] or message  # Tekton's says no more than that there was one
     quoted = _quoted(message)
     if died_of == "OOMKilled" or reason.endswith("OOM") or "OOMKilled" in message:
         limits = step.resources.limits if step.resources else None

@@ -72,7 +72,12 @@ _NO_RESULTS = (
     "Its container succeeded but its results did not arrive, most likely since the pod's sidecars used up what a pod "
     "may say (12 KiB); what it did is in its log."
 )
-_NO_CONTAINER = {"TaskRunImagePullFailed", "CreateContainerConfigError"}
+_NO_CONTAINER = "TaskRunImagePullFailed"
+"""The reason for which Tekton deletes a pod before its container could run."""
+_GIVEN_UP = "CreateContainerConfigError"
+"""The reason for which Tekton gives a TaskRun up but leaves its pod: the kubelet tries again, and may succeed."""
+_STOPPING = "It was told to stop; its pod may live for 30 s more."
+_STARTED_LATE = "Tekton gave it up before its container started, which has reported nothing; see its log."
 _NOT_STARTED = {"ContainerCannotRun", "StartError"}
 
 
@@ -115,7 +120,12 @@ def known_outcome(
     known = State(record["state"]) if record else State.INTENDED
     never = _never_started(task_run, pod) and RANK[known] < RANK[State.STARTED]
     stopped = _stopped_state(task_run)
-    reason_word, sentence = failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
+    given_up = condition.reason == _GIVEN_UP
+    reason_word, sentence = (
+        ("NoWord", _STARTED_LATE)
+        if given_up and not never
+        else failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
+    )
     if condition.is_true:
         never, reason_word, sentence = False, "NoResults", _NO_RESULTS
     elif gone and not stopped:
@@ -137,14 +147,11 @@ def known_outcome(
             record=record,
         )
     )
-    still = exit_code is None and pod is not None and is_alive(pod) and condition.reason not in _NO_CONTAINER
+    still = exit_code is None and pod is not None and is_alive(pod) and condition.reason != _NO_CONTAINER
     if still and outcome.decided_by != "results":
-        return KnownOutcome(
-            State.STARTED,
-            message="It was told to stop; its pod may live for 30 s more.",
-            task_run=name,
-            started_at=times["started_at"],
-        )
+        message = _lingering_message(sentence, never=never) if given_up else _STOPPING
+        state = State.INTENDED if given_up and never else State.STARTED
+        return KnownOutcome(state, message=message, task_run=name, started_at=times["started_at"])
     if outcome.decided_by == "engine" and not asked and not (never and not task_run.pod_name):
         return _with_record(outcome, RecordedBy.UNKNOWN, name, times)
     recorded_by = RecordedBy.CONTAINER if outcome.recorded else RecordedBy.CONTROLLER
@@ -177,6 +184,11 @@ def is_alive(pod: PodView) -> bool:
     if pod.phase in {"Succeeded", "Failed", GONE}:
         return False
     return not (pod.containers and all(container.terminated for container in pod.containers))
+
+
+def _lingering_message(sentence: str, *, never: bool) -> str:
+    """Return the message about a step that Tekton gave up, whose pod it left."""
+    return f"{sentence} {'Its pod is still there, and may yet start it.' if never else 'Its pod still runs.'}"
 
 
 def _with_record(
@@ -234,7 +246,8 @@ def _container(task_run: TaskRunView, pod: PodView | None) -> ContainerStateView
 
 def _never_started(task_run: TaskRunView, pod: PodView | None) -> bool:
     """Return True if the step's container certainly never ran."""
-    if not task_run.pod_name or task_run.condition().reason in _NO_CONTAINER:
+    reason = task_run.condition().reason
+    if not task_run.pod_name or reason == _NO_CONTAINER or (reason == _GIVEN_UP and pod is None):
         return True
     if pod is None:
         return False

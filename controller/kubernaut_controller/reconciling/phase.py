@@ -22,6 +22,9 @@ __all__ = ["PhaseDecision", "decide_phase", "with_lingering_pod"]
 
 Json = Mapping[str, Any]
 
+_PATIENCE = timedelta(seconds=60)
+"""The time after which a pod that has not ended is mentioned: one that ends has ended by then."""
+
 
 @dataclass(frozen=True)
 class PhaseDecision:
@@ -139,6 +142,9 @@ def _ended(
         return Phase.FAILED, condition.reason or "Failed", as_such
     if bad:
         return _step_failed((stops or bad)[0], outcomes)
+    given_up = [name for name, outcome in outcomes.items() if not outcome.ended and outcome.message]
+    if given_up:
+        return Phase.FAILED, "StepFailed", f"Step {given_up[0]} failed: {outcomes[given_up[0]].message}"
     return (
         Phase.FAILED,
         condition.reason or "Failed",
@@ -159,13 +165,28 @@ def _time_over(run: PipelineRunView, task_runs: tuple[TaskRunView, ...]) -> bool
     return skipped or any(task_run.stopped_by_timeout for task_run in task_runs)
 
 
-def with_lingering_pod(decision: PhaseDecision, alive: list[PodView], now: datetime) -> PhaseDecision:
-    """Return the decision with a note about a pod that does not terminate, most likely because its node is gone."""
+def with_lingering_pod(
+    decision: PhaseDecision, alive: list[PodView], now: datetime, finished: datetime | None = None
+) -> PhaseDecision:
+    """Return the decision with a note about a pod that does not end, for which the target stays locked.
+
+    Args:
+        decision: The decision, about a workflow that has ended.
+        alive: Its pods that may still run.
+        now: The time.
+        finished: The time at which the workflow ended, or None where it ends now.
+    """
     for pod in alive:
-        if pod.being_deleted and now > pod.being_deleted + timedelta(seconds=60):
+        if pod.being_deleted and now > pod.being_deleted + _PATIENCE:
             message = (
                 f"Its pod {pod.name} does not go away, and its target stays locked: {pod.node or 'its node'} may be "
                 f"gone. Once it surely is: kubectl delete pod {pod.name} --force."
+            )
+            return replace(decision, note=message)
+        if not pod.being_deleted and finished and now > finished + _PATIENCE:
+            message = (
+                f"{decision.message} Its pod {pod.name} has not ended, and its target stays locked until it has: Tekton "
+                f"left it to its deadline. To end it now: kubectl delete pod {pod.name}."
             )
             return replace(decision, note=message)
     return decision

@@ -312,7 +312,7 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     if stored.reason == "GivenUp":
         effects.append(AbandonRecords())
     if alive and decision.phase.ended:
-        decision = with_lingering_pod(decision, alive, now)
+        decision = with_lingering_pod(decision, alive, now, time_of(observed.status.get("finishedAt")))
     effects += span_effects(observed, workflow, policy, decision, now)
     effects += status_effects(observed, workflow, decision, now, stored)
     if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):

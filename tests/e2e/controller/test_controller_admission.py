@@ -1,6 +1,7 @@
 """The custom resources in a real API server: its own refusals, and its explanations."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from realcluster import DEPLOY, Json, install, kubectl, until, workflow
 pytestmark = [pytest.mark.cluster]
 
 IMAGE = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
-WHERE = "kubernaut-ctl-admission"
+WHERE = f"kubernaut-ctl-admission-{os.getpid()}"
 
 
 @pytest.fixture(scope="module", autouse=True)
