@@ -27,7 +27,7 @@ __all__ = ["records"]
 _KEY = click.option(
     "--public-key",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The public key (PEM) of the signatures.",
+    help="The public key (PEM) of the signatures; after a rotation all of them, one after the other.",
 )
 _TIMEOUT = 30.0
 """Seconds for one request to Data Storage."""
