@@ -137,6 +137,27 @@ def test_undo_sets_the_value_back(action: Any, repository: Any, tmp_path: Any) -
     assert repository.show("app.yaml") == "replicas: 3 # why\nimage: app:1\n"
 
 
+@pytest.mark.parametrize(
+    ("own", "subject"),
+    [
+        ({}, 'Revert "Set replicas in app.yaml"'),
+        ({"message": "Scale out\n\nFor the sale."}, 'Revert "Scale out"'),
+    ],
+)
+def test_undo_commits_a_revert_that_names_both_records(
+    action: Any, service: Any, repository: Any, own: dict[str, str], subject: str
+) -> None:
+    inputs = {"repository": str(repository.bare), "path": "app.yaml", "field": "replicas", "value": 6, **own}
+    env = {"DATA_STORAGE_URL": str(service.base_url), "ACTION_INPUTS": json.dumps(inputs)}
+    done = action.run("run", UPDATE, **env).document["record"]["id"]
+    undone = action.run("undo", UPDATE, "--record", done, **env)
+    lines = repository.git("log", "-1", "--format=%B", "main", cwd=repository.bare).strip().splitlines()
+
+    assert undone.code == 0
+    assert lines[0] == subject
+    assert lines[-2:] == [f"Kubernaut-Record: {undone.results['record-id']}", f"Kubernaut-Undoes: {done}"]
+
+
 def test_undo_puts_the_very_bytes_back(action: Any, repository: Any, tmp_path: Any) -> None:
     before = "replicas: !Ref Count # why\nmode:   0400\nimage: &web\n  'app': |+\n    1\n\nother: *web\n"
     repository.push(app_yaml=before)
