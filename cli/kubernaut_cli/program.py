@@ -15,6 +15,7 @@ _COMMANDS = {
     "cancel": "Cancel a workflow of a cluster.",
     "conform": "Check an action image against the action contract.",
     "docs": "Write a page of Markdown for each action.",
+    "doctor": "Look at everything that the other commands need.",
     "effectiveness": "Show how often each action helped, with the uncertainty.",
     "history": "List the records of actions, newest first, and show one.",
     "new": "Start a project of your own actions.",
