@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kubernaut_cli.completion import complete_records
 from kubernaut_cli.options import data_option
 from kubernaut_cli.store import RecordStore, open_record_store, require_records, storage_errors
 from kubernaut_cli.terminal import echo
@@ -134,12 +135,15 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
 @records.command()
 @data_option
 def checkpoint(data: Path | None) -> None:
-    """Print a checkpoint of the log. Keep it elsewhere, and pass it to `verify` later."""
+    """Print a checkpoint of the log. Keep it elsewhere, and pass it to `verify` later.
+
+    Exit code: 3 no records or no right, 75 Data Storage does not answer.
+    """
     echo(json.dumps(_get(data, "/api/v1/checkpoint"), indent=2))
 
 
 @records.command()
-@click.argument("record_id", type=click.UUID)
+@click.argument("record_id", type=click.UUID, shell_complete=complete_records)
 @data_option
 @_KEY
 def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
