@@ -51,7 +51,7 @@ HEALTHY: Answers = {
 def api_server(answers: Answers) -> Iterator[str]:
     """An API server that gives these documents, or where there is a number, that status; 404 to all else."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class CannedAnswers(BaseHTTPRequestHandler):
         known: ClassVar[Answers] = answers
 
         def do_GET(self) -> None:
@@ -65,7 +65,7 @@ def api_server(answers: Answers) -> Iterator[str]:
 
         def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002 – as the base class has it
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CannedAnswers)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
