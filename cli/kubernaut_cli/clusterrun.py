@@ -19,6 +19,14 @@ Json = dict[str, Any]
 
 _POLL = 0.5
 """Seconds between two reads of a workflow that is followed."""
+_SILENCE = 5.0
+"""Seconds after which a controller that has said nothing is mentioned."""
+
+
+_NO_CONTROLLER = (
+    f"no controller has answered for {_SILENCE:.0f} s; it waits on. Does one run, and is this namespace its own? "
+    "kubectl get pods --all-namespaces --selector app.kubernetes.io/name=kubernaut-controller"
+)
 
 
 def phase_of(document: Json) -> str:
@@ -51,11 +59,17 @@ def follow(cluster: ClusterClient, document: Json, output: str) -> None:
     try:
         with show_progress(report, quiet=output == "json") as progress:
             shown = _show_changes(report, {}, progress)
+            silent_until: float | None = time.monotonic() + _SILENCE
             while report.phase in {"Pending", "Running"}:
                 time.sleep(_POLL)
                 document = cluster.read(document["metadata"]["name"])
                 _update(report, document)
                 shown = _show_changes(report, shown, progress)
+                if document.get("status"):
+                    silent_until = None
+                elif silent_until is not None and time.monotonic() > silent_until:
+                    silent_until = None
+                    progress.print_line(_NO_CONTROLLER)
     except KeyboardInterrupt:
         name = document["metadata"]["name"]
         echo(f"it goes on; kubernaut cancel {name} -n {cluster.namespace} ends it", err=True)

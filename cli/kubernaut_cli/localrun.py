@@ -27,12 +27,13 @@ from kubernaut_cli.progress import Progress, show_progress
 from kubernaut_cli.signals import StopSignals
 from kubernaut_cli.store import RecordStore, open_record_store
 from kubernaut_cli.streams import SafeStream
-from kubernaut_cli.terminal import printable
+from kubernaut_cli.terminal import one_line, printable
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.spool import Spool
+from kubernaut_sdk.states import State
 
 __all__ = ["LocalSettings", "run_locally"]
 
@@ -84,12 +85,24 @@ def run_locally(pipeline_run: PipelineRun, settings: LocalSettings) -> RunReport
             step.places |= settings.places.get(step.name, {})
         with show_progress(local.report, quiet=settings.output == "json", stdout=output_pipe.stdout) as progress:
             report = asyncio.run(_execute(local, progress, signals, output_pipe))
+    if settings.output == "text" and (sentence := _failure_sentence(report)):
+        output_pipe.stdout.write(f"{one_line(sentence)}\n")
+        output_pipe.stdout.flush()
     if settings.output == "json":
         output_pipe.stdout.write(printable(json.dumps(report.document(), indent=2, ensure_ascii=False)) + "\n")
         output_pipe.stdout.flush()
     if output_pipe.stdout.problem is not None:
         SafeStream(sys.stderr).write(f"kubernaut: standard output: {output_pipe.stdout.problem}; not all was printed\n")
     return report
+
+
+def _failure_sentence(report: RunReport) -> str:
+    """Return why a run did not succeed, as `--follow` says it of one in a cluster; empty if it did."""
+    bad = {State.FAILED, State.TIMED_OUT, State.LOST, State.CANCELLED}
+    if report.phase == "Succeeded":
+        return ""
+    step = next((step for step in report.steps if step.state in bad), None)
+    return f"Step {step.name} {step.state}: {step.message}" if step is not None else ""
 
 
 class _OutputPipe:

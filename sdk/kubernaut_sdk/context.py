@@ -25,6 +25,7 @@ class Context:
         undoes: The id of the record whose change is undone, or None.
         dry_run: True if `apply` will not be called.
         attempt: 0 for the first try within this container.
+        waiting: True while `verify` is asked again and again: tools that succeed are then not logged.
         workspace: A folder for scratch files.
         log: A logger; its lines are masked.
         tool_runner: The function with which `run` runs tools; tests replace it (`kubernaut_sdk.testing`).
@@ -37,6 +38,7 @@ class Context:
         self.undoes = settings.undo_record
         self.dry_run = settings.dry_run
         self.attempt = 0
+        self.waiting = False
         self.workspace = settings.workspace
         self.log: logging.Logger = logger
         self._secrets_dir = settings.secrets_dir
@@ -76,7 +78,8 @@ class Context:
             span.set_attributes(
                 {"process.executable.name": Path(argv[0]).name, "process.exit.code": completed.exit_code}
             )
-        self.log.info(
+        self.log.log(
+            logging.DEBUG if self.waiting and completed.exit_code == 0 else logging.INFO,
             "ran %s",
             " ".join(argv[:2]),
             extra={"fields": {"exit_code": completed.exit_code, "seconds": round(completed.seconds, 3)}},

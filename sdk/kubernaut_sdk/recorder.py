@@ -213,6 +213,7 @@ class Recorder:
         unsafe = None
         try:
             self._spool.put(event)
+            self._spool.note_problem(problem)
         except Exception as error:
             unsafe = problem = f"{problem}; and the spool {self._folder} cannot be written: {error}"
         self._mark(event, problem)
@@ -292,7 +293,9 @@ def drain(client: StorageClient, spool: Spool, most: int | None = None) -> tuple
     while batch := list(islice(waiting, _BATCH)):
         try:
             outcomes = client.post([event for _, event in batch], _PATIENCE)
-        except StorageUnavailable:
+        except StorageUnavailable as error:
+            for one in spools:
+                one.note_problem(str(error))
             break
         ends = list(zip((path for path, _ in batch), outcomes, strict=True))
         kept = [path for path, outcome in ends if _refusal(outcome) is not None]

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from kubernaut_sdk.addresses import without_userinfo
 __all__ = ["Spool", "normalised"]
 
 _DESTINATION = "destination"
+_PROBLEM = "last-problem"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -88,6 +90,36 @@ class Spool:
         path = self.folder / _DESTINATION
         if self._destination is not None and not path.exists():
             _write(path, f"{self._destination}\n")
+
+    def note_problem(self, problem: str) -> None:
+        """Keep why the last attempt to send failed, for `last_problem`; a folder that cannot be written is no error."""
+        with suppress(OSError):
+            if self.folder.is_dir():
+                _write(self.folder / _PROBLEM, problem)
+
+    @property
+    def last_problem(self) -> str | None:
+        """The reason why the last attempt to send failed, or None if none is known."""
+        try:
+            return (self.folder / _PROBLEM).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    @property
+    def oldest(self) -> datetime | None:
+        """The time since which an event waits, or None if none does."""
+        times = []
+        for path in self.paths():
+            with suppress(OSError):  # sent meanwhile
+                times.append(path.stat().st_mtime)
+        return datetime.fromtimestamp(min(times), UTC) if times else None
+
+    @property
+    def refused(self) -> int:
+        """The number of events that the service refused, or that could not be read; they are sent no more."""
+        if not self.folder.is_dir():
+            return 0
+        return sum(path.suffix in {".refused", ".unreadable"} for path in self.folder.iterdir())
 
     def paths(self) -> list[Path]:
         """Return the files of the events directly in this folder, oldest record first."""

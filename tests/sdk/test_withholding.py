@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubernaut_sdk import Action, Change, Context, Inputs, Result
+from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, Result
+from kubernaut_sdk.execution.withholding import complete_inputs, missing_in_change
 from kubernaut_sdk.masking import MASK
 from kubernaut_sdk.testing import ActionRunner, Answer, Ran
 from tests import secret_actions
@@ -152,7 +153,7 @@ def test_secret_inputs_are_given_anew_for_an_undo(action: Any, service: Any, tmp
     refused = action.run(*undo, **env)
     given = action.run(*undo, "--dry-run", "-p", f"text={SECRET}", **env)
 
-    assert refused.code == 2
+    assert (refused.code, refused.document["error"]["reason"]) == (3, "Withheld")
     assert "inputs.text: the record does not hold it, because it was secret; give it anew" in refused.stdout
     # the plan of this action always finds `before`, so that there is nothing to undo; it got as far as to look
     assert (given.code, given.document["status"]) == (0, "unchanged")
@@ -183,3 +184,35 @@ def test_a_secret_leaves_nowhere_in_any_shape(secret: str, shape: str, place: st
     assert all(form not in told.replace(MASK, "\0") for form in forms), (shape, place)
     if place == "output":
         assert ended.output == {"count": 1, "withheld": ["text", "more"]}
+
+
+CUT = {"truncated": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        ({"before": 1, "after": {"truncated": False}}, None),
+        ({"before": {"a": {"truncated": True}, "b": 1}, "after": 2}, None),
+        ({"before": {"text": "***"}, "after": 2}, "a part of it was secret"),
+        ({"before": CUT, "after": CUT}, "it was too large"),
+        ({"before": 1, "after": {"truncated": True, "bytes": 90_000}}, "it was too large"),
+    ],
+)
+def test_what_a_record_lacks_of_a_change_is_found(change: dict[str, Any], missing: str | None) -> None:
+    assert missing_in_change(change) == missing
+
+
+def test_inputs_that_were_cut_are_given_anew_or_refused() -> None:
+    some = {"path": "/x", "text": {"truncated": True, "bytes": 50_000}, "truncated": True}
+
+    assert complete_inputs(some, {"text": "whole"}) == {"path": "/x", "text": "whole"}
+    assert complete_inputs(CUT, {"path": "/y"}) == {"path": "/y"}
+    assert complete_inputs({"path": "/x", "truncated": True}, {"path": "/y"}) == {"path": "/x", "truncated": True}
+    for recorded, sentence in (
+        (some, "inputs.text: the record does not hold it"),
+        (CUT, "inputs: the record has none"),
+    ):
+        with pytest.raises(PreconditionFailed, match=sentence) as refused:
+            complete_inputs(recorded, {})
+        assert refused.value.reason == "Withheld"

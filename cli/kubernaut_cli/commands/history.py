@@ -22,6 +22,7 @@ from kubernaut_sdk.times import utcnow
 
 __all__ = ["history"]
 
+_STATES = [state.value for state in State]
 _MOST_SIGNALS = 20
 """The most fingerprints of one alert's name that are asked for."""
 
@@ -52,7 +53,12 @@ def history() -> None:
 )
 @click.option("--requester", help="Who asked for it.")
 @click.option("--signal", help="A signal's fingerprint, or its alert's name.")
-@click.option("--state", type=click.Choice(list(State)), metavar="STATE", help="Such as succeeded, failed or lost.")
+@click.option(
+    "--state",
+    type=click.Choice(_STATES),
+    metavar="STATE",
+    help="Such as succeeded, failed or lost.",
+)
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many rows.")
 @click.option("--follow", is_flag=True, help="Go on with what happens from now on, a line a change, until Ctrl-C.")
 @listing_options

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kubernaut_cli.completion import complete_records
+from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import data_option
 from kubernaut_cli.store import RecordStore, open_record_store, require_records, storage_errors
 from kubernaut_cli.terminal import echo
@@ -20,6 +21,7 @@ from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS
+from kubernaut_sdk.times import rfc3339
 
 __all__ = ["records"]
 
@@ -34,10 +36,52 @@ _TIMEOUT = 30.0
 
 @click.group()
 def records() -> None:
-    """Send, verify and prove action records."""
+    """Send, verify and prove action records; show what waits to be sent."""
 
 
 records.add_command(drop_month)
+
+
+@records.command()
+@data_option
+@listing_options
+def status(data: Path | None, output: str, no_headers: bool) -> None:
+    """Show the events that wait to be sent: in which folder, for which service, since when, and why.
+
+    `kubernaut records flush` sends them.
+    """
+    folders = _spool_folders(data_folder(data))
+    spools = [one for folder in folders for one in (Spool(folder), *Spool(folder).parts())]
+    known = {spool.folder: spool for spool in spools if spool.paths() or spool.refused}
+    _SPOOLS.print(list(known.values()), output, headers=not no_headers)
+    if not known and output in {"table", "wide"}:
+        echo(f"looked in {', '.join(map(str, folders))}", err=True)
+
+
+def _waiting_since(spool: Spool) -> str:
+    return f"{spool.oldest:%Y-%m-%d %H:%M:%S}" if spool.oldest is not None else ""
+
+
+_SPOOLS: Listing[Spool] = Listing(
+    columns=(
+        Column(heading="waiting", cell=lambda spool: str(len(spool.paths())), folds=False),
+        Column(heading="refused", cell=lambda spool: str(spool.refused), folds=False, rank=2),
+        Column(heading="since (UTC)", cell=_waiting_since, folds=False),
+        Column(heading="for", cell=lambda spool: spool.destination or "no service is named"),
+        Column(heading="last problem", cell=lambda spool: spool.last_problem or "not known"),
+        Column(heading="folder", cell=lambda spool: str(spool.folder), rank=1),
+    ),
+    document=lambda spool: {
+        "folder": str(spool.folder),
+        "destination": spool.destination,
+        "waiting": len(spool.paths()),
+        "refused": spool.refused,
+        "since": None if spool.oldest is None else rfc3339(spool.oldest),
+        "last_problem": spool.last_problem,
+    },
+    name=lambda spool: str(spool.folder),
+    empty="nothing waits, and nothing was refused",
+)
 
 
 @records.command()
@@ -50,7 +94,9 @@ def flush(data: Path | None, spool: Path | None) -> None:
     """
     reads = not (data_folder(data) / "spool").is_dir()  # what waits may be older than the store
     with open_record_store(data, reads=reads) as store:
-        folders = [spool] if spool is not None else _spool_folders(store, data_folder(data))
+        if store.embedded:
+            store.spool(data_folder(data)).prepare()
+        folders = [spool] if spool is not None else _spool_folders(data_folder(data), store)
         client = store.client()
         waiting = {folder: Spool(folder).to(store.url) for folder in folders}
         # with --spool, events that name no destination are sent too
@@ -69,12 +115,10 @@ def flush(data: Path | None, spool: Path | None) -> None:
         raise Transient(f"the store at {address} did not take them; try again when it is back.")
 
 
-def _spool_folders(store: RecordStore, data: Path) -> list[Path]:
-    """Return the folders in which steps on this machine keep the events that they could not send to this store."""
-    if store.embedded:
-        store.spool(data).prepare()
+def _spool_folders(data: Path, store: RecordStore | None = None) -> list[Path]:
+    """Return the folders in which steps on this machine keep the events that they could not send, to this store."""
     usual = spool_dir({"HOME": os.environ.get("HOME", "")})
-    folders = (spool_dir(os.environ), usual, data / "spool", store.spool(data).folder)
+    folders = (spool_dir(os.environ), usual, data / "spool", *([store.spool(data).folder] if store else []))
     return list(dict.fromkeys(folder.absolute() for folder in folders))
 
 

@@ -1,4 +1,4 @@
-"""What commands ask Data Storage for people: records by a short id, a workflow's printed name, a signal's name."""
+"""Questions to Data Storage, for people: records by a short id, a workflow's printed name, a signal's name."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

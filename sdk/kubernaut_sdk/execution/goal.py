@@ -7,6 +7,7 @@ from kubernaut_sdk.action import Action
 from kubernaut_sdk.errors import Failed, Transient, VerifyFailed
 from kubernaut_sdk.execution.outcome import failure
 from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.logs import logger
 
 __all__ = ["await_goal"]
 
@@ -18,6 +19,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 def await_goal(action: Action, interrupts: Interrupts, ask: Callable[[], Any], *, applied: bool) -> None:
     """Return when the goal is reached and, if the action asks for it, has held for its `settle` time.
+
+    What is missing is logged whenever it changes.
 
     Args:
         action: Says how long to wait, and how long the goal must hold.
@@ -36,6 +39,7 @@ def await_goal(action: Action, interrupts: Interrupts, ask: Callable[[], Any], *
     settle = action.verify_settle.total_seconds()
     started = clock.monotonic()
     reached: float | None = None
+    said = ""
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -61,5 +65,8 @@ def await_goal(action: Action, interrupts: Interrupts, ask: Callable[[], Any], *
         if now + wait > started + patience:
             begun = "applied" if applied else "there was nothing to apply"
             raise VerifyFailed(f"{begun}, but after {max(0.0, patience):.0f} s: {missing}")
+        if missing != said:
+            said = missing
+            logger.info("waiting: %s", missing.rstrip("."))
         interrupts.sleep(wait)
         pause = min(_LONGEST_PAUSE, pause * 1.5)

@@ -358,13 +358,17 @@ class Execution:
 
     def _verify(self, inputs: Inputs, change: Change) -> None:
         if (verify := self.action.verify_function) is not None:
-            with self.tracing.span("verify"):
-                await_goal(
-                    self.action,
-                    self.interrupts,
-                    lambda: verify(self.context, inputs, change),
-                    applied=self._changed is not False,
-                )
+            self.context.waiting = True
+            try:
+                with self.tracing.span("verify"):
+                    await_goal(
+                        self.action,
+                        self.interrupts,
+                        lambda: verify(self.context, inputs, change),
+                        applied=self._changed is not False,
+                    )
+            finally:
+                self.context.waiting = False
 
     def _back_off(self, problem: Transient) -> None:
         pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (self.context.attempt - self._first_attempt)) * random.uniform(0.5, 1)  # noqa: S311 – jitter

@@ -47,6 +47,9 @@ def run_verb(work: VerbWork, *, only_output: bool) -> int:
     except OSError as error:
         logs.logger.error("standard output cannot be written: %s", error)
         code = code or int(only_output)
+    if code and isinstance(error_ := document.get("error"), dict) and document.get("status"):
+        # the last line of a pod's log, below the object and the lines about its record
+        logs.logger.error("%s: %s", document["status"], error_["message"])
     return code
 
 

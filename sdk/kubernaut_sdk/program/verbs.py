@@ -223,6 +223,8 @@ def _with_run(
                 interrupts.open()
                 recorder = stack.enter_context(_recorder(settings))
                 learn_files(settings.secrets_dir, masker)
+                if settings.storage_url is None and not quiet:
+                    logs.logger.info("no record is stored: DATA_STORAGE_URL is not set")
                 if refused is not None:
                     raise refused  # noqa: TRY301 – it ends as whatever is raised here
                 action = _find(settings)
