@@ -1,4 +1,4 @@
-"""What the shell completes beside commands and options: types of actions, workflow names, record ids.
+"""The completions of the shell beside commands and options: action types, workflow names, record ids.
 
 Click calls these functions when a person presses Tab. They say nothing rather than an error, and give up after a
 moment: a shell must not hang.

@@ -195,7 +195,7 @@ def test_records_of_this_machine_and_events_that_wait(diagnose: Any, tmp_path: P
     assert found["records"][1].startswith(f"on this machine, {tmp_path}/data/records.db (")
     assert found["spool"] == (
         "note",
-        f"events wait: 1 in {tmp_path}/waiting; `kubernaut records flush` sends them",
+        f"events wait: 1 in {tmp_path}/waiting; `kubernaut records status` says why, `… flush` sends them",
     )
 
 

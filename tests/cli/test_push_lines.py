@@ -1,4 +1,4 @@
-"""What a push says of its progress: where it came to, not each of its hundred lines on the way."""
+"""The lines of a push: where it came to, not each of the hundred on the way."""
 
 from typing import Any
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from kubernaut_cli.catalog import known_types
 from kubernaut_cli.diagnosis.check import DoctorCheck, Health
+from kubernaut_cli.store import spool_folders
 from kubernaut_datastorage.folder import DATABASE, data_folder
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import ActionError
 from kubernaut_sdk.portable import shorten
-from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS, StorageClient, StorageUnavailable
 
@@ -107,12 +107,14 @@ def check_spool(data: Path | None) -> Iterator[DoctorCheck]:
     Args:
         data: The option `--data`.
     """
-    home = spool_dir({"HOME": os.environ.get("HOME", "")})
-    folders = dict.fromkeys((spool_dir(os.environ), home, data_folder(data) / "spool"))
-    spools = [one for folder in folders for one in (Spool(folder), *Spool(folder).parts())]
+    spools = [one for folder in spool_folders(data_folder(data)) for one in (Spool(folder), *Spool(folder).parts())]
     waiting = {one.folder: count for one in spools if (count := len(one.paths()))}
     if waiting:
         places = ", ".join(f"{count} in {folder}" for folder, count in waiting.items())
-        yield DoctorCheck("spool", Health.NOTE, f"events wait: {places}; `kubernaut records flush` sends them")
+        yield DoctorCheck(
+            "spool",
+            Health.NOTE,
+            f"events wait: {places}; `kubernaut records status` says why, `… flush` sends them",
+        )
     else:
         yield DoctorCheck("spool", Health.OK, "no event waits to be sent")
