@@ -15,13 +15,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from kubernaut_cli.engine.executor import StepExecutor
 from kubernaut_cli.engine.pipelinerun import PipelineRun
 from kubernaut_cli.engine.report import RunReport
 from kubernaut_cli.engine.run import DEFAULT_PARALLEL, LocalRun
+from kubernaut_cli.engine.spans import run_spans
 from kubernaut_cli.engine.task import generic_task
 from kubernaut_cli.progress import Progress, show_progress
 from kubernaut_cli.signals import StopSignals
@@ -32,8 +35,11 @@ from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.recorder import Recorder
+from kubernaut_sdk.spans import SpanExporter
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import State
+from kubernaut_sdk.times import utcnow
+from kubernaut_sdk.traceparent import TraceParent, WorkflowTrace
 
 __all__ = ["LocalSettings", "run_locally"]
 
@@ -62,7 +68,11 @@ class LocalSettings:
 
 
 def run_locally(pipeline_run: PipelineRun, settings: LocalSettings) -> RunReport:
-    """Run a PipelineRun to its end, show its progress, print its report, and return it."""
+    """Run a PipelineRun to its end, show its progress, print its report, and return it.
+
+    The run is one trace, which continues the caller's where TRACEPARENT names one.
+    """
+    trace = WorkflowTrace(str(uuid4()), TraceParent.parse(os.environ.get("TRACEPARENT")))
     folder = data_folder(settings.data).absolute()  # a step's tool may run in another folder
     output_pipe = _OutputPipe()
     with (
@@ -72,7 +82,7 @@ def run_locally(pipeline_run: PipelineRun, settings: LocalSettings) -> RunReport
         _kubeconfig(settings.engine) as kubeconfig,
     ):
         local = LocalRun(
-            run=pipeline_run,
+            run=pipeline_run.with_trace(trace),
             task=generic_task(),
             executor=_executor(settings.engine, store.spool(folder), kubeconfig),
             recorder=recorder,
@@ -84,7 +94,9 @@ def run_locally(pipeline_run: PipelineRun, settings: LocalSettings) -> RunReport
         for step in local.report.steps:
             step.places |= settings.places.get(step.name, {})
         with show_progress(local.report, quiet=settings.output == "json", stdout=output_pipe.stdout) as progress:
+            started_at = utcnow()
             report = asyncio.run(_execute(local, progress, signals, output_pipe))
+        _export_spans(report, trace, started_at)
     if settings.output == "text" and (sentence := _failure_sentence(report)):
         output_pipe.stdout.write(f"{one_line(sentence)}\n")
         output_pipe.stdout.flush()
@@ -103,6 +115,13 @@ def _failure_sentence(report: RunReport) -> str:
         return ""
     step = next((step for step in report.steps if step.state in bad), None)
     return f"Step {step.name} {step.state}: {step.message}" if step is not None else ""
+
+
+def _export_spans(report: RunReport, trace: WorkflowTrace, started_at: datetime) -> None:
+    """Export the spans of the run, where OpenTelemetry's variables say where to."""
+    exporter = SpanExporter("kubernaut")
+    exporter.export(run_spans(report, trace, started_at, utcnow()))
+    exporter.close()
 
 
 class _OutputPipe:

@@ -17,8 +17,10 @@ from kubernaut_datastorage.http.ratelimit import RateLimiter
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import StorageError, Store
-from kubernaut_datastorage.tokens import AccessFile, KubernetesTokenReviewer, Tokens, generate_token, hash_token
+from kubernaut_datastorage.tokenreview import KubernetesTokenReviewer
+from kubernaut_datastorage.tokens import AccessFile, Tokens, generate_token, hash_token
 from kubernaut_sdk.ids import mint
+from kubernaut_sdk.incluster import ServiceAccount
 
 MakeStore = Callable[..., Store]
 Make = Callable[..., dict[str, Any]]
@@ -91,7 +93,8 @@ def guarded(
 ) -> Iterator[Callable[[str], httpx.Client]]:
     """A service behind its gate; gives a client for a token."""
     (folder / "token").write_text("mine\n")
-    reviews = KubernetesTokenReviewer(f"http://127.0.0.1:{kubernetes.server_port}", folder, "kubernaut-data-storage")
+    url = f"http://127.0.0.1:{kubernetes.server_port}"
+    reviews = KubernetesTokenReviewer(url, ServiceAccount(folder), "kubernaut-data-storage")
     tokens = Tokens(AccessFile(access), reviews)
     clients: list[httpx.Client] = []
 

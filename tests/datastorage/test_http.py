@@ -68,8 +68,8 @@ def test_a_record_reads_as_it_was_told(service: httpx.Client, event: Make) -> No
     [
         ({"state": "done"}, "state: input should be"),
         ({"at": "yesterday"}, "at: "),
-        ({"at": "2026-01-31T09:05:07"}, "at: value error, a time needs its zone"),
-        ({"colour": "red"}, "colour: extra inputs are not permitted"),
+        ({"at": "2026-01-31T09:05:07"}, "at: a time needs its zone"),
+        ({"colour": "red"}, "colour: unknown field"),
         ({"confidence": 2}, "confidence: input should be less than or equal to 1"),
         ({"attempt": -1}, "attempt: "),
         ({"inputs": {"x": 2**64}}, "inputs.x: 18446744073709551616 does not fit in 64 bits"),
@@ -79,11 +79,11 @@ def test_a_record_reads_as_it_was_told(service: httpx.Client, event: Make) -> No
         ({"id": "1b4e28ba-2fa1-41d2-883f-0016d3cca427"}, "is no UUID of version 7"),
         ({"id": old_id(timedelta(days=91))}, "older than the 90 days that are kept"),
         ({"id": old_id(timedelta(days=-2))}, "more than a day ahead"),
-        ({"at": "0001-01-01T00:00:00+14:00"}, "at: value error, a time must lie within the years 1 and 9999 of utc"),
-        ({"at": "9999-12-31T23:59:59-14:00"}, "at: value error, a time must lie within the years 1 and 9999 of utc"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "at: a time must lie within the years 1 and 9999 of UTC"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "at: a time must lie within the years 1 and 9999 of UTC"),
         ({"at": "0005-01-01T00:00:00Z"}, "at: 0005-01-01T00:00:00+00:00 is before 1970"),
         ({"signal": {"fingerprint": "f", "firedAt": "0005-01-01T00:00:00Z"}}, "signal.firedAt: 0005"),
-        ({"attempts": [{"number": 0, "ended": "0005-01-01T00:00:00Z"}]}, "attempts.0.ended: 0005"),
+        ({"attempts": [{"number": 0, "ended": "0005-01-01T00:00:00Z"}]}, "attempts[0].ended: 0005"),
     ],
 )
 def test_a_bad_event_is_refused_with_the_reason(

@@ -1,7 +1,6 @@
 """`kubernaut status`: show the workflows of a cluster."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from kubernaut_cli.listing import Column, Listing, listing_options, print_docume
 from kubernaut_cli.options import cluster_options
 from kubernaut_cli.progress import show_progress
 from kubernaut_cli.terminal import echo
+from kubernaut_controller.views import WorkflowView, text_of, time_of
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -73,36 +73,38 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
-def _metadata(name: str) -> Callable[[Json], str]:
-    return lambda document: str(document["metadata"][name])
-
-
 def _state(name: str) -> Callable[[Json], str]:
-    return lambda document: str((document.get("status") or {}).get(name) or "")
+    return lambda document: text_of(WorkflowView(document).status.get(name))
 
 
 def _age_of(document: Json) -> str:
-    created = datetime.fromisoformat(document["metadata"]["creationTimestamp"])
-    return _age((utcnow() - created).total_seconds())
+    created = time_of(WorkflowView(document).created)
+    return _age((utcnow() - created).total_seconds()) if created else ""
 
 
 def _pipeline_run(document: Json) -> str:
-    return str(((document.get("status") or {}).get("pipelineRunRef") or {}).get("name") or "")
+    found = WorkflowView(document).status.get("pipelineRunRef")
+    return text_of(found.get("name")) if isinstance(found, dict) else ""
+
+
+def _requester(document: Json) -> str:
+    spec = document.get("spec")
+    return text_of(spec.get("requester")) if isinstance(spec, dict) else ""
 
 
 LISTING: Listing[Json] = Listing(
     columns=[
-        Column(heading="NAMESPACE", cell=_metadata("namespace"), folds=False),
-        Column(heading="NAME", cell=_metadata("name")),
+        Column(heading="NAMESPACE", cell=lambda document: WorkflowView(document).namespace, folds=False),
+        Column(heading="NAME", cell=lambda document: WorkflowView(document).name),
         Column(heading="PHASE", cell=phase_of, folds=False),
         Column(heading="STEPS", cell=_state("progress"), folds=False, rank=2),
         Column(heading="TARGET", cell=_state("target"), rank=3),
         Column(heading="AGE", cell=_age_of, folds=False, rank=1),
-        Column(heading="MESSAGE", cell=_state("message"), rank=4),
-        Column(heading="REQUESTER", cell=lambda document: str(document["spec"].get("requester") or ""), wide=True),
+        Column(heading="MESSAGE", cell=lambda document: WorkflowView(document).message, rank=4),
+        Column(heading="REQUESTER", cell=_requester, wide=True),
         Column(heading="PIPELINERUN", cell=_pipeline_run, wide=True),
     ],
     document=lambda document: document,
-    name=_metadata("name"),
+    name=lambda document: WorkflowView(document).name,
     empty="no workflows",
 )

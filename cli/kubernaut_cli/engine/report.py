@@ -85,13 +85,23 @@ class StepReport:
 
 @dataclass
 class RunReport:
-    """The report of one run."""
+    """The report of one run.
+
+    Attributes:
+        name: The PipelineRun's name.
+        steps: The reports of its steps, those of `finally` last.
+        dry_run: True if it only plans.
+        phase: The phase, with the names of a WorkflowExecution.
+        notes: Sentences for the reader.
+        trace_id: The trace of its spans and records, or None.
+    """
 
     name: str
     steps: list[StepReport]
     dry_run: bool
     phase: Phase = Phase.RUNNING
     notes: list[str] = field(default_factory=list)
+    trace_id: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -109,5 +119,6 @@ class RunReport:
             "phase": self.phase.value,
             "dryRun": self.dry_run,
             "notes": self.notes,
+            "traceId": self.trace_id,
             "steps": [step.document() for step in self.steps],
         }

@@ -22,20 +22,14 @@ from kubernaut_cli.history.changes import PLACES
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.errors import InvalidInputs
-from kubernaut_sdk.judgement import (
-    ContainerEnd,
-    StepIdentity,
-    StepOutcome,
-    failing_steps,
-    intended_event,
-    outcome_of,
-    step_event,
-)
+from kubernaut_sdk.judgement import ContainerEnd, StepOutcome, failing_steps, outcome_of
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.resultfiles import read_result_files
 from kubernaut_sdk.states import State
+from kubernaut_sdk.stepevents import StepIdentity, intended_event, step_event
 from kubernaut_sdk.times import utcnow
+from kubernaut_sdk.traceparent import TraceParent
 
 __all__ = ["DEFAULT_PARALLEL", "LocalRun"]
 
@@ -96,7 +90,8 @@ class LocalRun:
             )
             for task in self.run.tasks
         ]
-        self.report = RunReport(self.run.name, steps, dry, notes=self.run.notes())
+        notes = self.run.notes(limits_memory=self.executor.limits_memory)
+        self.report = RunReport(self.run.name, steps, dry, notes=notes, trace_id=_trace_id(self.run))
         self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
     def cancel(self, *, again: bool = True) -> None:
@@ -317,6 +312,7 @@ class LocalRun:
             image=task.param("actionImage") if self.executor.image_runs else None,
             dry_run=self.report.dry_run,
             context=context,
+            trace_id=self.report.trace_id,
         )
 
     def _phase(self) -> Phase:
@@ -327,6 +323,11 @@ class LocalRun:
             return Phase.CANCELLED
         failed = failing_steps({step.name: step.state for step in self.report.steps}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
+
+
+def _trace_id(run: PipelineRun) -> str | None:
+    parents = (TraceParent.parse(task.param("traceparent")) for task in run.tasks)
+    return next((parent.trace_id for parent in parents if parent is not None), None)
 
 
 def _places(task: PipelineTask) -> dict[str, object]:
