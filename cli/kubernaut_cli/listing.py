@@ -25,8 +25,8 @@ FORMATS: tuple[OutputFormat, ...] = ("table", "wide", "json", "yaml", "csv", "na
 
 _LEAST_FOLDED = 18
 """The least width of a column whose cells are folded; if that is too much, columns are left out instead."""
-_PIPE_WIDTH = 160
-"""The width of a table that goes to no terminal."""
+_LONGEST_CELL = 120
+"""Characters of a cell where the table goes to no terminal; `-o wide` shows all."""
 _GAP = 2
 
 
@@ -118,19 +118,22 @@ class Listing(Generic[T]):
         if not rows:
             console.print(self.empty, style="dim", markup=False, highlight=False, soft_wrap=True)
             return
-        cells = {column.heading: [one_line(column.cell(row)) for row in rows] for column in self.columns}
+        one_line_each = wide or not console.is_terminal
+        longest = None if wide or console.is_terminal else _LONGEST_CELL
+        cells = {
+            column.heading: [_shortened(one_line(column.cell(row)), longest) for row in rows] for column in self.columns
+        }
         widths = {
-            heading: max(len(heading) if headers else 0, *map(cell_len, texts)) for heading, texts in cells.items()
+            heading: max(cell_len(heading) if headers else 0, *map(cell_len, texts)) for heading, texts in cells.items()
         }
         columns = [column for column in self.columns if wide or not column.wide]
-        if wide:
+        if one_line_each:
             console = Terminal(width=sum(widths.values()) + _GAP * len(widths) + 1)
         else:
-            console = console if console.is_terminal else Terminal(width=_PIPE_WIDTH)
             columns = _fitting(columns, widths, console.width)
         table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", show_header=headers)
         for column in columns:
-            table.add_column(column.heading, overflow="fold", no_wrap=wide or not column.folds)
+            table.add_column(column.heading, overflow="fold", no_wrap=one_line_each or not column.folds)
         for index, row in enumerate(rows):
             styled = []
             for column in columns:
@@ -159,6 +162,10 @@ def print_document(document: Any, output: str) -> None:
         echo(_yaml(document), nl=False)
     else:
         echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _shortened(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}…"
 
 
 def _csv_cell(value: Any) -> str:
