@@ -118,6 +118,12 @@ endef
 wheels: .venv/ready ## Fill build/wheels with what the action images install (IMAGE_PYTHON=3.13)
 	$(call fill,wheels,sdk kubectl argocd aws,--package kubernaut-kubectl --package kubernaut-argocd --package kubernaut-aws)
 
+.PHONY: author-wheels
+author-wheels: .venv/ready ## Fill build/author-wheels with our own packages, which `kubernaut new` gives to a project
+	rm -rf build/author-wheels && mkdir -p build/author-wheels
+	for part in sdk conformance cli controller datastorage effectiveness; do \
+	  $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/author-wheels || exit 1; done
+
 .PHONY: storage-wheels
 storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Storage image installs (IMAGE_PYTHON=3.13)
 	$(call fill,storage-wheels,sdk datastorage,--package kubernaut-datastorage)

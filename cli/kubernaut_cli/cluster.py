@@ -8,11 +8,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
 
-__all__ = ["ClusterClient"]
+__all__ = ["ClusterClient", "KubeconfigContext", "load_kubeconfig"]
 
 Json = dict[str, Any]
 
@@ -20,6 +20,37 @@ GROUP, VERSION, PLURAL = "kubernaut.io", "v1alpha1", "workflowexecutions"
 _KUBECONFIG = "~/.kube/config"
 _TIMEOUT = (5, 30)
 """Seconds to connect, and for the answer."""
+
+
+class KubeconfigContext(NamedTuple):
+    """The context of a kubeconfig that is used: its name and its namespace."""
+
+    context: str
+    namespace: str
+
+
+def load_kubeconfig(context: str | None) -> KubeconfigContext:
+    """Let the kubernetes client use a context of the kubeconfig, and return it.
+
+    Args:
+        context: The context; None for the current one.
+
+    Raises:
+        PreconditionFailed: if there is no usable kubeconfig.
+    """
+    from kubernetes import config  # noqa: PLC0415 – it takes most of a second
+
+    loader: Any = config  # the library has no types for this part
+    try:
+        file = os.environ.get("KUBECONFIG") or _KUBECONFIG  # the library reads the variable when it is imported
+        contexts, current = loader.list_kube_config_contexts(file)
+        loader.load_kube_config(file, context=context)
+    except (loader.ConfigException, OSError, UnicodeDecodeError) as error:
+        raise PreconditionFailed(
+            f"kubeconfig: cannot be used: {str(error).rstrip('.')}.", reason="KubeconfigUnusable"
+        ) from None
+    chosen = next((item for item in contexts if item["name"] == context), current)
+    return KubeconfigContext(chosen["name"], chosen["context"].get("namespace") or "default")
 
 
 class ClusterClient:
@@ -34,19 +65,10 @@ class ClusterClient:
     """
 
     def __init__(self, context: str | None, namespace: str | None) -> None:
-        from kubernetes import client, config  # noqa: PLC0415 – it takes most of a second
+        from kubernetes import client  # noqa: PLC0415 – it takes most of a second
 
-        loader: Any = config  # the library has no types for this part
-        try:
-            file = os.environ.get("KUBECONFIG") or _KUBECONFIG  # the library reads the variable when it is imported
-            contexts, current = loader.list_kube_config_contexts(file)
-            loader.load_kube_config(file, context=context)
-        except loader.ConfigException as error:
-            raise PreconditionFailed(
-                f"kubeconfig: cannot be used: {str(error).rstrip('.')}.", reason="KubeconfigUnusable"
-            ) from None
-        chosen = next((item for item in contexts if item["name"] == context), current)
-        self.namespace = namespace or chosen["context"].get("namespace") or "default"
+        config = load_kubeconfig(context)
+        self.namespace = namespace or config.namespace
         self._objects: Any = client.CustomObjectsApi()
 
     def create(self, document: Json) -> Json:

@@ -15,7 +15,7 @@ import click
 
 from kubernaut_cli.terminal import echo, one_line
 
-__all__ = ["FORMATS", "Column", "Listing", "OutputFormat", "listing_options"]
+__all__ = ["FORMATS", "Column", "Listing", "OutputFormat", "listing_options", "print_document"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,6 +154,14 @@ def _fitting(columns: list[Column[T]], widths: Mapping[str, int], width: int) ->
 def _least(column: Column[T], widths: Mapping[str, int]) -> int:
     natural = widths[column.heading]
     return min(natural, _LEAST_FOLDED) if column.folds else natural
+
+
+def print_document(document: Any, output: str) -> None:
+    """Print one document as JSON or YAML."""
+    if output == "yaml":
+        echo(_yaml(document), nl=False)
+    else:
+        echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _shortened(text: str, longest: int | None) -> str:

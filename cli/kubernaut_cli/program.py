@@ -13,8 +13,10 @@ _COMMANDS = {
     "actions": "List actions, and show one.",
     "build": "Build an action image, and stamp it with its spec.",
     "cancel": "Cancel a workflow of a cluster.",
+    "completion": "Print a script that completes the command in a shell.",
     "conform": "Check an action image against the action contract.",
     "docs": "Write a page of Markdown for each action.",
+    "doctor": "Look at everything that the other commands need.",
     "effectiveness": "Show how often each action helped, with the uncertainty.",
     "history": "List the records of actions, newest first, and show one.",
     "new": "Start a project of your own actions.",
@@ -51,8 +53,15 @@ class _LazyGroup(click.Group):
             raise click.exceptions.Exit(141) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from kubernaut_cli.errors import EXIT_CODES  # noqa: PLC0415 – it imports the controller's part
+        from kubernaut_cli.options import ENVIRONMENT  # noqa: PLC0415 – only the help needs it
+
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
+        with formatter.section("Exit codes, the same in every command"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+        with formatter.section("Environment"):
+            formatter.write_dl(list(ENVIRONMENT.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

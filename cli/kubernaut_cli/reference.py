@@ -9,15 +9,14 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from kubernaut_cli.options import ENVIRONMENT
+from kubernaut_conformance import confinement
 from kubernaut_controller.remediation import ChosenWorkflow, RemediationSpec
 from kubernaut_controller.status import Condition, PipelineRunRef, RemediationStatus, StepStatus, WorkflowStatus
 from kubernaut_controller.workflow import InputFrom, RemediationRef, Resources, Spec, Step
@@ -251,9 +250,8 @@ def _options(command: click.Command, prefix: str = "") -> list[str]:
 
 
 def _params() -> list[str]:
-    task = yaml.safe_load((files("kubernaut_cli") / "kubernaut-action.yaml").read_text(encoding="utf-8"))
     rows = []
-    for param in task["spec"]["params"]:
+    for param in confinement.generic_task()["spec"]["params"]:
         default = f"`{json.dumps(param['default'])}`" if "default" in param else "required"
         rows.append((f"`{param['name']}`", default, param["description"]))
     return _table(("param", "default", "meaning"), rows)

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,7 +13,7 @@ from kubernaut_sdk import InvalidInputs, PreconditionFailed
 from kubernaut_sdk.action import ACTION_TYPE
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Project", "name_project", "write_project"]
+__all__ = ["Project", "copy_wheels", "name_project", "write_project"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"sample/set_flag|sample-actions|sample_actions|\bset_flag\b|\bsample\b")
@@ -108,6 +109,18 @@ def write_project(project: Project, parent: Path) -> Path:
     except OSError as error:
         raise PreconditionFailed(f"{folder}: {error.strerror}; take another name, or --into a folder.") from None
     return folder
+
+
+def copy_wheels(folder: Path) -> int:
+    """Copy this checkout's own wheels (`make author-wheels`) into a project's wheels/; return their number.
+
+    As long as Kubernaut's packages are not published, pip finds them there alone. Outside a checkout there are none.
+    """
+    found = sorted((Path(__file__).parents[2] / "build" / "author-wheels").glob("*.whl"))
+    for wheel in found:
+        (folder / "wheels").mkdir(exist_ok=True)
+        shutil.copy(wheel, folder / "wheels")
+    return len(found)
 
 
 def _find_problem(name: str) -> str | None:

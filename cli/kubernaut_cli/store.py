@@ -9,10 +9,11 @@ from pathlib import Path
 from kubernaut_datastorage.folder import DATABASE, data_folder
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
+from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
-__all__ = ["RecordStore", "open_record_store", "require_records", "storage_errors"]
+__all__ = ["RecordStore", "open_record_store", "require_records", "spool_folders", "storage_errors"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,13 @@ def open_record_store(data: Path | None, *, reads: bool = False) -> Iterator[Rec
     except StorageError as error:
         kind = Transient if error.exit_code == Transient.exit_code else PreconditionFailed
         raise kind(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
+
+
+def spool_folders(data: Path, store: RecordStore | None = None) -> list[Path]:
+    """Return the folders in which steps on this machine keep events that could not be sent, also to this store."""
+    usual = spool_dir({"HOME": os.environ.get("HOME", "")})
+    folders = (spool_dir(os.environ), usual, data / "spool", *([store.spool(data).folder] if store else []))
+    return list(dict.fromkeys(folder.absolute() for folder in folders))
 
 
 def require_records(folder: Path) -> None:

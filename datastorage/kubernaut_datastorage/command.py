@@ -92,7 +92,10 @@ def serve(
     tls_key: Path | None,
     **options: Any,
 ) -> None:
-    """Run the Data Storage Service until SIGTERM or Ctrl-C."""
+    """Run the Data Storage Service until SIGTERM or Ctrl-C.
+
+    Exit code: 2 an option cannot be used, 3 the database cannot, 75 it does not answer.
+    """
     if ctx.invoked_subcommand is not None:
         return
     if (tls_cert is None) != (tls_key is None):
@@ -109,7 +112,10 @@ def serve(
 @location_options
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
 def migrate(data: Path | None, database_url: str | None, retention: timedelta) -> None:
-    """Bring the database to the newest schema, and make its partitions. Harmless where that is done."""
+    """Bring the database to the newest schema, and make its partitions. Harmless where that is done.
+
+    Exit code: 2 an option cannot be used, 3 the database cannot, 75 it does not answer.
+    """
     from kubernaut_datastorage.server import open_store  # noqa: PLC0415
     from kubernaut_datastorage.store import Settings, Store  # noqa: PLC0415
 
@@ -164,7 +170,10 @@ def backup(file: Path, data: Path | None) -> None:
     help="write, read, own-record=NAMESPACE, signals, metrics.",
 )
 def token(name: str, roles: tuple[str, ...]) -> None:
-    """Make a token for NAME: printed once, on standard output; the line for the access file on standard error."""
+    """Make a token for NAME: printed once, on standard output; the line for the access file on standard error.
+
+    Exit code: 2 there is no such role.
+    """
     from kubernaut_datastorage.tokens import generate_token, hash_token, parse_entry  # noqa: PLC0415
 
     made = generate_token()
@@ -183,7 +192,10 @@ def token(name: str, roles: tuple[str, ...]) -> None:
 @click.option("--release", is_flag=True, help="End the hold.")
 @location_options
 def hold(month: str, reason: str | None, release: bool, data: Path | None, database_url: str | None) -> None:
-    """Keep the records of MONTH (2026-01) whatever the retention, until the hold is released."""
+    """Keep the records of MONTH (2026-01) whatever the retention, until the hold is released.
+
+    Exit code: 2 an option cannot be used, 3 the database cannot, 75 it does not answer.
+    """
     from kubernaut_datastorage.server import open_store  # noqa: PLC0415
 
     wanted = _month(month)
@@ -209,7 +221,10 @@ def hold(month: str, reason: str | None, release: bool, data: Path | None, datab
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="As of the service.")
 @location_options
 def drop_month(month: str, retention: timedelta, data: Path | None, database_url: str | None) -> None:
-    """Drop the records of MONTH (2026-01), older than the retention, that the service does not drop by itself."""
+    """Drop the records of MONTH (2026-01), older than the retention, that the service does not drop by itself.
+
+    Exit code: 2 an option cannot be used, 3 the database cannot, 75 it does not answer.
+    """
     from kubernaut_datastorage.retention import drop_requested_month  # noqa: PLC0415
     from kubernaut_datastorage.server import open_store  # noqa: PLC0415
     from kubernaut_datastorage.store import Settings  # noqa: PLC0415

@@ -1,7 +1,8 @@
 """`make demo`: a remediation that is planned, run, recorded and judged, without a cluster, Docker or a server.
 
 All its files are in build/demo, made anew each time. If a kubeconfig answers, one step scales a Deployment in the
-namespace `kubernaut-demo`, which the demo creates and deletes; `--no-cluster` leaves the cluster alone.
+namespace `kubernaut-demo`, which the demo creates and deletes; `--no-cluster` leaves the cluster alone. `--folder=DIR`
+puts its files elsewhere.
 """
 
 import json
@@ -20,7 +21,12 @@ from shop import aws_api, cluster, git_repository, make_aws_resources
 from kubernaut_datastorage import embedded
 
 HERE = Path(__file__).parent
-FOLDER = HERE.parents[1] / "build" / "demo"
+FOLDER = Path(
+    next(
+        (word.partition("=")[2] for word in sys.argv if word.startswith("--folder=")),
+        HERE.parents[1] / "build" / "demo",
+    )
+)
 DATA = FOLDER / "data"
 KUBERNAUT = str(Path(sys.executable).parent / "kubernaut")
 NAMESPACE = "kubernaut-demo"
@@ -62,7 +68,7 @@ def main() -> None:
         heading("4. The verdict: did it help? With five outcomes there is a first answer, with fewer there is none")
         kubernaut("effectiveness")
     heading("What to try next")
-    relative = FOLDER.relative_to(HERE.parents[1])
+    relative = str(FOLDER).removeprefix(f"{HERE.parents[1]}/")
     say(
         f"""\
   {relative}/workflow.yaml is the workflow; change it, and ask what is wrong with it:

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.scaffold import Project, name_project
+from kubernaut_cli import scaffold
+from kubernaut_cli.scaffold import Project, copy_wheels, name_project
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
 from kubernaut_conformance.scenario import read_scenarios
+from kubernaut_controller import parse_workflow
 from kubernaut_sdk import InvalidInputs
 
 from .conftest import IMAGE_PREFIX, CommandResult
@@ -43,7 +45,7 @@ TRIED = (
 def made(called: Run, tmp_path: Path) -> Path:
     ended = called("new", "queue-actions", "--action=queue/purge_messages", "--into", tmp_path)
     assert ended.code == 0, ended.stderr
-    assert f"kubernaut build {tmp_path}/queue-actions --tag=queue-actions:dev" in ended.stdout
+    assert "  kubernaut build --tag=queue-actions:dev\n" in ended.stdout
     return tmp_path / "queue-actions"
 
 
@@ -54,7 +56,8 @@ def sh(*argv: str | Path, **options: Any) -> str:
 
 
 def test_a_project_is_complete_and_named_throughout(made: Path) -> None:
-    texts = {str(path.relative_to(made)): path.read_text() for path in made.rglob("*") if path.is_file()}
+    files = [path for path in made.rglob("*") if path.is_file() and path.suffix != ".whl"]
+    texts = {str(path.relative_to(made)): path.read_text() for path in files}
 
     assert sorted(texts) == [
         ".dockerignore",
@@ -66,7 +69,9 @@ def test_a_project_is_complete_and_named_throughout(made: Path) -> None:
         "pyproject.toml",
         "queue_actions/__init__.py",
         "queue_actions/flags.py",
+        "requirements.txt",
         "tests/test_flags.py",
+        "workflow.yaml",
     ]
     assert [path for path, text in texts.items() if re.search(r"sample|set_flag", text)] == []
     definition = tomllib.loads(texts["pyproject.toml"])["project"]
@@ -77,7 +82,9 @@ def test_a_project_is_complete_and_named_throughout(made: Path) -> None:
     assert "  - action: queue/purge_messages\n" in texts["conformance.yaml"]
     assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", texts["Dockerfile"], re.MULTILINE)
     code = [line for line in texts["queue_actions/flags.py"].splitlines() if line.strip() and '"""' not in line]
-    assert len(code) <= 25
+    assert len(code) <= 32
+    parsed = parse_workflow(texts["workflow.yaml"])
+    assert [step.action_type for step in parsed.spec.steps] == ["queue/purge_messages"]
 
 
 def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
@@ -96,7 +103,7 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
     assert json.loads(flags.read_text()) == {"dark-mode": False}
     ran = json.loads(sh(BIN / "kubernaut-action", "run", *words, env=env))
 
-    assert "3 passed" in tested
+    assert "4 passed" in tested
     assert "4 passed" in checked  # unknown, missing, withheld and malformed inputs, by its conformance.yaml
     assert planned["change"] == {"before": {"on": False}, "after": {"on": True}}
     assert (ran["status"], ran["changed"]) == ("succeeded", True)
@@ -107,7 +114,7 @@ def test_its_tests_pass_and_its_action_runs(made: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) -> None:
     wheels = made / "wheels"
-    shutil.copytree(ROOT / "build" / "wheels", wheels, ignore=shutil.ignore_patterns("boto*"))
+    shutil.copytree(ROOT / "build" / "wheels", wheels, dirs_exist_ok=True, ignore=shutil.ignore_patterns("boto*"))
     sh(BIN / "pip", "--quiet", "download", "--only-binary=:all:", f"--dest={wheels}", "hatchling>=1.27")
     name = f"{IMAGE_PREFIX}/new:dev"
     arguments = [f"--build-arg=BASE_IMAGE={base}", "--build-arg=PIP_NO_INDEX=1"]
@@ -117,11 +124,32 @@ def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) 
     judged = {
         judgement.check.name: judgement for judgement in examine(ActionImage(name), scenarios, cwd=made, only=TRIED)
     }
+    inputs = json.dumps(parse_workflow((made / "workflow.yaml").read_text()).spec.steps[0].inputs)
+    pod = ["docker", "run", "--rm", "--read-only", "--network=none", "--tmpfs=/tmp:mode=1777", "--user=65532:65532"]
+    settings = ["--env=ACTION_TYPE=queue/purge_messages", f"--env=ACTION_INPUTS={inputs}", "--env=HOME=/tmp"]
+    in_a_pod = json.loads(sh(*pod, *settings, name, "run"))
     subprocess.run(["docker", "image", "rm", name], capture_output=True)
 
+    assert (in_a_pod["status"], in_a_pod["changed"]) == ("succeeded", True)
     assert built.stdout.splitlines()[0].startswith(f"{name} sha256:")
     assert built.stdout.endswith(": queue/purge_messages\n")
     assert {check: judged[check].outcome for check in TRIED} == dict.fromkeys(TRIED, "passed"), judged
+
+
+def test_the_wheels_of_a_checkout_are_given_to_a_project_or_said_to_be_missing(
+    called: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr(scaffold, "__file__", str(checkout / "cli" / "kubernaut_cli" / "scaffold.py"))
+    (tmp_path / "bare").mkdir()
+    assert copy_wheels(tmp_path / "bare") == 0
+    assert list((tmp_path / "bare").iterdir()) == []
+
+    (checkout / "build" / "author-wheels").mkdir(parents=True)
+    (checkout / "build" / "author-wheels" / "kubernaut_sdk-0.1.0-py3-none-any.whl").write_bytes(b"x")
+    (tmp_path / "given").mkdir()
+    assert copy_wheels(tmp_path / "given") == 1
+    assert [path.name for path in (tmp_path / "given" / "wheels").iterdir()] == ["kubernaut_sdk-0.1.0-py3-none-any.whl"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import yaml
 
 from kubernaut_cli.catalog import action_entries
 from kubernaut_cli.docs import action_pages
@@ -21,6 +23,7 @@ from kubernaut_conformance.scenario import Scenario, read_scenarios
 from kubernaut_controller import parse_workflow, render, require_valid
 from kubernaut_controller.crd import custom_resource_definitions
 from kubernaut_controller.status import Phase
+from kubernaut_datastorage.http.metrics import Metrics
 from kubernaut_sdk.catalog import all_actions, find
 from kubernaut_sdk.errors import explain
 from kubernaut_sdk.judgement import CODES, ContainerEnd, outcome_of
@@ -133,6 +136,61 @@ def test_the_exit_codes_of_a_run_are_the_programs_own() -> None:
         f"Exit {words['Succeeded']}, {words['Failed']}, 2 cannot be run, {words['TimedOut']}, {words['Cancelled']}."
         in row
     )
+
+
+def command_lines() -> list[str]:
+    """Return every call of the command in the docs, with a line's continuations."""
+    pages = [README, *DOCS.values(), *(path.read_text() for path in ROOT.glob("*/README.md"))]
+    lines = "\n".join(pages).replace("\\\n", " ").splitlines()
+    found = (re.search(r"(?:^\$ |^\$ .* |`)(kubernaut [a-z][^`|>#]*)", line) for line in lines)
+    return sorted({" ".join(match[1].split()) for match in found if match})
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_call_in_the_docs_names_commands_and_options_that_exist(line: str) -> None:
+    words = line.split()[1:]
+    command: click.Command = program
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        if found is None:
+            assert command.invoke_without_command or words[0].isupper() or command.name == "history", line
+            break
+        command, words = found, words[1:]
+    if isinstance(command, click.Group) and command.name == "history":
+        command = command.commands["list"]
+    known = {option for param in command.params for option in [*param.opts, *param.secondary_opts]}
+    given = [word.partition("=")[0].rstrip(".,;)") for word in words if re.match(r"--?[a-zA-Z]", word)]
+
+    assert [option for option in given if option not in known | {"--help"}] == [], line
+
+
+METRICS = re.compile(r"\b(kubernaut_[a-z_]+)\b")
+
+
+def test_every_metric_in_the_rules_is_one_of_ours() -> None:
+    [rules] = blocks("yaml", DOCS["operations.md"])
+    alerts = [rule for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+    named = {name for rule in alerts for name in METRICS.findall(rule["expr"])}
+    storage = {f"{metric.name}{'_total' * (metric.type == 'counter')}" for metric in Metrics().registry.collect()}
+    controller = set(METRICS.findall((ROOT / "controller/kubernaut_controller/operator/metrics.py").read_text()))
+
+    assert len(alerts) > 5
+    assert all(rule["annotations"]["summary"] for rule in alerts)
+    assert sorted(named - storage - controller) == []
+
+
+def test_every_message_in_the_troubleshooting_table_is_one_that_is_said() -> None:
+    table = DOCS["operations.md"].partition("## When something is odd")[2]
+    messages = [text for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for text in re.findall("`(.*?)`", row)]
+    parts = ("sdk", "cli", "controller", "datastorage")
+    sources = (path.read_text() for part in parts for path in (ROOT / part / f"kubernaut_{part}").rglob("*.py"))
+    said = re.sub(r"\{[^{}]*\}|\"\s+f?\"", "", "\n".join(sources))
+    plain = re.sub(r"\s+", " ", said)
+
+    assert len(messages) > 10
+    for message in messages:
+        for piece in message.split("…"):
+            assert re.sub(r"\s+", " ", piece).strip() in plain, message
 
 
 def test_every_included_action_is_in_the_docs() -> None:

@@ -9,7 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from kubernaut_cli import catalog
+from kubernaut_cli.completion import complete_types
 from kubernaut_cli.docs import action_page, schema_rows, traits
+from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import image_option
 from kubernaut_cli.progress import table_console
 from kubernaut_cli.terminal import echo
@@ -22,32 +24,40 @@ def actions() -> None:
     """List actions, and show one: its inputs, output and permissions."""
 
 
+LISTING: Listing[dict[str, Any]] = Listing(
+    columns=[
+        Column(heading="ACTION", cell=lambda entry: str(entry["action_type"]), folds=False),
+        Column(heading="VERSION", cell=lambda entry: str(entry["version"]), folds=False, rank=2),
+        Column(heading="WHAT", cell=lambda entry: str(entry["summary"]).partition("\n")[0]),
+        Column(heading="TRAITS", cell=lambda entry: ", ".join(traits(entry)), rank=1),
+        Column(heading="PERMISSIONS", cell=lambda entry: "; ".join(entry["permissions"]), wide=True),
+    ],
+    document=lambda entry: entry,
+    name=lambda entry: str(entry["action_type"]),
+    empty="no actions; install a package that has some, or name an --image",
+)
+
+
 @actions.command("list")
 @image_option
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def list_(image: str | None, output: str) -> None:
-    """List all actions."""
-    found = catalog.action_entries(image)
-    if output == "json":
-        echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    console = table_console()
-    if not found:
-        console.print("no actions; install a package that has some, or name an --image", style="dim")
-        return
-    table = _table("action", "version", "what", "traits")
-    for entry in found:
-        summary = str(entry["summary"]).partition("\n")[0]
-        table.add_row(*map(escape, (entry["action_type"], entry["version"], summary, ", ".join(traits(entry)))))
-    console.print(table)
+@listing_options
+def list_(image: str | None, output: str, no_headers: bool) -> None:
+    """List all actions.
+
+    Exit code: 2 there is no such image, or its spec is not valid, 3 no Docker engine answers.
+    """
+    LISTING.print(catalog.action_entries(image), output, headers=not no_headers)
 
 
 @actions.command()
-@click.argument("action_type", metavar="TYPE")
+@click.argument("action_type", metavar="TYPE", shell_complete=complete_types)
 @image_option
 @click.option("-o", "output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def show(action_type: str, image: str | None, output: str) -> None:
-    """Show the action TYPE: its inputs, output, permissions and examples."""
+    """Show the action TYPE: its inputs, output, permissions and examples.
+
+    Exit code: 2 there is no such action or image, 3 no Docker engine answers.
+    """
     entry = catalog.find_action_entry(catalog.action_entries(image), action_type)
     match output:
         case "json":

@@ -17,7 +17,10 @@ __all__ = ["docs"]
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default="docs/actions")
 @image_option
 def docs(folder: Path, image: str | None) -> None:
-    """Write a page of Markdown for each action into DIR (default docs/actions), from its spec."""
+    """Write a page of Markdown for each action into DIR (default docs/actions), from its spec.
+
+    Exit code: 2 there is no such image, 3 the folder cannot be written or no Docker engine answers.
+    """
     written = action_pages(action_entries(image))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from kubernaut_cli.completion import complete_types
 from kubernaut_cli.options import data_option
 from kubernaut_cli.progress import table_console
 from kubernaut_cli.store import open_record_store, storage_errors
@@ -21,13 +22,16 @@ __all__ = ["effectiveness"]
 
 
 @click.command()
-@click.argument("action_type", metavar="[TYPE]", required=False)
+@click.argument("action_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
 @click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
 @click.option("--quiet", type=AGE, default="30m", show_default=True, help="How long a signal must stay silent.")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @data_option
 def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, output: str, data: Path | None) -> None:
-    """Show how often one TYPE of action helped, or each type; the surest success comes first."""
+    """Show how often one TYPE of action helped, or each type; the surest success comes first.
+
+    Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
+    """
     now = utcnow()
     with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)

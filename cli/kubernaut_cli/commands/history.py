@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kubernaut_cli.completion import complete_records, complete_types, complete_workflows
 from kubernaut_cli.history.incident import incident_of
 from kubernaut_cli.history.page import print_incident
 from kubernaut_cli.history.reading import HistoryReader, open_history
@@ -41,11 +42,15 @@ def history() -> None:
 
 
 @history.command("list", hidden=True)
-@click.argument("action_type", metavar="[TYPE]", required=False)
+@click.argument("action_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
 @click.option("--since", type=MOMENT, default="90d", show_default=True, help="A time, or an age: 12h, 1w, 90d.")
 @click.option("--until", type=MOMENT, help="A time or an age; of the workflow's beginning, as for --since.")
 @click.option("--target", help="What the step or its workflow acts on: shop/Deployment/checkout, or only checkout.")
-@click.option("--workflow", help="A workflow's name, or the name that `kubernaut run` printed.")
+@click.option(
+    "--workflow",
+    shell_complete=complete_workflows,
+    help="A workflow's name, or the name that `kubernaut run` printed.",
+)
 @click.option("--requester", help="Who asked for it.")
 @click.option("--signal", help="A signal's fingerprint, or its alert's name.")
 @click.option(
@@ -59,7 +64,10 @@ def history() -> None:
 @listing_options
 @data_option
 def list_(**options: Any) -> None:
-    """List the records of one TYPE of action, or of all, newest first. `kubernaut history show ID` shows one."""
+    """List the records of one TYPE of action, or of all, newest first. `kubernaut history show ID` shows one.
+
+    Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
+    """
     data, output = options["data"], options["output"]
     filters = _filters(options)
     with open_history(data) as reader:
@@ -79,13 +87,15 @@ def list_(**options: Any) -> None:
 
 
 @history.command()
-@click.argument("record_id", metavar="ID")
+@click.argument("record_id", metavar="ID", shell_complete=complete_records)
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
 @data_option
 def show(record_id: str, output: str, data: Path | None) -> None:
     """Show all that is known of one record: its workflow and signal, if it helped, and how to take it back.
 
     The last digits of its ID, as `kubernaut history` shows them, are enough.
+
+    Exit code: 2 ID names several records, 3 there is no such record or no right, 75 Data Storage does not answer.
     """
     with open_history(data) as reader:
         incident = incident_of(reader, reader.record(record_id), now=utcnow())

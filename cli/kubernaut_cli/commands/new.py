@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kubernaut_cli.scaffold import name_project, write_project
+from kubernaut_cli.scaffold import copy_wheels, name_project, write_project
 from kubernaut_cli.terminal import echo
 
 __all__ = ["new"]
@@ -28,9 +28,18 @@ def new(name: str, action_type: str | None, into: Path) -> None:
     """
     project = name_project(name, action_type)
     folder = write_project(project, into)
+    wheels = copy_wheels(folder)
     echo(
         f"{folder}: a project with the action {project.action_type}. Its README.md says how to go on:\n"
-        f"  pip install --editable '{folder}[dev]'\n"
-        f"  pytest {folder}\n"
-        f"  kubernaut build {folder} --tag={project.name}:dev"
+        f"  cd {folder}\n"
+        f"  python3 -m venv .venv && . .venv/bin/activate\n"
+        f"  pip install --requirement requirements.txt\n"
+        f"  pytest\n"
+        f"  kubernaut build --tag={project.name}:dev"
     )
+    if not wheels:
+        echo(
+            f"Kubernaut's own packages are not published yet: run `make author-wheels` in its checkout, and copy "
+            f"build/author-wheels to {folder}/wheels.",
+            err=True,
+        )

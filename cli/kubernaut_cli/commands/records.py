@@ -2,22 +2,21 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kubernaut_cli.completion import complete_records
 from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import data_option
-from kubernaut_cli.store import RecordStore, open_record_store, require_records, storage_errors
+from kubernaut_cli.store import open_record_store, require_records, spool_folders, storage_errors
 from kubernaut_cli.terminal import echo
 from kubernaut_datastorage.command import drop_month, location_options, plain_storage_errors, store_location
 from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk import InvalidInputs, Transient, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.recorder import drain
-from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS
 from kubernaut_sdk.times import rfc3339
@@ -48,8 +47,10 @@ def status(data: Path | None, output: str, no_headers: bool) -> None:
     """Show the events that wait to be sent: in which folder, for which service, since when, and why.
 
     `kubernaut records flush` sends them.
+
+    Exit code: 0 whether or not any wait.
     """
-    folders = _spool_folders(data_folder(data))
+    folders = spool_folders(data_folder(data))
     spools = [one for folder in folders for one in (Spool(folder), *Spool(folder).parts())]
     known = {spool.folder: spool for spool in spools if spool.paths() or spool.refused}
     _SPOOLS.print(list(known.values()), output, headers=not no_headers)
@@ -95,7 +96,7 @@ def flush(data: Path | None, spool: Path | None) -> None:
     with open_record_store(data, reads=reads) as store:
         if store.embedded:
             store.spool(data_folder(data)).prepare()
-        folders = [spool] if spool is not None else _spool_folders(data_folder(data), store)
+        folders = [spool] if spool is not None else spool_folders(data_folder(data), store)
         client = store.client()
         waiting = {folder: Spool(folder).to(store.url) for folder in folders}
         # with --spool, events that name no destination are sent too
@@ -112,13 +113,6 @@ def flush(data: Path | None, spool: Path | None) -> None:
     if left:
         address = without_userinfo(store.url)
         raise Transient(f"the store at {address} did not take them; try again when it is back.")
-
-
-def _spool_folders(data: Path, store: RecordStore | None = None) -> list[Path]:
-    """Return the folders in which steps on this machine keep the events that they could not send, to this store."""
-    usual = spool_dir({"HOME": os.environ.get("HOME", "")})
-    folders = (spool_dir(os.environ), usual, data / "spool", *([store.spool(data).folder] if store else []))
-    return list(dict.fromkeys(folder.absolute() for folder in folders))
 
 
 def _waiting_sentence(spool: Spool, count: int) -> str:
@@ -178,12 +172,15 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
 @records.command()
 @data_option
 def checkpoint(data: Path | None) -> None:
-    """Print a checkpoint of the log. Keep it elsewhere, and pass it to `verify` later."""
+    """Print a checkpoint of the log. Keep it elsewhere, and pass it to `verify` later.
+
+    Exit code: 3 no records or no right, 75 Data Storage does not answer.
+    """
     echo(json.dumps(_get(data, "/api/v1/checkpoint"), indent=2))
 
 
 @records.command()
-@click.argument("record_id", type=click.UUID)
+@click.argument("record_id", type=click.UUID, shell_complete=complete_records)
 @data_option
 @_KEY
 def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:

@@ -38,7 +38,10 @@ def render(  # noqa: PLR0913, PLR0917 – one for each option
     bundle: str | None,
     rbac: bool,
 ) -> None:
-    """Print the PipelineRun of the workflow in FILE; `kubernaut render FILE | kubectl create -f -` runs it."""
+    """Print the PipelineRun of the workflow in FILE; `kubernaut render FILE | kubectl create -f -` runs it.
+
+    Exit code: 2 the workflow has faults.
+    """
     if cluster_resolver and bundle:
         raise click.UsageError("--cluster-resolver and --bundle exclude each other; the Task has one source.")
     if bundle and "@sha256:" not in bundle:

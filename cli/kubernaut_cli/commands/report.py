@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from kubernaut_cli.completion import complete_workflows
 from kubernaut_cli.history.incident import incident_of_records
 from kubernaut_cli.history.reading import open_history
 from kubernaut_cli.history.report import markdown
@@ -18,12 +19,19 @@ __all__ = ["report"]
 
 
 @click.command()
-@click.option("--workflow", help="A workflow's name, or the name that `kubernaut run` printed.")
+@click.option(
+    "--workflow",
+    shell_complete=complete_workflows,
+    help="A workflow's name, or the name that `kubernaut run` printed.",
+)
 @click.option("--signal", help="A signal's fingerprint, or its alert's name: all that was done for it.")
 @click.option("--since", type=MOMENT, default="90d", show_default=True, help="A time, or an age: 12h, 1w, 90d.")
 @data_option
 def report(workflow: str | None, signal: str | None, since: datetime, data: Path | None) -> None:
-    """Print an incident in Markdown: what was done, by whom, why, if it helped, and how to take it back."""
+    """Print an incident in Markdown: what was done, by whom, why, if it helped, and how to take it back.
+
+    Exit code: 2 the options name nothing to report, 3 nothing was found or no right, 75 Data Storage does not answer.
+    """
     if (workflow is None) == (signal is None):
         raise click.UsageError("name either a --workflow or a --signal.")
     with open_history(data) as reader:

@@ -21,7 +21,11 @@ __all__ = ["submit"]
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @cluster_options
 def submit(file: str, follow: bool, dry_run: bool, output: str, namespace: str | None, context: str | None) -> None:
-    """Create the WorkflowExecution in FILE (- for standard input) in a cluster, where the controller runs it."""
+    """Create the WorkflowExecution in FILE (- for standard input) in a cluster, where the controller runs it.
+
+    Exit code: 2 the workflow has faults, 3 no kubeconfig, controller or right, or the name is taken, 75 no answer. With
+    --follow those of `kubernaut run`.
+    """
     text = read_text(file)
     workflow = read_workflow(file, text=text, unknown_actions=True)
     document = without_cluster_fields(load_yaml(text, file))

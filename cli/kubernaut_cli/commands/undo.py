@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kubernaut_cli.completion import complete_records, complete_workflows
 from kubernaut_cli.engine.pipelinerun import read_pipeline_run
 from kubernaut_cli.engine.task import generic_task
 from kubernaut_cli.history.changes import change_text
@@ -24,8 +25,12 @@ __all__ = ["undo"]
 
 
 @click.command()
-@click.argument("record_id", metavar="[ID]", required=False)
-@click.option("--workflow", help="Take back all that a workflow changed, the last change first.")
+@click.argument("record_id", metavar="[ID]", required=False, shell_complete=complete_records)
+@click.option(
+    "--workflow",
+    shell_complete=complete_workflows,
+    help="Take back all that a workflow changed, the last change first.",
+)
 @click.option("--yes", is_flag=True, help="Do it without a question.")
 @click.option("--dry-run", is_flag=True, help="Compare the plan with the world; change nothing.")
 @click.option(

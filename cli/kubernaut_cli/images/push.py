@@ -54,6 +54,10 @@ _PUSH_ERRORS: tuple[tuple[tuple[str, ...], type[ActionError], str, str], ...] = 
 """Words in the messages of registries and of the network; the error they mean, its reason, and what to do."""
 
 
+_UNDER_WAY = {"Preparing", "Waiting", "Pushing"}
+"""Statuses of a layer that the engine repeats until it is there: left out, since a log keeps every line."""
+
+
 def push(engine: Any, image: Any, reference: Reference, *, print_line: Callable[[str], None]) -> str:
     """Push an image and return its digest in the registry. A tag made only for the push is removed from the engine.
 
@@ -68,12 +72,15 @@ def push(engine: Any, image: Any, reference: Reference, *, print_line: Callable[
     """
     known = str(reference) in image.tags
     digest = None
+    told: dict[str | None, str] = {}
     try:
         image.tag(reference.repository, reference.tag)
         for line in engine.api.push(reference.repository, tag=reference.tag, stream=True, decode=True):
             if "error" in line:
                 raise push_error(reference, " ".join(str(line["error"]).split()))
-            if status := line.get("status"):
+            status = str(line.get("status") or "")
+            if status and status not in _UNDER_WAY and told.get(line.get("id")) != status:
+                told[line.get("id")] = status
                 print_line(f"{line['id']}: {status}" if "id" in line else status)
             digest = (line.get("aux") or {}).get("Digest") or digest
     except DockerException as error:

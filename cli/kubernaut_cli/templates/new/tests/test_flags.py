@@ -41,3 +41,15 @@ def test_an_unknown_flag_is_refused(flags: Path) -> None:
     assert ended.exit_code == 3
     assert ended.error is not None
     assert "there is dark-mode" in ended.error.message
+
+
+def test_a_file_that_is_not_there_is_refused_or_made(tmp_path: Path) -> None:
+    path = tmp_path / "flags.json"
+    inputs = {"file": str(path), "name": "dark-mode", "on": True}
+    refused = ActionRunner(set_flag).run(inputs)
+    assert refused.error is not None
+    assert (refused.exit_code, refused.error.reason) == (3, "NotFound")
+    assert not path.exists()
+
+    made = ActionRunner(set_flag).run({**inputs, "create": True})
+    assert (made.status, json.loads(path.read_text())) == ("succeeded", {"dark-mode": True})
