@@ -1,8 +1,8 @@
 """The actions that are installed: of packages (entry points `kubernaut.actions`) and of single files.
 
 A package has one entry point for each of its actions, named by the action's type:
-`"kubernetes/drain_node" = "kubernaut_kubectl.nodes.drain:drain_node"`. So the program `kubernaut-action`, which looks up one
-action at a time, imports only the module that it needs.
+`"kubernetes/drain_node" = "kubernaut_kubectl.nodes.drain:drain_node"`. So the program `kubernaut-action`, which looks
+up one action at a time, imports only the module that it needs.
 """
 
 import importlib

@@ -31,12 +31,12 @@ def named(kind: str, name: str) -> dict[str, str]:
 def test_scaling_is_applied_repeated_and_undone(cluster: Cluster, app: App, kind: str) -> None:
     where = named(kind, app(kind))
     action = f"scale_{kind.lower()}"
-    first, again = (cluster.run(action, replicas=2, **where) for _ in range(2))
+    first, again = (cluster.run(action, where, replicas=2) for _ in range(2))
 
     assert (first.exit_code, first.status, again.status) == (0, "succeeded", "unchanged"), first
     assert len(cluster.pods(where[kind.lower()])) == 2
-    assert reason_of(cluster.run(action, replicas=0, **where)) == (3, "LimitReached")
-    assert cluster.undo(action, first.change, replicas=2, **where).exit_code == 0
+    assert reason_of(cluster.run(action, where, replicas=0)) == (3, "LimitReached")
+    assert cluster.undo(first, action, where, replicas=2).exit_code == 0
     assert cluster.get(kind, where[kind.lower()])["spec"]["replicas"] == 1
 
 
@@ -112,8 +112,8 @@ def test_what_would_not_roll_out_is_refused(
 def test_a_crash_loop_is_told_with_its_last_lines_and_rolled_back(cluster: Cluster, app: App, kind: str) -> None:
     where = named(kind, name := app(kind))
     cluster.patch(kind, name, script(FAIL))
-    ended = cluster.run(f"restart_{kind.lower()}", retries=3, minutes=600, **where)
-    back = cluster.run(f"rollback_{kind.lower()}", retries=3, revision=1, **where)
+    ended = cluster.run(f"restart_{kind.lower()}", where, retries=3, minutes=600)
+    back = cluster.run(f"rollback_{kind.lower()}", where, retries=3, revision=1)
     if kind == "StatefulSet":
         # OrderedReady: the broken pod blocks the restored template, until it is deleted
         assert reason_of(back) in {(4, "RolloutStuck"), (0, None)}
@@ -154,15 +154,15 @@ def test_a_revision_that_is_not_kept_is_refused(cluster: Cluster, app: App) -> N
 
 def test_pause_and_resume(cluster: Cluster, app: App) -> None:
     where = {"deployment": app()}
-    paused, again = (cluster.run("pause_rollout", **where) for _ in range(2))
+    paused, again = (cluster.run("pause_rollout", where) for _ in range(2))
     assert (paused.exit_code, again.status) == (0, "unchanged"), paused
     cluster.patch("deployment", where["deployment"], script("sleep 999"))
     before = {pod["metadata"]["uid"] for pod in cluster.pods(where["deployment"])}
-    resumed = cluster.run("resume_rollout", **where)
+    resumed = cluster.run("resume_rollout", where)
 
     assert (resumed.exit_code, resumed.status) == (0, "succeeded"), resumed
     assert before.isdisjoint(pod["metadata"]["uid"] for pod in cluster.pods(where["deployment"]))
-    assert cluster.undo("resume_rollout", resumed.change, **where).exit_code == 0
+    assert cluster.undo(resumed, "resume_rollout", where).exit_code == 0
     assert cluster.get("deployment", where["deployment"])["spec"]["paused"] is True
 
 

@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from kubernaut_sdk import Change, catalog
+from kubernaut_sdk import catalog
 from kubernaut_sdk.testing import ActionRunner, Ran
 
 __all__ = ["Cluster", "Json", "message_of", "reason_of", "workload"]
@@ -60,13 +62,24 @@ class Cluster:
         action = catalog.find(f"{domain}/{name}")
         return ActionRunner(action, timeout=timedelta(minutes=minutes), retries=retries, storage="none")
 
-    def run(self, name: str, *, minutes: int = 60, retries: int = 0, record: UUID | None = None, **inputs: Any) -> Ran:
+    def run(
+        self,
+        name: str,
+        inputs: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        minutes: int = 60,
+        retries: int = 0,
+        record: UUID | None = None,
+        **more: Any,
+    ) -> Ran:
+        """Run an action in this namespace."""
         runner = self.runner(name, minutes=minutes, retries=retries)
-        return runner.run({"namespace": self.namespace, **inputs}, record_id=record)
+        return runner.run({"namespace": self.namespace, **inputs, **more}, record_id=record)
 
-    def undo(self, name: str, change: Change | None, **inputs: Any) -> Ran:
-        assert change is not None
-        return self.runner(name).undo({"namespace": self.namespace, **inputs}, change)
+    def undo(self, ran: Ran, name: str, inputs: Mapping[str, Any] = MappingProxyType({}), **more: Any) -> Ran:
+        """Undo what an action has changed."""
+        assert ran.change is not None, ran
+        return self.runner(name).undo({"namespace": self.namespace, **inputs, **more}, ran.change)
 
 
 def workload(kind: str, name: str, *, script: str = "sleep 1000", container: Json | None = None, **spec: Any) -> Json:
