@@ -47,7 +47,7 @@ def test_a_quota_that_is_used_up_is_told_long_before_the_deadline(cluster: Clust
     used = len(cluster.kubectl("get", "pods", "--output=name").split())
     cluster.make({**quota, "spec": {"hard": {"pods": str(used)}}})
     try:
-        ended = cluster.run(f"scale_{kind.lower()}", replicas=3, **named(kind, name))
+        ended = cluster.run(f"scale_{kind.lower()}", named(kind, name), replicas=3)
     finally:
         cluster.delete("resourcequota", quota["metadata"]["name"])  # type: ignore[index]
 
@@ -63,8 +63,8 @@ def test_a_number_that_an_autoscaler_owns_is_refused_by_its_name(cluster: Cluste
     document = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}}
     cluster.make({**document, "spec": spec})
     try:
-        refused = cluster.run(f"scale_{kind.lower()}", replicas=3, **named(kind, name))
-        taken_back = cluster.run(f"scale_{kind.lower()}", replicas=3, when_owned="proceed", **named(kind, name))
+        refused = cluster.run(f"scale_{kind.lower()}", named(kind, name), replicas=3)
+        taken_back = cluster.run(f"scale_{kind.lower()}", named(kind, name), replicas=3, when_owned="proceed")
     finally:
         cluster.delete("hpa", name)
 
@@ -79,7 +79,7 @@ def test_a_number_that_an_autoscaler_owns_is_refused_by_its_name(cluster: Cluste
 def test_restart_once_a_record(cluster: Cluster, app: App, kind: str) -> None:
     name, record = app(kind), mint()
     before = {pod["metadata"]["uid"] for pod in cluster.pods(name)}
-    first, again = (cluster.run(f"restart_{kind.lower()}", record=record, **named(kind, name)) for _ in range(2))
+    first, again = (cluster.run(f"restart_{kind.lower()}", named(kind, name), record=record) for _ in range(2))
     after = {pod["metadata"]["uid"] for pod in cluster.pods(name)}
 
     assert (first.exit_code, first.status, again.status) == (0, "succeeded", "unchanged"), first
@@ -101,7 +101,7 @@ def test_what_would_not_roll_out_is_refused(
     cluster: Cluster, app: App, verb: str, kind: str, spec: Json, reason: str
 ) -> None:
     name = app(kind, wait=False, **spec)
-    refused = cluster.run(f"{verb}_{kind.lower()}", retries=9, **named(kind, name))
+    refused = cluster.run(f"{verb}_{kind.lower()}", named(kind, name), retries=9)
 
     assert reason_of(refused) == (3, reason)
     assert name in message_of(refused)
@@ -137,7 +137,7 @@ def test_an_earlier_template_whose_config_map_is_gone_is_refused(cluster: Cluste
     missing = {"envFrom": [{"configMapRef": {"name": "gone"}}, {"secretRef": {"name": "lost"}}]}
     name = app(kind, wait=False, container=missing)
     cluster.patch(kind, name, {"op": "remove", "path": "/spec/template/spec/containers/0/envFrom"})
-    refused = cluster.run(f"rollback_{kind.lower()}", retries=9, **named(kind, name))
+    refused = cluster.run(f"rollback_{kind.lower()}", named(kind, name), retries=9)
 
     assert reason_of(refused) == (3, "ReferenceMissing")
     assert "needs ConfigMap gone and Secret lost, which are gone; restore them first." in message_of(refused)
