@@ -146,29 +146,29 @@ def test_a_field_that_the_api_server_refuses_or_drops_is_refused_before_anything
 
 
 def test_a_condition_and_a_value_are_waited_for(cluster: Cluster, app: App) -> None:
-    where = {"kind": "deployment.apps", "name": app()}
+    where: Json = {"kind": "deployment.apps", "name": app()}
     reached = [
         cluster.run("wait_for", {**where, **goal})
-        for goal in (
-            {"condition": "Available"},
-            {"pointer": "/status/readyReplicas", "value": 1, "hold": "10s"},
-            {"kind": "pod", "name": "nobody", "absent": True},
+        for goal in list[Json](
+            [
+                {"condition": "Available"},
+                {"pointer": "/status/readyReplicas", "value": 1, "hold": "10s"},
+                {"kind": "pod", "name": "nobody", "absent": True},
+            ]
         )
     ]
-    missed = {
-        name: cluster.run("wait_for", {**where, **goal}, minutes=1)
-        for name, goal in {
-            "condition": {"condition": "Available", "status": "False"},
-            "no condition": {"condition": "Nice"},
-            "value": {"pointer": "/status/readyReplicas", "value": 2},
-            "there": {"absent": True},
-        }.items()
+    goals: dict[str, Json] = {
+        "condition": {"condition": "Available", "status": "False"},
+        "no condition": {"condition": "Nice"},
+        "value": {"pointer": "/status/readyReplicas", "value": 2},
+        "there": {"absent": True},
     }
+    missed = {name: cluster.run("wait_for", {**where, **goal}, minutes=1) for name, goal in goals.items()}
 
     assert [(ran.exit_code, ran.status) for ran in reached] == [(0, "unchanged")] * 3, reached
     assert {name: ran.exit_code for name, ran in missed.items()} == dict.fromkeys(missed, 4)
     assert "has Available True, not False: MinimumReplicasAvailable" in message_of(missed["condition"])
     assert "has no condition Nice; it has Available, Progressing." in message_of(missed["no condition"])
     assert "is 1, not 2." in message_of(missed["value"])
-    assert reason_of(cluster.run("wait_for", {**where, "name": "nobody"}, condition="Available")) == (3, "NotFound")
-    assert reason_of(cluster.run("wait_for", kind="secret", name="a", absent=True)) == (3, "Guarded")
+    assert reason_of(cluster.run("wait_for", {**where, "name": "nobody", "condition": "Available"})) == (3, "NotFound")
+    assert reason_of(cluster.run("wait_for", {"kind": "secret", "name": "a", "absent": True})) == (3, "Guarded")

@@ -3,16 +3,21 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
-from kubernaut_sdk import catalog
+from kubernaut_conformance.target_proxy import TargetProxy
+from kubernaut_sdk import Action, catalog
+from kubernaut_sdk.permissions import parse_permission
 from kubernaut_sdk.testing import ActionRunner, Ran
 
-__all__ = ["Cluster", "Json", "message_of", "reason_of", "workload"]
+__all__ = ["Cluster", "Json", "message_of", "proxied_kubeconfig", "reason_of", "workload"]
 
 Json = dict[str, Any]
 IMAGE = os.environ.get("KUBERNAUT_TEST_IMAGE", "cluster.local/shell:1")
@@ -22,13 +27,19 @@ API = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1"
 class Cluster:
     """A namespace of the real cluster, in which objects are made and actions run.
 
+    Every action's requests pass a recording proxy: what they take must be declared as a permission.
+
     Attributes:
         namespace: Its name.
+        proxy: The recording proxy.
+        used: Action → the permissions that its requests took.
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, proxy: TargetProxy, kubeconfig: Path) -> None:
         self.namespace = namespace
         self.here = f"--namespace={namespace}"
+        self.proxy, self.kubeconfig = proxy, kubeconfig
+        self.used: dict[str, set[str]] = {}
 
     def kubectl(self, *words: str, stdin: Any = None, check: bool = True) -> str:
         text = json.dumps(stdin) if stdin is not None else None
@@ -74,12 +85,33 @@ class Cluster:
     ) -> Ran:
         """Run an action in this namespace."""
         runner = self.runner(name, minutes=minutes, retries=retries)
-        return runner.run({"namespace": self.namespace, **inputs, **more}, record_id=record)
+        with self._recorded(runner.action):
+            return runner.run({"namespace": self.namespace, **inputs, **more}, record_id=record)
 
     def undo(self, ran: Ran, name: str, inputs: Mapping[str, Any] = MappingProxyType({}), **more: Any) -> Ran:
         """Undo what an action has changed."""
         assert ran.change is not None, ran
-        return self.runner(name).undo({"namespace": self.namespace, **inputs, **more}, ran.change)
+        runner = self.runner(name)
+        with self._recorded(runner.action):
+            return runner.undo({"namespace": self.namespace, **inputs, **more}, ran.change)
+
+    @contextmanager
+    def _recorded(self, action: Action) -> Iterator[None]:
+        """Let kubectl go through the proxy, and check that each permission it takes is declared."""
+        self.proxy.requests.clear()
+        with patch.dict(os.environ, KUBECONFIG=str(self.kubeconfig)):
+            yield
+        taken = {request.permission for request in self.proxy.requests if request.permission}
+        used = self.used.setdefault(action.action_type, set())
+        used |= taken
+        declared = {
+            f"{permission.name}: {verb}"
+            for permission in map(parse_permission, action.permissions)
+            if permission
+            for verb in permission.verbs
+        }
+        if not any("the object's own resource" in text for text in action.permissions):
+            assert taken - {"secrets: get"} <= declared, f"{action.action_type} takes {sorted(taken - declared)}"
 
 
 def workload(kind: str, name: str, *, script: str = "sleep 1000", container: Json | None = None, **spec: Any) -> Json:
@@ -107,3 +139,15 @@ def message_of(ran: Ran) -> str:
 def reason_of(ran: Ran) -> tuple[int, str | None]:
     """The exit code and reason of an action's end."""
     return ran.exit_code, ran.error.reason if ran.error else None
+
+
+def proxied_kubeconfig(server: str) -> Json:
+    """The kubeconfig of a server on loopback that asks for no credentials."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "proxy", "cluster": {"server": server}}],
+        "users": [{"name": "none", "user": {}}],
+        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "none"}}],
+        "current-context": "proxy",
+    }
