@@ -30,6 +30,8 @@ MARGIN = timedelta(seconds=30)
 """The addition for writing results and record after the action's own deadline."""
 
 TASK = {"name": "kubernaut-action"}
+_STATUSES = {"succeeded": "Succeeded", "failed": "Failed", "skipped": "None"}
+"""Tekton's word for each end of a task, in `$(tasks.NAME.status)`."""
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
@@ -176,6 +178,10 @@ def _task(
     if final:
         # taskRunSpecs would bound it by timeouts.tasks, of which finally is no part
         task["timeout"] = format_duration(_task_run_timeout(workflow, step))
+    if step.when:
+        task["when"] = [
+            {"input": f"$(tasks.{step.when.step}.status)", "operator": "in", "values": [_STATUSES[step.when.state]]}
+        ]
     task["params"] = _params(workflow, step, trace)
     if step.secret_name:
         task["workspaces"] = [{"name": "secrets", "workspace": _workspace(step)}]

@@ -63,6 +63,7 @@ def faults_of(
         final = path.startswith("spec.finally")
         yield from _image(path, step, repositories)
         yield from _order(path, step, steps, final=final)
+        yield from _when(path, step, steps, final=final)
         yield from _sources(path, step, steps, workflow, final=final)
         yield from _timeout(path, step, workflow.spec.timeout)
         yield from _inputs(path, step, workflow, find, known_types, unknown_actions=unknown_actions)
@@ -125,6 +126,15 @@ def _order(path: str, step: Step, steps: Mapping[str, Step], *, final: bool) -> 
             yield Fault(f"{path}.runAfter[{index}]", f"{name!r} cannot run after itself")
         elif name not in steps:
             yield Fault(f"{path}.runAfter[{index}]", f"no step {name!r}; {_hint(name, steps)}")
+
+
+def _when(path: str, step: Step, steps: Mapping[str, Step], *, final: bool) -> Iterator[Fault]:
+    if step.when is None:
+        return
+    if not final:
+        yield Fault(f"{path}.when", "only a step of finally has a when; others run if those before them succeeded")
+    elif step.when.step not in steps:
+        yield Fault(f"{path}.when.step", f"no step {step.when.step!r}; there is {_near(step.when.step, list(steps))}")
 
 
 def _sources(

@@ -17,6 +17,7 @@ __all__ = [
     "Metadata",
     "Spec",
     "Step",
+    "When",
     "WorkflowExecution",
     "parse_workflow",
     "read_workflow_execution",
@@ -62,6 +63,16 @@ class InputFrom(Shape):
     pointer: Annotated[
         str, Field(pattern=r"^(/.*)?$", max_length=1024, description="A JSON pointer (RFC 6901), such as /replicas.")
     ] = ""
+
+
+class When(Shape):
+    """A condition on which a step of finally runs: how another step ended."""
+
+    step: Annotated[StepName, Field(description="The step whose end decides.")]
+    state: Annotated[
+        Literal["succeeded", "failed", "skipped"],
+        Field(description="How it must have ended; a cancel and a timeout count as failed."),
+    ]
 
 
 def _quantity(value: Any) -> Any:
@@ -119,6 +130,9 @@ class Step(Shape):
         Literal["stop", "continue"],
         Field(description="The effect of its failure: stop (the default) starts no further steps, continue goes on."),
     ] = "stop"
+    when: Annotated[When | None, Field(description="For a step of finally: it runs only if another step ended so.")] = (
+        None
+    )
     service_account_name: Annotated[
         ObjectName | None, Field(description="The ServiceAccount whose permissions it has; default without.")
     ] = None

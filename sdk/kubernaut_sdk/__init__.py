@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kubernaut_sdk.action import Action
+    from kubernaut_sdk.action import Action, Caution
     from kubernaut_sdk.context import Context
     from kubernaut_sdk.errors import (
         ActionError,
@@ -36,6 +36,7 @@ __all__ = [
     "ActionError",
     "AsyncDataStorage",
     "Cancelled",
+    "Caution",
     "Change",
     "Completed",
     "Context",
@@ -55,6 +56,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "Action": "action",
+    "Caution": "action",
     "Change": "states",
     "Completed": "tools",
     "Context": "context",

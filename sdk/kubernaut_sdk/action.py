@@ -10,7 +10,7 @@ from kubernaut_sdk.context import Context
 from kubernaut_sdk.models import Inputs, Result, parse_inputs, reliable_fields
 from kubernaut_sdk.states import ObjectRef
 
-__all__ = ["Action", "defined"]
+__all__ = ["Action", "Caution", "defined"]
 
 ACTION_TYPE = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9]*(_[a-z0-9]+)+")
 
@@ -31,6 +31,12 @@ Target = TypeVar("Target", bound=Callable[..., ObjectRef | str | None])
 Check = TypeVar("Check", bound=Callable[..., dict[str, str | None]])
 
 _defined: "list[Action]" = []
+
+
+class Caution(str):
+    """A sentence of an action's `check` about something that works, and may not for long; it fails no check."""
+
+    __slots__ = ()
 
 
 class Action:
@@ -158,7 +164,10 @@ class Action:
     @overload
     def check(self) -> Callable[[Check], Check]: ...
     def check(self, function: Any = None) -> Any:
-        """Register `check(ctx, inputs)`, which returns the name of each thing it checked, with the problem or None."""
+        """Register `check(ctx, inputs)`, which returns the name of each thing it checked, with the problem or None.
+
+        A `Caution` is shown, and is no problem.
+        """
         return self._decorate("check", function, lambda check: setattr(self, "check_function", check))
 
     def _decorate(self, name: str, function: Any, register: Callable[[Any], None]) -> Any:

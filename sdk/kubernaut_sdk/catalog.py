@@ -1,8 +1,8 @@
 """The actions that are installed: of packages (entry points `kubernaut.actions`) and of single files.
 
 A package has one entry point for each of its actions, named by the action's type:
-`"kubernetes/drain_node" = "kubernaut_kubectl.nodes:drain"`. So the program `kubernaut-action`, which looks up one
-action at a time, imports only the module that it needs.
+`"kubernetes/drain_node" = "kubernaut_kubectl.nodes.drain:drain_node"`. So the program `kubernaut-action`, which looks
+up one action at a time, imports only the module that it needs.
 """
 
 import importlib
@@ -25,6 +25,7 @@ from kubernaut_sdk.portable import shorten
 __all__ = ["all_actions", "find", "known_types", "spec"]
 
 GROUP = "kubernaut.actions"
+TOOL_VERSIONS = "kubernaut.tool_versions"
 CONTRACT = "1"
 """The version of the action contract, as `spec` prints it."""
 
@@ -83,7 +84,21 @@ def all_actions() -> list[Action]:
 
 def spec(actions: list[Action]) -> dict[str, Any]:
     """Return the document of the verb `spec`: all actions, with JSON Schemas (draft 2020-12) of inputs and results."""
-    return {"contract": CONTRACT, "actions": [_entry(action) for action in actions]}
+    return {
+        "contract": CONTRACT,
+        "tool_versions": _tool_versions(),
+        "actions": [_entry(action) for action in actions],
+    }
+
+
+def _tool_versions() -> dict[str, str]:
+    """Return tool → version, from the functions that packages name as entry points `kubernaut.tool_versions`."""
+    found = {}
+    for entry in entry_points(group=TOOL_VERSIONS):
+        read = _run_import(entry.module, entry.load)
+        if (version := read()) is not None:
+            found[entry.name] = version
+    return found
 
 
 def _entry(action: Action) -> dict[str, Any]:

@@ -153,6 +153,27 @@ def test_odd_results_fail_their_step_and_nothing_else(kind: str, workflow: Make,
     assert "root:" not in json.dumps(report.document())
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "ran"),
+    [
+        (None, ["a", "b", "well"]),
+        (print_list, ["a", "badly", "never"]),
+        (no_image, ["a", "badly", "never"]),
+    ],
+)
+def test_a_when_of_finally_decides_by_how_a_step_ended(
+    behaviour: Any, ran: list[str], workflow: Make, step: Make, tmp_path: Path
+) -> None:
+    conditions = {"well": ("a", "succeeded"), "badly": ("a", "failed"), "never": ("b", "skipped")}
+    last = [step(name, when={"step": on, "state": state}) for name, (on, state) in conditions.items()]
+    executor = FakeExecutor({"a": behaviour} if behaviour else {})
+    report = execute(workflow(step("a"), step("b", runAfter=["a"]), **{"finally": last}), tmp_path, executor)
+
+    assert sorted(executor.ran) == ran
+    assert {row.name for row in report.steps if row.final and row.state == "skipped"} == set(conditions) - set(ran)
+    assert (report.phase == "Succeeded") is (behaviour is None)
+
+
 def test_an_error_in_the_display_does_not_stop_the_run(workflow: Make, step: Make, tmp_path: Path) -> None:
     def raises(_step: object) -> None:
         raise UnicodeEncodeError("ascii", "▸", 0, 1, "ordinal not in range")

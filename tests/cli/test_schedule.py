@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,29 @@ def test_a_skipped_step_takes_those_after_it_along() -> None:
 def test_a_cancel_starts_nothing_but_finally() -> None:
     assert names(next_tasks(DIAMOND, LAST, {"a": R}, StopReason.CANCELLED)) == ([], ["b", "c", "d"])
     assert names(next_tasks(DIAMOND, LAST, {"a": F, "b": X, "c": X, "d": X}, StopReason.CANCELLED)) == (["z"], [])
+
+
+def final(name: str, status: str, operator: str = "in") -> PipelineTask:
+    expression = {"input": "$(tasks.a.status)", "operator": operator, "values": [status]}
+    return PipelineTask.model_validate({"name": name, "taskRef": {"name": "kubernaut-action"}, "when": [expression]})
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "started"),
+    [(S, "Succeeded", "well"), (F, "Failed", "badly"), (X, "None", "never")],
+)
+def test_a_step_of_finally_runs_only_if_the_step_of_its_when_ended_so(
+    state: TaskState, status: str, started: str
+) -> None:
+    last = [final("well", "Succeeded"), final("badly", "Failed"), final("never", "None"), *LAST]
+    due = next_tasks([task("a")], last, {"a": state}, None, {"a": status})
+
+    assert names(due)[0] == [started, "z"]
+    assert {reason for _, reason in due.skip} == {"The step that its when names did not end so."}
+
+
+def test_a_when_may_name_what_must_not_be() -> None:
+    assert names(next_tasks([task("a")], [final("f", "Failed", "notin")], {"a": F}, None, {"a": "Failed"}))[0] == []
 
 
 @settings(deadline=None)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +81,16 @@ def test_all_three_timeouts_are_set_and_finally_has_its_own(workflow: Make, step
     assert run["spec"]["timeouts"] == {"pipeline": "18m30s", "tasks": "15m", "finally": "3m30s"}
     assert run["spec"]["taskRunSpecs"] == [{"pipelineTaskName": "a", "timeout": "4m30s"}]
     assert run["spec"]["pipelineSpec"]["finally"][0]["timeout"] == "3m30s"
+
+
+@pytest.mark.parametrize(("state", "status"), [("succeeded", "Succeeded"), ("failed", "Failed"), ("skipped", "None")])
+def test_a_when_is_an_expression_on_the_status_that_tekton_gives(
+    workflow: Make, step: Make, state: str, status: str
+) -> None:
+    text = workflow(step("a"), **{"finally": [step("z", when={"step": "a", "state": state})]})
+    [final] = render(parse_workflow(text))["spec"]["pipelineSpec"]["finally"]
+
+    assert final["when"] == [{"input": "$(tasks.a.status)", "operator": "in", "values": [status]}]
 
 
 def test_values_of_earlier_steps_are_array_elements_of_their_own(workflow: Make, step: Make) -> None:

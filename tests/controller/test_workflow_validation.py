@@ -46,6 +46,12 @@ TABLE: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("wrong type", [{"retries": "many"}], {}, "spec.steps[0].retries: input should be a valid integer"),
     ("bad duration", [{"timeout": "2 minutes"}], {}, "spec.steps[0].timeout: '2 minutes' is not a duration"),
     ("zero duration", [{"timeout": "0s"}], {}, "must be above zero"),
+    (
+        "a when of a step that is not of finally",
+        [{}, {"when": {"step": "a", "state": "failed"}}],
+        {},
+        "spec.steps[1].when: only a step of finally has a when; others run if those before them succeeded.",
+    ),
     ("no digest", [{"image": "ghcr.io/x:1"}], {}, "spec.steps[0].image: ghcr.io/x:1 names no digest;"),
     (
         "something that Tekton would substitute",
@@ -133,6 +139,11 @@ def test_refused_with_the_path(workflow: Make, step: Make, steps: list[Any], spe
         ({"runAfter": ["a"]}, "spec.finally[0].runAfter: a step of finally runs after all steps"),
         ({"inputsFrom": [{"input": "x", "step": "a"}]}, "takes nothing from steps, which may not have run"),
         ({"name": "a"}, "spec.finally[0].name: 'a' is the name of spec.steps[0] already."),
+        ({"when": {"step": "b", "state": "failed"}}, "spec.finally[0].when.step: no step 'b'; there is a."),
+        ({"when": {"step": "last", "state": "failed"}}, "spec.finally[0].when.step: no step 'last'; there is a."),
+        ({"when": {"step": "a", "state": "lost"}}, "spec.finally[0].when.state: "),
+        ({"when": {"step": "$(x)", "state": "failed"}}, "spec.finally[0].when.step: "),
+        ({"when": {"state": "failed"}}, "spec.finally[0].when.step: "),
     ],
 )
 def test_refused_of_finally(workflow: Make, step: Make, fields: dict[str, Any], expected: str) -> None:

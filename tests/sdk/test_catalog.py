@@ -220,7 +220,7 @@ def test_a_module_that_is_not_there_is_told_apart_from_one_that_does_not_import(
 @pytest.mark.parametrize(
     ("action_type", "others"),
     [
-        ("kubernetes/cordon_node", ["kubernaut_kubectl.rollouts", "kubernaut_kubectl.deployments"]),
+        ("kubernetes/cordon_node", ["kubernaut_kubectl.rollouts.goal", "kubernaut_kubectl.workloads"]),
         ("aws/reboot_instances", ["kubernaut_aws.autoscaling"]),
     ],
 )

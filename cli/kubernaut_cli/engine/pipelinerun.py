@@ -51,6 +51,23 @@ class WorkspaceUse(TektonDocument):
     workspace: str
 
 
+class WhenExpression(TektonDocument):
+    """A condition of a task of `finally`: how another task ended. Tekton's others are not covered."""
+
+    input: Annotated[str, Field(pattern=rf"^\$\(tasks\.{_LABEL}\.status\)$", max_length=80)]
+    operator: Literal["in", "notin"]
+    values: tuple[str, ...]
+
+    @property
+    def task(self) -> str:
+        """The task whose end decides."""
+        return self.input.removeprefix("$(tasks.").removesuffix(".status)")
+
+    def holds(self, status: str) -> bool:
+        """Return True for a task that ended with this status: `Succeeded`, `Failed`, or `None` if it never ran."""
+        return (status in self.values) == (self.operator == "in")
+
+
 class PipelineTask(TektonDocument):
     """One task of the pipeline."""
 
@@ -59,6 +76,7 @@ class PipelineTask(TektonDocument):
     params: tuple[Param, ...] = ()
     run_after: tuple[str, ...] = ()
     on_error: Literal["continue", "stopAndFail"] = "stopAndFail"
+    when: tuple[WhenExpression, ...] = ()
     timeout: Duration | None = None
     workspaces: tuple[WorkspaceUse, ...] = ()
 
@@ -234,6 +252,7 @@ def read_pipeline_run(document: dict[str, Any], task: Task) -> PipelineRun:
     known = {param.name for param in task.spec.params}
     required = {param.name for param in task.spec.params if param.default is None}
     names = {pipeline_task.name for pipeline_task in run.spec.pipeline_spec.tasks}
+    final = {pipeline_task.name for pipeline_task in run.spec.pipeline_spec.finally_}
     may_fail = {pipeline_task.name for pipeline_task in run.tasks if pipeline_task.on_error == "continue"}
     faults: list[Fault] = list(_graph_faults(run))
     for pipeline_task in run.tasks:
@@ -242,6 +261,10 @@ def read_pipeline_run(document: dict[str, Any], task: Task) -> PipelineRun:
         faults += [Fault(f"{place}.params", f"the Task has no param {name!r}") for name in sorted(given - known)]
         faults += [Fault(f"{place}.params", f"the Task needs the param {name!r}") for name in sorted(required - given)]
         faults += pipeline_task.faults(f"{place}.params")
+        if pipeline_task.when and pipeline_task.name not in final:
+            faults.append(Fault(f"{place}.when", "the local engine covers it only for tasks of finally"))
+        unknown = sorted({expression.task for expression in pipeline_task.when} - names)
+        faults += [Fault(f"{place}.when", f"asks for {name!r}, which is no task of this pipeline") for name in unknown]
         if faults:
             continue
         for name in sorted(pipeline_task.dependencies - names):

@@ -144,7 +144,8 @@ class LocalRun:
     def _advance(self) -> bool:
         """Start and skip the tasks that are due, up to the limit of `parallel`; return True if there were any."""
         spec = self.run.spec.pipeline_spec
-        due = next_tasks(spec.tasks, spec.finally_, self._states, self._stop_reason)
+        statuses = {task.name: self._tekton_status(task.name) for task in spec.tasks if task.name in self._states}
+        due = next_tasks(spec.tasks, spec.finally_, self._states, self._stop_reason, statuses)
         skipped = list(due.skip)
         free = self.parallel - len(self._running_steps)
         for task in due.start:
@@ -162,6 +163,13 @@ class LocalRun:
             self._send_event(task, StepOutcome(state=State.SKIPPED))
             self._notify(step)
         return bool(due.start or due.skip)
+
+    def _tekton_status(self, name: str) -> str:
+        """Return the `$(tasks.NAME.status)` of a task: Tekton looks at the exit code alone."""
+        if self._states[name] is TaskState.SKIPPED:
+            return "None"
+        ended_well = self.report.step(name).exit_code == 0 and name not in self._stopped_as
+        return "Succeeded" if ended_well else "Failed"
 
     async def _wait_for_a_step(self) -> None:
         done, _ = await asyncio.wait(self._running_steps, return_when=asyncio.FIRST_COMPLETED)

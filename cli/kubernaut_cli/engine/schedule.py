@@ -7,6 +7,7 @@ failure nothing new starts, running tasks finish, and `finally` starts when no o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from kubernaut_cli.engine.pipelinerun import PipelineTask
 
@@ -42,6 +43,7 @@ def next_tasks(
     final: Sequence[PipelineTask],
     states: Mapping[str, TaskState],
     stop: StopReason | None,
+    statuses: Mapping[str, str] = MappingProxyType({}),
 ) -> NextTasks:
     """Return the tasks that start now, and those that never will.
 
@@ -50,10 +52,15 @@ def next_tasks(
         final: The tasks of `finally`.
         states: The state of each task that was started or skipped.
         stop: The reason to start no more of `tasks`, or None.
+        statuses: Tekton's status of each ended task (`$(tasks.NAME.status)`), for the `when` of `finally`.
     """
     waiting = [task for task in tasks if task.name not in states]
     if not waiting and all(states[task.name] is not TaskState.RUNNING for task in tasks):
-        return NextTasks(start=tuple(task for task in final if task.name not in states))
+        due = [(task, _unmet(task, statuses)) for task in final if task.name not in states]
+        return NextTasks(
+            start=tuple(task for task, unmet in due if unmet is None),
+            skip=tuple((task, unmet) for task, unmet in due if unmet is not None),
+        )
     failed = [task.name for task in tasks if states.get(task.name) is TaskState.FAILED and task.on_error != "continue"]
     reason = stop or (f"step {failed[0]} failed" if failed else None)
     if reason:
@@ -67,3 +74,11 @@ def next_tasks(
         elif all(state in {TaskState.SUCCEEDED, TaskState.FAILED} for state in before.values()):
             start.append(task)
     return NextTasks(tuple(start), tuple(skip))
+
+
+def _unmet(task: PipelineTask, statuses: Mapping[str, str]) -> str | None:
+    """Return why a task of `finally` is skipped, or None if each of its `when` holds."""
+    for expression in task.when:
+        if not expression.holds(statuses.get(expression.task, "None")):
+            return "The step that its when names did not end so."
+    return None

@@ -168,17 +168,19 @@ def _from_status(row: Json) -> KnownOutcome | None:
     )
 
 
+_STOPPED = "A step that failed stopped it before it could start."
+_SKIPPED = {
+    "PipelineRun was stopping": _STOPPED,
+    "PipelineRun was gracefully stopped": _STOPPED,
+    "Parent Tasks were skipped": "A step that it waits for was skipped.",
+    "PipelineRun was gracefully cancelled": "The workflow was cancelled before it could start.",
+    "When Expressions evaluated to false": "The step that its when names did not end so.",
+    "Results were missing": "The output that it takes from an earlier step was not there.",
+}
+"""Tekton's reasons of `skippedTasks`, as sentences."""
+
+
 def _skipped(reason: str) -> str:
-    match reason:
-        case "PipelineRun was stopping" | "PipelineRun was gracefully stopped":
-            return "A step that failed stopped it before it could start."
-        case "Parent Tasks were skipped":
-            return "A step that it waits for was skipped."
-        case "PipelineRun was gracefully cancelled":
-            return "The workflow was cancelled before it could start."
-        case "Results were missing":
-            return "The output that it takes from an earlier step was not there."
-        case _ if "timeout" in reason:
-            return "The workflow's time was over before it could start."
-        case _:
-            return "The workflow ended before it could start."
+    if reason not in _SKIPPED and "timeout" in reason:
+        return "The workflow's time was over before it could start."
+    return _SKIPPED.get(reason, "The workflow ended before it could start.")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kubernaut_sdk.action import Action
+from kubernaut_sdk.action import Action, Caution
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import ActionError, Cancelled, DeadlineExceeded, PreconditionFailed
 from kubernaut_sdk.execution.outcome import failure, log_failure
@@ -23,11 +23,13 @@ class Precheck:
         name: The thing that was checked.
         problem: A sentence on what is wrong, or None.
         exit_code: The exit code with which the action would end.
+        caution: A sentence on something that works, and may not for long; or None.
     """
 
     name: str
     problem: str | None = None
     exit_code: int = 0
+    caution: str | None = None
 
 
 def run_prechecks(action: Action, context: Context, parse: Callable[[], Inputs]) -> list[Precheck]:
@@ -77,6 +79,9 @@ def _own(found: Any) -> list[Precheck]:
         return [Precheck("check", f"check must return a dict, not {type(found).__name__}.", 1)]
     checks = []
     for name, problem in found.items():
+        if isinstance(problem, Caution):
+            checks.append(Precheck(unicode_text(str(name)), caution=unicode_text(str(problem))))
+            continue
         sentence = None if problem is None else unicode_text(str(problem)) or "it is not as it should be."
         checks.append(
             Precheck(unicode_text(str(name)), sentence, 0 if sentence is None else PreconditionFailed.exit_code)

@@ -124,7 +124,15 @@ def check(action_type: str | None, **sources: Any) -> VerbWork:
             context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
             checks = run_prechecks(action, context, _parser(action, settings, masker, sources))
             interrupts.close()
-        rows = [{"name": check.name, "ok": check.problem is None, "problem": check.problem} for check in checks]
+        rows = [
+            {
+                "name": check.name,
+                "ok": check.problem is None,
+                "problem": check.problem,
+                **({"caution": check.caution} if check.caution else {}),
+            }
+            for check in checks
+        ]
         code = next((check.exit_code for check in checks if check.problem is not None), 0)
         return {"action_type": action.action_type, "ok": code == 0, "checks": masker.json(rows)}, code
 

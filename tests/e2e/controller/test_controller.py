@@ -61,7 +61,14 @@ def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
             "permanent",
             step("a", probe, THING, inputs={"how": "Failed"}),
             step("b", probe, runAfter=["a"]),
-            **{"finally": [step("last", probe)]},
+            **{
+                "finally": [
+                    step("last", probe),
+                    step("badly", probe, when={"step": "a", "state": "failed"}),
+                    step("well", probe, when={"step": "a", "state": "succeeded"}),
+                    step("never", probe, when={"step": "b", "state": "skipped"}),
+                ]
+            },
         ),
         made(
             "vanishes",
@@ -220,7 +227,15 @@ def test_a_permanent_failure_stops_skips_and_runs_finally(ended: Any, storage: s
 
     assert phase_of(document) == "Failed"
     assert document["status"]["message"] == "Step a failed: told to: Failed."
-    assert states(document) == {"a": "failed", "b": "skipped", "last": "succeeded"}
+    assert states(document) == {
+        "a": "failed",
+        "b": "skipped",
+        "last": "succeeded",
+        "badly": "succeeded",
+        "well": "skipped",
+        "never": "succeeded",
+    }
+    assert rows(document)["well"]["message"] == "The step that its when names did not end so."
     assert records(storage, "permanent")["b"]["state"] == "skipped"
 
 

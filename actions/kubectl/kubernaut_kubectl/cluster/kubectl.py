@@ -10,7 +10,8 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.errors import NO_SUCH_KIND, PATCH_TEST_FAILED, error_of, error_text
 from kubernaut_kubectl.cluster.patches import Operation
-from kubernaut_sdk import Completed, Context, Failed, NotFound, PreconditionFailed, Transient
+from kubernaut_kubectl.cluster.version import skew_caution
+from kubernaut_sdk import Caution, Completed, Context, Failed, NotFound, PreconditionFailed, Transient
 from kubernaut_sdk.incluster import ServiceAccount, api_server
 from kubernaut_sdk.permissions import parse_permission
 
@@ -178,8 +179,11 @@ def previous_log(ctx: Context, namespace: str, pod: str, container: str, *, line
 
 
 def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> dict[str, str | None]:
-    """Return for each permission None if it is held, otherwise what is wrong; for an action's `check`."""
-    answers: dict[str, str | None] = {}
+    """Return for each permission None if it is held, otherwise what is wrong; for an action's `check`.
+
+    kubectl's version is the first row: a Caution, if Kubernetes does not support it with this API server.
+    """
+    answers: dict[str, str | None] = {"kubectl version": _check_version(ctx)}
     for permission in map(parse_permission, permissions):
         if permission is None:
             continue
@@ -226,6 +230,14 @@ def _raw(ctx: Context, verb: str, path: str, body: dict[str, Any], what: str) ->
     ctx.log.debug("%s", what)
     argv = ["kubectl", verb, *_connection(ctx), f"--raw={path}", "--filename=-"]
     return ctx.run(argv, stdin=json.dumps(body), check=False)
+
+
+def _check_version(ctx: Context) -> Caution | None:
+    completed = ctx.run(["kubectl", "version", *_connection(ctx), "--output=json"], check=False)
+    if completed.exit_code != 0:
+        return None  # the checks of the permissions say why
+    caution = skew_caution(completed.json())
+    return Caution(caution) if caution else None
 
 
 def _connection(ctx: Context) -> list[str]:

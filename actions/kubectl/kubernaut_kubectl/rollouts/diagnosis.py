@@ -1,4 +1,4 @@
-"""Why a rollout does not go on, from its pods, their logs and their events: what can be known is said at once."""
+"""The reasons why a rollout does not go on: from its pods, their logs and their events."""
 
 from dataclasses import replace
 from typing import Any

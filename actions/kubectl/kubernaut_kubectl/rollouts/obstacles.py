@@ -1,4 +1,4 @@
-"""What keeps a pod from being ready, and for how long it may until the rollout counts as never: pure functions."""
+"""The obstacles that keep a pod from being ready, and how long each may stand: pure functions."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ NOW = 0.0
 STUCK = 30.0
 """Seconds without any progress after which an obstacle that could go away counts as one that stays."""
 _CRASHES, _OUT_OF_MEMORY = 3, 2
-"""How often a container of the newest template may crash, or be killed for its memory, until it counts as never."""
+"""The crashes, and the kills for memory, of a container of the newest template after which it counts as never."""
 
 _NEVER = {"InvalidImageName", "ErrImageNeverPull"}
 _PULLS = {"ErrImagePull", "ImagePullBackOff"}

@@ -11,7 +11,7 @@ from kubernaut_kubectl.owners.controllers import owned_by
 from kubernaut_kubectl.rollouts.diagnosis import REVISION
 from kubernaut_sdk import Context
 
-__all__ = ["Reference", "Revisions", "images_of", "named_by", "read_revisions"]
+__all__ = ["ConfigReference", "Revisions", "images_of", "named_by", "read_revisions"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Revisions:
 
 
 @dataclass(frozen=True, order=True)
-class Reference:
+class ConfigReference:
     """A ConfigMap or Secret that a pod template cannot do without."""
 
     kind: str
@@ -58,7 +58,7 @@ def read_revisions(ctx: Context, found: dict[str, Any]) -> Revisions:
     return Revisions(max(templates, default=0), templates)
 
 
-def named_by(template: dict[str, Any]) -> set[Reference]:
+def named_by(template: dict[str, Any]) -> set[ConfigReference]:
     """Return the ConfigMaps and Secrets that a pod template names, without those that are optional."""
     spec = template["spec"]
     found = set()
@@ -78,13 +78,13 @@ def images_of(template: dict[str, Any]) -> list[str]:
     return [container["image"] for container in template["spec"]["containers"]]
 
 
-def _references(source: dict[str, Any], config_map: str, secret: str) -> Iterator[Reference]:
+def _references(source: dict[str, Any], config_map: str, secret: str) -> Iterator[ConfigReference]:
     for kind, key in (("ConfigMap", config_map), ("Secret", secret)):
         reference = source.get(key)
         if reference and not reference.get("optional"):
             name = reference.get("name") or reference.get("secretName")
             if name:
-                yield Reference(kind, name)
+                yield ConfigReference(kind, name)
 
 
 def _own_template(template: dict[str, Any]) -> dict[str, Any]:

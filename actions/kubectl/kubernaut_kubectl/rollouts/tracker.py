@@ -31,6 +31,7 @@ class ChangeTracker:
         written: The object as the API server returned it after our write; None if another execution wrote.
         given_up: The time at which an earlier rollout had failed before our write, as Kubernetes reports it.
         planned: The change that was planned, where it cannot be seen any more once it is made (a deleted pod).
+        owner: The workload of a pod that is acted on, as it was before.
         notes: Sentences for the result, found while planning.
         namespace: The namespace of the workload that is looked at.
         logs: The last lines of containers that crashed, so that each is read once.
@@ -40,6 +41,7 @@ class ChangeTracker:
     written: dict[str, Any] | None = None
     given_up: str | None = None
     planned: Change | None = None
+    owner: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     namespace: str = ""
     logs: dict[tuple[str, str, int], str] = field(default_factory=dict)

@@ -30,21 +30,21 @@ __all__ = ["rollback_daemonset", "rollback_deployment", "rollback_statefulset"]
 ROLLED_BACK_BY = "kubernaut.io/rolled-back-by"
 
 
-class Revision(Inputs):
+class WantedRevision(Inputs):
     """The input of all three besides the workload."""
 
     revision: Annotated[int, Field(ge=0, description="The revision to go back to; 0 for the one before this.")] = 0
 
 
-class RollbackDeploymentInputs(Revision, DeploymentInputs):
+class RollbackDeploymentInputs(WantedRevision, DeploymentInputs):
     """The inputs of kubernetes/rollback_deployment."""
 
 
-class RollbackStatefulSetInputs(Revision, StatefulSetInputs):
+class RollbackStatefulSetInputs(WantedRevision, StatefulSetInputs):
     """The inputs of kubernetes/rollback_statefulset."""
 
 
-class RollbackDaemonSetInputs(Revision, DaemonSetInputs):
+class RollbackDaemonSetInputs(WantedRevision, DaemonSetInputs):
     """The inputs of kubernetes/rollback_daemonset."""
 
 

@@ -16,18 +16,18 @@ from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed
 __all__ = ["scale_deployment", "scale_statefulset"]
 
 
-class Replicas(Inputs):
+class WantedReplicas(Inputs):
     """The inputs of both actions, besides the workload."""
 
     replicas: Annotated[int, Field(ge=0, le=10_000, description="As many as there shall be, not how many more.")]
     allow_zero: Annotated[bool, Field(description="Whether it may be scaled to 0, which stops it.")] = False
 
 
-class ScaleDeploymentInputs(Replicas, DeploymentInputs):
+class ScaleDeploymentInputs(WantedReplicas, DeploymentInputs):
     """The inputs of kubernetes/scale_deployment."""
 
 
-class ScaleStatefulSetInputs(Replicas, StatefulSetInputs):
+class ScaleStatefulSetInputs(WantedReplicas, StatefulSetInputs):
     """The inputs of kubernetes/scale_statefulset."""
 
 

@@ -1,0 +1,1 @@
+"""The actions on configuration: ConfigMaps, autoscalers, and one field of any object."""

@@ -1,0 +1,203 @@
+"""The action kubernetes/set_field."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
+from kubernaut_kubectl.cluster.kubectl import Name, get, patch, try_patch
+from kubernaut_kubectl.cluster.patches import Operation, swap, unchanged
+from kubernaut_kubectl.owners.controllers import display_name
+from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
+from kubernaut_kubectl.owners.guarded import require_free_field, require_free_kind
+from kubernaut_kubectl.rollouts.tracker import tracker_of
+from kubernaut_kubectl.workloads.kinds import OwnedInputs
+from kubernaut_sdk import Action, Change, Context, InvalidInputs, NotFound, ObjectRef, PreconditionFailed
+from kubernaut_sdk.portable import dumps, shorten
+
+__all__ = ["KindText", "PointerText", "field_path", "set_field", "value_at"]
+
+LARGEST = 4096
+
+KindText = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
+        max_length=253,
+        description="The kind, with its group where that is not Kubernetes' own: certificate.cert-manager.io.",
+    ),
+]
+PointerText = Annotated[
+    str,
+    Field(pattern=r"^(/([^~/]|~[01])+)+$", max_length=1024, description="A JSON pointer, such as /spec/renewBefore."),
+]
+
+
+class SetFieldInputs(OwnedInputs):
+    """The inputs of kubernetes/set_field."""
+
+    kind: KindText
+    name: Name
+    namespace: Annotated[Name | None, Field(description="The namespace; none for a kind of the whole cluster.")] = None
+    pointer: PointerText
+    value: Annotated[Any, Field(description="The new value, as JSON, at most 4 KiB.")]
+    settle: Annotated[DurationText, Field(description="For how long the value must stand.")] = "60s"
+
+
+class SetFieldResult(ResultWithNote):
+    """The result of kubernetes/set_field: the value before, if there was one."""
+
+    value_before: Any = None
+
+
+set_field = Action(
+    "kubernetes/set_field",
+    permissions=["the object's own resource: get, patch"],
+    tools=["kubectl"],
+    risk="high",
+    examples=[
+        {
+            "kind": "certificate.cert-manager.io",
+            "namespace": "shop",
+            "name": "checkout-tls",
+            "pointer": "/spec/renewBefore",
+            "value": "720h",
+        }
+    ],
+)
+
+
+@set_field.plan
+def plan(ctx: Context, inputs: SetFieldInputs) -> Change:
+    """Set one field of any object, by a JSON pointer, and watch that the value stands for `settle`.
+
+    It is meant for custom resources, such as a mesh's policy or a cert-manager Certificate; where an action of its own
+    exists, that is better: it knows what its field does. Refused are Secrets, RBAC, admission webhooks and policies,
+    CustomResourceDefinitions and API services; a status; all metadata but labels and annotations; a pointer that leads
+    through a field that is missing; and what the API server refuses, or drops, in a dry run. So is a field that an
+    autoscaler, Argo CD, Flux or an operator owns, unless `when_owned` is `proceed`. Grant the ServiceAccount `get` and
+    `patch` of that resource alone: `kubernaut render --rbac` cannot know it.
+    """
+    if inputs.value is None:
+        raise InvalidInputs("inputs.value is null, which the API server takes for a missing field; give a value.")
+    if len(dumps(inputs.value)) > LARGEST:
+        raise InvalidInputs(f"inputs.value has more than {LARGEST} bytes as JSON; set_field sets one small field.")
+    require_free_kind(inputs.kind)
+    require_free_field(inputs.pointer)
+    found = get(ctx, inputs.kind, inputs.name, inputs.namespace)
+    require_free_kind(found["kind"], found["apiVersion"])
+    before = _state(found, inputs.pointer)
+    after = {"value": inputs.value}
+    if before != after:
+        written = try_patch(ctx, inputs.kind, inputs.name, _operations(found, inputs, before, after), inputs.namespace)
+        if _state(written, inputs.pointer) == before:
+            raise PreconditionFailed(
+                f"the API server does not keep {inputs.pointer} of {display_name(found)}: no such field.",
+                reason="NoSuchField",
+            )
+        field = field_path(found, inputs.pointer)
+        tracker_of(ctx).owners = check_owners(ctx, found, field, inputs.value, inputs.when_owned)
+    return Change(before, after)
+
+
+@set_field.apply
+def apply(ctx: Context, inputs: SetFieldInputs, change: Change) -> SetFieldResult:
+    """Set the field with a patch that fails if it, or the object's spec, was changed since it was read."""
+    tracker = tracker_of(ctx)
+    tracker.remember_write(_set(ctx, inputs, change.before, change.after))
+    return SetFieldResult(value_before=change.before.get("value"), note=ownership_note(tracker.owners))
+
+
+@set_field.verify
+def verify(ctx: Context, inputs: SetFieldInputs, change: Change) -> bool | str:
+    """Return True once the value has stood for `settle`."""
+    found = get(ctx, inputs.kind, inputs.name, inputs.namespace)
+    tracker = tracker_of(ctx)
+    shortfall = tracker.require_own_value(
+        found,
+        field_path(found, inputs.pointer),
+        shorten(dumps(_state(found, inputs.pointer))),
+        before=shorten(dumps(change.before)),
+        wanted=shorten(dumps(change.after)),
+        what=inputs.pointer,
+    )
+    return shortfall or tracker.check_settled(ctx, 0.0 if change.empty else seconds_of(inputs.settle))
+
+
+@set_field.undo
+def undo(ctx: Context, inputs: SetFieldInputs, change: Change) -> None:
+    """Set the value before, or remove the field if there was none."""
+    _set(ctx, inputs, change.after, change.before)
+
+
+@set_field.target
+def target(inputs: SetFieldInputs) -> ObjectRef:
+    """Return the object."""
+    return ObjectRef(kind=inputs.kind.partition(".")[0], namespace=inputs.namespace, name=inputs.name)
+
+
+def value_at(found: Any, text: str) -> Any:
+    """Return the value that a JSON pointer leads to.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    at = found
+    for part in _parts(text):
+        if isinstance(at, dict) and part in at:
+            at = at[part]
+        elif isinstance(at, list) and re.fullmatch(r"0|[1-9]\d{0,5}", part) and int(part) < len(at):
+            at = at[int(part)]
+        else:
+            raise KeyError(text)
+    return at
+
+
+def field_path(found: dict[str, Any], text: str) -> tuple[str, ...]:
+    """Return a JSON pointer as the path that field managers have: a list's item by its name, if it has one."""
+    path: list[str] = []
+    at: Any = found
+    for part in _parts(text):
+        following: Any = None
+        if isinstance(at, dict):
+            following = at.get(part)
+        elif isinstance(at, list) and part.isdigit() and int(part) < len(at):
+            following = at[int(part)]
+        named = isinstance(at, list) and isinstance(following, dict) and "name" in following
+        path.append(str(following["name"]) if named else part)
+        at = following
+    return tuple(path)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
+
+
+def _state(found: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return the value now as a change has it; empty if the field is missing."""
+    try:
+        return {"value": value_at(found, text)}
+    except KeyError:
+        return {}
+
+
+def _operations(
+    found: dict[str, Any], inputs: SetFieldInputs, before: dict[str, Any], after: dict[str, Any]
+) -> list[Operation]:
+    parent, _, last = inputs.pointer.rpartition("/")
+    try:
+        holder: Any = value_at(found, parent) if parent else found
+    except KeyError:
+        raise NotFound(f"{display_name(found)} has no {parent}; the field's parent must exist.") from None
+    if isinstance(holder, list) and not before:
+        raise NotFound(f"{parent} of {display_name(found)} has no item {last}; set_field sets one that exists.")
+    if not isinstance(holder, dict | list):
+        raise NotFound(f"{parent} of {display_name(found)} is {shorten(dumps(holder))}, which has no fields.")
+    return [*unchanged(found), *swap(inputs.pointer, before.get("value"), after.get("value"))]
+
+
+def _set(ctx: Context, inputs: SetFieldInputs, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    found = get(ctx, inputs.kind, inputs.name, inputs.namespace)
+    require_free_kind(found["kind"], found["apiVersion"])
+    return patch(ctx, inputs.kind, inputs.name, _operations(found, inputs, before, after), inputs.namespace)

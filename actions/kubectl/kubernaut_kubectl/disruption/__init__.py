@@ -1,0 +1,1 @@
+"""Voluntary disruptions: PodDisruptionBudgets, and the eviction API that keeps them."""

@@ -1,0 +1,167 @@
+"""The action kubernetes/delete_pod."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find
+from kubernaut_kubectl.disruption.eviction import evict, pod_path, try_eviction
+from kubernaut_kubectl.owners.controllers import controller_of, top_of
+from kubernaut_kubectl.rollouts.goal import check_rollout
+from kubernaut_kubectl.rollouts.obstacles import is_ready
+from kubernaut_kubectl.rollouts.tracker import tracker_of
+from kubernaut_sdk import (
+    Action,
+    Change,
+    Context,
+    Inputs,
+    NotFound,
+    ObjectRef,
+    PreconditionFailed,
+    Result,
+    Transient,
+)
+
+__all__ = ["delete_pod"]
+
+MIRROR = "kubernetes.io/config.mirror"
+
+
+class DeletePodInputs(Inputs):
+    """The inputs of kubernetes/delete_pod."""
+
+    namespace: Name
+    pod: Name
+    uid: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9a-f-]{36}$", description="The pod's uid, if only this very pod is meant; any without."),
+    ] = None
+    delete_if_not_ready: Annotated[
+        bool,
+        Field(description="Whether a pod that is not ready may be deleted although a PodDisruptionBudget forbids it."),
+    ] = False
+
+
+class DeletePodResult(Result):
+    """The result of kubernetes/delete_pod."""
+
+    uid: Annotated[str, Field(max_length=36)]
+    evicted: bool
+
+
+delete_pod = Action(
+    "kubernetes/delete_pod",
+    permissions=[
+        "apps/daemonsets: get",
+        "apps/deployments: get",
+        "apps/replicasets: get, list",
+        "apps/statefulsets: get",
+        "batch/jobs: get",
+        "events: list",
+        "nodes: list",
+        "pods/eviction: create",
+        "pods/log: get",
+        "pods: delete, get, list",
+        "policy/poddisruptionbudgets: list",
+    ],
+    tools=["kubectl"],
+    idempotent=False,
+    risk="medium",
+    examples=[{"namespace": "shop", "pod": "checkout-6d5f9c7b8-x2x4z"}],
+)
+
+
+@delete_pod.plan
+def plan(ctx: Context, inputs: DeletePodInputs) -> Change:
+    """Delete one pod, so that its controller makes a new one, and wait until its workload is fully available.
+
+    The pod is evicted, which keeps PodDisruptionBudgets, and only the pod that was planned, by its uid. A pod without a
+    controller is refused: nothing would make it again. If a budget is exhausted, which a broken pod itself often
+    causes, `delete_if_not_ready: true` deletes the pod although, provided that it is not ready. It waits for as long as
+    the step may take, and fails at once where the workload will never be available, with the reason. Not idempotent: a
+    pod of a StatefulSet has the same name again.
+    """
+    tracker = tracker_of(ctx)
+    pod = find(ctx, "pod", inputs.pod, inputs.namespace)
+    if tracker.planned is not None and (pod is None or pod["metadata"]["uid"] != tracker.planned.before["uid"]):
+        return Change(tracker.planned.after, tracker.planned.after)  # an earlier attempt deleted it
+    if pod is None:
+        raise NotFound(f"there is no pod {inputs.pod} in {inputs.namespace}.")
+    metadata = pod["metadata"]
+    if inputs.uid is not None and metadata["uid"] != inputs.uid:
+        raise PreconditionFailed(
+            f"pod {inputs.pod} is another one by now: its uid is {metadata['uid']}.", reason="Gone"
+        )
+    _require_controller(pod)
+    if "deletionTimestamp" not in metadata:
+        _require_evictable(ctx, inputs, pod)
+    tracker.planned = Change({"pod": inputs.pod, "uid": metadata["uid"]}, {"pod": inputs.pod, "uid": None})
+    tracker.owner = top_of(ctx, pod)
+    return tracker.planned
+
+
+@delete_pod.apply
+def apply(ctx: Context, inputs: DeletePodInputs, change: Change) -> DeletePodResult:
+    """Evict the pod, or delete it where that was allowed and its budget forbids an eviction."""
+    uid = change.before["uid"]
+    pod = find(ctx, "pod", inputs.pod, inputs.namespace)
+    if pod is None or pod["metadata"]["uid"] != uid or "deletionTimestamp" in pod["metadata"]:
+        return DeletePodResult(uid=uid, evicted=False)
+    refusal = evict(ctx, pod)
+    if refusal is None:
+        return DeletePodResult(uid=uid, evicted=True)
+    if not inputs.delete_if_not_ready or is_ready(pod):
+        raise Transient(refusal.message, reason="DisruptionBudget")
+    what = f"delete pod {inputs.pod}"
+    delete_raw(ctx, pod_path(pod), uid=uid, version=pod["metadata"]["resourceVersion"], what=what)
+    return DeletePodResult(uid=uid, evicted=False)
+
+
+@delete_pod.verify
+def verify(ctx: Context, inputs: DeletePodInputs, change: Change) -> bool | str:
+    """Return True once the pod is gone and its workload is available again."""
+    tracker = tracker_of(ctx)
+    assert tracker.planned is not None
+    pod = find(ctx, "pod", inputs.pod, inputs.namespace)
+    if pod is not None and pod["metadata"]["uid"] == tracker.planned.before["uid"]:
+        holders = ", ".join(pod["metadata"].get("finalizers") or ())
+        return f"pod {inputs.pod} is not gone yet" + (f"; finalizers hold it: {holders}." if holders else ".")
+    if tracker.owner is None or tracker.owner["kind"] not in {"Deployment", "StatefulSet", "DaemonSet"}:
+        return True
+    owner = find(ctx, f"{tracker.owner['kind'].lower()}.apps", tracker.owner["metadata"]["name"], inputs.namespace)
+    return True if owner is None else check_rollout(ctx, owner)
+
+
+@delete_pod.target
+def target(inputs: DeletePodInputs) -> ObjectRef:
+    """Return the pod."""
+    return ObjectRef(kind="Pod", namespace=inputs.namespace, name=inputs.pod)
+
+
+@delete_pod.check
+def check(ctx: Context, inputs: DeletePodInputs) -> dict[str, str | None]:
+    """Check the permissions."""
+    return can_i(ctx, delete_pod.permissions, inputs.namespace)
+
+
+def _require_controller(pod: dict[str, Any]) -> None:
+    metadata = pod["metadata"]
+    if MIRROR in (metadata.get("annotations") or {}):
+        raise PreconditionFailed(
+            f"pod {metadata['name']} is a mirror of a static pod; the kubelet of its node runs it.", reason="MirrorPod"
+        )
+    if controller_of(pod) is None:
+        raise PreconditionFailed(
+            f"pod {metadata['name']} has no controller; if it were deleted, nothing would make it again.",
+            reason="NoController",
+        )
+
+
+def _require_evictable(ctx: Context, inputs: DeletePodInputs, pod: dict[str, Any]) -> None:
+    refusal = try_eviction(ctx, pod)
+    if refusal is None:
+        return
+    if not is_ready(pod) and inputs.delete_if_not_ready:
+        return
+    hint = "" if refusal.lasting or is_ready(pod) else " The pod is not ready: delete_if_not_ready: true deletes it."
+    raise PreconditionFailed(f"{refusal.message}{hint}", reason="DisruptionBudget")

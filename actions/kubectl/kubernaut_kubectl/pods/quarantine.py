@@ -1,0 +1,188 @@
+"""The action kubernetes/quarantine_pod."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
+from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove
+from kubernaut_kubectl.cluster.selectors import matches, selected_keys
+from kubernaut_kubectl.owners.controllers import controller_of
+from kubernaut_kubectl.rollouts.tracker import tracker_of
+from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result
+
+__all__ = ["quarantine_pod"]
+
+QUARANTINED = "kubernaut.io/quarantined"
+LABELS = "kubernaut.io/quarantined-labels"
+SELECTING = "networkpolicies.networking.k8s.io,services"
+
+
+class QuarantinePodInputs(Inputs):
+    """The inputs of kubernetes/quarantine_pod."""
+
+    namespace: Name
+    pod: Name
+    min_replicas: Annotated[
+        int, Field(ge=1, le=10_000, description="A workload of fewer replicas is refused: the others must carry on.")
+    ] = 2
+    leave_policies: Annotated[
+        bool, Field(description="Whether it may fall out of NetworkPolicies, which no longer restrict it then.")
+    ] = False
+
+
+class QuarantinePodResult(Result):
+    """The result of kubernetes/quarantine_pod: the labels that were taken from the pod."""
+
+    labels: dict[str, str] | None = None
+
+
+quarantine_pod = Action(
+    "kubernetes/quarantine_pod",
+    permissions=[
+        "apps/replicasets: get",
+        "discovery.k8s.io/endpointslices: list",
+        "networking.k8s.io/networkpolicies: list",
+        "pods: get, patch",
+        "services: list",
+    ],
+    tools=["kubectl"],
+    risk="medium",
+    examples=[{"namespace": "shop", "pod": "checkout-6d5f9c7b8-x2x4z"}],
+)
+
+
+@quarantine_pod.plan
+def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
+    """Take a pod of a Deployment out of its Services and its ReplicaSet, and keep it running for a look.
+
+    It takes the labels away by which they select it; the ReplicaSet makes a new pod. The labels are kept in an
+    annotation, and undo gives them back: the ReplicaSet then takes the pod in again and deletes one. Refused are pods
+    of other controllers (a StatefulSet could not replace it, since the name is taken), a ReplicaSet of fewer than
+    `min_replicas`, and a label by which a NetworkPolicy selects it too, unless `leave_policies` is true. Delete the
+    pod after the look: nothing else does.
+    """
+    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
+    metadata = pod["metadata"]
+    kept = (metadata.get("annotations") or {}).get(LABELS)
+    if kept is not None:
+        state = {"uid": metadata["uid"], "labels": json.loads(kept), "quarantined": True}
+        return Change(state, state)
+    owner = _replica_set(ctx, inputs, pod)
+    labels = _labels_to_take(ctx, inputs, pod, owner)
+    before = {"uid": metadata["uid"], "labels": labels, "quarantined": False}
+    return Change(before, {**before, "quarantined": True})
+
+
+@quarantine_pod.apply
+def apply(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> QuarantinePodResult:
+    """Take the labels away, each only if it still has its value."""
+    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
+    labels: dict[str, str] = change.before["labels"]
+    reference = controller_of(pod)
+    tracker_of(ctx).owner = None if reference is None else {"metadata": reference}
+    operations: list[Operation] = [expect("/metadata/uid", change.before["uid"])]
+    for key, value in labels.items():
+        operations += [expect(pointer("metadata", "labels", key), value), remove(pointer("metadata", "labels", key))]
+    operations.append(add(pointer("metadata", "labels", QUARANTINED), str(ctx.record_id)))
+    operations += annotate(pod, LABELS, json.dumps(labels, sort_keys=True))
+    patch(ctx, "pod", inputs.pod, operations, inputs.namespace)
+    return QuarantinePodResult(labels=labels)
+
+
+@quarantine_pod.verify
+def verify(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> bool | str:
+    """Return True once no Service leads to the pod, and its ReplicaSet has a new one that is ready."""
+    uid = change.after["uid"]
+    for item in list_all(ctx, "endpointslices.discovery.k8s.io", inputs.namespace):
+        for endpoint in item.get("endpoints") or ():
+            if (endpoint.get("targetRef") or {}).get("uid") == uid:
+                service = (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name", "")
+                return f"Service {service} still leads to pod {inputs.pod}."
+    owner = tracker_of(ctx).owner
+    if owner is None:
+        return True
+    found = get(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
+    wanted, available = found["spec"]["replicas"], found.get("status", {}).get("availableReplicas", 0)
+    if available < wanted:
+        return f"{available} of {wanted} pods of ReplicaSet {owner['metadata']['name']} are available."
+    return tracker_of(ctx).check_settled(ctx)
+
+
+@quarantine_pod.undo
+def undo(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> None:
+    """Give the labels back."""
+    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
+    operations: list[Operation] = [expect("/metadata/uid", change.before["uid"])]
+    operations += [add(pointer("metadata", "labels", key), value) for key, value in change.before["labels"].items()]
+    operations += [remove(pointer("metadata", "labels", QUARANTINED)), *annotate(pod, LABELS, None)]
+    patch(ctx, "pod", inputs.pod, operations, inputs.namespace)
+
+
+@quarantine_pod.target
+def target(inputs: QuarantinePodInputs) -> ObjectRef:
+    """Return the pod."""
+    return ObjectRef(kind="Pod", namespace=inputs.namespace, name=inputs.pod)
+
+
+@quarantine_pod.check
+def check(ctx: Context, inputs: QuarantinePodInputs) -> dict[str, str | None]:
+    """Check the permissions."""
+    return can_i(ctx, quarantine_pod.permissions, inputs.namespace)
+
+
+def _replica_set(ctx: Context, inputs: QuarantinePodInputs, pod: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod's ReplicaSet.
+
+    Raises:
+        PreconditionFailed: if it has none, or one that is too small.
+    """
+    reference = controller_of(pod)
+    if reference is None or reference["kind"] != "ReplicaSet":
+        owner = f"belongs to {reference['kind']} {reference['name']}" if reference else "has no controller"
+        raise PreconditionFailed(
+            f"pod {inputs.pod} {owner}; only a pod of a ReplicaSet is replaced while it is kept.",
+            reason="NoReplicaSet",
+        )
+    found = get(ctx, "replicaset.apps", reference["name"], inputs.namespace)
+    replicas = found["spec"]["replicas"]
+    if replicas < inputs.min_replicas:
+        raise PreconditionFailed(
+            f"ReplicaSet {reference['name']} has {replicas} replicas, fewer than min_replicas {inputs.min_replicas}; "
+            f"scale it up first (kubernetes/scale_deployment).",
+            reason="LimitReached",
+        )
+    return found
+
+
+def _labels_to_take(
+    ctx: Context, inputs: QuarantinePodInputs, pod: dict[str, Any], owner: dict[str, Any]
+) -> dict[str, str]:
+    """Return the labels without which neither the ReplicaSet nor a Service selects the pod.
+
+    Raises:
+        PreconditionFailed: if a NetworkPolicy would not select it any more either, unless that is allowed.
+    """
+    labels: dict[str, str] = pod["metadata"].get("labels") or {}
+    items = list_all(ctx, SELECTING, inputs.namespace)
+    services = [item for item in items if item["kind"] == "Service" and item["spec"].get("selector")]
+    selecting = [item for item in services if matches({"matchLabels": item["spec"]["selector"]}, labels)]
+    own = selected_keys(owner["spec"]["selector"])
+    taken = {"pod-template-hash"} if "pod-template-hash" in own & set(labels) else own & set(labels)
+    for service in selecting:
+        taken |= set(service["spec"]["selector"])
+    policies = [item for item in items if item["kind"] == "NetworkPolicy"]
+    left = [
+        item["metadata"]["name"]
+        for item in policies
+        if matches(item["spec"].get("podSelector"), labels)
+        and not matches(item["spec"].get("podSelector"), {k: v for k, v in labels.items() if k not in taken})
+    ]
+    if left and not inputs.leave_policies:
+        raise PreconditionFailed(
+            f"without the labels {', '.join(sorted(taken))}, pod {inputs.pod} would fall out of NetworkPolicy "
+            f"{' and '.join(sorted(left))} as well; set leave_policies if that is meant.",
+            reason="SharedLabels",
+        )
+    return {key: labels[key] for key in sorted(taken)}

@@ -1,0 +1,153 @@
+"""The real API server for actions that run in this process: their pauses take no time, those of Kubernetes do."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+from kubernaut_conformance.target_proxy import TargetProxy
+from kubernaut_sdk import Action, catalog
+from kubernaut_sdk.permissions import parse_permission
+from kubernaut_sdk.testing import ActionRunner, Ran
+
+__all__ = ["Cluster", "Json", "message_of", "proxied_kubeconfig", "reason_of", "workload"]
+
+Json = dict[str, Any]
+IMAGE = os.environ.get("KUBERNAUT_TEST_IMAGE", "cluster.local/shell:1")
+API = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1"}
+
+
+class Cluster:
+    """A namespace of the real cluster, in which objects are made and actions run.
+
+    Every action's requests pass a recording proxy: what they take must be declared as a permission.
+
+    Attributes:
+        namespace: Its name.
+        proxy: The recording proxy.
+        used: Action → the permissions that its requests took.
+    """
+
+    def __init__(self, namespace: str, proxy: TargetProxy, kubeconfig: Path) -> None:
+        self.namespace = namespace
+        self.here = f"--namespace={namespace}"
+        self.proxy, self.kubeconfig = proxy, kubeconfig
+        self.used: dict[str, set[str]] = {}
+
+    def kubectl(self, *words: str, stdin: Any = None, check: bool = True) -> str:
+        text = json.dumps(stdin) if stdin is not None else None
+        done = subprocess.run(["kubectl", *words, self.here], input=text, capture_output=True, text=True)
+        assert done.returncode == 0 or not check, f"{' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def make(self, *documents: Json) -> None:
+        self.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": list(documents)})
+
+    def get(self, kind: str, name: str) -> Json:
+        found: Json = json.loads(self.kubectl("get", kind, name, "--output=json"))
+        return found
+
+    def pods(self, name: str) -> list[Json]:
+        """The pods of a workload that are not being deleted."""
+        items = json.loads(self.kubectl("get", "pods", f"--selector=app={name}", "--output=json"))["items"]
+        return [item for item in items if "deletionTimestamp" not in item["metadata"]]
+
+    def patch(self, kind: str, name: str, *operations: Json) -> None:
+        self.kubectl("patch", kind, name, "--type=json", f"--patch={json.dumps(operations)}")
+
+    def delete(self, kind: str, *names: str) -> None:
+        self.kubectl("delete", kind, *names, "--wait=false", "--ignore-not-found")
+
+    def ready(self, kind: str, name: str) -> None:
+        self.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=60s")
+
+    def runner(self, name: str, *, minutes: int = 60, retries: int = 0, domain: str = "kubernetes") -> ActionRunner:
+        """A runner of an action; its time passes when the action waits, not when Kubernetes works."""
+        action = catalog.find(f"{domain}/{name}")
+        return ActionRunner(action, timeout=timedelta(minutes=minutes), retries=retries, storage="none")
+
+    def run(
+        self,
+        name: str,
+        inputs: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        minutes: int = 60,
+        retries: int = 0,
+        record: UUID | None = None,
+        **more: Any,
+    ) -> Ran:
+        """Run an action in this namespace."""
+        runner = self.runner(name, minutes=minutes, retries=retries)
+        with self._recorded(runner.action):
+            return runner.run({"namespace": self.namespace, **inputs, **more}, record_id=record)
+
+    def undo(self, ran: Ran, name: str, inputs: Mapping[str, Any] = MappingProxyType({}), **more: Any) -> Ran:
+        """Undo what an action has changed."""
+        assert ran.change is not None, ran
+        runner = self.runner(name)
+        with self._recorded(runner.action):
+            return runner.undo({"namespace": self.namespace, **inputs, **more}, ran.change)
+
+    @contextmanager
+    def _recorded(self, action: Action) -> Iterator[None]:
+        """Let kubectl go through the proxy, and check that each permission it takes is declared."""
+        self.proxy.requests.clear()
+        with patch.dict(os.environ, KUBECONFIG=str(self.kubeconfig)):
+            yield
+        taken = {request.permission for request in self.proxy.requests if request.permission}
+        used = self.used.setdefault(action.action_type, set())
+        used |= taken
+        declared = {
+            f"{permission.name}: {verb}"
+            for permission in map(parse_permission, action.permissions)
+            if permission
+            for verb in permission.verbs
+        }
+        if not any("the object's own resource" in text for text in action.permissions):
+            assert taken - {"secrets: get"} <= declared, f"{action.action_type} takes {sorted(taken - declared)}"
+
+
+def workload(kind: str, name: str, *, script: str = "sleep 1000", container: Json | None = None, **spec: Any) -> Json:
+    """A workload of one container that runs a shell script, with no need for a network or a registry."""
+    own = {"name": "app", "image": IMAGE, "command": ["/bin/sh", "-c", script], **(container or {})}
+    pod = {"containers": [own], "hostNetwork": True, "terminationGracePeriodSeconds": 0}
+    template = {"metadata": {"labels": {"app": name}}, "spec": pod}
+    more = {"serviceName": name} if kind == "StatefulSet" else {}
+    replicas = {} if kind == "DaemonSet" else {"replicas": 1}
+    selector = {"matchLabels": {"app": name}}
+    return {
+        "apiVersion": API[kind],
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"selector": selector, "template": template, **replicas, **more, **spec},
+    }
+
+
+def message_of(ran: Ran) -> str:
+    """The message of the error with which an action ended."""
+    assert ran.error is not None, ran
+    return ran.error.message
+
+
+def reason_of(ran: Ran) -> tuple[int, str | None]:
+    """The exit code and reason of an action's end."""
+    return ran.exit_code, ran.error.reason if ran.error else None
+
+
+def proxied_kubeconfig(server: str) -> Json:
+    """The kubeconfig of a server on loopback that asks for no credentials."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "proxy", "cluster": {"server": server}}],
+        "users": [{"name": "none", "user": {}}],
+        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "none"}}],
+        "current-context": "proxy",
+    }
