@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-sys.path.insert(0, str(Path(__file__).parent / "standins"))
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(Path(__file__).parent / "standins"), str(ROOT / "actions" / "argocd")]
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",
