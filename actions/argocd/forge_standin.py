@@ -57,7 +57,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
-        self.status, self.document, self.headers = status, document, headers or {}
+        self.status, self.document, self.headers, self.template = status, document, headers or {}, ""
 
 
 class ForgeStandin:
@@ -110,7 +110,7 @@ class ForgeStandin:
                 forge.tokens.append(self.headers.get("authorization", ""))
                 parts = urlsplit(self.path)
                 path, headers = parts.path.removeprefix(BASES[forge.kind]), {}
-                template = "none"
+                template = ""
                 try:
                     if forge.faults and isinstance(fault := forge.faults.pop(0), Refused):
                         raise fault
@@ -118,6 +118,7 @@ class ForgeStandin:
                     template, status, document = forge.answer(self.command, path, dict(parse_qsl(parts.query)), sent)
                 except Refused as refused:
                     status, document, headers = refused.status, refused.document, refused.headers
+                    template = refused.template
                 forge.calls.append(ForgeCall(self.command, template, sent, status, document))
                 data = b"" if document is None else json.dumps(document).encode()
                 self.send_response(status)
@@ -174,7 +175,11 @@ class ForgeStandin:
             pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(template))
             if verb == method and (match := re.fullmatch(pattern, path)):
                 named = {name: unquote(value) for name, value in match.groupdict().items()}
-                status, document = function(self, named, query, sent)
+                try:
+                    status, document = function(self, named, query, sent)
+                except Refused as refused:
+                    refused.template = template
+                    raise
                 return template, status, document
         raise Refused(404, {"message": f"Not Found: {method} {path}"})
 

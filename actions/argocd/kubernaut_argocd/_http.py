@@ -58,6 +58,7 @@ class HttpApi:
         headers: Headers of each request; those with the token are sent to this address only.
         advice: The rights that the token needs, for messages about a denied request.
         authority: The file with the certificate authority; by default those of the machine.
+        identity: The files of a client's certificate and key, if the server asks for them.
     """
 
     ctx: Context
@@ -66,6 +67,7 @@ class HttpApi:
     headers: Mapping[str, str] = field(default_factory=dict)
     advice: str = ""
     authority: Path | None = None
+    identity: tuple[Path, Path] | None = None
 
     def call(
         self,
@@ -75,6 +77,7 @@ class HttpApi:
         *,
         query: Mapping[str, Any] | None = None,
         expected: tuple[int, ...] = (),
+        content_type: str = "application/json",
     ) -> HttpReply:
         """Send one request and return its answer.
 
@@ -84,6 +87,7 @@ class HttpApi:
             body: A JSON value to send.
             query: The query's fields; absent ones are None.
             expected: Statuses beside 2xx that are returned, not raised.
+            content_type: The media type of the body.
 
         Raises:
             NotFound: for 404.
@@ -96,7 +100,7 @@ class HttpApi:
         address = f"{self.url}{path}" + (f"?{urlencode(fields, doseq=True)}" if fields else "")
         waited = 0.0
         while True:
-            reply = self._send(method, address, body)
+            reply = self._send(method, address, body, content_type)
             if 200 <= reply.status < 300 or reply.status in expected:
                 return reply
             pause = rate_limit_pause(reply, time.time())
@@ -110,11 +114,11 @@ class HttpApi:
             self.ctx.log.warning("%s asks for fewer requests; the next one in %.0f s", self.name, pause)
             self.ctx.sleep(pause)
 
-    def _send(self, method: str, address: str, body: Any) -> HttpReply:
+    def _send(self, method: str, address: str, body: Any, content_type: str) -> HttpReply:
         data = None if body is None else json.dumps(body).encode()
         headers = {"accept": "application/json", "user-agent": "kubernaut", **self.headers}
         if data is not None:
-            headers["content-type"] = headers.get("content-type", "application/json")
+            headers["content-type"] = content_type
         request = Request(address, data=data, headers=headers, method=method)  # noqa: S310 – http or https, checked when it was built
         timeout = max(1.0, min(_PATIENCE, self.ctx.remaining()))
         try:
@@ -128,6 +132,8 @@ class HttpApi:
 
     def _opener(self) -> OpenerDirector:
         context = ssl.create_default_context(cafile=self.authority)
+        if self.identity is not None:
+            context.load_cert_chain(*self.identity)
         return build_opener(_NoRedirect(), HTTPSHandler(context=context))
 
     def _unreachable(self, error: Exception) -> PreconditionFailed | Transient:
