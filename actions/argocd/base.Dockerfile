@@ -1,4 +1,4 @@
-# A base with git for the git action image, where none is at hand: from a Debian-based image with python3, by digest.
+# A base with git for the argocd action image, where none is at hand: from a Debian-based image with python3, by digest.
 #   docker build --file=actions/argocd/base.Dockerfile --build-arg=BASE_IMAGE=python:3.13-slim@sha256:… --tag=git-base .
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}

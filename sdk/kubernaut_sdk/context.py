@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from kubernaut_sdk.errors import Failed, PreconditionFailed
@@ -10,6 +11,7 @@ from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.settings import StepSettings
+from kubernaut_sdk.states import Change
 from kubernaut_sdk.tools import Completed, run_tool
 from kubernaut_sdk.tracing import Tracing
 
@@ -26,6 +28,9 @@ class Context:
         dry_run: True if `apply` will not be called.
         attempt: 0 for the first try within this container.
         waiting: True while `verify` is asked again and again: tools that succeed are then not logged.
+        about: The reason for this execution, as ACTION_CONTEXT gives it: workflow, step, signal and more; may be empty.
+        undoing: The change that is undone, while an undo runs; otherwise None. An action whose `plan` must find what it
+            made under a name that holds the record's id takes the name from here.
         workspace: A folder for scratch files.
         log: A logger; its lines are masked.
         tool_runner: The function with which `run` runs tools; tests replace it (`kubernaut_sdk.testing`).
@@ -39,6 +44,8 @@ class Context:
         self.dry_run = settings.dry_run
         self.attempt = 0
         self.waiting = False
+        self.about: Mapping[str, Any] = settings.context
+        self.undoing: Change | None = None
         self.workspace = settings.workspace
         self.log: logging.Logger = logger
         self._secrets_dir = settings.secrets_dir

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "standins"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "actions" / "aws-cli"))
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(Path(__file__).parent / "standins"), *(str(ROOT / "actions" / part) for part in ("argocd", "aws-cli"))]
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",

@@ -9,7 +9,7 @@ import pytest
 from kubernaut_sdk.catalog import all_actions
 
 pytestmark = [pytest.mark.docker]
-DOMAINS = {"argocd": "git", "aws-cli": "aws", "kubectl": "kubernetes"}
+DOMAINS = {"argocd": ("argocd/", "git/"), "aws-cli": ("aws/",), "kubectl": ("kubernetes/",)}
 LEFT_OVER = """
 import json, sys, pathlib
 import kubernaut_sdk.program.verbs, kubernaut_sdk.execution.runner, kubernaut_sdk.recorder, {module}
@@ -38,7 +38,7 @@ def test_an_image_says_what_it_is_and_offers_its_own_actions(images: dict[str, s
     config = inspected(images[part])["Config"]
     command = ["docker", "run", "--rm", "--network=none", "--read-only", images[part], "spec"]
     spec = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    own = [action.action_type for action in all_actions() if action.action_type.startswith(f"{DOMAINS[part]}/")]
+    own = [action.action_type for action in all_actions() if action.action_type.startswith(DOMAINS[part])]
 
     assert [action["action_type"] for action in spec["actions"]] == own
     assert (config["User"], config["Entrypoint"]) == ("65532:65532", ["kubernaut-action"])

@@ -25,7 +25,15 @@ def conforms(part: str, image: str, *tried: str) -> None:
 
 
 def test_git(images: dict[str, str]) -> None:
-    conforms("argocd", images["argocd"], "git/update_file")
+    conforms("argocd", images["argocd"], "git/open_pull_request", "git/update_file")
+
+
+@pytest.mark.slow
+def test_argo_cd_and_the_other_git_actions(images: dict[str, str]) -> None:
+    rest = [each.action for each in read_scenarios(ACTIONS / "argocd" / "conformance.yaml")]
+    conforms(
+        "argocd", images["argocd"], *(name for name in rest if name not in {"git/open_pull_request", "git/update_file"})
+    )
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from kubernaut_sdk import Context, PreconditionFailed
 
-__all__ = ["GitAccess", "git_access"]
+__all__ = ["GitAccess", "git_access", "read_authority"]
 
 _OPENSSH = b"openssh-key-v1\0"
 
@@ -26,7 +26,7 @@ class GitAccess:
 
     Attributes:
         env: The environment variables for git, with the credentials.
-        password: True if the Secret has a password.
+        password: True if the Secret has a password, or a token in its place.
         key: True if it has an ssh key.
         known_hosts: True if it has host keys of servers.
         authority: True if it has a certificate authority.
@@ -57,20 +57,17 @@ def git_access(
         PreconditionFailed: if the key has a passphrase, or `ca.crt` holds no certificate.
     """
     configuration = dict(settings)
-    password, key, known, authority = map(ctx.secret_path, ("password", "ssh-privatekey", "known_hosts", "ca.crt"))
+    key, known = map(ctx.secret_path, ("ssh-privatekey", "known_hosts"))
+    password = next((name for name in ("password", "token") if ctx.secret_path(name) is not None), None)
+    authority = read_authority(ctx)
     if password is not None:
         username = ctx.secret("username") if ctx.secret_path("username") else "git"
-        header = base64.b64encode(f"{username}:{ctx.secret('password')}".encode()).decode()
+        header = base64.b64encode(f"{username}:{ctx.secret(password)}".encode()).decode()
         ctx.mask(header)
         server = urlsplit(repository)
         name = f"http.{server.scheme}://{server.netloc.rpartition('@')[2]}/.extraHeader"
         configuration[name] = f"Authorization: Basic {header}"
     if authority is not None:
-        if "-----BEGIN " not in authority.read_text(errors="replace"):
-            raise PreconditionFailed(
-                "the ca.crt of the step's Secret holds no certificate in PEM (-----BEGIN CERTIFICATE-----).",
-                reason="AuthorityUnreadable",
-            )
         configuration["http.sslCAInfo"] = str(authority)
     own = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(configuration)}
     own |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(configuration.values())}
@@ -83,6 +80,21 @@ def git_access(
         authority=authority is not None,
         proxy=_proxy(repository),
     )
+
+
+def read_authority(ctx: Context) -> Path | None:
+    """Return the path of the Secret's certificate authority, or None if it has none.
+
+    Raises:
+        PreconditionFailed: if `ca.crt` holds no certificate.
+    """
+    authority = ctx.secret_path("ca.crt")
+    if authority is not None and "-----BEGIN " not in authority.read_text(errors="replace"):
+        raise PreconditionFailed(
+            "the ca.crt of the step's Secret holds no certificate in PEM (-----BEGIN CERTIFICATE-----).",
+            reason="AuthorityUnreadable",
+        )
+    return authority
 
 
 def _ssh(key: Path | None, known: Path | None, folder: Path) -> list[str]:

@@ -1,4 +1,7 @@
-"""Field paths: `spec.containers[0].image`, `spec.containers[name=web].image`."""
+"""Field paths: `spec.containers[0].image`, `spec.containers[name=web].image`, `/spec/containers/0/image`.
+
+The last form is a JSON pointer (RFC 6901): a number in it is an index in a list, and a key in a mapping.
+"""
 
 import json
 import re
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from kubernaut_sdk import InvalidInputs
 
-__all__ = ["Path", "Selector", "format_path", "parse_field"]
+__all__ = ["Path", "PointerToken", "Selector", "format_path", "parse_field"]
 
 _TOKEN = re.compile(
     r"""
@@ -26,6 +29,12 @@ class Selector:
     value: str
 
 
+class PointerToken(str):
+    """A part of a JSON pointer that may be an index: a number, or `-` for the place after a list's last item."""
+
+    __slots__ = ()
+
+
 Path = list[str | int | Selector]
 
 
@@ -35,6 +44,8 @@ def parse_field(field: str) -> Path:
     Raises:
         InvalidInputs: if the text is not such a path.
     """
+    if field.startswith("/"):
+        return _parse_pointer(field)
     path: Path = []
     place = 0
     while place < len(field):
@@ -53,6 +64,13 @@ def parse_field(field: str) -> Path:
 def format_path(path: Path) -> str:
     """Return a path as text."""
     return "".join(_format_step(step) for step in path).lstrip(".")
+
+
+def _parse_pointer(field: str) -> Path:
+    if re.search(r"~(?![01])", field):
+        raise InvalidInputs(f"field {field!r}: a JSON pointer writes ~ as ~0, and / within a key as ~1.")
+    tokens = [token.replace("~1", "/").replace("~0", "~") for token in field[1:].split("/")]
+    return [PointerToken(token) if re.fullmatch(r"-|0|[1-9]\d{0,8}", token) else token for token in tokens]
 
 
 def _step(match: re.Match[str]) -> str | int | Selector:

@@ -19,7 +19,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from kubernaut_argocd._fieldpath import Path, format_path
+from kubernaut_argocd._fieldpath import Path, PointerToken, format_path
 from kubernaut_argocd._yamlnodes import KeptNodes, line_of
 from kubernaut_sdk import NotFound, PreconditionFailed
 
@@ -191,9 +191,9 @@ class Walk:
         step = self.path[frame.level]
         if frame.mapping:
             key = frame.key
-            matches = type(key) is ScalarEvent and type(step) is str and key.value == step
+            matches = type(key) is ScalarEvent and isinstance(step, str) and key.value == step
         else:
-            matches = type(step) is int and frame.count - 1 == step
+            matches = (type(step) is int or type(step) is PointerToken) and str(frame.count - 1) == str(step)
         return self._matched(frame, event) if matches else -1
 
     def _matched(self, frame: _Frame, event: Any) -> int:

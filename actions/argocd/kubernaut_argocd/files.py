@@ -1,72 +1,36 @@
 """The action git/update_file: set one value in a file of a git repository."""
 
-import random
-import re
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field
 
-from kubernaut_argocd._address import without_credentials
-from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
-from kubernaut_argocd.yamltext import plan_edit, read_state, restore
+from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, undoes_trailer, with_trailer
+from kubernaut_argocd._git import Checkout, clone
+from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, Document, FieldPath, FilePath, RepositoryAddress
+from kubernaut_argocd.yamltext import ABSENT, plan_edit, read_state, restore
 from kubernaut_sdk import Action, ActionError, Change, Context, Inputs, PreconditionFailed, Result, Transient
 
 __all__ = ["update_file", "with_trailer"]
 
-_RECORD = "Kubernaut-Record"
-"""The trailer in a commit's message that names the record of the step."""
-_UNDOES = "Kubernaut-Undoes"
-"""The trailer of a commit that undoes another step's, with that step's record."""
-_MOST_PUSHES = 12
-_PAUSE, _LONGEST_PAUSE = 0.2, 4.0
-_SPARE = 10.0
-"""Seconds that one more attempt may need."""
 _MASK = "***"
-_TRAILERS = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*(?:\n|$))+")
-"""A paragraph that git takes for a block of trailers; a trailer may have several lines."""
-
-
-def _require_inside(path: str) -> str:
-    parts = path.split("/")
-    if not path.isprintable() or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts):
-        raise ValueError("it leads out of the repository, or into .git; write it from the root, as deploy/app.yaml")
-    return path
 
 
 class UpdateInputs(Inputs):
     """The inputs of git/update_file."""
 
-    repository: Annotated[
-        str,
-        BeforeValidator(without_credentials),
-        Field(pattern=r"^[^-\s]\S*$", max_length=2048, description="A URL, or a path; without a user's password."),
-    ]
-    branch: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@#+=-]*$", max_length=200, description="It must be there.")
-    ] = "main"
-    path: Annotated[
-        str,
-        Field(min_length=1, max_length=1024, description="A YAML or JSON file, from the repository's root."),
-        AfterValidator(_require_inside),
-    ]
-    field: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1024,
-            description="Such as spec.containers[0].image, or spec.containers[name=web].image; a key with dots in "
-            'double quotes: annotations."a.b/c".',
-        ),
-    ]
-    document: Annotated[int, Field(ge=0, description="Which document of the file, counted from 0.")] = 0
+    repository: RepositoryAddress
+    branch: BranchName = "main"
+    path: FilePath
+    field: FieldPath
+    document: Document = 0
     value: Annotated[Any, Field(description="Any JSON value.")]
-    message: Annotated[str | None, Field(min_length=1, max_length=4096, description="The commit's message.")] = None
-    author: Annotated[str, Field(pattern=r"^[^<>\n]+ <[^<>\s]+>$", description="Of the commit.")] = (
-        "Kubernaut <kubernaut@localhost>"
-    )
+    create: Annotated[
+        bool, Field(description="Create the field, with the mappings and list items around it, if it is not there.")
+    ] = False
+    message: CommitMessage = None
+    author: Author = AUTHOR
 
 
 class UpdateResult(Result):
@@ -107,7 +71,7 @@ def plan(ctx: Context, inputs: UpdateInputs) -> Change:
     still has the planned state.
     """
     with clone(ctx, inputs.repository, inputs.branch) as checkout:
-        edit = plan_edit(_text(checkout.path(inputs.path)), inputs.field, inputs.document, inputs.value)
+        edit = plan_edit(checkout.read(inputs.path), inputs.field, inputs.document, inputs.value, create=inputs.create)
     if followers := edit.before.get("followers"):
         ctx.log.warning("%s: follows %s by an anchor, and changes with it", ", ".join(followers), inputs.field)
     return Change(edit.before, edit.after)
@@ -118,7 +82,7 @@ def apply(ctx: Context, inputs: UpdateInputs, change: Change) -> UpdateResult:
     """Commit the change and push it without force."""
 
     def edit_text(text: str) -> tuple[Any, str]:
-        edit = plan_edit(text, inputs.field, inputs.document, inputs.value)
+        edit = plan_edit(text, inputs.field, inputs.document, inputs.value, create=inputs.create)
         return edit.before, edit.text
 
     commit = _commit_and_push(ctx, inputs, change, edit_text)
@@ -131,16 +95,16 @@ def verify(ctx: Context, inputs: UpdateInputs, change: Change) -> bool | str:
     if change.empty:
         return True  # the file had the value already
     with clone(ctx, inputs.repository, inputs.branch, depth=50) as checkout:
-        if checkout.find_commit(_trailer(ctx)):
+        if checkout.find_commit(record_trailer(ctx.record_id)):
             return True
-        state = read_state(_text(checkout.path(inputs.path)), inputs.field, inputs.document)
+        state = read_state(checkout.read(inputs.path), inputs.field, inputs.document)
         return state == change.after or f"branch {inputs.branch} does not have the commit yet."
 
 
 @update_file.undo
 def undo(ctx: Context, inputs: UpdateInputs, change: Change) -> None:
     """Commit and push the bytes that were there before, as `Revert "…"`."""
-    if not isinstance(change.before, dict) or "value" not in change.before or _MASK in str(change.before):
+    if not isinstance(change.before, dict) or not {"value", ABSENT} & set(change.before) or _MASK in str(change.before):
         raise PreconditionFailed(
             f"the record does not hold what stood in {inputs.field}, since it is secret or too long; "
             f"revert the commit by hand."
@@ -195,60 +159,21 @@ def _commit_and_push(
     Raises:
         Transient: if the field does not have the planned state, or if other pushes come first every time.
     """
-    attempt = 0
-    while True:
-        attempt += 1
-        with clone(ctx, inputs.repository, inputs.branch) as checkout:
-            path = checkout.path(inputs.path)
-            state, text = edit_text(_text(path))
-            if state == change.after:
-                return checkout.head()  # somebody else has just pushed the same change
-            if state != change.before:
-                raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
-            path.write_text(text, encoding="utf-8", newline="")
-            commit = _commit(ctx, inputs, checkout, message or _subject(inputs))
-            try:
-                checkout.push()
-            except Transient as error:
-                pause = min(_LONGEST_PAUSE, _PAUSE * 1.5**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 – jitter
-                if error.reason != PUSH_REJECTED or attempt == _MOST_PUSHES or ctx.remaining() < pause + _SPARE:
-                    raise
-                ctx.log.info(
-                    "somebody else's push was first; this one is made anew", extra={"fields": {"try": attempt}}
-                )
-            else:
-                return commit
-        ctx.sleep(pause)
+
+    def commit(checkout: Checkout) -> str | None:
+        state, text = edit_text(checkout.read(inputs.path))
+        if state == change.after:
+            return None  # somebody else has just pushed the same change
+        if state != change.before:
+            raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
+        checkout.write(inputs.path, text)
+        text = with_trailer((message or _subject(inputs)).rstrip(), record_trailer(ctx.record_id))
+        if ctx.undoes is not None:
+            text = with_trailer(text, undoes_trailer(ctx.undoes))
+        return checkout.commit([inputs.path], text, inputs.author)
+
+    return push_anew(ctx, inputs.repository, inputs.branch, commit)
 
 
 def _subject(inputs: UpdateInputs) -> str:
     return (inputs.message or f"Set {inputs.field} in {inputs.path}").strip() or f"Set {inputs.field}"
-
-
-def _commit(ctx: Context, inputs: UpdateInputs, checkout: Checkout, message: str) -> str:
-    message = with_trailer(message.rstrip(), _trailer(ctx))
-    if ctx.undoes is not None:
-        message = with_trailer(message, f"{_UNDOES}: {ctx.undoes}")
-    return checkout.commit(inputs.path, message, inputs.author)
-
-
-def _trailer(ctx: Context) -> str:
-    return f"{_RECORD}: {ctx.record_id}"
-
-
-def with_trailer(message: str, trailer: str) -> str:
-    """Return the message with a trailer added to those at its end (such as Signed-off-by), in one block.
-
-    Git's own `--trailer` takes a last line that begins with # for a comment, and would put the trailer before it.
-    """
-    paragraphs = re.split(r"\n[ \t]*\n", message)
-    joins = len(paragraphs) > 1 and _TRAILERS.fullmatch(paragraphs[-1])
-    return f"{message}\n{'' if joins else chr(10)}{trailer}"
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise PreconditionFailed(f"{path.name} is not UTF-8 text: {error.reason}.") from None

@@ -4,6 +4,7 @@ The new value is put in the place of the old one, and the result is parsed again
 meaning, or the old bytes could not be restored, the edit is refused. Used by `kubernaut_argocd.files`.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -14,13 +15,17 @@ from typing import Any
 import yaml
 from yaml.events import MappingStartEvent, ScalarEvent, SequenceStartEvent
 
+from kubernaut_argocd._creation import insertions, meanings, only_adds
 from kubernaut_argocd._fieldpath import Path, Selector, format_path, parse_field
 from kubernaut_argocd._pathwalk import ValuePosition, Walk, events_of
 from kubernaut_argocd._yamlnodes import KeptNodes
 from kubernaut_argocd._yamlwriting import block_style, double_quoted, inline_style, literal_style
 from kubernaut_sdk import ActionError, NotFound, PreconditionFailed
 
-__all__ = ["Edit", "parse_field", "plan_edit", "read_state", "read_value", "replace_value", "restore"]
+__all__ = ["ABSENT", "Edit", "parse_field", "plan_edit", "read_state", "read_value", "replace_value", "restore"]
+
+ABSENT = "absent"
+"""The key of the state of a field that is not there and is to be created."""
 
 _BLANK = " \t\r\n\x85\u2028\u2029"
 _PROPERTIES = re.compile(rf"(?:&[^{_BLANK}]+[{_BLANK}]*|!<[^>]*>[{_BLANK}]*|![^{_BLANK}]*[{_BLANK}]*)*")
@@ -43,7 +48,7 @@ class Edit:
     Attributes:
         before: The state now: `value`, the JSON that Kubernetes reads; `source`, the value's text, if this action would
             write it differently, so that it can be restored to the byte; `followers`, the fields that refer to it by an
-            alias, if there are any.
+            alias, if there are any. For a field that is created: `absent`, and `inserted`, the text for it.
         after: The state after the edit, in the same form.
         text: The whole text after the edit.
     """
@@ -148,15 +153,26 @@ def replace_value(text: str, field: str, document: int, value: Any) -> str:
     return plan_edit(text, field, document, value).text
 
 
-def plan_edit(text: str, field: str, document: int, value: Any) -> Edit:
+def plan_edit(text: str, field: str, document: int, value: Any, *, create: bool = False) -> Edit:
     """Return a value's replacement; where Kubernetes reads the same value there already, nothing is replaced.
+
+    Args:
+        text: The text.
+        field: The field's path.
+        document: The index of the document.
+        value: The new value.
+        create: True to insert the field, with what must be around it, if it is not there.
 
     Raises:
         NotFound, PreconditionFailed: as `read_value`; and if it cannot be replaced without touching anything else.
     """
-    return _plan_edit_cached(
-        text, field, document, json.dumps(value)
-    )  # a step calls this at least twice; for a large file it takes a second
+    # a step calls this at least twice; for a large file it takes a second
+    try:
+        return _plan_edit_cached(text, field, document, json.dumps(value))
+    except NotFound:
+        if not create:
+            raise
+    return _plan_creation(text, field, document, value)
 
 
 @lru_cache(maxsize=2)
@@ -165,7 +181,7 @@ def _plan_edit_cached(text: str, field: str, document: int, value_text: str) -> 
     value = json.loads(value_text)
     found = _locate(text[len(mark) :], field, document)
     before = found.state
-    if found.lossless and _same_json(found.value, value):
+    if found.lossless and same_json(found.value, value):
         return Edit(before, before, text)
     _require_unsplit(found, field)
     for spelt in _candidates(found, value):
@@ -175,7 +191,7 @@ def _plan_edit_cached(text: str, field: str, document: int, value_text: str) -> 
         if (
             after
             and after.lossless
-            and _same_json(after.value, value)
+            and same_json(after.value, value)
             and _with_source(after, found.source) == found.text
         ):
             return Edit(before, after.state, mark + changed)
@@ -185,12 +201,55 @@ def _plan_edit_cached(text: str, field: str, document: int, value_text: str) -> 
     )
 
 
+def _plan_creation(text: str, field: str, document: int, value: Any) -> Edit:
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    body = text[len(mark) :]
+    try:
+        old = meanings(body)
+        for insertion in insertions(body, parse_field(field), document, value):
+            changed = body[: insertion.at] + insertion.text + body[insertion.at :]
+            with contextlib.suppress(yaml.YAMLError, ActionError):
+                after = _locate(changed, _last_item(field, body, document), document)
+                if after.lossless and same_json(after.value, value) and only_adds(old, meanings(changed)):
+                    return Edit({ABSENT: True, "inserted": insertion.text}, after.state, mark + changed)
+    except yaml.YAMLError as error:
+        raise PreconditionFailed(_unusable(text, error), reason="NotYaml") from None
+    raise PreconditionFailed(
+        f"{field} cannot be created without touching something else in the file; the layout around it is in the way, "
+        f"so write it by hand."
+    )
+
+
+def _last_item(field: str, text: str, document: int) -> str:
+    """Return the field with the index of a new item in place of a pointer's last `-`."""
+    if not (field.startswith("/") and field.endswith("/-")):
+        return field
+    listed = _locate(text, field[:-2], document).value if field != "/-" else None
+    return f"{field[:-1]}{len(listed) if isinstance(listed, list) else 0}"
+
+
+def _without_inserted(text: str, field: str, document: int, state: State) -> str:
+    """Return the text without a field that was created, if that leaves what was there before, to the byte."""
+    inserted, value = str(state.get("inserted") or ""), _locate(text.removeprefix("\ufeff"), field, document).value
+    place = text.find(inserted) if inserted else -1
+    while place >= 0:
+        before = text[:place] + text[place + len(inserted) :]
+        with contextlib.suppress(ActionError):
+            edit = plan_edit(before, field, document, value, create=True)
+            if edit.text == text and edit.before == state:
+                return before
+        place = text.find(inserted, place + 1)
+    raise PreconditionFailed(f"what was inserted for {field} does not stand there any more; remove it by hand.")
+
+
 def restore(text: str, field: str, document: int, state: State) -> str:
     """Return the text with a field restored to a state, to the byte.
 
     Raises:
         NotFound, PreconditionFailed: as `read_value`; and if the state cannot be that of the field.
     """
+    if state.get(ABSENT) is True:
+        return _without_inserted(text, field, document, state)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     found = _locate(text[len(mark) :], field, document)
     _require_unsplit(found, field)
@@ -200,7 +259,7 @@ def restore(text: str, field: str, document: int, state: State) -> str:
         # parsed as a whole, since the restored text may refer to anchors before it
         if _find_again(found, changed) is not None:
             after = _locate(changed, field, document)
-            if after.place.split_anchor is None and _same_json(after.state, state):
+            if after.place.split_anchor is None and same_json(after.state, state):
                 return mark + changed
     raise PreconditionFailed(f"what the record says of {field} cannot be put back; change it by hand.")
 
@@ -395,7 +454,7 @@ def _candidates(found: _LocatedValue, value: Any) -> Iterator[str]:
     yield f"{gap}{anchor}{double_quoted(value)}"
 
 
-def _same_json(one: Any, other: Any) -> bool:
+def same_json(one: Any, other: Any) -> bool:
     """Return True if two values are the same JSON. To Kubernetes 1 equals 1.0; to Python True equals 1, too."""
     return json.dumps(_plain(one), sort_keys=True) == json.dumps(_plain(other), sort_keys=True)
 

@@ -258,6 +258,7 @@ class Execution:
 
     def _restore(self, inputs: Inputs, change: Change, *, dry: bool) -> tuple[State, Result | None]:
         """Undo the change, unless the current state is neither its `before` nor its `after`."""
+        self.context.undoing = change
         now = self._plan(inputs).before
         if not any(same(now, known) for known in (change.before, change.after)):
             raise PreconditionFailed(

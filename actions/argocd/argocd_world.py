@@ -1,0 +1,44 @@
+"""Set up the Argo CD that conformance.yaml uses, or print its state.
+
+python3 argocd_world.py setup PORT FOLDER [SPEC [running]]   FOLDER gets a kubeconfig
+python3 argocd_world.py state PORT
+"""
+
+import json
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from argocd_standin import TOKEN
+
+verb, port, *rest = sys.argv[1:]
+
+
+def call(path: str, body: Any = None) -> Any:
+    """Call the stand-in for Argo CD, and return its answer."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"authorization": f"Bearer {TOKEN}"},
+        method="GET" if body is None else "POST",
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 – on this machine
+        return json.load(answer)
+
+
+if verb == "state":
+    state = call("/standin")["checkout"]
+    shown = {key: state["status"].get(key) for key in ("sync", "reconciledAt", "history")}
+    print(json.dumps([state["spec"], shown, state.get("operation")], sort_keys=True))
+else:
+    folder, spec, running = (rest + ["{}", ""][len(rest) - 1 :])[:3]
+    call(f"/standin?spec={quote(spec)}{'&running=1' if running else ''}")
+    kubeconfig = {
+        "current-context": "standin",
+        "contexts": [{"name": "standin", "context": {"cluster": "standin", "user": "standin"}}],
+        "clusters": [{"name": "standin", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "standin", "user": {"token": TOKEN}}],
+    }
+    (Path(folder) / "kubeconfig").write_text(json.dumps(kubeconfig))

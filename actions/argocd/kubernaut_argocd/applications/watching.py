@@ -1,0 +1,188 @@
+"""The actions argocd/refresh_application, argocd/wait_application and argocd/terminate_operation."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_argocd.applications.application import AppView
+from kubernaut_argocd.applications.goals import state_goal
+from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer
+from kubernaut_argocd.applications.syncing import Revision, application_target
+from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed, Result, Transient
+from kubernaut_sdk.times import utcnow
+
+__all__ = ["refresh_application", "terminate_operation", "wait_application"]
+
+
+class RefreshInputs(ApplicationInputs):
+    """The inputs of argocd/refresh_application."""
+
+    hard: Annotated[bool, Field(description="Also make the manifests anew, past Argo CD's cache.")] = True
+
+
+class RefreshResult(Result):
+    """The Application after the comparison."""
+
+    sync: Annotated[str, Field(max_length=32)]
+    health: Annotated[str, Field(max_length=32)]
+    revision: str | None = None
+
+
+refresh_application = Action(
+    "argocd/refresh_application",
+    permissions=["Argo CD: applications get"],
+    risk="low",
+    examples=[{"server": "https://argocd.example.com", "application": "checkout"}],
+)
+
+
+@refresh_application.plan
+def plan_refresh(ctx: Context, inputs: RefreshInputs) -> Change:
+    """Let Argo CD compare an Application with git now, not at its next poll (every three minutes).
+
+    Nothing is deployed by it, unless automatic sync is on and git has something new. It ends when the comparison has.
+    """
+    app = AppView(ArgoServer(ctx, inputs).read())
+    return Change({"reconciled_at": app.reconciled_at}, {"reconciled_at": f"after {app.reconciled_at or 'now'}"})
+
+
+@refresh_application.apply
+def apply_refresh(ctx: Context, inputs: RefreshInputs, change: Change) -> RefreshResult:
+    """Ask for the comparison; the server answers when it is done."""
+    app = AppView(ArgoServer(ctx, inputs).read("hard" if inputs.hard else "normal"))
+    return RefreshResult(sync=app.sync, health=app.health, revision=next(iter(app.revisions), None))
+
+
+@refresh_application.verify(within=timedelta(minutes=2))
+def verify_refresh(ctx: Context, inputs: RefreshInputs, change: Change) -> bool | str:
+    """Return True if no comparison is outstanding."""
+    app = AppView(ArgoServer(ctx, inputs).read())
+    return not app.being_refreshed or f"Application {app.name} is still being compared"
+
+
+@refresh_application.target
+def target_refresh(inputs: RefreshInputs) -> ObjectRef:
+    """Return the Application."""
+    return application_target(inputs)
+
+
+class WaitInputs(ApplicationInputs):
+    """The inputs of argocd/wait_application."""
+
+    synced: Annotated[bool, Field(description="Wait for Synced, not only for Healthy.")] = True
+    revision: Annotated[
+        Revision | None, Field(description="The commit that must be deployed, of the first source; 7 characters do.")
+    ] = None
+
+
+wait_application = Action(
+    "argocd/wait_application",
+    permissions=["Argo CD: applications get"],
+    risk="low",
+    examples=[{"server": "https://argocd.example.com", "application": "checkout"}],
+)
+
+
+@wait_application.plan
+def plan_wait(ctx: Context, inputs: WaitInputs) -> Change:
+    """Wait until an Application is Synced and Healthy, and holds for 5 s; change nothing.
+
+    With `revision` it must be Synced at that commit, such as the one that `git/merge_pull_request` made. Argo CD looks
+    at git every three minutes: `argocd/refresh_application` before this saves the time. It waits for as long as the
+    step may take, and then fails with what is missing.
+    """
+    state = {"application": AppView(ArgoServer(ctx, inputs).read()).name}
+    return Change(state, state)
+
+
+@wait_application.apply
+def apply_wait(ctx: Context, inputs: WaitInputs, change: Change) -> None:
+    """Do nothing: the plan never has a change."""
+
+
+@wait_application.verify(settle=timedelta(seconds=5))
+def verify_wait(ctx: Context, inputs: WaitInputs, change: Change) -> bool | str:
+    """Return True if it is Synced, at the revision, and Healthy."""
+    app = AppView(ArgoServer(ctx, inputs).read())
+    operation = app.operation()
+    if operation is not None and operation.running:
+        return f"an operation of {operation.by} is in progress: {operation.message}"
+    return state_goal(app, synced=inputs.synced, revisions=[inputs.revision] if inputs.revision else [])
+
+
+@wait_application.target
+def target_wait(inputs: WaitInputs) -> ObjectRef:
+    """Return the Application."""
+    return application_target(inputs)
+
+
+class TerminateInputs(ApplicationInputs):
+    """The inputs of argocd/terminate_operation."""
+
+    min_age: Annotated[int, Field(ge=0, le=86400, description="Seconds; a younger operation is left alone.")] = 300
+
+
+class TerminateResult(Result):
+    """The operation that was ended."""
+
+    application: Annotated[str, Field(max_length=253)]
+    started_at: Annotated[str, Field(max_length=64)]
+
+
+terminate_operation = Action(
+    "argocd/terminate_operation",
+    permissions=["Argo CD: applications get, sync"],
+    risk="medium",
+    examples=[{"server": "https://argocd.example.com", "application": "checkout", "min_age": 600}],
+)
+
+
+@terminate_operation.plan
+def plan_terminate(ctx: Context, inputs: TerminateInputs) -> Change:
+    """End an operation of an Application that hangs, such as a sync whose hook never ends.
+
+    Only an operation that is older than `min_age` is ended, and only the one that was looked at. Resources that it has
+    applied stay as they are. If none runs, nothing is done.
+    """
+    operation = AppView(ArgoServer(ctx, inputs).read()).operation()
+    if operation is None or not operation.running:
+        return Change({"operation": None}, {"operation": None})
+    age = operation.age(utcnow())
+    if age < inputs.min_age:
+        raise PreconditionFailed(
+            f"the operation of Application {inputs.application}, started by {operation.by}, is {age:.0f} s old, and "
+            f"min_age is {inputs.min_age} s; let it run.",
+            reason="TooYoung",
+        )
+    shown: dict[str, Any] = {"started_at": operation.started_at, "by": operation.by, "message": operation.message}
+    return Change({"operation": shown}, {"operation": None})
+
+
+@terminate_operation.apply
+def apply_terminate(ctx: Context, inputs: TerminateInputs, change: Change) -> TerminateResult:
+    """End the operation, if it is still the one that was looked at; Argo CD has no call that compares."""
+    server = ArgoServer(ctx, inputs)
+    operation = AppView(server.read()).operation()
+    started = change.before["operation"]["started_at"]
+    if operation is None or not operation.running or operation.started_at != started:
+        raise Transient("the operation ended, or another one began; it is planned anew.", reason="Conflict")
+    server.terminate()
+    return TerminateResult(application=inputs.application, started_at=started)
+
+
+@terminate_operation.verify(within=timedelta(minutes=2))
+def verify_terminate(ctx: Context, inputs: TerminateInputs, change: Change) -> bool | str:
+    """Return True if that operation has ended."""
+    if change.empty:
+        return True
+    operation = AppView(ArgoServer(ctx, inputs).read()).operation()
+    ended = operation is None or not operation.running
+    other = operation is not None and operation.started_at != change.before["operation"]["started_at"]
+    return ended or other or "the operation has not ended yet"
+
+
+@terminate_operation.target
+def target_terminate(inputs: TerminateInputs) -> ObjectRef:
+    """Return the Application."""
+    return application_target(inputs)

@@ -1,0 +1,1 @@
+"""Clients of forges, for pull requests."""

@@ -1,0 +1,1 @@
+"""The actions on pull requests and commits."""

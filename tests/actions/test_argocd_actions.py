@@ -1,0 +1,336 @@
+"""The actions on Argo CD's Applications, against a stand-in that is held to Argo CD's own description."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
+
+from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
+from kubernaut_argocd.applications.resourceactions import run_resource_action
+from kubernaut_argocd.applications.syncing import rollback_application, sync_application
+from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+from kubernaut_sdk import Action
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.testing import ActionRunner, Ran
+from kubernaut_sdk.times import rfc3339, utcnow
+
+
+@pytest.fixture
+def argo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArgoStandin]:
+    standin = ArgoStandin()
+    kubeconfig = {
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": standin.url}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    yield standin
+    standin.close_server()
+
+
+def run(ours: Action, argo: ArgoStandin, record_id: Any = None, retries: int = 0, **inputs: Any) -> Ran:
+    runner = ActionRunner(ours, secrets={"token": TOKEN}, retries=retries)
+    return runner.run({"server": argo.url, "application": "checkout", **inputs}, record_id=record_id)
+
+
+def autosync(action: Action, argo: ArgoStandin, **inputs: Any) -> Ran:
+    return ActionRunner(action).run({"application": "checkout", **inputs})
+
+
+def ending(ran: Ran) -> tuple[int, str, bool | None]:
+    assert ran.error is not None, ran.status
+    return ran.exit_code, ran.error.reason, ran.changed
+
+
+def message(ran: Ran) -> str:
+    assert ran.error is not None, ran.status
+    return ran.error.message
+
+
+def automated(argo: ArgoStandin, policy: dict[str, Any], **metadata: Any) -> None:
+    argo.apps["checkout"] = an_application(syncPolicy={"automated": policy})
+    argo.apps["checkout"]["metadata"].update(metadata)
+
+
+def test_a_sync_shows_what_it_applies_and_ends_with_its_own_operation(argo: ArgoStandin) -> None:
+    ran = run(sync_application, argo)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert ran.change is not None
+    assert ran.change.before["resources"] == [
+        {"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "checkout", "change": "apply"}
+    ]
+    assert ran.change.before["sources"] == [
+        {
+            "repoURL": "https://git.example.com/shop.git",
+            "path": "checkout",
+            "targetRevision": "main",
+            "helm": {"replicas": "6"},
+        }
+    ]
+    assert ran.output == {"application": "checkout", "revision": NEW, "resources": 1}
+    state = argo.app()["status"]["operationState"]
+    assert state["operation"]["info"] == [{"name": "kubernaut.io/record", "value": str(ran.record_id)}]
+    assert TOKEN not in ran.log + str(ran.results) + str(ran.events)
+
+
+def test_what_is_synced_already_is_left_alone(argo: ArgoStandin) -> None:
+    first, second = run(sync_application, argo), run(sync_application, argo)
+
+    assert (first.status, second.status) == ("succeeded", "unchanged")
+    assert [call.template for call in argo.calls].count("/api/v1/applications/{name}/sync") == 1
+
+
+def test_the_same_step_again_waits_for_its_own_operation(argo: ArgoStandin) -> None:
+    record = mint()
+    argo.start("checkout", {"sync": {"revision": NEW}, "info": [{"name": "kubernaut.io/record", "value": str(record)}]})
+    ran = run(sync_application, argo, record)
+
+    assert ran.exit_code == 0, ran.error
+    assert "/api/v1/applications/{name}/sync" not in [call.template for call in argo.calls]
+
+
+def test_two_syncs_at_once_are_one_after_the_other(argo: ArgoStandin) -> None:
+    argo.script = ["Running", "Succeeded"]
+    argo.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
+    at_once, later = run(sync_application, argo), run(sync_application, argo, retries=3)
+
+    assert ending(at_once) == (75, "OperationInProgress", False)
+    assert "started by alice" in message(at_once)
+    assert later.exit_code == 0, later.error
+
+
+def test_an_operation_that_waits_for_a_retry_has_not_ended(argo: ArgoStandin) -> None:
+    argo.script = ["Running", "Waiting", "Waiting", "Running", "Succeeded"]
+    ran = run(sync_application, argo)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+
+
+def test_an_operation_that_waits_too_long_is_told(argo: ArgoStandin) -> None:
+    argo.script = ["Running"] + ["Waiting"] * 500
+    ran = run(sync_application, argo)
+
+    assert ending(ran) == (4, "VerifyFailed", True)
+    assert "the operation waits to be tried again: one failed. Retrying attempt #1" in message(ran)
+
+
+def test_a_failed_sync_names_the_resource_at_once(argo: ArgoStandin) -> None:
+    argo.script = ["Running", "Failed"]
+    ran = run(sync_application, argo)
+
+    assert ending(ran) == (4, "OperationFailed", True)
+    assert "Deployment checkout: it is immutable" in message(ran)
+
+
+def test_a_sync_that_leaves_it_degraded_fails(argo: ArgoStandin) -> None:
+    argo.app()["status"]["health"] = {"status": "Degraded"}
+    argo.app()["status"]["resources"][1]["health"] = {"status": "Degraded", "message": "no pod is ready"}
+    ran = run(sync_application, argo)
+
+    assert ending(ran) == (4, "VerifyFailed", True)
+    assert "Application checkout is Degraded: Deployment checkout is Degraded (no pod is ready)" in message(ran)
+
+
+def test_a_sync_window_is_respected(argo: ArgoStandin) -> None:
+    argo.can_sync = False
+    ran = run(sync_application, argo)
+
+    assert ending(ran) == (3, "SyncWindow", False)
+    assert "deny 0 22 * * * for 8h" in message(ran)
+
+
+@pytest.mark.parametrize(
+    ("spec", "inputs", "text"),
+    [
+        ({}, {"prune": True, "max_resources": 1}, "would change 2 resources, and max_resources is 1"),
+        ({"syncPolicy": {"automated": {}}}, {"revision": OLD}, "would deploy main again; pause it first"),
+        (
+            {"source": None, "sources": [{"repoURL": "a"}, {"repoURL": "b"}]},
+            {"revision": OLD},
+            "has 2 sources; name a revision for each",
+        ),
+        ({}, {"revisions": [OLD, NEW]}, "has 1 sources, and revisions names 2"),
+    ],
+)
+def test_a_sync_that_is_not_meant_is_refused(argo: ArgoStandin, spec: Any, inputs: Any, text: str) -> None:
+    argo.apps["checkout"] = an_application(**spec)
+    ran = run(sync_application, argo, **inputs)
+
+    assert (ran.exit_code, ran.changed) == (3, False)
+    assert text in message(ran)
+
+
+@pytest.mark.parametrize(
+    ("token", "application", "reason", "text"),
+    [
+        ("wrong", "checkout", "TokenRefused", "is not valid, or has expired"),
+        (TOKEN, "nothing", "AccessDenied", "Argo CD answers so, too, if there is no such Application"),
+    ],
+)
+def test_a_refusal_of_argo_cd_says_what_to_do(
+    argo: ArgoStandin, token: str, application: str, reason: str, text: str
+) -> None:
+    runner = ActionRunner(sync_application, secrets={"token": token})
+    ran = runner.run({"server": argo.url, "application": application})
+
+    assert ending(ran) == (3, reason, False)
+    assert text in message(ran)
+
+
+def test_a_rollback_deploys_an_entry_of_the_history_and_undo_the_one_before(argo: ArgoStandin) -> None:
+    runner = ActionRunner(rollback_application, secrets={"token": TOKEN})
+    inputs = {"server": argo.url, "application": "checkout", "history_id": 1}
+    first, second = runner.run(inputs), runner.run(inputs)
+    assert first.change is not None
+    assert (first.exit_code, second.status) == (0, "unchanged"), first.error
+    assert argo.app()["status"]["history"][-1]["revision"] == "9" * 40
+    undone = runner.undo(inputs, first.change)
+    for _ in range(2):
+        argo.step(argo.app())
+
+    assert undone.exit_code == 0, undone.error
+    assert argo.app()["status"]["history"][-1]["revision"] == OLD
+
+
+def test_a_rollback_is_refused_while_automatic_sync_is_on(argo: ArgoStandin) -> None:
+    automated(argo, {"selfHeal": True})
+    ran = run(rollback_application, argo, history_id=1)
+
+    assert ending(ran) == (3, "AutoSync", False)
+    assert "argocd/pause_autosync" in message(ran)
+
+
+def test_a_rollback_to_nothing_names_what_there_is(argo: ArgoStandin) -> None:
+    assert "has no deployment 7; it has 1, 2." in message(run(rollback_application, argo, history_id=7))
+
+
+@pytest.mark.parametrize("knows_enabled", [True, False], ids=["3.1 and newer", "2.14"])
+def test_automatic_sync_is_paused_and_resumed_as_it_was(argo: ArgoStandin, knows_enabled: bool) -> None:
+    argo.knows_enabled = knows_enabled
+    automated(argo, {"prune": True, "selfHeal": True})
+    paused, again = autosync(pause_autosync, argo), autosync(pause_autosync, argo)
+    policy = argo.app()["spec"]["syncPolicy"].get("automated")
+    resumed = autosync(resume_autosync, argo)
+
+    assert (paused.exit_code, again.status) == (0, "unchanged"), paused.error
+    assert paused.output == {"application": "checkout", "autosync": False, "self_heal": True, "prune": True}
+    assert policy == ({"prune": True, "selfHeal": True, "enabled": False} if knows_enabled else None)
+    assert resumed.exit_code == 0, resumed.error
+    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+    assert KEPT not in argo.app()["metadata"]["annotations"]
+
+
+def test_undo_of_a_pause_resumes(argo: ArgoStandin) -> None:
+    automated(argo, {"selfHeal": True})
+    runner = ActionRunner(pause_autosync)
+    ran = runner.run({"application": "checkout"})
+    assert ran.change is not None
+    undone = runner.undo({"application": "checkout"}, ran.change)
+
+    assert undone.exit_code == 0, undone.error
+    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"selfHeal": True}
+
+
+def test_a_policy_that_somebody_changed_first_is_not_overwritten(argo: ArgoStandin) -> None:
+    automated(argo, {"selfHeal": True})
+    theirs = {"selfHeal": False, "prune": True}
+    argo.before_patch = lambda: argo.app()["spec"]["syncPolicy"].update(automated=dict(theirs))
+    ran = autosync(pause_autosync, argo)
+
+    assert ending(ran)[:2] == (75, "Conflict")
+    assert argo.app()["spec"]["syncPolicy"]["automated"] == theirs
+
+
+@pytest.mark.parametrize(
+    ("metadata", "owner"),
+    [
+        ({"ownerReferences": [{"kind": "ApplicationSet", "name": "shops"}]}, "ApplicationSet shops"),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/checkout"}},
+            "Application root",
+        ),
+    ],
+)
+def test_a_policy_of_another_owner_is_refused_and_a_revert_told(argo: ArgoStandin, metadata: Any, owner: str) -> None:
+    automated(argo, {"selfHeal": True}, **metadata)
+    refused = autosync(pause_autosync, argo)
+    looks = argo.answer
+
+    def revert(method: str, path: str, query: Any, sent: Any) -> Any:
+        answer = looks(method, path, query, sent)
+        if method == "PATCH":  # the owner is there within a moment
+            argo.app()["spec"]["syncPolicy"]["automated"] = {"selfHeal": True}
+        return answer
+
+    argo.answer = revert  # type: ignore[method-assign]
+    reverted = autosync(pause_autosync, argo, when_owned="proceed")
+
+    assert ending(refused) == (3, "Owned", False)
+    assert f"belongs to {owner}, which would take the change back" in message(refused)
+    assert ending(reverted) == (4, "Reverted", True)
+    assert owner in message(reverted)
+
+
+def test_what_was_never_automatic_is_not_resumed(argo: ArgoStandin) -> None:
+    assert ending(autosync(resume_autosync, argo)) == (3, "NothingPaused", False)
+
+
+def test_only_an_old_operation_is_terminated(argo: ArgoStandin) -> None:
+    argo.script = ["Running"] * 20
+    argo.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
+    argo.step(argo.app())
+    state = argo.app()["status"]["operationState"]
+    state["startedAt"] = rfc3339(utcnow())
+    argo.hold = True
+    young = run(terminate_operation, argo)
+    state["startedAt"] = "2026-01-01T00:00:00Z"
+    argo.hold = False
+    old, nothing = run(terminate_operation, argo), run(terminate_operation, argo)
+
+    assert ending(young) == (3, "TooYoung", False)
+    assert "started by alice" in message(young)
+    assert old.exit_code == 0, old.error
+    assert nothing.status == "unchanged"
+
+
+def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:
+    ran = run(refresh_application, argo)
+
+    assert ran.exit_code == 0, ran.error
+    assert ran.output == {"sync": "OutOfSync", "health": "Healthy", "revision": NEW}
+    assert [call.query.get("refresh") for call in argo.calls].count("hard") == 1
+
+
+def test_a_wait_ends_when_the_commit_is_deployed(argo: ArgoStandin) -> None:
+    late = run(wait_application, argo)
+    argo.app()["status"]["sync"]["status"] = "Synced"
+    other, done = run(wait_application, argo, revision=OLD), run(wait_application, argo, revision=NEW[:8])
+
+    assert ending(late) == (4, "VerifyFailed", False)
+    assert "Application checkout is OutOfSync: Deployment checkout" in message(late)
+    assert f"is at {NEW}, not {OLD}" in message(other)
+    assert (done.exit_code, done.status) == (0, "unchanged")
+
+
+@pytest.mark.parametrize("has_v2", [True, False], ids=["3.1 and newer", "2.14"])
+def test_a_resource_is_restarted_by_argo_cds_own_action(argo: ArgoStandin, has_v2: bool) -> None:
+    argo.has_v2 = has_v2
+    ran = run(run_resource_action, argo, action="restart", namespace="shop", name="checkout")
+
+    assert (ran.exit_code, argo.generation) == (0, 4), ran.error
+
+
+@pytest.mark.parametrize(
+    ("action", "text"), [("resume", "does not allow resume in its present state"), ("promote-full", "it has restart,")]
+)
+def test_an_action_that_is_not_offered_is_refused(argo: ArgoStandin, action: str, text: str) -> None:
+    ran = run(run_resource_action, argo, action=action, namespace="shop", name="checkout")
+
+    assert (ran.exit_code, ran.changed) == (3, False)
+    assert text in message(ran)

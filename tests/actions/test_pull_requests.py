@@ -1,0 +1,329 @@
+"""git/open_pull_request and git/merge_pull_request on each forge: stand-ins, and a real Gitea (GITEA_BIN)."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forge_standin import Refused
+from forge_world import FORGES, ForgeWorld, GiteaWorld, RealGitea, gitea_server, standin_world
+
+from kubernaut_argocd.requests.merging import merge_pull_request
+from kubernaut_argocd.requests.opening import open_pull_request
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.testing import ActionRunner, Ran
+
+HPA = "spec:\n  minReplicas: 2\n  maxReplicas: 6 # sized in spring\n"
+
+
+@pytest.fixture(scope="module")
+def real_gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGitea]:
+    program = Path(os.environ.get("GITEA_BIN", ""))
+    if not program.is_file():
+        pytest.skip("no Gitea: GITEA_BIN names no program")
+    with gitea_server(program, tmp_path_factory.mktemp("gitea")) as running:
+        yield running
+
+
+@pytest.fixture(params=[*FORGES, "real gitea"])
+def world(request: pytest.FixtureRequest, repository: Any, tmp_path: Path) -> Iterator[ForgeWorld]:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    if request.param == "real gitea":
+        yield GiteaWorld(request.getfixturevalue("real_gitea"), f"r{mint().hex}", repository)
+        return
+    with standin_world(request.param, repository) as made:
+        yield made
+
+
+@pytest.fixture(params=FORGES)
+def standin(request: pytest.FixtureRequest, repository: Any) -> Iterator[ForgeWorld]:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world(request.param, repository) as made:
+        yield made
+
+
+@pytest.fixture
+def github(repository: Any) -> Iterator[ForgeWorld]:
+    """One forge, where the code behind a test is one for all."""
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("github", repository) as made:
+        yield made
+
+
+def opened(world: ForgeWorld, record_id: Any = None, runner: ActionRunner | None = None, **inputs: Any) -> Ran:
+    edits = [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]
+    runner = runner or ActionRunner(open_pull_request, secrets=world.secrets)
+    return runner.run({**world.inputs, "edits": edits, **inputs}, record_id=record_id)
+
+
+def merged(world: ForgeWorld, number: int, **inputs: Any) -> Ran:
+    runner = ActionRunner(merge_pull_request, secrets=world.secrets)
+    return runner.run({**world.inputs, "number": number, **inputs})
+
+
+def test_a_change_is_proposed_on_a_branch_of_the_record(world: ForgeWorld) -> None:
+    ran = opened(world, title="More checkout pods", body="The HPA is at its maximum.", reviewers=[])
+
+    head = f"kubernaut/{ran.record_id}"
+    assert (ran.exit_code, ran.status, ran.changed) == (0, "succeeded", True), ran.error
+    assert ran.output is not None
+    assert (ran.output["state"], ran.output["head"], ran.output["number"]) == ("open", head, 1)
+    assert ran.output["url"].startswith(world.web)
+    assert world.show(head, "hpa.yaml") == HPA.replace("6 #", "12 #")
+    assert world.show("main", "hpa.yaml") == HPA
+    (pull,) = world.pulls()
+    assert (pull["state"], pull["title"], pull["head"]) == ("open", "More checkout pods", head)
+    assert str(ran.record_id) in pull["body"]
+    assert "The HPA is at its maximum." in pull["body"]
+    assert "-  maxReplicas: 6 # sized in spring\n+  maxReplicas: 12 # sized in spring" in pull["body"]
+
+
+def test_several_fields_and_files_are_one_commit(world: ForgeWorld) -> None:
+    edits = [
+        {"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12},
+        {"path": "hpa.yaml", "field": "/spec/minReplicas", "value": 4},
+        {"path": "kustomization.yaml", "field": "images[name=web].newTag", "value": "v2", "create": True},
+        {"path": "docs/why.md", "content": "# Why\n", "create": True},
+    ]
+    ran = opened(world, edits=edits)
+
+    head = f"kubernaut/{ran.record_id}"
+    assert ran.exit_code == 0, ran.error
+    assert world.show(head, "hpa.yaml") == "spec:\n  minReplicas: 4\n  maxReplicas: 12 # sized in spring\n"
+    assert world.show(head, "kustomization.yaml") == "images:\n  - name: web\n    newTag: v2\n"
+    assert world.show(head, "docs/why.md") == "# Why\n"
+    assert world.git("rev-list", "--count", f"main..{head}").strip() == "1"
+    assert world.pulls()[0]["title"] == "Make 4 changes in 3 files"
+
+
+def test_the_same_step_again_finds_its_request(world: ForgeWorld) -> None:
+    record, runner = mint(), ActionRunner(open_pull_request, secrets=world.secrets)
+    first = opened(world, record, runner)
+    second = opened(world, record, ActionRunner(open_pull_request, secrets=world.secrets))
+
+    assert (first.status, second.status) == ("succeeded", "unchanged")
+    assert len(world.pulls()) == 1
+
+
+def test_a_push_without_a_request_is_gone_on_with(standin: ForgeWorld) -> None:
+    """The first try is killed, as far as the forge can tell, between the push and the pull request."""
+    record = mint()
+    standin.standin.faults = [lambda: None, Refused(502, {"message": "bad gateway"})]
+    first = opened(standin, record)
+    assert (first.exit_code, first.changed) == (75, None)
+    assert standin.pulls() == []
+    assert f"kubernaut/{record}" in standin.branches()
+    second = opened(standin, record)
+
+    assert second.exit_code == 0, second.error
+    assert len(standin.pulls()) == 1
+    assert standin.git("rev-list", "--count", f"main..kubernaut/{record}").strip() == "1"
+
+
+def test_a_request_that_was_opened_without_an_answer_is_found(standin: ForgeWorld) -> None:
+    record = mint()
+    assert opened(standin, record).exit_code == 0
+    branch = f"kubernaut/{record}"
+    pull = standin.standin.open("again", "", branch, "main", draft=False)
+    assert pull is None  # the stand-in, as the forges, keeps one open request of two branches
+    again = opened(standin, record)
+
+    assert again.status == "unchanged"
+    assert len(standin.pulls()) == 1
+
+
+def test_a_request_that_a_person_closed_stays_closed(world: ForgeWorld) -> None:
+    record = mint()
+    opened(world, record)
+    world.close(1)
+    ran = opened(world, record)
+
+    assert (ran.exit_code, ran.changed) == (3, False)
+    assert ran.error is not None
+    assert ran.error.reason == "ClosedByPerson"
+    assert "was closed without a merge" in ran.error.message
+    assert [pull["state"] for pull in world.pulls()] == ["closed"]
+
+
+def test_a_branch_with_other_content_is_left_alone(world: ForgeWorld) -> None:
+    theirs = world.push_elsewhere("hotfix", "main", "hpa.yaml", "spec: {maxReplicas: 99}\n")
+    ran = opened(world, head="hotfix")
+
+    assert ran.exit_code == 3
+    assert ran.error is not None
+    assert ran.error.reason == "BranchTaken"
+    assert world.git("rev-parse", "hotfix").strip() == theirs
+    assert world.pulls() == []
+
+
+def test_undo_closes_the_request_and_deletes_its_branch(world: ForgeWorld) -> None:
+    runner = ActionRunner(open_pull_request, secrets=world.secrets)
+    ran = opened(world, runner=runner)
+    inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
+    assert ran.change is not None
+    undone, again = runner.undo(inputs, ran.change), runner.undo(inputs, ran.change)
+
+    assert (undone.exit_code, undone.status) == (0, "succeeded"), undone.error
+    assert again.status == "unchanged"
+    assert [pull["state"] for pull in world.pulls()] == ["closed"]
+    assert "main" in world.branches()
+    assert f"kubernaut/{ran.record_id}" not in world.branches()
+
+
+def test_a_merged_request_is_not_undone(world: ForgeWorld) -> None:
+    runner = ActionRunner(open_pull_request, secrets=world.secrets)
+    ran = opened(world, runner=runner)
+    assert merged(world, 1).exit_code == 0
+    inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
+    assert ran.change is not None
+    undone = runner.undo(inputs, ran.change)
+
+    assert undone.exit_code == 3
+    assert undone.error is not None
+    assert "not what the action left behind" in undone.error.message
+
+
+def test_what_the_base_has_already_needs_no_request(world: ForgeWorld) -> None:
+    ran = opened(world, edits=[{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 6}])
+
+    assert (ran.exit_code, ran.status) == (0, "unchanged")
+    assert world.pulls() == []
+    assert world.branches() == ["main"]
+
+
+def test_labels_and_reviewers_that_are_refused_are_warnings(standin: ForgeWorld) -> None:
+    fine = opened(standin, labels=["remediation"], reviewers=["alice"], draft=True)
+    refused = opened(standin, labels=["remediation"], reviewers=["nobody"])
+
+    assert (fine.exit_code, refused.exit_code) == (0, 0)
+    assert fine.output is not None
+    assert refused.output is not None
+    assert fine.output["warnings"] == []
+    assert len(refused.output["warnings"]) == 1
+    assert standin.pulls()[0]["labels"] == ["remediation"]
+    assert standin.pulls()[0]["reviewers"] == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason", "text"),
+    [
+        (Refused(401, {"message": "Bad credentials"}), 3, "TokenRefused", "is not valid, or has expired"),
+        (Refused(403, {"message": "Resource not accessible"}), 3, "AccessDenied", "has not the right for it; it needs"),
+        (Refused(404, {"message": "Not Found"}), 3, "NotFound", "or the token may not see it"),
+        (Refused(500, {"message": "oops"}), 75, "Unreachable", "it says: oops"),
+        (
+            Refused(307, None, {"location": "http://evil.example.com/x"}),
+            3,
+            "Redirected",
+            "a redirect to evil.example.com; none is followed, since the token would go along",
+        ),
+        (
+            Refused(429, {"message": "slow down"}, {"retry-after": "9000"}),
+            75,
+            "RateLimited",
+            "asks for fewer requests: the next one in 9000 s",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(github: ForgeWorld, fault: Refused, code: int, reason: str, text: str) -> None:
+    github.standin.faults = [fault]
+    ran = opened(github)
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason, ran.changed) == (code, reason, False)
+    assert text in ran.error.message
+    assert github.secrets["token"] not in ran.log + str(ran.results)
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "headers"),
+    [
+        (429, {"message": "slow down"}, {"retry-after": "30"}),
+        (403, {"message": "You have exceeded a secondary rate limit."}, {"retry-after": "30"}),
+        (403, {"message": "You have exceeded a secondary rate limit."}, {}),
+        (403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
+    ],
+)
+def test_a_limit_that_the_step_has_time_for_is_waited_out(
+    github: ForgeWorld, status: int, document: Any, headers: dict[str, str]
+) -> None:
+    github.standin.faults = [Refused(status, document, headers)]
+    ran = opened(github)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded")
+    assert "asks for fewer requests" in ran.log
+
+
+def test_a_merge_needs_the_required_checks(world: ForgeWorld) -> None:
+    ran = opened(world)
+    assert ran.output is not None
+    commit = ran.output["commit"]
+    world.require("ci/test")
+    pending = merged(world, 1, wait=0)
+    world.set_status(commit, "ci/test", "failure")
+    failed = merged(world, 1)
+    world.set_status(commit, "ci/test", "success")
+    green = merged(world, 1)
+
+    assert pending.error is not None
+    assert (pending.exit_code, pending.error.reason) == (3, "ChecksPending")
+    assert "ci/test must pass and has not ended" in pending.error.message
+    assert failed.error is not None
+    assert (failed.exit_code, failed.error.reason) == (3, "ChecksFailed")
+    assert (green.exit_code, green.status) == (0, "succeeded"), green.error
+    assert green.output is not None
+    assert green.output["commit"] == world.git("rev-parse", "main").strip()
+    assert world.show("main", "hpa.yaml") == HPA.replace("6 #", "12 #")
+
+
+def test_a_merge_again_changes_nothing(world: ForgeWorld) -> None:
+    opened(world)
+    first, second = merged(world, 1), merged(world, 1)
+
+    assert (first.status, second.status) == ("succeeded", "unchanged")
+
+
+def test_only_the_commit_that_was_named_is_merged(world: ForgeWorld) -> None:
+    ran = opened(world)
+    assert ran.output is not None
+    head = f"kubernaut/{ran.record_id}"
+    world.push_elsewhere(head, head, "app.yaml", "replicas: 0\n")
+    refused = merged(world, 1, commit=ran.output["commit"])
+
+    assert refused.error is not None
+    assert (refused.exit_code, refused.error.reason) == (3, "CommitChanged")
+    assert world.show("main", "hpa.yaml") == HPA
+
+
+def test_a_conflict_is_not_merged(standin: ForgeWorld) -> None:
+    opened(standin)
+    standin.standin.conflict = True
+    ran = merged(standin, 1)
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (3, "MergeBlocked")
+    assert "it conflicts with its base" in ran.error.message
+
+
+def test_the_token_goes_to_the_forge_alone(github: ForgeWorld, repository: Any) -> None:
+    """A redirect to another server is not followed, so that server sees no request."""
+    with standin_world("gitea", repository) as other:
+        github.standin.faults = [Refused(302, None, {"location": other.standin.root})]
+        ran = opened(github)
+
+        assert ran.exit_code == 3
+        assert other.standin.tokens == []
+
+
+def test_a_dry_run_opens_nothing(world: ForgeWorld) -> None:
+    inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
+    ran = ActionRunner(open_pull_request, secrets=world.secrets).dry_run(inputs)
+
+    assert (ran.exit_code, ran.status) == (0, "planned")
+    assert ran.change is not None
+    assert ran.change.before["edits"] == [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 6}]
+    assert world.branches() == ["main"]
