@@ -60,14 +60,31 @@ def test_a_web_identity_becomes_the_role_at_once(
 ) -> None:
     (tmp_path / "token").write_text("the-token")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
-    ran, record = run(role_arn=ROLE)
+    record = mint()
+    ran = ActionRunner(kubernaut_aws.set_desired_capacity).run({**INPUTS, "role_arn": ROLE}, record_id=record)
     [assumed] = sent
 
     assert ran.error is not None
     assert ran.error.reason == "NotFound"
     assert assumed["Action"] == "AssumeRoleWithWebIdentity"
-    assert (assumed["RoleArn"], assumed["RoleSessionName"], assumed["WebIdentityToken"]) == (ROLE, record, "the-token")
+    assert (assumed["RoleArn"], assumed["RoleSessionName"], assumed["WebIdentityToken"]) == (
+        ROLE,
+        str(record),
+        "the-token",
+    )
     assert "the-token" not in ran.log
+
+
+def test_a_secret_that_is_mounted_is_used_instead_of_a_web_identity(
+    sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    ran, _ = run(account="123456789012")
+
+    assert ran.error is not None
+    assert ran.error.reason == "NotFound"
+    assert [item["Action"] for item in sent] == ["GetCallerIdentity"]
 
 
 def test_a_service_accounts_session_has_the_records_id(
