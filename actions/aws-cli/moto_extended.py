@@ -1,8 +1,8 @@
 """moto's server, and what the actions need that moto lacks: `moto_extended.py --host=127.0.0.1 --port=…`.
 
 Added are instance refreshes, RDS's events of a reboot, ECS deployments that fail and are rolled back, EKS updates,
-Lambda's account limits and `RevisionId`, and SSM automations. Each answer is written by moto's serializers from
-botocore's own service models, and held to them before. Beyond this, these were not tried.
+Lambda's account limits and `RevisionId`, Route 53's compare-and-swap, and SSM automations. Each answer is written by
+moto's serializers from botocore's own service models, and held to them before. Beyond this, these were not tried.
 """
 
 import json
@@ -28,6 +28,8 @@ from moto.eks.urls import response as eks_response
 from moto.eks.urls import url_paths as eks_paths
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.rds.models import Event, RDSBackend
+from moto.route53.exceptions import Route53ClientError
+from moto.route53.models import Route53Backend
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto_worlds import WORLDS, Clients, state_of
 from werkzeug.serving import run_simple
@@ -108,6 +110,20 @@ def update_alias(self: Any) -> Any:
     return answer
 
 
+_change_records = Route53Backend.change_resource_record_sets
+
+
+def change_resource_record_sets(self: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+    """Change records, only if what is deleted is as the request says."""
+    for record in (item["ResourceRecordSet"] for item in change_list if item["Action"] == "DELETE"):
+        known = (item for item in self.get_hosted_zone(zoneid).rrsets if item.set_identifier == record["SetIdentifier"])
+        if not any(item.weight == record.get("Weight") for item in known):
+            raise Route53ClientError(
+                "InvalidChangeBatch", "Tried to delete it, but the values provided do not match the current values"
+            )
+    _change_records(self, zoneid, change_list)
+
+
 _EXECUTIONS: dict[str, dict[str, Any]] = {}
 
 
@@ -153,6 +169,7 @@ def extend() -> None:
         EKSResponse: (describe_update,),
         LambdaResponse: (get_account_settings, update_alias),
         RDSBackend: (reboot_db_instance,),
+        Route53Backend: (change_resource_record_sets,),
         SimpleSystemManagerResponse: (start_automation_execution, get_automation_execution),
     }
     for kind, functions in added.items():

@@ -9,23 +9,34 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["Region"]
+__all__ = ["Region", "partition_of"]
+
+
+def partition_of(region: str) -> str:
+    """Return the partition that has a region, such as aws or aws-cn.
+
+    Raises:
+        ValueError: if none has it.
+    """
+    found = next((name for name, pattern in _patterns().items() if pattern.fullmatch(region)), None)
+    if found is None:
+        raise ValueError("no partition of AWS has such a region; write one such as eu-central-1")
+    return found
 
 
 def _require_region(name: str) -> str:
-    if not any(pattern.fullmatch(name) for pattern in _patterns()):
-        raise ValueError("no partition of AWS has such a region; write one such as eu-central-1")
+    partition_of(name)
     return name
 
 
 @cache
-def _patterns() -> list[re.Pattern[str]]:
+def _patterns() -> dict[str, re.Pattern[str]]:
     """Return a pattern for each partition that botocore knows: aws, aws-cn, aws-eusc, aws-us-gov and more."""
     found = find_spec("botocore")
     if found is None or found.origin is None:
         raise ValueError("no region can be told apart: botocore is not installed")
     partitions = json.loads(Path(found.origin).with_name("data").joinpath("partitions.json").read_text())["partitions"]
-    return [re.compile(partition["regionRegex"], re.ASCII) for partition in partitions]
+    return {item["id"]: re.compile(item["regionRegex"], re.ASCII) for item in partitions}
 
 
 Region = Annotated[

@@ -20,6 +20,14 @@ from kubernaut_sdk import Context, PreconditionFailed
 
 __all__ = ["Aws", "connect"]
 
+_AMBIENT = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ROLE_ARN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+"""Variables with credentials of the pod."""
 _SESSIONS: PerExecution["Aws"] = PerExecution()
 
 
@@ -154,6 +162,9 @@ def open_session(ctx: Context, inputs: AwsInputs) -> Any:
     for name, variable in (("config", "AWS_CONFIG_FILE"), ("credentials", "AWS_SHARED_CREDENTIALS_FILE")):
         if (path := ctx.secret_path(name)) is not None:
             os.environ[variable] = str(path)
+    if ctx.secret_path("credentials") is not None:
+        for name in _AMBIENT:  # which boto3 would take before the Secret's file
+            os.environ.pop(name, None)
     os.environ.setdefault("AWS_ROLE_SESSION_NAME", str(ctx.record_id))  # of a ServiceAccount's web identity
     try:
         session = boto3.Session()

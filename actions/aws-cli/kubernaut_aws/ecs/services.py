@@ -53,4 +53,4 @@ def primary_of(service: dict[str, Any]) -> dict[str, Any]:
 def last_event(service: dict[str, Any]) -> str:
     """Return what ECS last told of a service, as the rest of a sentence, or nothing."""
     events = sorted(service.get("events", ()), key=lambda event: event["createdAt"])
-    return f"; ECS says: {events[-1]['message'].strip('() .')}" if events else ""
+    return f"; ECS says: {events[-1]['message'].rstrip('.')}" if events else ""
