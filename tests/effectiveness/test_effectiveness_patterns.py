@@ -1,5 +1,7 @@
 """Patterns: each found where it is, and not where it is not."""
 
+from typing import Any
+
 import pytest
 from histories import Story
 
@@ -71,8 +73,8 @@ def test_what_is_late_or_put_elsewhere_is_no_circle(
 
 def test_growth_is_a_field_raised_again_by_what_it_was_raised_to(story: Story) -> None:
     for minute, (before, after) in enumerate([("64Mi", "128Mi"), ("128Mi", "256Mi"), ("256Mi", "0.5Gi")]):
-        limits = [{"limits": {"memory": size, "cpu": "1"}} for size in (before, after)]
-        change(story, minute * 1000, "kubernetes/raise_memory", *limits)
+        one, other = ({"limits": {"memory": size, "cpu": "1"}} for size in (before, after))
+        change(story, minute * 1000, "kubernetes/raise_memory", one, other)
     change(story, 9000, "kubernetes/scale", 2, 4)
     change(story, 9100, "kubernetes/scale", 3, 6)
 
@@ -126,7 +128,7 @@ def test_a_side_effect_is_shown_only_against_a_baseline(story: Story, withheld: 
     for number in range(30):
         alert = story.fires(0, 40, app=f"a{number}")
         frozen = withheld and number % 2 == 0
-        more = {"state": State.SKIPPED, "reason": "Frozen"} if frozen else {}
+        more: dict[str, Any] = {"state": State.SKIPPED, "reason": "Frozen"} if frozen else {}
         story.acts_on(alert, 5, target=f"t{number}", **more)
         if not frozen:
             story.fires(12, 20, name="Cold", app=f"a{number}")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kubernaut_effectiveness.counting.acts import ActKind
+from kubernaut_effectiveness.demodata import REQUESTER
 from kubernaut_effectiveness.documents import act_document, incident_document, target_document, time_text
 from kubernaut_effectiveness.service.following import View
 from kubernaut_effectiveness.settings import DAY, HOUR
@@ -40,6 +41,7 @@ def standing(view: View) -> Document:
         "records": len(view.fleet.acts),
         "heartbeats": {name or "any cluster": time_text(at) for name, at in sorted(watch.last_heartbeats.items())},
         "silences_known": watch.knows_silences,
+        "simulated": any(act.requester == REQUESTER for act in view.fleet.acts[-1:]),
     }
 
 

@@ -14,13 +14,19 @@ class EmbeddedPages:
 
     def __init__(self) -> None:
         self._pages: ASGIApp | None = None
+        self._follower: Follower | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; at the first one, begin to follow the service at its own address."""
         if self._pages is None:
             host, port = scope["server"]
             address = f"[{host}]" if ":" in host else host
-            follower = Follower(StorageReader(f"http://{address}:{port}"))
-            follower.start()
-            self._pages = create_pages(follower)
+            self._follower = Follower(StorageReader(f"http://{address}:{port}"))
+            self._follower.start()
+            self._pages = create_pages(self._follower)
         await self._pages(scope, receive, send)
+
+    def close(self) -> None:
+        """End to follow."""
+        if self._follower is not None:
+            self._follower.stop()

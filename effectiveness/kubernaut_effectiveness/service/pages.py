@@ -3,6 +3,7 @@
 import difflib
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,23 @@ from kubernaut_effectiveness.verdicts.models import ActionVerdict, Share
 
 __all__ = ["create_pages"]
 
+logger = logging.getLogger(__name__)
+
 _STATIC = Path(__file__).parent / "static"
 _HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-_TYPES = {"style.css": "text/css; charset=utf-8", "htmx.min.js": "text/javascript; charset=utf-8"}
+_TYPES = {
+    "style.css": "text/css; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 _LONGEST_FORM = 4096
 
 Document = dict[str, Any]
@@ -144,6 +151,13 @@ class _Pages:
             "proof_valid": None if proof is None else is_proof_valid(proof),
         }
 
+    async def fail(self, request: Request, error: Exception) -> Response:
+        """Show that a page failed; its log says more."""
+        logger.error("%s failed", request.url.path, exc_info=error)
+        return self._html(
+            "problem", {"problem": "The monitor failed in a way that nobody foresaw; its log says more."}, 500
+        )
+
     async def _status(self, _request: Request) -> Response:
         return self._html("status", {"standing": documents.standing(self._follower.view)})
 
@@ -202,4 +216,5 @@ def create_pages(follower: Follower, token: str | None = None, hosts: tuple[str,
         hosts: Names by which it may be called, beside those of loopback.
     """
     pages = _Pages(follower, token)
-    return MonitorGate(Starlette(routes=pages.routes()), token, hosts)
+    app = Starlette(routes=pages.routes(), exception_handlers={Exception: pages.fail})
+    return MonitorGate(app, token, hosts)

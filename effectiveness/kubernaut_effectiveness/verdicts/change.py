@@ -100,7 +100,7 @@ def alarm_of(counted: Sequence[JudgedIncident], now: float) -> AlarmState | None
         return None
     since = None
     if state.raised_at is not None:
-        since = datetime.fromtimestamp(recent[state.raised_at].acted, UTC).isoformat(timespec="minutes")
+        since = datetime.fromtimestamp(recent[state.raised_at].acted, UTC).strftime("%Y-%m-%d %H:%M")
     return AlarmState(
         raised=state.raised_at is not None, since=since, expected=state.expected, value=state.value, limit=LIMIT
     )

@@ -2,7 +2,7 @@
 
 from kubernaut_effectiveness.verdicts.models import ActionVerdict, BaselineComparison, Share
 
-__all__ = ["alone_words", "baseline_words", "change_words", "percent", "plural", "points", "share_words"]
+__all__ = ["alone_words", "baseline_words", "change_words", "percent", "plural", "points", "share_words", "short_image"]
 
 
 def percent(share: float) -> str:
@@ -23,6 +23,12 @@ def points(difference: float) -> str:
 def plural(number: int, name: str) -> str:
     """Return a number with its noun: `1 target`, `23 targets`."""
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+def short_image(image: str) -> str:
+    """Return an image with the first 12 digits of its digest."""
+    name, separator, digest = image.partition("@sha256:")
+    return f"{name}@sha256:{digest[:12]}…" if separator and len(digest) > 12 else image
 
 
 def share_words(share: Share) -> str:
@@ -56,7 +62,8 @@ def change_words(verdict: ActionVerdict) -> list[str]:
     if verdict.alarm is not None and verdict.alarm.raised:
         said.append(f"alarm: more failures than usual since {verdict.alarm.since}")
     if (mark := verdict.mark) is not None:
-        came = f"; digests in that time: {', '.join(mark.digests)}" if mark.digests else "; no new digest in that time"
+        digests = ", ".join(map(short_image, mark.digests))
+        came = f"; digests in that time: {digests}" if digests else "; no new digest in that time"
         shares = f"{percent(mark.before)} → {percent(mark.after)}"
         said.append(f"changed between {mark.between[0]} and {mark.between[1]}: {shares}{came}")
     trend = verdict.trend
