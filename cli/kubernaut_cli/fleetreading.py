@@ -52,7 +52,7 @@ def fleet_options(command: F) -> F:
 def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, float]) -> Fleet:
     """Return all that the record store knows since an age, judged."""
     now = utcnow()
-    with open_record_store(data) as store, storage_errors("history cannot be read"):
+    with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
         try:
             return read_fleet(

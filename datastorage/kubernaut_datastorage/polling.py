@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from kubernaut_datastorage.store import InvalidSetting, StorageError, Store, WatchKind, WatchMark
 from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["AlertmanagerPoller", "marks_of_alerts", "require_alertmanager_url"]
@@ -75,8 +76,7 @@ def marks_of_alerts(answer: bytes, url: str, now: datetime) -> list[WatchMark]:
     try:
         alerts = _ALERTS.validate_json(answer)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg'].lower()}") from None
+        raise ValueError(str(validation_faults(error, document="the answer")[0]).rstrip(".")) from None
     marks = [WatchMark(WatchKind.POLLED, url, now)]
     for alert in alerts:
         fingerprint = alert.fingerprint[:_LONGEST_FINGERPRINT]

@@ -308,3 +308,17 @@ def test_the_bounds_are_those_if_none_or_all_unwatched_had_held(story: Story) ->
     assert verdict.alone.incidents == 6
     assert verdict.if_unwatched_not == pytest.approx(0.6)
     assert verdict.if_unwatched_held == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("minute", "requester", "expected"), [(50, "ann", 1), (67, "ann", 0), (50, None, 0), (4, "ann", 0)]
+)
+def test_who_acts_without_a_signal_within_an_hour_is_a_person(
+    story: Story, minute: float, requester: str | None, expected: int
+) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.acts_on(None, minute, action="manual/fix", requester=requester)
+
+    verdict = next(one for one in verdicts_of(story.fleet()) if one.action_type == "kubernetes/restart_pod")
+    assert verdict.touched_by_people == expected

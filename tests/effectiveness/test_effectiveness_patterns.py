@@ -8,7 +8,6 @@ from histories import Story
 from kubernaut_effectiveness.patterns.flapping import find_flapping, flapping_of
 from kubernaut_effectiveness.patterns.incidents import find_follow_ups, find_side_effects
 from kubernaut_effectiveness.patterns.targets import changes_by_target, find_crowds, find_cycles, find_growth
-from kubernaut_effectiveness.statistics.quantities import parse_quantity
 from kubernaut_sdk.states import State
 
 
@@ -80,14 +79,6 @@ def test_growth_is_a_field_raised_again_by_what_it_was_raised_to(story: Story) -
 
     [growth] = find_growth(changes_by_target(story.acts))
     assert (growth.path, growth.values) == ("limits.memory", ("64Mi", "128Mi", "256Mi", "0.5Gi"))
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("500m", 0.5), ("1Ki", 1024), ("1k", 1000), ("2Gi", 2 << 30), (3, 3), ("x", None), (True, None), ("", None)],
-)
-def test_quantities(value: object, expected: float | None) -> None:
-    assert parse_quantity(value) == expected
 
 
 def test_three_actions_on_a_target_within_two_hours_are_a_crowd(story: Story) -> None:

@@ -93,6 +93,9 @@ def verdict_lines(verdict: ActionVerdict) -> list[str]:
     lines.append(f"  ran without error: {_ran(verdict)}")
     if verdict.error_reasons:
         lines.append(f"  errors: {', '.join(f'{number} {name}' for name, number in verdict.error_reasons.items())}")
+    if verdict.touched_by_people:
+        touched = plural(verdict.touched_by_people, "incident")
+        lines.append(f"  a person acted on the target within an hour: {touched}")
     if verdict.undone:
         lines.append(f"  undone: {plural(verdict.undone, 'record')}")
     if verdict.second_line:

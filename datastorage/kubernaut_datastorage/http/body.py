@@ -77,7 +77,7 @@ async def _plain(request: Request) -> bytes:
 
 
 async def _unpacked(request: Request) -> bytes:
-    unpack = zlib.decompressobj(wbits=31)
+    unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: with the header and checksum of gzip
     body, most = bytearray(), largest_body(request.url.path)
     async for part in request.stream():
         try:

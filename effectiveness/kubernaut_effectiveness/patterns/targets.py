@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind, canonical_text
 from kubernaut_effectiveness.settings import DAY, HOUR
-from kubernaut_effectiveness.statistics.quantities import parse_quantity
+from kubernaut_sdk.quantities import parse_quantity
 
 __all__ = ["Crowd", "Cycle", "Growth", "changes_by_target", "find_crowds", "find_cycles", "find_growth"]
 
@@ -101,10 +101,10 @@ def find_growth(by_target: Mapping[str, Sequence[Act]]) -> list[Growth]:
             for path, before, after in _raised(act.before, act.after, ""):
                 place = (act.action_type, path)
                 chain = chains.get(place, [])
-                if not chain or chain[-1][1] != parse_quantity(before):
+                if not chain or chain[-1][1] != float(parse_quantity(before) or 0):
                     found += _grown(target, place, chain)
-                    chain = [(str(before), parse_quantity(before) or 0.0, act.began)]
-                chains[place] = [*chain, (str(after), parse_quantity(after) or 0.0, act.began)]
+                    chain = [(str(before), float(parse_quantity(before) or 0), act.began)]
+                chains[place] = [*chain, (str(after), float(parse_quantity(after) or 0), act.began)]
         for place, chain in chains.items():
             found += _grown(target, place, chain)
     return sorted(found, key=lambda one: (-len(one.values), -one.last, one.target))

@@ -1,5 +1,6 @@
 """The whole fleet: its problems judged, and a verdict on each action type."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class ActionHistory:
         mark: The change that was marked this week.
         undone: The number of its records that were undone.
         second_line: How often it came later.
+        touched: The incidents after which a person acted on the target within an hour.
     """
 
     acts: list[Act] = field(default_factory=list)
@@ -108,6 +110,7 @@ class ActionHistory:
     mark: MarkedChange | None = None
     undone: int = 0
     second_line: int = 0
+    touched: int = 0
 
 
 def histories_of(fleet: Fleet) -> dict[str, ActionHistory]:
@@ -117,9 +120,11 @@ def histories_of(fleet: Fleet) -> dict[str, ActionHistory]:
     for act in fleet.acts:
         histories[act.action_type].acts.append(act)
         types[act.id] = act.action_type
+    by_people = _times_of_people(fleet.acts)
     for one in fleet.judged:
         if one.action is not None:
             histories[one.action].incidents.append(one)
+            histories[one.action].touched += _any_within(by_people.get(one.target, ()), one.ended, one.ended + HOUR)
         if one.decision is not None:
             histories[one.decision.action_type].decided.append(one)
         for act in one.second_line:
@@ -128,6 +133,19 @@ def histories_of(fleet: Fleet) -> dict[str, ActionHistory]:
         if act.undoes in types and not act.dry_run:
             histories[types[act.undoes]].undone += 1
     return dict(histories)
+
+
+def _times_of_people(acts: Iterable[Act]) -> dict[str, list[float]]:
+    """Return when somebody acted on each target without a signal: a person did, as far as records tell."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for act in acts:
+        if act.fingerprint is None and act.target is not None and act.requester and act.kind is ActKind.CHANGED:
+            times[act.target].append(act.began)
+    return {target: sorted(found) for target, found in times.items()}
+
+
+def _any_within(times: Sequence[float], since: float, until: float) -> bool:
+    return bisect_right(times, until) > bisect_right(times, since)
 
 
 def verdicts_of(fleet: Fleet) -> list[ActionVerdict]:
@@ -174,6 +192,7 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
         not_counted=_not_counted(acts, fleet.unknown.get(action, 0)),
         undone=history.undone,
         second_line=history.second_line,
+        touched_by_people=history.touched,
         signals=[name for name, _ in signals.most_common()],
         weeks=_weeks(counted, fleet.now),
         digests=_digests(counted),

@@ -120,6 +120,7 @@ class ActionVerdict(_Verdict):
     not_counted: dict[str, int]
     undone: int
     second_line: int
+    touched_by_people: int
     signals: list[str]
     weeks: list[WeekShare]
     digests: list[DigestShare]
