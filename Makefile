@@ -88,6 +88,14 @@ bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (
 	$(bin)/python tests/benchmarks/bench_storage.py $(or $(SECONDS),30)
 	$(bin)/python tests/benchmarks/bench_storage_queries.py $(or $(RECORDS),500000)
 
+.PHONY: bench-monitor
+bench-monitor: .venv/ready ## Print the Effectiveness Monitor's figures, beside SQL and pandas (RECORDS=1000000)
+	$(bin)/python tests/benchmarks/bench_monitor.py $(or $(RECORDS),1000000)
+
+.PHONY: pictures
+pictures: .venv/ready ## Write README's pictures of the pages, from a simulated fleet (needs Chromium)
+	KUBERNAUT_PICTURES=$(CURDIR)/docs/pictures $(bin)/pytest -q -p no:xdist tests/effectiveness/test_effectiveness_browser.py -k pictures
+
 .PHONY: crash-campaign
 crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under load, ROUNDS=200 times, and count lost records
 	$(bin)/python tests/datastorage/crash.py $(or $(ROUNDS),200)
@@ -105,6 +113,7 @@ IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
 STORAGE_IMAGE ?= ghcr.io/kubernaut/data-storage:dev
 CONTROLLER_IMAGE ?= ghcr.io/kubernaut/controller:dev
+MONITOR_IMAGE ?= ghcr.io/kubernaut/monitor:dev
 # $(call fill,FOLDER,our parts,uv export options): our wheels for an image, and those that they need
 define fill
 	rm -rf build/$(1) && mkdir -p build/$(1)
@@ -132,6 +141,10 @@ storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Stor
 controller-wheels: .venv/ready ## Fill build/controller-wheels with what the controller's image installs (IMAGE_PYTHON=3.13)
 	$(call fill,controller-wheels,sdk controller,--package kubernaut-controller --extra operator --extra tracing)
 
+.PHONY: monitor-wheels
+monitor-wheels: .venv/ready ## Fill build/monitor-wheels with what the Effectiveness Monitor's image installs (IMAGE_PYTHON=3.13)
+	$(call fill,monitor-wheels,sdk effectiveness,--package kubernaut-effectiveness)
+
 .PHONY: image-data-storage
 image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)
 	docker build --quiet --file datastorage/Dockerfile --tag $(STORAGE_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
@@ -140,6 +153,11 @@ image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)
 .PHONY: image-controller
 image-controller: ## Build the controller's image (BASE_IMAGE=… by digest)
 	docker build --quiet --file controller/Dockerfile --tag $(CONTROLLER_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
+
+.PHONY: image-monitor
+image-monitor: ## Build the Effectiveness Monitor's image (BASE_IMAGE=… by digest)
+	docker build --quiet --file effectiveness/Dockerfile --tag $(MONITOR_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
 	  --build-arg REVISION=$$(git rev-parse HEAD) .
 
 .PHONY: image-%

@@ -79,6 +79,13 @@ def plain_storage_errors(place: "StoreLocation") -> Iterator[None]:
 @click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM); taken up anew when it is renewed.")
 @click.option("--tls-key", type=_FILE, help="Its key (PEM).")
 @click.option("--rate", type=click.FloatRange(min=1), default=2_000, show_default=True, help="Requests/s of a token.")
+@click.option(
+    "--alertmanager-url",
+    multiple=True,
+    metavar="URL",
+    help="Ask this Alertmanager once a minute which alerts are silenced or inhibited: its webhooks never tell.",
+)
+@click.option("--watchdog", default="Watchdog", show_default=True, help="The alert that always fires: a heartbeat.")
 @click.option("--migrate/--no-migrate", "migrates", default=True, help="Bring the database's schema up to date first.")
 @click.pass_context
 def serve(

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kubernaut_datastorage.http.body import LARGEST_BODY
+from kubernaut_datastorage.http.body import largest_body, too_large
 from kubernaut_datastorage.http.metrics import Metrics
 from kubernaut_datastorage.http.problems import Problem, response
 from kubernaut_datastorage.http.ratelimit import RateLimiter
@@ -69,8 +69,8 @@ class Gate:
     async def _admit(self, scope: Scope) -> Caller:
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > LARGEST_BODY:
-            raise Problem(413, "Too large", f"a request may have {LARGEST_BODY} bytes (4 MiB) after decompression.")
+        if length.isdigit() and int(length) > (most := largest_body(scope["path"])):
+            raise too_large(most)
         token = _bearer(headers.get(b"authorization", b""))
         address = scope["client"][0] if scope.get("client") else ""
         digest = hash_token(token) if token else ""

@@ -125,6 +125,7 @@ def _names(months: Sequence[Month]) -> str:
 async def _drop(store: Store, month: Month) -> None:
     await store.add_note(encode({"dropped": str(month)}))
     await store.drop_month(month)
+    await store.drop_signals(month)
 
 
 async def _drop_log(store: Store, month: Month) -> None:

@@ -73,6 +73,8 @@ class ServiceOptions:
         rate: The requests a second of each token.
         patience: The seconds that a request waits for a database that is away.
         migrates: True to bring the schema up to date.
+        alertmanager_url: Alertmanagers that are asked which alerts they hold back.
+        watchdog: The name of the alert that always fires.
     """
 
     host: str = "127.0.0.1"
@@ -88,6 +90,8 @@ class ServiceOptions:
     rate: float = 2_000
     patience: float = 10.0
     migrates: bool = True
+    alertmanager_url: tuple[str, ...] = ()
+    watchdog: str = "Watchdog"
 
 
 def serve(host: str, port: int, data: Path, **options: Any) -> None:
@@ -214,6 +218,7 @@ def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
     from kubernaut_datastorage.gate import Gate, MetricsMiddleware  # noqa: PLC0415
     from kubernaut_datastorage.http.api import create_app, with_fast_path  # noqa: PLC0415
     from kubernaut_datastorage.http.metrics import Metrics  # noqa: PLC0415
+    from kubernaut_datastorage.polling import AlertmanagerPoller  # noqa: PLC0415
     from kubernaut_datastorage.tokens import AccessFile, Tokens  # noqa: PLC0415
 
     metrics = Metrics()
@@ -222,14 +227,22 @@ def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
         signer=_signer(serving.signing_key),
         patience=serving.patience,
         observe=metrics.count_commit,
+        watchdog=serving.watchdog,
     )
     store = open_store(serving.place, settings, migrates=serving.migrates)
     metrics.watch_queue(lambda: store.waiting)
+    poller = AlertmanagerPoller(store, serving.alertmanager_url, metrics.count_poll)
     app = with_fast_path(
-        create_app(store, on_events=metrics.count_events, on_alerts=metrics.count_alerts, metrics=metrics.render)
+        create_app(
+            store,
+            on_events=metrics.count_events,
+            on_alerts=metrics.count_alerts,
+            metrics=metrics.render,
+            beside=poller.run if serving.alertmanager_url else None,
+        )
     )
     if serving.access_file is None and not serving.token_review:
-        return MetricsMiddleware(LocalOnly(app), metrics)
+        return MetricsMiddleware(LocalOnly(_with_pages(app) if serving.tls is None else app), metrics)
     file = AccessFile(serving.access_file) if serving.access_file is not None else None
     reviews = None
     if serving.token_review:
@@ -237,6 +250,16 @@ def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
 
         reviews = KubernetesTokenReviewer(serving.kubernetes, serving.service_account, AUDIENCE)
     return MetricsMiddleware(Gate(app, Tokens(file, reviews), serving.rate, metrics), metrics)
+
+
+def _with_pages(app: "ASGIApp") -> "ASGIApp":
+    """Return the service with pages beside it, where another part of Kubernaut is installed that has some."""
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    from kubernaut_datastorage.http.beside import PagesBeside  # noqa: PLC0415
+
+    found = next(iter(entry_points(group="kubernaut.pages")), None)
+    return app if found is None else PagesBeside(app, found.load()())
 
 
 def _signer(file: Path | None) -> Signer:

@@ -1,10 +1,11 @@
 """The interface of a backend. SQLite and PostgreSQL pass the same tests."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,15 +18,20 @@ from kubernaut_sdk.times import utcnow
 
 __all__ = [
     "RETENTION",
+    "WATCH_GAP",
     "DatabaseUnavailable",
     "InvalidSetting",
     "Query",
     "Settings",
     "SignalFiring",
+    "SignalPlace",
     "StorageError",
     "StorageFull",
     "Store",
     "UnstorableData",
+    "WatchKind",
+    "WatchMark",
+    "join_marks",
 ]
 
 RETENTION = timedelta(days=90)
@@ -94,13 +100,77 @@ class Query:
 
 @dataclass(frozen=True)
 class SignalFiring:
-    """One firing of a signal."""
+    """One firing of a signal, as one message told it. Times are in the spelling of records.
+
+    Attributes:
+        fingerprint: Alertmanager's hash of the labels.
+        fired_at: The time since which it fires.
+        resolved_at: The time of its end; None while it fires.
+        name: The alert's name.
+        severity: The label of that name.
+        labels: All labels, as JSON with sorted keys.
+        heard_at: When it was told that it fires; None if this message tells of its end.
+        resolved_heard_at: When it was told that it ended.
+        last_heard_at: When this message came.
+    """
 
     fingerprint: str
     fired_at: str
     resolved_at: str | None
     name: str | None
     severity: str | None
+    labels: str | None = None
+    heard_at: str | None = None
+    resolved_heard_at: str | None = None
+    last_heard_at: str | None = None
+
+
+SignalPlace = tuple[str, str, str]
+"""The place of an episode among those that are followed: last_heard_at, fingerprint, fired_at."""
+
+
+class WatchKind(StrEnum):
+    """The kinds of marks of the monitoring itself."""
+
+    HEARTBEAT = "heartbeat"
+    """The watchdog alert was told. The subject is its label `cluster`, or empty."""
+    POLLED = "polled"
+    """Alertmanager's API answered, so that silences are known. The subject is its address."""
+    SILENCED = "silenced"
+    """Alertmanager held a firing back for a silence. The subject is a fingerprint."""
+    INHIBITED = "inhibited"
+    """Alertmanager held it back for another alert. The subject is a fingerprint."""
+    TRUNCATED = "truncated"
+    """A webhook left out alerts. The subject is their common labels, as JSON with sorted keys."""
+
+
+@dataclass(frozen=True)
+class WatchMark:
+    """One thing that was seen of the monitoring, at one time."""
+
+    kind: WatchKind
+    subject: str
+    at: datetime
+
+
+WATCH_GAP = timedelta(minutes=10)
+"""Two marks of one subject that are no further apart belong to one span."""
+
+
+def join_marks(marks: Iterable[WatchMark]) -> Iterator[tuple[WatchKind, str, datetime, datetime]]:
+    """Yield marks as spans: kind, subject, since, until. Those of one subject without a gap are one."""
+    times: dict[tuple[WatchKind, str], list[datetime]] = {}
+    for mark in marks:
+        times.setdefault((mark.kind, mark.subject), []).append(mark.at)
+    for (kind, subject), found in times.items():
+        found.sort()
+        since = until = found[0]
+        for at in found[1:]:
+            if at - until > WATCH_GAP:
+                yield kind, subject, since, until
+                since = at
+            until = at
+        yield kind, subject, since, until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +184,7 @@ class Settings:
         most_waiting: The number of events that may wait to be written; more are refused for now.
         clock: Returns the time.
         observe: Called after each commit with the number of events and the seconds it took.
+        watchdog: The name of the alert that always fires: a heartbeat of the monitoring.
     """
 
     retention: timedelta = RETENTION
@@ -122,6 +193,7 @@ class Settings:
     most_waiting: int = 50_000
     clock: Callable[[], datetime] = utcnow
     observe: Callable[[int, float], None] = lambda _events, _seconds: None
+    watchdog: str = "Watchdog"
 
 
 class Store(ABC):
@@ -196,6 +268,32 @@ class Store(ABC):
     @abstractmethod
     async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
         """Return the episodes that had not ended before `since` and fired before `until`, oldest first."""
+
+    @abstractmethod
+    async def follow_signals(self, heard_after: str, last: SignalPlace | None, limit: int) -> list[dict[str, Any]]:
+        """Return the episodes of which something was told at a time or later, oldest message first.
+
+        Args:
+            heard_after: The time.
+            last: The place of the last episode of the page before.
+            limit: The largest number of episodes.
+        """
+
+    @abstractmethod
+    async def put_watch(self, marks: Sequence[WatchMark]) -> None:
+        """Store what was seen of the monitoring: each mark lengthens its span, or begins another after a gap.
+
+        Raises:
+            StorageError: if it could not be stored for now.
+        """
+
+    @abstractmethod
+    async def find_watch(self, since: str) -> list[dict[str, Any]]:
+        """Return the spans that ended at a time or later, oldest first: kind, subject, since, until."""
+
+    @abstractmethod
+    async def drop_signals(self, month: Month) -> None:
+        """Drop the episodes that began in a month, and the spans that began in it."""
 
     @abstractmethod
     async def commit_of(self, seq: int) -> Commit | None:

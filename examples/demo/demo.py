@@ -17,8 +17,10 @@ from typing import Any
 
 import httpx
 from shop import aws_api, cluster, git_repository, make_aws_resources
+from simulated import fill
 
 from kubernaut_datastorage import embedded
+from kubernaut_effectiveness.demodata import TRUTHS
 
 HERE = Path(__file__).parent
 FOLDER = Path(
@@ -65,8 +67,10 @@ def main() -> None:
         _signal("resolved")
         heading("3. The history: every step has its record")
         kubernaut("history", "--since=1h")
-        heading("4. The verdict: did it help? With five outcomes there is a first answer, with fewer there is none")
+        heading("4. The verdict: did it help? Nobody heard the monitoring, so there is no rate")
         kubernaut("effectiveness")
+    heading("5. The same question of 90 days, simulated (nothing of it happened), whose truth is known")
+    _simulated()
     heading("What to try next")
     relative = str(FOLDER).removeprefix(f"{HERE.parents[1]}/")
     say(
@@ -77,9 +81,21 @@ def main() -> None:
     .venv/bin/kubernaut render {relative}/workflow.yaml
   Ask the history again, as JSON or CSV:
     .venv/bin/kubernaut history git/update_file --data {relative}/data -o csv
+  See the simulated fleet on pages, at http://127.0.0.1:8090/ (Ctrl-C ends it):
+    .venv/bin/kubernaut monitor --data {relative}/fleet
   Write an action of your own: README.md shows one in 25 lines."""
     )
     sys.exit(code)
+
+
+def _simulated() -> None:
+    """Store a simulated fleet, and judge it."""
+    fleet = fill(FOLDER / "fleet", datetime.now(UTC))
+    say(f"{len(fleet.events)} simulated records. What is true of them:")
+    for action, truth in TRUTHS.items():
+        say(f"  {action} {truth}")
+    say("")
+    kubernaut("effectiveness", data=FOLDER / "fleet")
 
 
 def _cluster() -> Any:
@@ -121,9 +137,9 @@ def _signal(status: str) -> None:
         httpx.post(f"{service.url}/api/v1/signals", content=json.dumps(payload), trust_env=False).raise_for_status()
 
 
-def kubernaut(*args: object) -> int:
+def kubernaut(*args: object, data: Path = DATA) -> int:
     """Print a kubernaut command, run it, and return its exit code."""
-    argv = [KUBERNAUT, *map(str, args), f"--data={DATA}"]
+    argv = [KUBERNAUT, *map(str, args), f"--data={data}"]
     shown = " ".join(argument.replace(f"{HERE.parents[1]}/", "") for argument in argv[1:])
     say(f"$ kubernaut {shown}")
     return subprocess.run(argv, check=False, env=os.environ).returncode

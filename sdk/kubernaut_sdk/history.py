@@ -103,14 +103,22 @@ class DataStorage:
                 time.sleep(interval)
 
     def get_signals(self, since: datetime) -> list[dict[str, Any]]:
-        """Return the episodes of signals since a time, with fingerprint, name, severity, fired_at and resolved_at.
+        """Return the episodes of signals since a time: fingerprint, name, severity, labels, fired_at, resolved_at.
 
-        Times are RFC 3339; resolved_at may be null.
+        Times are RFC 3339; resolved_at may be null, and so may heard_at, resolved_heard_at and last_heard_at.
 
         Raises:
             StorageUnavailable: if the service cannot be asked.
         """
         return list(self._client.get("/api/v1/signals", {"since": rfc3339(since)}, self._patience)["items"])
+
+    def get_monitoring(self, since: datetime) -> list[dict[str, Any]]:
+        """Return the spans of what was seen of the monitoring since a time: kind, subject, since and until.
+
+        Raises:
+            StorageUnavailable: if the service cannot be asked.
+        """
+        return list(self._client.get("/api/v1/monitoring", {"since": rfc3339(since)}, self._patience)["items"])
 
     def count_records(self) -> int:
         """Return the number of records there are.
@@ -187,6 +195,10 @@ class AsyncDataStorage:
     async def get_signals(self, since: datetime) -> list[dict[str, Any]]:
         """Return the episodes of signals; see `DataStorage.get_signals`."""
         return await self._in_thread(lambda: self._storage.get_signals(since))
+
+    async def get_monitoring(self, since: datetime) -> list[dict[str, Any]]:
+        """Return what was seen of the monitoring; see `DataStorage.get_monitoring`."""
+        return await self._in_thread(lambda: self._storage.get_monitoring(since))
 
     async def close(self) -> None:
         """Close the connection."""

@@ -37,6 +37,8 @@ USING_DOCKER = [
 USING_RECORDS = [
     ["history"],
     ["effectiveness"],
+    ["patterns"],
+    ["target", "api"],
     ["records", "checkpoint"],
     ["records", "prove", RECORD],
 ]

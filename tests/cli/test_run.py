@@ -425,9 +425,11 @@ def test_history_and_verdict_speak_of_what_was_run(
 
     assert len(history.splitlines()) == 6
     by_type = {item["action_type"]: item for item in verdict}
-    assert (by_type["probe/write_text"]["n"], by_type["probe/write_text"]["rate"]) == (5, 1.0)
-    assert by_type["probe/do_thing"]["rate"] is None
-    assert "not enough data: 1 of at least 5" in table
+    written = by_type["probe/write_text"]
+    assert (written["ran"], written["errors"], written["not_counted"]) == (5, 0, {"signal not known": 5})
+    assert written["alone"]["refusal"] == "no incident"
+    assert "5 of 5" in table
+    assert "No heartbeat of the monitoring is known" in " ".join(table.split())
 
 
 @pytest.mark.parametrize("args", [["--since", "soon"], ["--limit", "0"], ["-o", "xml"], ["--state", "done"]])

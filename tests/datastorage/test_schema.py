@@ -28,7 +28,17 @@ COUNTS_OF_0003 = """CREATE TABLE record_counts (
     day VARCHAR(10) NOT NULL, action_type VARCHAR(253) NOT NULL, state VARCHAR(16) NOT NULL, records BIGINT NOT NULL,
     PRIMARY KEY (day, action_type, state)
 )"""
+TO_0005 = (
+    "DROP TABLE watch_spans",
+    "DROP INDEX signals_last_heard_at",
+    *(
+        f"ALTER TABLE signals DROP COLUMN {name}"
+        for name in ("labels", "heard_at", "resolved_heard_at", "last_heard_at")
+    ),
+)
+"""From the newest schema back to revision 0005."""
 TO_0003 = (
+    *TO_0005,
     "DROP INDEX action_records_image",
     "DROP INDEX action_records_requester",
     "ALTER TABLE action_records DROP COLUMN image",
@@ -42,7 +52,11 @@ TO_0003 = (
     "DROP TABLE counts_of_0004",
 )
 """From the newest schema back to revision 0003."""
-TO_0003_POSTGRESQL = (*TO_0003[:7], "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey", *TO_0003[7:])
+TO_0003_POSTGRESQL = (
+    *TO_0003[:-4],
+    "ALTER TABLE record_counts DROP CONSTRAINT record_counts_pkey",
+    *TO_0003[-4:],
+)
 
 
 def schema(connection: sqlite3.Connection) -> list[Any]:
@@ -134,7 +148,7 @@ def test_records_that_postgresql_had_as_text_are_packed(database: str) -> None:
         await store.close()
 
         again = PostgresStore(database)
-        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0005"):
+        with pytest.raises(DatabaseUnavailable, match="the database has schema 0002, and this version wants 0006"):
             await again.find(Query())
         await again.prepare()
         found = await again.find(Query())

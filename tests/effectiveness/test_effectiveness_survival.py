@@ -1,12 +1,19 @@
 """Cumulative incidence: known values, and its relation to Kaplan–Meier."""
 
 from fractions import Fraction
+from random import Random
 
+import lifelines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubernaut_effectiveness.survival import SurvivalObservation, aalen_johansen
+from kubernaut_effectiveness.statistics.survival import (
+    SurvivalObservation,
+    aalen_johansen,
+    incidence_curve,
+    numbers_at_risk,
+)
 
 TIMES = st.integers(0, 12).map(float)
 OBSERVATIONS = st.lists(st.builds(SurvivalObservation, TIMES, st.sampled_from([None, "back", "other"])), max_size=40)
@@ -120,3 +127,31 @@ def test_the_order_of_observations_does_not_show(
     orders: tuple[list[SurvivalObservation], list[SurvivalObservation]], at: float
 ) -> None:
     assert aalen_johansen(orders[0], at) == aalen_johansen(orders[1], at)
+
+
+@given(OBSERVATIONS)
+def test_the_curve_ends_at_the_incidence_and_never_falls(observations: list[SurvivalObservation]) -> None:
+    points = incidence_curve(observations, "back", 12.0)
+    heights = [point.incidence for point in points]
+
+    assert heights == sorted(heights)
+    assert points[0] == (0.0, 0.0)
+    if (incidence := aalen_johansen(observations, 12.0)) is not None:
+        assert heights[-1] == pytest.approx(incidence.get("back", 0.0))
+
+
+def test_the_curve_is_that_of_lifelines() -> None:
+    fitter = lifelines.AalenJohansenFitter(jitter_level=0, calculate_variance=False)
+    random = Random(1)
+    observations = [
+        SurvivalObservation(random.expovariate(1), random.choice(["back", "other", None])) for _ in range(300)
+    ]
+    codes = {"back": 1, "other": 2, None: 0}
+    fitter.fit([one.duration for one in observations], [codes[one.cause] for one in observations], event_of_interest=1)
+    theirs = fitter.cumulative_density_.iloc[:, 0]
+
+    for point in incidence_curve(observations, "back", 3.0)[1:]:
+        assert point.incidence == pytest.approx(theirs[theirs.index <= point.time + 1e-12].iloc[-1], abs=1e-9)
+    at_risk = numbers_at_risk(observations, [0.0, 1.0, 2.0])
+    table = fitter.event_table
+    assert at_risk == [int(table[table.index >= time]["removed"].sum()) for time in (0.0, 1.0, 2.0)]

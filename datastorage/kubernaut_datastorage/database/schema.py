@@ -25,9 +25,10 @@ __all__ = [
     "records",
     "signals",
     "sweeps",
+    "watch_spans",
 ]
 
-NEWEST_REVISION = "0005"
+NEWEST_REVISION = "0006"
 """The newest revision of the chain."""
 
 
@@ -164,8 +165,23 @@ signals = sa.Table(
     sa.Column("resolved_at", sa.String(27)),
     sa.Column("name", sa.Text),
     sa.Column("severity", sa.Text),
+    sa.Column("labels", sa.Text),  # JSON, keys sorted
+    sa.Column("heard_at", sa.String(27)),  # first told that it fires; empty where only its end was told
+    sa.Column("resolved_heard_at", sa.String(27)),  # first told that it ended
+    sa.Column("last_heard_at", sa.String(27)),  # Alertmanager repeats what still fires
 )
 sa.Index("signals_fired_at", signals.c.fired_at)
+sa.Index("signals_last_heard_at", signals.c.last_heard_at)
+
+watch_spans = sa.Table(
+    "watch_spans",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),  # see `WatchKind`
+    sa.Column("subject", sa.Text, primary_key=True),  # a cluster, a fingerprint, or labels as JSON
+    sa.Column("since", sa.String(27), primary_key=True),
+    sa.Column("until", sa.String(27), nullable=False),  # the last time that it was seen so
+)
+sa.Index("watch_spans_until", watch_spans.c.until)
 
 for _table, _packed in ((records, "document"), (commits, "leaves")):
     # neither hashes nor what is packed can be compressed once more

@@ -5,10 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kubernaut_datastorage.database.schema import commits, counts, records, signals
+from kubernaut_datastorage.database.schema import commits, counts, records, signals, watch_spans
 from kubernaut_datastorage.records.bounds import index_key
 from kubernaut_datastorage.records.columns import KNOWN
-from kubernaut_datastorage.store import Query
+from kubernaut_datastorage.store import Query, SignalPlace
 
 __all__ = [
     "JSON_COLUMNS",
@@ -17,6 +17,7 @@ __all__ = [
     "commit_with_seq",
     "count_records",
     "episodes",
+    "followed_episodes",
     "last_commit",
     "notes",
     "select_commits",
@@ -24,6 +25,7 @@ __all__ = [
     "select_record",
     "select_records",
     "summary",
+    "watch",
 ]
 
 PROBE_MONTH = "probe"
@@ -141,3 +143,16 @@ def episodes(fingerprint: str | None, since: str, until: str) -> "sa.Select[Any]
     over = sa.func.coalesce(signals.c.resolved_at, until)
     statement = sa.select(signals).where(over >= since, signals.c.fired_at < until).order_by(signals.c.fired_at)
     return statement if fingerprint is None else statement.where(signals.c.fingerprint == fingerprint)
+
+
+def followed_episodes(heard_after: str, last: SignalPlace | None, limit: int) -> "sa.Select[Any]":
+    """Select the episodes of which something was told since a time, in the order of the last message."""
+    order = (signals.c.last_heard_at, signals.c.fingerprint, signals.c.fired_at)
+    statement = sa.select(signals).where(signals.c.last_heard_at >= heard_after).order_by(*order).limit(limit)
+    return statement if last is None else statement.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, last)))
+
+
+def watch(since: str) -> "sa.Select[Any]":
+    """Select the spans of what was seen of the monitoring."""
+    order = (watch_spans.c.since, watch_spans.c.kind, watch_spans.c.subject)
+    return sa.select(watch_spans).where(watch_spans.c.until >= since).order_by(*order)

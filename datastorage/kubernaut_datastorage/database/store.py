@@ -15,7 +15,14 @@ from kubernaut_datastorage.log.plan import EventOutcome
 from kubernaut_datastorage.records.documents import FoundRecord, format_time
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month
-from kubernaut_datastorage.store import DatabaseUnavailable, Query, SignalFiring, Store, UnstorableData
+from kubernaut_datastorage.store import (
+    DatabaseUnavailable,
+    Query,
+    SignalFiring,
+    SignalPlace,
+    Store,
+    UnstorableData,
+)
 
 __all__ = ["SqlStore", "commit_of_row"]
 
@@ -84,6 +91,13 @@ class SqlStore(Store):
 
     async def find_signals(self, fingerprint: str | None, since: str, until: str) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in await self.read(statements.episodes(fingerprint, since, until))]
+
+    async def follow_signals(self, heard_after: str, last: SignalPlace | None, limit: int) -> list[dict[str, Any]]:
+        rows = await self.read(statements.followed_episodes(heard_after, last, limit))
+        return [dict(row._mapping) for row in rows]
+
+    async def find_watch(self, since: str) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self.read(statements.watch(since))]
 
     async def commit_of(self, seq: int) -> Commit | None:
         commit = _first(await self.read(statements.commit_with_seq(seq)))

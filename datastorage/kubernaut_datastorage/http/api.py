@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from operator import itemgetter
@@ -19,8 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kubernaut_datastorage.http import problems
-from kubernaut_datastorage.http.alertmanager import RefusedAlert, parse_webhook
-from kubernaut_datastorage.http.body import not_json, read_body, read_json
+from kubernaut_datastorage.http.body import not_json, read_body
 from kubernaut_datastorage.http.export import STREAMS, select_fields
 from kubernaut_datastorage.http.openapi import document
 from kubernaut_datastorage.http.problems import Problem
@@ -32,6 +31,7 @@ from kubernaut_datastorage.http.queries import (
     read_parameters,
     require_known,
 )
+from kubernaut_datastorage.http.signals import find_signals, get_monitoring, put_signals
 from kubernaut_datastorage.log.checkpoints import make_checkpoint
 from kubernaut_datastorage.log.proofs import make_proof
 from kubernaut_datastorage.records.access import Caller
@@ -47,8 +47,6 @@ __all__ = ["create_app", "with_fast_path"]
 logger = logging.getLogger(__name__)
 
 _FREQUENT = "/api/v1/action-records"
-_MOST_LOGGED = 10
-"""Refused alerts of one webhook that are logged each by itself."""
 
 
 def create_app(
@@ -57,6 +55,7 @@ def create_app(
     on_events: Callable[[str, str | None, int], None] | None = None,
     on_alerts: Callable[[int, int], None] | None = None,
     metrics: Callable[[], bytes] | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> Starlette:
     """Return the application. It starts the store, sweeps it, and closes it when it stops.
 
@@ -65,15 +64,19 @@ def create_app(
         on_events: Called after a request with an outcome of events, the reason of a refusal, and their number.
         on_alerts: Called after a webhook with the number of alerts that were stored, and of those refused.
         metrics: Returns the response of `/metrics`.
+        beside: Works beside the requests, until it is cancelled.
     """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await store.start()
-        sweeping = asyncio.create_task(sweep_regularly(store))
+        tasks = [asyncio.create_task(sweep_regularly(store))]
+        if beside is not None:
+            tasks.append(asyncio.create_task(beside()))
         yield
-        sweeping.cancel()
-        await asyncio.wait([sweeping])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await store.close()
 
     app = Starlette(
@@ -86,6 +89,7 @@ def create_app(
             Route("/api/v1/checkpoint", get_checkpoint, methods=["GET"]),
             Route("/api/v1/signals", put_signals, methods=["POST"]),
             Route("/api/v1/signals", find_signals, methods=["GET"]),
+            Route("/api/v1/monitoring", get_monitoring, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", get_metrics, methods=["GET"]),
             Route("/openapi.json", get_openapi, methods=["GET"]),
@@ -235,36 +239,6 @@ async def get_checkpoint(request: Request) -> Response:
     if head is None:
         raise Problem(404, "Nothing yet", "there is no commit yet.")
     return JSONResponse(make_checkpoint(head))
-
-
-async def put_signals(request: Request) -> Response:
-    """Store the alerts of Alertmanager's webhook. Each has its own outcome; refused ones are logged."""
-    alerts = parse_webhook(await read_json(request, lenient=True))
-    refused = [one for one in alerts if isinstance(one, RefusedAlert)]
-    good = [(index, one) for index, one in enumerate(alerts) if not isinstance(one, RefusedAlert)]
-    problems = await _store(request).put_signals([one for _, one in good]) if good else []
-    refused += [
-        RefusedAlert(index, one.fingerprint, problem)
-        for (index, one), problem in zip(good, problems, strict=True)
-        if problem is not None
-    ]
-    refused.sort(key=lambda one: one.index)
-    for alert in refused[:_MOST_LOGGED]:
-        logger.warning("alert %d of a webhook is refused (%s): %s", alert.index, alert.fingerprint, alert.reason)
-    if len(refused) > _MOST_LOGGED:
-        logger.warning("%d more alerts of this webhook are refused", len(refused) - _MOST_LOGGED)
-    if (on_alerts := request.app.state.on_alerts) is not None:
-        on_alerts(len(alerts) - len(refused), len(refused))
-    return JSONResponse({"episodes": len(alerts) - len(refused), "refused": [vars(one) for one in refused]})
-
-
-async def find_signals(request: Request) -> Response:
-    """Return the times at which signals fired and were resolved."""
-    parameters = read_parameters(request)
-    require_known(parameters, {"fingerprint", "since", "until"})
-    since = parse_time_text("since", parameters.get("since", "90d"))
-    until = parse_time_text("until", parameters.get("until", "9999-01-01T00:00:00Z"))
-    return JSONResponse({"items": await _store(request).find_signals(parameters.get("fingerprint"), since, until)})
 
 
 async def healthz(_request: Request) -> Response:

@@ -10,12 +10,19 @@ from starlette.requests import ClientDisconnect, Request
 from kubernaut_datastorage.http.problems import Problem
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["LARGEST_BODY", "read_body", "read_json"]
+__all__ = ["LARGEST_BODY", "LARGEST_WEBHOOK", "largest_body", "read_body", "read_json", "too_large"]
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes of a request, after decompression."""
+LARGEST_WEBHOOK = 32 * 1024 * 1024
+"""Bytes of a webhook: Alertmanager sends a group's alerts all at once, 5,000 of them if there are so many."""
 _PATIENCE = 20.0
 """Seconds that a body may take to arrive."""
+
+
+def largest_body(path: str) -> int:
+    """Return the most bytes that a request to a path may have, after decompression."""
+    return LARGEST_WEBHOOK if path == "/api/v1/signals" else LARGEST_BODY
 
 
 async def read_body(request: Request) -> bytes:
@@ -60,26 +67,26 @@ def not_json(error: Exception) -> Problem:
 
 
 async def _plain(request: Request) -> bytes:
-    parts, size = [], 0
+    parts, size, most = [], 0, largest_body(request.url.path)
     async for part in request.stream():
         size += len(part)
-        if size > LARGEST_BODY:
-            raise _too_large()
+        if size > most:
+            raise too_large(most)
         parts.append(part)
     return b"".join(parts)
 
 
 async def _unpacked(request: Request) -> bytes:
     unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: with the header and checksum of gzip
-    body = bytearray()
+    body, most = bytearray(), largest_body(request.url.path)
     async for part in request.stream():
         try:
             # never unpacks more than would be refused anyway
-            body += unpack.decompress(part, LARGEST_BODY + 1 - len(body))
+            body += unpack.decompress(part, most + 1 - len(body))
         except zlib.error as error:
             raise Problem(400, "Not gzip", f"the body is not gzip: {error}.") from None
-        if len(body) > LARGEST_BODY:
-            raise _too_large()
+        if len(body) > most:
+            raise too_large(most)
         if unpack.unused_data:
             raise Problem(400, "Not gzip", "there is more after the end of the gzip body; send one gzip member.")
     if not unpack.eof:
@@ -87,5 +94,6 @@ async def _unpacked(request: Request) -> bytes:
     return bytes(body)
 
 
-def _too_large() -> Problem:
-    return Problem(413, "Too large", f"a request may have {LARGEST_BODY} bytes (4 MiB) after decompression.")
+def too_large(most: int) -> Problem:
+    """Return the problem of a body that is larger than that."""
+    return Problem(413, "Too large", f"a request may have {most} bytes ({most >> 20} MiB) after decompression.")

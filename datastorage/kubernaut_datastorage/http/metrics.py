@@ -14,6 +14,7 @@ _ROUTES = {
     "/api/v1/action-records",
     "/api/v1/action-records/summary",
     "/api/v1/checkpoint",
+    "/api/v1/monitoring",
     "/api/v1/signals",
     "/healthz",
     "/metrics",
@@ -54,6 +55,9 @@ class Metrics:
         self._commit = Histogram(
             f"{name}_commit_seconds", "Time of a commit.", registry=self.registry, buckets=_SECONDS
         )
+        self._polls = Counter(
+            f"{name}_alertmanager_polls", "Questions to Alertmanager by outcome.", ["outcome"], registry=self.registry
+        )
         self._waiting = Gauge(f"{name}_waiting_events", "Events that wait to be written.", registry=self.registry)
 
     def watch_queue(self, waiting: Callable[[], int]) -> None:
@@ -77,6 +81,10 @@ class Metrics:
         """Count the alerts of a webhook."""
         self._alerts.labels("stored").inc(stored)
         self._alerts.labels("refused").inc(refused)
+
+    def count_poll(self, answered: bool) -> None:
+        """Count a question to Alertmanager about what it holds back."""
+        self._polls.labels("answered" if answered else "failed").inc()
 
     def count_response(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a response. Paths that a client can invent do not become labels."""

@@ -11,6 +11,7 @@ from kubernaut_datastorage.http.export import STREAMS
 from kubernaut_datastorage.http.queries import FIELDS, MOST
 from kubernaut_datastorage.records.columns import LONGEST_TEXT, RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import LARGEST_EVENT, MOST_EVENTS
+from kubernaut_datastorage.store import WatchKind
 from kubernaut_sdk.records import Event, Record
 
 __all__ = ["document"]
@@ -95,9 +96,17 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "find_signals",
                 "When signals fired and were resolved: episodes that overlap the time.",
-                _json({"type": "object", "properties": {"items": {"type": "array", "items": _ref("Episode")}}}),
-                parameters=[_query("fingerprint", _TEXT), *_times()],
+                _json(_object("items", items={"type": "array", "items": _ref("Episode")}, next=_MAYBE)),
+                parameters=[_query("fingerprint", _TEXT), *_times(), *_following()],
             ),
+        },
+        "/api/v1/monitoring": {
+            "get": _operation(
+                "get_monitoring",
+                "When heartbeats came, Alertmanager was asked, and signals were held back or left out.",
+                _json(_object("items", items={"type": "array", "items": _ref("WatchSpan")})),
+                parameters=[_times()[0]],
+            )
         },
         "/healthz": {"get": _operation("healthz", "The process is alive.", _json(_ref("Status")))},
         "/readyz": {
@@ -168,6 +177,14 @@ def _paging() -> list[dict[str, Any]]:
             {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
             "What changed after this commit, oldest change first: go on from the last item's seq.",
         ),
+    ]
+
+
+def _following() -> list[dict[str, Any]]:
+    return [
+        _query("heard_after", {"type": "string"}, "Episodes in the order in which they were told, since this time."),
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": MOST}, "With heard_after."),
+        _query("cursor", {"type": "string"}, "With heard_after: `next` of the page before."),
     ]
 
 
@@ -250,6 +267,8 @@ _SCHEMAS: dict[str, Any] = {
     "Webhook": _object(
         "version alerts",
         version={"const": "4"},
+        truncatedAlerts=_NUMBER,
+        groupLabels={"type": "object", "additionalProperties": _STRING},
         alerts={
             "type": "array",
             "items": _object(
@@ -277,6 +296,17 @@ _SCHEMAS: dict[str, Any] = {
         resolved_at=_MAYBE,
         name=_MAYBE,
         severity=_MAYBE,
+        labels={"type": ["object", "null"], "additionalProperties": _STRING},
+        heard_at={**_MAYBE, "description": "First told that it fires; null where only its end was told."},
+        resolved_heard_at={**_MAYBE, "description": "First told that it ended."},
+        last_heard_at=_MAYBE,
+    ),
+    "WatchSpan": _object(
+        "kind subject since until",
+        kind={"type": "string", "enum": list(WatchKind)},
+        subject={**_STRING, "description": "A cluster, Alertmanager's address, a fingerprint, or labels as JSON."},
+        since=_STRING,
+        until=_STRING,
     ),
     "Status": _object("status", status=_STRING),
     "Problem": _object(

@@ -21,6 +21,7 @@ __all__ = [
     "FIELDS",
     "cursor_after",
     "parse_fields",
+    "parse_limit",
     "parse_query",
     "parse_time_text",
     "read_parameters",
@@ -90,6 +91,15 @@ def parse_fields(parameters: Mapping[str, str]) -> tuple[str, ...] | None:
         if name not in FIELDS:
             raise _bad("fields", name, f"there is {', '.join(FIELDS)}")
     return names
+
+
+def parse_limit(text: str) -> int:
+    """Return the limit of a page.
+
+    Raises:
+        Problem: 400 where it is none.
+    """
+    return int(_checked("limit", text, _limit))
 
 
 def cursor_after(record_id: str) -> str:

@@ -5,6 +5,7 @@ small statement.
 """
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from asyncpg.pgproto import pgproto
@@ -23,12 +24,13 @@ from kubernaut_datastorage.log.plan import (
 from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.packing import pack_document, unpack_document
-from kubernaut_datastorage.store import Settings, SignalFiring
+from kubernaut_datastorage.store import WATCH_GAP, Settings, SignalFiring, WatchMark, join_marks
+from kubernaut_sdk.times import rfc3339
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
 
-__all__ = ["merge_events", "row_values", "write_episodes", "write_note", "write_probe"]
+__all__ = ["merge_events", "row_values", "write_episodes", "write_note", "write_probe", "write_watch"]
 
 _KINDS = ("uuid", "bigint", "timestamptz", *(column.kind for column in RECORD_COLUMNS), "bytea", "json")
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))
@@ -51,9 +53,23 @@ INSERT INTO commits (batch, at, first_seq, count, root, previous, chain, leaves,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 _EPISODES = """
-INSERT INTO signals AS known (fingerprint, fired_at, resolved_at, name, severity) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO signals AS known (
+  fingerprint, fired_at, resolved_at, name, severity, labels, heard_at, resolved_heard_at, last_heard_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (fingerprint, fired_at) DO UPDATE
-SET resolved_at = coalesce(excluded.resolved_at, known.resolved_at), name = excluded.name, severity = excluded.severity
+SET resolved_at = greatest(excluded.resolved_at, known.resolved_at), name = coalesce(excluded.name, known.name),
+  severity = coalesce(excluded.severity, known.severity), labels = coalesce(excluded.labels, known.labels),
+  heard_at = least(excluded.heard_at, known.heard_at),
+  resolved_heard_at = least(excluded.resolved_heard_at, known.resolved_heard_at),
+  last_heard_at = greatest(excluded.last_heard_at, known.last_heard_at)
+"""
+_WATCH = """
+WITH reached AS (
+  UPDATE watch_spans SET until = greatest(until, $4) WHERE kind = $1 AND subject = $2 AND until >= $5 AND since <= $4
+  RETURNING 1
+)
+INSERT INTO watch_spans (kind, subject, since, until)
+SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM reached) ON CONFLICT DO NOTHING
 """
 
 
@@ -79,8 +95,16 @@ async def write_note(connection: "Connection", note: str, settings: Settings) ->
 
 async def write_episodes(connection: "Connection", episodes: Sequence[SignalFiring]) -> None:
     """Store when signals fired and when they were resolved."""
-    rows = [(one.fingerprint, one.fired_at, one.resolved_at, one.name, one.severity) for one in episodes]
-    await connection.executemany(_EPISODES, rows)
+    await connection.executemany(_EPISODES, [astuple(one) for one in episodes])
+
+
+async def write_watch(connection: "Connection", marks: Sequence[WatchMark]) -> None:
+    """Lengthen the span of each mark, or begin one."""
+    rows = [
+        (kind, subject, rfc3339(first), rfc3339(last), rfc3339(first - WATCH_GAP))
+        for kind, subject, first, last in join_marks(marks)
+    ]
+    await connection.executemany(_WATCH, rows)
 
 
 async def write_probe(connection: "Connection") -> None:

@@ -12,11 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from kubernaut_datastorage.database import statements
 from kubernaut_datastorage.database.migration import found_revision, upgrade
-from kubernaut_datastorage.database.schema import NEWEST_REVISION, configure_postgresql, counts, records
+from kubernaut_datastorage.database.schema import (
+    NEWEST_REVISION,
+    configure_postgresql,
+    counts,
+    records,
+    signals,
+    watch_spans,
+)
 from kubernaut_datastorage.database.store import SqlStore
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import EventOutcome
-from kubernaut_datastorage.postgresql.commit import write_episodes, write_note, write_probe
+from kubernaut_datastorage.postgresql.commit import write_episodes, write_note, write_probe, write_watch
 from kubernaut_datastorage.postgresql.connection import (
     LONGEST_PAUSE,
     PAUSE,
@@ -37,7 +44,7 @@ from kubernaut_datastorage.postgresql.writer import PostgresWriter
 from kubernaut_datastorage.records.documents import FoundRecord
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month, months_to_create
-from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalFiring, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalFiring, StorageError, WatchMark
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
@@ -139,6 +146,9 @@ class PostgresStore(SqlStore):
     async def write_signals(self, episodes: Sequence[SignalFiring]) -> None:
         await self._writer.enqueue(work=lambda connection: write_episodes(connection, episodes))
 
+    async def put_watch(self, marks: Sequence[WatchMark]) -> None:
+        await self._writer.enqueue(work=lambda connection: write_watch(connection, marks))
+
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
         if not ids:
             return []
@@ -192,6 +202,11 @@ class PostgresStore(SqlStore):
         await drop_partition(self._engine, "action_records", month)
         async with self._engine.begin() as connection:
             await connection.execute(sa.delete(counts).where(counts.c.day.like(f"{month}-%")))
+
+    async def drop_signals(self, month: Month) -> None:
+        async with self._engine.begin() as connection:
+            for column in (signals.c.fired_at, watch_spans.c.since):
+                await connection.execute(sa.delete(column.table).where(column.like(f"{month}-%")))
 
     async def drop_log(self, month: Month) -> None:
         await drop_partition(self._engine, "commits", month)

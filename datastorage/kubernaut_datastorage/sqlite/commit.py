@@ -8,16 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from kubernaut_datastorage.database import statements
-from kubernaut_datastorage.database.schema import commits, counts, holds, records, signals
+from kubernaut_datastorage.database.schema import commits, counts, holds, records, signals, watch_spans
 from kubernaut_datastorage.database.store import commit_of_row
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import CommitPlan, EventOutcome, LogHead, RecordRow, StoredRecord, plan_commit
 from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.ingest import ReceivedEvent
-from kubernaut_datastorage.store import Settings, SignalFiring
-from kubernaut_sdk.times import utcnow
+from kubernaut_datastorage.store import WATCH_GAP, Settings, SignalFiring, WatchMark, join_marks
+from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["merge_events", "write_episodes", "write_note", "write_probe"]
+__all__ = ["merge_events", "write_episodes", "write_note", "write_probe", "write_watch"]
 
 AT_ONCE = 500
 
@@ -92,14 +92,34 @@ def write_probe(connection: sa.Connection) -> None:
 
 
 def write_episodes(connection: sa.Connection, episodes: Sequence[SignalFiring]) -> None:
-    """Store when signals fired and when they were resolved."""
+    """Store when signals fired and when they were resolved; in any order of messages the same remains."""
     statement = insert(signals)
-    new = statement.excluded
+    new, old = statement.excluded, signals.c
+
+    def known(choose: Any, name: str) -> Any:
+        return sa.func.coalesce(choose(new[name], old[name]), new[name], old[name])
+
     renewed = {
-        "resolved_at": sa.func.coalesce(new.resolved_at, signals.c.resolved_at),
-        "name": new.name,
-        "severity": new.severity,
+        "resolved_at": known(sa.func.max, "resolved_at"),
+        "name": sa.func.coalesce(new.name, old.name),
+        "severity": sa.func.coalesce(new.severity, old.severity),
+        "labels": sa.func.coalesce(new.labels, old.labels),
+        "heard_at": known(sa.func.min, "heard_at"),
+        "resolved_heard_at": known(sa.func.min, "resolved_heard_at"),
+        "last_heard_at": known(sa.func.max, "last_heard_at"),
     }
     upsert = statement.on_conflict_do_update(index_elements=[signals.c.fingerprint, signals.c.fired_at], set_=renewed)
     if episodes:
         connection.execute(upsert, [vars(episode) for episode in episodes])
+
+
+def write_watch(connection: sa.Connection, marks: Sequence[WatchMark]) -> None:
+    """Lengthen the span of each mark, or begin one."""
+    spans = watch_spans.c
+    for kind, subject, first, last in join_marks(marks):
+        since, until, before = rfc3339(first), rfc3339(last), rfc3339(first - WATCH_GAP)
+        mine = (spans.kind == kind, spans.subject == subject)
+        reached = sa.update(watch_spans).where(*mine, spans.until >= before, spans.since <= until)
+        if not connection.execute(reached.values(until=sa.func.max(spans.until, until))).rowcount:
+            new = {"kind": kind, "subject": subject, "since": since, "until": until}
+            connection.execute(insert(watch_spans).values(new).on_conflict_do_nothing())

@@ -7,16 +7,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from kubernaut_datastorage.database.schema import commits, counts, holds, records, sweeps
+from kubernaut_datastorage.database.schema import commits, counts, holds, records, signals, sweeps, watch_spans
 from kubernaut_datastorage.database.store import SqlStore
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import EventOutcome
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month
-from kubernaut_datastorage.sqlite.commit import AT_ONCE, write_episodes, write_note, write_probe
+from kubernaut_datastorage.sqlite.commit import AT_ONCE, write_episodes, write_note, write_probe, write_watch
 from kubernaut_datastorage.sqlite.connection import database_message
 from kubernaut_datastorage.sqlite.writer import SqliteWriter
-from kubernaut_datastorage.store import DatabaseUnavailable, Settings, SignalFiring, StorageError
+from kubernaut_datastorage.store import DatabaseUnavailable, Settings, SignalFiring, StorageError, WatchMark
 
 __all__ = ["SqliteStore"]
 
@@ -68,6 +68,9 @@ class SqliteStore(SqlStore):
     async def write_signals(self, episodes: Sequence[SignalFiring]) -> None:
         await self._writer.enqueue(work=lambda connection: write_episodes(connection, episodes))
 
+    async def put_watch(self, marks: Sequence[WatchMark]) -> None:
+        await self._writer.enqueue(work=lambda connection: write_watch(connection, marks))
+
     async def rows(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for start in range(0, len(ids), AT_ONCE):
@@ -114,10 +117,15 @@ class SqliteStore(SqlStore):
         await self._delete(records, records.c.id, *_of(month))
         await self._delete(counts, counts.c.day, counts.c.day.like(f"{month}-%"))
 
+    async def drop_signals(self, month: Month) -> None:
+        for column in (signals.c.fired_at, watch_spans.c.since):
+            row: sa.ColumnElement[int] = sa.literal_column("rowid", sa.Integer)
+            await self._delete(column.table, row, column.like(f"{month}-%"))
+
     async def drop_log(self, month: Month) -> None:
         await self._delete(commits, commits.c.batch, commits.c.at < month.following.start)
 
-    async def _delete(self, table: sa.Table, column: "sa.Column[Any]", *conditions: Any) -> None:
+    async def _delete(self, table: sa.Table, column: "sa.ColumnElement[Any]", *conditions: Any) -> None:
         """Delete a few rows at a time, each group in a transaction of its own among the others."""
         bite = sa.select(column).where(*conditions).limit(_DELETED_AT_ONCE).scalar_subquery()
 

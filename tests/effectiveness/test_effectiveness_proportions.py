@@ -1,17 +1,15 @@
 """Proportions: known values, and what must hold of any."""
 
 import math
-from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from kubernaut_effectiveness.rates import HALF_LIFE, weighted_rate, wilson_interval
+from kubernaut_effectiveness.statistics.proportions import newcombe_interval, upper_bound, wilson_interval
 
 COUNTS = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
-AGES = st.timedeltas(timedelta(0), timedelta(days=400))
-OUTCOMES = st.lists(st.tuples(st.booleans(), AGES), min_size=1, max_size=40)
 
 
 @pytest.mark.parametrize(
@@ -77,44 +75,18 @@ def test_wilson_refuses_what_is_no_proportion(rate: float, n: float, confidence:
         wilson_interval(rate, n, confidence=confidence)
 
 
-def test_an_outcome_weighs_half_after_21_days() -> None:
-    # weights 1, 1/2, 1/4: rate 1.25 / 1.75, effective n 1.75² / 1.3125
-    assert weighted_rate(
-        [(True, timedelta(0)), (False, timedelta(days=21)), (True, timedelta(days=42))]
-    ) == pytest.approx((1.25 / 1.75, 1.75**2 / 1.3125))
+@given(COUNTS, COUNTS)
+@settings(max_examples=60, deadline=None)
+def test_both_intervals_are_those_of_statsmodels(one: tuple[int, int], other: tuple[int, int]) -> None:
+    rates = one[0] / one[1], other[0] / other[1]
+    wilson = proportion_confint(*one, method="wilson")
+    newcombe = confint_proportions_2indep(*one, *other, method="newcomb", compare="diff")
+
+    assert wilson_interval(rates[0], one[1]) == pytest.approx(wilson, abs=1e-9)
+    assert newcombe_interval(rates[0], one[1], rates[1], other[1]) == pytest.approx(newcombe, abs=1e-9)
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=200), AGES)
-def test_outcomes_of_one_age_weigh_as_plain_ones(outcomes: list[bool], age: timedelta) -> None:
-    assert weighted_rate((good, age) for good in outcomes) == (sum(outcomes) / len(outcomes), len(outcomes))
-
-
-@given(OUTCOMES)
-def test_the_effective_n_is_from_1_to_n(outcomes: list[tuple[bool, timedelta]]) -> None:
-    rate, effective_n = weighted_rate(outcomes)
-    assert 0 <= rate <= 1
-    assert 1 - 1e-9 <= effective_n <= len(outcomes) + 1e-9
-
-
-@given(OUTCOMES)
-def test_the_order_of_outcomes_does_not_show(outcomes: list[tuple[bool, timedelta]]) -> None:
-    assert weighted_rate(sorted(outcomes, key=lambda outcome: outcome[1])) == weighted_rate(outcomes)
-    assert weighted_rate(reversed(outcomes)) == weighted_rate(outcomes)
-
-
-def test_a_history_of_another_decade_still_has_its_rate() -> None:
-    assert weighted_rate([(True, timedelta(days=9000)), (False, timedelta(days=90_000))]) == (1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "half_life", "sentence"),
-    [
-        ([], HALF_LIFE, "a weighted rate needs at least one outcome"),
-        ([(True, timedelta(0))], timedelta(0), "a half-life is positive, not 0:00:00"),
-    ],
-)
-def test_weighted_refuses_what_has_no_rate(
-    outcomes: list[tuple[bool, timedelta]], half_life: timedelta, sentence: str
-) -> None:
-    with pytest.raises(ValueError, match=f"^{sentence}$"):
-        weighted_rate(outcomes, half_life=half_life)
+def test_an_upper_bound_has_its_confidence_on_one_side() -> None:
+    assert upper_bound(0.1, 50, confidence=0.8) == pytest.approx(
+        proportion_confint(5, 50, alpha=0.4, method="wilson")[1]
+    )

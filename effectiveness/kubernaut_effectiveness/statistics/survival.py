@@ -1,13 +1,13 @@
 """Survival analysis with censoring and competing causes.
 
-Used by `verdict` for the probability that a signal fires again within a time.
+Used for the probability that a signal fires again within a time, and for the curve of it.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["SurvivalObservation", "aalen_johansen"]
+__all__ = ["CurvePoint", "SurvivalObservation", "aalen_johansen", "incidence_curve", "numbers_at_risk"]
 
 
 class SurvivalObservation(NamedTuple):
@@ -50,3 +50,38 @@ def aalen_johansen(observations: Iterable[SurvivalObservation], at: float) -> di
         at_risk -= ends[time].total()
     known = bool(ends) and (max(ends) >= at or free == 0)
     return {cause: min(value, 1.0) for cause, value in incidence.items()} if known else None
+
+
+class CurvePoint(NamedTuple):
+    """A step of a curve: from `time` on, the incidence is `incidence`."""
+
+    time: float
+    incidence: float
+
+
+def incidence_curve(observations: Iterable[SurvivalObservation], cause: str, until: float) -> list[CurvePoint]:
+    """Return the steps of one cause's cumulative incidence, from 0 to `until` or to the last one followed."""
+    kept = sorted(observations, key=lambda one: one.duration)
+    at_risk, free, incidence = len(kept), 1.0, 0.0
+    points = [CurvePoint(0.0, 0.0)]
+    place = 0
+    while place < len(kept) and (time := kept[place].duration) <= until:
+        ended = place
+        while ended < len(kept) and kept[ended].duration == time:
+            ended += 1
+        causes = [one.cause for one in kept[place:ended]]
+        incidence += free * causes.count(cause) / at_risk
+        free *= 1 - sum(one is not None for one in causes) / at_risk
+        if causes.count(cause):
+            points.append(CurvePoint(time, incidence))
+        at_risk -= ended - place
+        place = ended
+    if kept:
+        points.append(CurvePoint(min(until, kept[-1].duration), incidence))
+    return points
+
+
+def numbers_at_risk(observations: Iterable[SurvivalObservation], times: Sequence[float]) -> list[int]:
+    """Return how many were still followed just before each time."""
+    durations = [one.duration for one in observations]
+    return [sum(duration >= time for duration in durations) for time in times]

@@ -1,0 +1,40 @@
+"""`kubernaut monitor`: the Effectiveness Monitor over a Data Storage Service, or over the embedded one of a folder."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kubernaut_cli.fleetreading import parse_pending_for
+from kubernaut_cli.options import data_option
+from kubernaut_cli.store import open_record_store
+from kubernaut_effectiveness import CountingRules
+from kubernaut_effectiveness.service.command import monitor_options, run_monitor
+
+__all__ = ["monitor"]
+
+
+@click.command()
+@click.option(
+    "--data-storage", "url", metavar="URL", help="Data Storage's address; else DATA_STORAGE_URL, else --data."
+)
+@data_option
+@monitor_options
+@click.option(
+    "--for",
+    "pending_for",
+    multiple=True,
+    metavar="ALERT=TIME",
+    callback=parse_pending_for,
+    help="An alerting rule's `for`: within it, its alert cannot fire again.",
+)
+def monitor(url: str | None, data: Path | None, pending_for: dict[str, float], **options: Any) -> None:
+    """Run the Effectiveness Monitor until SIGTERM or Ctrl-C: pages, JSON and metrics."""
+    settings = CountingRules(pending_for=pending_for)
+    if url is not None:
+        token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")
+        run_monitor(url, Path(token_file) if token_file else None, settings=settings, **options)
+        return
+    with open_record_store(data) as store:
+        run_monitor(store.url, store.token_file, settings=settings, **options)

@@ -1,0 +1,109 @@
+"""The times in which anybody was watching: only then does silence count."""
+
+import json
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kubernaut_effectiveness.counting.problems import AlertProblem
+
+__all__ = ["Watch", "WatchSpan", "span_of_item"]
+
+ANY = ""
+"""The cluster of a watchdog that names none: it stands for all of which no other is known."""
+
+
+@dataclass(frozen=True)
+class WatchSpan:
+    """A span in which something was seen of the monitoring; see Data Storage's `WatchKind`."""
+
+    kind: str
+    subject: str
+    since: float
+    until: float
+
+
+def span_of_item(item: Mapping[str, Any]) -> WatchSpan:
+    """Return an item of Data Storage's monitoring."""
+    since, until = (datetime.fromisoformat(item[name]).timestamp() for name in ("since", "until"))
+    return WatchSpan(item["kind"], item["subject"], since, until)
+
+
+class Watch:
+    """The known facts of the monitoring.
+
+    Args:
+        spans: What was seen.
+    """
+
+    def __init__(self, spans: Iterable[WatchSpan]) -> None:
+        heartbeats: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        polled: list[tuple[float, float]] = []
+        self._held_back: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+        self._left_out: list[tuple[float, float, dict[str, str]]] = []
+        for span in spans:
+            times = (span.since, span.until)
+            if span.kind == "heartbeat":
+                heartbeats[span.subject].append(times)
+            elif span.kind == "polled":
+                polled.append(times)
+            elif span.kind == "truncated":
+                self._left_out.append((*times, json.loads(span.subject)))
+            else:
+                self._held_back[span.subject].append((*times, span.kind))
+        self._heartbeats = {cluster: _joined(times) for cluster, times in heartbeats.items()}
+        self._polled = _joined(polled)
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """True if any heartbeat ever came. Without one nothing is watched."""
+        return bool(self._heartbeats)
+
+    @property
+    def knows_silences(self) -> bool:
+        """True if any Alertmanager was ever asked what it holds back."""
+        return bool(self._polled)
+
+    @property
+    def last_heartbeats(self) -> dict[str, float]:
+        """The last heartbeat of each cluster."""
+        return {cluster: spans[-1][1] for cluster, spans in self._heartbeats.items()}
+
+    def fault(self, problem: AlertProblem, since: float, until: float) -> str | None:
+        """Return why a problem was not watched over a time, or None if it was."""
+        spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
+        if not _covered(spans, since, until):
+            return "the monitoring was not heard"
+        if self._held_back:
+            for fingerprint in problem.fingerprints:
+                for first, last, kind in self._held_back.get(fingerprint, ()):
+                    if first <= until and last >= since:
+                        return kind
+        for first, last, labels in self._left_out:
+            if first <= until and last >= since and labels.items() <= {**problem.labels}.items():
+                return "left out of a webhook"
+        return None
+
+    def watched_until(self, problem: AlertProblem, since: float) -> float:
+        """Return until when heartbeats came without a gap from a time on; the time itself if none did."""
+        spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
+        place = bisect_right(spans, since, key=lambda span: span[0]) - 1
+        return max(since, spans[place][1]) if place >= 0 else since
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for since, until in sorted(spans):
+        if joined and since <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], until))
+        else:
+            joined.append((since, until))
+    return joined
+
+
+def _covered(spans: list[tuple[float, float]], since: float, until: float) -> bool:
+    place = bisect_right(spans, since, key=lambda span: span[0]) - 1
+    return place >= 0 and spans[place][1] >= until

@@ -1,0 +1,130 @@
+"""Patterns of what was done to one target: many actions at once, circles, and growth."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kubernaut_effectiveness.counting.acts import Act, ActKind, canonical_text
+from kubernaut_effectiveness.settings import DAY, HOUR
+from kubernaut_sdk.quantities import parse_quantity
+
+__all__ = ["Crowd", "Cycle", "Growth", "changes_by_target", "find_crowds", "find_cycles", "find_growth"]
+
+CROWD = 3
+CROWD_WINDOW = 2 * HOUR
+CYCLE_WINDOW = DAY
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Three or more actions on one target within two hours."""
+
+    target: str
+    since: float
+    until: float
+    acts: int
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A changed something, B put back what A had changed, and A changed it again."""
+
+    target: str
+    first: str
+    back: str
+    times: int
+    last: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One field that was raised again by what it was raised to."""
+
+    target: str
+    action_type: str
+    path: str
+    values: tuple[str, ...]
+    last: float
+
+
+def changes_by_target(acts: Iterable[Act]) -> dict[str, list[Act]]:
+    """Return the acts that changed each target, in order."""
+    by_target: dict[str, list[Act]] = defaultdict(list)
+    for act in acts:
+        if act.target is not None and act.kind is ActKind.CHANGED:
+            by_target[act.target].append(act)
+    for found in by_target.values():
+        found.sort(key=lambda act: (act.began, act.id))
+    return dict(by_target)
+
+
+def find_crowds(by_target: Mapping[str, Sequence[Act]]) -> list[Crowd]:
+    """Return the times at which three or more actions changed one target within two hours: counts, not findings."""
+    found = []
+    for target, acts in by_target.items():
+        place = 0
+        while place < len(acts):
+            last = place
+            while last + 1 < len(acts) and acts[last + 1].began - acts[max(place, last - 1)].began <= CROWD_WINDOW:
+                last += 1
+            within = acts[place : last + 1]
+            if len(within) >= CROWD:
+                types = tuple(dict.fromkeys(act.action_type for act in within))
+                found.append(Crowd(target, within[0].began, within[-1].began, len(within), types))
+            place = last + 1
+    return sorted(found, key=lambda one: (-one.acts, -one.until))
+
+
+def find_cycles(by_target: Mapping[str, Sequence[Act]]) -> list[Cycle]:
+    """Return the circles A→B→A within 24 h, read from the values of the changes."""
+    counted: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for target, acts in by_target.items():
+        changed = [(act, *_values(act)) for act in acts if act.changes]
+        for (one, before, after), (two, back_from, back_to), (three, again_from, again_to) in zip(
+            changed, changed[1:], changed[2:], strict=False
+        ):
+            circle = (back_from, back_to) == (after, before) and (again_from, again_to) == (before, after)
+            if circle and one.action_type == three.action_type and three.began - one.began <= CYCLE_WINDOW:
+                counted[target, one.action_type, two.action_type].append(three.began)
+    cycles = [Cycle(*place, len(times), max(times)) for place, times in counted.items()]
+    return sorted(cycles, key=lambda one: (-one.times, -one.last, one.target))
+
+
+def find_growth(by_target: Mapping[str, Sequence[Act]]) -> list[Growth]:
+    """Return the chains in which one field was raised, at least twice, each time from what it was raised to."""
+    found: list[Growth] = []
+    for target, acts in by_target.items():
+        chains: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
+        for act in acts:
+            for path, before, after in _raised(act.before, act.after, ""):
+                place = (act.action_type, path)
+                chain = chains.get(place, [])
+                if not chain or chain[-1][1] != float(parse_quantity(before) or 0):
+                    found += _grown(target, place, chain)
+                    chain = [(str(before), float(parse_quantity(before) or 0), act.began)]
+                chains[place] = [*chain, (str(after), float(parse_quantity(after) or 0), act.began)]
+        for place, chain in chains.items():
+            found += _grown(target, place, chain)
+    return sorted(found, key=lambda one: (-len(one.values), -one.last, one.target))
+
+
+def _grown(target: str, place: tuple[str, str], chain: Sequence[tuple[str, float, float]]) -> Iterator[Growth]:
+    if len(chain) >= 3:
+        yield Growth(target, *place, tuple(text for text, _, _ in chain), chain[-1][2])
+
+
+def _raised(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each field that is a quantity on both sides and was raised."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted(before.keys() & after.keys(), key=str):
+            yield from _raised(before[name], after[name], f"{path}.{name}" if path else str(name))
+        return
+    one, other = parse_quantity(before), parse_quantity(after)
+    if one is not None and other is not None and other > one > 0:
+        yield path or "value", before, after
+
+
+def _values(act: Act) -> tuple[str, str]:
+    return canonical_text(act.before), canonical_text(act.after)

@@ -1,0 +1,95 @@
+"""`kubernaut monitor`: the options of the service, and how it runs."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kubernaut_effectiveness.settings import CountingRules
+
+__all__ = ["main", "monitor_options", "run_monitor"]
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+def monitor_options(command: Any) -> Any:
+    """Add the options of the service, beside the place of Data Storage."""
+    options = (
+        click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with a token."),
+        click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True),
+        click.option("--token-file", type=_FILE, help="The token that browsers and Prometheus need."),
+        click.option(
+            "--public-host", "hosts", multiple=True, metavar="NAME", help="A name by which browsers call the monitor."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_monitor(
+    url: str,
+    storage_token_file: Path | None,
+    *,
+    host: str,
+    port: int,
+    token_file: Path | None,
+    hosts: tuple[str, ...],
+    settings: CountingRules | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        url: Data Storage's address.
+        storage_token_file: The file with its bearer token, if it needs one: of the role `read`.
+        host: The address to listen on.
+        port: The port.
+        token_file: The file with the monitor's own token.
+        hosts: Names by which browsers may call it.
+        settings: The settings of the counting.
+
+    Raises:
+        click.UsageError: if it would listen beyond loopback without a token, or the token is empty.
+    """
+    import uvicorn  # noqa: PLC0415 – half a second that `--help` does without
+
+    from kubernaut_effectiveness.service.following import Follower  # noqa: PLC0415
+    from kubernaut_effectiveness.service.gate import is_loopback  # noqa: PLC0415
+    from kubernaut_effectiveness.service.pages import create_pages  # noqa: PLC0415
+    from kubernaut_effectiveness.service.reading import StorageReader  # noqa: PLC0415
+
+    token = token_file.read_text().strip() if token_file is not None else None
+    if token_file is not None and not token:
+        raise click.UsageError(f"--token-file {token_file} is empty.")
+    if token is None and not is_loopback(host):
+        raise click.UsageError(f"--host {host} is not of loopback; without --token-file it listens on 127.0.0.1 only.")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    follower = Follower(StorageReader(url, storage_token_file), settings)
+    follower.start()
+    click.echo(f"the Effectiveness Monitor is at http://{host}:{port}/", err=True)
+    config = uvicorn.Config(
+        create_pages(follower, token, hosts),
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        follower.stop()
+
+
+@click.command()
+@click.option("--data-storage", "url", envvar="DATA_STORAGE_URL", show_envvar=True, required=True, metavar="URL")
+@click.option(
+    "--data-storage-token-file", "storage_token_file", envvar="DATA_STORAGE_TOKEN_FILE", show_envvar=True, type=_FILE
+)
+@monitor_options
+def main(url: str, storage_token_file: Path | None, **options: Any) -> None:
+    """Run the Effectiveness Monitor."""
+    run_monitor(url, storage_token_file, **options)

@@ -1,0 +1,212 @@
+"""Data Storage as the monitor reads it: records as a few typed fields, in the order in which they changed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from kubernaut_effectiveness.counting.acts import Act
+from kubernaut_effectiveness.counting.problems import Firing, firing_of_item
+from kubernaut_effectiveness.counting.watching import WatchSpan, span_of_item
+from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.states import State, same
+
+__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "act_of_narrow"]
+
+_RECORDS = "/api/v1/action-records"
+_FIELDS = (
+    "id,seq,state,at,action_type,image,target,change,error,dry_run,workflow,step,requester,signal,undoes,"
+    "intended_at,started_at,finished_at"
+)
+_PATIENCE = 30.0
+
+
+class StorageFault(Exception):
+    """Data Storage does not answer, or answers what cannot be read; the message says so."""
+
+
+class _Named(msgspec.Struct):
+    name: str | None = None
+    namespace: str | None = None
+
+
+class _Ref(msgspec.Struct):
+    kind: str = ""
+    name: str = ""
+    namespace: str | None = None
+    cluster: str | None = None
+
+
+class _Reason(msgspec.Struct):
+    reason: str | None = None
+
+
+class _Signal(msgspec.Struct):
+    fingerprint: str
+    firedAt: datetime | None = None  # noqa: N815 – as records spell it
+
+
+class _Change(msgspec.Struct):
+    before: Any = None
+    after: Any = None
+
+
+class NarrowRecord(msgspec.Struct):
+    """The fields of a record that the monitor needs."""
+
+    id: str
+    seq: int
+    state: State
+    at: datetime
+    action_type: str | None = None
+    image: str | None = None
+    target: _Ref | str | None = None
+    change: _Change | None = None
+    error: _Reason | None = None
+    dry_run: bool | None = None
+    workflow: _Named | None = None
+    step: str | None = None
+    requester: str | None = None
+    signal: _Signal | None = None
+    undoes: str | None = None
+    intended_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+_DECODER = msgspec.json.Decoder(NarrowRecord)
+
+
+def act_of_narrow(record: NarrowRecord) -> Act | None:
+    """Return a record as the counting needs it, or None for one whose action is unknown."""
+    if record.action_type is None:
+        return None
+    begun = record.started_at or record.intended_at or record.at
+    change, signal, workflow = record.change, record.signal, record.workflow
+    return Act(
+        id=record.id,
+        action_type=record.action_type,
+        state=record.state,
+        target=_target_text(record.target),
+        decided=(record.intended_at or begun).timestamp(),
+        began=begun.timestamp(),
+        ended=(record.finished_at or record.at).timestamp(),
+        fingerprint=signal.fingerprint if signal else None,
+        fired=signal.firedAt.timestamp() if signal and signal.firedAt else None,
+        dry_run=bool(record.dry_run),
+        undoes=record.undoes,
+        changes=change is not None and not same(change.before, change.after),
+        before=change.before if change else None,
+        after=change.after if change else None,
+        reason=record.error.reason if record.error else None,
+        image=record.image,
+        workflow=f"{workflow.namespace or ''}/{workflow.name}" if workflow else None,
+        step=record.step,
+        requester=record.requester,
+    )
+
+
+def _target_text(target: _Ref | str | None) -> str | None:
+    if not isinstance(target, _Ref):
+        return target
+    place = f"{target.namespace}/" if target.namespace else ""
+    cluster = f"{target.cluster}:" if target.cluster else ""
+    return f"{cluster}{place}{target.kind}/{target.name}"
+
+
+class StorageReader:
+    """A reader of one Data Storage Service.
+
+    Args:
+        url: Its address.
+        token_file: The file with its bearer token, read anew for each request: tokens are renewed.
+    """
+
+    def __init__(self, url: str, token_file: Path | None = None) -> None:
+        self.url = without_userinfo(url.rstrip("/"))
+        self._token_file = token_file
+        self._client = httpx.Client(
+            base_url=url.rstrip("/"), timeout=_PATIENCE, follow_redirects=False, trust_env=False
+        )
+
+    def records(self, after_seq: int) -> Iterator[NarrowRecord]:
+        """Yield the records that changed after a seq, oldest change first.
+
+        Raises:
+            StorageFault: if Data Storage does not answer.
+        """
+        query = {"after_seq": str(after_seq), "fields": _FIELDS}
+        try:
+            with self._client.stream(
+                "GET", _RECORDS, params=query, headers=self._headers("application/x-ndjson")
+            ) as answer:
+                self._check(answer)
+                rest = b""
+                for part in answer.iter_bytes(1 << 18):
+                    lines = (rest + part).split(b"\n")
+                    rest = lines.pop()
+                    yield from map(_DECODER.decode, lines)
+                if rest.strip():
+                    yield _DECODER.decode(rest)
+        except (httpx.HTTPError, msgspec.MsgspecError, OSError) as error:
+            raise self._fault(error) from None
+
+    def firings(self, heard_after: str, cursor: str | None) -> tuple[list[Firing], str | None]:
+        """Return a page of the firings in the order in which they were told, and the cursor of the next."""
+        query = {"heard_after": heard_after, "limit": "1000", **({"cursor": cursor} if cursor else {})}
+        page = self.get("/api/v1/signals", query)
+        return [firing_of_item(item) for item in page["items"]], page["next"]
+
+    def spans(self, since: str) -> list[WatchSpan]:
+        """Return the spans of the monitoring since a time or an age."""
+        return [span_of_item(item) for item in self.get("/api/v1/monitoring", {"since": since})["items"]]
+
+    def last_seq(self) -> int:
+        """Return the seq of the last change in the store; 0 for an empty one."""
+        checkpoint = self.get("/api/v1/checkpoint", {}, absent=True)
+        return checkpoint["first_seq"] + checkpoint["count"] - 1 if checkpoint else 0
+
+    def record(self, record_id: str) -> dict[str, Any] | None:
+        """Return one whole record, or None if there is none."""
+        found: dict[str, Any] | None = self.get(f"{_RECORDS}/{record_id}", {}, absent=True)
+        return found
+
+    def proof(self, record_id: str) -> dict[str, Any] | None:
+        """Return the proof that a record is in the log, or None."""
+        found: dict[str, Any] | None = self.get(f"{_RECORDS}/{record_id}/proof", {}, absent=True)
+        return found
+
+    def get(self, path: str, query: dict[str, str], *, absent: bool = False) -> Any:
+        """Return the JSON answer to a query; with `absent`, None for 404.
+
+        Raises:
+            StorageFault: if Data Storage does not answer.
+        """
+        try:
+            answer = self._client.get(path, params=query, headers=self._headers("application/json"))
+            if absent and answer.status_code == httpx.codes.NOT_FOUND:
+                return None
+            self._check(answer)
+            return msgspec.json.decode(answer.content)
+        except (httpx.HTTPError, msgspec.MsgspecError, OSError) as error:
+            raise self._fault(error) from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        headers = {"accept": accept}
+        if self._token_file is not None:
+            headers["authorization"] = f"Bearer {self._token_file.read_text().strip()}"
+        return headers
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.status_code != httpx.codes.OK:
+            raise StorageFault(f"Data Storage ({self.url}) answered {answer.status_code}")
+
+    def _fault(self, error: Exception) -> StorageFault:
+        return StorageFault(f"Data Storage ({self.url}) cannot be read: {error or type(error).__name__}")

@@ -1,0 +1,106 @@
+"""Has it changed? The trend, the mark of the week, and the alarm."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from kubernaut_effectiveness.counting.outcomes import JudgedIncident, Outcome
+from kubernaut_effectiveness.settings import DAY
+from kubernaut_effectiveness.statistics.changepoint import ShareChange, find_change
+from kubernaut_effectiveness.statistics.cusum import LIMIT, run_cusum
+from kubernaut_effectiveness.statistics.multiplicity import q_values
+from kubernaut_effectiveness.statistics.proportions import newcombe_interval
+from kubernaut_effectiveness.verdicts.models import AlarmState, MarkedChange, Trend
+from kubernaut_effectiveness.verdicts.shares import day_of, share_of, votes_of
+
+__all__ = ["MARK_QUALITY", "alarm_of", "find_marks", "start_of_week", "thinned", "trend_of"]
+
+MARK_QUALITY = 0.05
+"""The false discovery rate of marks, over all action types."""
+_TREND_TARGETS = 10
+_RECENT = 30 * DAY
+
+
+def thinned(incidents: Sequence[JudgedIncident]) -> list[JudgedIncident]:
+    """Return the first incident of each target and day, in the order of time: those of one day are not independent."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for incident in sorted(incidents, key=lambda one: (one.acted, one.problem)):
+        place = (incident.target, day_of(incident.acted))
+        if place not in seen:
+            seen.add(place)
+            kept.append(incident)
+    return kept
+
+
+def trend_of(counted: Sequence[JudgedIncident], now: float) -> Trend:
+    """Return the last 30 days against the 60 before; a difference needs 10 targets on each side."""
+    split = now - _RECENT
+    sides = [
+        votes_of((one.target, one.outcome is Outcome.HELD) for one in counted if (one.acted >= split) is recent)
+        for recent in (False, True)
+    ]
+    before, recent = sides
+    shares = Trend(before=share_of(before), recent=share_of(recent))
+    if before is None or recent is None or min(before.targets, recent.targets) < _TREND_TARGETS:
+        return shares
+    lower, upper = newcombe_interval(recent.rate, recent.effective_n, before.rate, before.effective_n)
+    return shares.model_copy(update={"difference": recent.rate - before.rate, "lower": lower, "upper": upper})
+
+
+def start_of_week(now: float) -> float:
+    """Return the last Monday's beginning in UTC: marks are looked for once a week, on what was known then."""
+    day = int(now // DAY)
+    return (day - (day + 3) % 7) * DAY  # day 0 was a Thursday
+
+
+def find_marks(counted: Mapping[str, Sequence[JudgedIncident]], now: float) -> dict[str, MarkedChange]:
+    """Return the marked changes of all action types, as of the last Monday."""
+    monday = start_of_week(now)
+    series: dict[str, list[JudgedIncident]] = {}
+    changes: dict[str, ShareChange] = {}
+    for action, incidents in counted.items():
+        kept = thinned([one for one in incidents if one.acted < monday])
+        if (change := find_change([one.outcome is Outcome.HELD for one in kept])) is not None:
+            series[action], changes[action] = kept, change
+    found = q_values([change.p_value for change in changes.values()])
+    marks = {}
+    for (action, change), q_value in zip(changes.items(), found, strict=True):
+        if q_value <= MARK_QUALITY:
+            marks[action] = _mark(series[action], counted[action], change, q_value)
+    return marks
+
+
+def _mark(
+    series: Sequence[JudgedIncident], counted: Sequence[JudgedIncident], change: ShareChange, q_value: float
+) -> MarkedChange:
+    first, last = series[change.earliest - 1].acted, series[change.latest].acted
+    days = (day_of(first), day_of(last))
+    came_in: dict[str, float] = {}
+    for incident in counted:
+        if incident.image is not None:
+            came_in[incident.image] = min(came_in.get(incident.image, incident.acted), incident.acted)
+    began = min((one.acted for one in counted), default=0.0)
+    digests = [
+        image
+        for image, time in sorted(came_in.items(), key=lambda one: (one[1], one[0]))
+        if days[0] <= day_of(time) <= days[1] and time > began
+    ]
+    return MarkedChange(between=days, before=change.before, after=change.after, q_value=q_value, digests=tuple(digests))
+
+
+def alarm_of(counted: Sequence[JudgedIncident], now: float) -> AlarmState | None:
+    """Return the alarm over the last 30 days, or None where fewer than 50 incidents came before."""
+    series = thinned(counted)
+    split = now - _RECENT
+    earlier = [one for one in series if one.acted < split]
+    recent = [one for one in series if one.acted >= split]
+    failures = sum(one.outcome is not Outcome.HELD for one in earlier)
+    state = run_cusum(failures, len(earlier), (one.outcome is not Outcome.HELD for one in recent))
+    if state is None:
+        return None
+    since = None
+    if state.raised_at is not None:
+        since = datetime.fromtimestamp(recent[state.raised_at].acted, UTC).strftime("%Y-%m-%d %H:%M")
+    return AlarmState(
+        raised=state.raised_at is not None, since=since, expected=state.expected, value=state.value, limit=LIMIT
+    )

@@ -1,0 +1,74 @@
+"""The sentences of verdicts, the same on pages and in the terminal."""
+
+from kubernaut_effectiveness.verdicts.models import ActionVerdict, BaselineComparison, Share
+
+__all__ = ["alone_words", "baseline_words", "change_words", "percent", "plural", "points", "share_words", "short_image"]
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage. What is not quite nothing or all is not said to be."""
+    whole = round(share * 100)
+    if whole == 0 and share > 0:
+        return "< 1 %"
+    if whole == 100 and share < 1:
+        return "> 99 %"
+    return f"{whole} %"
+
+
+def points(difference: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    return f"{difference * 100:+.0f}".replace("-", "−")
+
+
+def plural(number: int, name: str) -> str:
+    """Return a number with its noun: `1 target`, `23 targets`."""
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+def short_image(image: str) -> str:
+    """Return an image with the first 12 digits of its digest."""
+    name, separator, digest = image.partition("@sha256:")
+    return f"{name}@sha256:{digest[:12]}…" if separator and len(digest) > 12 else image
+
+
+def share_words(share: Share) -> str:
+    """Return `68 % (52–81 %)`, or why there is no rate."""
+    if share.rate is None or share.lower is None or share.upper is None:
+        return share.refusal or ""
+    return f"{percent(share.rate)} ({share.lower * 100:.0f}–{share.upper * 100:.0f} %)"
+
+
+def alone_words(share: Share) -> str:
+    """Return the headline: `68 % of incidents on a typical target (52–81 %), 58 incidents, 23 targets`."""
+    if share.rate is None or share.lower is None or share.upper is None:
+        return share.refusal or ""
+    return (
+        f"{percent(share.rate)} of incidents on a typical target ({share.lower * 100:.0f}–{share.upper * 100:.0f} %), "
+        f"{plural(share.incidents, 'incident')}, {plural(share.targets, 'target')}"
+    )
+
+
+def baseline_words(comparison: BaselineComparison) -> str:
+    """Return the comparison with the baseline: `helped: +31 points (+18 to +44)`."""
+    if comparison.difference is None or comparison.lower is None or comparison.upper is None:
+        return comparison.verdict
+    interval = f"{points(comparison.lower)} to {points(comparison.upper)}"
+    return f"{comparison.verdict}: {points(comparison.difference)} points ({interval})"
+
+
+def change_words(verdict: ActionVerdict) -> list[str]:
+    """Return what changed: the alarm, the mark, the trend; nothing where nothing is shown."""
+    said = []
+    if verdict.alarm is not None and verdict.alarm.raised:
+        said.append(f"alarm: more failures than usual since {verdict.alarm.since}")
+    if (mark := verdict.mark) is not None:
+        digests = ", ".join(map(short_image, mark.digests))
+        came = f"; digests in that time: {digests}" if digests else "; no new digest in that time"
+        shares = f"{percent(mark.before)} → {percent(mark.after)}"
+        said.append(f"changed between {mark.between[0]} and {mark.between[1]}: {shares}{came}")
+    trend = verdict.trend
+    shown = trend.lower is not None and trend.upper is not None and (trend.lower > 0 or trend.upper < 0)
+    if trend.difference is not None and trend.lower is not None and trend.upper is not None and shown:
+        interval = f"{points(trend.lower)} to {points(trend.upper)}"
+        said.append(f"last 30 days: {points(trend.difference)} points ({interval})")
+    return said

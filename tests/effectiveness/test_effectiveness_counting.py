@@ -1,0 +1,324 @@
+"""The counting: problems, incidents, the first line and its outcome."""
+
+import json
+from typing import Any
+
+import pytest
+from histories import Story, at
+
+from kubernaut_effectiveness import CountingRules, Outcome, WatchSpan, verdicts_of
+from kubernaut_effectiveness.verdicts.models import ActionVerdict
+from kubernaut_sdk.states import State
+
+CHANGE: dict[str, Any] = {"changes": True}
+
+
+def only(story: Story) -> ActionVerdict:
+    [verdict] = verdicts_of(story.fleet())
+    return verdict
+
+
+def test_what_is_resolved_and_stays_silent_held(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+
+    judged = story.judged()
+    assert (judged.outcome, judged.action) == (Outcome.HELD, "kubernetes/restart_pod")
+    assert (judged.acted, judged.resolved) == (at(5), at(20))
+
+
+@pytest.mark.parametrize(
+    ("resolved", "fired_again", "expected"),
+    [
+        (36, None, Outcome.HELD),
+        (36.1, None, Outcome.UNRESOLVED),
+        (None, None, Outcome.UNRESOLVED),
+        (20, 50, Outcome.RECURRED),
+        (20, 50.1, Outcome.HELD),
+    ],
+)
+def test_the_times_of_an_outcome(
+    story: Story, resolved: float | None, fired_again: float | None, expected: Outcome
+) -> None:
+    alert = story.fires(0, resolved)
+    story.acts_on(alert, 5)
+    if fired_again is not None:
+        story.fires(fired_again, fired_again + 5)
+
+    assert story.fleet().judged[0].outcome is expected
+
+
+def test_an_alert_of_another_pod_is_the_same_problem(story: Story) -> None:
+    """A restarted pod has a new name, and its alert a new fingerprint."""
+    alert = story.fires(0, 6, pod="api-1")
+    story.acts_on(alert, 5)
+    story.fires(20, 40, pod="api-2")
+
+    assert story.judged().outcome is Outcome.RECURRED
+
+
+def test_an_alert_of_another_application_is_another_problem(story: Story) -> None:
+    alert = story.fires(0, 6)
+    story.acts_on(alert, 5)
+    story.fires(20, 40, app="web")
+
+    assert story.judged().outcome is Outcome.HELD
+
+
+def test_two_pods_at_once_fire_until_the_last_is_resolved(story: Story) -> None:
+    alert = story.fires(0, 10, pod="api-1")
+    story.fires(5, 120, pod="api-2")
+    story.acts_on(alert, 7)
+
+    assert story.judged().outcome is Outcome.UNRESOLVED
+
+
+def test_the_rules_for_makes_the_quiet_time_longer(story: Story) -> None:
+    """Under `for: 30m` no alert can fire again within 30 min: silence says nothing."""
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.fires(70, 80)
+    assert story.fleet().judged[0].outcome is Outcome.HELD
+    assert not only(story).for_known
+
+    story.settings = CountingRules(pending_for={"Slow": 30 * 60})
+    assert story.judged().outcome is Outcome.RECURRED
+    assert only(story).for_known
+
+
+def test_retries_and_escalation_are_no_new_evidence(story: Story) -> None:
+    alert = story.fires(0, 90)
+    for minute in (5, 15, 25):
+        story.acts_on(alert, minute)
+    story.acts_on(alert, 40, action="kubernetes/scale_deployment")
+
+    first, second = sorted(verdicts_of(story.fleet()), key=lambda verdict: verdict.action_type)
+    assert first.outcomes == {"unresolved": 1}
+    assert (second.outcomes, second.second_line, second.alone.incidents) == ({}, 1, 0)
+
+
+def test_the_changing_steps_of_one_workflow_are_one_first_line(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5, action="kubernetes/cordon_node", workflow="ops/w")
+    story.acts_on(alert, 7, action="kubernetes/drain_node", workflow="ops/w", target="Node/n")
+
+    judged = story.judged()
+    assert judged.action == "kubernetes/cordon_node + kubernetes/drain_node"
+    assert judged.outcome is Outcome.HELD
+
+
+def test_what_changed_nothing_is_no_first_line(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 2, action="kubernetes/check", state=State.UNCHANGED)
+    story.acts_on(alert, 3, action="kubernetes/other", state=State.FAILED)
+    story.acts_on(alert, 5)
+
+    assert story.judged().action == "kubernetes/restart_pod"
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.LOST, State.TIMED_OUT, State.CANCELLED])
+def test_what_failed_after_a_change_failed(story: Story, state: State) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5, state=state, **CHANGE)
+
+    assert story.judged().outcome is Outcome.FAILED
+
+
+def test_something_else_on_the_target_supersedes(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.acts_on(None, 10, action="git/update_file")
+
+    assert story.judged().outcome is Outcome.SUPERSEDED
+
+
+@pytest.mark.parametrize("state", [State.UNCHANGED, State.PLANNED, State.SKIPPED, State.FAILED])
+def test_what_changed_nothing_supersedes_nothing(story: Story, state: State) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.acts_on(None, 10, action="git/update_file", state=state)
+
+    assert story.judged().outcome is Outcome.HELD
+
+
+def test_an_undo_is_no_success_and_what_it_undid_did_not_act_alone(story: Story) -> None:
+    alert = story.fires(0, 20)
+    done = story.acts_on(alert, 5)
+    story.acts_on(alert, 12, undoes=done.id)
+
+    verdict = only(story)
+    assert verdict.outcomes == {"superseded": 1}
+    assert (verdict.undone, verdict.ran, verdict.not_counted) == (1, 1, {"undo": 1})
+
+
+def test_what_was_resolved_before_the_action_is_gone(story: Story) -> None:
+    alert = story.fires(0, 4)
+    story.acts_on(alert, 5, fired=0)
+
+    verdict = only(story)
+    assert verdict.outcomes == {"gone": 1}
+    assert verdict.alone.incidents == 0
+
+
+def test_the_record_names_the_episode_that_it_answers(story: Story) -> None:
+    alert = story.fires(0, 4)
+    story.fires(10, 12)
+    story.acts_on(alert, 11, fired=0)
+
+    assert story.judged().outcome is Outcome.GONE
+
+
+def test_a_window_that_is_not_over_does_not_count(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.now = 5 + 1 + 30 + 30 + 9.9
+    assert story.judged().outcome is Outcome.PENDING
+
+    story.now += 0.2
+    assert story.judged().outcome is Outcome.HELD
+
+
+def test_an_end_that_nobody_told_is_none_before_the_next_firing(story: Story) -> None:
+    alert = story.fires(0, None)
+    story.acts_on(alert, 5)
+    story.fires(200, 210)
+
+    assert story.judged().outcome is Outcome.UNRESOLVED
+
+
+@pytest.mark.parametrize(
+    ("watched", "expected"),
+    [
+        ([], Outcome.UNWATCHED),
+        ([(-10, 50)], Outcome.HELD),
+        ([(-10, 49)], Outcome.UNWATCHED),
+        ([(6, 500)], Outcome.UNWATCHED),
+        ([(-10, 15), (26, 500)], Outcome.UNWATCHED),
+        ([(-10, 15), (15, 500)], Outcome.HELD),
+    ],
+)
+def test_silence_counts_only_while_heartbeats_came(
+    story: Story, watched: list[tuple[float, float]], expected: Outcome
+) -> None:
+    """A dead webhook is silent, too."""
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.watched = watched
+
+    assert story.judged().outcome is expected
+
+
+@pytest.mark.parametrize("kind", ["silenced", "inhibited"])
+def test_what_alertmanager_held_back_was_not_watched(story: Story, kind: str) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.spans = [WatchSpan(kind, alert, at(30), at(35))]
+
+    verdict = only(story)
+    assert verdict.outcomes == {"unwatched": 1}
+    assert verdict.unwatched == {kind: 1}
+
+
+@pytest.mark.parametrize(("app", "expected"), [("api", Outcome.UNWATCHED), ("web", Outcome.HELD)])
+def test_alerts_left_out_of_a_webhook_were_not_watched_in_their_group(
+    story: Story, app: str, expected: Outcome
+) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.spans = [WatchSpan("truncated", json.dumps({"app": app}), at(30), at(30))]
+
+    assert story.judged().outcome is expected
+
+
+def test_an_unknown_signal_is_said_to_be(story: Story) -> None:
+    story.acts_on("never heard", 5)
+
+    assert only(story).not_counted == {"signal not known": 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "withheld"),
+    [
+        (State.PLANNED, None, True),
+        (State.SKIPPED, "Halted", True),
+        (State.SKIPPED, "Frozen", True),
+        (State.SKIPPED, "RateLimited", None),
+        (State.SKIPPED, "GivenUp", None),
+        (State.SKIPPED, "Rejected", None),
+        (State.SKIPPED, "SomethingElse", None),
+        (State.SUCCEEDED, None, False),
+    ],
+)
+def test_the_baseline_is_what_kept_an_action_from_running_whatever_the_incident(
+    story: Story, state: State, reason: str | None, withheld: bool | None
+) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5, state=state, reason=reason)
+
+    decision = story.judged().decision
+    assert (None if decision is None else decision.withheld) is withheld
+    assert decision is None or decision.resolved
+
+
+def test_few_targets_have_counts_and_no_rate(story: Story) -> None:
+    for number in range(4):
+        alert = story.fires(number * 200, number * 200 + 20, app=f"a{number}")
+        story.acts_on(alert, number * 200 + 5, target=f"t{number % 2}")
+
+    share = only(story).alone
+    assert share.refusal == "4 of 4 on 2 targets"
+    assert share.rate is None
+
+
+def test_one_target_has_one_vote(story: Story) -> None:
+    """A target that flaps has 40 incidents, of which none held; nine others held once each."""
+    for number in range(40):
+        alert = story.fires(number * 200, number * 200 + 90, app="flapping")
+        story.acts_on(alert, number * 200 + 5, target="flapping")
+    for number in range(9):
+        alert = story.fires(0, 20, app=f"a{number}")
+        story.acts_on(alert, 5, target=f"t{number}")
+    story.now = 10_000
+
+    share = only(story).alone
+    assert share.rate == pytest.approx(0.9)
+    assert share.largest_target == pytest.approx(40 / 49)
+
+
+def test_what_came_back_within_a_day_is_followed(story: Story) -> None:
+    for number in range(6):
+        alert = story.fires(0, 20, app=f"a{number}")
+        story.acts_on(alert, 5, target=f"t{number}")
+        if number < 3:
+            story.fires(20 + 60 * (number + 1), 400, app=f"a{number}")
+
+    half_hour, day = only(story).came_back
+    assert (half_hour.share, half_hour.followed) == (0.0, 6)
+    assert day.share == pytest.approx(0.5)
+
+
+def test_the_bounds_are_those_if_none_or_all_unwatched_had_held(story: Story) -> None:
+    for number in range(10):
+        alert = story.fires(0, 20, app=f"a{number}")
+        story.acts_on(alert, 5, target=f"t{number}")
+        if number < 4:
+            story.spans.append(WatchSpan("silenced", alert, at(30), at(31)))
+
+    verdict = only(story)
+    assert verdict.alone.incidents == 6
+    assert verdict.if_unwatched_not == pytest.approx(0.6)
+    assert verdict.if_unwatched_held == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("minute", "requester", "expected"), [(50, "ann", 1), (67, "ann", 0), (50, None, 0), (4, "ann", 0)]
+)
+def test_who_acts_without_a_signal_within_an_hour_is_a_person(
+    story: Story, minute: float, requester: str | None, expected: int
+) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.acts_on(None, minute, action="manual/fix", requester=requester)
+
+    verdict = next(one for one in verdicts_of(story.fleet()) if one.action_type == "kubernetes/restart_pod")
+    assert verdict.touched_by_people == expected

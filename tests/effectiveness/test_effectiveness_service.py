@@ -1,0 +1,373 @@
+"""The monitor over a real Data Storage: pages, JSON, metrics, and bad days."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from time import sleep
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from histories import BEGINNING, Story, at
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from serving import serving
+from simulated import fill
+
+from kubernaut_datastorage.http.beside import PagesBeside
+from kubernaut_datastorage.http.locality import LocalOnly
+from kubernaut_datastorage.server import embedded, hosted
+from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_effectiveness import Watch, judge_fleet, verdicts_of
+from kubernaut_effectiveness.demodata import TRUTHS
+from kubernaut_effectiveness.service.command import main
+from kubernaut_effectiveness.service.embedded import EmbeddedPages
+from kubernaut_effectiveness.service.following import Follower
+from kubernaut_effectiveness.service.index import FleetIndex
+from kubernaut_effectiveness.service.pages import create_pages
+from kubernaut_effectiveness.service.reading import StorageReader
+from kubernaut_effectiveness.service.visible import visible
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.states import State
+from kubernaut_sdk.times import rfc3339
+
+HOSTILE = '<script>alert(1)</script>"\u202e\u001b[31m&'
+PAGES = ["/", "/targets", "/signals", "/patterns"]
+
+
+@pytest.fixture(scope="module")
+def fleet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fleet")
+    fill(folder, datetime.now(UTC))
+    return folder
+
+
+@contextmanager
+def following(url: str, **options: Any) -> Iterator[tuple[Follower, httpx.Client]]:
+    follower = Follower(StorageReader(url))
+    try:
+        follower.step()
+        with (
+            serving(create_pages(follower, **options)) as address,
+            httpx.Client(base_url=address, trust_env=False, follow_redirects=False, timeout=30) as client,
+        ):
+            yield follower, client
+    finally:
+        follower.stop()
+
+
+@pytest.fixture(scope="module")
+def monitor(fleet_folder: Path) -> Iterator[tuple[Follower, httpx.Client]]:
+    with embedded(fleet_folder) as service, following(service.url) as made:
+        yield made
+
+
+def test_the_verdicts_on_the_simulated_fleet_are_what_is_true(monitor: tuple[Follower, httpx.Client]) -> None:
+    verdicts = {verdict.action_type: verdict for verdict in monitor[0].view.verdicts}
+
+    assert TRUTHS.keys() <= verdicts.keys()
+    assert verdicts["kubernetes/raise_memory_limit"].baseline.verdict == "helped"
+    assert verdicts["kubernetes/restart_pod"].baseline.verdict != "helped"
+    assert (verdicts["kubernetes/restart_pod"].alone.rate or 0) > 0.8
+    mark = verdicts["kubernetes/rollback_deployment"].mark
+    assert mark is not None
+    assert mark.before > 0.8
+    assert mark.after < 0.6
+    assert len(mark.digests) == 1
+    assert verdicts["git/revert_commit"].second_line > 0
+    patterns = monitor[0].view.patterns
+    assert patterns.flapping[0].name == "QueueBacklog"
+    assert {cycle.target for cycle in patterns.cycles} == {"shop/Deployment/pricing"}
+    assert any(growth.values == ("64Mi", "128Mi", "256Mi", "512Mi") for growth in patterns.growth)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_has_its_content_as_json_beside_it(monitor: tuple[Follower, httpx.Client], page: str) -> None:
+    html = monitor[1].get(page)
+    beside = monitor[1].get("/index.json" if page == "/" else f"{page}.json")
+
+    assert html.status_code == beside.status_code == 200
+    assert html.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "style=" not in html.text
+    assert beside.json()["standing"]["records"] == len(monitor[0].view.fleet.acts)
+
+
+@pytest.mark.parametrize(
+    "place", ["targets/shop/Deployment/email", "signals/PodOutOfMemory", "actions/kubernetes/rollback_deployment"]
+)
+def test_the_pages_of_one_thing(monitor: tuple[Follower, httpx.Client], place: str) -> None:
+    html, beside = monitor[1].get(f"/{place}"), monitor[1].get(f"/{place}.json")
+
+    assert html.status_code == beside.status_code == 200
+    assert place.rpartition("/")[2] in html.text
+
+
+def test_a_record_is_shown_with_its_proof_verified(monitor: tuple[Follower, httpx.Client]) -> None:
+    record_id = monitor[1].get("/index.json").json()["recent"][0]["id"]
+    html = monitor[1].get(f"/records/{record_id}")
+    document = monitor[1].get(f"/records/{record_id}.json").json()
+
+    assert document["proof_valid"] is True
+    assert "its inclusion proof is verified" in html.text
+
+
+@pytest.mark.parametrize(
+    "place", ["/targets/none", "/signals/none", "/actions/no/ne", f"/records/{mint()}", "/records/x"]
+)
+def test_what_is_not_known_is_said(monitor: tuple[Follower, httpx.Client], place: str) -> None:
+    answer = monitor[1].get(place)
+
+    assert answer.status_code == 404
+    assert "Nothing is known of" in answer.text
+    assert monitor[1].get(f"{place}.json").json()["problem"].startswith("Nothing is known of")
+
+
+def parse_metrics(text: str) -> dict[str, Any]:
+    found: Any = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    return {family.name: family for family in found}
+
+
+def test_metrics_are_openmetrics_with_bounded_labels(monitor: tuple[Follower, httpx.Client]) -> None:
+    answer = monitor[1].get("/metrics")
+    families = parse_metrics(answer.text)
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    labels = {name for family in families.values() for sample in family.samples for name in sample.labels}
+    assert labels <= {"action_type", "outcome", "state", "bound", "cluster"}
+    held = {sample.labels["action_type"]: sample.value for sample in families["kubernaut_window_incidents"].samples}
+    assert held["kubernetes/raise_memory_limit"] > 0
+    assert families["kubernaut_monitor_records"].samples[0].value == len(monitor[0].view.fleet.acts)
+
+
+def test_counters_count_what_is_new_since_the_start(tmp_path: Path) -> None:
+    def total(client: httpx.Client) -> float:
+        samples = parse_metrics(client.get("/metrics").text)["kubernaut_actions"].samples
+        return sum(float(sample.value) for sample in samples if sample.name.endswith("_total"))
+
+    with embedded(tmp_path) as service:
+        put(service.url, record())
+        with following(service.url) as (follower, client):
+            before = total(client)
+            put(service.url, record())
+            follower.step()
+            assert (before, total(client)) == (0, 1)
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    now = rfc3339(datetime.now(UTC))
+    return {"id": str(mint()), "state": "succeeded", "at": now, "action_type": "a/b", "target": "t", **fields}
+
+
+def put(url: str, *events: dict[str, Any]) -> None:
+    answer = httpx.post(f"{url}/api/v1/action-records", json=list(events), trust_env=False)
+    assert {one["outcome"] for one in answer.json()} <= {"stored", "merged"}, answer.text
+
+
+def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
+    hostile = record(
+        action_type=f"a/{HOSTILE}"[:250],
+        target={"kind": "Pod", "namespace": "x", "name": HOSTILE},
+        requester=HOSTILE,
+        change={"before": HOSTILE, "after": HOSTILE * 400},
+        error={"code": 1, "reason": HOSTILE, "message": HOSTILE},
+        state="failed",
+    )
+    with embedded(tmp_path) as service:
+        put(service.url, hostile)
+        with following(service.url) as (_, client):
+            target = f"/targets/{quote(f'x/Pod/{HOSTILE}')}"
+            texts = [client.get(page).text for page in (*PAGES, target, f"/records/{hostile['id']}")]
+    for text in texts:
+        assert "<script>alert" not in text
+        assert "\u202e" not in text
+        assert "\u001b" not in text
+    assert "\\u202e" in texts[-1]
+
+
+def test_what_is_too_long_is_cut_visibly() -> None:
+    assert visible("x" * 70_000, 100) == "x" * 100 + "… (70,000 characters)"
+
+
+def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        with embedded(tmp_path) as service:
+            put(service.url, record())
+            follower, client = stack.enter_context(following(service.url))
+        follower.step()
+        page = client.get("/")
+        document = client.get("/index.json").json()
+
+        assert len(document["recent"]) == 1
+        assert "cannot be read" in document["standing"]["fault"]
+        assert f"What is shown is of {document['standing']['as_of']}" in page.text
+        assert client.get(f"/records/{mint()}").status_code == 503
+
+
+def test_before_the_first_answer_nothing_is_said_to_be_known() -> None:
+    with following("http://127.0.0.1:9") as (_, client):
+        assert "Nothing is known yet" in client.get("/").text
+
+
+def test_a_record_that_merges_later_is_shown_anew_and_a_restored_store_is_read_anew(tmp_path: Path) -> None:
+    begun = record(state="started")
+    with embedded(tmp_path / "one") as service:
+        put(service.url, begun, record())
+        with following(service.url) as (follower, client):
+            put(service.url, {**begun, "state": "failed", "at": rfc3339(datetime.now(UTC))})
+            follower.step()
+            states = {one["id"]: one["state"] for one in client.get("/index.json").json()["recent"]}
+            assert states[begun["id"]] == "failed"
+            with hosted(SqliteStore(open_sqlite(tmp_path / "two"))) as other:
+                put(other.url, record(action_type="c/d"))
+                follower.reader.close()
+                follower._reader = StorageReader(other.url)
+                follower.step()
+                assert [one["action_type"] for one in client.get("/index.json").json()["actions"]] == ["c/d"]
+
+
+def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
+    """Judged change by change, in another order, and with states that come later."""
+    index = FleetIndex()
+    for number in range(30):
+        alert = story.fires(number * 90, number * 90 + 20 + number % 50, app=f"a{number % 4}", pod=f"p{number}")
+        act = story.acts_on(alert, number * 90 + 5, target=f"t{number % 4}")
+        index.put_act(replace(act, state=State.STARTED))
+        if number % 3 == 0:
+            index.refresh(at(number * 90 + 30))
+    for act in reversed(story.acts):
+        index.put_act(act)
+    for firing in reversed(story.firings):
+        index.put_firing(firing)
+        index.put_firing(replace(firing, resolved=firing.resolved))
+    spans = [replace(span) for span in story.spans]
+    index.put_spans([*spans, *_beats(story)])
+    expected = judge_fleet(story.acts, story.firings, Watch([*spans, *_beats(story)]), now=at(3000))
+
+    found = index.refresh(at(3000))
+    assert found.judged == expected.judged
+    assert verdicts_of(found) == verdicts_of(expected)
+    assert found.acts[0].decided >= BEGINNING
+
+
+def _beats(story: Story) -> list[Any]:
+    from kubernaut_effectiveness import WatchSpan
+
+    return [WatchSpan("heartbeat", "", at(first), at(last)) for first, last in story.watched]
+
+
+@pytest.fixture(scope="module")
+def guarded(fleet_folder: Path) -> Iterator[httpx.Client]:
+    with embedded(fleet_folder) as service, following(service.url, token="s3cret", hosts=("monitor.example",)) as made:
+        yield made[1]
+
+
+def test_a_browser_logs_in_once_for_a_strict_cookie(guarded: httpx.Client) -> None:
+    html = {"accept": "text/html"}
+    turned = guarded.get("/patterns", headers=html)
+    wrong = guarded.post("/login", data={"token": "wrong", "next": "/patterns"})
+    right = guarded.post("/login", data={"token": "s3cret", "next": "/patterns"})
+
+    assert (turned.status_code, turned.headers["location"]) == (303, "/login?next=/patterns")
+    assert wrong.status_code == 401
+    assert "This is not the monitor&#39;s token." in wrong.text
+    assert (right.status_code, right.headers["location"]) == (303, "/patterns")
+    cookie = right.headers["set-cookie"].lower()
+    assert "samesite=strict" in cookie
+    assert "httponly" in cookie
+    assert "s3cret" not in cookie
+    assert guarded.get("/patterns", headers=html).status_code == 200
+    guarded.cookies.clear()
+
+
+@pytest.mark.parametrize("place", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_a_login_never_leads_elsewhere(guarded: httpx.Client, place: str) -> None:
+    answer = guarded.post("/login", data={"token": "s3cret", "next": place})
+    guarded.cookies.clear()
+
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": "Bearer s3cret"}, 200),
+        ({"authorization": "Bearer s3cret", "host": "10.0.0.7:8090"}, 200),
+        ({"authorization": "Bearer wrong"}, 401),
+        ({}, 401),
+        ({"cookie": "kubernaut_monitor=x"}, 401),
+        ({"host": "evil.example"}, 403),
+        ({"host": "monitor.example"}, 401),
+    ],
+)
+def test_who_has_no_token_sees_nothing(guarded: httpx.Client, headers: dict[str, str], status: int) -> None:
+    assert guarded.get("/metrics", headers=headers).status_code == status
+
+
+def test_a_form_of_another_site_is_refused(guarded: httpx.Client) -> None:
+    answer = guarded.post("/login", data={"token": "s3cret"}, headers={"origin": "http://evil.example"})
+
+    assert answer.status_code == 403
+    assert guarded.get("/healthz", headers={"host": "10.0.0.7"}).status_code == 200
+
+
+def test_without_a_token_only_this_machine_s_names_are_served(monitor: tuple[Follower, httpx.Client]) -> None:
+    assert monitor[1].get("/", headers={"host": "evil.example"}).status_code == 403
+    assert monitor[1].get("/", headers={"host": "[::1]:8090"}).status_code == 200
+
+
+def test_a_new_record_is_visible_within_5_seconds(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        follower = Follower(StorageReader(service.url))
+        follower.start()
+        try:
+            put(service.url, record())
+            deadline = datetime.now(UTC) + timedelta(seconds=5)
+
+            while not follower.view.fleet.acts and datetime.now(UTC) < deadline:
+                sleep(0.05)
+            assert len(follower.view.fleet.acts) == 1
+        finally:
+            follower.stop()
+
+
+def test_json_has_no_number_that_is_none(monitor: tuple[Follower, httpx.Client]) -> None:
+    for page in ("index", "patterns", "targets", "signals"):
+        json.loads(monitor[1].get(f"/{page}.json").text, parse_constant=pytest.fail)
+
+
+def test_the_pages_are_beside_the_service_on_one_machine(tmp_path: Path) -> None:
+    [entry] = entry_points(group="kubernaut.pages")
+    pages = entry.load()()
+    assert isinstance(pages, EmbeddedPages)
+    store = SqliteStore(open_sqlite(tmp_path))
+    with hosted(store, lambda app: LocalOnly(PagesBeside(app, pages))) as service:
+        try:
+            put(service.url, record())
+            assert "Is it helping?" in httpx.get(service.url, trust_env=False).text
+            assert httpx.get(f"{service.url}/healthz", trust_env=False).json() == {"status": "ok"}
+            assert len(httpx.get(f"{service.url}/api/v1/action-records", trust_env=False).json()["items"]) == 1
+            assert httpx.get(service.url, headers={"host": "evil.example"}, trust_env=False).status_code == 403
+        finally:
+            pages.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--host=0.0.0.0"], "--host 0.0.0.0 is not of loopback; without --token-file it listens on 127.0.0.1 only."),
+        (["--token-file={empty}"], "--token-file {empty} is empty."),
+    ],
+)
+def test_beyond_loopback_the_monitor_needs_a_token(tmp_path: Path, options: list[str], sentence: str) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    argv = ["--data-storage=http://127.0.0.1:9", *(option.format(empty=empty) for option in options)]
+    ended = CliRunner().invoke(main, argv)
+
+    assert ended.exit_code == 2
+    assert sentence.format(empty=empty) in ended.output

@@ -1,0 +1,69 @@
+"""Pictures as text: names, bounds, and nothing that escapes."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from kubernaut_effectiveness.service import svg
+from kubernaut_effectiveness.statistics.survival import CurvePoint
+from kubernaut_effectiveness.verdicts.models import Share, WeekShare
+
+KNOWN = Share(good=8, incidents=10, targets=6, rate=0.8, lower=0.5, upper=0.95, effective_n=10)
+PICTURES = {
+    "outcomes": svg.outcome_bar({"held": 3, "failed": 1}),
+    "nothing": svg.outcome_bar({}),
+    "whisker": svg.whisker(KNOWN),
+    "no rate": svg.whisker(Share(good=1, incidents=1, targets=1, refusal="1 of 1 on <1> target")),
+    "difference": svg.difference(0.1, 0.3, 0.5, "helped: +30 points"),
+    "weeks": svg.weeks([WeekShare(week="2026-01-05", good=3, incidents=4), WeekShare(week="x", good=5, incidents=9)]),
+    "curve": svg.curve([CurvePoint(0, 0), CurvePoint(3600, 0.2)], 86400, [(0, 9), (3600, 4)], 1800),
+    "lanes": svg.lanes([("<b>", [svg.Span(0, 5, "firing", "&")], [svg.Mark(3, "failed", '"')])], 0, 10, [(5, "noon")]),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_is_well_formed_has_a_name_and_no_style_of_its_own(name: str) -> None:
+    root = ET.fromstring(PICTURES[name])
+
+    assert root.get("role") == "img"
+    assert root.get("aria-label")
+    assert "style" not in {key for element in root.iter() for key in element.attrib}
+
+
+def test_the_parts_of_a_bar_are_as_long_as_their_incidents() -> None:
+    root = ET.fromstring(svg.outcome_bar({"held": 3, "failed": 1}, width=100))
+
+    assert [(part.get("class"), part.get("x"), part.get("width")) for part in root] == [
+        ("o-held", "0", "75"),
+        ("o-failed", "75", "25"),
+    ]
+    assert root.get("aria-label") == "Outcomes: 3 held, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "kind"), [(0.01, 0.5, "helped"), (0.0, 0.5, "open"), (-0.5, -0.1, "worse"), (-0.5, 0.2, "open")]
+)
+def test_a_difference_is_green_only_above_0(lower: float, upper: float, kind: str) -> None:
+    assert f'class="whisker {kind}"' in svg.difference(lower, (lower + upper) / 2, upper, "said")
+
+
+def test_a_week_of_fewer_than_5_is_a_dot() -> None:
+    assert PICTURES["weeks"].count('class="few"') == 1
+    assert PICTURES["weeks"].count('class="week"') == 1
+
+
+def test_the_time_in_which_nothing_can_fire_is_shaded() -> None:
+    assert 'class="impossible"' in PICTURES["curve"]
+    assert 'class="impossible"' not in svg.curve([], 86400, [])
+
+
+def test_what_lies_outside_of_the_time_is_drawn_at_its_end() -> None:
+    picture = svg.lanes([("x", [svg.Span(-5, float("inf"), "firing", "")], [])], 0, 10, [], width=100)
+
+    assert 'x="0" y="20" width="100"' in picture
+    assert "inf" not in picture
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (0.125, "0.12"), (-0.001, "0"), (10, "10"), (2.5, "2.5")])
+def test_numbers_are_short(value: float, text: str) -> None:
+    assert svg.number(value) == text
