@@ -134,7 +134,7 @@ def _when(path: str, step: Step, steps: Mapping[str, Step], *, final: bool) -> I
     if not final:
         yield Fault(f"{path}.when", "only a step of finally has a when; others run if those before them succeeded")
     elif step.when.step not in steps:
-        yield Fault(f"{path}.when.step", f"no step {step.when.step!r}; there is {_near(step.when.step, list(steps))}")
+        yield Fault(f"{path}.when.step", f"no step {step.when.step!r}; {_hint(step.when.step, steps)}")
 
 
 def _sources(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(Path(__file__).parent / "standins"), *(str(ROOT / "actions" / part) for part in ("argocd", "aws-cli"))]
+STANDINS = (Path(__file__).parent / "standins", ROOT / "actions" / "argocd", ROOT / "actions" / "aws-cli")
+sys.path[:0] = [str(folder) for folder in STANDINS]
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",
