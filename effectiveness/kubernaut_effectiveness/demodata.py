@@ -18,7 +18,7 @@ __all__ = ["REQUESTER", "TRUTHS", "SimulatedFleet", "batches", "simulate_fleet"]
 
 DAYS = 90
 REQUESTER = "simulation"
-"""Who asked for all of it, so that nobody takes it for real."""
+"""The requester of all of it, so that nobody takes it for real."""
 TRUTHS = {
     "kubernetes/raise_memory_limit": "helps: 8 of 10 incidents end by it, which else last for an hour",
     "kubernetes/restart_pod": "only looks as if: its alerts end by themselves within minutes",
@@ -58,7 +58,7 @@ _KINDS = (
 
 @dataclass
 class SimulatedFleet:
-    """What a fleet sent in 90 days.
+    """The events and webhooks that a fleet sent in 90 days.
 
     Attributes:
         events: Events of action records, in the order of time.

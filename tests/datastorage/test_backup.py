@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from importlib.util import find_spec
@@ -55,6 +56,9 @@ def fill(store: Store, event: Event) -> tuple[list[str], dict[str, Any]]:
 
 def contents(store: Store) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
+        deadline = time.monotonic() + 60
+        while not client.get("/readyz").is_success and time.monotonic() < deadline:
+            time.sleep(0.1)  # an earlier version's schema is brought up to date first
         records = client.get(RECORDS, params={"since": "2020-01-01T00:00:00Z"}).json()["items"]
         signals = client.get("/api/v1/signals", params={"since": "2020-01-01T00:00:00Z"}).json()["items"]
     return records, signals

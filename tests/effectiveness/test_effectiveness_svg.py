@@ -17,7 +17,9 @@ PICTURES = {
     "difference": svg.difference(0.1, 0.3, 0.5, "helped: +30 points"),
     "weeks": svg.weeks([WeekShare(week="2026-01-05", good=3, incidents=4), WeekShare(week="x", good=5, incidents=9)]),
     "curve": svg.curve([CurvePoint(0, 0), CurvePoint(3600, 0.2)], 86400, [(0, 9), (3600, 4)], 1800),
-    "lanes": svg.lanes([("<b>", [svg.Span(0, 5, "firing", "&")], [svg.Mark(3, "failed", '"')])], 0, 10, [(5, "noon")]),
+    "lanes": svg.lanes(
+        [("<b>", [svg.LaneSpan(0, 5, "firing", "&")], [svg.Mark(3, "failed", '"')])], 0, 10, [(5, "noon")]
+    ),
 }
 
 
@@ -58,7 +60,7 @@ def test_the_time_in_which_nothing_can_fire_is_shaded() -> None:
 
 
 def test_what_lies_outside_of_the_time_is_drawn_at_its_end() -> None:
-    picture = svg.lanes([("x", [svg.Span(-5, float("inf"), "firing", "")], [])], 0, 10, [], width=100)
+    picture = svg.lanes([("x", [svg.LaneSpan(-5, float("inf"), "firing", "")], [])], 0, 10, [], width=100)
 
     assert 'x="0" y="20" width="100"' in picture
     assert "inf" not in picture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
-from kubernaut_effectiveness.counting.problems import AlertProblem, Incident
+from kubernaut_effectiveness.counting.problems import AlertProblem, ProblemIncident
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.settings import DAY, CountingRules
 from kubernaut_effectiveness.statistics.survival import SurvivalObservation
@@ -167,7 +167,7 @@ def judge_problem(problem: AlertProblem, acts: Sequence[Act], evidence: Evidence
     return judged
 
 
-def _incident_of(incidents: Sequence[Incident], act: Act, quiet: float) -> int | None:
+def _incident_of(incidents: Sequence[ProblemIncident], act: Act, quiet: float) -> int | None:
     """Return the place of the incident that an act answers: the one that its record names, else the one at its time."""
     time = act.fired if act.fired is not None else act.decided
     for place in range(len(incidents) - 1, -1, -1):
@@ -219,7 +219,7 @@ def _judge(
 
 def _outcome(
     problem: AlertProblem,
-    incident: Incident,
+    incident: ProblemIncident,
     answered: int,
     unit: Sequence[Act],
     acts: Sequence[Act],
@@ -259,7 +259,7 @@ def _outcome(
 
 
 def _decision(
-    problem: AlertProblem, incident: Incident, acts: Sequence[Act], evidence: Evidence
+    problem: AlertProblem, incident: ProblemIncident, acts: Sequence[Act], evidence: Evidence
 ) -> FirstDecision | None:
     deciding = [act for act in acts if act.kind is not ActKind.SKIPPED and act.undoes is None]
     if not deciding:

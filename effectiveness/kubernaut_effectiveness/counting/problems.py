@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernaut_effectiveness.settings import CountingRules
 
-__all__ = ["AlertProblem", "Firing", "Incident", "find_problems", "firing_of_item", "problem_key"]
+__all__ = ["AlertProblem", "Firing", "ProblemIncident", "find_problems", "firing_of_item", "problem_key"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Firing:
 
 
 @dataclass(frozen=True)
-class Incident:
+class ProblemIncident:
     """A problem from its firing until it was silent for the quiet time.
 
     Attributes:
@@ -74,7 +74,7 @@ class AlertProblem:
     cluster: str
     labels: Mapping[str, str]
     fingerprints: frozenset[str]
-    incidents: tuple[Incident, ...]
+    incidents: tuple[ProblemIncident, ...]
 
 
 def firing_of_item(item: Mapping[str, Any]) -> Firing:
@@ -146,11 +146,11 @@ def _spans(firings: list[Firing]) -> list[tuple[float, float]]:
     return joined
 
 
-def _incidents(spans: list[tuple[float, float]], quiet: float) -> tuple[Incident, ...]:
+def _incidents(spans: list[tuple[float, float]], quiet: float) -> tuple[ProblemIncident, ...]:
     grouped: list[list[tuple[float, float]]] = []
     for span in spans:
         if grouped and span[0] - grouped[-1][-1][1] <= quiet:
             grouped[-1].append(span)
         else:
             grouped.append([span])
-    return tuple(Incident(tuple(group)) for group in grouped)
+    return tuple(ProblemIncident(tuple(group)) for group in grouped)

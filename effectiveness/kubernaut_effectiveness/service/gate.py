@@ -1,4 +1,4 @@
-"""Who may see the pages: programs of this machine or, with a token, whoever has it."""
+"""The gate before the pages: programs of this machine or, with a token, whoever has it."""
 
 import hashlib
 import hmac

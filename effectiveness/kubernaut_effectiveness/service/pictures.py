@@ -50,7 +50,7 @@ def recurrence(document: Mapping[str, Any]) -> Markup:
 def lanes(document: Mapping[str, Any]) -> Markup:
     """Return a target's swimlanes: a lane for each problem, and one for the actions."""
     known_until = _seconds(document["standing"]["known_until"])
-    rows: list[tuple[str, list[svg.Span], list[svg.Mark]]] = []
+    rows: list[tuple[str, list[svg.LaneSpan], list[svg.Mark]]] = []
     times = [known_until - 3600]
     for problem in document["problems"]:
         spans = []
@@ -58,7 +58,9 @@ def lanes(document: Mapping[str, Any]) -> Markup:
             fired = _seconds(firing["fired"])
             resolved = known_until if firing["resolved"] is None else _seconds(firing["resolved"])
             times.append(fired)
-            spans.append(svg.Span(fired, resolved, "firing", f"fired {firing['fired']}, until {firing['resolved']}"))
+            spans.append(
+                svg.LaneSpan(fired, resolved, "firing", f"fired {firing['fired']}, until {firing['resolved']}")
+            )
         rows.append((visible(problem["alert"] or problem["problem"], 80), spans, []))
     marks = []
     for record in document["records"]:

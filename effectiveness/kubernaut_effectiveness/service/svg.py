@@ -11,7 +11,7 @@ from kubernaut_effectiveness.statistics.survival import CurvePoint
 from kubernaut_effectiveness.verdicts.models import Share, WeekShare
 from kubernaut_effectiveness.verdicts.words import percent
 
-__all__ = ["Mark", "Span", "curve", "difference", "lanes", "number", "outcome_bar", "weeks", "whisker"]
+__all__ = ["LaneSpan", "Mark", "curve", "difference", "lanes", "number", "outcome_bar", "weeks", "whisker"]
 
 _OUTCOMES = ("held", "recurred", "unresolved", "failed", "superseded", "unwatched", "gone", "pending")
 _FEW = 5
@@ -19,7 +19,7 @@ _FEW = 5
 
 
 @dataclass(frozen=True)
-class Span:
+class LaneSpan:
     """A bar of a lane, from one time to another."""
 
     since: float
@@ -171,7 +171,7 @@ def curve(
 
 
 def lanes(
-    rows: Iterable[tuple[str, Sequence[Span], Sequence[Mark]]],
+    rows: Iterable[tuple[str, Sequence[LaneSpan], Sequence[Mark]]],
     since: float,
     until: float,
     ticks: Sequence[tuple[float, str]],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident, Outcome
 from kubernaut_effectiveness.settings import DAY
@@ -53,6 +54,12 @@ def start_of_week(now: float) -> float:
     return (day - (day + 3) % 7) * DAY  # day 0 was a Thursday
 
 
+@lru_cache(maxsize=1024)
+def _change_of(series: bytes) -> ShareChange | None:
+    """Return the change of a series, a byte an incident; kept, since it stays the same for a week."""
+    return find_change([bool(good) for good in series])
+
+
 def find_marks(counted: Mapping[str, Sequence[JudgedIncident]], now: float) -> dict[str, MarkedChange]:
     """Return the marked changes of all action types, as of the last Monday."""
     monday = start_of_week(now)
@@ -60,7 +67,7 @@ def find_marks(counted: Mapping[str, Sequence[JudgedIncident]], now: float) -> d
     changes: dict[str, ShareChange] = {}
     for action, incidents in counted.items():
         kept = thinned([one for one in incidents if one.acted < monday])
-        if (change := find_change([one.outcome is Outcome.HELD for one in kept])) is not None:
+        if (change := _change_of(bytes(one.outcome is Outcome.HELD for one in kept))) is not None:
             series[action], changes[action] = kept, change
     found = q_values([change.p_value for change in changes.values()])
     marks = {}
