@@ -22,6 +22,7 @@ class Context:
     Attributes:
         record_id: The id of this execution's record. A second pod of the same step has the same id, so an action can
             use it to mark work that must be done only once.
+        undoes: The id of the record whose change is undone, or None.
         dry_run: True if `apply` will not be called.
         attempt: 0 for the first try within this container.
         workspace: A folder for scratch files.
@@ -33,6 +34,7 @@ class Context:
         self, settings: StepSettings, record_id: UUID, interrupts: Interrupts, masker: Masker, tracing: Tracing
     ) -> None:
         self.record_id = record_id
+        self.undoes = settings.undo_record
         self.dry_run = settings.dry_run
         self.attempt = 0
         self.workspace = settings.workspace

@@ -18,6 +18,8 @@ __all__ = ["update_file", "with_trailer"]
 
 _RECORD = "Kubernaut-Record"
 """The trailer in a commit's message that names the record of the step."""
+_UNDOES = "Kubernaut-Undoes"
+"""The trailer of a commit that undoes another step's, with that step's record."""
 _MOST_PUSHES = 12
 _PAUSE, _LONGEST_PAUSE = 0.2, 4.0
 _SPARE = 10.0
@@ -137,7 +139,7 @@ def verify(ctx: Context, inputs: UpdateInputs, change: Change) -> bool | str:
 
 @update_file.undo
 def undo(ctx: Context, inputs: UpdateInputs, change: Change) -> None:
-    """Commit and push the bytes that were there before."""
+    """Commit and push the bytes that were there before, as `Revert "…"`."""
     if not isinstance(change.before, dict) or "value" not in change.before or _MASK in str(change.before):
         raise PreconditionFailed(
             f"the record does not hold what stood in {inputs.field}, since it is secret or too long; "
@@ -150,7 +152,8 @@ def undo(ctx: Context, inputs: UpdateInputs, change: Change) -> None:
             restore(text, inputs.field, inputs.document, change.before),
         )
 
-    _commit_and_push(ctx, inputs, Change(change.after, change.before), edit_text)
+    subject = f'Revert "{_subject(inputs).splitlines()[0]}"'
+    _commit_and_push(ctx, inputs, Change(change.after, change.before), edit_text, subject)
 
 
 @update_file.target
@@ -171,7 +174,11 @@ def check(ctx: Context, inputs: UpdateInputs) -> dict[str, str | None]:
 
 
 def _commit_and_push(
-    ctx: Context, inputs: UpdateInputs, change: Change, edit_text: Callable[[str], tuple[Any, str]]
+    ctx: Context,
+    inputs: UpdateInputs,
+    change: Change,
+    edit_text: Callable[[str], tuple[Any, str]],
+    message: str | None = None,
 ) -> str:
     """Commit and push an edit; if another push came first, start again from the new commit.
 
@@ -180,6 +187,7 @@ def _commit_and_push(
         inputs: The inputs that name the file and the field.
         change: The field's state before and after.
         edit_text: Takes the file's text, and returns the field's state and the edited text.
+        message: The commit's message; by default the inputs' one.
 
     Returns:
         The commit's id.
@@ -198,7 +206,7 @@ def _commit_and_push(
             if state != change.before:
                 raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
             path.write_text(text, encoding="utf-8", newline="")
-            commit = _commit(ctx, inputs, checkout)
+            commit = _commit(ctx, inputs, checkout, message or _subject(inputs))
             try:
                 checkout.push()
             except Transient as error:
@@ -213,9 +221,15 @@ def _commit_and_push(
         ctx.sleep(pause)
 
 
-def _commit(ctx: Context, inputs: UpdateInputs, checkout: Checkout) -> str:
-    subject = inputs.message or f"Set {inputs.field} in {inputs.path}"
-    return checkout.commit(inputs.path, with_trailer(subject.rstrip(), _trailer(ctx)), inputs.author)
+def _subject(inputs: UpdateInputs) -> str:
+    return (inputs.message or f"Set {inputs.field} in {inputs.path}").strip() or f"Set {inputs.field}"
+
+
+def _commit(ctx: Context, inputs: UpdateInputs, checkout: Checkout, message: str) -> str:
+    message = with_trailer(message.rstrip(), _trailer(ctx))
+    if ctx.undoes is not None:
+        message = with_trailer(message, f"{_UNDOES}: {ctx.undoes}")
+    return checkout.commit(inputs.path, message, inputs.author)
 
 
 def _trailer(ctx: Context) -> str:
