@@ -1,4 +1,4 @@
-"""What each AWS action refuses, and the ends that only a stand-in plays: its answers are held to botocore's models."""
+"""The refusals of each AWS action, and the ends that only a stand-in plays: its answers are held to botocore's models."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
