@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
-from aws_standin import Aws, group_of
+from aws_standin import AwsStandIn, group_of
 
 import kubernaut_aws
 from kubernaut_sdk.ids import mint
@@ -140,7 +140,7 @@ def test_a_list_is_read_to_its_last_page_also_where_botocore_has_no_paginator(mo
         None: {"AutoScalingGroups": [], "NextToken": "2"},
         "2": {"AutoScalingGroups": [group_of(2, [])]},
     }
-    Aws(
+    AwsStandIn(
         describe_auto_scaling_groups=lambda params: groups[params.get("NextToken")],
         describe_instance_refreshes=lambda params: pages[params.get("NextToken")],
     ).stand_in(monkeypatch)
