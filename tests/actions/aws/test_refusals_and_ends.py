@@ -1,4 +1,4 @@
-"""The refusals of each AWS action, and the ends that only a stand-in plays: its answers are held to botocore's models."""
+"""The refusals of each AWS action, and ends that only a stand-in plays: its answers are held to botocore's models."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
