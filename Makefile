@@ -51,7 +51,7 @@ language: .venv/ready ## Print classes that share a name, and docstrings with an
 
 .PHONY: bench
 bench: .venv/ready ## Print the benchmarks, each beside its floor
-	for name in imports render action engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done
+	for name in imports render action aws engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done
 
 .PHONY: bench-images
 bench-images: .venv/ready ## Print the size and start time that action images add (BASE_IMAGE=… TOOL_IMAGE=… IMAGE_PREFIX=…)

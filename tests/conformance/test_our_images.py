@@ -1,11 +1,14 @@
 """The images of this repository keep the contract. Here a few actions of each; `make conform` examines them all."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
+from kubernaut_conformance.installed import InstalledActions
 from kubernaut_conformance.scenario import read_scenarios
 
 from .conftest import messages
@@ -38,7 +41,23 @@ def test_argo_cd_and_the_other_git_actions(images: dict[str, str]) -> None:
 
 @pytest.mark.slow
 def test_aws(images: dict[str, str]) -> None:
+    """Two of the image's actions; each of them is examined as it is installed, below."""
     conforms("aws-cli", images["aws-cli"], "aws/reboot_instances", "aws/set_desired_capacity")
+
+
+AWS = [scenario.action for scenario in read_scenarios(ACTIONS / "aws-cli" / "conformance.yaml")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("action", AWS)
+def test_each_aws_action_as_it_is_installed(monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    folder = ACTIONS / "aws-cli"
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # its python3 has moto
+    [scenario] = [each for each in read_scenarios(folder / "conformance.yaml") if each.action == action]
+    found = list(examine(InstalledActions(), [scenario], cwd=folder))
+
+    assert messages(found, "failed") == {}
+    assert set(messages(found, "passed")) >= {"permissions-declared", "plan-writes-nothing", "scenario-runs", "sigterm"}
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_standin import Aws, group_of, instance_of, status_of
+from aws_standin import AwsStandIn, group_of, instance_of, status_of
 
 import kubernaut_aws
 from kubernaut_sdk.testing import ActionRunner, Ran
@@ -20,7 +20,7 @@ def capacity(monkeypatch: pytest.MonkeyPatch, group: Group, *, start: int = 2, d
         state["desired"] = params["DesiredCapacity"]
         return {}
 
-    aws = Aws(
+    aws = AwsStandIn(
         describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [group(state["desired"])]},
         describe_instance_refreshes=lambda _: {"InstanceRefreshes": []},
         set_desired_capacity=set_desired,
@@ -150,7 +150,7 @@ def reboot(monkeypatch: pytest.MonkeyPatch, checks: list[str], **inputs: Any) ->
         return {}
 
     running = {"InstanceId": INSTANCE, "State": {"Code": 16, "Name": "running"}}
-    aws = Aws(
+    aws = AwsStandIn(
         describe_instances=lambda _: {"Reservations": [{"Instances": [running]}]},
         describe_instance_status=status,
         reboot_instances=reboot_instances,

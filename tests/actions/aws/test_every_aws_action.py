@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,13 @@ import pytest
 import kubernaut_aws
 from kubernaut_sdk import Change, Context
 from kubernaut_sdk.catalog import find
+from kubernaut_sdk.ids import mint
+from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.masking import Masker
+from kubernaut_sdk.models import parse_inputs
+from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.testing import ActionRunner, Ran
+from kubernaut_sdk.tracing import Tracing
 
 from .conftest import SCENARIOS, Wire, write_of
 
@@ -117,6 +124,29 @@ def test_in_another_account_nothing_is_read_or_changed(wire: Wire, action_type: 
     assert ran.error.message.startswith("the credentials are of account 123456789012 (")
     assert ran.error.message.endswith("not of 999999999999; nothing was read or changed.")
     assert wire.sent == ["sts:GetCallerIdentity"]
+
+
+@pytest.mark.parametrize("action_type", [name for name in TYPES if find(name).check_function])
+def test_ec2_is_asked_by_its_dry_run_beforehand(
+    wire: Wire, world: Callable[..., dict[str, Any]], action_type: str
+) -> None:
+    action, inputs = find(action_type), world(action_type)
+    assert action.check_function is not None
+    parsed = parse_inputs(action.inputs_model, inputs)
+
+    def ask() -> dict[str, str | None]:
+        interrupts = Interrupts(time.monotonic() + 60)
+        context = Context(StepSettings.from_env(), mint(), interrupts, Masker(), Tracing())
+        assert action.check_function is not None
+        return action.check_function(context, parsed)
+
+    wire.answers = {write_of(action_type): ["UnauthorizedOperation"]}
+    denied, allowed = ask(), ask()
+    state = ActionRunner(action).dry_run(inputs)
+
+    assert all(problem is None for problem in allowed.values())
+    assert any("UnauthorizedOperation: told to" in str(problem) for problem in denied.values())
+    assert state.status == "planned"  # and nothing was done
 
 
 def test_each_list_is_read_to_its_last_page() -> None:

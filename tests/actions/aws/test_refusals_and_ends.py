@@ -1,11 +1,11 @@
-"""What each AWS action refuses, and the ends that only a stand-in plays: its answers are held to botocore's models."""
+"""The refusals of each AWS action, and ends that only a stand-in plays: its answers are held to botocore's models."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aws_standin import Aws
+from aws_standin import AwsStandIn
 
 from kubernaut_sdk.catalog import find
 from kubernaut_sdk.testing import ActionRunner, Ran
@@ -24,7 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, action_type: str, answers: Answers, **i
         left = list(answer) if isinstance(answer, list) else [answer]
         return lambda _: dict(left.pop(0) if len(left) > 1 else left[0])
 
-    Aws(**{name: player(answer) for name, answer in answers.items()}).stand_in(monkeypatch)
+    AwsStandIn(**{name: player(answer) for name, answer in answers.items()}).stand_in(monkeypatch)
     return ActionRunner(find(action_type)).run({"region": "eu-central-1", **inputs})
 
 
@@ -765,7 +765,7 @@ def test_an_alias_record_stays_one_and_its_whole_is_compared(monkeypatch: pytest
         blue["Weight"] = 0
         return INFO
 
-    Aws(
+    AwsStandIn(
         list_resource_record_sets=lambda _: {
             "ResourceRecordSets": [dict(blue), green],
             "IsTruncated": False,

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
+from aws_standin import AwsStandIn, group_of
 
 import kubernaut_aws
 from kubernaut_sdk.ids import mint
@@ -125,3 +126,26 @@ def test_inputs_that_cannot_be_meant(inputs: dict[str, Any], message: str) -> No
     assert ran.error is not None
     assert ran.exit_code == 2
     assert message in ran.error.message
+
+
+def test_a_list_is_read_to_its_last_page_also_where_botocore_has_no_paginator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DescribeInstanceRefreshes comes in pages, and botocore does not know it."""
+    over = {"InstanceRefreshId": "r1", "Status": "Successful"}
+    running = {"InstanceRefreshId": "r2", "Status": "InProgress", "PercentageComplete": 40}
+    pages: dict[Any, dict[str, Any]] = {
+        None: {"InstanceRefreshes": [over], "NextToken": "2"},
+        "2": {"InstanceRefreshes": [running]},
+    }
+    groups: dict[Any, dict[str, Any]] = {
+        None: {"AutoScalingGroups": [], "NextToken": "2"},
+        "2": {"AutoScalingGroups": [group_of(2, [])]},
+    }
+    AwsStandIn(
+        describe_auto_scaling_groups=lambda params: groups[params.get("NextToken")],
+        describe_instance_refreshes=lambda params: pages[params.get("NextToken")],
+    ).stand_in(monkeypatch)
+    ran = ActionRunner(kubernaut_aws.set_desired_capacity).run({**INPUTS, "group": "workers", "wait": False})
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (3, "InstanceRefresh")
+    assert ran.error.message.startswith("the instance refresh r2 of group workers is InProgress (40 %)")

@@ -14,10 +14,10 @@ from botocore import xform_name
 from botocore.paginate import Paginator
 from botocore.validate import ParamValidator
 
-__all__ = ["Aws", "group_of", "instance_of", "status_of"]
+__all__ = ["AwsStandIn", "group_of", "instance_of", "status_of"]
 
 
-class Aws:
+class AwsStandIn:
     """One account. An operation answers by the function of its name; what was called is kept.
 
     Args:
@@ -52,7 +52,7 @@ def pages_of(service: str) -> dict[str, Any]:
 
 
 class _Client:
-    def __init__(self, aws: Aws, service: str) -> None:
+    def __init__(self, aws: AwsStandIn, service: str) -> None:
         self._aws = aws
         self._pages = pages_of(service)
         self._model = model_of(service)
