@@ -59,7 +59,7 @@ bench-images: .venv/ready ## Print the size and start time that action images ad
 
 .PHONY: conform
 conform: .venv/ready ## Check every action of the images with the conformance kit (IMAGE_PREFIX=…)
-	for part in kubectl argocd aws-cli; do (cd actions/$$part && ../../$(bin)/kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
+	for part in kubectl argocd aws-cli; do (cd actions/$$part && PATH=$(CURDIR)/$(bin):$$PATH kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
 
 .PHONY: bench-controller
 bench-controller: .venv/ready ## Print the controller's figures on a cluster (PROBE_IMAGE=… by digest, in its nodes)
@@ -79,8 +79,9 @@ kind: ## Make a cluster with kind and Tekton; needs access to their registries (
 	kubectl apply --server-side -k controller/deploy
 
 .PHONY: crds
-crds: .venv/ready ## Write the custom resources from their models
+crds: .venv/ready ## Write the custom resources from their models, and the policy about the depth of inputs
 	$(bin)/python -m kubernaut_controller.crd controller/deploy/base/crds
+	$(bin)/python -m kubernaut_controller.depthpolicy controller/deploy/policy/depth.yaml
 
 .PHONY: bench-storage
 bench-storage: .venv/ready ## Print Data Storage's figures beside their floors (SECONDS=30, RECORDS=500000)
@@ -96,8 +97,9 @@ openapi: .venv/ready ## Write datastorage/openapi.json from the service
 	$(bin)/python -m kubernaut_datastorage.http.openapi > datastorage/openapi.json
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/actions from the actions' own definitions
+docs: .venv/ready ## Write the generated pages of docs/: the actions, the workflow reference, the configuration
 	$(bin)/kubernaut docs docs/actions
+	$(bin)/python -m kubernaut_cli.reference docs
 
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
@@ -122,7 +124,7 @@ storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Stor
 
 .PHONY: controller-wheels
 controller-wheels: .venv/ready ## Fill build/controller-wheels with what the controller's image installs (IMAGE_PYTHON=3.13)
-	$(call fill,controller-wheels,sdk controller,--package kubernaut-controller --extra operator)
+	$(call fill,controller-wheels,sdk controller,--package kubernaut-controller --extra operator --extra tracing)
 
 .PHONY: image-data-storage
 image-data-storage: ## Build the Data Storage image (BASE_IMAGE=… by digest)

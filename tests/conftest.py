@@ -8,16 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
@@ -281,3 +284,50 @@ def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+class SpanCollector(ThreadingHTTPServer):
+    """An OTLP endpoint (protobuf over HTTP) that keeps the spans."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _SpanCollectorHandler)
+        self.spans: list[Any] = []
+        self.services: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        """The value of OTEL_EXPORTER_OTLP_ENDPOINT."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def parents(self) -> dict[str, str | None]:
+        """Return the name of each span's parent by the span's name; a foreign parent's id as hexadecimal digits."""
+        names = {span.span_id: span.name for span in self.spans}
+        return {span.name: names.get(span.parent_span_id, span.parent_span_id.hex()) or None for span in self.spans}
+
+
+class _SpanCollectorHandler(BaseHTTPRequestHandler):
+    server: SpanCollector
+
+    def do_POST(self) -> None:
+        request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["content-length"])))
+        for resource in request.resource_spans:
+            attributes = {one.key: one.value.string_value for one in resource.resource.attributes}
+            self.server.services.add(attributes["service.name"])
+            for scope in resource.scope_spans:
+                self.server.spans += scope.spans
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def collector() -> Iterator[SpanCollector]:
+    """An endpoint for spans."""
+    with SpanCollector() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server
+        server.shutdown()

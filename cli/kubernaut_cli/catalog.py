@@ -40,7 +40,7 @@ def action_entries(image: str | None = None) -> list[dict[str, Any]]:
         return found
     from kubernaut_cli.images.stamp import read_spec  # noqa: PLC0415 – docker's client takes 0.2 s
     from kubernaut_conformance.image import ActionImage  # noqa: PLC0415 – docker's client takes 0.2 s
-    from kubernaut_conformance.spec import PATH, parse_spec  # noqa: PLC0415
+    from kubernaut_conformance.spec import PATH, parse_spec  # noqa: PLC0415 – it brings jsonschema
 
     known = ActionImage(image)
     content = known.read(PATH) or read_spec(known).content

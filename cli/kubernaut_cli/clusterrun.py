@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from datetime import datetime
 from typing import Any
 
 from kubernaut_cli.cluster import ClusterClient
@@ -11,6 +10,8 @@ from kubernaut_cli.engine.report import RunReport, StepReport
 from kubernaut_cli.progress import Progress, show_progress
 from kubernaut_cli.terminal import echo
 from kubernaut_controller.status import Phase
+from kubernaut_controller.trace import TRACE_ID
+from kubernaut_controller.views import WorkflowView, objects_of, text_of, time_of
 from kubernaut_sdk.states import State
 
 __all__ = ["follow", "phase_of", "report_of"]
@@ -23,18 +24,18 @@ _POLL = 0.5
 
 def phase_of(document: Json) -> str:
     """Return the phase of a WorkflowExecution; Pending until its controller has set one."""
-    return str((document.get("status") or {}).get("phase") or "Pending")
+    return WorkflowView(document).phase or "Pending"
 
 
 def report_of(document: Json) -> RunReport:
     """Return the report of a WorkflowExecution, in the form that a local run's report has."""
-    spec = document["spec"]
+    view = WorkflowView(document)
     steps = [
-        StepReport(step["name"], step["actionType"], final)
-        for final, steps in ((False, spec["steps"]), (True, spec.get("finally") or ()))
-        for step in steps
+        StepReport(text_of(step.get("name")), text_of(step.get("actionType")), final)
+        for final, name in ((False, "steps"), (True, "finally"))
+        for step in objects_of(view.spec.get(name))
     ]
-    report = RunReport(document["metadata"]["name"], steps, bool(spec.get("dryRun")))
+    report = RunReport(view.name, steps, bool(view.spec.get("dryRun")), trace_id=view.annotations.get(TRACE_ID))
     _update(report, document)
     return report
 
@@ -63,7 +64,7 @@ def follow(cluster: ClusterClient, document: Json, output: str) -> None:
     if output == "json":
         echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
     else:
-        echo((document.get("status") or {}).get("message", ""))
+        echo(WorkflowView(document).message)
     sys.exit(report.exit_code)
 
 
@@ -83,16 +84,12 @@ def _show_changes(report: RunReport, shown: dict[str, Any], progress: Progress) 
 
 def _update(report: RunReport, document: Json) -> None:
     """Take over what the WorkflowExecution's status says."""
-    status = document.get("status") or {}
+    view = WorkflowView(document)
     report.phase = Phase(phase_of(document))
-    report.notes[:] = [status["message"]] if status.get("message") else []
-    for known in status.get("steps") or ():
+    report.notes[:] = [view.message] if view.message else []
+    for known in view.steps:
         step = report.step(known["name"])
         step.state, step.message = State(known["state"]), known.get("message") or ""
         step.changed, step.output, step.error = known.get("changed"), known.get("output"), known.get("error")
         step.record_id, step.log = known.get("recordId"), known.get("taskRun")
-        step.started_at, step.finished_at = _time(known.get("startedAt")), _time(known.get("finishedAt"))
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+        step.started_at, step.finished_at = time_of(known.get("startedAt")), time_of(known.get("finishedAt"))

@@ -9,9 +9,23 @@ import click
 
 from kubernaut_sdk.durations import parse_duration
 
-__all__ = ["cluster_options", "data_option", "image_option", "workflow_options"]
+__all__ = ["ENVIRONMENT", "cluster_options", "data_option", "image_option", "secret_folders", "workflow_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ENVIRONMENT = {
+    "DATA_STORAGE_URL": "The Data Storage Service to use. Without it, records are in a folder of this machine.",
+    "DATA_STORAGE_TOKEN_FILE": "The file with its bearer token.",
+    "DATABASE_URL": "The PostgreSQL that `serve` and `records verify` use themselves.",
+    "KUBECONFIG": "The kubeconfig of `submit`, `status` and `cancel`. By default ~/.kube/config.",
+    "DOCKER_HOST": "The Docker engine. By default that of the current Docker context.",
+    "ACTION_MODULES": "Python files whose actions count as installed, separated by commas.",
+    "DATA_STORAGE_SPOOL": "The folder of the events that could not be sent.",
+    "SOURCE_DATE_EPOCH": "The time that `build` writes into an image, in seconds since 1970, for reproducible builds.",
+    "XDG_DATA_HOME": "The parent of the folder of records. By default ~/.local/share.",
+    "NO_COLOR": "Any value: no colours.",
+}
+"""The environment variables that the command reads itself, with their meaning."""
 
 data_option = click.option(
     "--data",
@@ -64,3 +78,14 @@ def _parse_max_timeout(_ctx: click.Context, _param: click.Parameter, value: str 
         return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from None
+
+
+def secret_folders(options: tuple[str, ...]) -> dict[str, Path]:
+    """Return the folder of each name that options `--secret NAME=FOLDER` give."""
+    folders = {}
+    for option in options:
+        name, _, path = option.partition("=")
+        if not name or not Path(path).is_dir():
+            raise click.UsageError(f"--secret {option}: write NAME=FOLDER, where FOLDER is there.")
+        folders[name] = Path(path).resolve()
+    return folders

@@ -1,9 +1,8 @@
 """The progress of a run: a live table in a terminal, plain lines in a pipe, nothing with `-o json`."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO, cast
+from typing import Protocol, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -12,12 +11,13 @@ from rich.table import Table
 
 from kubernaut_cli.console import Terminal
 from kubernaut_cli.engine.report import RunReport, StepReport
+from kubernaut_cli.history.changes import change_lines
 from kubernaut_cli.streams import SafeStream
-from kubernaut_cli.terminal import one_line, printable
+from kubernaut_cli.terminal import one_line
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["Progress", "change_lines", "show_progress", "table_console"]
+__all__ = ["Progress", "show_progress", "table_console"]
 
 _SYMBOLS = {
     State.INTENDED: ("·", "dim"),
@@ -63,7 +63,7 @@ class _LineProgress:
         symbol, colour = _SYMBOLS.get(step.state, _FAILED_SYMBOL)
         line = one_line(f"{symbol} {step.name}: {_summary(step)}")
         self.console.print(f"[{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
-        for line in change_lines(step.change):
+        for line in change_lines(step.change, step.places):
             colour = {"-": "red", "+": "green"}[line[0]]
             self.console.print(f"    [{colour}]{escape(one_line(line))}[/]", highlight=False, soft_wrap=True)
 
@@ -143,32 +143,3 @@ def _summary(step: StepReport) -> str:
     if step.exit_code not in {None, 0}:
         text += f" (exit {step.exit_code}; log: {step.log})"
     return text
-
-
-def change_lines(change: dict[str, Any] | None) -> list[str]:
-    """Return a change as a diff: `- path: before` and `+ path: after` for each value that differs."""
-    if not change:
-        return []
-    before, after = _flatten(change.get("before")), _flatten(change.get("after"))
-    lines = []
-    for path in [*before, *(path for path in after if path not in before)]:
-        if before.get(path) != after.get(path):
-            lines += [f"- {path}: {_value_text(before[path])}"] if before.get(path) is not None else []
-            lines += [f"+ {path}: {_value_text(after[path])}"] if after.get(path) is not None else []
-    return lines
-
-
-def _flatten(value: Any, path: str = "") -> dict[str, Any]:
-    """Return the values within nested objects by their dotted paths."""
-    if isinstance(value, dict) and value:
-        return {
-            inner_path: inner
-            for key, item in value.items()
-            for inner_path, inner in _flatten(item, f"{path}.{key}" if path else str(key)).items()
-        }
-    return {path or "value": value}
-
-
-def _value_text(value: Any) -> str:
-    text = printable(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= 160 else f"{text[:160]}…"

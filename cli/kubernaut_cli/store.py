@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubernaut_datastorage.folder import data_folder
+from kubernaut_datastorage.folder import DATABASE, data_folder
+from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
-__all__ = ["RecordStore", "open_record_store", "storage_errors"]
+__all__ = ["RecordStore", "open_record_store", "require_records", "storage_errors"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class RecordStore:
     url: str
     token_file: Path | None
     embedded: bool
+
+    @property
+    def address(self) -> str:
+        """Its URL without user and password, for people."""
+        return without_userinfo(self.url)
 
     def client(self) -> StorageClient:
         """Return a new client of it."""
@@ -45,10 +51,15 @@ class RecordStore:
 
 
 @contextmanager
-def open_record_store(data: Path | None) -> Iterator[RecordStore]:
+def open_record_store(data: Path | None, *, reads: bool = False) -> Iterator[RecordStore]:
     """Yield the store at DATA_STORAGE_URL, or the embedded one where that is not set or `--data` is given.
 
+    Args:
+        data: The option `--data`.
+        reads: True if the command only reads: a folder that `--data` names must then hold records.
+
     Raises:
+        NotFound: if it does not.
         PreconditionFailed: if the folder of the embedded one cannot be used.
     """
     url = os.environ.get("DATA_STORAGE_URL")
@@ -59,12 +70,33 @@ def open_record_store(data: Path | None) -> Iterator[RecordStore]:
     from kubernaut_datastorage import StorageError, embedded  # noqa: PLC0415 – the service's libraries take half a second
 
     folder = data_folder(data)
+    if reads and data is not None:
+        require_records(folder)
     try:
         with embedded(folder) as service:
             yield RecordStore(service.url, None, embedded=True)
     except StorageError as error:
         kind = Transient if error.exit_code == Transient.exit_code else PreconditionFailed
         raise kind(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
+
+
+def require_records(folder: Path) -> None:
+    """Raise an error if a folder that a person named has no records, rather than make an empty store in it.
+
+    Raises:
+        NotFound: if so.
+    """
+    try:
+        found = (folder / DATABASE).exists()
+    except OSError:
+        return  # opening it says why it cannot be used
+    if not found:
+        there = f"there is no {DATABASE} in it" if folder.is_dir() else "there is no such folder"
+        raise NotFound(
+            f"{folder}: holds no records: {there}. Name the folder that `kubernaut run --data` had, or set "
+            f"DATA_STORAGE_URL for a service.",
+            reason="NoRecords",
+        )
 
 
 @contextmanager
@@ -90,4 +122,7 @@ def storage_errors(purpose: str) -> Iterator[None]:
             403: PreconditionFailed,
             404: NotFound,
         }
-        raise kinds.get(error.status, Transient)(f"{purpose}: {error}", reason="DataStorage") from None
+        text = str(error).rstrip(".")
+        if error.status in {401, 403}:
+            text += "; DATA_STORAGE_TOKEN_FILE names the file with the token"
+        raise kinds.get(error.status, Transient)(f"{purpose}: {text}.", reason="DataStorage") from None

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from kubernaut_cli.catalog import find_action, known_types
-from kubernaut_controller import InvalidWorkflow, WorkflowExecution, parse_workflow, require_valid
-from kubernaut_controller.validation import timeout_faults
+from kubernaut_controller import InvalidWorkflow, WorkflowExecution, load_yaml
+from kubernaut_controller.checking import Catalogue, check_workflow
 from kubernaut_sdk.errors import InvalidInputs
 
 __all__ = ["as_created", "read_text", "read_workflow", "without_cluster_fields", "without_identity"]
@@ -42,12 +42,10 @@ def read_workflow(
         InvalidInputs: if the file cannot be read.
         InvalidWorkflow: with every fault.
     """
-    workflow = parse_workflow(read_text(path) if text is None else text, path)
-    require_valid(
-        workflow, find_action, known_types=known_types(), repositories=repositories, unknown_actions=unknown_actions
-    )
-    faults = list(timeout_faults(workflow, max_timeout))
-    if faults:
+    document = load_yaml(read_text(path) if text is None else text, path)
+    catalogue = Catalogue(find_action, known_types(), repositories, unknown_actions, max_timeout)
+    workflow, faults = check_workflow(document, catalogue)
+    if workflow is None or faults:
         raise InvalidWorkflow(faults)
     return workflow
 

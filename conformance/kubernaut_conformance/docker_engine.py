@@ -15,8 +15,12 @@ _ANSWER_TIMEOUT = 600
 """Seconds that one answer may take; a push or a commit of a large layer is quiet for long."""
 
 
-def connect_docker() -> Any:
+def connect_docker(purpose: str = "", remedy: str = "start one, or set DOCKER_HOST") -> Any:
     """Return a client of the engine that DOCKER_HOST names, or of this machine's.
+
+    Args:
+        purpose: The beginning of the message where none answers, such as the option that needs one.
+        remedy: What to do then.
 
     Raises:
         PreconditionFailed: if no engine answers.
@@ -26,7 +30,7 @@ def connect_docker() -> Any:
         engine.ping()
     except DockerException as error:
         raise PreconditionFailed(
-            f"no Docker engine answers ({describe_docker_error(error)}); start one, or set DOCKER_HOST.",
+            f"{purpose}no Docker engine answers ({describe_docker_error(error)}); {remedy}.",
             reason="NoDocker",
         ) from None
     return engine

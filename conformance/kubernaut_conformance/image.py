@@ -14,14 +14,13 @@ from weakref import finalize
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
+from kubernaut_conformance.confinement import confinement_of, generic_task
 from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
 from kubernaut_conformance.runtime import LONGEST, CompletedRun, Mounts, SignalSender, read_results
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
 from kubernaut_sdk.resultfiles import ResultFiles
 
 __all__ = ["ActionImage"]
-
-USER = 65532
 
 
 class ActionImage:
@@ -37,6 +36,7 @@ class ActionImage:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._confinement = confinement_of(generic_task())
         self._engine = connect_docker()
         finalize(self, self._engine.close)
         try:
@@ -99,31 +99,28 @@ class ActionImage:
         stop_when: Callable[[Event], bool] | None = None,
         kill: bool = False,
     ) -> CompletedRun:
-        """Run an action as the generic Task does: as uid 65532, with only /tmp and the results writable.
+        """Run an action as the generic Task does: only its scratch folder and the results are writable.
 
         The container shares this machine's network, to reach the servers on loopback.
         """
         with tempfile.TemporaryDirectory(prefix="kubernaut-conform-", ignore_cleanup_errors=True) as folder:
             results = Path(folder)
             results.chmod(0o777)
-            volumes = {str(results): {"bind": "/tekton/results", "mode": "rw"}}
+            volumes = {str(results): {"bind": self._confinement.results, "mode": "rw"}}
             for path, place, mode in (
-                (mounts.secrets, "/kubernaut/secrets", "ro"),
+                (mounts.secrets, self._confinement.secrets, "ro"),
                 (mounts.world, "/world", "rw"),
                 (mounts.kubeconfig, "/kubernaut/kubeconfig", "ro"),
             ):
                 if path is not None:
                     volumes[str(path)] = {"bind": place, "mode": mode}
-            places = {
-                "HOME": "/tmp/home",  # noqa: S108 – the container's own
-                "RESULTS_DIR": "/tekton/results",
-                "SECRETS_DIR": "/kubernaut/secrets",
-                "TMPDIR": "/tmp",  # noqa: S108
-                "WORKSPACE_PATH": "/tmp",  # noqa: S108
-                **({"KUBECONFIG": "/kubernaut/kubeconfig"} if mounts.kubeconfig else {}),
-            }
+            places = {"KUBECONFIG": "/kubernaut/kubeconfig"} if mounts.kubeconfig else {}
             with self._created(
-                command=args, env={**places, **env}, volumes=volumes, network="host", read_only=read_only
+                command=args,
+                env={**self._confinement.env, **places, **env},
+                volumes=volumes,
+                network="host",
+                read_only=read_only,
             ) as container:
                 return _wait_for_end(container, results, stop_when, kill=kill)
 
@@ -141,16 +138,10 @@ class ActionImage:
             container = self._engine.containers.create(
                 self._image.id,
                 command=list(command),
-                entrypoint=["kubernaut-action"],
                 environment=dict(env or {}),
-                user=f"{USER}:{USER}",
-                read_only=read_only,
-                tmpfs={"/tmp": f"rw,nosuid,nodev,size=256m,uid={USER},gid={USER},mode=0700"},  # noqa: S108
                 volumes=dict(volumes or {}),
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                mem_limit="512m",
                 network_mode=network,
+                **self._confinement.docker_options(read_only=read_only),
             )
         except DockerException as error:
             raise PreconditionFailed(

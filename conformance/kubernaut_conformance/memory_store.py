@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kubernaut_conformance.loopback_server import LoopbackServer
+from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.records import Event
 from kubernaut_sdk.states import RANK, State
 from kubernaut_sdk.storage import RECORDS
@@ -34,7 +35,11 @@ class MemoryStore(LoopbackServer):
         try:
             event = Event.model_validate_json(json.dumps(value)).wire()
         except ValidationError as error:
-            return {"id": identifier, "outcome": "refused", "reason": str(error.errors()[0]["msg"])}
+            return {
+                "id": identifier,
+                "outcome": "refused",
+                "reason": str(validation_faults(error, document="the event")[0]),
+            }
         with self._lock:
             known = self._events.setdefault(event["id"], [])
             outcome = "duplicate" if event in known else "merged" if known else "stored"

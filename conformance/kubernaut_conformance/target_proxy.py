@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
+from kubernaut_conformance.aws_requests import aws_permission
 from kubernaut_conformance.loopback_server import LoopbackServer
 
 __all__ = ["RecordedRequest", "TargetProxy", "read_request"]
@@ -162,16 +163,10 @@ def _read_kubernetes_request(method: str, path: str) -> RecordedRequest:
 
 
 _READS = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Search", "Simulate")
-_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
 def _read_aws_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> RecordedRequest:
-    """Read the operation from AWS's query and JSON protocols; for its REST protocols only the method is known."""
-    scope = _SCOPE.search(headers.get("authorization", ""))
-    operation = headers.get("x-amz-target", "").rpartition(".")[2]
-    if not operation:
-        operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
-    if not operation or scope is None:
+    """Read the operation; of a REST protocol that the kit does not know, only the method is known."""
+    if (permission := aws_permission(method, path, headers, body)) is None:
         return RecordedRequest(f"{method} {path}", method not in {"GET", "HEAD", "OPTIONS"})
-    summary = f"{scope['service']}:{operation}"
-    return RecordedRequest(summary, not operation.startswith(_READS), summary)
+    return RecordedRequest(permission, not permission.partition(":")[2].startswith(_READS), permission)

@@ -10,11 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_controller.trace import SPAN_CONTEXT, span_context, trace_of
 from kubernaut_controller.validation import workflow_values
 from kubernaut_controller.workflow import API_VERSION, Step, WorkflowExecution
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.ids import step_record_id
 from kubernaut_sdk.portable import dumps, pointer
+from kubernaut_sdk.traceparent import WorkflowTrace
 
 __all__ = ["LARGEST", "pipeline_run_name", "record_id_of", "render", "run_name_of", "step_context"]
 
@@ -42,41 +44,48 @@ def render(workflow: WorkflowExecution, *, task_ref: dict[str, Any] = TASK) -> d
     Raises:
         InvalidWorkflow: if the PipelineRun would be too large for etcd.
     """
+    document = _document(workflow, task_ref, traced=True)
+    if len(dumps(document).encode()) > LARGEST:
+        # 90 bytes a step are worth more as steps: records and the workflow's own spans have their trace without them
+        document = _document(workflow, task_ref, traced=False)
+    size = len(dumps(document).encode())
+    if size > LARGEST:
+        fault = f"its PipelineRun has {size} bytes; above {LARGEST} (600 KiB) etcd refuses what Tekton adds"
+        raise InvalidWorkflow([Fault("spec", fault)])
+    return document
+
+
+def _document(workflow: WorkflowExecution, task_ref: dict[str, Any], *, traced: bool) -> dict[str, Any]:
+    """Return the PipelineRun; with `traced`, each step has the param traceparent."""
     spec = workflow.spec
-    document: dict[str, Any] = {
+    trace = trace_of(workflow) if traced else None
+
+    def task(step: Step, *, final: bool = False) -> dict[str, Any]:
+        return _task(workflow, step, task_ref, trace, final=final)
+
+    secrets = [
+        {"name": _workspace(step), "secret": {"secretName": step.secret_name}}
+        for step in spec.all_steps
+        if step.secret_name
+    ]
+    return {
         "apiVersion": "tekton.dev/v1",
         "kind": "PipelineRun",
         "metadata": _metadata(workflow),
         "spec": {
             "pipelineSpec": _drop_empty(
                 {
-                    "workspaces": [{"name": _workspace(step)} for step in spec.all_steps if step.secret_name],
-                    "tasks": [_task(workflow, step, task_ref) for step in spec.steps],
-                    "finally": [_task(workflow, step, task_ref, final=True) for step in spec.finally_],
+                    "workspaces": [{"name": secret["name"]} for secret in secrets],
+                    "tasks": [task(step) for step in spec.steps],
+                    "finally": [task(step, final=True) for step in spec.finally_],
                 }
             ),
             "taskRunSpecs": [_task_run_spec(workflow, step) for step in spec.steps]
             + [run_spec for step in spec.finally_ if len(run_spec := _own(step)) > 1],
             "timeouts": _timeouts(workflow),
+            **({"workspaces": secrets} if secrets else {}),
         },
     }
-    secrets = [
-        {"name": _workspace(step), "secret": {"secretName": step.secret_name}}
-        for step in spec.all_steps
-        if step.secret_name
-    ]
-    if secrets:
-        document["spec"]["workspaces"] = secrets
-    size = len(dumps(document).encode())
-    if size > LARGEST:
-        raise InvalidWorkflow(
-            [
-                Fault(
-                    "spec", f"its PipelineRun has {size} bytes; above {LARGEST} (600 KiB) etcd refuses what Tekton adds"
-                )
-            ]
-        )
-    return document
 
 
 def pipeline_run_name(workflow: WorkflowExecution) -> str:
@@ -129,6 +138,8 @@ def _metadata(workflow: WorkflowExecution) -> dict[str, Any]:
         labels[key] = _label_value(value)
         if labels[key] != value:
             annotations[key] = value
+    if trace := trace_of(workflow):
+        annotations[SPAN_CONTEXT] = span_context(trace.root)
     metadata: dict[str, Any] = {}
     if source.uid:
         metadata["name"] = pipeline_run_name(workflow)
@@ -149,7 +160,14 @@ def _metadata(workflow: WorkflowExecution) -> dict[str, Any]:
     return metadata
 
 
-def _task(workflow: WorkflowExecution, step: Step, task_ref: dict[str, Any], *, final: bool = False) -> dict[str, Any]:
+def _task(
+    workflow: WorkflowExecution,
+    step: Step,
+    task_ref: dict[str, Any],
+    trace: WorkflowTrace | None,
+    *,
+    final: bool,
+) -> dict[str, Any]:
     task: dict[str, Any] = {"name": step.name, "taskRef": dict(task_ref)}
     if step.run_after:
         task["runAfter"] = list(step.run_after)
@@ -158,13 +176,13 @@ def _task(workflow: WorkflowExecution, step: Step, task_ref: dict[str, Any], *, 
     if final:
         # taskRunSpecs would bound it by timeouts.tasks, of which finally is no part
         task["timeout"] = format_duration(_task_run_timeout(workflow, step))
-    task["params"] = _params(workflow, step)
+    task["params"] = _params(workflow, step, trace)
     if step.secret_name:
         task["workspaces"] = [{"name": "secrets", "workspace": _workspace(step)}]
     return task
 
 
-def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
+def _params(workflow: WorkflowExecution, step: Step, trace: WorkflowTrace | None) -> list[dict[str, Any]]:
     values = workflow_values(workflow)
     inputs = dict(step.inputs)
     taken: list[str] = []
@@ -173,7 +191,7 @@ def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
             inputs[source.input] = pointer(values[source.workflow], source.pointer)
         else:
             # an array element is substituted whole, so that no output can end its quotes
-            taken += ["--input-from", _literal(source.input), _literal(source.pointer)]
+            taken += ["--input-from", source.input, source.pointer]  # without a $: validation.py holds that
             taken.append(f"$(tasks.{source.step}.results.output)")
     params: dict[str, Any] = {
         "actionType": step.action_type,
@@ -189,17 +207,11 @@ def _params(workflow: WorkflowExecution, step: Step) -> list[dict[str, Any]]:
         params["retries"] = str(step.retries)
     if record_id := record_id_of(workflow, step.name):
         params["recordId"] = record_id
+    if trace is not None:
+        params["traceparent"] = str(trace.step(step.name))
     if taken:
         params["inputsFrom"] = taken
     return [{"name": name, "value": value} for name, value in params.items()]
-
-
-def _literal(text: str) -> str:
-    if "$" in text:
-        raise InvalidWorkflow(
-            [Fault("spec", f"{text!r} holds a $, which Tekton would expand; name inputs and pointers without it")]
-        )
-    return text
 
 
 def _task_run_spec(workflow: WorkflowExecution, step: Step) -> dict[str, Any]:

@@ -1,21 +1,18 @@
 """The Roles that a workflow's actions declare, for the ServiceAccounts that its steps run under.
 
 An action of the domain `kubernetes` declares its needs as `apps/deployments: get, patch`. A need within a namespace
-becomes a Role in the namespace that its inputs name, any other a ClusterRole. Permissions of other domains are not
-RBAC.
+becomes a Role in the namespace that its inputs name, any other a ClusterRole; so does a kind of the whole cluster, such
+as nodes, whatever the inputs name. Permissions of other domains are not RBAC.
 """
 
-import re
 from typing import Any
 
 from kubernaut_controller.validation import Find
 from kubernaut_controller.workflow import Step, WorkflowExecution
+from kubernaut_sdk.permissions import parse_permission
 
 __all__ = ["rbac_of"]
 
-_PERMISSION = re.compile(
-    r"(?:(?P<group>[a-z0-9.-]+)/)?(?P<resource>[a-z]+(?:/[a-z]+)?): (?P<verbs>[a-z]+(?:, [a-z]+)*)"
-)
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -42,12 +39,17 @@ def rbac_of(workflow: WorkflowExecution, find: Find) -> list[dict[str, Any]]:
 def _needs(step: Step, find: Find) -> list[tuple[str | None, str, str, list[str]]]:
     """Return namespace (None: the cluster), group, resource and verbs of each permission of a step's action."""
     action = find(step.action_type) if step.action_type.startswith("kubernetes/") else None
-    found = [_PERMISSION.fullmatch(permission) for permission in (action.permissions if action else ())]
+    found = [parse_permission(permission) for permission in (action.permissions if action else ())]
     place = step.inputs.get("namespace")
     return [
-        (place if isinstance(place, str) else None, match["group"] or "", match["resource"], match["verbs"].split(", "))
-        for match in found
-        if match
+        (
+            place if isinstance(place, str) and not permission.cluster_wide else None,
+            permission.group,
+            f"{permission.resource}/{permission.subresource}" if permission.subresource else permission.resource,
+            list(permission.verbs),
+        )
+        for permission in found
+        if permission
     ]
 
 

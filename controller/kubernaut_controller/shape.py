@@ -43,7 +43,12 @@ def unreadable(error: Exception) -> Fault:
 
 
 def _describe(item: Any) -> str | None:
-    return "is empty; a workflow needs at least one step" if item["type"] == "too_short" else None
+    match item["type"]:
+        case "too_short":
+            return "is empty; a workflow needs at least one step"
+        case "model_type" | "dict_type":
+            return f"must be a mapping, not {type(item['input']).__name__}"
+    return None
 
 
 def _show(item: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 from kubernaut_controller.shape import Shape
 from kubernaut_sdk.states import Error, State
 
-__all__ = ["Condition", "Phase", "RemediationStatus", "StepStatus", "WorkflowStatus"]
+__all__ = ["Condition", "Phase", "PipelineRunRef", "RemediationStatus", "StepStatus", "WorkflowStatus"]
 
 
 class Phase(StrEnum):

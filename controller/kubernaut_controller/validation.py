@@ -1,15 +1,15 @@
 """The validation of a workflow: `kubernaut validate` and the controller report the same faults."""
 
-import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
 from kubernaut_controller.outputs import pointer_faults
-from kubernaut_controller.workflow import IMAGE_PATTERN, Step, WorkflowExecution
+from kubernaut_controller.workflow import IMAGE_PATTERN, InputFrom, Step, WorkflowExecution
 from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.durations import format_duration
+from kubernaut_sdk.faults import did_you_mean
 from kubernaut_sdk.models import input_faults
 from kubernaut_sdk.portable import MAX_INPUTS, dumps, pointer, require_portable, shorten
 from kubernaut_sdk.secrets.inputs import has_secret
@@ -124,7 +124,7 @@ def _order(path: str, step: Step, steps: Mapping[str, Step], *, final: bool) -> 
         if name == step.name:
             yield Fault(f"{path}.runAfter[{index}]", f"{name!r} cannot run after itself")
         elif name not in steps:
-            yield Fault(f"{path}.runAfter[{index}]", f"no step {name!r}; there is {_near(name, list(steps))}")
+            yield Fault(f"{path}.runAfter[{index}]", f"no step {name!r}; {_hint(name, steps)}")
 
 
 def _sources(
@@ -136,6 +136,7 @@ def _sources(
         if source.input in given:
             yield Fault(f"{place}.input", f"{source.input!r} is given already; an input has one source")
         given.add(source.input)
+        yield from _dollars(place, source)
         if (source.step is None) == (source.workflow is None):
             yield Fault(place, "name either step or workflow (target, signal, remediation)")
         elif source.workflow is not None:
@@ -145,13 +146,20 @@ def _sources(
         elif source.step == step.name:
             yield Fault(f"{place}.step", f"{step.name!r} cannot take from itself")
         elif source.step not in steps:
-            yield Fault(f"{place}.step", f"no step {source.step!r}; there is {_near(str(source.step), list(steps))}")
+            yield Fault(f"{place}.step", f"no step {source.step!r}; {_hint(str(source.step), steps)}")
         elif steps[str(source.step)].on_failure == "continue":
             yield Fault(
                 f"{place}.step",
                 f"{source.step!r} may fail (onFailure: continue), and its missing output would take the whole "
                 f"PipelineRun down",
             )
+
+
+def _dollars(place: str, source: InputFrom) -> Iterator[Fault]:
+    for field, text in (("input", source.input), ("pointer", source.pointer)):
+        if "$" in text:
+            message = f"{text!r} holds a $, which Tekton would expand; name inputs and pointers without it"
+            yield Fault(f"{place}.{field}", message)
 
 
 def _from_workflow(place: str, name: str, path: str, workflow: WorkflowExecution) -> Iterator[Fault]:
@@ -207,12 +215,13 @@ def _inputs(
         return
     if action is None:
         if not unknown_actions:
-            hint = f"there is {_near(step.action_type, known_types)}" if known_types else "no action is installed"
+            hint = _hint(step.action_type, known_types) if known_types else "no action is installed"
             yield Fault(f"{path}.actionType", f"the catalogue has no {step.action_type!r}; {hint}")
         return
     taken = {source.input for source in step.inputs_from}
     for name in taken - set(action.inputs_model.model_fields):
-        yield Fault(f"{path}.inputsFrom", f"{step.action_type} has no input {name!r}")
+        near = _hint(name, action.inputs_model.model_fields)
+        yield Fault(f"{path}.inputsFrom", f"{step.action_type} has no input {name!r}; {near}")
     given = dict(step.inputs)
     for source in step.inputs_from:
         value = workflow_values(workflow)[source.workflow] if source.workflow else None
@@ -247,6 +256,6 @@ def _cycle(waits: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def _near(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    return " or ".join(close) if close else shorten(", ".join(known), 300) or "none"
+def _hint(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    return did_you_mean(name, names) or f"there is {shorten(', '.join(names), 300) or 'none'}"

@@ -110,7 +110,10 @@ class Step(Shape):
     run_after: Annotated[
         tuple[StepName, ...], Field(max_length=256, description="The steps that must have ended before it starts.")
     ] = ()
-    timeout: Annotated[Duration | None, Field(description="The action's own time, all attempts together.")] = None
+    timeout: Annotated[
+        Duration | None,
+        Field(description="The action's own time, all attempts together; 5m, or the workflow's where that is shorter."),
+    ] = None
     retries: Annotated[int, Field(ge=0, le=100, description="The number of retries after a transient failure.")] = 0
     on_failure: Annotated[
         Literal["stop", "continue"],

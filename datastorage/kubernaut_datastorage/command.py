@@ -128,6 +128,32 @@ def migrate(data: Path | None, database_url: str | None, retention: timedelta) -
 
 
 @serve.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@_DATA
+def backup(file: Path, data: Path | None) -> None:
+    """Copy the records of a folder (SQLite) into FILE, or with - to standard output, while the service runs.
+
+    The copy is one state of the database. To restore it, put it as records.db into an empty folder. PostgreSQL has
+    pg_dump for this.
+
+    Exit code: 3 it could not be read or written, 2 the folder has no records or FILE is there already.
+    """
+    import shutil  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    from kubernaut_datastorage.sqlite.backup import copy_database, scratch_copy  # noqa: PLC0415
+
+    place = store_location(data, None)
+    with plain_storage_errors(place):
+        if str(file) != "-":
+            copy_database(place.data, file)
+            click.echo(f"{file}: {file.stat().st_size} bytes; restore it as records.db in an empty folder.", err=True)
+            return
+        with scratch_copy(place.data) as copied, copied.open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+
+
+@serve.command()
 @click.argument("name")
 @click.option(
     "--role",

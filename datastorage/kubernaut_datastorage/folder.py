@@ -1,8 +1,11 @@
-"""The default folder of records on this machine."""
+"""The folder of records on this machine."""
 
 from pathlib import Path
 
-__all__ = ["data_folder"]
+__all__ = ["DATABASE", "data_folder"]
+
+DATABASE = "records.db"
+"""The file in it that holds the records."""
 
 
 def data_folder(option: Path | None) -> Path:

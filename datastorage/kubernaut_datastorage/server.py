@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
 import resource
 import socket
 import ssl
@@ -21,6 +20,8 @@ from kubernaut_datastorage.http.locality import LocalOnly, is_loopback
 from kubernaut_datastorage.log.checkpoints import Ed25519Signer, NoSigner, Signer
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import RETENTION, InvalidSetting, Settings, Store
+from kubernaut_sdk.incluster import ServiceAccount, api_server
+from kubernaut_sdk.logs import configure_service
 
 if TYPE_CHECKING:
     import uvicorn
@@ -31,7 +32,6 @@ __all__ = ["Embedded", "ServiceOptions", "StoreLocation", "embedded", "hosted", 
 logger = logging.getLogger(__name__)
 
 AUDIENCE = "kubernaut-data-storage"
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _GRACE = 10
 """Seconds for which requests may go on once the service is asked to stop."""
 
@@ -67,7 +67,7 @@ class ServiceOptions:
         access_file: The file of tokens and roles (`tokens.py`).
         token_review: True to accept ServiceAccounts' tokens: Kubernetes is asked about them.
         kubernetes: The API server's address.
-        service_account: The folder of this pod's own token.
+        service_account: The ServiceAccount of this pod.
         signing_key: The PEM file of the key that signs commits.
         tls: The files of the certificate chain and its key.
         rate: The requests a second of each token.
@@ -81,8 +81,8 @@ class ServiceOptions:
     retention: timedelta = RETENTION
     access_file: Path | None = None
     token_review: bool = False
-    kubernetes: str = field(default_factory=lambda: _kubernetes(os.environ))
-    service_account: Path = _ACCOUNT
+    kubernetes: str = field(default_factory=lambda: api_server() or "https://kubernetes.default.svc")
+    service_account: ServiceAccount = field(default_factory=ServiceAccount)
     signing_key: Path | None = None
     tls: tuple[Path, Path] | None = None
     rate: float = 2_000
@@ -111,9 +111,8 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
     import uvicorn  # noqa: PLC0415 – the half of a second that `kubernaut --help` should not take
 
     from kubernaut_datastorage.http.protocol import BoundedHttpProtocol  # noqa: PLC0415
-    from kubernaut_datastorage.logs import log_to_stderr  # noqa: PLC0415
 
-    log_to_stderr()
+    configure_service(quiet=("httpx", "asyncio", "alembic"))
     _allow_many_connections()
     with suppress(ImportError):
         import uvloop  # noqa: PLC0415
@@ -215,7 +214,7 @@ def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
     from kubernaut_datastorage.gate import Gate, MetricsMiddleware  # noqa: PLC0415
     from kubernaut_datastorage.http.api import create_app, with_fast_path  # noqa: PLC0415
     from kubernaut_datastorage.http.metrics import Metrics  # noqa: PLC0415
-    from kubernaut_datastorage.tokens import AccessFile, KubernetesTokenReviewer, Tokens  # noqa: PLC0415
+    from kubernaut_datastorage.tokens import AccessFile, Tokens  # noqa: PLC0415
 
     metrics = Metrics()
     settings = Settings(
@@ -234,6 +233,8 @@ def _guarded_app(serving: ServiceOptions) -> "ASGIApp":
     file = AccessFile(serving.access_file) if serving.access_file is not None else None
     reviews = None
     if serving.token_review:
+        from kubernaut_datastorage.tokenreview import KubernetesTokenReviewer  # noqa: PLC0415 – an HTTP client
+
         reviews = KubernetesTokenReviewer(serving.kubernetes, serving.service_account, AUDIENCE)
     return MetricsMiddleware(Gate(app, Tokens(file, reviews), serving.rate, metrics), metrics)
 
@@ -282,10 +283,3 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-
-
-def _kubernetes(environment: Any) -> str:
-    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
-    if not host:
-        return "https://kubernetes.default.svc"
-    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

@@ -69,6 +69,8 @@ class Query:
 
     Attributes:
         equal: Columns and the values that records must have; the caller checks the columns' names.
+        about: The target, or the end of it after a `/`, such as the name alone.
+        id_part: The beginning or the end of a record's id, in hexadecimal digits.
         first: The smallest id.
         last: The id that ends the range, itself excluded; a page's cursor is the last record's id of the page before.
         after_seq: Return the records that changed after this seq, oldest change first, instead of the newest first.
@@ -76,6 +78,8 @@ class Query:
     """
 
     equal: tuple[tuple[str, Any], ...] = ()
+    about: str | None = None
+    id_part: str | None = None
     first: UUID | None = None
     last: UUID | None = None
     after_seq: int | None = None

@@ -10,18 +10,16 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from kubernaut_datastorage.records.access import ROLES, Caller
-from kubernaut_datastorage.store import DatabaseUnavailable, InvalidSetting, StorageError
+from kubernaut_datastorage.store import InvalidSetting, StorageError
 from kubernaut_sdk.portable import shorten
 
 __all__ = [
     "AccessFile",
-    "KubernetesTokenReviewer",
     "Reviewed",
     "TokenReviewer",
     "Tokens",
@@ -65,7 +63,7 @@ class TokenReviewer(Protocol):
         """Return the token's user, or None if the token is not good.
 
         Raises:
-            Unready: if nobody answers.
+            DatabaseUnavailable: if nobody answers.
         """
 
 
@@ -190,7 +188,7 @@ class Tokens:
             digest: Its hash, as `hashed` gives it.
 
         Raises:
-            Unready: if Kubernetes has to be asked and does not answer.
+            DatabaseUnavailable: if Kubernetes has to be asked and does not answer.
         """
         if self.file is not None and (caller := self.file.find(digest)) is not None:
             return caller
@@ -228,69 +226,3 @@ class Tokens:
         roles = frozenset({"own-record"}) if listed is None else listed.roles
         place = namespace if listed is None else listed.namespace
         return Caller(reviewed.username, roles, place, reviewed.pod, reviewed.pod_name)
-
-
-def parse_review(answer: Mapping[str, object], audience: str) -> Reviewed | None:
-    """Return the user of a TokenReview's status, if the token is good and for this audience."""
-    if answer.get("authenticated") is not True:
-        return None
-    audiences, user = answer.get("audiences"), answer.get("user")
-    if not isinstance(audiences, list) or audience not in audiences or not isinstance(user, dict):
-        return None
-
-    def extra(name: str) -> str | None:
-        values = (user.get("extra") or {}).get(f"authentication.kubernetes.io/{name}")
-        return str(values[0]) if values else None
-
-    return Reviewed(str(user.get("username")), extra("pod-uid"), extra("pod-name"))
-
-
-class KubernetesTokenReviewer:
-    """Kubernetes' TokenReview API.
-
-    Args:
-        url: The API server's.
-        folder: With `token` and `ca.crt`, as a pod has them of its ServiceAccount; the token is read each time.
-        audience: That the token must be for.
-    """
-
-    def __init__(self, url: str, folder: Path, audience: str) -> None:
-        import httpx  # noqa: PLC0415 – most runs ask nobody
-
-        self._folder, self._audience = folder, audience
-        authority = folder / "ca.crt"
-        verify: object = True
-        if authority.exists():
-            import ssl  # noqa: PLC0415
-
-            verify = ssl.create_default_context(cafile=str(authority))
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            timeout=5,
-            trust_env=False,
-            follow_redirects=False,  # what is reviewed is a token, and so is what it is asked with
-            verify=verify,  # type: ignore[arg-type]
-        )
-
-    async def review(self, token: str) -> Reviewed | None:
-        """Return the token's user, or None if the token is not good."""
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenReview",
-            "spec": {"token": token, "audiences": [self._audience]},
-        }
-        import httpx  # noqa: PLC0415
-
-        try:
-            mine = (self._folder / "token").read_text().strip()
-            answer = await self._client.post(
-                "/apis/authentication.k8s.io/v1/tokenreviews", json=body, headers={"authorization": f"Bearer {mine}"}
-            )
-            answer.raise_for_status()
-            status = answer.json()["status"]
-        except (OSError, httpx.HTTPError, ValueError, KeyError) as error:
-            logger.warning("a token cannot be reviewed: %s", error)
-            raise DatabaseUnavailable(
-                "the token cannot be checked: Kubernetes does not answer; send this again later."
-            ) from None
-        return parse_review(status, self._audience)

@@ -24,6 +24,7 @@ class Context:
     Attributes:
         record_id: The id of this execution's record. A second pod of the same step has the same id, so an action can
             use it to mark work that must be done only once.
+        undoes: The id of the record whose change is undone, or None.
         dry_run: True if `apply` will not be called.
         attempt: 0 for the first try within this container.
         about: The reason for this execution, as ACTION_CONTEXT gives it: workflow, step, signal and more; may be empty.
@@ -38,6 +39,7 @@ class Context:
         self, settings: StepSettings, record_id: UUID, interrupts: Interrupts, masker: Masker, tracing: Tracing
     ) -> None:
         self.record_id = record_id
+        self.undoes = settings.undo_record
         self.dry_run = settings.dry_run
         self.attempt = 0
         self.about: Mapping[str, Any] = settings.context

@@ -3,7 +3,7 @@
 Every part of Kubernaut that checks a document with a pydantic model refuses it in these words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Fault", "show_value", "validation_faults"]
+__all__ = ["Fault", "did_you_mean", "show_value", "validation_faults"]
 
 
 class Fault(NamedTuple):
@@ -26,7 +26,15 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}."
+        return f"{self.path}: {self.message}{'' if self.message.endswith('?') else '.'}"
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str | None:
+    """Return "did you mean …?" with the known name that is most like a misspelt one; None if none is like it."""
+    import difflib  # noqa: PLC0415 – an action container pays for every import, and few need this one
+
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.7)
+    return f"did you mean {close[0]}?" if close else None
 
 
 def show_value(item: Any) -> str:
@@ -91,8 +99,9 @@ def _sentence(item: Any, model: type[BaseModel] | None, show: Callable[[Any], st
         case "missing":
             return "missing; it is required"
         case "extra_forbidden":
-            known = _fields_beside(model, _location(item)) if model is not None else ""
-            return f"unknown field; there is {known}" if known else "unknown field"
+            known = _fields_beside(model, _location(item)) if model is not None else []
+            hint = did_you_mean(item["loc"][-1], known) or f"there is {', '.join(known)}"
+            return f"unknown field; {hint}" if known else "unknown field"
         case "string_pattern_mismatch":
             return f"{show(item)} does not match {item['ctx']['pattern']}"
         case "string_too_long":
@@ -102,7 +111,7 @@ def _sentence(item: Any, model: type[BaseModel] | None, show: Callable[[Any], st
     return f"{item['msg'][0].lower()}{item['msg'][1:]}; it is {show(item)}"
 
 
-def _fields_beside(model: type[BaseModel], location: list[str | int]) -> str:
+def _fields_beside(model: type[BaseModel], location: list[str | int]) -> list[str]:
     """Return the names of the fields that the model at a place has."""
     for part in location[:-1]:
         if isinstance(part, int):
@@ -110,9 +119,9 @@ def _fields_beside(model: type[BaseModel], location: list[str | int]) -> str:
         field = next((field for name, field in model.model_fields.items() if part in {field.alias, name}), None)
         inner = _models_in(field.annotation if field else None)
         if not inner:
-            return ""
+            return []
         model = inner[0]
-    return ", ".join(sorted(field.alias or name for name, field in model.model_fields.items()))
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from kubernaut_sdk.records import Event, Record, rfc3339, utcnow
-from kubernaut_sdk.storage import RECORDS, StorageClient
+from kubernaut_sdk.storage import RECORDS, StorageClient, StorageUnavailable
 
 __all__ = ["AsyncDataStorage", "DataStorage"]
 
@@ -68,7 +68,8 @@ class DataStorage:
         Args:
             action_type: An action type, such as `kubernetes/restart_pod`.
             window: How far back from now.
-            filters: Other filters of the service: state, target, workflow, remediation, signal, dry_run.
+            filters: Other filters of the service: state, target, about, workflow, remediation, signal, requester,
+                undoes, id, until, dry_run.
 
         Raises:
             StorageUnavailable: if the service cannot be asked, or refuses to answer.
@@ -110,6 +111,29 @@ class DataStorage:
             StorageUnavailable: if the service cannot be asked.
         """
         return list(self._client.get("/api/v1/signals", {"since": rfc3339(since)}, self._patience)["items"])
+
+    def count_records(self) -> int:
+        """Return the number of records there are.
+
+        Raises:
+            StorageUnavailable: if the service cannot be asked, or the token may not read all namespaces.
+        """
+        summary = self._client.get(f"{RECORDS}/summary", {"since": "1970-01-01T00:00:00Z"}, self._patience)
+        return sum(item["records"] for item in summary["items"])
+
+    def newest_seq(self) -> int:
+        """Return the seq of the last change that is stored, from which `follow` continues; 0 before the first.
+
+        Raises:
+            StorageUnavailable: if the service cannot be asked.
+        """
+        try:
+            head = self._client.get("/api/v1/checkpoint", {}, self._patience)
+        except StorageUnavailable as error:
+            if error.status == 404:
+                return 0
+            raise
+        return int(head["first_seq"]) + int(head["count"]) - 1
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,4 +1,4 @@
-"""The judgement of a step's outcome, and the event that reports it; for the controller and the local engine alike.
+"""The judgement of a step's outcome, for the controller and the local engine alike.
 
 Exit code and results decide together. A step succeeded only if its container ended with 0 and its results say
 `succeeded`, `unchanged` or `planned`. If the two disagree, or a result is missing or malformed, the step failed, and it
@@ -9,24 +9,19 @@ Pure functions of plain data. No action container imports this.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Literal
 
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import loads, shorten
 from kubernaut_sdk.results import REQUIRED_RESULTS
-from kubernaut_sdk.states import RANK, Source, State
-from kubernaut_sdk.times import rfc3339
+from kubernaut_sdk.states import RANK, State
 
 __all__ = [
     "CODES",
     "ContainerEnd",
-    "StepIdentity",
     "StepOutcome",
     "failing_steps",
-    "intended_event",
     "outcome_of",
-    "step_event",
 ]
 
 Json = Mapping[str, Any]
@@ -329,72 +324,3 @@ def _quoted(value: Any) -> str:
 
 def _spelled(changed: bool | None) -> str:
     return {True: "true", False: "false", None: "unknown"}[changed]
-
-
-# Events
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepIdentity:
-    """The facts about a step that the controller, or the command in its place, knows before it runs.
-
-    Attributes:
-        record_id: The id of its record.
-        action_type: The action that it runs.
-        image: Its image, by digest; None if no image runs.
-        dry_run: True if it only plans.
-        context: The reason why it runs, as in ACTION_CONTEXT.
-    """
-
-    record_id: str | None
-    action_type: str | None
-    image: str | None
-    dry_run: bool
-    context: Json
-
-
-def intended_event(step: StepIdentity, at: datetime) -> dict[str, Any]:
-    """Return the event that a step is going to run.
-
-    Args:
-        step: The step.
-        at: The time at which its PipelineRun was created.
-    """
-    return {**_event(step, State.INTENDED, at), "intended_at": rfc3339(at)}
-
-
-def step_event(
-    step: StepIdentity, outcome: StepOutcome, at: datetime, *, started_at: datetime | None = None
-) -> dict[str, Any]:
-    """Return the event of a step's outcome. Equal arguments give equal events, so sending it again changes nothing.
-
-    Args:
-        step: The step.
-        outcome: Its outcome.
-        at: The time at which it ended.
-        started_at: The time at which its container started, if it did and that is known.
-    """
-    known: dict[str, Any] = {
-        "finished_at": rfc3339(at),
-        "started_at": rfc3339(started_at) if started_at else None,
-        "changed": outcome.changed,
-        "output": outcome.output,
-        "error": outcome.error,
-    }
-    event = {**_event(step, outcome.state, at), **known}
-    return {name: value for name, value in event.items() if value is not None}
-
-
-def _event(step: StepIdentity, state: State, at: datetime) -> dict[str, Any]:
-    event = {
-        "id": step.record_id,
-        "attempt": 0,
-        "state": state.value,
-        "at": rfc3339(at),
-        "source": Source.CONTROLLER.value,
-        "action_type": step.action_type,
-        "image": step.image,
-        "dry_run": step.dry_run,
-        **step.context,
-    }
-    return {name: value for name, value in event.items() if value is not None}

@@ -4,51 +4,65 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.times import rfc3339, utcnow
 
-__all__ = ["configure", "logger", "mask_prints"]
+__all__ = ["JsonFormatter", "configure", "configure_service", "logger", "mask_prints"]
 
 logger = logging.getLogger("kubernaut.action")
 
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "DEBUG": "\x1b[2m"}
 
 
-class _LogFormatter(logging.Formatter):
-    """A formatter of masked lines.
+class JsonFormatter(logging.Formatter):
+    """The formatter of every log of Kubernaut's: one JSON object a line, or a plain line for a person.
+
+    A line has `time`, `level`, `message`, the common fields, those in the record's `fields`, and `exception` with the
+    traceback where there is one.
 
     Args:
+        common: Fields of every line; what is added to the mapping later counts from then.
         masker: Hides secrets.
-        common: Fields of every line.
         plain: If True, lines for a person instead of JSON.
+        names: If True, each line has the logger's name.
     """
 
-    def __init__(self, masker: Masker, common: dict[str, Any], *, plain: bool) -> None:
+    def __init__(
+        self,
+        common: Mapping[str, Any] | None = None,
+        *,
+        masker: Masker | None = None,
+        plain: bool = False,
+        names: bool = False,
+    ) -> None:
         super().__init__()
-        self._masker, self._common, self._plain = masker, common, plain
+        self._common = {} if common is None else common
+        self._masker, self._plain, self._names = masker or Masker(), plain, names
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
         fields: dict[str, Any] = getattr(record, "fields", {})
-        trace = self.formatException(record.exc_info) if record.exc_info else None
+        exception = self.formatException(record.exc_info) if record.exc_info else None
         if self._plain:
             extra = "".join(f" {name}={value}" for name, value in fields.items())
-            line = f"{record.levelname.lower()}: {record.getMessage()}{extra}" + (f"\n{trace}" if trace else "")
+            line = f"{record.levelname.lower()}: {record.getMessage()}{extra}" + (f"\n{exception}" if exception else "")
             colour = _COLOURS.get(record.levelname)
             line = self._masker.text(line)
             return f"{colour}{line}\x1b[0m" if colour else line
         entry = {
-            "time": rfc3339(utcnow()),
+            "time": rfc3339(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
+            **({"logger": record.name} if self._names else {}),
             "message": record.getMessage(),
             **self._common,
             **fields,
+            **({"exception": exception} if exception else {}),
         }
-        if trace:
-            entry["trace"] = trace
         return json.dumps(self._masker.json(entry), ensure_ascii=False, default=str)
 
 
@@ -75,11 +89,27 @@ def configure(masker: Masker, common: dict[str, Any], stream: TextIO | None = No
     """
     stream = stream or sys.stderr
     handler = _LogHandler(stream)
-    handler.setFormatter(_LogFormatter(masker, common, plain=stream.isatty()))
+    handler.setFormatter(JsonFormatter(common, masker=masker, plain=stream.isatty()))
     root = logging.getLogger("kubernaut")
     root.handlers[:] = [handler]
     root.propagate = False
     root.setLevel(logging.INFO)
+
+
+def configure_service(level: int | str = logging.INFO, quiet: Iterable[str] = ()) -> None:
+    """Send all log lines of a long-running service to standard error.
+
+    Args:
+        level: The lowest level that is written.
+        quiet: Loggers of libraries, of which only warnings and errors are written.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(plain=sys.stderr.isatty(), names=True))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @contextmanager

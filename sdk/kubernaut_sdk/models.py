@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.errors import InvalidInputs
-from kubernaut_sdk.faults import Fault, validation_faults
+from kubernaut_sdk.faults import Fault, did_you_mean, validation_faults
 from kubernaut_sdk.portable import loads, shorten
 from kubernaut_sdk.secrets.inputs import has_secret, scalars, secret_values, secrets_in
 
@@ -79,7 +79,9 @@ def _sentence(model: type[Inputs], item: Any, values: dict[str, Any]) -> str | N
         case "missing":
             return None
         case "extra_forbidden":
-            return f"unknown; this action has {', '.join(sorted(model.model_fields)) or 'no inputs'}"
+            known = sorted(model.model_fields)
+            hint = did_you_mean(item["loc"][-1], known) if len(item["loc"]) == 1 else None
+            return f"unknown; {hint or 'this action has ' + (', '.join(known) or 'no inputs')}"
     message = f"{item['msg'][0].lower()}{item['msg'][1:]}".rstrip(".")
     if has_secret(model):
         return f"{_without_values(message, model, values)}; no value is shown, because this action takes secrets"

@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 
 from kubernaut_sdk.errors import InvalidInputs
 
-__all__ = ["MAX_INPUTS", "dumps", "loads", "pointer", "require_portable", "shorten"]
+__all__ = ["DEEPEST", "MAX_INPUTS", "dumps", "loads", "pointer", "require_portable", "shorten"]
 
 MAX_INPUTS = 32 * 1024
 """The most bytes of `ACTION_INPUTS`, after escaping."""
 
-_DEEPEST = 64
+DEEPEST = 64
+"""The most levels of arrays and objects within a value."""
 
 
 def dumps(value: Any) -> str:
@@ -78,8 +79,8 @@ def require_portable(value: Any, path: str, *, quote: bool = True) -> None:
 
 
 def _require_portable(value: Any, path: str, depth: int, *, quote: bool) -> None:
-    if depth > _DEEPEST:
-        raise InvalidInputs(f"{path}: nested more than {_DEEPEST} deep.")
+    if depth > DEEPEST:
+        raise InvalidInputs(f"{path}: nested more than {DEEPEST} deep.")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):

@@ -12,6 +12,7 @@ from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
+from kubernaut_sdk.traceparent import TraceParent
 
 __all__ = ["StepSettings", "results_dir", "spool_dir"]
 
@@ -88,7 +89,7 @@ class StepSettings:
             results_dir=results_dir(given),
             secrets_dir=Path(given.get("SECRETS_DIR", "/kubernaut/secrets")),
             workspace=Path(given.get("WORKSPACE_PATH", scratch)),
-            trace_id=_trace_id(given.get("TRACEPARENT")),
+            trace_id=parent.trace_id if (parent := TraceParent.parse(given.get("TRACEPARENT"))) else None,
             pod=_pod(given),
         )
 
@@ -157,12 +158,6 @@ def spool_dir(given: Mapping[str, str]) -> Path:
     """Return the folder of the spool, from DATA_STORAGE_SPOOL or the home folder."""
     home = given.get("HOME") or given.get("TMPDIR") or "/tmp"  # noqa: S108 – where the Task mounts scratch space
     return Path(given.get("DATA_STORAGE_SPOOL") or Path(home, ".kubernaut", "spool")).absolute()
-
-
-def _trace_id(traceparent: str | None) -> str | None:
-    """Return the trace id of a W3C traceparent header; a malformed one counts as absent, as the specification says."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
 
 
 def _pod(given: Mapping[str, str]) -> dict[str, str] | None:

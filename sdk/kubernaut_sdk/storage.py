@@ -5,7 +5,6 @@ cost every step 100 ms or more, against 10 ms for this one.
 """
 
 import json
-import random
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,21 +13,33 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.backoff import backoff
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
-__all__ = ["StorageClient", "StorageUnavailable"]
+__all__ = ["RECORDS", "WRONG_REQUEST", "StorageClient", "StorageUnavailable", "outcomes_in"]
 
 RECORDS = "/api/v1/action-records"
 _SOCKET_PATIENCE = 5.0
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _MOST_EVENTS = 1_000
 _LARGEST_BODY = 4 * 1024 * 1024 - 2
 """The most bytes of events in one request: the store's limit of 4 MiB, less the brackets of the array."""
 
 
-_WRONG_REQUEST = {400, 413, 422}
-"""HTTP statuses that say that the request itself is wrong."""
+WRONG_REQUEST = {400, 413, 422}
+"""HTTP statuses that say that the request itself is wrong: sent again, it would be refused again."""
+
+_OUTCOMES = {"stored", "merged", "duplicate", "refused"}
+
+
+def outcomes_in(answer: Any, count: int) -> list[dict[str, Any]] | None:
+    """Return the outcomes of posted events, one for each; None if the answer is anything else, such as a proxy's."""
+    if not isinstance(answer, list) or len(answer) != count:
+        return None
+    good = all(isinstance(one, dict) and one.get("outcome") in _OUTCOMES for one in answer)
+    return answer if good else None
 
 
 class StorageUnavailable(Exception):
@@ -81,7 +92,7 @@ class StorageClient:
         try:
             _, answer = self._request("POST", RECORDS, within, body=b"[" + b",".join(one.text for one in batch) + b"]")
         except StorageUnavailable as error:
-            if error.status not in _WRONG_REQUEST:
+            if error.status not in WRONG_REQUEST:
                 raise
             if len(batch) == 1 and not error.by_store:
                 raise  # the answer is not from Data Storage, so the event must not be given up
@@ -89,9 +100,9 @@ class StorageClient:
                 return [{"id": None, "outcome": "refused", "reason": str(error)}]
             middle = len(batch) // 2
             return self._post(batch[:middle], within) + self._post(batch[middle:], within)
-        if not isinstance(answer, list) or len(answer) != len(batch):
+        if (outcomes := outcomes_in(answer, len(batch))) is None:
             raise StorageUnavailable(f"{self.url}: the answer has not one outcome for each event")
-        return answer
+        return outcomes
 
     def read(self, record_id: UUID, within: float) -> dict[str, Any] | None:
         """Return one record, or None if the store has none of that id.
@@ -123,16 +134,16 @@ class StorageClient:
         from http.client import HTTPException  # noqa: PLC0415
 
         deadline = time.monotonic() + within
-        pause, retried_401 = 0.05, False
+        failures, retried_401 = 0, False
         while True:
             try:
                 status, text = self._exchange(method, path, body, deadline)
             except (OSError, HTTPException) as error:
-                problem = f"{self.url}: {error or type(error).__name__}"
+                problem = f"{self.url}: {getattr(error, 'strerror', None) or error or type(error).__name__}"
             else:
                 if status < 300 or status == absent:
                     return status, _json(text) if status != absent else None
-                problem = f"{self.url} answered {status}: {text[:200].decode('utf-8', 'replace')}"
+                problem = f"{self.url} answered {status}: {_sentence(text, status)}"
                 if status == 401 and not retried_401:
                     retried_401 = True
                     self.close()
@@ -140,11 +151,11 @@ class StorageClient:
                 if (status < 500 and status != 429) or status == 507:
                     raise StorageUnavailable(problem, status, by_store=_is_problem(text, status))
             self.close()
-            pause = min(1.0, pause * 2)
-            delay = pause * random.uniform(0.5, 1)  # noqa: S311 – jitter, no secret
-            if time.monotonic() + delay >= deadline:
+            failures += 1
+            pause = backoff(failures, _PAUSE, _LONGEST_PAUSE, jitter=True)
+            if time.monotonic() + pause >= deadline:
                 raise StorageUnavailable(problem)
-            time.sleep(delay)
+            time.sleep(pause)
 
     def _exchange(self, method: str, path: str, body: bytes | None, deadline: float) -> tuple[int, bytes]:
         """Send one request and read its whole answer; a server that is too slow is cut off at the deadline."""
@@ -209,11 +220,24 @@ def _batches(events: Iterable[dict[str, Any]]) -> Iterator[list[_Part]]:
 
 
 def _is_problem(text: bytes, status: int) -> bool:
+    return _problem(text, status) is not None
+
+
+def _problem(text: bytes, status: int) -> dict[str, Any] | None:
+    """Return an answer as a problem document (RFC 9457), or None if it is not one."""
     try:
         problem = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(problem, dict) and problem.get("status") == status and "title" in problem
+        return None
+    known = isinstance(problem, dict) and problem.get("status") == status and "title" in problem
+    return problem if known else None
+
+
+def _sentence(text: bytes, status: int) -> str:
+    """Return what an answer says: the detail of a problem document, or its beginning."""
+    problem = _problem(text, status) or {}
+    said = problem.get("detail") or problem.get("title")
+    return said if isinstance(said, str) else text[:200].decode("utf-8", "replace")
 
 
 def _json(text: bytes) -> Any:

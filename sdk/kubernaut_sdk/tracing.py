@@ -15,7 +15,7 @@ from typing import Any
 
 from kubernaut_sdk.logs import logger
 
-__all__ = ["Span", "Tracing"]
+__all__ = ["Span", "Tracing", "Value", "flush_within", "is_configured", "span_processor"]
 
 _EXPORTERS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 _FLUSH = 2_000
@@ -72,9 +72,9 @@ class Tracing:
         if self._tracer is not None:
             from opentelemetry import trace  # noqa: PLC0415 – only where it is installed
 
-            flush = getattr(trace.get_tracer_provider(), "force_flush", None)  # the API's own provider has none
-            if flush is not None:
-                flush(_FLUSH)
+            provider = trace.get_tracer_provider()
+            if hasattr(provider, "force_flush"):  # the API's own provider has none
+                flush_within(provider)
 
 
 class _ExportedSpan(Span):
@@ -96,28 +96,54 @@ class _ExportedSpan(Span):
 
 def _tracer() -> Any:
     """Return OpenTelemetry's tracer, or None. Wrong settings are logged, and stop no action."""
-    wanted = any(os.environ.get(name, "none") != "none" for name in _EXPORTERS)
+    wanted = is_configured()
     if not (wanted or "opentelemetry.trace" in sys.modules) or find_spec("opentelemetry") is None:
         return None
     from opentelemetry import trace  # noqa: PLC0415 – only where it is installed
 
     if wanted:
-        try:
-            trace.set_tracer_provider(_provider())
-        except Exception as error:
-            logger.warning("traces go nowhere: OpenTelemetry cannot be set up: %s", error)
+        processor, resource = span_processor("kubernaut-action")
+        if processor is not None:
+            from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+
+            provider = TracerProvider(resource=resource)
+            provider.add_span_processor(processor)
+            trace.set_tracer_provider(provider)
     return trace.get_tracer("kubernaut_sdk")
 
 
-def _provider() -> Any:
-    """Return OpenTelemetry's provider, set up by its specification's variables. It reads all but the exporter itself.
+def is_configured() -> bool:
+    """Return True if OpenTelemetry's variables say where spans go."""
+    return any(os.environ.get(name, "none") != "none" for name in _EXPORTERS)
+
+
+def span_processor(service: str) -> tuple[Any, Any]:
+    """Return OpenTelemetry's processor, which exports as its variables say, and the resource of the service.
+
+    Two times None where it is not installed, or its settings are wrong: they are logged, and stop no work.
+
+    Args:
+        service: The service's name, unless OTEL_SERVICE_NAME gives one.
+    """
+    try:
+        return _processor(), _resource(service)
+    except Exception as error:
+        logger.warning("traces go nowhere: OpenTelemetry cannot be set up: %s", error)
+        return None, None
+
+
+def flush_within(processor: Any) -> None:
+    """Send the remaining spans of a processor or provider, for at most two seconds."""
+    processor.force_flush(_FLUSH)
+
+
+def _processor() -> Any:
+    """Return a processor that exports in the background. It reads all variables but the exporter's name itself.
 
     Raises:
         LookupError: if no exporter of that name is installed.
     """
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 – only where it is installed
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 – only where it is installed
 
     name = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
     if name == "otlp":
@@ -126,10 +152,13 @@ def _provider() -> Any:
     exporters = list(entry_points(group="opentelemetry_traces_exporter", name=name))
     if not exporters:
         raise LookupError(f"there is no exporter {name}; kubernaut-sdk[tracing] brings otlp_proto_http.")
-    named = "OTEL_SERVICE_NAME" in os.environ
-    provider = TracerProvider(resource=Resource.create({} if named else {"service.name": "kubernaut-action"}))
-    provider.add_span_processor(BatchSpanProcessor(exporters[0].load()()))
-    return provider
+    return BatchSpanProcessor(exporters[0].load()())
+
+
+def _resource(service: str) -> Any:
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 – only where it is installed
+
+    return Resource.create({} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": service})
 
 
 def _parent_context() -> Any:

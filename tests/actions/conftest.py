@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(Path(__file__).parent / "standins"), str(ROOT / "actions" / "argocd")]
+sys.path.insert(0, str(Path(__file__).parent / "standins"))
+sys.path[:0] = [str(Path(__file__).parents[2] / "actions" / part) for part in ("argocd", "aws-cli")]
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",
@@ -72,7 +71,11 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
-    """The address of an AWS API."""
+    """The address of an AWS API: moto's server, with what it lacks."""
+    from moto.server import ThreadedMotoServer  # all its services take a second to import
+    from moto_extended import extend
+
+    extend()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -312,7 +312,7 @@ def test_the_deadline_is_told_as_such_and_not_as_a_broken_connection(
     action: Any, account: Any, group: str, between: Between
 ) -> None:
     between.answers = [(0, "wait")]
-    ended = capacity(action, group, 3, ACTION_TIMEOUT="2s", ACTION_RETRIES="3")
+    ended = capacity(action, group, 3, ACTION_TIMEOUT="6s", ACTION_RETRIES="3")
 
     assert (ended.code, ended.results["status"], ended.results["changed"]) == (124, "timed_out", "unknown")
 

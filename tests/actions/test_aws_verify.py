@@ -22,9 +22,10 @@ def capacity(monkeypatch: pytest.MonkeyPatch, group: Group, *, start: int = 2, d
 
     aws = Aws(
         describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [group(state["desired"])]},
+        describe_instance_refreshes=lambda _: {"InstanceRefreshes": []},
         set_desired_capacity=set_desired,
     )
-    monkeypatch.setattr("kubernaut_aws._aws.make_client", aws.make_client)
+    aws.stand_in(monkeypatch)
     given = {"region": "eu-central-1", "group": "workers", "desired": desired, **inputs}
     return ActionRunner(kubernaut_aws.set_desired_capacity).run(given)
 
@@ -154,7 +155,7 @@ def reboot(monkeypatch: pytest.MonkeyPatch, checks: list[str], **inputs: Any) ->
         describe_instance_status=status,
         reboot_instances=reboot_instances,
     )
-    monkeypatch.setattr("kubernaut_aws._aws.make_client", aws.make_client)
+    aws.stand_in(monkeypatch)
     given = {"region": "eu-central-1", "instance_ids": [INSTANCE], **inputs}
     return ActionRunner(kubernaut_aws.reboot_instances).run(given), looks
 

@@ -56,7 +56,7 @@ def test_a_faulty_workflow_is_refused_before_any_cluster_is_asked(
     ended = kubernaut(nowhere, "submit", str(file))
 
     assert ended.returncode == 2
-    assert "spec.steps[0].image: x:1 names no digest" in ended.stderr
+    assert 'spec.steps[0] "a".image: x:1 names no digest' in ended.stderr
 
 
 def test_the_status_of_a_cluster_looks_like_a_local_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from kubernaut_cli.commands.run import _run_folder
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pipelinerun import read_pipeline_run
 from kubernaut_cli.engine.pod import LocalPod
 from kubernaut_cli.engine.report import RunReport
 from kubernaut_cli.engine.run import LocalRun
 from kubernaut_cli.engine.task import generic_task
+from kubernaut_cli.localrun import _run_folder
 from kubernaut_controller import InvalidWorkflow, parse_workflow, render
 
 Make = Callable[..., Any]
@@ -35,6 +35,7 @@ class FakeExecutor:
 
     behaviours: dict[str, Callable[[LocalPod], int | None]] = field(default_factory=dict)
     image_runs: bool = False
+    limits_memory: bool = False
     keeps_spool: bool = True
     ran: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -218,3 +219,31 @@ def test_tasks_that_would_never_end_are_refused(workflow: Make, step: Make) -> N
         document["spec"]["pipelineSpec"]["tasks"] = tasks
         with pytest.raises(InvalidWorkflow, match=message):
             read_pipeline_run(document, TASK)
+
+
+def test_a_steps_own_memory_limit_takes_the_place_of_the_tasks(tmp_path: Path) -> None:
+    limits: dict[str, int | None] = {}
+
+    def note_limit(pod: LocalPod) -> None:
+        limits[pod.folder.name] = pod.memory
+
+    image = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
+    text = f"""
+        apiVersion: kubernaut.io/v1alpha1
+        kind: WorkflowExecution
+        metadata: {{name: fix}}
+        spec:
+          steps:
+            - {{name: small, actionType: x/do_thing, image: {image}}}
+            - name: large
+              actionType: x/do_thing
+              image: {image}
+              resources: {{limits: {{memory: 1.5Gi}}}}
+    """
+    executor = FakeExecutor({"small": note_limit, "large": note_limit}, limits_memory=True)
+    report = execute(text, tmp_path, executor)
+
+    assert limits == {"small": None, "large": 3 * 2**29}
+    assert report.notes == [
+        "computeResources are Kubernetes'; here the steps share this machine; only their memory limit holds."
+    ]

@@ -143,7 +143,9 @@ def test_a_data_folder_that_cannot_be_used_is_3(called: Run, folder: Path, comma
     ended = called(*command, NO_FOLDER, cwd=folder, env=USABLE)
 
     assert (ended.code, ended.stdout) == (3, "")
-    assert ended.stderr.startswith("kubernaut: /proc/nope/data: the folder cannot be used: ")
+    makes = command[0] in {"run", "serve"}
+    problem = "the folder cannot be used: " if makes else "holds no records: there is no such folder. Name the folder"
+    assert ended.stderr.startswith(f"kubernaut: /proc/nope/data: {problem}")
 
 
 @pytest.mark.parametrize("command", [["docs", "/proc/nope"], ["new", "my-flags", "--into=/proc"]], ids=" ".join)

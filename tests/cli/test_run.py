@@ -324,7 +324,7 @@ def test_an_unknown_action_is_refused_before_anything_starts(command: Command, w
     ended = command.run(workflow(step("a"), step("b", actionType="probe/nothing_known")))
 
     assert ended.returncode == 2
-    assert "spec.steps[1].actionType: the catalogue has no 'probe/nothing_known'" in ended.stderr
+    assert "spec.steps[1] \"b\".actionType: the catalogue has no 'probe/nothing_known'" in ended.stderr
     assert command.records() == {}
 
 

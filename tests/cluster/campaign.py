@@ -8,6 +8,7 @@ the API server is not restarted.
 
 import argparse
 import copy
+import os
 import re
 import sys
 import tempfile
@@ -38,7 +39,8 @@ from realcluster import (
 )
 
 HERE = Path(__file__).parent
-WHERE = "kubernaut-ctl-campaign"
+WHERE = f"kubernaut-ctl-campaign-{os.getpid()}"
+"""A namespace of this run: that of the one before may still be terminating."""
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "campaign"}
 
 

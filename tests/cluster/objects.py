@@ -8,6 +8,7 @@ from kubernaut_controller.pipelinerun import render
 from kubernaut_controller.reconciling import FINALIZER, ObservedState, Policy
 from kubernaut_controller.reconciling.admission import admit
 from kubernaut_controller.reconciling.lock import LockState
+from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView, WorkflowView
 from kubernaut_controller.workflow import WorkflowExecution
 
 Json = dict[str, Any]
@@ -54,9 +55,12 @@ def observed_state(document: Json, **known: Any) -> ObservedState:
     made, faults = admit(document, known.pop("policy", POLICY))
     if made is not None and known.get("task_runs"):
         known["task_runs"] = tuple(with_requested_params(made, one) for one in known["task_runs"])
-    return ObservedState(
-        **{"pipeline_run_absent": "pipeline_run" not in known, **known}, document=document, workflow=made, faults=faults
-    )
+    known["task_runs"] = tuple(map(TaskRunView, known.get("task_runs", ())))
+    known["pods"] = {name: PodView(pod) for name, pod in known.get("pods", {}).items()}
+    known |= {"pipeline_run_absent": "pipeline_run" not in known} | known
+    if known.get("pipeline_run") is not None:
+        known["pipeline_run"] = PipelineRunView(known["pipeline_run"])
+    return ObservedState(document=WorkflowView(document), workflow=made, faults=faults, **known)
 
 
 def with_requested_params(made: WorkflowExecution, task_run: Json) -> Json:

@@ -40,7 +40,7 @@ def test_an_invalid_scenario_file_is_reported_without_a_traceback(tmp_path: Path
     ended = pytest_of(tmp_path, "--conform-installed")
 
     assert ended.returncode == 2
-    assert "scenarios[0].input: unknown field; there is action, env, files" in ended.stdout
+    assert "scenarios[0].input: unknown field; did you mean inputs?" in ended.stdout
     assert "Traceback" not in ended.stdout
 
 

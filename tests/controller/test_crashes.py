@@ -32,6 +32,7 @@ from objects import (
 from kubernaut_controller.reconciling import FINALIZER, Policy, effects, is_closed, reconcile
 from kubernaut_controller.reconciling.events import event_key
 from kubernaut_controller.reconciling.lock import LockState, acquired_lease, read_lock, released_lease
+from kubernaut_controller.views import WorkflowView
 from kubernaut_controller.workflow import read_workflow_execution
 from kubernaut_datastorage.records.merge import Merged, merge
 from kubernaut_sdk.records import Event
@@ -312,7 +313,7 @@ def test_the_undisturbed_run_ends_well() -> None:
         "a": ("succeeded", True),
         "b": ("succeeded", True),
     }
-    assert is_closed(UNDISTURBED.document)
+    assert is_closed(WorkflowView(UNDISTURBED.document))
 
 
 @settings(deadline=None, max_examples=30)
@@ -348,7 +349,7 @@ def test_a_cancel_at_any_time_is_carried_out_once(moves: list[str], at: int) -> 
     states = {row["name"]: row["state"] for row in status["steps"]}
 
     assert cluster.runs_made <= 1
-    assert is_closed(cluster.document)
+    assert is_closed(WorkflowView(cluster.document))
     assert status["phase"] in {"Cancelled", "Succeeded"}
     if cluster.runs_made:
         assert {name: record["state"] for name, record in records.items()} == states

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from objects import CREATED, observed_state, workflow
 
 from kubernaut_controller.crd import custom_resource_definitions
+from kubernaut_controller.depthpolicy import policy_text
 from kubernaut_controller.documents import dump_yaml
 from kubernaut_controller.reconciling import Policy, reconcile
 from kubernaut_controller.reconciling.effects import UpdateStatus
@@ -38,6 +40,13 @@ def test_the_checked_in_ones_are_fresh() -> None:
     written = {path.name: path.read_text() for path in FOLDER.iterdir()}
 
     assert written == {name: dump_yaml(definition) for name, definition in DEFINITIONS.items()}, "run `make crds`"
+
+
+def test_the_checked_in_policy_about_depth_is_fresh() -> None:
+    written = (FOLDER.parents[1] / "policy" / "depth.yaml").read_text()
+
+    assert written == policy_text(), "run `make crds`"
+    assert len(list(yaml.safe_load_all(written))) == 2
 
 
 @pytest.mark.parametrize("name", ["workflowexecutions", "remediationrequests"])

@@ -23,6 +23,7 @@ from kubernaut_cli.engine.task import generic_task
 from kubernaut_controller import parse_workflow, render
 from kubernaut_controller.reconciling.events import ended_event
 from kubernaut_controller.reconciling.outcomes import RecordedBy, known_outcome
+from kubernaut_controller.views import PodView, TaskRunView
 
 WORKFLOW = parse_workflow(json.dumps(workflow()), "test")
 [STEP] = WORKFLOW.spec.steps
@@ -68,6 +69,7 @@ class FixedContainer:
 class FixedContainers:
     case: Case
     image_runs: bool = True
+    limits_memory: bool = True
     keeps_spool: bool = False
 
     async def start(self, pod: LocalPod) -> FixedContainer:
@@ -126,11 +128,11 @@ def in_a_cluster(case: Case) -> tuple[dict[str, Any], dict[str, Any] | None]:
     elif case.cancelled:
         # Tekton takes no results then; the pod's last word has them
         given = task_run(status="False", reason="TaskRunCancelled", steps=terminated(1, "TaskRunCancelled"))
-        known = {"pod": pod("Failed", termination(files, case.code))}
+        known = {"pod": PodView(pod("Failed", termination(files, case.code)))}
     else:
         status, reason = ("True", "Succeeded") if case.code == 0 else ("False", "Failed")
         given = task_run(status=status, reason=reason, results=files, steps=terminated(case.code))
-    end = known_outcome(STEP, "shop", given, record=case.record, **known)
+    end = known_outcome(STEP, "shop", TaskRunView(given), record=case.record, **known)
     said = {"state": end.state, "changed": end.changed, "output": end.output, "error": end.error}
     event = (
         ended_event(WORKFLOW, STEP, end, "2026-01-31T09:05:15Z") if end.recorded_by is RecordedBy.CONTROLLER else None

@@ -310,7 +310,7 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
     decide = reconcile
 
     def odd(observed: Any, *words: Any) -> Any:
-        if observed.metadata["namespace"] == "bad" and observed.pipeline_run is not None:
+        if observed.document.namespace == "bad" and observed.pipeline_run is not None:
             raise raised
         return decide(observed, *words)
 
@@ -441,6 +441,15 @@ def test_a_target_of_another_namespace_is_locked_for_all_only_by_a_grant(
         await world.play("owner", "good", GOOD)
         assert await world.wait_for_end("owner", "good") == "Succeeded"
         assert world.message("another-stranger", "bad").startswith("Waits for bad/stranger, which acts on")
+
+        world.create("held", "good", target={**target, "name": "third"})
+        await world.run_of("held", "good")
+        world.create("waiting-stranger", "bad", target={**target, "name": "third"})
+        waits = "Waits for good/held, which acts on"
+        await world.until(lambda: world.message("waiting-stranger", "bad").startswith(waits))
+        await world.play("held", "good", GOOD)
+        await world.play("waiting-stranger", "bad", GOOD)
+        assert await world.wait_for_end("waiting-stranger", "bad") == "Succeeded"
 
         world.server.grants.add(("system:serviceaccounts:bad", "good"))
         world.create("granted", "bad", target={**target, "name": "other"})

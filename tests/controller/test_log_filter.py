@@ -103,5 +103,5 @@ def test_without_an_api_server_the_process_says_so_once(tmp_path: Path) -> None:
     away = [line["message"] for line in lines if line["level"] in {"warning", "error"}]
 
     assert len([message for message in away if "cannot be listed yet" in message]) == 1, away
-    assert not any("trace" in line for line in lines)
+    assert not any("exception" in line for line in lines)
     assert len(away) <= 3, away

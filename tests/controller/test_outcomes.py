@@ -6,6 +6,7 @@ import pytest
 from objects import IMAGE, pod, results, stamp, step, successful, task_run, terminated, termination
 
 from kubernaut_controller.reconciling.outcomes import RecordedBy, is_alive, known_outcome
+from kubernaut_controller.views import PodView, TaskRunView
 from kubernaut_controller.workflow import Step
 
 BACK_OFF = 'the step "action" failed to pull the image "". The pod errored with the message: "Back-off pulling image"'
@@ -19,6 +20,13 @@ CANCELLED: dict[str, Any] = {
 BY_TIMEOUT = "TaskRun cancelled as the PipelineRun it belongs to has timed out."
 
 RAN = {"exitCode": 143, "startedAt": stamp(3)}
+
+WHY = "failed to sync configmap cache"
+GIVEN_UP: dict[str, Any] = {
+    "reason": "CreateContainerConfigError",
+    "message": "Failed to create pod due to config error",
+    "steps": [{"name": "action", "waiting": {"reason": "CreateContainerConfigError", "message": WHY}}],
+}
 
 #  what it is, the TaskRun, what else is known, (state, teller, changed, a part of the message)
 TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | None]]] = [
@@ -175,6 +183,41 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
         ("failed", "controller", False, "There is no Secret shop/aws; create it"),
     ),
     (
+        "given up by Tekton, while the kubelet tries again",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Pending", {"waiting": {"reason": "CreateContainerConfigError"}})},
+        (
+            "intended",
+            "pending",
+            None,
+            "see its secretName and ConfigMaps. Its pod is still there, and may yet start it.",
+        ),
+    ),
+    (
+        "given up by Tekton, and started after that",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod()},
+        ("started", "pending", None, "Tekton gave it up before its container started, which has reported nothing"),
+    ),
+    (
+        "given up by Tekton, started after that, and well",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Succeeded", termination(results(), 0))},
+        ("succeeded", "container", True, None),
+    ),
+    (
+        "given up by Tekton, and never started",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Failed", {"waiting": {"reason": "CreateContainerConfigError"}})},
+        ("failed", "controller", False, "Its container could not be made: failed to sync configmap cache"),
+    ),
+    (
+        "given up by Tekton, started after that, and silent",
+        task_run(status="False", **GIVEN_UP),
+        {"pod": pod("Failed", {"terminated": {"exitCode": 137, "reason": "Error", "startedAt": stamp(3)}})},
+        ("lost", "controller", None, "Tekton gave it up before its container started, which has reported nothing"),
+    ),
+    (
         "refused by Pod Security",
         task_run(
             status="False",
@@ -279,7 +322,9 @@ TABLE: list[tuple[str, Any, dict[str, Any], tuple[str, str, bool | None, str | N
 def test_what_became_of_a_step(
     given: Any, known: dict[str, Any], expected: tuple[str, str, bool | None, str | None]
 ) -> None:
-    end = known_outcome(Step.model_validate(step("a")), "shop", given, **known)
+    if "pod" in known:
+        known = {**known, "pod": PodView(known["pod"])}
+    end = known_outcome(Step.model_validate(step("a")), "shop", TaskRunView(given), **known)
     state, recorded_by, changed, message = expected
 
     assert (end.state.value, end.recorded_by, end.changed) == (state, RecordedBy(recorded_by), changed)
@@ -288,7 +333,7 @@ def test_what_became_of_a_step(
 
 
 def test_a_row_has_the_containers_own_times_and_words() -> None:
-    end = known_outcome(Step.model_validate(step("a")), "shop", successful(output={"replicas": 6}))
+    end = known_outcome(Step.model_validate(step("a")), "shop", TaskRunView(successful(output={"replicas": 6})))
 
     assert (end.started_at, end.finished_at, end.output) == (stamp(3), stamp(8), {"replicas": 6})
 
@@ -304,4 +349,4 @@ def test_a_row_has_the_containers_own_times_and_words() -> None:
     ],
 )
 def test_a_pod_lives_until_its_containers_ended(given: Any, alive: bool) -> None:
-    assert is_alive(given) is alive
+    assert is_alive(PodView(given)) is alive

@@ -46,6 +46,7 @@ from kubernaut_controller.reconciling.effects import (
 from kubernaut_controller.reconciling.lock import LockState
 from kubernaut_controller.reconciling.messages import CreationFailure, creation_failure_of
 from kubernaut_controller.workflow import read_workflow_execution
+from kubernaut_sdk.traceparent import WorkflowTrace
 
 POLICY = Policy()
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "checkout"}
@@ -121,6 +122,7 @@ def test_once_made_that_is_told_and_recorded() -> None:
         "workflow": {"namespace": "shop", "name": "fix", "uid": UID},
         "step": "a",
         "target": TARGET,
+        "trace_id": WorkflowTrace(UID).trace_id,
     }
     assert written_status["pipelineRunRef"] == REF
     assert (written_status["phase"], written_status["progress"], written_status["target"]) == (
@@ -683,6 +685,26 @@ def test_a_pod_that_does_not_go_is_told() -> None:
     )
 
 
+def test_a_pod_that_tekton_gave_up_and_left_is_told_until_it_has_ended() -> None:
+    document = workflow(target=TARGET, status=RUNNING | {"phase": "Failed", "finishedAt": stamp(9)})
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "aws" not found'}
+    known: dict[str, Any] = {
+        "pipeline_run": pipeline_run(document, "False", "Failed"),
+        "task_runs": (task_run("a", "False", waiting["reason"], steps=[{"name": "action", "waiting": waiting}]),),
+        "lock": OURS,
+        "pods": {"run-a": pod("Pending", {"waiting": waiting})},
+    }
+    why = "Step a failed: There is no Secret shop/aws; create it and run the workflow anew."
+    soon, later = (decide(document, at=CREATED + timedelta(seconds=seconds), **known) for seconds in (20, 100))
+
+    assert summary(soon)[1] == f"{why} Its pod is still there, and may yet start it."
+    assert summary(later)[1].endswith(
+        "Its pod run-a-pod has not ended, and its target stays locked until it has: Tekton left it to its deadline. "
+        "To end it now: kubectl delete pod run-a-pod."
+    )
+    assert "ReleaseLock" not in names(soon) + names(later)
+
+
 def test_what_was_not_told_is_told_before_it_is_closed() -> None:
     document, known = finished_workflow()
     known["task_runs"] = (successful(stored="deferred"),)
@@ -775,8 +797,8 @@ def test_a_refused_one_says_every_fault_and_makes_nothing() -> None:
     assert summary(effects) == (
         "Refused",
         (
-            "spec.steps[0].runAfter[0]: no step 'z'; there is a, b. "
-            "spec.steps[1].image: x:1 names no digest; write repository@sha256:<64 hex digits>."
+            "spec.steps[0] \"a\".runAfter[0]: no step 'z'; there is a, b. "
+            'spec.steps[1] "b".image: x:1 names no digest; write repository@sha256:<64 hex digits>.'
         ),
     )
     assert condition_states(status(effects)) == {"Accepted": ("False", "Invalid"), "Succeeded": ("False", "Refused")}
@@ -819,7 +841,7 @@ def test_a_target_that_is_not_its_own_is_locked_for_all_only_by_a_grant() -> Non
     }
     assert accepted[True] == ""
     assert accepted[False] == (
-        "Its target is not of its namespace, so only workflows of shop wait for each other there. To have all wait, "
+        "Its target is not of its namespace, so only workflows of shop wait for it. To have all wait, "
         "grant system:serviceaccounts:shop the verb lock on targets.kubernaut.io (resourceNames: deployment) in the "
         "namespace prod."
     )

@@ -14,8 +14,9 @@ import pytest
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.recordsclient import RecordsClient
 from kubernaut_datastorage.store import DatabaseUnavailable
-from kubernaut_datastorage.tokens import KubernetesTokenReviewer
+from kubernaut_datastorage.tokenreview import KubernetesTokenReviewer
 from kubernaut_sdk import DataStorage
+from kubernaut_sdk.incluster import ServiceAccount
 from kubernaut_sdk.storage import StorageUnavailable
 
 TOKEN = "Bearer s3cr3t-of-one-server"
@@ -88,7 +89,7 @@ async def api(url: str, folder: Path) -> None:
 
 async def reviews(url: str, folder: Path) -> None:
     with pytest.raises(DatabaseUnavailable):
-        await KubernetesTokenReviewer(url, folder, "kubernaut-data-storage").review("another")
+        await KubernetesTokenReviewer(url, ServiceAccount(folder), "kubernaut-data-storage").review("another")
 
 
 async def storage(url: str, folder: Path) -> None:

@@ -1,13 +1,20 @@
 """The next decision about a RemediationRequest, situation by situation."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from objects import CREATED, NOW, stamp, step, workflow
 
 from kubernaut_controller.faults import Fault
-from kubernaut_controller.reconciling.remediation import CreateWorkflow, DeleteRequest, UpdateRequestStatus, remediate
+from kubernaut_controller.reconciling.remediation import (
+    CreateWorkflow,
+    DeleteRequest,
+    RemediationDecision,
+    UpdateRequestStatus,
+    remediate,
+)
+from kubernaut_controller.views import WorkflowView
 
 OWNER = {"kind": "RemediationRequest", "uid": "rr-1", "controller": True}
 
@@ -28,6 +35,12 @@ def made(phase: str, message: str, uid: str = "rr-1") -> dict[str, Any]:
     return document
 
 
+def decision_about(
+    document: dict[str, Any], faults: tuple[Fault, ...], made_workflow: dict[str, Any] | None, now: datetime
+) -> RemediationDecision:
+    return remediate(WorkflowView(document), faults, WorkflowView(made_workflow) if made_workflow else None, now)
+
+
 def summary(remedy: Any) -> tuple[str, str]:
     [effect] = remedy.effects
     assert isinstance(effect, UpdateRequestStatus)
@@ -35,7 +48,7 @@ def summary(remedy: Any) -> tuple[str, str]:
 
 
 def test_its_workflow_is_made_once() -> None:
-    [effect] = remediate(request(), (), None, NOW).effects
+    [effect] = decision_about(request(), (), None, NOW).effects
 
     assert isinstance(effect, CreateWorkflow)
     assert effect.document["metadata"]["ownerReferences"][0]["uid"] == "rr-1"
@@ -60,21 +73,21 @@ def test_its_workflow_is_made_once() -> None:
     ],
 )
 def test_what_came_of_it(known: Any, workflow_: Any, expected: tuple[str, str]) -> None:
-    phase, outcome = summary(remediate(request(**known), (), workflow_, NOW))
+    phase, outcome = summary(decision_about(request(**known), (), workflow_, NOW))
 
     assert (phase, outcome[: len(expected[1])]) == expected
 
 
 def test_nothing_is_said_twice() -> None:
     ended = made("Succeeded", "2 of 2 steps done.")
-    [effect] = remediate(request(), (), ended, NOW).effects
+    [effect] = decision_about(request(), (), ended, NOW).effects
     assert isinstance(effect, UpdateRequestStatus)
 
-    assert remediate(request(**effect.status), (), ended, NOW + timedelta(hours=1)).effects == ()
+    assert decision_about(request(**effect.status), (), ended, NOW + timedelta(hours=1)).effects == ()
 
 
 def test_a_bad_shape_is_refused() -> None:
-    assert summary(remediate(request(), (Fault("spec.x", "unknown field"),), None, NOW)) == (
+    assert summary(decision_about(request(), (Fault("spec.x", "unknown field"),), None, NOW)) == (
         "Refused",
         "spec.x: unknown field.",
     )
@@ -83,5 +96,5 @@ def test_a_bad_shape_is_refused() -> None:
 def test_it_goes_with_its_workflow() -> None:
     over = {"phase": "Succeeded", "finishedAt": stamp(5), "workflowExecutionRef": {"name": "fix", "uid": "u"}}
 
-    assert remediate(request(**over), (), None, CREATED + timedelta(seconds=64)).effects == ()
-    assert remediate(request(**over), (), None, CREATED + timedelta(seconds=65)).effects == (DeleteRequest(),)
+    assert decision_about(request(**over), (), None, CREATED + timedelta(seconds=64)).effects == ()
+    assert decision_about(request(**over), (), None, CREATED + timedelta(seconds=65)).effects == (DeleteRequest(),)

@@ -1,5 +1,6 @@
 """The faults of a workflow, with path and value; `kubernaut validate` as a process for the rest."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kubernaut_controller import InvalidWorkflow, parse_workflow, render, require_valid
+from kubernaut_controller import InvalidWorkflow, Step, parse_workflow, render, require_valid
+from kubernaut_controller.checking import Catalogue, check_workflow
+from kubernaut_controller.workflow import read_workflow_execution
 
 ZEROS = "0" * 64
 BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))])
@@ -28,13 +33,16 @@ def faults(text: str, **options: Any) -> str:
     return str(refused.value)
 
 
-TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
+TABLE: list[tuple[str, list[Any], dict[str, Any], str]] = [
     ("no steps", [], {}, "spec.steps: is empty; a workflow needs at least one step."),
     ("duplicate", [{}, {"name": "a"}], {}, "spec.steps[1].name: 'a' is the name of spec.steps[0] already."),
     ("bad name", [{"name": "A_b"}], {}, "spec.steps[0].name: 'A_b' does not match"),
     ("long name", [{"name": "a" * 300}], {}, "spec.steps[0].name: 'aaaa"),
     ("unknown field", [{"retry": 1}], {}, "spec.steps[0].retry: unknown field; there is actionType,"),
-    ("unknown spec field", [{}], {"tmeout": "1m"}, "spec.tmeout: unknown field; there is approver,"),
+    ("unknown spec field", [{}], {"tmeout": "1m"}, "spec.tmeout: unknown field; did you mean timeout?"),
+    ("misspelt field", [{"retires": 1}], {}, "spec.steps[0].retires: unknown field; did you mean retries?"),
+    ("misspelt runAfter", [{"name": "scale"}, {"runAfter": ["sacle"]}], {}, "no step 'sacle'; did you mean scale?"),
+    ("no step at all", ["a"], {}, "spec.steps[0]: must be a mapping, not str."),
     ("wrong type", [{"retries": "many"}], {}, "spec.steps[0].retries: input should be a valid integer"),
     ("bad duration", [{"timeout": "2 minutes"}], {}, "spec.steps[0].timeout: '2 minutes' is not a duration"),
     ("zero duration", [{"timeout": "0s"}], {}, "must be above zero"),
@@ -111,7 +119,10 @@ TABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("steps", "spec", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_refused_with_the_path(workflow: Make, step: Make, steps: list[Any], spec: Any, expected: str) -> None:
-    made = [{**step(chr(ord("a") + index)), **fields} for index, fields in enumerate(steps)]
+    made = [
+        {**step(chr(ord("a") + index)), **fields} if isinstance(fields, dict) else fields
+        for index, fields in enumerate(steps)
+    ]
 
     assert expected in faults(workflow(*made, **spec))
 
@@ -188,16 +199,123 @@ def test_validate_as_a_command(workflow: Make, step: Make, tmp_path: Path) -> No
 
     good = validate(step("a"))
     assert (good.returncode, good.stdout) == (0, f"{file}: valid; 1 step.\n")
-    bad = validate(step("a", inputs={"path": 1, "extra": 2}), step("b", actionType="probe/wirte_text"))
+    bad = validate(step("a", inputs={"path": 1, "extra": 2}), step("b", actionType="probe/wirte_text", retires=2))
     assert bad.returncode == 2
     assert bad.stderr.splitlines() == [
-        "kubernaut: spec.steps[0].inputs.path: input should be a valid string; it is 1.",
-        "kubernaut: spec.steps[0].inputs.extra: unknown; this action has path, text.",
+        'kubernaut: spec.steps[0] "a".inputs.path: input should be a valid string; it is 1.',
+        'kubernaut: spec.steps[0] "a".inputs.extra: unknown; this action has path, text.',
+        'kubernaut: spec.steps[1] "b".retires: unknown field; did you mean retries?',
         (
-            "kubernaut: spec.steps[1].actionType: the catalogue has no 'probe/wirte_text'; there is probe/write_text "
-            "or probe/do_thing or probe/swallow_errors."
+            "kubernaut: spec.steps[1] \"b\".actionType: the catalogue has no 'probe/wirte_text'; did you mean "
+            "probe/write_text?"
         ),
     ]
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """The faults of a workflow's text, checked against the probe actions."""
+    from kubernaut_cli.catalog import find_action, known_types
+
+    monkeypatch.setenv("ACTION_MODULES", str(Path(__file__).parents[1] / "probe_actions.py"))
+    find_action.cache_clear()
+    catalogue = Catalogue(find_action, known_types())
+    return lambda text: [str(fault) for fault in check_workflow(json.loads(text), catalogue)[1]]
+
+
+def test_all_faults_are_told_at_once_across_shape_and_meaning(check: Any, workflow: Make, step: Make) -> None:
+    faults = check(
+        workflow(
+            step("scale", image="ghcr.io/x:1", retries="many"),
+            step("persist", runAfter=["sacle"], inputs={"txet": "y"}),
+            step("persist", runAfter=["scale"], serviceAccountName="$(x)"),
+            confidence=2,
+            **{"finally": [step("announce", runAfter=["scale"], onFailure="go on")]},
+        )
+    )
+
+    assert faults == [
+        "spec.confidence: input should be less than or equal to 1; it is 2.",
+        (
+            'spec.steps[0] "scale".retries: input should be a valid integer, unable to parse string as an integer; '
+            "it is 'many'."
+        ),
+        'spec.steps[0] "scale".image: ghcr.io/x:1 names no digest; write repository@sha256:<64 hex digits>.',
+        "spec.steps[1] \"persist\".runAfter[0]: no step 'sacle'; did you mean scale?",
+        'spec.steps[1] "persist".inputs.path: missing; it is required.',
+        'spec.steps[1] "persist".inputs.txet: unknown; did you mean text?',
+        (
+            "spec.steps[2] \"persist\".serviceAccountName: '$(x)' does not match ^[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+            "(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$."
+        ),
+        "spec.steps[2].name: 'persist' is the name of spec.steps[1] already.",
+        "spec.finally[0] \"announce\".onFailure: input should be 'stop' or 'continue'; it is 'go on'.",
+        'spec.finally[0] "announce".runAfter: a step of finally runs after all steps; it takes no runAfter.',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "spec", "only"),
+    [
+        ([{"name": "A_b"}, {"runAfter": ["other"]}], {}, "spec.steps[0].name: 'A_b' does not match"),
+        ([{"inputs": 7}], {}, 'spec.steps[0] "a".inputs: must be a mapping, not int.'),
+        ([{"inputs": ..., "input": {}}], {}, 'spec.steps[0] "a".input: unknown field; did you mean inputs?'),
+        ([{"timeout": "2h"}], {"timeuot": "3h"}, "spec.timeuot: unknown field; did you mean timeout?"),
+        ([{"timeout": "2h"}], {"timeout": "3 h"}, "spec.timeout: '3 h' is not a duration"),
+        ([{"actionType": ...}], {}, 'spec.steps[0] "a".actionType: missing; it is required.'),
+        ([{"runAfter": [{}]}], {}, 'spec.steps[0] "a".runAfter[0]: input should be a valid string; it is a dict.'),
+        (
+            [{"inputs": {"path": "x"}, "inputsFrom": [{"input": "text", "workflow": "target"}]}],
+            {"target": {"kind": 1}},
+            "spec.target",
+        ),
+        (
+            [{"inputs": {"path": "x"}, "inputsFrom": [{"input": "text", "stp": "b"}]}],
+            {},
+            'spec.steps[0] "a".inputsFrom',
+        ),
+    ],
+    ids=str,
+)
+def test_a_fault_is_told_without_what_only_follows_from_it(
+    check: Any, workflow: Make, step: Make, steps: list[Any], spec: Any, only: str
+) -> None:
+    made = [{**step(chr(ord("a") + index)), **fields} for index, fields in enumerate(steps)]
+    kept = [{name: value for name, value in fields.items() if value is not ...} for fields in made]
+
+    faults = check(workflow(*kept, **spec))
+    assert faults
+    assert [fault for fault in faults if not fault.startswith(only)] == []
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["a", "b", "1m", "x/y_z"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "inputs", "step", "a", "steps", "kind"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from([item.alias or name for name, item in Step.model_fields.items()])
+
+
+@given(
+    st.lists(JUNK | st.dictionaries(FIELDS, JUNK), max_size=3),
+    st.dictionaries(st.sampled_from(["finally", "timeout", "target", "signal", "cancel", "zz"]), JUNK, max_size=3),
+)
+def test_whatever_a_document_holds_its_faults_are_told(steps: list[Any], spec: dict[str, Any]) -> None:
+    document = {
+        "apiVersion": "kubernaut.io/v1alpha1",
+        "kind": "WorkflowExecution",
+        "metadata": {"name": "w"},
+        "spec": {**spec, "steps": steps},
+    }
+    workflow, faults = check_workflow(document, Catalogue(lambda _type: None, unknown_actions=True))
+
+    assert workflow is not None or faults
+    with contextlib.suppress(InvalidWorkflow):
+        read_workflow_execution(document)
+        assert workflow is not None
 
 
 def test_inputs_that_come_later_are_not_missing(workflow: Make, step: Make) -> None:

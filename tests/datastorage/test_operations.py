@@ -243,7 +243,7 @@ def test_the_service_has_a_program_of_its_own_that_loads_nothing_of_others(tmp_p
     program = (
         "import sys\n"
         "from kubernaut_datastorage.command import serve\n"
-        "from kubernaut_datastorage import gate, tokens, server, postgresql, logs\n"
+        "from kubernaut_datastorage import gate, tokenreview, tokens, server, postgresql\n"
         "from kubernaut_datastorage.http import api, protocol\n"
         "from kubernaut_datastorage.log import verification\n"
         f"serve(['migrate', '--data', {str(tmp_path)!r}], standalone_mode=False)\n"

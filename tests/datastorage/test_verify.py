@@ -110,6 +110,30 @@ def test_what_is_as_it_was_written_is_not_reported(make_store: MakeStore, tmp_pa
     asyncio.run(work())
 
 
+def test_after_a_rotation_of_the_signing_key_both_keys_verify(make_store: MakeStore, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    (old, old_public), (new, new_public) = (keys(tmp_path / name) for name in ("old", "new"))
+    (tmp_path / "both").write_bytes(old_public.read_bytes() + new_public.read_bytes())
+
+    async def work() -> None:
+        for private in (old, new):
+            store = make_store(signer=Ed25519Signer(private))
+            await store.start()
+            await store.put(batch(str(mint())))
+            await store.close()
+        store = make_store()
+        both = await verify(store, key=read_public_key(tmp_path / "both"))
+        alone = await verify(store, key=read_public_key(new_public))
+        await store.close()
+
+        assert (both.faults, both.signed) == ([], 2)
+        [fault] = alone.faults
+        assert fault.startswith("commit 1: it is not signed by this key")
+
+    asyncio.run(work())
+
+
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [

@@ -14,10 +14,12 @@ from kubernaut_cli.catalog import action_entries
 from kubernaut_cli.docs import action_pages
 from kubernaut_cli.engine.report import EXIT_CODES
 from kubernaut_cli.program import program
+from kubernaut_cli.reference import reference_pages
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.installed import InstalledActions
 from kubernaut_conformance.scenario import Scenario, read_scenarios
 from kubernaut_controller import parse_workflow, render, require_valid
+from kubernaut_controller.crd import custom_resource_definitions
 from kubernaut_controller.status import Phase
 from kubernaut_sdk.catalog import all_actions, find
 from kubernaut_sdk.errors import explain
@@ -147,10 +149,35 @@ def test_the_pages_of_the_actions_are_fresh() -> None:
     )
 
 
+def test_the_reference_pages_are_fresh() -> None:
+    pages = reference_pages()
+
+    assert {name: DOCS.get(name) for name in pages} == pages, "run `make docs`"
+
+
+def test_the_workflow_reference_has_every_field_of_the_custom_resources() -> None:
+    def names(schema: dict[str, Any]) -> set[str]:
+        fields = schema.get("properties", {})
+        inner = [*fields.values(), *([schema["items"]] if "items" in schema else [])]
+        return set(fields) | {name for one in inner for name in names(one)}
+
+    resources = custom_resource_definitions().values()
+    schemas = [item["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for item in resources]
+    known = {name for schema in schemas for name in names(schema)} - {"apiVersion", "metadata", "spec", "status"}
+
+    assert [name for name in sorted(known) if f"| `{name}` |" not in DOCS["workflow-reference.md"]] == []
+
+
 @pytest.mark.parametrize("file", PAGES)
 def test_links_lead_somewhere(file: str) -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / file).read_text()):
+    text = (ROOT / file).read_text()
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert ((ROOT / file).parent / target).exists(), target
+    for target, section in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", text):
+        there = (ROOT / file).parent / target if target else ROOT / file
+        headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert section in anchors, f"{target}#{section}"
 
 
 def test_make_help_lists_every_target() -> None:

@@ -3,59 +3,22 @@
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 
 
-class Collector(ThreadingHTTPServer):
-    """An OTLP endpoint (protobuf over HTTP) that keeps the spans."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _CollectorHandler)
-        self.spans: list[Any] = []
-
-
-class _CollectorHandler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["content-length"])))
-        for resource in request.resource_spans:
-            for scope in resource.scope_spans:
-                self.server.spans += scope.spans
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-def test_spans_of_plan_apply_verify_and_tools_continue_the_trace(action: Any, collector: Collector) -> None:
+def test_spans_of_plan_apply_verify_and_tools_continue_the_trace(action: Any, collector: Any) -> None:
     ended = action.run(
         "run",
         "probe/do_thing",
         "-p",
         "how=tool",
         TRACEPARENT=TRACEPARENT,
-        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
     )
 
     assert ended.code == 0, ended.stderr
@@ -73,12 +36,12 @@ def test_spans_of_plan_apply_verify_and_tools_continue_the_trace(action: Any, co
     assert told == [f"TRACEPARENT=00-{TRACE}-{by_name['env'].span_id.hex()}-01"]
 
 
-def test_a_failure_marks_its_spans_and_shows_no_secret(action: Any, collector: Collector) -> None:
+def test_a_failure_marks_its_spans_and_shows_no_secret(action: Any, collector: Any) -> None:
     action.run(
         "run",
         "probe/do_thing",
         ACTION_INPUTS='{"how": "crash", "token": "hunter2hunter2"}',
-        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
     )
 
     status = {span.name: (span.status.code, span.status.message) for span in collector.spans}

@@ -8,11 +8,13 @@ from uuid import UUID
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
 from kubernaut_sdk import Context, Transient
 
-__all__ = ["AUTHOR", "push_anew", "record_trailer", "with_trailer"]
+__all__ = ["AUTHOR", "push_anew", "record_trailer", "with_record", "with_trailer"]
 
 AUTHOR = "Kubernaut <kubernaut@localhost>"
 _RECORD = "Kubernaut-Record"
 """The trailer in a commit's message that names the record of the step."""
+_UNDOES = "Kubernaut-Undoes"
+"""The trailer of a commit that undoes another step's, with that step's record."""
 _MOST_PUSHES = 12
 _PAUSE, _LONGEST_PAUSE = 0.2, 4.0
 _SPARE = 10.0
@@ -24,6 +26,12 @@ _TRAILERS = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:[ \t]*\S.*(?:\n[ \t]+
 def record_trailer(record_id: UUID) -> str:
     """Return the trailer that names a record."""
     return f"{_RECORD}: {record_id}"
+
+
+def with_record(ctx: Context, message: str) -> str:
+    """Return a commit's message with the step's record and, for an undo, the record that it undoes."""
+    message = with_trailer(message.rstrip(), record_trailer(ctx.record_id))
+    return message if ctx.undoes is None else with_trailer(message, f"{_UNDOES}: {ctx.undoes}")
 
 
 def with_trailer(message: str, trailer: str) -> str:

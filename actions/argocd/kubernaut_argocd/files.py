@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, with_trailer
+from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, with_record, with_trailer
 from kubernaut_argocd._git import Checkout, clone
 from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, Document, FieldPath, FilePath, RepositoryAddress
 from kubernaut_argocd.yamltext import ABSENT, plan_edit, read_state, restore
@@ -103,7 +103,7 @@ def verify(ctx: Context, inputs: UpdateInputs, change: Change) -> bool | str:
 
 @update_file.undo
 def undo(ctx: Context, inputs: UpdateInputs, change: Change) -> None:
-    """Commit and push the bytes that were there before."""
+    """Commit and push the bytes that were there before, as `Revert "…"`."""
     if not isinstance(change.before, dict) or not {"value", ABSENT} & set(change.before) or _MASK in str(change.before):
         raise PreconditionFailed(
             f"the record does not hold what stood in {inputs.field}, since it is secret or too long; "
@@ -116,7 +116,8 @@ def undo(ctx: Context, inputs: UpdateInputs, change: Change) -> None:
             restore(text, inputs.field, inputs.document, change.before),
         )
 
-    _commit_and_push(ctx, inputs, Change(change.after, change.before), edit_text)
+    subject = f'Revert "{_subject(inputs).splitlines()[0]}"'
+    _commit_and_push(ctx, inputs, Change(change.after, change.before), edit_text, subject)
 
 
 @update_file.target
@@ -137,7 +138,11 @@ def check(ctx: Context, inputs: UpdateInputs) -> dict[str, str | None]:
 
 
 def _commit_and_push(
-    ctx: Context, inputs: UpdateInputs, change: Change, edit_text: Callable[[str], tuple[Any, str]]
+    ctx: Context,
+    inputs: UpdateInputs,
+    change: Change,
+    edit_text: Callable[[str], tuple[Any, str]],
+    message: str | None = None,
 ) -> str:
     """Commit and push an edit; if another push came first, start again from the new commit.
 
@@ -146,6 +151,7 @@ def _commit_and_push(
         inputs: The inputs that name the file and the field.
         change: The field's state before and after.
         edit_text: Takes the file's text, and returns the field's state and the edited text.
+        message: The commit's message; by default the inputs' one.
 
     Returns:
         The commit's id.
@@ -161,8 +167,11 @@ def _commit_and_push(
         if state != change.before:
             raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
         checkout.write(inputs.path, text)
-        subject = inputs.message or f"Set {inputs.field} in {inputs.path}"
-        message = with_trailer(subject.rstrip(), record_trailer(ctx.record_id))
-        return checkout.commit([inputs.path], message, inputs.author)
+        text_of_commit = with_record(ctx, message or _subject(inputs))
+        return checkout.commit([inputs.path], text_of_commit, inputs.author)
 
     return push_anew(ctx, inputs.repository, inputs.branch, commit)
+
+
+def _subject(inputs: UpdateInputs) -> str:
+    return (inputs.message or f"Set {inputs.field} in {inputs.path}").strip() or f"Set {inputs.field}"

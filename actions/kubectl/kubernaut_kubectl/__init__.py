@@ -1,28 +1,10 @@
-"""Actions that change Kubernetes through kubectl.
+"""Actions that change Kubernetes through kubectl, and two that ask Prometheus and Alertmanager.
 
-The names are imported when they are first used: a step imports the module of its action alone.
+An action is found by its entry point (`pyproject.toml`), so that a step imports the module of its action alone. The
+actions stand on common ground, a folder for each idea:
+
+    cluster/      the API server through kubectl: reads, compare-and-swap patches, errors, quantities, limits
+    owners/       the controllers of objects, and the owners of fields, which would take a change back
+    rollouts/     the progress of workloads, what stops them, their revisions
+    disruption/   PodDisruptionBudgets and evictions
 """
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from kubernaut_kubectl.deployments import scale
-    from kubernaut_kubectl.nodes import cordon, uncordon
-    from kubernaut_kubectl.rollouts import restart, rollback
-
-__all__ = ["cordon", "restart", "rollback", "scale", "uncordon"]
-
-_MODULES = {
-    "cordon": "nodes",
-    "restart": "rollouts",
-    "rollback": "rollouts",
-    "scale": "deployments",
-    "uncordon": "nodes",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

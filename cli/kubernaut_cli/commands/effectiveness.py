@@ -29,7 +29,7 @@ __all__ = ["effectiveness"]
 def effectiveness(action_type: str | None, since: timedelta, quiet: timedelta, output: str, data: Path | None) -> None:
     """Show how often one TYPE of action helped, or each type; the surest success comes first."""
     now = utcnow()
-    with open_record_store(data) as store, storage_errors("history cannot be read"):
+    with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
         try:
             # the records of all types: another action in between changes what one action's success means

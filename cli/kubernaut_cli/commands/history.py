@@ -1,153 +1,158 @@
-"""`kubernaut history`: list the records of actions."""
+"""`kubernaut history`: list the records of actions, and show one."""
 
-import csv
-import io
 import json
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from kubernaut_cli.history.incident import incident_of
+from kubernaut_cli.history.page import print_incident
+from kubernaut_cli.history.reading import HistoryReader, open_history
+from kubernaut_cli.history.rows import LISTING, HistoryRow, follow_line, rows_of
+from kubernaut_cli.listing import listing_options
+from kubernaut_cli.moments import MOMENT
 from kubernaut_cli.options import data_option
-from kubernaut_cli.progress import change_lines, table_console
-from kubernaut_cli.store import open_record_store, storage_errors
-from kubernaut_cli.terminal import echo, one_line
-from kubernaut_sdk import DataStorage
-from kubernaut_sdk.ages import AGE
+from kubernaut_cli.terminal import echo
 from kubernaut_sdk.records import Record, State, rfc3339
+from kubernaut_sdk.times import utcnow
 
 __all__ = ["history"]
 
-_COLUMNS = (
-    "id",
-    "at",
-    "action_type",
-    "state",
-    "changed",
-    "target",
-    "step",
-    "workflow",
-    "attempt",
-    "seconds",
-    "error",
-    "dry_run",
-    "undoes",
-)
-_COLOURS = {"succeeded": "green", "unchanged": "green", "planned": "cyan", "skipped": "dim", "intended": "dim"}
+_MOST_SIGNALS = 20
+"""The most fingerprints of one alert's name that are asked for."""
 
 
-@click.command()
+class _ListingGroup(click.Group):
+    """A group whose first argument may be left out: `history` lists, `history show ID` shows one record."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ListingGroup)
+def history() -> None:
+    """List the records of actions, newest first; `history show ID` shows one."""
+
+
+@history.command("list", hidden=True)
 @click.argument("action_type", metavar="[TYPE]", required=False)
-@click.option("--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d.")
+@click.option("--since", type=MOMENT, default="90d", show_default=True, help="A time, or an age: 12h, 1w, 90d.")
+@click.option("--until", type=MOMENT, help="A time or an age; of the workflow's beginning, as for --since.")
+@click.option("--target", help="What the step or its workflow acts on: shop/Deployment/checkout, or only checkout.")
+@click.option("--workflow", help="A workflow's name, or the name that `kubernaut run` printed.")
+@click.option("--requester", help="Who asked for it.")
+@click.option("--signal", help="A signal's fingerprint, or its alert's name.")
+@click.option("--state", type=click.Choice(list(State)), metavar="STATE", help="Such as succeeded, failed or lost.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many rows.")
-@click.option("--state", help="Only records of this state.")
-@click.option("--workflow", help="Only records of this workflow.")
-@click.option("-o", "output", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--follow", is_flag=True, help="Go on with what happens from now on, a line a change, until Ctrl-C.")
+@listing_options
 @data_option
-def history(
-    action_type: str | None,
-    since: timedelta,
-    limit: int,
-    state: str | None,
-    workflow: str | None,
-    output: str,
-    data: Path | None,
-) -> None:
-    """List the records of one TYPE of action, or of all, newest first."""
-    filters = {name: value for name, value in (("state", state), ("workflow", workflow)) if value}
-    with open_record_store(data) as store, storage_errors("history cannot be read"):
-        storage = DataStorage(store.url, store.token_file)
-        try:
-            found = storage.get_action_history(action_type, since, **filters)
-            records = [record for record, _ in zip(found, range(limit), strict=False)]
-        finally:
-            storage.close()
-    # the steps of one workflow have the same time in their ids; sort them by the time that they ended
-    records.sort(key=lambda record: record.at, reverse=True)
-    {"table": _table, "json": _json, "csv": _csv}[output](records)
+def list_(**options: Any) -> None:
+    """List the records of one TYPE of action, or of all, newest first. `kubernaut history show ID` shows one."""
+    data, output = options["data"], options["output"]
+    filters = _filters(options)
+    with open_history(data) as reader:
+        records = _find(reader, filters, options)
+        more = len(records) > options["limit"]
+        # the steps of one workflow have the same time in their ids; sort them by the time that they ended
+        records = sorted(records[: options["limit"]], key=lambda record: record.at, reverse=True)
+        rows = rows_of(records, reader.undos(_oldest(records)) if records else {})
+        if not rows and not options["follow"]:
+            echo(f"nothing found {_asked(options)}{reader.looked()}", err=True)
+        if rows or output in {"json", "yaml", "csv"}:
+            LISTING.print(rows, output, headers=not options["no_headers"])
+        if more:
+            echo(f"these are the newest {options['limit']}; --limit shows more, --since fewer", err=True)
+        if options["follow"]:
+            _follow(reader, filters, options)
 
 
-def _json(records: Iterable[Record]) -> None:
-    echo(json.dumps([record.wire() for record in records], indent=2))
+@history.command()
+@click.argument("record_id", metavar="ID")
+@click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
+@data_option
+def show(record_id: str, output: str, data: Path | None) -> None:
+    """Show all that is known of one record: its workflow and signal, if it helped, and how to take it back.
+
+    The last digits of its ID, as `kubernaut history` shows them, are enough.
+    """
+    with open_history(data) as reader:
+        incident = incident_of(reader, reader.record(record_id), now=utcnow())
+    if output == "json":
+        echo(json.dumps(incident.document(), indent=2, ensure_ascii=False))
+    elif output == "yaml":
+        from kubernaut_controller import dump_yaml  # noqa: PLC0415 – only this format needs it
+
+        echo(dump_yaml(incident.document()), nl=False)
+    else:
+        print_incident(incident)
 
 
-def _csv(records: Iterable[Record]) -> None:
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for record in records:
-        writer.writerow([_cell(record, column) for column in _COLUMNS])
-    echo(rows.getvalue(), nl=False)
+def _filters(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the filters of the service that options ask for; workflow and signal are looked up by `_find`."""
+    names = {"action_type": "action_type", "state": "state", "requester": "requester", "target": "about"}
+    filters = {filter_: str(options[name]) for name, filter_ in names.items() if options[name]}
+    if options["until"] is not None:
+        filters["until"] = rfc3339(options["until"])
+    return filters
 
 
-def _cell(record: Record, column: str) -> str:
-    match column:
-        case "target":
-            text = _target(record)
-        case "workflow":
-            text = record.workflow.name if record.workflow else ""
-        case "seconds":
-            text = f"{seconds:.3f}" if (seconds := _seconds(record)) is not None else ""
-        case "error":
-            text = record.error.message if record.error else ""
-        case "at":
-            text = rfc3339(record.at)
-        case _:
-            value = getattr(record, column)
-            text = "" if value is None else str(value)
-    # a spreadsheet would take a cell that begins with one of these for a formula
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+def _find(reader: HistoryReader, filters: dict[str, str], options: Mapping[str, Any]) -> list[Record]:
+    """Return the records, newest first, and one more than the limit where there are more."""
+    since, limit = options["since"], options["limit"] + 1
+    signals = reader.fingerprints(options["signal"])[:_MOST_SIGNALS] if options["signal"] else [None]
+    found: list[Record] = []
+    for signal in signals:
+        chosen = filters | ({"signal": signal} if signal else {})
+        if options["workflow"]:
+            found += reader.of_workflow(options["workflow"], chosen, since=since)
+        else:
+            found += reader.records(chosen, since=since, limit=limit)
+    return sorted(found, key=lambda record: record.id, reverse=True)
 
 
-def _table(records: list[Record]) -> None:
-    console = table_console()
-    if not records:
-        console.print("no records", style="dim")
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("when (UTC)", "action", "target", "state", "took", "change, or what went wrong"):
-        table.add_column(column, overflow="fold")
-    for record in records:
-        colour = _COLOURS.get(record.state.value, "red")
-        seconds = _seconds(record)
-        result = record.error.message if record.error else "; ".join(_success_lines(record))
-        state = record.state.value + "".join(f" ({note})" for note in _notes(record))
-        table.add_row(
-            f"{record.at:%m-%d %H:%M:%S}",
-            escape(record.action_type or "?"),
-            escape(one_line(_target(record))),
-            f"[{colour}]{state}[/]",
-            "" if seconds is None else f"{seconds:.1f} s",
-            escape(one_line(result)),
-        )
-    console.print(table)
+def _oldest(records: list[Record]) -> datetime:
+    return min(record.intended_at or record.started_at or record.at for record in records)
 
 
-def _notes(record: Record) -> list[str]:
-    """Return what the state does not show: the attempt, a dry run that was not planned, the record that it undoes."""
-    notes = [f"attempt {record.attempt + 1}"] if record.attempt else []
-    if record.dry_run and record.state is not State.PLANNED:
-        notes.append("dry run")
-    if record.undoes is not None:
-        notes.append(f"undoes {record.undoes}")
-    return notes
+def _asked(options: Mapping[str, Any]) -> str:
+    """Return the question in words, for an answer without records."""
+    names = ("target", "workflow", "requester", "signal", "state")
+    said = [f"--{name} {options[name]}" for name in names if options[name]]
+    if options["action_type"]:
+        said.insert(0, str(options["action_type"]))
+    period = f"since {options['since']:%Y-%m-%d %H:%M}"
+    if options["until"] is not None:
+        period += f" until {options['until']:%Y-%m-%d %H:%M}"
+    question = f"for {' '.join(said)} " if said else ""
+    return f"{question}{period} (UTC) "
 
 
-def _success_lines(record: Record) -> list[str]:
-    return change_lines(record.change.document()) if record.change and record.state.good else []
-
-
-def _target(record: Record) -> str:
-    target = record.target
-    if target is None or isinstance(target, str):
-        return target or ""
-    return "/".join(part for part in (target.cluster, target.namespace, target.kind, target.name) if part)
-
-
-def _seconds(record: Record) -> float | None:
-    if record.started_at is None or record.finished_at is None:
-        return None
-    return (record.finished_at - record.started_at).total_seconds()
+def _follow(reader: HistoryReader, filters: dict[str, str], options: Mapping[str, Any]) -> None:
+    if options["output"] not in {"table", "wide", "json", "name"}:
+        raise click.UsageError(f"--follow prints a line for each change; {options['output']} has no such form.")
+    if options["until"] is not None:
+        raise click.UsageError("--follow has no end, so it does not go with --until.")
+    wanted = set(reader.fingerprints(options["signal"])) if options["signal"] else None
+    shown: dict[Any, State] = {}
+    for record in reader.follow(filters):
+        if shown.get(record.id) is record.state:
+            continue
+        shown[record.id] = record.state
+        if wanted is not None and (record.signal is None or record.signal.fingerprint not in wanted):
+            continue
+        if options["workflow"] and not reader.is_of_workflow(record, options["workflow"]):
+            continue
+        row = HistoryRow(record)
+        match options["output"]:
+            case "json":
+                echo(json.dumps(row.document(), ensure_ascii=False))
+            case "name":
+                echo(record.id)
+            case _:
+                echo(follow_line(row))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kubernaut_cli.options import data_option
-from kubernaut_cli.store import RecordStore, open_record_store, storage_errors
+from kubernaut_cli.store import RecordStore, open_record_store, require_records, storage_errors
 from kubernaut_cli.terminal import echo
 from kubernaut_datastorage.command import drop_month, location_options, plain_storage_errors, store_location
 from kubernaut_datastorage.folder import data_folder
@@ -25,7 +25,7 @@ __all__ = ["records"]
 _KEY = click.option(
     "--public-key",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The public key (PEM) of the signatures.",
+    help="The public key (PEM) of the signatures; after a rotation all of them, one after the other.",
 )
 _TIMEOUT = 30.0
 """Seconds for one request to Data Storage."""
@@ -47,7 +47,8 @@ def flush(data: Path | None, spool: Path | None) -> None:
 
     Exit code: 0 all were sent, 75 some could not be sent and still wait.
     """
-    with open_record_store(data) as store:
+    reads = not (data_folder(data) / "spool").is_dir()  # what waits may be older than the store
+    with open_record_store(data, reads=reads) as store:
         folders = [spool] if spool is not None else _spool_folders(store, data_folder(data))
         client = store.client()
         waiting = {folder: Spool(folder).to(store.url) for folder in folders}
@@ -102,6 +103,8 @@ def verify(data: Path | None, database_url: str | None, public_key: Path | None,
     key = _read_key(public_key)
     checkpoint = _read_json(checkpoint_file) if checkpoint_file else None
     place = store_location(data, database_url)
+    if data is not None:
+        require_records(data)
 
     async def work() -> verification.VerificationReport:
         store = open_store(place)
@@ -156,7 +159,7 @@ def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
 
 
 def _get(data: Path | None, path: str) -> Any:
-    with open_record_store(data) as store, storage_errors("records cannot be read"):
+    with open_record_store(data, reads=True) as store, storage_errors("records cannot be read"):
         client = store.client()
         try:
             return client.get(path, {}, _TIMEOUT)

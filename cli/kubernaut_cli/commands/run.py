@@ -1,39 +1,19 @@
 """`kubernaut run`: run a workflow's PipelineRun with the local engine."""
 
-import asyncio
-import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kubernaut_cli.engine.executor import StepExecutor
 from kubernaut_cli.engine.pipelinerun import PipelineRun, read_pipeline_run
-from kubernaut_cli.engine.report import RunReport
-from kubernaut_cli.engine.run import DEFAULT_PARALLEL, LocalRun
+from kubernaut_cli.engine.run import DEFAULT_PARALLEL
 from kubernaut_cli.engine.task import generic_task
-from kubernaut_cli.options import data_option
-from kubernaut_cli.progress import Progress, show_progress
-from kubernaut_cli.signals import StopSignals
-from kubernaut_cli.store import RecordStore, open_record_store
-from kubernaut_cli.streams import SafeStream
-from kubernaut_cli.terminal import printable
+from kubernaut_cli.localrun import LocalSettings, run_locally
+from kubernaut_cli.options import data_option, secret_folders
 from kubernaut_cli.workflowfile import as_created, read_text, read_workflow
-from kubernaut_controller import Fault, InvalidWorkflow, load_yaml, render
-from kubernaut_datastorage.folder import data_folder
+from kubernaut_controller import load_yaml, render
 from kubernaut_sdk.errors import InvalidInputs
-from kubernaut_sdk.portable import shorten
-from kubernaut_sdk.recorder import Recorder
-from kubernaut_sdk.spool import Spool
 
 __all__ = ["run"]
 
@@ -69,53 +49,18 @@ def run(file: str, engine: str, dry_run: bool, output: str, data: Path | None, *
     124 its time was over, 130 it was cancelled.
     """
     secrets: tuple[str, ...] = options["secrets"]
-    folders = _secret_folders(secrets)
+    folders = secret_folders(secrets)
     pipeline_run = _pipeline_run(file, dry_run=dry_run, unknown_actions=engine == "docker")
     _require_secrets(pipeline_run, folders)
-    folder = data_folder(data)
-    output_pipe = _OutputPipe()
-    with (
-        StopSignals().installed() as signals,
-        open_record_store(data) as store,
-        _recorder(store, folder) as recorder,
-        _kubeconfig(engine) as kubeconfig,
-    ):
-        local = LocalRun(
-            run=pipeline_run,
-            task=generic_task(),
-            executor=_executor(engine, store.spool(folder), kubeconfig),
-            recorder=recorder,
-            config_maps={"kubernaut-data-storage": _storage_config(store, require=options["require_records"])},
-            secrets=folders,
-            folder=_run_folder(folder, pipeline_run.name),
-            parallel=options["parallel"],
-        )
-        with show_progress(local.report, quiet=output == "json", stdout=output_pipe.stdout) as progress:
-            report = asyncio.run(_execute(local, progress, signals, output_pipe))
-    if output == "json":
-        output_pipe.stdout.write(printable(json.dumps(report.document(), indent=2, ensure_ascii=False)) + "\n")
-        output_pipe.stdout.flush()
-    if output_pipe.stdout.problem is not None:
-        SafeStream(sys.stderr).write(f"kubernaut: standard output: {output_pipe.stdout.problem}; not all was printed\n")
-    sys.exit(report.exit_code)
-
-
-class _OutputPipe:
-    """Standard output, which cancels the run once nobody reads it."""
-
-    def __init__(self) -> None:
-        self.stdout = SafeStream(sys.stdout, self._on_closed)
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.cancel: Callable[[], None] = lambda: None
-
-    def _on_closed(self) -> None:
-        if self.loop is None:
-            return
-        if threading.current_thread() is threading.main_thread():
-            self.cancel()  # at once, before the loop starts another step
-        else:
-            with suppress(RuntimeError):  # the loop has ended
-                self.loop.call_soon_threadsafe(self.cancel)
+    settings = LocalSettings(
+        engine=engine,
+        output=output,
+        data=data,
+        secrets=folders,
+        require_records=options["require_records"],
+        parallel=options["parallel"],
+    )
+    sys.exit(run_locally(pipeline_run, settings).exit_code)
 
 
 def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> PipelineRun:
@@ -128,40 +73,6 @@ def _pipeline_run(file: str, *, dry_run: bool, unknown_actions: bool) -> Pipelin
     return read_pipeline_run(render(workflow), generic_task())
 
 
-async def _execute(local: LocalRun, progress: Progress, signals: StopSignals, output_pipe: _OutputPipe) -> RunReport:
-    def cancel_once() -> None:
-        """Cancel, but never `finally`: a shell and a terminal may both report that the terminal was closed."""
-        local.cancel(again=False)
-
-    def on_signal(number: signal.Signals) -> None:
-        if number is signal.SIGHUP:
-            cancel_once()
-            return
-        progress.print_line(
-            "cancelling: running steps are told to stop, finally still runs; once more ends that as well"
-        )
-        local.cancel()
-
-    output_pipe.loop, output_pipe.cancel = asyncio.get_running_loop(), cancel_once
-    signals.handle_with(on_signal)
-    local.on_change = progress.step_changed
-    try:
-        return await local.execute()
-    finally:
-        signals.ignore()
-        output_pipe.loop = None
-
-
-def _secret_folders(options: tuple[str, ...]) -> dict[str, Path]:
-    folders = {}
-    for option in options:
-        name, _, path = option.partition("=")
-        if not name or not Path(path).is_dir():
-            raise click.UsageError(f"--secret {option}: write NAME=FOLDER, where FOLDER is there.")
-        folders[name] = Path(path).resolve()
-    return folders
-
-
 def _require_secrets(pipeline_run: PipelineRun, folders: dict[str, Path]) -> None:
     missing = [
         f"step {task.name}: its secretName is {name!r}; give it with --secret {name}=FOLDER."
@@ -170,60 +81,3 @@ def _require_secrets(pipeline_run: PipelineRun, folders: dict[str, Path]) -> Non
     ]
     if missing:
         raise InvalidInputs(" ".join(missing))
-
-
-@contextmanager
-def _recorder(store: RecordStore, folder: Path) -> Iterator[Recorder]:
-    recorder = Recorder(store.client(), store.spool(folder), log_line=lambda _line: None)
-    try:
-        yield recorder
-    finally:
-        recorder.close()
-
-
-def _storage_config(store: RecordStore, *, require: bool) -> dict[str, str]:
-    return {"url": store.url, "policy": "require" if require else "best-effort"}
-
-
-def _executor(engine: str, spool: Spool, kubeconfig: Path | None) -> StepExecutor:
-    if engine == "process":
-        from kubernaut_cli.engine.process import ProcessExecutor  # noqa: PLC0415 – a run needs only one engine
-
-        with suppress(OSError):  # a step that cannot use its spool reports that itself
-            spool.prepare()
-        return ProcessExecutor(spool.folder)
-    from kubernaut_cli.engine.container import ContainerExecutor  # noqa: PLC0415 – docker's client takes 0.2 s
-
-    return ContainerExecutor(kubeconfig)
-
-
-@contextmanager
-def _kubeconfig(engine: str) -> Iterator[Path | None]:
-    """Yield a temporary, self-contained copy of the user's kubeconfig for containers, or None if there is none."""
-    if engine != "docker" or shutil.which("kubectl") is None:
-        yield None
-        return
-    argv = ["kubectl", "config", "view", "--raw", "--flatten", "--minify"]
-    flat = subprocess.run(argv, capture_output=True, check=False)
-    if flat.returncode != 0 or b"server:" not in flat.stdout:
-        yield None
-        return
-    with tempfile.NamedTemporaryFile(prefix="kubeconfig-") as file:
-        file.write(flat.stdout)
-        file.flush()
-        if os.getuid() == 0:
-            os.chown(file.name, 65532, 65532)  # the user of the action images
-        yield Path(file.name)
-
-
-def _run_folder(folder: Path, name: str) -> Path:
-    """Make and return a new folder for this run's logs and results, below the data folder whatever the run's name."""
-    runs = folder / "runs"
-    runs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not name or Path(name).name != name or name.startswith("."):
-        raise InvalidWorkflow([Fault("metadata.name", f"{shorten(name)} is no name of a PipelineRun")])
-    try:
-        (runs / name).mkdir(mode=0o700)  # fails if there is anything of this name, a link too
-    except FileExistsError:
-        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs))
-    return runs / name

@@ -1,7 +1,6 @@
 """`kubernaut status`: show the workflows of a cluster."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from kubernaut_cli.clusterrun import phase_of, report_of
 from kubernaut_cli.options import cluster_options
 from kubernaut_cli.progress import show_progress, table_console
 from kubernaut_cli.terminal import echo, one_line
+from kubernaut_controller.views import WorkflowView, text_of, time_of
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import utcnow
 
@@ -65,18 +65,18 @@ def _list(documents: list[Json], output: str) -> None:
     for name in ("NAMESPACE", "NAME", "PHASE", "STEPS", "TARGET", "AGE", "MESSAGE"):
         table.add_column(name, overflow="fold")
     for document in documents:
-        metadata, state = document["metadata"], document.get("status") or {}
-        age = utcnow() - datetime.fromisoformat(metadata["creationTimestamp"])
+        view = WorkflowView(document)
+        created = time_of(view.created)
         cells = (
-            metadata["namespace"],
-            metadata["name"],
+            view.namespace,
+            view.name,
             phase_of(document),
-            state.get("progress", ""),
-            state.get("target", ""),
-            _age(age.total_seconds()),
-            state.get("message", ""),
+            text_of(view.status.get("progress")),
+            text_of(view.status.get("target")),
+            _age((utcnow() - created).total_seconds()) if created else "",
+            view.message,
         )
-        table.add_row(*(escape(one_line(str(cell))) for cell in cells))
+        table.add_row(*(escape(one_line(cell)) for cell in cells))
     table_console().print(table)
 
 

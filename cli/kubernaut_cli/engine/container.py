@@ -6,19 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-import docker
 from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from kubernaut_cli.engine.executor import NotStarted
 from kubernaut_cli.engine.pod import LocalPod
-from kubernaut_conformance.docker_engine import describe_docker_error
-from kubernaut_sdk.errors import PreconditionFailed
+from kubernaut_conformance.confinement import confinement_of, generic_task
+from kubernaut_conformance.docker_engine import connect_docker, describe_docker_error
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["ContainerExecutor", "RunningContainer"]
 
-_USER = 65532
 _ENGINE_ERRORS = (DockerException, RequestException, OSError)
 
 
@@ -69,18 +67,12 @@ class ContainerExecutor:
 
     image_runs = True
     keeps_spool = False
+    limits_memory = True
 
     def __init__(self, kubeconfig: Path | None = None) -> None:
         self._kubeconfig = kubeconfig
-        try:
-            self._engine = docker.from_env()
-            self._engine.ping()
-        except DockerException as error:
-            raise PreconditionFailed(
-                f"--engine docker: no Docker engine answers ({describe_docker_error(error)}); "
-                "start one or use --engine process.",
-                reason="NoDocker",
-            ) from None
+        self._confinement = confinement_of(generic_task())
+        self._engine = connect_docker("--engine docker: ", "start one or use --engine process")
 
     async def start(self, pod: LocalPod) -> RunningContainer:
         """Create and start the container; pull its image if the engine does not have it.
@@ -91,12 +83,13 @@ class ContainerExecutor:
         return RunningContainer(await asyncio.to_thread(self._start, pod), pod)
 
     def _start(self, pod: LocalPod) -> Any:
-        user = os.getuid() or _USER
-        group = os.getgid() or _USER
-        mounts = {str(pod.results): {"bind": "/tekton/results", "mode": "rw"}}
+        # as the user who calls, so that the results are that user's; root's steps run as the Task's user
+        user, group = os.getuid() or self._confinement.user, os.getgid() or self._confinement.group
+        mounts = {str(pod.results): {"bind": self._confinement.results, "mode": "rw"}}
         if pod.secret:
-            mounts[str(pod.secret)] = {"bind": "/kubernaut/secrets", "mode": "ro"}
-        env = {name: value for name, value in pod.env.items() if name != "DATA_STORAGE_TOKEN_FILE"}
+            mounts[str(pod.secret)] = {"bind": self._confinement.secrets, "mode": "ro"}
+        token_folder = self._confinement.token_folder  # only a kubelet can fill it
+        env = {name: value for name, value in pod.env.items() if not value.startswith(f"{token_folder}/")}
         if self._kubeconfig:
             mounts[str(self._kubeconfig)] = {"bind": "/kubernaut/kubeconfig", "mode": "ro"}
             env["KUBECONFIG"] = "/kubernaut/kubeconfig"
@@ -114,16 +107,11 @@ class ContainerExecutor:
             container = self._engine.containers.create(
                 image,
                 command=list(pod.args),
-                entrypoint=list(pod.command),
                 environment=env,
-                user=f"{user}:{group}",
-                read_only=True,
-                tmpfs={"/tmp": f"rw,nosuid,nodev,size=256m,uid={user},gid={group},mode=0700"},  # noqa: S108
                 volumes=mounts,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
                 network_mode="host",
                 init=False,
+                **self._confinement.docker_options(user=user, group=group, memory=pod.memory),
             )
             container.start()
         except _ENGINE_ERRORS as error:

@@ -26,10 +26,12 @@ class StepExecutor(Protocol):
     Attributes:
         image_runs: True if it runs the image that the step names.
         keeps_spool: True if a step's spool outlives the step, so that events it could not send are sent later.
+        limits_memory: True if a step's memory limit holds.
     """
 
     image_runs: bool
     keeps_spool: bool
+    limits_memory: bool
 
     async def start(self, pod: LocalPod) -> RunningStep:
         """Start a step.

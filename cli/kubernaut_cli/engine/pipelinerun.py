@@ -1,6 +1,6 @@
 """The PipelineRun that the local engine runs: the fields that it covers, and the checks that Tekton would make."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -14,6 +14,8 @@ from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.duration import Duration
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.portable import shorten
+from kubernaut_sdk.quantities import parse_quantity
+from kubernaut_sdk.traceparent import WorkflowTrace
 
 __all__ = ["PipelineRun", "PipelineTask", "read_pipeline_run"]
 
@@ -64,10 +66,10 @@ class PipelineTask(TektonDocument):
         """Return the text of a param, or None."""
         return next((param.value for param in self.params if param.name == name and isinstance(param.value, str)), None)
 
-    def with_new_record_id(self) -> "PipelineTask":
-        """Return the task with a new record id, if it has one."""
-        params = [Param(name=one.name, value=str(mint())) if one.name == "recordId" else one for one in self.params]
-        return self.model_copy(update={"params": tuple(params)})
+    def with_param(self, name: str, value: str) -> "PipelineTask":
+        """Return the task with a param set."""
+        others = tuple(param for param in self.params if param.name != name)
+        return self.model_copy(update={"params": (*others, Param(name=name, value=value))})
 
     @cached_property
     def references(self) -> tuple[str, ...]:
@@ -173,11 +175,17 @@ class PipelineRun(TektonDocument):
 
     def with_new_record_ids(self) -> "PipelineRun":
         """Return the run with new record ids: those in a file belong to the run that it was rendered for."""
+        return self._with_tasks(
+            lambda task: task.with_param("recordId", str(mint())) if task.param("recordId") is not None else task
+        )
+
+    def with_trace(self, trace: WorkflowTrace) -> "PipelineRun":
+        """Return the run whose steps continue a trace."""
+        return self._with_tasks(lambda task: task.with_param("traceparent", str(trace.step(task.name))))
+
+    def _with_tasks(self, change: Callable[[PipelineTask], PipelineTask]) -> "PipelineRun":
         pipeline = self.spec.pipeline_spec
-        changed = {
-            "tasks": tuple(task.with_new_record_id() for task in pipeline.tasks),
-            "finally_": tuple(task.with_new_record_id() for task in pipeline.finally_),
-        }
+        changed = {"tasks": tuple(map(change, pipeline.tasks)), "finally_": tuple(map(change, pipeline.finally_))}
         spec = self.spec.model_copy(update={"pipeline_spec": pipeline.model_copy(update=changed)})
         return self.model_copy(update={"spec": spec})
 
@@ -194,12 +202,25 @@ class PipelineRun(TektonDocument):
                     return binding.secret.secret_name
         return None
 
-    def notes(self) -> list[str]:
-        """Return a sentence for each setting that has no meaning on one machine."""
+    def memory_limit_of(self, task: PipelineTask) -> int | None:
+        """Return a task's own memory limit in bytes; None where it has none, so that the Task's holds."""
+        specs = (spec for spec in self.spec.task_run_specs if spec.pipeline_task_name == task.name)
+        own = next(specs, None)
+        limits = own.compute_resources.get("limits") if own is not None and own.compute_resources else None
+        limit = parse_quantity(limits.get("memory")) if isinstance(limits, dict) else None
+        return None if limit is None else int(limit)
+
+    def notes(self, *, limits_memory: bool = False) -> list[str]:
+        """Return a sentence for each setting that has no meaning on one machine.
+
+        Args:
+            limits_memory: True if a step's memory limit holds.
+        """
         accounts = sorted({spec.service_account_name for spec in self.spec.task_run_specs if spec.service_account_name})
         notes = [f"ServiceAccount {name} is Kubernetes'; here its steps run as you." for name in accounts]
         if any(spec.compute_resources for spec in self.spec.task_run_specs):
-            notes.append("computeResources are Kubernetes'; here the steps share this machine.")
+            but = "; only their memory limit holds" if limits_memory else ""
+            notes.append(f"computeResources are Kubernetes'; here the steps share this machine{but}.")
         return notes
 
 

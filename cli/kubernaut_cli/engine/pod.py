@@ -29,6 +29,7 @@ class LocalPod:
         env: The environment, with paths as they are within the container.
         folder: The folder on this machine for the step's results, temporary files and output.
         secret: The folder that stands for the mounted Secret, or None.
+        memory: The step's own memory limit in bytes; None where the Task's holds.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LocalPod:
     env: Mapping[str, str] = field(repr=False)
     folder: Path
     secret: Path | None
+    memory: int | None = None
 
     @property
     def results(self) -> Path:
@@ -117,6 +119,7 @@ def make_local_pod(
         env=env,
         folder=folder,
         secret=secret,
+        memory=run.memory_limit_of(pipeline_task),
     )
 
 

@@ -65,6 +65,7 @@ class ProcessExecutor:
 
     image_runs = False
     keeps_spool = True
+    limits_memory = False
 
     async def start(self, pod: LocalPod) -> RunningProcess:
         """Start `kubernaut-action` of this installation.

@@ -33,6 +33,7 @@ class StepReport:
         state: The state, as in records; `intended` until it starts.
         attempt: The number of the last attempt, from 0.
         log: The path of its log, or the TaskRun's name in a cluster.
+        places: The inputs that say where a changed value stands, such as `path` and `field`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class StepReport:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     log: str | None = None
+    places: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:
@@ -83,13 +85,23 @@ class StepReport:
 
 @dataclass
 class RunReport:
-    """The report of one run."""
+    """The report of one run.
+
+    Attributes:
+        name: The PipelineRun's name.
+        steps: The reports of its steps, those of `finally` last.
+        dry_run: True if it only plans.
+        phase: The phase, with the names of a WorkflowExecution.
+        notes: Sentences for the reader.
+        trace_id: The trace of its spans and records, or None.
+    """
 
     name: str
     steps: list[StepReport]
     dry_run: bool
     phase: Phase = Phase.RUNNING
     notes: list[str] = field(default_factory=list)
+    trace_id: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -107,5 +119,6 @@ class RunReport:
             "phase": self.phase.value,
             "dryRun": self.dry_run,
             "notes": self.notes,
+            "traceId": self.trace_id,
             "steps": [step.document() for step in self.steps],
         }

@@ -18,22 +18,18 @@ from kubernaut_cli.engine.pod import ConfigMaps, LocalPod, make_local_pod
 from kubernaut_cli.engine.report import RunReport, StepReport
 from kubernaut_cli.engine.schedule import StopReason, TaskState, next_tasks
 from kubernaut_cli.engine.task import Task
+from kubernaut_cli.history.changes import PLACES
 from kubernaut_controller import Fault, InvalidWorkflow
 from kubernaut_controller.status import Phase
-from kubernaut_sdk.judgement import (
-    ContainerEnd,
-    StepIdentity,
-    StepOutcome,
-    failing_steps,
-    intended_event,
-    outcome_of,
-    step_event,
-)
+from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.judgement import ContainerEnd, StepOutcome, failing_steps, outcome_of
 from kubernaut_sdk.portable import loads
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.resultfiles import read_result_files
 from kubernaut_sdk.states import State
+from kubernaut_sdk.stepevents import StepIdentity, intended_event, step_event
 from kubernaut_sdk.times import utcnow
+from kubernaut_sdk.traceparent import TraceParent
 
 __all__ = ["DEFAULT_PARALLEL", "LocalRun"]
 
@@ -85,10 +81,17 @@ class LocalRun:
         final = {task.name for task in self.run.spec.pipeline_spec.finally_}
         dry = any(task.param("dryRun") == "true" for task in self.run.tasks)
         steps = [
-            StepReport(task.name, task.param("actionType") or "?", task.name in final, record_id=task.param("recordId"))
+            StepReport(
+                task.name,
+                task.param("actionType") or "?",
+                task.name in final,
+                record_id=task.param("recordId"),
+                places=_places(task),
+            )
             for task in self.run.tasks
         ]
-        self.report = RunReport(self.run.name, steps, dry, notes=self.run.notes())
+        notes = self.run.notes(limits_memory=self.executor.limits_memory)
+        self.report = RunReport(self.run.name, steps, dry, notes=notes, trace_id=_trace_id(self.run))
         self._identities = {task.name: self._identity(task) for task in self.run.tasks}
 
     def cancel(self, *, again: bool = True) -> None:
@@ -301,12 +304,15 @@ class LocalRun:
         context = loads(task.param("context") or "{}", "context")
         if not isinstance(context, dict):
             raise InvalidWorkflow([Fault(f"step {task.name}", "its param context is no JSON object")])
+        if undone := task.param("undoRecord"):
+            context = {**context, "undoes": undone}  # an undo that never starts is no attempt of the action either
         return StepIdentity(
             record_id=task.param("recordId"),
             action_type=task.param("actionType"),
             image=task.param("actionImage") if self.executor.image_runs else None,
             dry_run=self.report.dry_run,
             context=context,
+            trace_id=self.report.trace_id,
         )
 
     def _phase(self) -> Phase:
@@ -317,6 +323,20 @@ class LocalRun:
             return Phase.CANCELLED
         failed = failing_steps({step.name: step.state for step in self.report.steps}, may_fail)
         return Phase.FAILED if failed else Phase.SUCCEEDED
+
+
+def _trace_id(run: PipelineRun) -> str | None:
+    parents = (TraceParent.parse(task.param("traceparent")) for task in run.tasks)
+    return next((parent.trace_id for parent in parents if parent is not None), None)
+
+
+def _places(task: PipelineTask) -> dict[str, object]:
+    """Return the inputs that say where a changed value stands; no others, which may be secret."""
+    try:
+        inputs = loads(task.param("inputs") or "{}", "inputs")
+    except InvalidInputs:
+        return {}  # the step itself says what is wrong
+    return {name: inputs[name] for name in PLACES if name in inputs} if isinstance(inputs, dict) else {}
 
 
 def _no_results_sentence(step: StepReport) -> str:

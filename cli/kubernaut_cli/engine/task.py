@@ -1,12 +1,11 @@
 """The generic Task, as far as the local engine reads it."""
 
-from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from kubernaut_cli.engine.document import TektonDocument, read_document
-from kubernaut_controller import load_yaml
+from kubernaut_conformance import confinement
 
 __all__ = ["EnvVar", "Task", "generic_task", "read_task"]
 
@@ -70,8 +69,7 @@ class Task(TektonDocument):
 
 def generic_task() -> Task:
     """Return the Task `kubernaut-action` that this version installs in clusters."""
-    text = (files("kubernaut_cli") / "kubernaut-action.yaml").read_text(encoding="utf-8")
-    return read_task(load_yaml(text, "kubernaut-action.yaml"))
+    return read_task(dict(confinement.generic_task()))
 
 
 def read_task(document: dict[str, Any]) -> Task:

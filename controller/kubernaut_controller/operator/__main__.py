@@ -1,10 +1,8 @@
 """The `kubernaut-controller` command: reads its options and runs the controller."""
 
 import asyncio
-import json
 import logging
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +15,8 @@ from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_sdk import Action, Failed, InvalidInputs
 from kubernaut_sdk.catalog import find, known_types
 from kubernaut_sdk.durations import parse_duration
-from kubernaut_sdk.times import rfc3339, utcnow
+from kubernaut_sdk.logs import configure_service
+from kubernaut_sdk.tracing import is_configured
 
 __all__ = ["main"]
 
@@ -29,16 +28,6 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timed
         return parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from None
-
-
-class _ControllerLogFormatter(logging.Formatter):
-    """A formatter that writes JSON lines with the same fields as the actions' logs."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry = {"time": rfc3339(utcnow()), "level": record.levelname.lower(), "message": record.getMessage()}
-        if record.exc_info:
-            entry["trace"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "KUBERNAUT", "help_option_names": ["-h", "--help"]})
@@ -106,7 +95,7 @@ def main(  # noqa: PLR0913, PLR0917 – one for each option
     port: int,
 ) -> None:
     """Carry out WorkflowExecutions as Tekton PipelineRuns. Each option may be set as KUBERNAUT_OPTION instead."""
-    _log()
+    configure_service(os.environ.get("KUBERNAUT_LOG_LEVEL", "INFO"))
     policy = Policy(
         repositories=allow_repository,
         task_ref=_task_ref(task_namespace),
@@ -116,6 +105,7 @@ def main(  # noqa: PLR0913, PLR0917 – one for each option
         records=data_storage_url is not None,
         records_deadline=records_deadline,
         read_logs=read_logs,
+        traces=is_configured(),
     )
     settings = ControllerSettings(
         policy=policy,
@@ -154,12 +144,6 @@ def _installed() -> dict[str, Action]:
         except Failed as error:  # a package that cannot be used: the inputs of its actions are checked where they run
             logging.getLogger(__name__).warning("%s", error)
     return actions
-
-
-def _log() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_ControllerLogFormatter())
-    logging.basicConfig(level=os.environ.get("KUBERNAUT_LOG_LEVEL", "INFO"), handlers=[handler], force=True)
 
 
 if __name__ == "__main__":

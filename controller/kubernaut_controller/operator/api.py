@@ -11,6 +11,7 @@ import kopf
 
 from kubernaut_controller.operator.boundedjson import read_json
 from kubernaut_controller.operator.metrics import API_REQUESTS
+from kubernaut_controller.views import object_of, objects_of, text_of
 
 __all__ = ["Api", "ApiError", "Kind"]
 
@@ -107,9 +108,9 @@ class Api:
         query = {"limit": str(_CHUNK)} | ({"labelSelector": selector} if selector else {})
         while True:
             answer = await self._call("GET", kind, _path(kind, namespace), query=query)
-            for item in answer.get("items") or ():
-                yield item
-            following = (answer.get("metadata") or {}).get("continue")
+            for item in objects_of(object_of(answer).get("items")):
+                yield dict(item)
+            following = text_of(object_of(answer, "metadata").get("continue"))
             del answer
             if not following:
                 return

@@ -14,6 +14,7 @@ from kubernaut_controller.reconciling.lock import LockState, grant_of, lock_name
 from kubernaut_controller.reconciling.messages import CreationFailure
 from kubernaut_controller.reconciling.observed import FINALIZER, ObservedState
 from kubernaut_controller.reconciling.outcomes import GONE
+from kubernaut_controller.views import ObjectView, PipelineRunView, PodView, TaskRunView, WorkflowView
 from kubernaut_controller.workflow import WorkflowExecution
 
 __all__ = [
@@ -78,42 +79,46 @@ class CachedWorkflow:
     @property
     def uid(self) -> str:
         """The workflow's uid."""
-        return str(self.document["metadata"]["uid"])
+        return self.view.uid
+
+    @property
+    def view(self) -> WorkflowView:
+        """The cached document, typed."""
+        return WorkflowView(self.document)
 
     @property
     def version(self) -> str:
         """The resourceVersion of the cached document."""
-        return str(self.document["metadata"]["resourceVersion"])
+        return self.view.resource_version
 
     @property
     def ended(self) -> bool:
         """True if its phase is a final one."""
-        return (self.document.get("status") or {}).get("phase") not in {None, "Pending", "Running"}
+        return self.view.phase not in {None, "Pending", "Running"}
 
     @property
     def started(self) -> bool:
         """True if it no longer waits for its target."""
-        referred = (self.document.get("status") or {}).get("pipelineRunRef")
-        return bool(self.faults) or self.ended or self.pipeline_run is not None or bool(referred)
+        return bool(self.faults) or self.ended or self.pipeline_run is not None or self.view.has_pipeline_run
 
     @property
     def rank(self) -> tuple[str, str]:
         """Its place among the workflows that wait for a target: the older one is first."""
-        return self.document["metadata"]["creationTimestamp"], self.uid
+        return self.view.created, self.uid
 
     def observed_state(self, *, queued_before: int, lock_stale: bool) -> ObservedState:
         """Return the state that a decision takes."""
         return ObservedState(
-            document=self.document,
+            document=self.view,
             workflow=self.workflow,
             faults=self.faults,
             children_known=self.children_known,
             pipeline_run_absent=self.absent_at_version == self.version,
             children_read_at=self.children_read_version,
-            pipeline_run=self.pipeline_run,
-            task_runs=tuple(self.task_runs.values()),
+            pipeline_run=PipelineRunView(self.pipeline_run) if self.pipeline_run is not None else None,
+            task_runs=tuple(map(TaskRunView, self.task_runs.values())),
             deleted_task_runs=frozenset(self.deleted_task_runs),
-            pods=self.pods,
+            pods={name: PodView(pod) for name, pod in self.pods.items()},
             lock=self.lock,
             granted=self.granted,
             lock_stale=lock_stale,
@@ -140,7 +145,7 @@ class WorkflowCache:
     ) -> CachedWorkflow:
         """Add a workflow; one that has no finalizer yet has no children that would have to be read."""
         self.remove(key)
-        held = FINALIZER in (document["metadata"].get("finalizers") or ())
+        held = FINALIZER in WorkflowView(document).finalizers
         entry = CachedWorkflow(
             key, document, workflow, faults, children_known=not held, first_seen_at=now, children_read_at=now
         )
@@ -208,11 +213,12 @@ def is_newer(document: Json, than: Json | None) -> bool:
     A watch may deliver a version that is older than the one a write has returned. Resource versions of one resource
     compare as integers: Kubernetes 1.35 guarantees it, and earlier versions did it too.
     """
-    if than is None or document["metadata"]["uid"] != than["metadata"]["uid"]:
+    new, old = ObjectView(document), ObjectView(than)
+    if than is None or new.uid != old.uid:
         return True
     try:
-        return int(document["metadata"]["resourceVersion"]) >= int(than["metadata"]["resourceVersion"])
-    except (KeyError, ValueError):
+        return int(new.resource_version) >= int(old.resource_version)
+    except ValueError:
         return True
 
 
@@ -223,19 +229,17 @@ def strip_unused(document: Json) -> Json:
     if annotations:
         annotations.pop("kubectl.kubernetes.io/last-applied-configuration", None)
     if document.get("kind") == "Pod":
-        document["spec"] = {"nodeName": (document.get("spec") or {}).get("nodeName")}
-    if document.get("kind") == "TaskRun":
-        (document.get("status") or {}).pop("taskSpec", None)
-        (document.get("status") or {}).pop("provenance", None)
+        document["spec"] = {"nodeName": PodView(document).node}
+    if document.get("kind") == "TaskRun" and isinstance(status := document.get("status"), dict):
+        status.pop("taskSpec", None)
+        status.pop("provenance", None)
     return document
 
 
 def mark_pod_deleted(pod: Json) -> Json:
     """Return a deleted pod as it was last, with a phase that says that none of its containers runs."""
-    status = pod.get("status") or {}
-    if status.get("phase") in {"Succeeded", "Failed"}:
-        return pod
-    return {**pod, "status": {**status, "phase": GONE}}
+    view = PodView(pod)
+    return pod if view.phase in {"Succeeded", "Failed"} else {**pod, "status": {**view.status, "phase": GONE}}
 
 
 def update_child(entry: CachedWorkflow, kind: str, document: Json, *, deleted: bool) -> None:

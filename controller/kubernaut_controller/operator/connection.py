@@ -1,22 +1,22 @@
 """The connection to the API server, for kopf and for `Api`: a pod's ServiceAccount, elsewhere a kubeconfig."""
 
 import asyncio
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import kopf
 
 from kubernaut_controller.operator.boundedjson import BoundedResponse
+from kubernaut_sdk.backoff import backoff
+from kubernaut_sdk.incluster import ServiceAccount, api_server
 
 __all__ = ["Logins", "connect", "session"]
 
-_LONGEST_PAUSE = 30.0
+_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _FORGOTTEN = 300.0
 """Seconds after which a repeated login is not counted as a retry."""
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_ACCOUNT = ServiceAccount()
 
 
 def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
@@ -25,14 +25,9 @@ def connect(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
     Raises:
         kopf.LoginError: if there are none.
     """
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    if host and (_ACCOUNT / "token").exists():
-        # by address, like Kubernetes' own clients: this works before the cluster's DNS does
-        return kopf.ConnectionInfo(
-            server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
-            ca_path=_ACCOUNT / "ca.crt",
-            token=(_ACCOUNT / "token").read_text(encoding="utf-8").strip(),
-        )
+    server = api_server()
+    if server and _ACCOUNT.mounted:
+        return kopf.ConnectionInfo(server=server, ca_path=_ACCOUNT.ca_file, token=_ACCOUNT.token())
     found = kopf.login_with_kubeconfig(settings=settings)
     if found is None:
         raise kopf.LoginError("no ServiceAccount is mounted and no kubeconfig is found (KUBECONFIG, ~/.kube/config)")
@@ -69,7 +64,7 @@ class Logins:
         recent = time.monotonic() - self._at < _FORGOTTEN
         self._again = self._again + 1 if found == self._last and recent else 0
         if self._again:
-            await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2**self._again))
+            await asyncio.sleep(backoff(self._again, _PAUSE, _LONGEST_PAUSE))
         self._last, self._at = found, time.monotonic()
         self._number += 1
         return kopf.AiohttpSession(

@@ -34,6 +34,7 @@ from kubernaut_controller.reconciling.effects import (
     DeleteWorkflow,
     Effect,
     EmitEvent,
+    ExportSpans,
     ReadLock,
     ReadLogs,
     ReadRecord,
@@ -50,7 +51,11 @@ from kubernaut_controller.reconciling.messages import creation_failure_of
 from kubernaut_controller.reconciling.observed import FINALIZER
 from kubernaut_controller.reconciling.unprocessable import minimal_status
 from kubernaut_controller.status import Phase
+from kubernaut_controller.trace import TRACE_ID, trace_of
+from kubernaut_controller.views import ObjectView, objects_of
 from kubernaut_controller.workflow import API_VERSION
+from kubernaut_sdk.backoff import backoff
+from kubernaut_sdk.spans import SpanExporter
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["EffectExecutor"]
@@ -59,7 +64,7 @@ logger = logging.getLogger("kubernaut.controller")
 
 Json = dict[str, Any]
 
-_LONGEST_RETRY = 30.0
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 30.0
 _STEP_CONTAINER = "step-action"
 
 
@@ -71,7 +76,7 @@ class EffectExecutor:
         records: The client of Data Storage, or None.
         cache: The known workflows.
         settings: The controller's settings.
-        wake: Has a workflow decided about anew.
+        enqueue: Queues a reconcile for a workflow.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class EffectExecutor:
         enqueue: Callable[[tuple[str, str]], None],
     ) -> None:
         self.api, self.records, self.cache, self.settings, self.enqueue = api, records, cache, settings, enqueue
+        self.spans = SpanExporter("kubernaut-controller")
         self.target = TargetLocks(api, settings.namespace, settings.policy.cooldown)
         self._background_tasks: set[asyncio.Task[None]] = set()
 
@@ -105,15 +111,18 @@ class EffectExecutor:
         return again
 
     async def close(self) -> None:
-        """Cancel what still runs in the background."""
+        """Cancel what still runs in the background, and send the last spans, for at most two seconds."""
         for task in self._background_tasks:
             task.cancel()
+        await asyncio.to_thread(self.spans.close)
 
     async def _execute(self, entry: CachedWorkflow, effect: Effect) -> bool:  # noqa: C901, PLR0911, PLR0912 – one case an effect
         match effect:
             case AddFinalizer():
-                await self._patch_finalizers(entry, [*_finalizers(entry), FINALIZER])
+                await self._patch_finalizers(entry, [*_finalizers(entry), FINALIZER], _annotations(entry))
                 return True
+            case ExportSpans(spans):
+                self.spans.export(spans)
             case RemoveFinalizer():
                 await self._patch_finalizers(entry, [name for name in _finalizers(entry) if name != FINALIZER])
             case CheckGrant():
@@ -155,10 +164,14 @@ class EffectExecutor:
 
     # The workflow itself
 
-    async def _patch_finalizers(self, entry: CachedWorkflow, finalizers: list[str]) -> None:
-        metadata = entry.document["metadata"]
+    async def _patch_finalizers(
+        self, entry: CachedWorkflow, finalizers: list[str], annotations: dict[str, str] | None = None
+    ) -> None:
         # names the version that was read: the list is replaced, and may contain another controller's finalizer
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+        metadata: Json = {"finalizers": finalizers, "resourceVersion": entry.version}
+        if annotations:
+            metadata["annotations"] = annotations
+        patch = {"metadata": metadata}
         self._update_document(entry, await self.api.patch("workflowexecutions", *entry.key, {**patch}))
 
     async def _set_status(self, entry: CachedWorkflow, status: Json) -> bool:
@@ -174,11 +187,10 @@ class EffectExecutor:
         return True
 
     async def _write_status(self, entry: CachedWorkflow, status: Json) -> None:
-        metadata = entry.document["metadata"]
         document = {
             "apiVersion": API_VERSION,
             "kind": "WorkflowExecution",
-            "metadata": {"name": metadata["name"], "resourceVersion": metadata["resourceVersion"]},
+            "metadata": {"name": entry.key[1], "resourceVersion": entry.version},
             "spec": entry.document["spec"],
             "status": status,
         }
@@ -191,10 +203,10 @@ class EffectExecutor:
         reason = (
             f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
         )
-        less = minimal_status(entry.document, phase, reason, utcnow())
+        less = minimal_status(entry.view, phase, reason, utcnow())
         less |= {name: status[name] for name in ("finishedAt", "pipelineRunRef") if name in status}
         if phase.ended:
-            stored = [item for item in status.get("conditions", ()) if item["type"] == "RecordsStored"]
+            stored = [item for item in objects_of(status.get("conditions")) if item["type"] == "RecordsStored"]
             less["conditions"] = [item for item in less["conditions"] if item["type"] != "RecordsStored"] + stored
         else:
             less = {name: value for name, value in less.items() if name not in {"conditions", "finishedAt"}}
@@ -226,7 +238,7 @@ class EffectExecutor:
                 raise
             entry.creation_failure = creation_failure_of(error.code, error.reason, error.message)
             entry.creation_failures += 1
-            pause = min(_LONGEST_RETRY, 0.5 * 2**entry.creation_failures)
+            pause = backoff(entry.creation_failures, _FIRST_RETRY, _LONGEST_RETRY)
             entry.retry_at = utcnow() + timedelta(seconds=pause)
             logger.warning("%s/%s: %s", *entry.key, entry.creation_failure.message)
             return
@@ -264,15 +276,15 @@ class EffectExecutor:
         entry.pipeline_run = strip_unused({"kind": "PipelineRun", **run}) if run else None
         for item in task_runs:
             update_child(entry, "TaskRun", strip_unused({"kind": "TaskRun", **item}), deleted=False)
-        entry.deleted_task_runs |= set(entry.task_runs) - {item["metadata"]["name"] for item in task_runs}
-        found = {item["metadata"]["name"] for item in pods}
+        entry.deleted_task_runs |= set(entry.task_runs) - {ObjectView(item).name for item in task_runs}
+        found = {ObjectView(item).name for item in pods}
         for item in pods:
             update_child(entry, "Pod", strip_unused({"kind": "Pod", **item}), deleted=False)
         for name in entry.pods.keys() - found:
             entry.pods[name] = mark_pod_deleted(entry.pods[name])
         entry.children_known, entry.children_read_at = True, time.monotonic()
         entry.absent_at_version = version if run is None else None
-        entry.children_read_version = run["metadata"]["resourceVersion"] if run else None
+        entry.children_read_version = ObjectView(run).resource_version if run else None
 
     async def _read_log(self, entry: CachedWorkflow, step: str, pod: str, record_id: str) -> None:
         try:
@@ -327,7 +339,7 @@ class EffectExecutor:
             self.records.send(event, self._answer_handler(entry, key))
 
     def _answer_handler(self, entry: CachedWorkflow, key: tuple[str, str]) -> Callable[[str | None], None]:
-        def acquired_lease(refused: str | None) -> None:
+        def on_answer(refused: str | None) -> None:
             entry.sending.discard(key)
             entry.answers[key] = refused
             if refused:
@@ -335,7 +347,7 @@ class EffectExecutor:
             if not entry.sending:
                 self.enqueue(entry.key)
 
-        return acquired_lease
+        return on_answer
 
     def _read_record(self, entry: CachedWorkflow, step: str, record_id: str) -> None:
         if self.records is None or step in entry.reading:
@@ -352,22 +364,22 @@ class EffectExecutor:
     # Events
 
     async def _emit_event(self, entry: CachedWorkflow, type_: str, reason: str, message: str) -> None:
-        metadata = entry.document["metadata"]
-        digest = hashlib.sha256(f"{metadata['uid']}/{reason}/{message}".encode()).hexdigest()[:16]
+        namespace, name = entry.key
+        digest = hashlib.sha256(f"{entry.uid}/{reason}/{message}".encode()).hexdigest()[:16]
         now = utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
         reference = {
             "apiVersion": API_VERSION,
             "kind": "WorkflowExecution",
-            "namespace": entry.key[0],
-            "name": metadata["name"],
-            "uid": metadata["uid"],
-            "resourceVersion": metadata["resourceVersion"],
+            "namespace": namespace,
+            "name": name,
+            "uid": entry.uid,
+            "resourceVersion": entry.version,
         }
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             # a digest of the content, so that the API server refuses a repeated Event as a duplicate
-            "metadata": {"name": f"{metadata['name'][:200]}.{digest}"},
+            "metadata": {"name": f"{name[:200]}.{digest}"},
             "involvedObject": reference,
             "type": type_,
             "reason": reason,
@@ -379,7 +391,7 @@ class EffectExecutor:
             "reportingComponent": "kubernaut-controller",
         }
         try:
-            await self.api.create("events", entry.key[0], event)
+            await self.api.create("events", namespace, event)
         except ApiError as error:
             if error.code != 409:
                 logger.warning("%s/%s: no Event %s: %s", *entry.key, reason, error)
@@ -390,5 +402,11 @@ class EffectExecutor:
         task.add_done_callback(self._background_tasks.discard)
 
 
+def _annotations(entry: CachedWorkflow) -> dict[str, str]:
+    """Return the annotations that the controller adds to a workflow."""
+    trace = trace_of(entry.workflow) if entry.workflow is not None else None
+    return {TRACE_ID: trace.trace_id} if trace is not None else {}
+
+
 def _finalizers(entry: CachedWorkflow) -> list[str]:
-    return list(entry.document["metadata"].get("finalizers") or ())
+    return list(entry.view.finalizers)

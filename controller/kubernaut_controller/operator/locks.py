@@ -6,7 +6,6 @@ from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.pipelinerun import run_name_of
-from kubernaut_controller.reconciling.children import controller_of
 from kubernaut_controller.reconciling.lock import (
     LABEL,
     Grant,
@@ -19,6 +18,7 @@ from kubernaut_controller.reconciling.lock import (
 )
 from kubernaut_controller.reconciling.outcomes import is_alive
 from kubernaut_controller.reconciling.reconcile import is_closed
+from kubernaut_controller.views import LeaseView, ObjectView, PodView, TaskRunView, WorkflowView, object_of
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.times import utcnow
 
@@ -52,7 +52,7 @@ class TargetLocks:
                 raise
             logger.warning("whether %s may lock targets is not known, so it may not: %s", grant.group, error)
             return False
-        return (answer.get("status") or {}).get("allowed") is True
+        return object_of(answer, "status").get("allowed") is True
 
     async def acquire(self, workflow: WorkflowExecution, *, known: LockState, scope: str = "") -> LockState:
         """Acquire a target's lock if it is free, and return the state of the lock.
@@ -65,9 +65,9 @@ class TargetLocks:
         """
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None
-        if known.state == "unknown":
+        if known.state == "unknown" and not scope:
             try:
-                await self._api.create("leases", self._namespace, acquired_lease(None, target, me, utcnow(), scope))
+                await self._api.create("leases", self._namespace, acquired_lease(None, target, me, utcnow()))
             except ApiError as error:
                 if error.code != 409:
                     raise
@@ -99,43 +99,46 @@ class TargetLocks:
         for scope in scopes or ("",):
             name = lock_name(target, workflow.metadata.namespace or "", scope)
             lease = await self._api.read("leases", self._namespace, name)
-            if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == holder_of(workflow):
+            if lease is not None and LeaseView(lease).holder == holder_of(workflow):
                 await self._release(lease)
 
     async def release_all(self, holder: str) -> None:
         """Release each lock of a holder whose target is not known any more."""
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
-            if (lease.get("spec") or {}).get("holderIdentity") == holder:
+            if LeaseView(lease).holder == holder:
                 await self._release(lease)
 
     async def sweep(self) -> None:
         """Delete Leases whose cooldown has ended and that nobody has acquired since."""
         async for lease in self._api.items("leases", self._namespace, _SELECTOR):
-            try:
-                rested = read_lock(lease, "", utcnow()).state == "free"
-            except Exception:  # must not stop the sweep of others
-                logger.warning("the Lease %s cannot be read; delete it", lease["metadata"]["name"])
-                continue
-            if not (lease.get("spec") or {}).get("holderIdentity") and rested:
-                name, uid = lease["metadata"]["name"], lease["metadata"]["uid"]
-                version = lease["metadata"]["resourceVersion"]
-                await self._api.delete("leases", self._namespace, name, uid, version=version)
+            view = LeaseView(lease)
+            if not view.holder and read_lock(lease, "", utcnow()).state == "free":
+                version = view.resource_version
+                await self._api.delete("leases", self._namespace, view.name, view.uid, version=version)
 
     async def _read(self, workflow: WorkflowExecution, scope: str) -> tuple[dict[str, Any] | None, LockState]:
+        """Return a lock's Lease and its state.
+
+        A lock with a scope is free only while the lock that all respect is free: whoever may make nobody else wait
+        still waits itself.
+        """
         target, me = workflow.spec.target, holder_of(workflow)
         assert target is not None
         name = lock_name(target, workflow.metadata.namespace or "", scope)
         lease = await self._api.read("leases", self._namespace, name)
-        holder = ((lease or {}).get("spec") or {}).get("holderIdentity") or ""
+        holder = LeaseView(lease).holder
         gone = bool(holder) and holder != me and await self._is_gone(holder)
-        return lease, read_lock(lease, me, utcnow(), holder_gone=gone)
+        lock = read_lock(lease, me, utcnow(), holder_gone=gone)
+        if scope and lock.state == "free":
+            lock = (await self._read(workflow, ""))[1]
+        return lease, lock
 
     async def _release(self, lease: dict[str, Any]) -> None:
         if self._cooldown:
             await self._api.replace("leases", self._namespace, released_lease(lease, utcnow(), self._cooldown))
         else:
-            metadata = lease["metadata"]
-            await self._api.delete("leases", self._namespace, metadata["name"], metadata["uid"])
+            view = LeaseView(lease)
+            await self._api.delete("leases", self._namespace, view.name, view.uid)
 
     async def _is_gone(self, holder: str) -> bool:
         """Return True if a holder is deleted or closed and no pod of it runs: nobody will release its lock."""
@@ -143,29 +146,25 @@ class TargetLocks:
             return False
         namespace, name, uid = holder.split("/")
         found = await self._api.read("workflowexecutions", namespace, name)
-        if found is not None and found["metadata"]["uid"] == uid and not is_closed(found):
+        if found is not None and WorkflowView(found).uid == uid and not is_closed(WorkflowView(found)):
             return False
         run_name = run_name_of(name, uid)
         selector = f"tekton.dev/pipelineRun={run_name}"
-        pods = [pod async for pod in self._api.items("pods", namespace, selector) if is_alive(pod)]
+        found_pods = [PodView(item) async for item in self._api.items("pods", namespace, selector)]
+        pods = [pod for pod in found_pods if is_alive(pod)]
         if not pods:
             return True
-        run = await self._api.read("pipelineruns", namespace, run_name)
-        if run is None or controller_of(run) != uid:
+        run = ObjectView(await self._api.read("pipelineruns", namespace, run_name))
+        if run.controller_uid != uid:
             # a label proves nothing: of pods without an owner, wait only for those that are terminating
             return not any(_is_ending(pod, utcnow()) for pod in pods)
-        task_runs = {
-            item["metadata"]["uid"]
-            async for item in self._api.items("taskruns", namespace, selector)
-            if controller_of(item) == run["metadata"]["uid"]
-        }
-        return not any(controller_of(pod) in task_runs for pod in pods)
+        task_runs = [TaskRunView(item) async for item in self._api.items("taskruns", namespace, selector)]
+        ours = {task_run.uid for task_run in task_runs if task_run.controller_uid == run.uid}
+        return not any(pod.controller_uid in ours for pod in pods)
 
 
-def _is_ending(pod: dict[str, Any], now: datetime) -> bool:
+def _is_ending(pod: PodView, now: datetime) -> bool:
     """Return True if a pod was told to terminate a short while ago."""
-    until = pod["metadata"].get("deletionTimestamp")
-    if not until:
+    if pod.being_deleted is None:
         return False
-    grace = timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-    return now < datetime.fromisoformat(until) - grace + _LONGEST_TERMINATION
+    return now < pod.being_deleted - pod.deletion_grace + _LONGEST_TERMINATION

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from kubernaut_controller.operator.api import ApiError
 from kubernaut_controller.operator.metrics import RECONCILE_ERRORS, RECONCILE_SECONDS
 from kubernaut_controller.operator.priority import StartPriority
+from kubernaut_sdk.backoff import backoff
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["ReconcileLoop"]
@@ -21,7 +22,7 @@ logger = logging.getLogger("kubernaut.controller")
 
 Key = tuple[str, str]
 
-_LONGEST_PAUSE = 30.0
+_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 _FARTHEST = 86_400.0
 
 
@@ -104,7 +105,7 @@ class ReconcileLoop:
         except Exception as error:
             RECONCILE_ERRORS.labels(self.kind).inc()
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            pause = min(_LONGEST_PAUSE, 0.1 * 2**failures)
+            pause = backoff(failures, _PAUSE, _LONGEST_PAUSE)
             if isinstance(error, ApiError):
                 level = logging.INFO if error.code == 409 else logging.WARNING
                 logger.log(level, "%s %s/%s: %s; again in %.1f s", self.kind, *key, error, pause)

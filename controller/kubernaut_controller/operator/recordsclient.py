@@ -21,6 +21,8 @@ import aiohttp
 from kubernaut_controller.operator.boundedjson import read_json
 from kubernaut_controller.operator.metrics import RECORDS_SENT
 from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.backoff import backoff
+from kubernaut_sdk.storage import RECORDS, WRONG_REQUEST, outcomes_in
 
 __all__ = ["RecordsClient"]
 
@@ -28,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-_RECORDS = "/api/v1/action-records"
 _PATIENCE = aiohttp.ClientTimeout(total=15)
 _MOST = 500
 _LARGEST = 2 * 1024 * 1024
@@ -37,8 +38,6 @@ _LONGEST_PAUSE = 5.0
 _LONGEST_RECORD_PAUSE = 60.0
 _FAILURES = 8
 """The number of failures of one event, with others stored in between, after which it is dropped."""
-_REFUSED = {400, 413, 422}
-"""Statuses that mean that the request itself is at fault."""
 
 
 @dataclass
@@ -109,7 +108,7 @@ class RecordsClient:
 
     async def run(self) -> None:
         """Send queued events until cancelled."""
-        pause = _PAUSE
+        failures = 0
         while True:
             self._queued.clear()
             batch = self._batch()
@@ -117,16 +116,17 @@ class RecordsClient:
                 await self._wait()
                 continue
             if await self._send(batch):
-                pause = _PAUSE
+                failures = 0
             else:
-                pause = min(_LONGEST_PAUSE, pause * 2)
-                await asyncio.sleep(pause)
+                failures += 1
+                await asyncio.sleep(backoff(failures, 2 * _PAUSE, _LONGEST_PAUSE))
 
     async def read(self, record_id: str) -> Json | None:
         """Return a record, or None where there is none; retry until Data Storage answers."""
+        failures = 0
         while True:
             try:
-                status, answer = await self._exchange("GET", f"{_RECORDS}/{record_id}")
+                status, answer = await self._exchange("GET", f"{RECORDS}/{record_id}")
                 if status == 200 and isinstance(answer, dict):
                     return answer
                 if status == 404:
@@ -134,7 +134,8 @@ class RecordsClient:
                 self.last_error = f"it answered {status}"
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
                 self.last_error = without_userinfo(str(error)) or type(error).__name__
-            await asyncio.sleep(2)
+            failures += 1
+            await asyncio.sleep(backoff(failures, 2 * _PAUSE, _LONGEST_PAUSE))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -179,8 +180,8 @@ class RecordsClient:
         events = [event for _, chosen in batch for event in chosen]
         status = 0
         try:
-            status, answer = await self._exchange("POST", _RECORDS, b"[" + b",".join(one.body for one in events) + b"]")
-            if status == 200 and (outcomes := _outcomes(answer, len(events))) is not None:
+            status, answer = await self._exchange("POST", RECORDS, b"[" + b",".join(one.body for one in events) + b"]")
+            if status == 200 and (outcomes := outcomes_in(answer, len(events))) is not None:
                 self._apply_answers(batch, outcomes)
                 return True
             self.last_error = f"it answered {status}: {str(answer)[:200]}"
@@ -195,15 +196,16 @@ class RecordsClient:
             self._records[batch[0][0]].suspect = True
         else:
             self._most = max(1, len(batch) // 2)
-        return status in _REFUSED
+        return status in WRONG_REQUEST
 
-    def _apply_answers(self, batch: _Batch, outcomes: list[tuple[str, str | None]]) -> None:
+    def _apply_answers(self, batch: _Batch, outcomes: list[Json]) -> None:
         self.last_error = None
         self._most = min(_MOST, self._most * 2)
         answers = iter(outcomes)
         for record_id, chosen in batch:
             for event in chosen:
-                outcome, reason = next(answers)
+                answer = next(answers)
+                outcome, reason = answer["outcome"], answer.get("reason")
                 self._stored += outcome != "refused"
                 self._remove(record_id)
                 self._report(event, outcome, reason)
@@ -213,12 +215,12 @@ class RecordsClient:
         record = self._records[record_id]
         record.failures += self._stored != record.stored_before
         record.stored_before, record.suspect = self._stored, True
-        if status in _REFUSED or record.failures > _FAILURES:
+        if status in WRONG_REQUEST or record.failures > _FAILURES:
             event = record.events[0]
             self._remove(record_id)
             self._report(event, "dropped", f"it cannot be stored: {self.last_error}")
             return
-        record.not_before = time.monotonic() + min(_LONGEST_RECORD_PAUSE, _PAUSE * 2**record.failures)
+        record.not_before = time.monotonic() + backoff(record.failures + 1, _PAUSE, _LONGEST_RECORD_PAUSE)
         self._records[record_id] = self._records.pop(record_id)  # behind the others
 
     def _remove(self, record_id: str) -> None:
@@ -259,16 +261,3 @@ class RecordsClient:
                 return response.status, read_json(text) if text else None
             except ValueError:
                 return response.status, text[:200].decode("utf-8", "replace")
-
-
-def _outcomes(answer: Any, count: int) -> list[tuple[str, str | None]] | None:
-    """Return outcome and reason of each event; None where the answer is not such a list."""
-    if not isinstance(answer, list) or len(answer) != count:
-        return None
-    known = ("stored", "merged", "duplicate", "refused")
-    outcomes: list[tuple[str, str | None]] = []
-    for one in answer:
-        if not isinstance(one, dict) or one.get("outcome") not in known:
-            return None
-        outcomes.append((one["outcome"], one.get("reason")))
-    return outcomes

@@ -18,6 +18,7 @@ from kubernaut_controller.reconciling.remediation import (
 from kubernaut_controller.reconciling.sanitizing import bounded_text
 from kubernaut_controller.remediation import read_remediation_request
 from kubernaut_controller.status import Phase
+from kubernaut_controller.views import WorkflowView
 from kubernaut_controller.workflow import API_VERSION
 from kubernaut_sdk.times import utcnow
 
@@ -53,12 +54,12 @@ class RemediationController:
             logger.exception("a RemediationRequest cannot be read, and is passed over")
 
     def _on_event(self, type_: str | None, document: Json) -> None:
-        metadata = document["metadata"]
-        key = metadata["namespace"], metadata["name"]
+        view = WorkflowView(document)
+        key = view.namespace, view.name
         if type_ == "DELETED":
             self._known.pop(key, None)
             self._failures.pop(key, None)
-            self._refused.discard(metadata["uid"])
+            self._refused.discard(view.uid)
             self.loop.remove(key)
         elif is_newer(document, self._known.get(key)):
             self._known[key] = strip_unused(document)
@@ -87,17 +88,18 @@ class RemediationController:
 
     async def _refuse(self, key: Key, document: Json, why: str) -> None:
         """Write a minimal status that refuses a request, once."""
-        if document["metadata"]["uid"] in self._refused:
+        view = WorkflowView(document)
+        if view.uid in self._refused:
             return
-        self._refused.add(document["metadata"]["uid"])
+        self._refused.add(view.uid)
         now = utcnow()
         message = bounded_text(why, 1000) or ""
-        fact = ConditionUpdate("Succeeded", False, "Refused", message)
+        refused = ConditionUpdate("Succeeded", False, "Refused", message)
         status = {
             "phase": Phase.REFUSED.value,
             "outcome": message,
             "finishedAt": timestamp(now),
-            "conditions": merge_conditions((), [fact], document["metadata"].get("generation", 1), now),
+            "conditions": merge_conditions((), [refused], view.generation, now),
         }
         try:
             await self._set_status(key, document, status)
@@ -112,7 +114,8 @@ class RemediationController:
             if document is None:
                 return None
             workflow = await self._api.read("workflowexecutions", *key)
-            decision = remediate(document, _faults(document), workflow, utcnow())
+            made = WorkflowView(workflow) if workflow is not None else None
+            decision = remediate(WorkflowView(document), _faults(document), made, utcnow())
             for effect in decision.effects:
                 await self._execute(key, document, effect)
             if not decision.effects:
@@ -131,7 +134,7 @@ class RemediationController:
                         await self._refuse(key, document, f"Its WorkflowExecution was not taken: {error.message}")
                     elif error.code != 409:
                         raise
-            case UpdateRequestStatus() if document["metadata"]["uid"] in self._refused:
+            case UpdateRequestStatus() if WorkflowView(document).uid in self._refused:
                 pass
             case UpdateRequestStatus(status):
                 try:
@@ -141,14 +144,14 @@ class RemediationController:
                         raise
                     await self._refuse(key, document, f"The whole of its status was refused: {error.message}")
             case DeleteRequest():
-                await self._api.delete("remediationrequests", *key, document["metadata"]["uid"])
+                await self._api.delete("remediationrequests", *key, WorkflowView(document).uid)
                 self._known.pop(key, None)
 
     async def _set_status(self, key: Key, document: Json, status: Json) -> None:
         whole = {
             "apiVersion": API_VERSION,
             "kind": "RemediationRequest",
-            "metadata": {"name": key[1], "resourceVersion": document["metadata"]["resourceVersion"]},
+            "metadata": {"name": key[1], "resourceVersion": WorkflowView(document).resource_version},
             "spec": document["spec"],
             "status": status,
         }

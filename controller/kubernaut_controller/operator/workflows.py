@@ -17,6 +17,7 @@ from kubernaut_controller.reconciling.admission import admit
 from kubernaut_controller.reconciling.reconcile import due_of, is_closed, reconcile
 from kubernaut_controller.reconciling.unprocessable import end_unprocessable
 from kubernaut_controller.shape import unreadable
+from kubernaut_controller.views import ObjectView, WorkflowView
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["WorkflowController"]
@@ -96,19 +97,18 @@ class WorkflowController:
             logger.exception("%s %s/%s: cannot be read, and is passed over", kind, *_key_of(document))
 
     def _on_event(self, type_: str | None, document: Json) -> None:
-        metadata = document["metadata"]
-        key = metadata["namespace"], metadata["name"]
-        if (document.get("spec") or {}).get("remediationRequestRef"):
+        view, key = WorkflowView(document), _key_of(document)
+        if view.spec.get("remediationRequestRef"):
             self._on_change(key)
         entry, closed = self.cache.active.get(key), self.cache.finished.get(key)
         if type_ == "DELETED":
-            self._on_deleted(key, metadata["uid"])
+            self._on_deleted(key, view.uid)
             return
-        self._count(key, (document.get("status") or {}).get("phase") or "Pending")
-        done = is_closed(document) and not metadata.get("deletionTimestamp")
-        if closed is not None and closed.uid == metadata["uid"] and done:
+        self._count(key, view.phase or "Pending")
+        done = is_closed(view) and not view.being_deleted
+        if closed is not None and closed.uid == view.uid and done:
             return
-        if entry is not None and entry.uid == metadata["uid"]:
+        if entry is not None and entry.uid == view.uid:
             self._update(entry, document)
         elif done:
             self._finish(key, document)
@@ -118,18 +118,17 @@ class WorkflowController:
             self._enqueue(key)
 
     def _on_unreadable(self, document: Json, error: Exception) -> None:
-        metadata = document.get("metadata") or {}
-        if not isinstance(document.get("spec"), dict) or not {"name", "namespace", "uid"} <= set(metadata):
+        view = WorkflowView(document)
+        if not isinstance(document.get("spec"), dict) or not (view.name and view.namespace and view.uid):
             return
         key = _key_of(document)
         self.cache.add(key, document, None, (unreadable(error),), time.monotonic())
         self._enqueue(key)
 
     def _on_child_event(self, kind: str, type_: str | None, document: Json) -> None:
-        metadata = document["metadata"]
-        labels = metadata.get("labels") or {}
-        run_name = metadata["name"] if kind == "PipelineRun" else labels.get("tekton.dev/pipelineRun", "")
-        entry = self.cache.by_pipeline_run(metadata["namespace"], run_name)
+        view = ObjectView(document)
+        run_name = view.name if kind == "PipelineRun" else view.labels.get("tekton.dev/pipelineRun", "")
+        entry = self.cache.by_pipeline_run(view.namespace, run_name)
         if entry is None:
             return
         update_child(entry, kind, strip_unused({**document, "kind": kind}), deleted=type_ == "DELETED")
@@ -137,12 +136,10 @@ class WorkflowController:
             self.loop.enqueue_after(entry.key, _CHILD_EVENTS_DELAY)
 
     def _update(self, entry: CachedWorkflow, document: Json) -> None:
-        before = entry.document["metadata"]
-        if document["metadata"]["resourceVersion"] == before["resourceVersion"] or not is_newer(
-            document, entry.document
-        ):
+        view = WorkflowView(document)
+        if view.resource_version == entry.version or not is_newer(document, entry.document):
             return  # this controller's own write
-        if document["metadata"].get("generation") != before.get("generation"):
+        if view.generation != entry.view.generation:
             entry.workflow, entry.faults = admit(document, self._settings.policy)
         entry.document = strip_unused(document)
         self._enqueue(entry.key)
@@ -160,8 +157,9 @@ class WorkflowController:
                 self._enqueue(other)
 
     def _finish(self, key: Key, document: Json) -> None:
-        self.cache.finish(key, document["metadata"]["uid"], document["status"]["phase"])
-        self.loop.enqueue_at(key, due_of(document, utcnow()))
+        view = WorkflowView(document)
+        self.cache.finish(key, view.uid, view.phase or "")
+        self.loop.enqueue_at(key, due_of(view, utcnow()))
 
     def _count(self, key: Key, phase: str | None) -> None:
         before = self._phases.pop(key, None)
@@ -239,23 +237,23 @@ class WorkflowController:
 
     def _finish_if_closed(self, key: Key, entry: CachedWorkflow) -> bool:
         """Reduce a closed workflow to one line in the cache, and return True if it is closed."""
-        document = entry.document
-        self._count(key, (document.get("status") or {}).get("phase") or "Pending")
-        closed = is_closed(document) and not document["metadata"].get("deletionTimestamp")
+        view = entry.view
+        self._count(key, view.phase or "Pending")
+        closed = is_closed(view) and not view.being_deleted
         if closed:
-            self._finish(key, document)
+            self._finish(key, entry.document)
         return closed
 
     async def _read_again(self, entry: CachedWorkflow) -> bool:
         """Read the workflow again after a conflict, and return True if it has changed."""
         document = await self._api.read("workflowexecutions", *entry.key)
-        if document is None or document["metadata"]["uid"] != entry.uid:
+        view = WorkflowView(document)
+        if document is None or view.uid != entry.uid:
             self._on_deleted(entry.key, entry.uid)
             return True
-        before = entry.document["metadata"]
-        if document["metadata"].get("generation") != before.get("generation"):
+        if view.generation != entry.view.generation:
             entry.workflow, entry.faults = admit(document, self._settings.policy)
-        changed: bool = document["metadata"]["resourceVersion"] != before["resourceVersion"]
+        changed = view.resource_version != entry.version
         entry.document = strip_unused({"kind": "WorkflowExecution", **document})
         return changed
 
@@ -263,7 +261,7 @@ class WorkflowController:
         """Read a finished workflow whose time to live has ended, and delete it."""
         closed = self.cache.finished.get(key)
         document = await self._api.read("workflowexecutions", *key) if closed is not None else None
-        if closed is None or document is None or document["metadata"]["uid"] != closed.uid:
+        if closed is None or document is None or WorkflowView(document).uid != closed.uid:
             return None
         workflow, faults = admit(document, self._settings.policy)
         entry = CachedWorkflow(key, document, workflow, faults, children_known=True, first_seen_at=0.0)
@@ -273,5 +271,5 @@ class WorkflowController:
 
 
 def _key_of(document: Json) -> Key:
-    metadata = document.get("metadata") or {}
-    return str(metadata.get("namespace")), str(metadata.get("name"))
+    view = ObjectView(document)
+    return view.namespace, view.name

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from kubernaut_controller.checking import Catalogue, check_workflow
 from kubernaut_controller.faults import Fault, InvalidWorkflow
 from kubernaut_controller.pipelinerun import render
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.shape import unreadable
-from kubernaut_controller.validation import faults_of, timeout_faults
-from kubernaut_controller.workflow import WorkflowExecution, read_workflow_execution
+from kubernaut_controller.workflow import WorkflowExecution
 
 __all__ = ["admit"]
 
@@ -19,16 +19,13 @@ def admit(document: dict[str, Any], policy: Policy) -> tuple[WorkflowExecution |
         document: The object from the API server.
         policy: The policy, for the allowed repositories and the known actions.
     """
+    catalogue = Catalogue(
+        policy.find, repositories=policy.repositories, unknown_actions=True, max_timeout=policy.max_timeout
+    )
+    workflow = None
     try:
-        workflow = read_workflow_execution(document)
-    except InvalidWorkflow as error:
-        return None, error.faults
-    try:
-        faults = (
-            *faults_of(workflow, policy.find, repositories=policy.repositories, unknown_actions=True),
-            *timeout_faults(workflow, policy.max_timeout),
-        )
-        if not faults:
+        workflow, faults = check_workflow(document, catalogue)
+        if workflow is not None and not faults:
             render(workflow, task_ref=dict(policy.task_ref))
     except InvalidWorkflow as error:
         faults = error.faults

@@ -3,31 +3,24 @@
 Tekton adopts a TaskRun of the right name that somebody else made, so a name proves nothing.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
+from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView, object_of, objects_of
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import parse_duration
+from kubernaut_sdk.quantities import parse_quantity
 
 __all__ = [
     "Children",
     "children_of",
-    "condition_of",
-    "controller_of",
     "differing_field",
     "is_ours",
     "own_pods",
 ]
 
 Json = Mapping[str, Any]
-
-_SUFFIXES = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1)}
-_SUFFIXES |= {sign: Fraction(1000 ** (power + 1)) for power, sign in enumerate("kMGTPE")}
-_SUFFIXES |= {f"{sign}i": Fraction(1024 ** (power + 1)) for power, sign in enumerate("KMGTPE")}
-_QUANTITY = re.compile(r"([+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i)?")
 
 _DEFAULTED = {"apiVersion", "kind", "type", "timeouts"}
 """Fields that Tekton's admission adds."""
@@ -44,17 +37,21 @@ class Children:
         foreign: The reason why the TaskRun in a step's place is not its own, by step.
     """
 
-    own: Mapping[str, Json] = field(default_factory=dict)
+    own: Mapping[str, TaskRunView] = field(default_factory=dict)
     foreign: Mapping[str, str] = field(default_factory=dict)
 
     def pod_name(self, step: str) -> str | None:
         """Return the name of the pod that Tekton made for a step; None where there is none yet."""
-        name = (self.own.get(step, {}).get("status") or {}).get("podName")
-        return name if isinstance(name, str) and name else None
+        task_run = self.own.get(step)
+        return task_run.pod_name if task_run is not None else None
 
 
 def children_of(
-    workflow: WorkflowExecution, pipeline_run: Json | None, task_runs: Iterable[Json], rendered: Json, owner: str | None
+    workflow: WorkflowExecution,
+    pipeline_run: PipelineRunView | None,
+    task_runs: Iterable[TaskRunView],
+    rendered: Json,
+    owner: str | None,
 ) -> Children:
     """Return the TaskRuns by step.
 
@@ -66,13 +63,12 @@ def children_of(
         owner: The PipelineRun's uid.
     """
     steps = {step.name: step for step in workflow.spec.all_steps}
-    asked = _RequestedTaskRuns(pipeline_run or rendered)
-    named = _references(pipeline_run)
+    asked = _RequestedTaskRuns(pipeline_run.spec if pipeline_run is not None else rendered["spec"])
+    named = pipeline_run.child_references if pipeline_run is not None else {}
     own, foreign = {}, {}
     for task_run in task_runs:
-        name = task_run["metadata"]["name"]
-        step_name = named.get(name) or task_run["metadata"].get("labels", {}).get("tekton.dev/pipelineTask", "")
-        if step_name not in steps or (pipeline_run is not None and named and name not in named):
+        step_name = named.get(task_run.name) or task_run.pipeline_task
+        if step_name not in steps or (named and task_run.name not in named):
             continue
         fault = _foreign_reason(asked, step_name, task_run, owner)
         if fault:
@@ -82,30 +78,24 @@ def children_of(
     return Children(own, {name: fault for name, fault in foreign.items() if name not in own})
 
 
-def condition_of(document: Json | None, type_: str = "Succeeded") -> Json:
-    """Return a condition of an object's status; an empty one where it has none yet."""
-    conditions = ((document or {}).get("status") or {}).get("conditions") or ()
-    return next((condition for condition in conditions if condition.get("type") == type_), {})
-
-
-def is_ours(pipeline_run: Json, workflow: WorkflowExecution) -> bool:
+def is_ours(pipeline_run: PipelineRunView, workflow: WorkflowExecution) -> bool:
     """Return True if the controlling owner of a PipelineRun is this workflow, by uid."""
-    return controller_of(pipeline_run) == workflow.metadata.uid
+    return pipeline_run.controller_uid == workflow.metadata.uid
 
 
-def differing_field(found: Json, rendered: Json) -> str | None:
+def differing_field(found: PipelineRunView, rendered: Json) -> str | None:
     """Return the path of a field in which a PipelineRun differs from the rendered one; None where none does.
 
     Tekton adds defaults; nothing else may be there that was not asked for.
     """
-    there = found.get("spec") or {}
+    there = found.spec
     for field_name, wanted in rendered["spec"].items():
         if not _matches(there.get(field_name), wanted):
             return f"spec.{field_name}"
     unasked = {name for name, value in there.items() if value} - set(rendered["spec"]) - {"status", "taskRunTemplate"}
     if unasked:
         return f"spec.{min(unasked)}"
-    template = {name for name, value in (there.get("taskRunTemplate") or {}).items() if value}
+    template = {name for name, value in object_of(there, "taskRunTemplate").items() if value}
     # a podTemplate may be the cluster's default (Tekton's default-pod-template), which nothing here knows
     return "spec.taskRunTemplate" if template - {"serviceAccountName", "podTemplate"} else None
 
@@ -128,15 +118,8 @@ def _matches(there: Any, wanted: Any) -> bool:
 
 def _same_quantity(there: Any, wanted: Any) -> bool:
     """Return True for two spellings of one quantity: Kubernetes returns `0.5` as `500m`."""
-    one, other = _quantity(there), _quantity(wanted)
+    one, other = parse_quantity(there), parse_quantity(wanted)
     return one is not None and one == other
-
-
-def _quantity(value: Any) -> Fraction | None:
-    match = _QUANTITY.fullmatch(str(value)) if isinstance(value, str | int | float) else None
-    if match is None or isinstance(value, bool):
-        return None
-    return Fraction(match[1]) * _SUFFIXES[match[2] or ""]
 
 
 def _same_duration(there: Any, wanted: Any) -> bool:
@@ -149,27 +132,15 @@ def _same_duration(there: Any, wanted: Any) -> bool:
         return False
 
 
-def _references(pipeline_run: Json | None) -> dict[str, str]:
-    """Return step names by TaskRun name, from the PipelineRun's childReferences."""
-    references = ((pipeline_run or {}).get("status") or {}).get("childReferences") or ()
-    return {reference["name"]: reference.get("pipelineTaskName", "") for reference in references}
-
-
-def controller_of(document: Json) -> str | None:
-    """Return the uid of an object's controlling owner."""
-    owners = document["metadata"].get("ownerReferences") or ()
-    return next((owner.get("uid") for owner in owners if owner.get("controller")), None)
-
-
-def own_pods(task_runs: Iterable[Json], pods: Iterable[Json]) -> dict[str, Json]:
+def own_pods(task_runs: Iterable[TaskRunView], pods: Iterable[PodView]) -> dict[str, PodView]:
     """Return pods by TaskRun name: those whose controlling owner is that TaskRun, by uid.
 
     A pod's labels prove nothing: whoever may create pods can copy them.
     """
-    names = {task_run["metadata"]["uid"]: task_run["metadata"]["name"] for task_run in task_runs}
-    found: dict[str, Json] = {}
-    for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or "")):
-        name = names.get(controller_of(pod) or "")
+    names = {task_run.uid: task_run.name for task_run in task_runs if task_run.uid}
+    found: dict[str, PodView] = {}
+    for pod in sorted(pods, key=lambda pod: pod.created):
+        name = names.get(pod.controller_uid or "")
         if name is not None:
             found[name] = pod
     return found
@@ -178,13 +149,13 @@ def own_pods(task_runs: Iterable[Json], pods: Iterable[Json]) -> dict[str, Json]
 class _RequestedTaskRuns:
     """The specification of each step's TaskRun, from the PipelineRun."""
 
-    def __init__(self, pipeline_run: Json) -> None:
-        spec = pipeline_run.get("spec") or {}
-        pipeline = spec.get("pipelineSpec") or {}
-        self.tasks = {task["name"]: task for task in (*pipeline.get("tasks", ()), *(pipeline.get("finally") or ()))}
-        self.own = {item["pipelineTaskName"]: item for item in spec.get("taskRunSpecs") or ()}
-        self.template: Json = spec.get("taskRunTemplate") or {}
-        self.bindings = {binding["name"]: binding for binding in spec.get("workspaces") or ()}
+    def __init__(self, spec: Json) -> None:
+        pipeline = object_of(spec, "pipelineSpec")
+        tasks = (*objects_of(pipeline.get("tasks")), *objects_of(pipeline.get("finally")))
+        self.tasks = {task.get("name"): task for task in tasks}
+        self.own = {item.get("pipelineTaskName"): item for item in objects_of(spec.get("taskRunSpecs"))}
+        self.template = object_of(spec, "taskRunTemplate")
+        self.bindings = {binding.get("name"): binding for binding in objects_of(spec.get("workspaces"))}
 
     def account(self, step: str) -> str | None:
         name: str | None = self.own.get(step, {}).get("serviceAccountName") or self.template.get("serviceAccountName")
@@ -195,26 +166,26 @@ class _RequestedTaskRuns:
 
     def workspaces(self, step: str) -> list[Json]:
         """Return the workspace bindings, under the names that the Task uses."""
-        wanted = self.tasks[step].get("workspaces") or ()
+        wanted = objects_of(self.tasks[step].get("workspaces"))
         return [{**self.bindings.get(item["workspace"], {}), "name": item["name"]} for item in wanted]
 
 
-def _foreign_reason(asked: _RequestedTaskRuns, step: str, task_run: Json, owner: str | None) -> str | None:
+def _foreign_reason(asked: _RequestedTaskRuns, step: str, task_run: TaskRunView, owner: str | None) -> str | None:
     """Return the reason why a TaskRun is not the one that the PipelineRun asked for; None where it is."""
-    name = task_run["metadata"]["name"]
     try:
         difference = next(_differences(asked, step, task_run, owner), None)
     except Exception as error:  # a TaskRun of Tekton's own never raises
         difference = f"cannot be read ({type(error).__name__}: {error})"
-    return f"TaskRun {name} {difference}" if difference else None
+    return f"TaskRun {task_run.name} {difference}" if difference else None
 
 
-def _differences(asked: _RequestedTaskRuns, step: str, task_run: Json, owner: str | None) -> Iterator[str]:
-    spec, task = task_run.get("spec") or {}, asked.tasks[step]
-    if owner is None or controller_of(task_run) != owner:
+def _differences(asked: _RequestedTaskRuns, step: str, task_run: TaskRunView, owner: str | None) -> Iterator[str]:
+    spec, task = task_run.spec, asked.tasks[step]
+    if owner is None or task_run.controller_uid != owner:
         yield "is not owned by the PipelineRun"
     if not _matches(spec.get("taskRef"), task["taskRef"]):
         yield "runs another Task"
+    # unlike a view, this raises for a list of anything else: what cannot be read is not taken for ours
     given = {param["name"]: param.get("value") for param in spec.get("params") or ()}
     wanted = {param["name"]: param.get("value") for param in task.get("params") or ()}
     if given.get("actionImage") != wanted["actionImage"]:

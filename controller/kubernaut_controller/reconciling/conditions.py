@@ -1,9 +1,11 @@
 """The conditions of a status. A transition time changes only together with the condition's status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from kubernaut_controller.views import ConditionView
 
 __all__ = ["ConditionUpdate", "merge_conditions", "timestamp"]
 
@@ -23,20 +25,20 @@ class ConditionUpdate:
 
 
 def merge_conditions(
-    before: Iterable[Mapping[str, Any]], updates: Iterable[ConditionUpdate], generation: int, now: datetime
+    before: Iterable[ConditionView], updates: Iterable[ConditionUpdate], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
     """Return the conditions to write: the existing ones, with these updates."""
-    known = {condition["type"]: dict(condition) for condition in before}
+    known = {condition.type: dict(condition.json) for condition in before}
     for update in updates:
         status = {True: "True", False: "False", None: "Unknown"}[update.status]
         old = known.get(update.type, {})
-        same = old.get("status") == status
+        since = old.get("lastTransitionTime") if old.get("status") == status else None
         known[update.type] = {
             "type": update.type,
             "status": status,
             "reason": update.reason,
             "message": update.message,
-            "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
+            "lastTransitionTime": since or timestamp(now),
             "observedGeneration": generation,
         }
     return list(known.values())

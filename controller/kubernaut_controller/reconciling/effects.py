@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kubernaut_sdk.spans import FinishedSpan
+
 __all__ = [
     "AbandonRecords",
     "AcquireLock",
@@ -16,6 +18,7 @@ __all__ = [
     "DeleteWorkflow",
     "Effect",
     "EmitEvent",
+    "ExportSpans",
     "ReadLock",
     "ReadLogs",
     "ReadRecord",
@@ -29,7 +32,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AddFinalizer:
-    """Add the controller's finalizer to the workflow."""
+    """Add the controller's finalizer to the workflow, and the id of its trace as an annotation."""
+
+
+@dataclass(frozen=True)
+class ExportSpans:
+    """Export the spans of a workflow that has ended: its own, and one for each step that ran."""
+
+    spans: tuple[FinishedSpan, ...]
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,7 @@ Effect = (
     | ReadRecord
     | ReadLogs
     | EmitEvent
+    | ExportSpans
     | UpdateStatus
     | AbandonRecords
     | DeleteWorkflow

@@ -9,9 +9,10 @@ from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of, step_context
 from kubernaut_controller.reconciling.outcomes import KnownOutcome
+from kubernaut_controller.trace import trace_of
 from kubernaut_controller.workflow import Step, WorkflowExecution
-from kubernaut_sdk import judgement
-from kubernaut_sdk.judgement import StepIdentity, StepOutcome, step_event
+from kubernaut_sdk import stepevents
+from kubernaut_sdk.judgement import StepOutcome
 from kubernaut_sdk.states import Source
 
 __all__ = ["ended_event", "event_key", "intended_event"]
@@ -28,7 +29,7 @@ def intended_event(
         made_at: The PipelineRun's creationTimestamp.
         pod_name: The pod that Tekton made for the step, once known; Data Storage then takes no other pod's.
     """
-    event = judgement.intended_event(_identity(workflow, step), datetime.fromisoformat(made_at))
+    event = stepevents.intended_event(_identity(workflow, step), datetime.fromisoformat(made_at))
     return event if pod_name is None else {**event, "pod_name": pod_name}
 
 
@@ -42,7 +43,7 @@ def ended_event(workflow: WorkflowExecution, step: Step, end: KnownOutcome, at: 
         at: The time of the event where the outcome has none.
     """
     outcome = StepOutcome(state=end.state, changed=end.changed, output=end.output, error=end.error)
-    return step_event(
+    return stepevents.step_event(
         _identity(workflow, step),
         outcome,
         datetime.fromisoformat(end.finished_at or at),
@@ -57,11 +58,13 @@ def event_key(event: dict[str, Any]) -> str:
     return f"{event['state']} {event['pod_name']}" if "pod_name" in event else str(event["state"])
 
 
-def _identity(workflow: WorkflowExecution, step: Step) -> StepIdentity:
-    return StepIdentity(
+def _identity(workflow: WorkflowExecution, step: Step) -> stepevents.StepIdentity:
+    trace = trace_of(workflow)
+    return stepevents.StepIdentity(
         record_id=record_id_of(workflow, step.name),
         action_type=step.action_type,
         image=step.image,
         dry_run=workflow.spec.dry_run,
         context=step_context(workflow, step),
+        trace_id=trace.trace_id if trace else None,
     )

@@ -6,8 +6,8 @@ workflows that acquire it one fails. These are pure functions; `operator.locks` 
 
 A workflow may lock targets of its own namespace. For a target of another namespace, of another cluster or of none, it
 needs a grant: RBAC's verb `lock` on `targets.kubernaut.io` there, for the group of the ServiceAccounts of the
-workflow's namespace. Without a grant it acquires a lock that only workflows of its own namespace respect, so that it
-makes nobody else wait.
+workflow's namespace. Without a grant it still waits for those that hold the target's lock, but acquires a lock that
+only workflows of its own namespace respect, so that it makes nobody else wait.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from kubernaut_controller.reconciling.kinds import is_cluster_wide, kind_word
+from kubernaut_controller.views import LeaseView
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.records import ObjectRef
@@ -148,16 +149,14 @@ def read_lock(lease: dict[str, Any] | None, me: str, now: datetime, *, holder_go
     """
     if lease is None:
         return LockState("free")
-    spec = lease.get("spec") or {}
-    holder = spec.get("holderIdentity") or ""
+    view = LeaseView(lease)
+    holder = view.holder
     if holder == me:
         return LockState("ours")
     if holder and not holder_gone:
         return LockState("busy", by=holder.rpartition("/")[0])
-    if not holder and spec.get("renewTime"):
-        until = datetime.fromisoformat(spec["renewTime"]) + timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
-        if now < until:
-            return LockState("cooling", by=lease["metadata"].get("annotations", {}).get(_LAST), until=until)
+    if not holder and view.ends_at and now < view.ends_at:
+        return LockState("cooling", by=view.annotations.get(_LAST), until=view.ends_at)
     return LockState("free")
 
 
@@ -165,7 +164,6 @@ def acquired_lease(
     lease: dict[str, Any] | None, target: ObjectRef, me: str, now: datetime, scope: str = ""
 ) -> dict[str, Any]:
     """Return the Lease to write for a new holder: a new one, or the version that was read with another holder."""
-    before = lease or {}
     metadata = {
         "name": lock_name(target, me.partition("/")[0], scope),
         "labels": dict(LABEL),
@@ -173,7 +171,6 @@ def acquired_lease(
     }
     if lease is not None:
         metadata["resourceVersion"] = lease["metadata"]["resourceVersion"]
-    transitions = (before.get("spec") or {}).get("leaseTransitions", 0)
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -181,7 +178,7 @@ def acquired_lease(
         "spec": {
             "holderIdentity": me,
             "acquireTime": rfc3339(now),
-            "leaseTransitions": transitions + (lease is not None),
+            "leaseTransitions": LeaseView(lease).transitions + (lease is not None),
         },
     }
 

@@ -5,17 +5,13 @@ The texts that are matched are Tekton's and Kubernetes' own: reasons of conditio
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from kubernaut_controller.reconciling.children import condition_of
+from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView
 from kubernaut_controller.workflow import Step
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["CreationFailure", "creation_failure_of", "failure_message", "run_failure_message", "waiting_message"]
-
-Json = Mapping[str, Any]
 
 _ACCOUNT = re.compile(
     r'serviceaccounts? "([^"]+)" not found|error looking up service account \S*?/([^\s:]+): ', re.IGNORECASE
@@ -92,10 +88,9 @@ def creation_failure_of(code: int, reason: str, message: str) -> CreationFailure
     )
 
 
-def run_failure_message(run: Json, *, task: str, namespace: str) -> str | None:
+def run_failure_message(run: PipelineRunView, *, task: str, namespace: str) -> str | None:
     """Return the reason why a PipelineRun itself failed; None where its steps tell the reason."""
-    condition = condition_of(run)
-    reason, quoted = condition.get("reason", ""), _quoted(condition.get("message", ""))
+    reason, quoted = run.condition().reason, _quoted(run.condition().message)
     match reason:
         case "Failed" | "Succeeded" | "Completed" | "Cancelled" | "PipelineRunTimeout" | "":
             return None
@@ -114,10 +109,10 @@ def run_failure_message(run: Json, *, task: str, namespace: str) -> str | None:
             return f"Tekton refused the PipelineRun ({reason}): {quoted}."
 
 
-def waiting_message(task_run: Json, pod: Json | None, step: Step) -> str | None:
+def waiting_message(task_run: TaskRunView, pod: PodView | None, step: Step) -> str | None:
     """Return what a TaskRun waits for before it can run; None where there is nothing to report."""
-    condition = condition_of(task_run)
-    reason, quoted = condition.get("reason", ""), _quoted(condition.get("message", ""))
+    condition = task_run.condition()
+    reason, quoted = condition.reason, _quoted(condition.message)
     match reason:
         case "ExceededResourceQuota":
             return f"Waits for room in the namespace's quota: {quoted}."
@@ -139,7 +134,7 @@ def waiting_message(task_run: Json, pod: Json | None, step: Step) -> str | None:
 
 
 def failure_message(
-    task_run: Json, step: Step, namespace: str, *, exit_code: int | None, died_of: str | None
+    task_run: TaskRunView, step: Step, namespace: str, *, exit_code: int | None, died_of: str | None
 ) -> tuple[str, str]:
     """Return a reason and a sentence for a TaskRun that failed where its container gave none.
 
@@ -150,11 +145,14 @@ def failure_message(
         exit_code: The container's exit code, or None.
         died_of: The kubelet's reason for the end of the container, such as OOMKilled.
     """
-    condition = condition_of(task_run)
-    reason, message = condition.get("reason", ""), condition.get("message", "")
+    condition = task_run.condition()
+    reason, message = condition.reason, condition.message
+    if reason == "CreateContainerConfigError":
+        message = task_run.container.waiting[1] or message  # Tekton's says no more than that there was one
     quoted = _quoted(message)
     if died_of == "OOMKilled" or reason.endswith("OOM") or "OOMKilled" in message:
-        limit = ((step.resources.limits if step.resources else None) or {}).get("memory", "512Mi")
+        limits = step.resources.limits if step.resources else None
+        limit = limits.get("memory", "512Mi") if limits else "512Mi"
         return (
             "OOMKilled",
             f"It was killed for using more memory than its limit of {limit}; raise resources.limits.memory.",
@@ -216,20 +214,18 @@ def _not_pulled(step: Step, quoted: str) -> str:
     )
 
 
-def _unscheduled(pod: Json | None) -> str | None:
-    for condition in ((pod or {}).get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _quoted(condition.get("message", ""))
-    return None
+def _unscheduled(pod: PodView | None) -> str | None:
+    """Return the scheduler's reason why a pod has no node; None where it has one, or that is not known."""
+    scheduled = pod.condition("PodScheduled") if pod is not None else None
+    return _quoted(scheduled.message) if scheduled is not None and scheduled.status == "False" else None
 
 
-def _stuck(pod: Json) -> tuple[str, str] | None:
+def _stuck(pod: PodView) -> tuple[str, str] | None:
     """Return the kubelet's reason and message why a container does not start; None where there is none."""
-    status = pod.get("status") or {}
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        state = (container.get("state") or {}).get("waiting") or {}
-        if state.get("reason") not in {None, "PodInitializing", "ContainerCreating"}:
-            return state["reason"], _quoted(state.get("message", ""))
+    for container in pod.all_containers:
+        reason, message = container.waiting
+        if reason not in {"", "PodInitializing", "ContainerCreating"}:
+            return reason, _quoted(message)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from kubernaut_controller.faults import Fault
 from kubernaut_controller.reconciling.lock import LockState
 from kubernaut_controller.reconciling.messages import CreationFailure
+from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView, WorkflowView, time_of
 from kubernaut_controller.workflow import WorkflowExecution
 
 __all__ = ["FINALIZER", "ObservedState"]
@@ -45,16 +46,16 @@ class ObservedState:
         retry_at: The time of the next attempt.
     """
 
-    document: Json
+    document: WorkflowView
     workflow: WorkflowExecution | None
     faults: tuple[Fault, ...] = ()
     children_known: bool = True
     pipeline_run_absent: bool = False
     children_read_at: str | None = None
-    pipeline_run: Json | None = None
-    task_runs: tuple[Json, ...] = ()
+    pipeline_run: PipelineRunView | None = None
+    task_runs: tuple[TaskRunView, ...] = ()
     deleted_task_runs: frozenset[str] = frozenset()
-    pods: Mapping[str, Json] = field(default_factory=dict)
+    pods: Mapping[str, PodView] = field(default_factory=dict)
     lock: LockState = field(default_factory=LockState)
     granted: bool | None = None
     lock_stale: bool = False
@@ -66,33 +67,25 @@ class ObservedState:
     retry_at: datetime | None = None
 
     @property
-    def metadata(self) -> Json:
-        """The WorkflowExecution's metadata."""
-        metadata: Json = self.document["metadata"]
-        return metadata
-
-    @property
     def status(self) -> Json:
         """The last written status of the workflow."""
-        return self.document.get("status") or {}
+        return self.document.status
 
     @property
     def has_finalizer(self) -> bool:
         """True if the controller's finalizer is on the workflow."""
-        return FINALIZER in (self.metadata.get("finalizers") or ())
+        return FINALIZER in self.document.finalizers
 
     @property
     def created(self) -> datetime:
         """The workflow's creation time."""
-        return datetime.fromisoformat(self.metadata["creationTimestamp"])
+        return datetime.fromisoformat(self.document.created)
 
     @property
     def being_deleted(self) -> datetime | None:
         """The time of the deletion request, or None."""
-        since = self.metadata.get("deletionTimestamp")
-        return datetime.fromisoformat(since) if since else None
+        return self.document.being_deleted
 
     def finished_or(self, now: datetime) -> datetime:
         """Return the time at which the workflow ended, or `now` where it has not."""
-        text = self.status.get("finishedAt")
-        return datetime.fromisoformat(text) if text else now
+        return time_of(self.status.get("finishedAt")) or now

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.messages import failure_message, waiting_message
+from kubernaut_controller.views import ContainerStateView, PodView, TaskRunView
 from kubernaut_controller.workflow import Step
 from kubernaut_sdk.judgement import ContainerEnd, StepOutcome, outcome_of
 from kubernaut_sdk.states import RANK, State
@@ -25,7 +25,6 @@ __all__ = [
     "is_alive",
     "known_outcome",
     "outcome_without_task_run",
-    "taskrun_succeeded",
 ]
 
 Json = Mapping[str, Any]
@@ -73,17 +72,21 @@ _NO_RESULTS = (
     "Its container succeeded but its results did not arrive, most likely since the pod's sidecars used up what a pod "
     "may say (12 KiB); what it did is in its log."
 )
-_NO_CONTAINER = {"TaskRunImagePullFailed", "CreateContainerConfigError"}
+_NO_CONTAINER = "TaskRunImagePullFailed"
+"""The reason for which Tekton deletes a pod before its container could run."""
+_GIVEN_UP = "CreateContainerConfigError"
+"""The reason for which Tekton gives a TaskRun up but leaves its pod: the kubelet tries again, and may succeed."""
+_STOPPING = "It was told to stop; its pod may live for 30 s more."
+_STARTED_LATE = "Tekton gave it up before its container started, which has reported nothing; see its log."
 _NOT_STARTED = {"ContainerCannotRun", "StartError"}
-_CANCELLED, _TIMED_OUT = "TaskRunCancelled", "TaskRunTimeout"
 
 
 def known_outcome(
     step: Step,
     namespace: str,
-    task_run: Json,
+    task_run: TaskRunView,
     *,
-    pod: Json | None = None,
+    pod: PodView | None = None,
     record: Json | None = None,
     asked: bool = True,
     gone: bool = False,
@@ -99,28 +102,31 @@ def known_outcome(
         asked: True if the record was read, or need not be read.
         gone: True if the TaskRun was deleted, so that it reports nothing more.
     """
-    status = task_run.get("status") or {}
-    condition = condition_of(task_run)
-    name = task_run["metadata"]["name"]
-    container = _container(status, pod)
-    times = {"started_at": _started(container), "finished_at": status.get("completionTime")}
-    if condition.get("status") not in {"True", "False"} and not gone:
-        ran = "running" in container or "terminated" in container
+    condition, name = task_run.condition(), task_run.name
+    container = _container(task_run, pod)
+    times = {"started_at": container.started_at, "finished_at": task_run.completed_at}
+    if not condition.is_final and not gone:
+        ran = container.ran
         return KnownOutcome(
             State.STARTED if ran else State.INTENDED,
             message=waiting_message(task_run, pod, step),
             task_run=name,
             started_at=times["started_at"] if ran else None,
         )
-    exit_code, died_of = _exit(status, pod)
-    if condition.get("status") == "True" and exit_code is None:
+    exit_code, died_of = _exit(task_run, pod)
+    if condition.is_true and exit_code is None:
         exit_code = 0  # Tekton itself reports success
-    results = _results(status) or _termination(pod)
+    results = task_run.results or _termination(pod)
     known = State(record["state"]) if record else State.INTENDED
-    never = _never_started(status, condition, pod) and RANK[known] < RANK[State.STARTED]
-    stopped = _stopped_state(task_run, condition)
-    reason_word, sentence = failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
-    if condition.get("status") == "True":
+    never = _never_started(task_run, pod) and RANK[known] < RANK[State.STARTED]
+    stopped = _stopped_state(task_run)
+    given_up = condition.reason == _GIVEN_UP
+    reason_word, sentence = (
+        ("NoWord", _STARTED_LATE)
+        if given_up and not never
+        else failure_message(task_run, step, namespace, exit_code=exit_code, died_of=died_of)
+    )
+    if condition.is_true:
         never, reason_word, sentence = False, "NoResults", _NO_RESULTS
     elif gone and not stopped:
         when = "before its container started" if never else "while it ran, and it reported nothing more"
@@ -141,23 +147,15 @@ def known_outcome(
             record=record,
         )
     )
-    still = exit_code is None and pod is not None and is_alive(pod) and condition.get("reason") not in _NO_CONTAINER
+    still = exit_code is None and pod is not None and is_alive(pod) and condition.reason != _NO_CONTAINER
     if still and outcome.decided_by != "results":
-        return KnownOutcome(
-            State.STARTED,
-            message="It was told to stop; its pod may live for 30 s more.",
-            task_run=name,
-            started_at=times["started_at"],
-        )
-    if outcome.decided_by == "engine" and not asked and not (never and not status.get("podName")):
+        message = _lingering_message(sentence, never=never) if given_up else _STOPPING
+        state = State.INTENDED if given_up and never else State.STARTED
+        return KnownOutcome(state, message=message, task_run=name, started_at=times["started_at"])
+    if outcome.decided_by == "engine" and not asked and not (never and not task_run.pod_name):
         return _with_record(outcome, RecordedBy.UNKNOWN, name, times)
     recorded_by = RecordedBy.CONTAINER if outcome.recorded else RecordedBy.CONTROLLER
     return _with_record(outcome, recorded_by, name, times, record)
-
-
-def taskrun_succeeded(task_run: Json | None) -> bool:
-    """Return True if Tekton considers a step successful, and starts the steps that wait for it."""
-    return condition_of(task_run).get("status") == "True"
 
 
 def outcome_without_task_run(step_name: str, reason: str, *, record: Json | None, asked: bool) -> KnownOutcome:
@@ -181,14 +179,16 @@ def outcome_without_task_run(step_name: str, reason: str, *, record: Json | None
     return KnownOutcome(State.SKIPPED, RecordedBy.CONTROLLER if asked else RecordedBy.UNKNOWN, reason)
 
 
-def is_alive(pod: Json) -> bool:
+def is_alive(pod: PodView) -> bool:
     """Return True if any of a pod's containers may still run."""
-    status = pod.get("status") or {}
-    if status.get("phase") in {"Succeeded", "Failed", GONE}:
+    if pod.phase in {"Succeeded", "Failed", GONE}:
         return False
-    containers = status.get("containerStatuses") or ()
-    ended = bool(containers) and all("terminated" in (container.get("state") or {}) for container in containers)
-    return not ended
+    return not (pod.containers and all(container.terminated for container in pod.containers))
+
+
+def _lingering_message(sentence: str, *, never: bool) -> str:
+    """Return the message about a step that Tekton gave up, whose pod it left."""
+    return f"{sentence} {'Its pod is still there, and may yet start it.' if never else 'Its pod still runs.'}"
 
 
 def _with_record(
@@ -216,25 +216,19 @@ def _with_record(
     )
 
 
-def _stopped_state(task_run: Json, condition: Json) -> State | None:
+def _stopped_state(task_run: TaskRunView) -> State | None:
     """Return the state of a TaskRun that was cancelled or timed out; None for any other."""
-    reason = condition.get("reason")
-    if reason == _TIMED_OUT:
-        return State.TIMED_OUT
-    if reason == _CANCELLED:
-        timed_out = "timed out" in ((task_run.get("spec") or {}).get("statusMessage") or "")
-        return State.TIMED_OUT if timed_out else State.CANCELLED
+    match task_run.condition().reason:
+        case "TaskRunTimeout":
+            return State.TIMED_OUT
+        case "TaskRunCancelled":
+            return State.TIMED_OUT if task_run.stopped_by_timeout else State.CANCELLED
     return None
 
 
-def _results(status: Json) -> dict[str, Any]:
-    return {result["name"]: result.get("value") for result in status.get("results") or ()}
-
-
-def _termination(pod: Json | None) -> dict[str, Any]:
+def _termination(pod: PodView | None) -> dict[str, Any]:
     """Return the results in the termination message of the step's container, as Tekton's entrypoint writes it."""
-    terminated = _step_container(pod).get("terminated") or {}
-    entries = _json(terminated.get("message"))
+    entries = _json(pod.step_container.end_message) if pod is not None else None
     if not isinstance(entries, list):
         return {}
     # entries of type 1 are results; type 3 is Tekton's own (StartedAt, ExitCode)
@@ -245,52 +239,31 @@ def _termination(pod: Json | None) -> dict[str, Any]:
     }
 
 
-def _container(status: Json, pod: Json | None) -> Json:
+def _container(task_run: TaskRunView, pod: PodView | None) -> ContainerStateView:
     """Return the state of the step's container: the pod's where it has one, else the TaskRun's."""
-    state = _step_container(pod)
-    if state:
-        return state
-    steps = status.get("steps") or ()
-    return steps[0] if steps else {}
+    return pod.step_container if pod is not None and pod.step_container.json else task_run.container
 
 
-def _step_container(pod: Json | None) -> dict[str, Any]:
-    for container in ((pod or {}).get("status") or {}).get("containerStatuses") or ():
-        if container.get("name", "").startswith("step-"):
-            return dict(container.get("state") or {})
-    return {}
-
-
-def _started(container: Json) -> str | None:
-    """Return the start time of the container; None where it never started, or that is not known."""
-    for kind in ("running", "terminated"):
-        state = container.get(kind) or {}
-        # Tekton invents a termination for steps that it stopped or never started
-        if state.get("startedAt") and not state.get("reason", "").startswith("TaskRun"):
-            return str(state["startedAt"])
-    return None
-
-
-def _never_started(status: Json, condition: Json, pod: Json | None) -> bool:
+def _never_started(task_run: TaskRunView, pod: PodView | None) -> bool:
     """Return True if the step's container certainly never ran."""
-    if not status.get("podName") or condition.get("reason") in _NO_CONTAINER:
+    reason = task_run.condition().reason
+    if not task_run.pod_name or reason == _NO_CONTAINER or (reason == _GIVEN_UP and pod is None):
         return True
-    state = _step_container(pod)
-    terminated = state.get("terminated") or {}
-    ran = "running" in state or (terminated.get("startedAt") and terminated.get("reason") not in _NOT_STARTED)
-    return pod is not None and not ran
+    if pod is None:
+        return False
+    state = pod.step_container
+    return not (state.running or (state.end.get("startedAt") and state.end_reason not in _NOT_STARTED))
 
 
-def _exit(status: Json, pod: Json | None) -> tuple[int | None, str | None]:
-    for state in (_step_container(pod), *(status.get("steps") or ())[:1]):
-        terminated = state.get("terminated") or {}
-        reason = terminated.get("reason") or ""
-        if terminated and not reason.startswith("TaskRun"):  # Tekton invents a termination for steps that it stops
-            return terminated.get("exitCode"), reason
+def _exit(task_run: TaskRunView, pod: PodView | None) -> tuple[int | None, str | None]:
+    """Return the container's exit code and the kubelet's reason; of the pod if it has them, else of the TaskRun."""
+    for state in (pod.step_container if pod is not None else None, task_run.container):
+        if state is not None and state.end and not state.ended_by_tekton:
+            return state.exit_code, state.end_reason
     return None, None
 
 
-def _json(text: Any) -> Any:
-    with suppress(ValueError, TypeError, RecursionError):
+def _json(text: str) -> Any:
+    with suppress(ValueError, RecursionError):
         return json.loads(text) if text else None
     return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.conditions import ConditionUpdate
 from kubernaut_controller.reconciling.messages import run_failure_message
 from kubernaut_controller.reconciling.observed import ObservedState
@@ -13,6 +12,7 @@ from kubernaut_controller.reconciling.outcomes import KnownOutcome
 from kubernaut_controller.reconciling.steps import progress
 from kubernaut_controller.reconciling.stopping import contradicted_steps
 from kubernaut_controller.status import Phase
+from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView, object_of
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.judgement import failing_steps
@@ -21,6 +21,9 @@ from kubernaut_sdk.states import State
 __all__ = ["PhaseDecision", "decide_phase", "with_lingering_pod"]
 
 Json = Mapping[str, Any]
+
+_PATIENCE = timedelta(seconds=60)
+"""The time after which a pod that has not ended is mentioned: one that ends has ended by then."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,14 @@ class PhaseDecision:
     message: str
     outcomes: Mapping[str, KnownOutcome]
     created: ConditionUpdate | None = None
-    run: Json | None = None
+    run: PipelineRunView | None = None
     note: str | None = None
 
 
 def decide_phase(
     observed: ObservedState,
     workflow: WorkflowExecution,
-    run: Json | None,
+    run: PipelineRunView | None,
     outcomes: Mapping[str, KnownOutcome],
     *,
     over: bool,
@@ -66,25 +69,22 @@ def decide_phase(
         before: The phase in the status; a final one does not change.
     """
     if before.ended:
-        condition = condition_of(observed.document)
-        kept = PhaseDecision(before, condition.get("reason", ""), condition.get("message", ""), outcomes, run=run)
-        if run is None or condition_of(run).get("status") not in {"True", "False"}:
+        condition = observed.document.condition()
+        kept = PhaseDecision(before, condition.reason, condition.message, outcomes, run=run)
+        if run is None or not run.done:
             return kept
         # the phase stays, but its reason and message may become more precise
         phase, reason, message = _ended(observed, workflow, run, outcomes)
         return replace(kept, reason=reason, message=message) if phase is before else kept
     created = ConditionUpdate("PipelineRunCreated", True, "Created", "")
     if run is None:
-        name = (observed.status.get("pipelineRunRef") or {}).get("name", "")
+        name = observed.document.pipeline_run_name or ""
         message = f"Its PipelineRun {name} was deleted while it ran; it is not made again. See what its steps did, and create it anew."
         return PhaseDecision(Phase.FAILED, "PipelineRunDeleted", message, outcomes, created)
-    condition = condition_of(run)
     if not over:
-        started = bool((run.get("status") or {}).get("startTime"))
-        phase = Phase.RUNNING if started and condition.get("reason") != "PipelineRunPending" else Phase.PENDING
-        return PhaseDecision(
-            phase, condition.get("reason") or "Created", _running_message(outcomes, phase), outcomes, created, run
-        )
+        reason = run.condition().reason
+        phase = Phase.RUNNING if run.started_at and reason != "PipelineRunPending" else Phase.PENDING
+        return PhaseDecision(phase, reason or "Created", _running_message(outcomes, phase), outcomes, created, run)
     phase, reason, message = _ended(observed, workflow, run, outcomes)
     return PhaseDecision(phase, reason, message, outcomes, created, run)
 
@@ -99,12 +99,12 @@ def _running_message(outcomes: Mapping[str, KnownOutcome], phase: Phase) -> str:
 
 
 def _ended(
-    observed: ObservedState, workflow: WorkflowExecution, run: Json, outcomes: Mapping[str, KnownOutcome]
+    observed: ObservedState, workflow: WorkflowExecution, run: PipelineRunView, outcomes: Mapping[str, KnownOutcome]
 ) -> tuple[Phase, str, str]:
     """Return phase, reason and message for a PipelineRun that is done."""
-    condition = condition_of(run)
+    condition = run.condition()
     foreign = next(
-        (outcome for outcome in outcomes.values() if (outcome.error or {}).get("reason") == "ForeignTaskRun"), None
+        (outcome for outcome in outcomes.values() if object_of(outcome.error).get("reason") == "ForeignTaskRun"), None
     )
     if foreign:
         return Phase.FAILED, "ForeignTaskRun", str(foreign.message)
@@ -114,12 +114,12 @@ def _ended(
     bad = failing_steps(states, ())
     stops = failing_steps(states, lets)
     contradicted = contradicted_steps(workflow, observed.task_runs, outcomes)
-    asked = (run.get("spec") or {}).get("status") or ""
+    asked = run.stop_requested
     by_person = workflow.spec.cancel or bool(observed.being_deleted)
-    if stops and (condition.get("status") == "True" or (contradicted and asked and not by_person)):
+    if stops and (condition.is_true or (contradicted and asked and not by_person)):
         # Tekton looks only at exit codes, and the controller, not a person, asked it to stop
         return _step_failed((contradicted or stops)[0], outcomes)
-    if condition.get("status") == "True":
+    if condition.is_true:
         message = f"{good} of {len(outcomes)} steps done."
         if bad:
             message += f" {', '.join(bad)} failed and did not stop it (onFailure: continue)."
@@ -139,13 +139,16 @@ def _ended(
     namespace = workflow.metadata.namespace or ""
     as_such = run_failure_message(run, task="kubernaut-action", namespace=namespace)
     if as_such:
-        return Phase.FAILED, condition.get("reason", "Failed"), as_such
+        return Phase.FAILED, condition.reason or "Failed", as_such
     if bad:
         return _step_failed((stops or bad)[0], outcomes)
+    given_up = [name for name, outcome in outcomes.items() if not outcome.ended and outcome.message]
+    if given_up:
+        return Phase.FAILED, "StepFailed", f"Step {given_up[0]} failed: {outcomes[given_up[0]].message}"
     return (
         Phase.FAILED,
-        condition.get("reason", "Failed"),
-        f"Its PipelineRun failed: {condition.get('message', 'no reason is given')}.",
+        condition.reason or "Failed",
+        f"Its PipelineRun failed: {condition.message or 'no reason is given'}.",
     )
 
 
@@ -154,25 +157,36 @@ def _step_failed(name: str, outcomes: Mapping[str, KnownOutcome]) -> tuple[Phase
     return Phase.FAILED, "StepFailed", f"Step {name} {state}: {message or 'see its log.'}"
 
 
-def _time_over(run: Json, task_runs: tuple[Json, ...]) -> bool:
+def _time_over(run: PipelineRunView, task_runs: tuple[TaskRunView, ...]) -> bool:
     """Return True if the workflow's own timeout ended it, rather than a step's."""
-    if condition_of(run).get("reason") == "PipelineRunTimeout":
+    if run.condition().reason == "PipelineRunTimeout":
         return True
-    skipped = ((run.get("status") or {}).get("skippedTasks")) or ()
-    return any("timeout has been reached" in item.get("reason", "") for item in skipped) or any(
-        "timed out" in ((task_run.get("spec") or {}).get("statusMessage") or "") for task_run in task_runs
-    )
+    skipped = any("timeout has been reached" in reason for reason in run.skipped_tasks.values())
+    return skipped or any(task_run.stopped_by_timeout for task_run in task_runs)
 
 
-def with_lingering_pod(decision: PhaseDecision, alive: list[Json], now: datetime) -> PhaseDecision:
-    """Return the decision with a note about a pod that does not terminate, most likely because its node is gone."""
+def with_lingering_pod(
+    decision: PhaseDecision, alive: list[PodView], now: datetime, finished: datetime | None = None
+) -> PhaseDecision:
+    """Return the decision with a note about a pod that does not end, for which the target stays locked.
+
+    Args:
+        decision: The decision, about a workflow that has ended.
+        alive: Its pods that may still run.
+        now: The time.
+        finished: The time at which the workflow ended, or None where it ends now.
+    """
     for pod in alive:
-        since = pod["metadata"].get("deletionTimestamp")
-        if since and now > datetime.fromisoformat(since) + timedelta(seconds=60):
-            name, node = pod["metadata"]["name"], (pod.get("spec") or {}).get("nodeName", "its node")
+        if pod.being_deleted and now > pod.being_deleted + _PATIENCE:
             message = (
-                f"Its pod {name} does not go away, and its target stays locked: {node} may be gone. Once it surely is: "
-                f"kubectl delete pod {name} --force."
+                f"Its pod {pod.name} does not go away, and its target stays locked: {pod.node or 'its node'} may be "
+                f"gone. Once it surely is: kubectl delete pod {pod.name} --force."
+            )
+            return replace(decision, note=message)
+        if not pod.being_deleted and finished and now > finished + _PATIENCE:
+            message = (
+                f"{decision.message} Its pod {pod.name} has not ended, and its target stays locked until it has: Tekton "
+                f"left it to its deadline. To end it now: kubectl delete pod {pod.name}."
             )
             return replace(decision, note=message)
     return decision

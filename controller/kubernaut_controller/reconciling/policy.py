@@ -28,6 +28,7 @@ class Policy:
         records: True if a Data Storage is configured.
         records_deadline: The time for which an ended workflow is kept for records that cannot be stored.
         read_logs: True if pods' logs may be read, for records that could not be sent.
+        traces: True if OpenTelemetry is configured, so that the spans of workflows go somewhere.
     """
 
     repositories: tuple[str, ...] = ()
@@ -38,3 +39,4 @@ class Policy:
     records: bool = True
     records_deadline: timedelta = timedelta(hours=24)
     read_logs: bool = False
+    traces: bool = False

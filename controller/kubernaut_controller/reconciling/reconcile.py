@@ -5,13 +5,11 @@ two effects, missed events and a second controller all lead to the same state, b
 what there is. Called by `operator.workflows`; nothing here does I/O.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from kubernaut_controller.pipelinerun import render
-from kubernaut_controller.reconciling.children import children_of, condition_of, differing_field, is_ours, own_pods
+from kubernaut_controller.reconciling.children import children_of, differing_field, is_ours, own_pods
 from kubernaut_controller.reconciling.conditions import ConditionUpdate, timestamp
 from kubernaut_controller.reconciling.effects import (
     AbandonRecords,
@@ -35,18 +33,18 @@ from kubernaut_controller.reconciling.phase import PhaseDecision, decide_phase, 
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.recordkeeping import FINAL, record_effects, records_condition
 from kubernaut_controller.reconciling.reporting import status_conditions, status_effects, update_status_effects
+from kubernaut_controller.reconciling.spans import span_effects
 from kubernaut_controller.reconciling.steps import known_outcomes, unstarted_outcomes
 from kubernaut_controller.reconciling.stopping import STOPPED, stop_pipeline_run
 from kubernaut_controller.reconciling.unprocessable import end_unprocessable
 from kubernaut_controller.status import Phase
+from kubernaut_controller.views import PipelineRunView, WorkflowView, time_of
 from kubernaut_controller.workflow import DAY, WorkflowExecution
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.states import State
 
 __all__ = ["Decision", "due_of", "is_closed", "reconcile"]
-
-Json = Mapping[str, Any]
 
 _POLL = timedelta(seconds=5)
 """The interval for reading a lock that another workflow holds."""
@@ -89,25 +87,24 @@ def reconcile(  # noqa: PLR0911 – one case after the other
             return Decision((RefreshChildren(),))  # it may have been started before it was refused
         return _stop(observed, now) if _was_created(observed) else _refuse(observed, now)
     run_known = observed.pipeline_run is not None or observed.pipeline_run_absent
-    if not observed.children_known or (not run_known and observed.status.get("pipelineRunRef")):
+    if not observed.children_known or (not run_known and observed.document.has_pipeline_run):
         return Decision((RefreshChildren(),))
     if not _was_created(observed):
         return _start(observed, workflow, policy, now)
     return _follow(observed, workflow, policy, now)
 
 
-def is_closed(document: Json) -> bool:
+def is_closed(document: WorkflowView) -> bool:
     """Return True if nothing is left to do except deleting it in time: ended, lock released, records stored."""
-    status = document.get("status") or {}
-    if status.get("phase") == Phase.REFUSED:
+    if document.phase == Phase.REFUSED:
         return True
-    stored = condition_of(document, "RecordsStored")
-    over = status.get("phase") in {phase.value for phase in Phase if phase.ended}
-    return over and (stored.get("status") == "True" or stored.get("reason") in FINAL)
+    stored = document.condition("RecordsStored")
+    over = document.phase in {phase.value for phase in Phase if phase.ended}
+    return over and (stored.is_true or stored.reason in FINAL)
 
 
 def _was_created(observed: ObservedState) -> bool:
-    return observed.pipeline_run is not None or bool(observed.status.get("pipelineRunRef"))
+    return observed.pipeline_run is not None or observed.document.has_pipeline_run
 
 
 # Refused and closed workflows
@@ -119,14 +116,14 @@ def _refuse(observed: ObservedState, now: datetime) -> Decision:
     status = {
         "phase": Phase.REFUSED.value,
         "message": shorten(message, 1000),
-        "observedGeneration": observed.metadata.get("generation", 1),
+        "observedGeneration": observed.document.generation,
         "finishedAt": observed.status.get("finishedAt") or timestamp(now),
         "conditions": status_conditions(
             observed, [update, ConditionUpdate("Succeeded", False, "Refused", "It was refused; nothing ran.")], now
         ),
     }
     effects: list[Effect] = []
-    if observed.status.get("phase") != Phase.REFUSED:
+    if observed.document.phase != Phase.REFUSED:
         effects += [ReleaseLock()] if observed.has_finalizer else []
         effects.append(EmitEvent("Warning", "Refused", shorten(message, 900)))
     if observed.being_deleted and observed.has_finalizer:
@@ -153,14 +150,13 @@ def _closed(observed: ObservedState, now: datetime) -> Decision:
     return Decision((DeleteWorkflow(),)) if now >= due else Decision(again=due)
 
 
-def due_of(document: Json, now: datetime) -> datetime:
+def due_of(document: WorkflowView, now: datetime) -> datetime:
     """Return the time at which an ended workflow is deleted, whatever its spec and status contain."""
-    ttl = (document.get("spec") or {}).get("ttlSecondsAfterFinished")
+    ttl = document.spec.get("ttlSecondsAfterFinished")
     seconds = ttl if isinstance(ttl, int) and 0 <= ttl <= 365 * DAY else DAY
     try:
-        finished = datetime.fromisoformat((document.get("status") or {})["finishedAt"]).astimezone(UTC)
-        return finished + timedelta(seconds=seconds)
-    except (KeyError, TypeError, ValueError, OverflowError):
+        return (time_of(document.status.get("finishedAt")) or now) + timedelta(seconds=seconds)
+    except OverflowError:  # it ended at the end of all time
         return now + timedelta(seconds=seconds)
 
 
@@ -209,10 +205,10 @@ def _end_before_start(
     observed: ObservedState, workflow: WorkflowExecution, now: datetime
 ) -> tuple[Phase, str, str] | None:
     """Return phase, reason and message of a workflow that ends without a PipelineRun; None if it may still start."""
-    phase, creation_failure = observed.status.get("phase"), observed.creation_failure
+    phase, creation_failure = observed.document.phase, observed.creation_failure
     if phase and Phase(phase).ended:
         # the controller died after it released the lock and before it wrote the status
-        return Phase(phase), condition_of(observed.document).get("reason", phase), observed.status.get("message", "")
+        return Phase(phase), observed.document.condition().reason or phase, observed.document.message
     if observed.being_deleted:
         return Phase.CANCELLED, "Deleted", "It was deleted before it started."
     if workflow.spec.cancel:
@@ -281,21 +277,20 @@ def _end_unstarted(
 
 def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy, now: datetime) -> Decision:
     run = observed.pipeline_run
-    reference = observed.status.get("pipelineRunRef") or {}
-    if run is not None and reference and run["metadata"]["uid"] != reference.get("uid"):
+    if run is not None and observed.document.has_pipeline_run and run.uid != observed.document.pipeline_run_uid:
         run = None  # somebody else created another of the same name
-    if run is not None and not reference:
+    if run is not None and not observed.document.has_pipeline_run:
         conflict = _conflict(run, workflow, policy)
         if conflict:
             return _end_unstarted(observed, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
-    before = Phase(observed.status["phase"]) if observed.status.get("phase") else Phase.PENDING
-    done = run is not None and condition_of(run).get("status") in {"True", "False"}
+    before = Phase(observed.document.phase or Phase.PENDING)
+    done = run is not None and run.done
     if run is not None and done and not before.ended and _task_runs_lag(observed, run):
         return Decision((RefreshChildren(),))
     over = done or run is None or before.ended
-    asked = run if run is not None else render(workflow, task_ref=dict(policy.task_ref))
-    owner = run["metadata"]["uid"] if run is not None else reference.get("uid")
-    children = children_of(workflow, run, observed.task_runs, asked, owner)
+    rendered = render(workflow, task_ref=dict(policy.task_ref)) if run is None else {}
+    owner = run.uid if run is not None else observed.document.pipeline_run_uid
+    children = children_of(workflow, run, observed.task_runs, rendered, owner)
     pods = own_pods(children.own.values(), observed.pods.values())
     outcomes = known_outcomes(observed, workflow, policy, children, run=run, over=over)
     decision = decide_phase(observed, workflow, run, outcomes, over=over, before=before)
@@ -311,40 +306,39 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     alive = [pod for pod in pods.values() if is_alive(pod)]
     settled = decision.phase.ended and not alive and all(outcome.ended for outcome in outcomes.values())
     if settled and locked_target(workflow) and observed.lock.state != "released":
-        effects.append(
-            ReleaseLock()
-        )  # also where it was another's when last read: a second controller may have taken it
+        # also where it was another's when last read: a second controller may have taken it
+        effects.append(ReleaseLock())
     stored = records_condition(observed, policy, stored, now, settled=settled)
     if stored.reason == "GivenUp":
         effects.append(AbandonRecords())
     if alive and decision.phase.ended:
-        decision = with_lingering_pod(decision, alive, now)
+        decision = with_lingering_pod(decision, alive, now, time_of(observed.status.get("finishedAt")))
+    effects += span_effects(observed, workflow, policy, decision, now)
     effects += status_effects(observed, workflow, decision, now, stored)
     if observed.being_deleted and settled and (stored.status or stored.reason in FINAL):
         effects.append(RemoveFinalizer())
     return Decision(tuple(effects), again=now + (_RESYNC_TERMINATING if alive and decision.phase.ended else _RESYNC))
 
 
-def _cancel_effects(run: Json) -> list[Effect]:
+def _cancel_effects(run: PipelineRunView) -> list[Effect]:
     """Return the effects that stop a PipelineRun, unless it is being stopped already."""
-    name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
+    name, asked = run.name, run.stop_requested
     if asked == "PipelineRunPending":
         return [CancelPipelineRun(name, "Cancelled")]  # it never started, so finally need not run
     return [] if asked and asked != STOPPED else [CancelPipelineRun(name)]
 
 
-def _task_runs_lag(observed: ObservedState, run: Json) -> bool:
+def _task_runs_lag(observed: ObservedState, run: PipelineRunView) -> bool:
     """Return True if a done PipelineRun has a TaskRun that is not known to be done: its watch event may be late."""
-    if observed.children_read_at == run["metadata"]["resourceVersion"]:
+    if observed.children_read_at == run.resource_version:
         return False
-    known = {task_run["metadata"]["name"]: task_run for task_run in observed.task_runs}
-    references = (run.get("status") or {}).get("childReferences") or ()
-    return any(condition_of(known.get(item["name"])).get("status") not in {"True", "False"} for item in references)
+    done = {task_run.name for task_run in observed.task_runs if task_run.done}
+    return not run.child_references.keys() <= done
 
 
-def _conflict(run: Json, workflow: WorkflowExecution, policy: Policy) -> str | None:
+def _conflict(run: PipelineRunView, workflow: WorkflowExecution, policy: Policy) -> str | None:
     """Return the reason why an existing PipelineRun of our name cannot be used; None where it can."""
-    name = run["metadata"]["name"]
+    name = run.name
     if not is_ours(run, workflow):
         return f"A PipelineRun {name} of somebody else is there already; delete it and create the workflow anew."
     differs = differing_field(run, render(workflow, task_ref=dict(policy.task_ref)))

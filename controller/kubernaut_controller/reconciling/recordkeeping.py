@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from kubernaut_controller.reconciling.children import Children, own_pods
 from kubernaut_controller.reconciling.conditions import ConditionUpdate
@@ -11,13 +10,12 @@ from kubernaut_controller.reconciling.events import ended_event, event_key, inte
 from kubernaut_controller.reconciling.observed import ObservedState
 from kubernaut_controller.reconciling.outcomes import KnownOutcome, RecordedBy
 from kubernaut_controller.reconciling.policy import Policy
+from kubernaut_controller.views import PipelineRunView
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["FINAL", "record_effects", "records_condition"]
-
-Json = Mapping[str, Any]
 
 FINAL = frozenset({"Disabled", "GivenUp", "RefusedByStore", "NothingToStore"})
 """The reasons of RecordsStored after which the controller waits no longer, although not all is stored."""
@@ -27,7 +25,7 @@ def record_effects(
     observed: ObservedState,
     workflow: WorkflowExecution,
     policy: Policy,
-    run: Json | None,
+    run: PipelineRunView | None,
     outcomes: Mapping[str, KnownOutcome],
     children: Children,
     *,
@@ -39,7 +37,7 @@ def record_effects(
             "RecordsStored", None, "Disabled", "The controller has no Data Storage (--data-storage-url)."
         )
     effects: list[Effect] = []
-    made_at = (run or observed.document)["metadata"]["creationTimestamp"]
+    made_at = (run if run is not None else observed.document).created
     pods = own_pods(children.own.values(), observed.pods.values())
     events, refused = [], []
     for step in workflow.spec.all_steps:
@@ -51,11 +49,11 @@ def record_effects(
         if outcome.ended and outcome.recorded_by is RecordedBy.UNKNOWN:
             effects.append(ReadRecord(step.name, record_id))
         if outcome.ended and outcome.recorded_by is RecordedBy.CONTROLLER:
-            at = observed.status.get("finishedAt") or ((run or {}).get("status") or {}).get("completionTime") or made_at
+            at = observed.status.get("finishedAt") or (run.completed_at if run is not None else None) or made_at
             wanted.append(ended_event(workflow, step, outcome, at))
             pod = pods.get(outcome.task_run or "")
             if policy.read_logs and pod is not None and step.name not in observed.logs:
-                effects.append(ReadLogs(step.name, pod["metadata"]["name"], record_id))
+                effects.append(ReadLogs(step.name, pod.name, record_id))
             wanted += observed.logs.get(step.name, ())
         keyed = [((step.name, event_key(event)), event) for event in wanted]
         events += [event for key, event in keyed if key not in observed.answers]

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from kubernaut_controller.reconciling.children import condition_of
 from kubernaut_controller.reconciling.conditions import ConditionUpdate, merge_conditions, timestamp
 from kubernaut_controller.reconciling.effects import Effect, EmitEvent, UpdateStatus
 from kubernaut_controller.reconciling.lock import grant_of
@@ -19,8 +18,8 @@ __all__ = ["status_conditions", "status_effects", "update_status_effects"]
 
 def status_conditions(observed: ObservedState, updates: list[ConditionUpdate], now: datetime) -> list[dict[str, Any]]:
     """Return the conditions of the status, with these updates."""
-    generation = observed.metadata.get("generation", 1)
-    return merge_conditions(observed.status.get("conditions") or (), updates, generation, now)
+    generation = observed.document.generation
+    return merge_conditions(observed.document.conditions, updates, generation, now)
 
 
 def status_effects(
@@ -39,20 +38,19 @@ def status_effects(
     updates.append(ConditionUpdate("Succeeded", succeeded, decision.reason, decision.message))
     if stored:
         updates.append(stored)
-    run_status = (decision.run or {}).get("status") or {}
-    before = observed.status
+    before, run = observed.status, decision.run
     reference = before.get("pipelineRunRef")
-    if decision.run is not None and not reference:
-        reference = {"name": decision.run["metadata"]["name"], "uid": decision.run["metadata"]["uid"]}
-    finished = before.get("finishedAt") or (run_status.get("completionTime") or timestamp(now) if phase.ended else None)
+    if run is not None and not reference:
+        reference = {"name": run.name, "uid": run.uid}
+    completed = (run.completed_at if run is not None else None) or timestamp(now)
     status = {
         "phase": phase.value,
         "message": decision.note or decision.message,
         "progress": progress(decision.outcomes.values()),
         "target": _target(workflow),
-        "observedGeneration": observed.metadata.get("generation", 1),
-        "startedAt": before.get("startedAt") or run_status.get("startTime"),
-        "finishedAt": finished,
+        "observedGeneration": observed.document.generation,
+        "startedAt": before.get("startedAt") or (run.started_at if run is not None else None),
+        "finishedAt": before.get("finishedAt") or (completed if phase.ended else None),
         "pipelineRunRef": reference,
         "conditions": status_conditions(observed, updates, now),
         "steps": step_statuses(workflow, decision.outcomes),
@@ -67,8 +65,8 @@ def _lock_note(observed: ObservedState, workflow: WorkflowExecution) -> str:
         return ""
     where = f"the namespace {grant.namespace}" if grant.namespace else "the cluster"
     return (
-        f"Its target is not of its namespace, so only workflows of {workflow.metadata.namespace} wait for each other "
-        f"there. To have all wait, grant {grant.group} the verb lock on targets.kubernaut.io (resourceNames: "
+        f"Its target is not of its namespace, so only workflows of {workflow.metadata.namespace} wait for it. "
+        f"To have all wait, grant {grant.group} the verb lock on targets.kubernaut.io (resourceNames: "
         f"{shorten(grant.kind)}) in {where}."
     )
 
@@ -86,15 +84,15 @@ def update_status_effects(observed: ObservedState, status: dict[str, Any]) -> li
 
 def _events(observed: ObservedState, decision: PhaseDecision) -> list[Effect]:
     """Return the Events: the PipelineRun was created, it cannot start, or the workflow ended."""
-    before, phase = observed.status.get("phase"), decision.phase
+    before, phase = observed.document.phase, decision.phase
     text = decision.message or decision.reason
     if phase.ended and before != phase:
         kind: Literal["Normal", "Warning"] = "Normal" if phase in {Phase.SUCCEEDED, Phase.CANCELLED} else "Warning"
         return [EmitEvent(kind, phase.value, text)]
-    if decision.run is not None and not observed.status.get("pipelineRunRef"):
-        return [EmitEvent("Normal", "PipelineRunCreated", f"Created PipelineRun {decision.run['metadata']['name']}.")]
-    old = condition_of(observed.document)
-    if phase is Phase.PENDING and decision.run is None and old.get("reason") != decision.reason:
+    if decision.run is not None and not observed.document.has_pipeline_run:
+        return [EmitEvent("Normal", "PipelineRunCreated", f"Created PipelineRun {decision.run.name}.")]
+    old = observed.document.condition()
+    if phase is Phase.PENDING and decision.run is None and old.reason != decision.reason:
         kind = "Normal" if decision.reason == "WaitsForTarget" else "Warning"
         return [EmitEvent(kind, decision.reason, text)]
     return []

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubernaut_controller.pipelinerun import record_id_of
-from kubernaut_controller.reconciling.children import Children, condition_of, own_pods
+from kubernaut_controller.reconciling.children import Children, own_pods
 from kubernaut_controller.reconciling.observed import ObservedState
 from kubernaut_controller.reconciling.outcomes import KnownOutcome, RecordedBy, known_outcome, outcome_without_task_run
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.sanitizing import bounded_text, sanitize
+from kubernaut_controller.views import PipelineRunView, PodView, TaskRunView
 from kubernaut_controller.workflow import Step, WorkflowExecution
 from kubernaut_sdk.portable import dumps
 from kubernaut_sdk.states import State
@@ -27,7 +28,7 @@ def known_outcomes(
     policy: Policy,
     children: Children,
     *,
-    run: Json | None,
+    run: PipelineRunView | None,
     over: bool,
 ) -> dict[str, KnownOutcome]:
     """Return the outcome of each step, sanitized for the status.
@@ -40,10 +41,9 @@ def known_outcomes(
         run: The PipelineRun, or None where it is gone.
         over: True if no new step starts.
     """
-    before = {row["name"]: row for row in observed.status.get("steps") or ()}
-    status = (run or {}).get("status") or {}
-    skipped = {item["name"]: item.get("reason", "") for item in status.get("skippedTasks") or ()}
-    referred = {reference.get("pipelineTaskName") for reference in status.get("childReferences") or ()}
+    before = {row.get("name"): row for row in observed.document.steps}
+    skipped = run.skipped_tasks if run is not None else {}
+    referred = set(run.child_references.values()) if run is not None else set()
     pods = own_pods(children.own.values(), observed.pods.values())
     outcomes = {}
     for step in workflow.spec.all_steps:
@@ -80,14 +80,14 @@ def _outcome_of(
     observed: ObservedState,
     workflow: WorkflowExecution,
     step: Step,
-    task_run: Json,
-    pods: Mapping[str, Json],
+    task_run: TaskRunView,
+    pods: Mapping[str, PodView],
     *,
     asked: bool,
     run_gone: bool,
 ) -> KnownOutcome:
     """Return the outcome of a step that has a TaskRun, also where its pod's report cannot be read."""
-    name = task_run["metadata"]["name"]
+    name = task_run.name
     gone = run_gone or name in observed.deleted_task_runs
     try:
         return known_outcome(
@@ -101,11 +101,11 @@ def _outcome_of(
         )
     except Exception as error:  # an image may write anything; it must affect its own step alone
         why = bounded_text(f"{type(error).__name__}: {error}", 300)
-        if not gone and condition_of(task_run).get("status") not in {"True", "False"}:
+        if not gone and not task_run.done:
             return KnownOutcome(State.STARTED, message=f"What its pod says cannot be read ({why}).", task_run=name)
         sentence = f"What its pod said cannot be read ({why}); what it did is in its log."
         fault = {"code": 1, "reason": "UnreadableResults", "message": sentence}
-        finished = (task_run.get("status") or {}).get("completionTime")
+        finished = task_run.completed_at
         return KnownOutcome(State.LOST, RecordedBy.CONTROLLER, sentence, name, None, finished, error=fault)
 
 

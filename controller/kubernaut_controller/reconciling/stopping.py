@@ -1,24 +1,22 @@
 """The stop of a PipelineRun in which a step failed that Tekton considers successful, since its exit code is 0."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from kubernaut_controller.reconciling.effects import CancelPipelineRun, Effect
-from kubernaut_controller.reconciling.outcomes import KnownOutcome, taskrun_succeeded
+from kubernaut_controller.reconciling.outcomes import KnownOutcome
 from kubernaut_controller.validation import dependencies
+from kubernaut_controller.views import PipelineRunView, TaskRunView
 from kubernaut_controller.workflow import WorkflowExecution
 from kubernaut_sdk.judgement import failing_steps
 
 __all__ = ["STOPPED", "contradicted_steps", "stop_pipeline_run"]
-
-Json = Mapping[str, Any]
 
 STOPPED = "StoppedRunFinally"
 """Tekton's value for: running steps may end, no new step starts, `finally` runs."""
 
 
 def contradicted_steps(
-    workflow: WorkflowExecution, task_runs: Iterable[Json], outcomes: Mapping[str, KnownOutcome]
+    workflow: WorkflowExecution, task_runs: Iterable[TaskRunView], outcomes: Mapping[str, KnownOutcome]
 ) -> list[str]:
     """Return the steps that fail the workflow although Tekton considers them successful and goes on.
 
@@ -27,7 +25,7 @@ def contradicted_steps(
         task_runs: Its TaskRuns.
         outcomes: The outcome of each step.
     """
-    well = {task_run["metadata"]["name"] for task_run in task_runs if taskrun_succeeded(task_run)}
+    well = {task_run.name for task_run in task_runs if task_run.succeeded}
     lets = {step.name for step in workflow.spec.all_steps if step.on_failure == "continue"}
     return [
         name
@@ -37,7 +35,10 @@ def contradicted_steps(
 
 
 def stop_pipeline_run(
-    run: Json, task_runs: Iterable[Json], workflow: WorkflowExecution, outcomes: Mapping[str, KnownOutcome]
+    run: PipelineRunView,
+    task_runs: Iterable[TaskRunView],
+    workflow: WorkflowExecution,
+    outcomes: Mapping[str, KnownOutcome],
 ) -> list[Effect]:
     """Return the effects that stop a PipelineRun in which a step failed and Tekton would go on.
 
@@ -53,7 +54,7 @@ def stop_pipeline_run(
     """
     steps = workflow.spec.steps
     failed = set(contradicted_steps(workflow, task_runs, outcomes)) & {step.name for step in steps}
-    name, asked = run["metadata"]["name"], (run.get("spec") or {}).get("status")
+    name, asked = run.name, run.stop_requested
     if not failed or (asked and asked != STOPPED):
         return []
     after = set(failed)

@@ -5,11 +5,10 @@ and its pods are waited for; then the locks are released and the finalizer is re
 itself guarantees are read.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubernaut_controller.reconciling.children import condition_of, own_pods
+from kubernaut_controller.reconciling.children import own_pods
 from kubernaut_controller.reconciling.conditions import ConditionUpdate, merge_conditions, timestamp
 from kubernaut_controller.reconciling.effects import (
     AbandonRecords,
@@ -25,10 +24,9 @@ from kubernaut_controller.reconciling.observed import ObservedState
 from kubernaut_controller.reconciling.outcomes import is_alive
 from kubernaut_controller.reconciling.sanitizing import bounded_text
 from kubernaut_controller.status import Phase
+from kubernaut_controller.views import WorkflowView
 
 __all__ = ["end_unprocessable", "minimal_status"]
-
-Json = Mapping[str, Any]
 
 _AGAIN = timedelta(seconds=20)
 
@@ -44,13 +42,13 @@ def end_unprocessable(observed: ObservedState, why: str, now: datetime) -> tuple
     if observed.being_deleted and not observed.has_finalizer:
         return (), None
     run = observed.pipeline_run
-    made = run is not None or bool(observed.status.get("pipelineRunRef"))
+    made = run is not None or observed.document.has_pipeline_run
     if made and not observed.children_known:
         return (RefreshChildren(),), now
     effects: list[Effect] = []
-    if run is not None and condition_of(run).get("status") not in {"True", "False"}:
-        if not (run.get("spec") or {}).get("status"):
-            effects.append(CancelPipelineRun(run["metadata"]["name"]))
+    if run is not None and not run.done:
+        if not run.stop_requested:
+            effects.append(CancelPipelineRun(run.name))
         return tuple(effects), now + _AGAIN
     if any(is_alive(pod) for pod in own_pods(observed.task_runs, observed.pods.values()).values()):
         return tuple(effects), now + _AGAIN
@@ -65,7 +63,7 @@ def end_unprocessable(observed: ObservedState, why: str, now: datetime) -> tuple
     return (*effects, EmitEvent("Warning", phase.value, why), UpdateStatus(status)), None
 
 
-def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dict[str, Any]:
+def minimal_status(document: WorkflowView, phase: Phase, why: str, now: datetime) -> dict[str, Any]:
     """Return a minimal status of a workflow that ended: phase, reason and conditions.
 
     Args:
@@ -74,8 +72,7 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
         why: The sentence.
         now: The time.
     """
-    before = document.get("status") or {}
-    generation = document["metadata"].get("generation", 1)
+    generation = document.generation
     message = bounded_text(why, 1000) or phase.value
     refused = phase is Phase.REFUSED
     updates = [
@@ -95,7 +92,6 @@ def minimal_status(document: Json, phase: Phase, why: str, now: datetime) -> dic
         "finishedAt": timestamp(now),
         "conditions": merge_conditions((), updates, generation, now),
     }
-    reference = before.get("pipelineRunRef")
-    if isinstance(reference, Mapping) and {"name", "uid"} <= set(reference):
-        status["pipelineRunRef"] = {name: reference[name] for name in ("name", "uid")}
+    if document.pipeline_run_name and document.pipeline_run_uid:
+        status["pipelineRunRef"] = {"name": document.pipeline_run_name, "uid": document.pipeline_run_uid}
     return status

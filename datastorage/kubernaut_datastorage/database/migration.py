@@ -40,7 +40,7 @@ def upgrade(connection: sa.Connection, found: str | None) -> None:
         connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{NEWEST_REVISION}')")  # noqa: S608 – a constant
         return
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 – see above
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 

@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kubernaut_datastorage.database.schema import commits, counts, records, signals
+from kubernaut_datastorage.records.bounds import index_key
+from kubernaut_datastorage.records.columns import KNOWN
 from kubernaut_datastorage.store import Query
 
 __all__ = [
@@ -34,11 +36,17 @@ def select_records(query: Query) -> "sa.Select[Any]":
     """Select the records of a query, with the columns of `FoundRecord`."""
     statement = sa.select(*_FOUND).limit(query.limit)
     for column, value in query.equal:
-        matches = records.c[column] == value
+        matches = records.c[column].is_not(None) if value is KNOWN else records.c[column] == value
         if isinstance(value, bool):
             # what nobody called a dry run is none
             matches = records.c[column] if value else records.c[column].is_not(True)
         statement = statement.where(matches)
+    if query.about is not None:
+        statement = statement.where(_is_or_ends(records.c.target, query.about))
+    if query.id_part is not None:
+        digits, length = sa.func.replace(sa.cast(records.c.id, sa.Text), "-", ""), len(query.id_part)
+        ends = (sa.func.substr(digits, 1, length), sa.func.substr(digits, 33 - length))
+        statement = statement.where(sa.or_(*(end == query.id_part for end in ends)))
     if query.first is not None:
         statement = statement.where(records.c.id >= query.first)
     if query.last is not None:
@@ -46,6 +54,12 @@ def select_records(query: Query) -> "sa.Select[Any]":
     if query.after_seq is not None:
         return statement.where(records.c.seq > query.after_seq).order_by(records.c.seq)
     return statement.order_by(records.c.id.desc())
+
+
+def _is_or_ends(column: "sa.ColumnElement[Any]", text: str) -> "sa.ColumnElement[Any]":
+    """Return the condition that a column is a text, or ends with / and the text. Case counts, as LIKE does not say."""
+    end = sa.func.substr(column, sa.func.length(column) - len(text))
+    return sa.or_(column == index_key(text), end == f"/{text}")
 
 
 def _text(column: "sa.ColumnElement[Any]") -> "sa.ColumnElement[Any]":

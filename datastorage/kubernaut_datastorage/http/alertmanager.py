@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from kubernaut_datastorage.http.problems import Problem
 from kubernaut_datastorage.records.ingest import require_storable_time
 from kubernaut_datastorage.store import SignalFiring
+from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
 
@@ -69,9 +70,7 @@ def _parse_or_refuse(index: int, alert: Any) -> SignalFiring | RefusedAlert:
     try:
         return _episode(_Alert.model_validate(alert))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        reason = f"{path or 'the alert'}: {first['msg'].lower()}; it is {shorten(repr(first['input']))}"
+        reason = str(validation_faults(error, document="the alert")[0]).rstrip(".")
     except (ValueError, OverflowError) as error:
         reason = str(error)
     fingerprint = alert.get("fingerprint") if isinstance(alert, dict) else None

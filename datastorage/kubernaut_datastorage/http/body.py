@@ -70,7 +70,7 @@ async def _plain(request: Request) -> bytes:
 
 
 async def _unpacked(request: Request) -> bytes:
-    unpack = zlib.decompressobj(wbits=31)
+    unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: with the header and checksum of gzip
     body = bytearray()
     async for part in request.stream():
         try:

@@ -150,7 +150,12 @@ def _operation(
 
 def _filters() -> list[dict[str, Any]]:
     filters = [(column.name, column.filter) for column in RECORD_COLUMNS if column.filter is not None]
-    return [*(_query(name, dict(one.schema), one.description) for name, one in filters), *_times()]
+    return [
+        *(_query(name, dict(one.schema), one.description) for name, one in filters),
+        _query("about", _TEXT, "The target, or its end after a /, such as the name alone."),
+        _query("id", {"type": "string", "minLength": 4, "maxLength": 36}, "The beginning or the end of a record's id."),
+        *_times(),
+    ]
 
 
 def _paging() -> list[dict[str, Any]]:

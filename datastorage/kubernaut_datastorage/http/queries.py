@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from kubernaut_datastorage.http.problems import Problem
-from kubernaut_datastorage.records.columns import RECORD_COLUMNS
+from kubernaut_datastorage.records.columns import RECORD_COLUMNS, parse_text
 from kubernaut_datastorage.store import Query
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.portable import shorten
@@ -51,7 +51,7 @@ def parse_query(parameters: Mapping[str, str]) -> Query:
     Raises:
         Problem: 400 for an unknown parameter or a value that cannot be used.
     """
-    require_known(parameters, {*_FILTERS, "since", "until", "limit", "cursor", "fields", "after_seq"})
+    require_known(parameters, {*_FILTERS, "about", "id", "since", "until", "limit", "cursor", "fields", "after_seq"})
     equal = [
         pair
         for name, column in _FILTERS.items()
@@ -68,6 +68,8 @@ def parse_query(parameters: Mapping[str, str]) -> Query:
     after_seq = parameters.get("after_seq")
     return Query(
         equal=tuple(equal),
+        about=_checked("about", parameters["about"], _about) if "about" in parameters else None,
+        id_part=_checked("id", parameters["id"], _id_part) if "id" in parameters else None,
         first=first,
         last=last,
         after_seq=None if after_seq is None else _checked("after_seq", after_seq, _seq),
@@ -143,6 +145,19 @@ def _number(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
         raise ValueError(f"it must be a whole number from {least} to {most}")
     return int(text)
+
+
+def _about(text: str) -> str:
+    if not parse_text(text).strip("/"):
+        raise ValueError("write a target, such as shop/Deployment/checkout, or its name")
+    return text
+
+
+def _id_part(text: str) -> str:
+    digits = text.replace("-", "").lower()
+    if not (4 <= len(digits) <= 32 and set(digits) <= set("0123456789abcdef")):
+        raise ValueError("write 4 to 32 hexadecimal digits of an id, from its beginning or its end")
+    return digits
 
 
 def _seq(text: str) -> int:

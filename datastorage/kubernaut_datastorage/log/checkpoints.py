@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ __all__ = [
     "Commit",
     "Ed25519Signer",
     "NoSigner",
+    "PublicKeys",
     "Signer",
     "commit_statement",
     "is_chain_valid",
@@ -143,7 +145,7 @@ def is_chain_valid(checkpoint: Mapping[str, Any]) -> bool:
     return bool(chain.hex() == checkpoint["chain"])
 
 
-def is_signature_valid(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -> bool:
+def is_signature_valid(checkpoint: Mapping[str, Any], key: "PublicKeys | Ed25519PublicKey") -> bool:
     """Return True if a checkpoint's chain is signed by this key."""
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
 
@@ -157,19 +159,42 @@ def is_signature_valid(checkpoint: Mapping[str, Any], key: "Ed25519PublicKey") -
     return True
 
 
-def read_public_key(file: Path) -> "Ed25519PublicKey":
-    """Return the public key of a PEM file, which holds the private or the public key.
+@dataclass(frozen=True)
+class PublicKeys:
+    """The public keys of a file: after a rotation, earlier commits are signed by an earlier key."""
+
+    keys: "tuple[Ed25519PublicKey, ...]"
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Raise InvalidSignature if none of the keys made the signature."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+
+        for key in self.keys[:-1]:
+            try:
+                return key.verify(signature, data)
+            except InvalidSignature:
+                continue
+        return self.keys[-1].verify(signature, data)
+
+
+def read_public_key(file: Path) -> PublicKeys:
+    """Return the public keys of a PEM file, which holds one private key, or one or more public keys.
 
     Raises:
         ValueError: if the file has neither.
         OSError: if it cannot be read.
     """
+    text = file.read_bytes()
+    if b"PRIVATE" in text:
+        return PublicKeys((Ed25519Signer(file).public,))
+    parts = re.findall(rb"-----BEGIN .*?-----END [^\n]*", text, re.DOTALL) or [text]
+    return PublicKeys(tuple(_parse_public_key(part, file) for part in parts))
+
+
+def _parse_public_key(text: bytes, file: Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
 
-    text = file.read_bytes()
-    if b"PRIVATE" in text:
-        return Ed25519Signer(file).public
     try:
         key = load_pem_public_key(text)
     except ValueError as error:

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from kubernaut_datastorage.log.checkpoints import Commit, is_chain_valid, is_signature_valid, make_checkpoint
+from kubernaut_datastorage.log.checkpoints import (
+    Commit,
+    PublicKeys,
+    is_chain_valid,
+    is_signature_valid,
+    make_checkpoint,
+)
 from kubernaut_datastorage.log.merkle import Leaf, audit_path, is_in_tree, leaf_hash, unpack_leaves
 from kubernaut_datastorage.records.documents import digest
 
@@ -36,7 +42,7 @@ def make_proof(row: Mapping[str, Any], commit: Commit) -> dict[str, Any]:
     }
 
 
-def find_proof_faults(proof: Mapping[str, Any], key: "Ed25519PublicKey | None") -> list[str]:
+def find_proof_faults(proof: Mapping[str, Any], key: "PublicKeys | Ed25519PublicKey | None") -> list[str]:
     """Return the faults of a proof; an empty list if it holds.
 
     Args:

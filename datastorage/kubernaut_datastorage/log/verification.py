@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from kubernaut_datastorage.log.checkpoints import Commit, commit_statement, is_signature_valid, make_checkpoint
+from kubernaut_datastorage.log.checkpoints import (
+    Commit,
+    PublicKeys,
+    commit_statement,
+    is_signature_valid,
+    make_checkpoint,
+)
 from kubernaut_datastorage.log.merkle import GENESIS, LEAF_BYTES, Leaf, leaf_hash, next_chain, tree_root, unpack_leaves
 from kubernaut_datastorage.log.plan import column_values
 from kubernaut_datastorage.records.columns import RECORD_COLUMNS
@@ -85,7 +91,7 @@ class VerificationReport:
 async def verify(
     store: LogReader,
     *,
-    key: "Ed25519PublicKey | None" = None,
+    key: "PublicKeys | Ed25519PublicKey | None" = None,
     checkpoint: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> VerificationReport:
@@ -135,7 +141,7 @@ def _check_beginning(report: VerificationReport, first: Commit, notes: list[tupl
 
 
 def _check_commit(
-    report: VerificationReport, before: Commit | None, commit: Commit, key: "Ed25519PublicKey | None"
+    report: VerificationReport, before: Commit | None, commit: Commit, key: "PublicKeys | Ed25519PublicKey | None"
 ) -> None:
     report.commits += 1
     report.events += commit.count

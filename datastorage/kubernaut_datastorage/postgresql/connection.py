@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMIT_LOCK",
+    "LONGEST_PAUSE",
+    "PAUSE",
     "SCHEMA_LOCK",
     "SWEEP_LOCK",
     "TRANSIENT_ERRORS",
@@ -27,6 +29,8 @@ COMMIT_LOCK = 0x6B75_6265_7200  # "kuber": a namespace of advisory locks
 SCHEMA_LOCK = COMMIT_LOCK + 1
 SWEEP_LOCK = COMMIT_LOCK + 2
 
+PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds before the next attempt while the database is away: after the first failure, and at most."""
 _CONNECTING = 5.0
 _SESSION = {
     "application_name": "kubernaut-data-storage",

@@ -18,6 +18,8 @@ from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import EventOutcome
 from kubernaut_datastorage.postgresql.commit import write_episodes, write_note, write_probe
 from kubernaut_datastorage.postgresql.connection import (
+    LONGEST_PAUSE,
+    PAUSE,
     SCHEMA_LOCK,
     SWEEP_LOCK,
     TRANSIENT_ERRORS,
@@ -39,6 +41,7 @@ from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, Si
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
+from kubernaut_sdk.backoff import backoff
 
 __all__ = ["PostgresStore"]
 
@@ -199,7 +202,7 @@ class PostgresStore(SqlStore):
     async def read(self, statement: Any) -> "list[sa.Row[Any]]":
         """Read; try again while the database is away, within the patience of a request."""
         deadline = monotonic() + self.settings.patience
-        pause = 0.05
+        failures = 0
         while True:
             try:
                 async with self._reading() as connection:
@@ -208,10 +211,11 @@ class PostgresStore(SqlStore):
                 passing = isinstance(error, (*TRANSIENT_ERRORS, sa.exc.TimeoutError)) or is_transient_in_sqlalchemy(
                     error
                 )
+                failures += 1
+                pause = backoff(failures, PAUSE, LONGEST_PAUSE)
                 if not passing or monotonic() + pause > deadline:
                     raise DatabaseUnavailable(f"the database does not answer: {database_message(error)}.") from None
             await asyncio.sleep(pause)
-            pause = min(1.0, pause * 2)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from kubernaut_datastorage.postgresql.commit import merge_events
 from kubernaut_datastorage.postgresql.connection import (
     COMMIT_LOCK,
+    LONGEST_PAUSE,
+    PAUSE,
     TRANSIENT_ERRORS,
     connect,
     database_message,
@@ -26,6 +28,7 @@ from kubernaut_datastorage.store import DatabaseUnavailable, Settings, StorageEr
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
+from kubernaut_sdk.backoff import backoff
 
 __all__ = ["PostgresWriter"]
 
@@ -111,7 +114,7 @@ class PostgresWriter:
 
     async def _write_groups(self) -> None:
         """Commit until the writer is closed: jobs that wait at the same time, in one commit."""
-        pause = 0.05
+        failures = 0
         while not self.ready and not self._closing:
             try:
                 await self._prepare()
@@ -119,8 +122,8 @@ class PostgresWriter:
             except Exception as error:  # whatever it is, the next attempt may go well, and /readyz says it
                 self.problem = database_message(error).rstrip(".")
                 self._give_up()
-                await asyncio.sleep(pause)
-                pause = min(1.0, pause * 2)
+                failures += 1
+                await asyncio.sleep(backoff(failures, PAUSE, LONGEST_PAUSE))
         while self._jobs or not self._closing:
             self._wake.clear()
             if not self._jobs:
@@ -145,7 +148,7 @@ class PostgresWriter:
                 job.future.set_exception(_full() if self._full else _away(self.problem))
 
     async def _write_group(self, jobs: list[_PostgresJob]) -> None:
-        pause = 0.05
+        failures = 0
         made_months = False
         while jobs:
             started = monotonic()
@@ -165,8 +168,8 @@ class PostgresWriter:
                     made_months = True
                     with suppress(StorageError, sa.exc.DBAPIError, *TRANSIENT_ERRORS):
                         await self._create_months()
-                await asyncio.sleep(pause)
-                pause = min(1.0, pause * 2)
+                failures += 1
+                await asyncio.sleep(backoff(failures, PAUSE, LONGEST_PAUSE))
                 self._give_up(jobs)
                 self._give_up()
                 continue

@@ -14,10 +14,18 @@ from kubernaut_datastorage.records.documents import format_target
 from kubernaut_datastorage.records.provenance import Pods
 from kubernaut_sdk.states import State
 
-__all__ = ["LONGEST_TEXT", "RECORD_COLUMNS", "ColumnFilter", "RecordColumn", "parse_text"]
+__all__ = ["KNOWN", "LONGEST_TEXT", "RECORD_COLUMNS", "ColumnFilter", "Known", "RecordColumn", "parse_text"]
 
 LONGEST_TEXT = 2048
 """Characters of a filter's value."""
+
+
+class Known:
+    """The type of `KNOWN`."""
+
+
+KNOWN = Known()
+"""The value of a filter that selects the records which have any value in a column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +106,13 @@ def _parse_flag(text: str) -> bool:
     return text == "true"
 
 
-def _parse_id(text: str) -> UUID:
+def _parse_undone(text: str) -> UUID | Known:
+    if text == "any":
+        return KNOWN
     try:
         return UUID(text)
     except ValueError:
-        raise ValueError("it must be a record's id (a UUID)") from None
+        raise ValueError("it must be a record's id (a UUID), or any") from None
 
 
 def _parse_workflow(text: str) -> tuple[tuple[str, Any], ...]:
@@ -200,7 +210,7 @@ RECORD_COLUMNS = (
         field="undoes",
         kind="uuid",
         read=lambda document, _pods: document.get("undoes"),
-        filter=_filter("undoes", _parse_id, {"type": "string", "format": "uuid"}, "The record that was undone."),
+        filter=_filter("undoes", _parse_undone, description="The id of a record that was undone; or any."),
     ),
     _text("image", "With its digest, as the record has it."),
     _text("requester"),

@@ -20,6 +20,7 @@ from kubernaut_datastorage.records.columns import RECORD_COLUMNS
 from kubernaut_datastorage.records.documents import digest, encode, format_time
 from kubernaut_datastorage.records.shapes import TIMES, EventShape
 from kubernaut_sdk.errors import InvalidInputs
+from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.ids import timestamp
 from kubernaut_sdk.portable import require_portable, shorten
 from kubernaut_sdk.records import Event
@@ -278,9 +279,7 @@ def _parse_by_model(item: Any) -> dict[str, Any]:
     try:
         event = Event.model_validate(item)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path}: {first['msg'].lower()}; it is {shorten(repr(first['input']))}") from None
+        raise ValueError(str(validation_faults(error, document="the event")[0]).rstrip(".")) from None
     except OverflowError:
         raise ValueError("a time of it is out of range: in UTC its year must have four digits") from None
     _require_storable_times(event)
@@ -307,8 +306,8 @@ def _require_storable_times(event: Event) -> None:
     if event.signal:
         require_storable_time("signal.firedAt", event.signal.firedAt)
     for index, attempt in enumerate(event.attempts or ()):
-        require_storable_time(f"attempts.{index}.started", attempt.started)
-        require_storable_time(f"attempts.{index}.ended", attempt.ended)
+        require_storable_time(f"attempts[{index}].started", attempt.started)
+        require_storable_time(f"attempts[{index}].ended", attempt.ended)
 
 
 def _milliseconds(time: datetime) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kubernaut_datastorage.database.migration import found_revision, upgrade
+from kubernaut_datastorage.folder import DATABASE
 from kubernaut_datastorage.store import DatabaseUnavailable, StorageError, StorageFull
 
 __all__ = ["database_message", "is_data_error", "open_sqlite", "storage_error"]
@@ -27,7 +28,7 @@ def open_sqlite(folder: Path) -> sa.Engine:
     Raises:
         StorageError: if the folder or the database in it cannot be used.
     """
-    file = folder / "records.db"
+    file = folder / DATABASE
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(folder / "lock"):

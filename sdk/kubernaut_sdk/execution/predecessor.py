@@ -50,8 +50,8 @@ class Predecessor:
                 ) from None
             logger.warning("whether another pod of this step had begun is not known: %s", error)
             return None
-        pod = (known or {}).get("pod") or self._settings.pod
-        if known is None or pod == self._settings.pod:
+        # a record that names no pod yet has the controller's events alone
+        if known is None or (known.get("pod") or self._settings.pod) == self._settings.pod:
             return None
         self.attempt = int(known.get("attempt") or 0) + 1
         state = State(known["state"])

@@ -5,7 +5,6 @@ The order is that of the action contract: results with the reason Interrupted; t
 the verbs and by `kubernaut_sdk.testing`.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 from kubernaut_sdk import ids
 from kubernaut_sdk.action import Action
+from kubernaut_sdk.backoff import backoff
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import (
     ActionError,
@@ -368,7 +368,8 @@ class Execution:
                 )
 
     def _back_off(self, problem: Transient) -> None:
-        pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (self.context.attempt - self._first_attempt)) * random.uniform(0.5, 1)  # noqa: S311 – jitter
+        failures = self.context.attempt - self._first_attempt + 1
+        pause = backoff(failures, _PAUSE, _LONGEST_PAUSE, jitter=True)
         if pause >= self.interrupts.remaining():
             raise problem
         logger.warning(

@@ -15,12 +15,18 @@ from kubernaut_sdk.results import WITHHELD
 
 __all__ = [
     "complete_inputs",
+    "missing_in_change",
+    "missing_inputs",
     "require_not_withheld",
     "require_plain_keys",
     "require_plain_target",
     "require_whole",
     "withhold_secrets",
 ]
+
+
+_ALL_CUT = {"truncated": True}
+"""The inputs of a record that has no room for them."""
 
 
 def withhold_secrets(output: dict[str, Any] | None, masker: Masker) -> dict[str, Any] | None:
@@ -87,34 +93,57 @@ def require_plain_keys(value: Any, what: str, masker: Masker) -> None:
 
 
 def require_whole(change: Mapping[str, Any], record: str) -> None:
-    """Raise an error if a part of a recorded change is masked, so that it cannot be undone.
+    """Raise an error if a part of a recorded change is masked or was cut, so that it cannot be undone.
 
     Raises:
         PreconditionFailed: with an alternative.
     """
-    if _masked(change):
+    if (why := missing_in_change(change)) is not None:
         raise PreconditionFailed(
-            f"record {record} does not hold the whole change, because a part of it was secret; give it by "
-            f"--change FILE, with before and after as they were.",
+            f"record {record} does not hold the whole change, because {why}; give it by --change FILE, with before "
+            f"and after as they were.",
             reason="Withheld",
         )
 
 
+def missing_in_change(change: Mapping[str, Any]) -> str | None:
+    """Return why a recorded change does not hold all that an undo needs, or None if it does."""
+    if _masked(change):
+        return "a part of it was secret"
+    return "it was too large" if any(map(_cut, change.values())) else None
+
+
+def missing_inputs(recorded: Mapping[str, Any]) -> dict[str, str]:
+    """Return the recorded inputs that a record does not hold, each with the reason; "" stands for all of them."""
+    if recorded == _ALL_CUT:
+        return {"": "they were too large"}
+    masked = {name: "it was secret" for name, value in recorded.items() if _masked(value)}
+    return masked | {name: "it was too large" for name, value in recorded.items() if _cut(value)}
+
+
 def complete_inputs(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recorded inputs, with secret ones, which a record does not contain, replaced by the given ones.
+    """Return the recorded inputs, with those that the record does not hold replaced by the given ones.
 
     Raises:
-        InvalidInputs: with the first secret input that is not given.
+        PreconditionFailed: with the first such input that is not given.
     """
-    inputs = dict(recorded)
-    for name in [name for name, value in recorded.items() if _masked(value)]:
-        if name not in given:
-            raise InvalidInputs(
-                f"inputs.{shorten(name)}: the record does not hold it, because it was secret; give it anew, by "
-                f"--inputs-file or in ACTION_INPUTS."
+    inputs = {name: value for name, value in recorded.items() if recorded != _ALL_CUT}
+    missing = missing_inputs(recorded)
+    if any(map(_cut, recorded.values())):
+        inputs.pop("truncated", None)
+    for name, why in missing.items():
+        if name not in given and (name or not given):
+            what = f"inputs.{shorten(name)}: the record does not hold it" if name else "inputs: the record has none"
+            raise PreconditionFailed(
+                f"{what}, because {why}; give {'it' if name else 'them'} anew, by --inputs-file or in ACTION_INPUTS.",
+                reason="Withheld",
             )
-        inputs[name] = given[name]
-    return inputs
+    return inputs | ({name: given[name] for name in missing} if "" not in missing else dict(given))
+
+
+def _cut(value: Any) -> bool:
+    """Return True if the SDK or the store left a value out for its size, and put this in its place."""
+    return isinstance(value, Mapping) and value.get("truncated") is True and set(value) <= {"truncated", "bytes"}
 
 
 def _masked(value: Any) -> bool:

@@ -9,6 +9,9 @@ from functools import cache
 from typing import Any
 
 import botocore.session
+import pytest
+from botocore import xform_name
+from botocore.paginate import Paginator
 from botocore.validate import ParamValidator
 
 __all__ = ["Aws", "group_of", "instance_of", "status_of"]
@@ -25,9 +28,14 @@ class Aws:
         self.answers = answers
         self.called: list[tuple[str, dict[str, Any]]] = []
 
-    def make_client(self, _ctx: Any, service: str, _region: str) -> "_Client":
-        """In place of `kubernaut_aws._aws.make_client`."""
+    def make_client(self, _session: Any, service: str, _region: str) -> "_Client":
+        """In place of `kubernaut_aws.common.session.make_client`."""
         return _Client(self, service)
+
+    def stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be what the actions speak to."""
+        monkeypatch.setattr("kubernaut_aws.common.session.open_session", lambda *_: None)
+        monkeypatch.setattr("kubernaut_aws.common.session.make_client", self.make_client)
 
 
 @cache
@@ -36,14 +44,27 @@ def model_of(service: str) -> Any:
     return botocore.session.get_session().get_service_model(service)
 
 
+@cache
+def pages_of(service: str) -> dict[str, Any]:
+    """Return botocore's paginators of a service."""
+    found: dict[str, Any] = botocore.session.get_session().get_paginator_model(service)._paginator_config
+    return found
+
+
 class _Client:
     def __init__(self, aws: Aws, service: str) -> None:
         self._aws = aws
+        self._pages = pages_of(service)
         self._model = model_of(service)
-        self._names = {
-            "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_"): name
-            for name in self._model.operation_names
-        }
+        self._names = {xform_name(name): name for name in self._model.operation_names}
+
+    def can_paginate(self, operation: str) -> bool:
+        return self._names[operation] in self._pages
+
+    def get_paginator(self, operation: str) -> Paginator:
+        name = self._names[operation]
+        model = self._model.operation_model(name)
+        return Paginator(getattr(self, operation), self._pages[name], model)
 
     def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
         def call_aws(**params: Any) -> dict[str, Any]:

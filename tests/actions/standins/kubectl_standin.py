@@ -79,6 +79,7 @@ class Kubectl:
     ) -> None:
         self.status, self.meanwhile, self.forbidden = status, meanwhile, forbidden
         self.looks: int | None = None
+        self.log: list[str] = []
         self.patches: list[list[Json]] = []
         template = {"metadata": {"labels": {"app": "b"}}, "spec": {"containers": [{"name": "app", "image": "app:2"}]}}
         revision = {"deployment.kubernetes.io/revision": "2"}
@@ -94,13 +95,15 @@ class Kubectl:
         }
         self.lists: dict[str, list[Json]] = {
             "replicaset.apps": [self._set("1", "old", "app:1"), self._set("2", "new", "app:2")],
-            "pod": pods or [],
+            "pod": [{"kind": "Pod", **item} for item in pods or []],
+            "events": [],
             "horizontalpodautoscalers.autoscaling": autoscalers or [],
         }
 
     @staticmethod
     def _set(revision: str, uid: str, image: str) -> Json:
         return {
+            "kind": "ReplicaSet",
             "metadata": {
                 "uid": uid,
                 "annotations": {"deployment.kubernetes.io/revision": revision},
@@ -118,14 +121,18 @@ class Kubectl:
     def __call__(self, argv: list[str], stdin: str | None) -> Answer:
         """Answer as kubectl."""
         kind, *name = argv[argv.index("--") + 1 :]
+        if argv[1] == "logs":
+            return Answer("\n".join(self.log))
         if argv[1] == "patch":
             return self._patch(json.loads(stdin or "[]"), argv)
-        if kind in self.forbidden:
+        if forbidden := set(kind.split(",")) & set(self.forbidden):
+            kind = forbidden.pop()
             return Answer(
                 stderr=f'Error from server (Forbidden): {kind} is forbidden: User "x" cannot list', exit_code=1
             )
         if not name:
-            return Answer(json.dumps({"kind": "List", "items": self.lists[kind]}))
+            items = [item for one in kind.split(",") for item in self.lists[one]]
+            return Answer(json.dumps({"kind": "List", "items": items}))
         if self.looks is not None:
             self.looks += 1
             self.meanwhile(self.found, self.looks)

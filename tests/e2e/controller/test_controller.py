@@ -23,6 +23,7 @@ from realcluster import (
 )
 
 from kubernaut_controller.reconciling.outcomes import is_alive
+from kubernaut_controller.views import PodView
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -179,7 +180,7 @@ def test_deleting_a_running_workflow_waits_for_its_pods_and_records(
     until("an expired one", lambda: phase_of(get("wfe", "expired", where)) == "Expired")
     kubectl("delete", "wfe", "deleted", f"--namespace={where}", "--timeout=60s")
 
-    assert not is_alive(get("pod", pod, where) or {"status": {"phase": "Gone"}})
+    assert not is_alive(PodView(get("pod", pod, where) or {"status": {"phase": "Gone"}}))
     assert records(storage, "deleted")["a"]["state"] == "cancelled"
 
 

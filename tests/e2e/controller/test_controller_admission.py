@@ -1,6 +1,7 @@
 """The custom resources in a real API server: its own refusals, and its explanations."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from realcluster import DEPLOY, Json, install, kubectl, until, workflow
 pytestmark = [pytest.mark.cluster]
 
 IMAGE = "ghcr.io/kubernaut/actions/probe@sha256:" + "0" * 64
-WHERE = "kubernaut-ctl-admission"
+WHERE = f"kubernaut-ctl-admission-{os.getpid()}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -217,3 +218,21 @@ def test_the_policy_lets_whoever_may_update_cancel(policy: None) -> None:
     kubectl(*patch, "-p", json.dumps({"spec": {"cancel": True}}))
 
     assert json.loads(kubectl("get", "wfe", "stopped", f"--namespace={WHERE}", "-o", "json"))["spec"]["cancel"] is True
+
+
+@pytest.mark.parametrize("kind", ["WorkflowExecution", "RemediationRequest"])
+@pytest.mark.parametrize(("opening", "closing"), [('{"a":', "}"), ("[", "]")], ids=["objects", "lists"])
+def test_the_policy_bounds_the_depth_of_inputs(policy: None, kind: str, opening: str, closing: str) -> None:
+    def answer(levels: int) -> str:
+        nested = json.loads(f'{{"a": {opening * (levels - 1)}1{closing * (levels - 1)}}}')
+        document = workflow("deep", WHERE, allowed(inputs={"flat": [1]}), allowed("b", inputs=nested))
+        if kind == "RemediationRequest":
+            document = {
+                **document,
+                "kind": kind,
+                "spec": {"signal": {"fingerprint": "f"}, "workflow": document["spec"]},
+            }
+        return refusal_of_alice(document)
+
+    until("the policy", lambda: "nested deeper than 64 levels" in answer(65))
+    assert answer(64) == ""

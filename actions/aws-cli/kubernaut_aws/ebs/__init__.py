@@ -1,0 +1,1 @@
+"""Actions for EBS volumes and snapshots."""

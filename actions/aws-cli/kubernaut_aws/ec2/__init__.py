@@ -1,0 +1,1 @@
+"""Actions for EC2 instances."""

@@ -1,0 +1,1 @@
+"""Actions for target groups of load balancers."""

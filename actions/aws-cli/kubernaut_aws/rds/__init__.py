@@ -1,0 +1,1 @@
+"""Actions for RDS instances and clusters."""

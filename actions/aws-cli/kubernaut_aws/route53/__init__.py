@@ -1,0 +1,1 @@
+"""Actions for Route 53 records."""

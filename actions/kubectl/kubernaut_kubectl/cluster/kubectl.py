@@ -1,0 +1,252 @@
+"""The kubectl binary: reads as JSON, writes as JSON patches, failures as errors of the action contract."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.errors import NO_SUCH_KIND, PATCH_TEST_FAILED, error_of, error_text
+from kubernaut_kubectl.cluster.patches import Operation
+from kubernaut_sdk import Completed, Context, Failed, NotFound, PreconditionFailed, Transient
+from kubernaut_sdk.incluster import ServiceAccount, api_server
+from kubernaut_sdk.permissions import parse_permission
+
+__all__ = [
+    "MANAGER",
+    "Name",
+    "can_i",
+    "create_raw",
+    "delete_raw",
+    "find",
+    "get",
+    "list_all",
+    "patch",
+    "previous_log",
+    "try_patch",
+]
+
+MANAGER = "kubernaut"
+"""The field manager of our writes, in an object's `managedFields`."""
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="A name, as Kubernetes has them."),
+]
+
+_ACCOUNT = ServiceAccount()
+
+
+def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+    """Return one object, its managed fields included.
+
+    Raises:
+        NotFound: if there is no object of that name.
+        PreconditionFailed: if it may not be read, or kubectl is not configured for the cluster.
+        Transient: if the API server is out of reach.
+    """
+    options = ["--output=json", "--show-managed-fields"]
+    found: dict[str, Any] = run(ctx, "get", options, [kind, name], namespace).json()
+    return found
+
+
+def find(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
+    """Return one object, or None if it is not there; otherwise raises as `get`."""
+    options = ["--output=json", "--show-managed-fields", "--ignore-not-found"]
+    completed = run(ctx, "get", options, [kind, name], namespace)
+    if not completed.stdout.strip():
+        return None
+    found: dict[str, Any] = completed.json()
+    return found
+
+
+def list_all(
+    ctx: Context,
+    kinds: str,
+    namespace: str | None,
+    *,
+    selector: str | None = None,
+    fields: str | None = None,
+) -> list[dict[str, Any]]:
+    """Return all objects of one or more kinds, read by one kubectl.
+
+    Args:
+        ctx: The context.
+        kinds: The kind, or several separated by commas. Each item says its own kind.
+        namespace: The namespace; None for kinds of the whole cluster.
+        selector: A label selector.
+        fields: A field selector.
+
+    Returns:
+        The objects; an empty list if the cluster lacks the kind.
+
+    Raises:
+        PreconditionFailed: as `get`; also if only one of the kinds may not be read.
+        Transient: as `get`.
+    """
+    options = ["--output=json"]
+    options += [f"--selector={selector}"] if selector else []
+    options += [f"--field-selector={fields}"] if fields else []
+    try:
+        found: list[dict[str, Any]] = run(ctx, "get", options, [kinds], namespace).json()["items"]
+    except NotFound as error:
+        if error.reason != NO_SUCH_KIND:
+            raise
+        return []
+    return found
+
+
+def patch(
+    ctx: Context, kind: str, name: str, operations: Sequence[Operation], namespace: str | None = None
+) -> dict[str, Any]:
+    """Apply a JSON patch (RFC 6902), and return the patched object.
+
+    A `test` that fails means that somebody else changed the object first.
+
+    Raises:
+        Transient: if a `test` fails, so that the next attempt plans anew; otherwise raises as `get`.
+    """
+    return _patch(ctx, [], kind, name, operations, namespace)
+
+
+def try_patch(
+    ctx: Context, kind: str, name: str, operations: Sequence[Operation], namespace: str | None = None
+) -> dict[str, Any]:
+    """Return the object as a patch would leave it, by a dry run of the API server: nothing is written.
+
+    Raises:
+        PreconditionFailed: if the API server, or an admission webhook, refuses the change; otherwise raises as `patch`.
+    """
+    try:
+        return _patch(ctx, ["--dry-run=server"], kind, name, operations, namespace)
+    except Failed as error:
+        raise PreconditionFailed(error.message, reason="Refused") from None
+
+
+def _patch(
+    ctx: Context, more: list[str], kind: str, name: str, operations: Sequence[Operation], namespace: str | None
+) -> dict[str, Any]:
+    # a pod template can be longer than an argument may be
+    options = ["--type=json", "--patch-file=/dev/stdin", "--output=json", "--show-managed-fields"]
+    options += [f"--field-manager={MANAGER}", *more]
+    try:
+        completed = run(ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations)))
+    except Failed as error:
+        if PATCH_TEST_FAILED in error.message:
+            raise Transient(
+                f"{kind} {name} changed since it was read; it is planned anew.", reason="Conflict"
+            ) from None
+        raise
+    written: dict[str, Any] = completed.json()
+    return written
+
+
+def create_raw(ctx: Context, path: str, body: dict[str, Any], what: str) -> Completed:
+    """Send a POST request to a path of the API server, such as a pod's eviction, and return the ended kubectl.
+
+    Args:
+        ctx: The context.
+        path: The path, with its query.
+        body: The object.
+        what: The task, for the message: "kubectl could not {what}".
+    """
+    return _raw(ctx, "create", path, body, what)
+
+
+def delete_raw(ctx: Context, path: str, *, uid: str, version: str | None = None, what: str) -> None:
+    """Delete an object only if it still has this uid (and this resourceVersion).
+
+    Raises:
+        Transient: if the object of that name is another one by now, or was changed.
+        NotFound: if it is gone.
+    """
+    preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+    completed = _raw(ctx, "delete", path, body, what)
+    if completed.exit_code != 0:
+        raise error_of(completed, what)
+
+
+def previous_log(ctx: Context, namespace: str, pod: str, container: str, *, lines: int) -> str:
+    """Return the last lines of a container's run before this one, or an empty text if they cannot be read."""
+    options = [f"--container={container}", "--previous", f"--tail={lines}", "--limit-bytes=4096"]
+    argv = ["kubectl", "logs", *_connection(ctx), f"--namespace={namespace}", *options, "--", pod]
+    completed = ctx.run(argv, check=False)
+    return completed.mask(completed.stdout.strip()) if completed.exit_code == 0 else ""
+
+
+def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> dict[str, str | None]:
+    """Return for each permission None if it is held, otherwise what is wrong; for an action's `check`."""
+    answers: dict[str, str | None] = {}
+    for permission in map(parse_permission, permissions):
+        if permission is None:
+            continue
+        for verb in permission.verbs:
+            what = f"{permission.resource}.{permission.group}" if permission.group else permission.resource
+            where = [f"--namespace={namespace}"] if namespace and not permission.cluster_wide else []
+            part = [f"--subresource={permission.subresource}"] if permission.subresource else []
+            words = ["kubectl", "auth", "can-i", *_connection(ctx), *where, *part, "--", verb, what]
+            asked = ctx.run(words, check=False)
+            shown = f"{what}/{permission.subresource}" if permission.subresource else what
+            problems = {
+                "yes": None,
+                "no": f"the ServiceAccount may not {verb} {shown}; bind it a Role with that rule.",
+            }
+            unknown = f"whether it may {verb} {shown} is not known: {error_text(asked)}"
+            answer = asked.stdout.strip().partition(" ")[0]
+            answers[f"permission {permission.name}: {verb}"] = problems.get(answer, unknown)
+    return answers
+
+
+def run(
+    ctx: Context,
+    verb: str,
+    options: Sequence[str],
+    names: Sequence[str],
+    namespace: str | None,
+    *,
+    stdin: str | None = None,
+) -> Completed:
+    """Run kubectl with its connection's options, and return it if it succeeded.
+
+    Raises:
+        ActionError: if it fails; see `error_of`.
+    """
+    where = [f"--namespace={namespace}"] if namespace else []
+    argv = ["kubectl", verb, *_connection(ctx), *where, *options, "--", *names]
+    completed = ctx.run(argv, stdin=stdin, check=False)
+    if completed.exit_code != 0:
+        raise error_of(completed, f"{verb} {' '.join(names)}" + (f" in {namespace}" if namespace else ""))
+    return completed
+
+
+def _raw(ctx: Context, verb: str, path: str, body: dict[str, Any], what: str) -> Completed:
+    ctx.log.debug("%s", what)
+    argv = ["kubectl", verb, *_connection(ctx), f"--raw={path}", "--filename=-"]
+    return ctx.run(argv, stdin=json.dumps(body), check=False)
+
+
+def _connection(ctx: Context) -> list[str]:
+    """Return kubectl's options for the time limit and, in a pod, for its ServiceAccount's cluster.
+
+    kubectl finds the pod's cluster by itself only if no option configures anything, and the time limit counts as such.
+    So the same configuration is written here. The kubeconfig names the token's file, and holds no secret.
+    """
+    timeout = f"--request-timeout={max(1, min(30, int(ctx.remaining())))}s"
+    server = api_server()
+    personal = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().is_file()
+    if personal or server is None or not _ACCOUNT.mounted:
+        return [timeout]
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": str(_ACCOUNT.ca_file)}}],
+        "users": [{"name": "pod", "user": {"tokenFile": str(_ACCOUNT.token_file)}}],
+        "contexts": [{"name": "pod", "context": {"cluster": "pod", "user": "pod"}}],
+        "current-context": "pod",
+    }
+    file = ctx.workspace / f"kubeconfig-{os.getpid()}.json"
+    file.write_text(json.dumps(kubeconfig))
+    return [timeout, f"--kubeconfig={file}"]

@@ -1,0 +1,129 @@
+"""The three kinds of workloads, and what the actions on them have in common: target, permissions, checks."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
+from kubernaut_kubectl.owners.fields import WhenOwned
+from kubernaut_sdk import Action, Context, Inputs, ObjectRef
+
+__all__ = [
+    "DAEMON_SET",
+    "DEPLOYMENT",
+    "STATEFUL_SET",
+    "DaemonSetInputs",
+    "DeploymentInputs",
+    "OwnedInputs",
+    "StatefulSetInputs",
+    "Workload",
+    "WorkloadInputs",
+    "read",
+    "register_target",
+]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A kind of workload.
+
+    Attributes:
+        kind: Its kind, such as `Deployment`.
+        plural: Its resource in the API.
+        example: The name of one, for examples of inputs.
+        pods: The permissions to say why its pods are not ready.
+        revisions: The permission to read its earlier revisions.
+    """
+
+    kind: str
+    plural: str
+    example: str
+    pods: tuple[str, ...]
+    revisions: str
+
+    @property
+    def field(self) -> str:
+        """The input that names one, such as `deployment`."""
+        return self.kind.lower()
+
+    @property
+    def resource(self) -> str:
+        """The resource in kubectl's words."""
+        return f"{self.field}.apps"
+
+    @property
+    def write(self) -> str:
+        """The permission to read and change one."""
+        return f"apps/{self.plural}: get, patch"
+
+
+_PODS = ("events: list", "pods: list", "pods/log: get")
+DEPLOYMENT = Workload(
+    "Deployment", "deployments", "checkout", ("apps/replicasets: list", *_PODS), "apps/replicasets: list"
+)
+STATEFUL_SET = Workload("StatefulSet", "statefulsets", "orders-db", _PODS, "apps/controllerrevisions: list")
+DAEMON_SET = Workload("DaemonSet", "daemonsets", "log-agent", (*_PODS, "nodes: list"), "apps/controllerrevisions: list")
+
+
+class OwnedInputs(Inputs):
+    """The inputs of an action on an object whose fields may have an owner."""
+
+    when_owned: Annotated[
+        WhenOwned,
+        Field(description="What to do where an owner, such as an autoscaler or Argo CD, would take the change back."),
+    ] = "refuse"
+
+
+class WorkloadInputs(OwnedInputs):
+    """The inputs that name a workload of one kind."""
+
+    workload: ClassVar[Workload]
+
+    namespace: Name
+
+    @property
+    def workload_name(self) -> str:
+        """The name of the workload."""
+        return str(getattr(self, self.workload.field))
+
+
+class DeploymentInputs(WorkloadInputs):
+    """The inputs that name a Deployment."""
+
+    workload: ClassVar[Workload] = DEPLOYMENT
+
+    deployment: Name
+
+
+class StatefulSetInputs(WorkloadInputs):
+    """The inputs that name a StatefulSet."""
+
+    workload: ClassVar[Workload] = STATEFUL_SET
+
+    statefulset: Name
+
+
+class DaemonSetInputs(WorkloadInputs):
+    """The inputs that name a DaemonSet."""
+
+    workload: ClassVar[Workload] = DAEMON_SET
+
+    daemonset: Name
+
+
+def read(ctx: Context, inputs: WorkloadInputs) -> dict[str, Any]:
+    """Return the workload; raises as `get`."""
+    return get(ctx, inputs.workload.resource, inputs.workload_name, inputs.namespace)
+
+
+def register_target(action: Action) -> None:
+    """Register an action's `target` and `check`: the workload, and the permissions."""
+
+    @action.target
+    def target(inputs: WorkloadInputs) -> ObjectRef:
+        return ObjectRef(kind=inputs.workload.kind, namespace=inputs.namespace, name=inputs.workload_name)
+
+    @action.check
+    def check(ctx: Context, inputs: WorkloadInputs) -> dict[str, str | None]:
+        return can_i(ctx, action.permissions, inputs.namespace)

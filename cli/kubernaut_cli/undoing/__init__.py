@@ -1,0 +1,1 @@
+"""Taking changes back: what can be undone and in which order (`plan`), and the PipelineRun that does it."""

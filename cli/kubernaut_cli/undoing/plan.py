@@ -1,0 +1,101 @@
+"""The plan of an undo: a function of records and of the installed actions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubernaut_cli.catalog import find_action
+from kubernaut_cli.history.rows import HistoryRow
+from kubernaut_sdk.execution.withholding import missing_in_change, missing_inputs
+from kubernaut_sdk.records import Record, State
+
+__all__ = ["UNDO_REASONS", "Obstacle", "UndoPlan", "find_obstacle", "plan_undo"]
+
+UNDO_REASONS = ("NothingChanged", "StillRunning", "NotUndoable", "Withheld")
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """The reason why a record's change cannot be undone.
+
+    Attributes:
+        reason: One of `UNDO_REASONS`.
+        sentence: The reason for people, without a full stop.
+    """
+
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class UndoPlan:
+    """The plan of an undo.
+
+    Attributes:
+        steps: The records to undo, in that order: the last change first.
+        left: The changes that cannot be undone.
+    """
+
+    steps: tuple[HistoryRow, ...]
+    left: tuple[tuple[HistoryRow, Obstacle], ...]
+
+
+def plan_undo(rows: Sequence[HistoryRow], *, by_image: bool = False) -> UndoPlan:
+    """Return the plan to undo records, given in the order in which they ended; those without a change are left out.
+
+    Args:
+        rows: The records.
+        by_image: See `find_obstacle`.
+    """
+    steps, left = [], []
+    for row in reversed(rows):
+        obstacle = find_obstacle(row.record, by_image=by_image)
+        if obstacle is None:
+            steps.append(row)
+        elif obstacle.reason != "NothingChanged":
+            left.append((row, obstacle))
+    return UndoPlan(tuple(steps), tuple(left))
+
+
+def find_obstacle(record: Record, *, by_image: bool = False) -> Obstacle | None:
+    """Return why a record's change cannot be undone, or None if it can (where the world still is as it left it).
+
+    Args:
+        record: The record.
+        by_image: True if the action's image undoes it, so that no installed package needs to.
+    """
+    return _end_obstacle(record) or _action_obstacle(record, by_image=by_image) or _content_obstacle(record)
+
+
+def _end_obstacle(record: Record) -> Obstacle | None:
+    if record.dry_run:
+        return Obstacle("NothingChanged", "it was a dry run, which changes nothing")
+    if not record.state.terminal and record.state is not State.LOST:
+        return Obstacle("StillRunning", f"it has not ended: its state is {record.state}")
+    if record.changed is False or (record.changed is None and record.change is None):
+        return Obstacle("NothingChanged", f"it changed nothing: its state is {record.state}")
+    return None
+
+
+def _action_obstacle(record: Record, *, by_image: bool) -> Obstacle | None:
+    if by_image:
+        if record.image is None:
+            return Obstacle("NotUndoable", "its record names no image; leave out --engine docker")
+        return None
+    action = find_action(record.action_type or "")
+    if action is None:
+        ways = "install the one that does, or use --engine docker"
+        return Obstacle("NotUndoable", f"no installed package defines {record.action_type}; {ways}")
+    if action.undo_function is None:
+        return Obstacle("NotUndoable", f"{record.action_type} cannot be taken back: it defines no undo")
+    return None
+
+
+def _content_obstacle(record: Record) -> Obstacle | None:
+    if record.change is None:
+        return Obstacle("Withheld", "its record holds no change")
+    if (why := missing_in_change(record.change.document())) is not None:
+        return Obstacle("Withheld", f"its record does not hold the whole change, because {why}")
+    if missing := missing_inputs(record.inputs or {}):
+        name, why = next(iter(missing.items()))
+        return Obstacle("Withheld", f"its record does not hold {f'the input {name}' if name else 'its inputs'}: {why}")
+    return None
