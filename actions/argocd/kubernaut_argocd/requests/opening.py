@@ -105,10 +105,10 @@ def plan(ctx: Context, inputs: OpenInputs) -> Change:
 
     The change is one commit on a branch that is named after the step's record, and pushed only if there is no such
     branch yet. The pull request is looked for, by its two branches, before it is opened: a step that is tried again, or
-    was killed half-way, ends with one. It succeeds when the pull request is open; nothing has been remedied by then
-    (`git/merge_pull_request`, or a person, merges it). A request that a person closed is not opened again. Fields are
-    edited as `git/update_file` edits them; a whole file is written by `content`. Undo closes the pull request and
-    deletes the branch.
+    was killed half-way, ends with one. Another record proposes its own, unless `head` names the branch. It succeeds
+    when the pull request is open; nothing has been remedied by then (`git/merge_pull_request`, or a person, merges it).
+    A request that a person closed is not opened again. Fields are edited as `git/update_file` edits them; a whole file
+    is written by `content`. Undo closes the pull request and deletes the branch.
 
     The step's Secret holds the forge's token, as `token` or `password`; a deploy key may push instead
     (`ssh-privatekey`, `known_hosts`, with an ssh address).
