@@ -242,6 +242,7 @@ class ArgoStandin:
                 query = dict(parse_qsl(parts.query))
                 try:
                     argo.require_token(self.headers.get("authorization", ""))
+                    argo.require_json(self.command, self.headers.get("content-type", ""))
                     if parts.path == "/standin":
                         argo.reset(query.get("spec"), running="running" in query)
                     status, document = (
@@ -270,6 +271,11 @@ class ArgoStandin:
     def require_token(self, header: str) -> None:
         if TOKEN not in header:
             raise ArgoFault(401, 16, "invalid session: token has invalid claims: token is expired")
+
+    def require_json(self, method: str, content_type: str) -> None:
+        """Refuse a write that does not say that it is JSON, with a body or without."""
+        if method in {"POST", "DELETE"} and content_type != "application/json":
+            raise ArgoFault(415, 3, "Invalid content type")
 
     def reset(self, spec: str | None, *, running: bool) -> None:
         """Begin anew, if a spec for the Application is given; perhaps with an operation that never ends."""

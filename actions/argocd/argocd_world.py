@@ -21,7 +21,7 @@ def call(path: str, body: Any = None) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",
         data=None if body is None else json.dumps(body).encode(),
-        headers={"authorization": f"Bearer {TOKEN}"},
+        headers={"authorization": f"Bearer {TOKEN}", "content-type": "application/json"},
         method="GET" if body is None else "POST",
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 – on this machine

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-STANDINS = (Path(__file__).parent / "standins", ROOT / "actions" / "argocd", ROOT / "actions" / "aws-cli")
-sys.path[:0] = [str(folder) for folder in STANDINS]
+sys.path.insert(0, str(Path(__file__).parent / "standins"))
+sys.path[:0] = [str(Path(__file__).parents[2] / "actions" / part) for part in ("argocd", "aws-cli")]
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",

@@ -8,7 +8,7 @@ from uuid import UUID
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
 from kubernaut_sdk import Context, Transient
 
-__all__ = ["AUTHOR", "push_anew", "record_trailer", "undoes_trailer", "with_trailer"]
+__all__ = ["AUTHOR", "push_anew", "record_trailer", "with_record", "with_trailer"]
 
 AUTHOR = "Kubernaut <kubernaut@localhost>"
 _RECORD = "Kubernaut-Record"
@@ -28,9 +28,10 @@ def record_trailer(record_id: UUID) -> str:
     return f"{_RECORD}: {record_id}"
 
 
-def undoes_trailer(record_id: UUID) -> str:
-    """Return the trailer that names the record whose change is undone."""
-    return f"{_UNDOES}: {record_id}"
+def with_record(ctx: Context, message: str) -> str:
+    """Return a commit's message with the step's record and, for an undo, the record that it undoes."""
+    message = with_trailer(message.rstrip(), record_trailer(ctx.record_id))
+    return message if ctx.undoes is None else with_trailer(message, f"{_UNDOES}: {ctx.undoes}")
 
 
 def with_trailer(message: str, trailer: str) -> str:

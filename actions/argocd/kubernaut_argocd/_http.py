@@ -117,7 +117,7 @@ class HttpApi:
     def _send(self, method: str, address: str, body: Any, content_type: str) -> HttpReply:
         data = None if body is None else json.dumps(body).encode()
         headers = {"accept": "application/json", "user-agent": "kubernaut", **self.headers}
-        if data is not None:
+        if method != "GET":  # without a body, too: Argo CD refuses a write that does not say that it is JSON
             headers["content-type"] = content_type
         request = Request(address, data=data, headers=headers, method=method)  # noqa: S310 – http or https, checked when it was built
         timeout = max(1.0, min(_PATIENCE, self.ctx.remaining()))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, undoes_trailer, with_trailer
+from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, with_record, with_trailer
 from kubernaut_argocd._git import Checkout, clone
 from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, Document, FieldPath, FilePath, RepositoryAddress
 from kubernaut_argocd.yamltext import ABSENT, plan_edit, read_state, restore
@@ -167,10 +167,8 @@ def _commit_and_push(
         if state != change.before:
             raise Transient(f"{inputs.field} changed since it was read; it is planned anew.", reason="Conflict")
         checkout.write(inputs.path, text)
-        text = with_trailer((message or _subject(inputs)).rstrip(), record_trailer(ctx.record_id))
-        if ctx.undoes is not None:
-            text = with_trailer(text, undoes_trailer(ctx.undoes))
-        return checkout.commit([inputs.path], text, inputs.author)
+        text_of_commit = with_record(ctx, message or _subject(inputs))
+        return checkout.commit([inputs.path], text_of_commit, inputs.author)
 
     return push_anew(ctx, inputs.repository, inputs.branch, commit)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from kubernaut_argocd._commits import AUTHOR, record_trailer, with_trailer
+from kubernaut_argocd._commits import AUTHOR, record_trailer, with_record
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
 from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, RepositoryAddress
 from kubernaut_argocd.forges.finding import ApiAddress, ForgeKind, find_forge
@@ -105,10 +105,10 @@ def plan(ctx: Context, inputs: OpenInputs) -> Change:
 
     The change is one commit on a branch that is named after the step's record, and pushed only if there is no such
     branch yet. The pull request is looked for, by its two branches, before it is opened: a step that is tried again, or
-    was killed half-way, ends with one. It succeeds when the pull request is open; nothing has been remedied by then
-    (`git/merge_pull_request`, or a person, merges it). A request that a person closed is not opened again. Fields are
-    edited as `git/update_file` edits them; a whole file is written by `content`. Undo closes the pull request and
-    deletes the branch.
+    was killed half-way, ends with one. Another record proposes its own, unless `head` names the branch. It succeeds
+    when the pull request is open; nothing has been remedied by then (`git/merge_pull_request`, or a person, merges it).
+    A request that a person closed is not opened again. Fields are edited as `git/update_file` edits them; a whole file
+    is written by `content`. Undo closes the pull request and deletes the branch.
 
     The step's Secret holds the forge's token, as `token` or `password`; a deploy key may push instead
     (`ssh-privatekey`, `known_hosts`, with an ssh address).
@@ -258,7 +258,7 @@ def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, chang
         raise Transient(f"branch {inputs.base} changed since it was read; it is planned anew.", reason="Conflict")
     for path, text in planned.texts.items():
         checkout.write(path, text, create=True)
-    message = with_trailer((inputs.message or inputs.title or title_of(inputs.edits)).rstrip(), _trailer(ctx))
+    message = with_record(ctx, inputs.message or inputs.title or title_of(inputs.edits))
     commit = checkout.commit(list(planned.texts), message, inputs.author)
     try:
         checkout.push(to=head)
@@ -267,10 +267,6 @@ def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, chang
             raise
         raise Transient(f"somebody has just made branch {head}; it is planned anew.", reason="Conflict") from None
     return commit
-
-
-def _trailer(ctx: Context) -> str:
-    return record_trailer(ctx.record_id)
 
 
 def _decorate(ctx: Context, inputs: OpenInputs, forge: Forge, request: PullRequest) -> list[str]:

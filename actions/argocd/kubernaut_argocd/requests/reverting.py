@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, with_trailer
+from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, with_record
 from kubernaut_argocd._git import Checkout, clone
 from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, RepositoryAddress
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result
@@ -184,4 +184,4 @@ def _commit(ctx: Context, inputs: RevertInputs, checkout: Checkout, commit: str,
     if checkout.try_run(["diff", "--cached", "--quiet"]).exit_code == 0:
         return None
     message = f"{subject.rstrip()}\n\nThis reverts commit {commit}."
-    return checkout.commit_index(with_trailer(message, record_trailer(ctx.record_id)), inputs.author)
+    return checkout.commit_index(with_record(ctx, message), inputs.author)
