@@ -48,7 +48,13 @@ class Cluster:
         return done.stdout
 
     def make(self, *documents: Json) -> None:
-        self.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": list(documents)})
+        self.kubectl(
+            "create",
+            "--validate=false",
+            "-f",
+            "-",
+            stdin={"apiVersion": "v1", "kind": "List", "items": list(documents)},
+        )
 
     def get(self, kind: str, name: str) -> Json:
         found: Json = json.loads(self.kubectl("get", kind, name, "--output=json"))
