@@ -49,6 +49,7 @@ def test_a_container_that_is_not_there_is_refused(cluster: Cluster, app: App) ->
     assert message_of(refused) == f"Deployment {cluster.namespace}/{name} has no container web; it has app."
 
 
+@pytest.mark.slow  # it is watched for two minutes, in which the pods are read some 60 times
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
 def test_resources_are_set_compared_by_value_and_undone(cluster: Cluster, app: App, kind: str) -> None:
     name = app(kind, container={"resources": {"limits": {"memory": "32Mi"}}})
@@ -85,6 +86,7 @@ def test_resources_that_leave_no_room_are_refused(cluster: Cluster, app: App) ->
     assert refused()[0] == (2, "InvalidInputs")
 
 
+@pytest.mark.slow
 def test_a_crash_within_the_watch_is_told(cluster: Cluster, app: App) -> None:
     name = app(script="sleep 2; exit 3")
     ended = cluster.run("set_resources", named(name, limits={"memory": "64Mi"}), minutes=600)
