@@ -13,7 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 verb, url, name = sys.argv[1:]
-DEPLOYMENTS = f"/apis/apps/v1/namespaces/{name}/deployments"
+APPS = f"/apis/apps/v1/namespaces/{name}"
+CORE = f"/api/v1/namespaces/{name}"
+DEPLOYMENTS = f"{APPS}/deployments"
+AUTOSCALERS = f"/apis/autoscaling/v2/namespaces/{name}/horizontalpodautoscalers"
 NODES = f"/api/v1/nodes?labelSelector=kubernaut.io/conformance={name}"
 
 
@@ -26,13 +29,18 @@ def api(method: str, path: str, body: Any = None, kind: str = "application/json"
         return json.load(answer)
 
 
-def deployment(called: str, replicas: int) -> dict[str, Any]:
-    """Return a Deployment whose image does not exist."""
-    labels = {"app": called}
+def template(called: str) -> dict[str, Any]:
+    """Return a pod template that no node takes, with an image that does not exist."""
     container = {"name": "app", "image": "conformance.invalid/app:1"}
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod}
-    return {"metadata": {"name": called}, "spec": spec}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
+    spec["nodeSelector"] = {"kubernaut.io/conformance": "none"}
+    return {"metadata": {"labels": {"app": called}}, "spec": spec}
+
+
+def workload(called: str, **spec: Any) -> dict[str, Any]:
+    """Return a workload of these pods; its kind follows from where it is posted."""
+    selector = {"matchLabels": {"app": called}}
+    return {"metadata": {"name": called}, "spec": {"selector": selector, "template": template(called), **spec}}
 
 
 def node(called: str, *, cordoned: bool) -> dict[str, Any]:
@@ -42,40 +50,79 @@ def node(called: str, *, cordoned: bool) -> dict[str, Any]:
     return {"metadata": {"name": called, "labels": labels}, "spec": {"unschedulable": cordoned, "taints": taints}}
 
 
-def check_rollout(called: str) -> None:
-    """Wait until the Deployment controller has seen the newest template."""
+def check_rollout(path: str) -> None:
+    """Wait until its controller has seen the newest template."""
     for _ in range(300):
-        found = api("GET", f"{DEPLOYMENTS}/{called}")
+        found = api("GET", path)
         if found["status"].get("observedGeneration") == found["metadata"]["generation"]:
             return
         time.sleep(0.1)
-    sys.exit(f"no Deployment controller has seen {called} within 30 s")
+    sys.exit(f"no controller has seen {path} within 30 s")
+
+
+def make_revisions(path: str) -> None:
+    """Give a workload a second revision."""
+    check_rollout(path)
+    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "conformance.invalid/app:2"}
+    api("PATCH", path, [image], "application/json-patch+json")
+    check_rollout(path)
+
+
+def pod_of(called: str) -> str:
+    """Wait for the pod of a ReplicaSet, and return its name."""
+    for _ in range(300):
+        if items := api("GET", f"{CORE}/pods?labelSelector=app={called}")["items"]:
+            return str(items[0]["metadata"]["name"])
+        time.sleep(0.1)
+    sys.exit(f"ReplicaSet {called} has made no pod within 30 s")
 
 
 def setup() -> None:
-    """Make new objects, and print their names as variables of the scenario. `idle` has two revisions."""
-    names = {part: f"{part}-{uuid4().hex[:6]}" for part in ("busy", "idle", "open", "cordoned")}
+    """Make new objects, and print their names as variables of the scenario. What is idle has two revisions."""
+    parts = ("busy", "idle", "stateful", "ordered", "daemon", "paused", "set", "failed", "settings", "open", "cordoned")
+    names = {part: f"{part}-{uuid4().hex[:6]}" for part in parts}
     names |= {part: f"{name}-{names[part]}" for part in ("open", "cordoned")}
     try:
         api("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     except urllib.error.HTTPError as error:
         if error.code != 409:  # 409: an earlier run made it
             raise
-    api("POST", DEPLOYMENTS, deployment(names["busy"], 1))
-    api("POST", DEPLOYMENTS, deployment(names["idle"], 0))
+    api("POST", DEPLOYMENTS, workload(names["busy"], replicas=1))
+    api("POST", DEPLOYMENTS, workload(names["idle"], replicas=0))
+    api("POST", DEPLOYMENTS, workload(names["paused"], replicas=0, paused=True))
+    api("POST", f"{APPS}/statefulsets", workload(names["stateful"], replicas=1, serviceName="none"))
+    api("POST", f"{APPS}/statefulsets", workload(names["ordered"], replicas=0, serviceName="none"))
+    api("POST", f"{APPS}/daemonsets", workload(names["daemon"]))
+    api("POST", f"{APPS}/replicasets", workload(names["set"], replicas=1))
+    api("POST", f"{CORE}/configmaps", {"metadata": {"name": names["settings"]}, "data": {"LEVEL": "debug"}})
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": names["idle"]}
+    scaler = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 4}
+    api("POST", AUTOSCALERS, {"metadata": {"name": names["idle"]}, "spec": scaler})
+    failed = {"name": names["failed"], "labels": {"app": "failed"}}
+    api("POST", f"{CORE}/pods", {"metadata": failed, "spec": template("failed")["spec"]})
+    phase = {"status": {"phase": "Failed"}}
+    api("PATCH", f"{CORE}/pods/{names['failed']}/status", phase, "application/merge-patch+json")
     api("POST", "/api/v1/nodes", node(names["open"], cordoned=False))
     api("POST", "/api/v1/nodes", node(names["cordoned"], cordoned=True))
-    check_rollout(names["idle"])
-    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "conformance.invalid/app:2"}
-    api("PATCH", f"{DEPLOYMENTS}/{names['idle']}", [image], "application/json-patch+json")
-    check_rollout(names["idle"])
+    make_revisions(f"{DEPLOYMENTS}/{names['idle']}")
+    make_revisions(f"{APPS}/statefulsets/{names['ordered']}")
+    make_revisions(f"{APPS}/daemonsets/{names['daemon']}")
+    check_rollout(f"{DEPLOYMENTS}/{names['paused']}")
+    names["pod"] = pod_of(names["set"])
     print(json.dumps(names))
 
 
 def state() -> None:
     """Print what the actions can change."""
-    for item in api("GET", DEPLOYMENTS)["items"]:
-        print(item["metadata"]["name"], item["spec"]["replicas"], json.dumps(item["spec"]["template"]))
+    for kind in ("deployments", "statefulsets", "daemonsets"):
+        for item in api("GET", f"{APPS}/{kind}")["items"]:
+            print(item["metadata"]["name"], json.dumps(item["spec"], sort_keys=True))
+    for item in api("GET", f"{CORE}/configmaps")["items"]:
+        print(item["metadata"]["name"], json.dumps(item.get("data")))
+    for item in api("GET", AUTOSCALERS)["items"]:
+        print(item["metadata"]["name"], json.dumps(item["spec"], sort_keys=True))
+    for item in api("GET", f"{CORE}/pods")["items"]:
+        print(item["metadata"]["name"], item["metadata"]["uid"])
     for item in api("GET", NODES)["items"]:
         print(item["metadata"]["name"], item["spec"].get("unschedulable", False))
 

@@ -238,6 +238,7 @@ def test_a_number_that_an_autoscaler_owns_is_refused_and_its_revert_is_told(
     assert "and then by a HorizontalPodAutoscaler to 2" in proceeded.document["error"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_cause_that_only_the_pods_tell_is_told(action: Any, kubectl: Any, deployment: str) -> None:
     crash = {"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": ["/bin/sh", "-c", "exit 3"]}

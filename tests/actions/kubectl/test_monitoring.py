@@ -27,19 +27,19 @@ Answer = Callable[[str, str, dict[str, list[str]], Any], tuple[int, Any]]
 ALERT = [{"name": "alertname", "value": "Latency"}]
 
 
-class Server(ThreadingHTTPServer):
+class MonitoringServer(ThreadingHTTPServer):
     """A server that answers as `answer` says, and keeps the headers of the last request."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.headers: dict[str, str] = {}
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), MonitoringHandler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
+class MonitoringHandler(BaseHTTPRequestHandler):
+    server: MonitoringServer
 
     def respond(self) -> None:
         url, size = urlsplit(self.path), int(self.headers.get("content-length") or 0)
@@ -63,11 +63,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Answer], Server]]:
+def serve() -> Iterator[Callable[[Answer], MonitoringServer]]:
     servers = []
 
-    def start(answer: Answer) -> Server:
-        servers.append(Server(answer))
+    def start(answer: Answer) -> MonitoringServer:
+        servers.append(MonitoringServer(answer))
         return servers[-1]
 
     yield start
@@ -115,7 +115,7 @@ def test_no_data_is_not_zero_and_nan_compares_with_nothing(samples: list[float],
     assert found is None if shortfall is None else (found or "").startswith(shortfall)
 
 
-def test_a_query_is_waited_for_until_it_has_held(serve: Callable[[Answer], Server]) -> None:
+def test_a_query_is_waited_for_until_it_has_held(serve: Callable[[Answer], MonitoringServer]) -> None:
     values = iter(["0", "0", "1", "0"])  # it holds once in between, and only then for long
 
     def answer(method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
@@ -147,7 +147,7 @@ def test_a_query_is_waited_for_until_it_has_held(serve: Callable[[Answer], Serve
     ],
 )
 def test_the_ends_of_a_query(
-    serve: Callable[[Answer], Server], answer: tuple[int, Any], code: int, expected: str
+    serve: Callable[[Answer], MonitoringServer], answer: tuple[int, Any], code: int, expected: str
 ) -> None:
     ran = run(assert_query, asked(serve(lambda *_: answer).url), minutes=1)
 
@@ -182,7 +182,9 @@ class Alertmanager:
         return 200, ""
 
 
-def test_an_alert_is_silenced_once_and_the_silence_is_expired_by_undo(serve: Callable[[Answer], Server]) -> None:
+def test_an_alert_is_silenced_once_and_the_silence_is_expired_by_undo(
+    serve: Callable[[Answer], MonitoringServer],
+) -> None:
     manager = Alertmanager(2)
     inputs = {"url": serve(manager).url, "matchers": ALERT, "ttl": "30m", "comment": "being repaired"}
     first, again = (run(silence_alert, inputs) for _ in range(2))
@@ -208,7 +210,7 @@ def test_an_alert_is_silenced_once_and_the_silence_is_expired_by_undo(serve: Cal
     ],
 )
 def test_a_silence_that_is_refused(
-    serve: Callable[[Answer], Server], alerts: int, inputs: Json, code: int, expected: str
+    serve: Callable[[Answer], MonitoringServer], alerts: int, inputs: Json, code: int, expected: str
 ) -> None:
     manager = Alertmanager(alerts)
     ran = run(silence_alert, {"url": serve(manager).url, "matchers": ALERT, **inputs})
@@ -217,7 +219,7 @@ def test_a_silence_that_is_refused(
     assert expected in message_of(ran)
 
 
-def test_a_silence_that_somebody_expires_is_told(serve: Callable[[Answer], Server]) -> None:
+def test_a_silence_that_somebody_expires_is_told(serve: Callable[[Answer], MonitoringServer]) -> None:
     manager = Alertmanager(1)
 
     def expiring(method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, swap
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
-from kubernaut_kubectl.rollouts.tracker import SETTLE_OWNED, tracker_of
+from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
 from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed
 
@@ -28,6 +29,7 @@ class UpdateHpaInputs(OwnedInputs):
     max_factor: Annotated[
         float, Field(ge=1, le=100, description="By what factor the maximum may grow or shrink at most.")
     ] = 2.0
+    settle: Annotated[DurationText, Field(description="For how long the bounds must stand.")] = "60s"
 
     @model_validator(mode="after")
     def _something(self) -> "UpdateHpaInputs":
@@ -54,11 +56,12 @@ update_hpa = Action(
 
 @update_hpa.plan
 def plan(ctx: Context, inputs: UpdateHpaInputs) -> Change:
-    """Set the minimum and maximum of a HorizontalPodAutoscaler, and watch for a minute that they stand.
+    """Set the minimum and maximum of a HorizontalPodAutoscaler, and watch that they stand for `settle`.
 
-    It is reached if they are still ours after 60 s, and the autoscaler is not held back by the new maximum any more
-    (its condition ScalingLimited). The maximum changes by at most `max_factor`; the minimum is bounded by it. An
-    autoscaler that KEDA made, or that Argo CD, Flux or an operator owns, is refused, unless `when_owned` is `proceed`.
+    It is reached if they are still ours after 60 s (`settle`), and the autoscaler is not held back by the new maximum
+    any more (its condition ScalingLimited). The maximum changes by at most `max_factor`; the minimum is bounded by it.
+    An autoscaler that KEDA made, or that Argo CD, Flux or an operator owns, is refused, unless `when_owned` is
+    `proceed`.
     """
     found = get(ctx, RESOURCE, inputs.hpa, inputs.namespace)
     before = _bounds(found)
@@ -121,7 +124,7 @@ def verify(ctx: Context, inputs: UpdateHpaInputs, change: Change) -> bool | str:
         )
         tracker.reset(shortfall)
         return shortfall
-    return tracker.check_settled(ctx, 0.0 if change.empty else SETTLE_OWNED)
+    return tracker.check_settled(ctx, 0.0 if change.empty else seconds_of(inputs.settle))
 
 
 @update_hpa.undo

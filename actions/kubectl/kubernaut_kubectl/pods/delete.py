@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find, list_all
 from kubernaut_kubectl.disruption.eviction import evict, pod_path, try_eviction
 from kubernaut_kubectl.owners.controllers import controller_of, top_of
 from kubernaut_kubectl.rollouts.goal import check_rollout
@@ -61,7 +61,7 @@ delete_pod = Action(
         "nodes: list",
         "pods/eviction: create",
         "pods/log: get",
-        "pods: delete, get, list",
+        "pods: delete, list",
         "policy/poddisruptionbudgets: list",
     ],
     tools=["kubectl"],
@@ -82,7 +82,7 @@ def plan(ctx: Context, inputs: DeletePodInputs) -> Change:
     pod of a StatefulSet has the same name again.
     """
     tracker = tracker_of(ctx)
-    pod = find(ctx, "pod", inputs.pod, inputs.namespace)
+    pod = _read(ctx, inputs)
     if tracker.planned is not None and (pod is None or pod["metadata"]["uid"] != tracker.planned.before["uid"]):
         return Change(tracker.planned.after, tracker.planned.after)  # an earlier attempt deleted it
     if pod is None:
@@ -104,7 +104,7 @@ def plan(ctx: Context, inputs: DeletePodInputs) -> Change:
 def apply(ctx: Context, inputs: DeletePodInputs, change: Change) -> DeletePodResult:
     """Evict the pod, or delete it where that was allowed and its budget forbids an eviction."""
     uid = change.before["uid"]
-    pod = find(ctx, "pod", inputs.pod, inputs.namespace)
+    pod = _read(ctx, inputs)
     if pod is None or pod["metadata"]["uid"] != uid or "deletionTimestamp" in pod["metadata"]:
         return DeletePodResult(uid=uid, evicted=False)
     refusal = evict(ctx, pod)
@@ -122,7 +122,7 @@ def verify(ctx: Context, inputs: DeletePodInputs, change: Change) -> bool | str:
     """Return True once the pod is gone and its workload is available again."""
     tracker = tracker_of(ctx)
     assert tracker.planned is not None
-    pod = find(ctx, "pod", inputs.pod, inputs.namespace)
+    pod = _read(ctx, inputs)
     if pod is not None and pod["metadata"]["uid"] == tracker.planned.before["uid"]:
         holders = ", ".join(pod["metadata"].get("finalizers") or ())
         return f"pod {inputs.pod} is not gone yet" + (f"; finalizers hold it: {holders}." if holders else ".")
@@ -142,6 +142,12 @@ def target(inputs: DeletePodInputs) -> ObjectRef:
 def check(ctx: Context, inputs: DeletePodInputs) -> dict[str, str | None]:
     """Check the permissions."""
     return can_i(ctx, delete_pod.permissions, inputs.namespace)
+
+
+def _read(ctx: Context, inputs: DeletePodInputs) -> dict[str, Any] | None:
+    """Return the pod, or None if it is gone; by a list, since kubectl would read the namespace after a 404."""
+    pods = list_all(ctx, "pod", inputs.namespace, fields=f"metadata.name={inputs.pod}")
+    return pods[0] if pods else None
 
 
 def _require_controller(pod: dict[str, Any]) -> None:

@@ -120,5 +120,8 @@ def _conditions(pod: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _short(text: str) -> str:
+    """Return a text whose middle is left out where it is long: a registry's reason stands at the end of its words."""
     text = text.strip().rstrip(":")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 3]}…{text[-(_LONGEST - _LONGEST // 3) :]}"
