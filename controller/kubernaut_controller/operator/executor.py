@@ -180,7 +180,7 @@ class EffectExecutor:
         try:
             await self._write_status(entry, status)
         except ApiError as error:
-            if error.code not in {400, 413, 422}:
+            if not error.rejects_object:
                 raise
             await self._write_minimal_status(entry, status, error)
         entry.written_status = status
@@ -213,7 +213,7 @@ class EffectExecutor:
         try:
             await self._write_status(entry, less)
         except ApiError as error:
-            if error.code not in {400, 413, 422}:
+            if not error.rejects_object:
                 raise
             logger.warning("%s/%s: nor does it take the least: %s", *entry.key, error)
             # so that the remaining effects of the decision are still carried out
