@@ -116,7 +116,7 @@ class ActionExamination:
     @CachedProperty
     def unknown_input_run(self) -> ObservedRun:
         """A run with an input that the action does not have, whose value holds a secret."""
-        # the scenario's secret, which is in a secret file: a refusal that quotes the input must have it masked, in base64 too
+        # the scenario's secret, which is in a secret file: a refusal that quotes the input must mask it, in base64 too
         canary = self.environment.variables["canary"] if self.environment else "no-secret"
         encoded = base64.b64encode(canary.encode()).decode()
         return self._observe("with an unknown input", {**self._inputs(), "no_such_input": f"{canary} {encoded}"})

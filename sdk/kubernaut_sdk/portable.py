@@ -15,7 +15,7 @@ from kubernaut_sdk.errors import InvalidInputs
 __all__ = ["DEEPEST", "MAX_INPUTS", "dumps", "loads", "pointer", "require_portable", "shorten"]
 
 MAX_INPUTS = 32 * 1024
-"""The most bytes of `ACTION_INPUTS`, after escaping. Linux takes 128 KiB in one variable; etcd keeps 1.5 MB of all steps."""
+"""The most bytes of `ACTION_INPUTS`, after escaping. Linux takes 128 KiB in one variable, etcd 1.5 MB of all steps."""
 
 DEEPEST = 64
 """The most levels of arrays and objects within a value: parsers, validators and databases give up at some depth.
