@@ -1,4 +1,4 @@
-"""The attempts of one execution: which failures are tried again, after which pause, and what the record says of them."""
+"""The attempts of one execution: the failures that are tried again, the pauses, and what the record says of each."""
 
 from dataclasses import replace
 from datetime import datetime
