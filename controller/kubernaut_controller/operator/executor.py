@@ -133,7 +133,7 @@ class EffectExecutor:
                 await self._release_lock(entry)
                 return True
             case RefreshChildren():
-                await refresh_children(self.api, entry)
+                await self.refresh_children(entry)
                 return True
             case CreatePipelineRun(document):
                 await self._create_pipeline_run(entry, document)
@@ -178,6 +178,10 @@ class EffectExecutor:
 
     # The PipelineRun and its children
 
+    async def refresh_children(self, entry: CachedWorkflow) -> None:
+        """Read PipelineRun, TaskRuns and pods from the API server; see `children.refresh_children`."""
+        await refresh_children(self.api, entry)
+
     async def _create_pipeline_run(self, entry: CachedWorkflow, document: Json) -> None:
         namespace = entry.key[0]
         try:
@@ -185,7 +189,7 @@ class EffectExecutor:
             TO_PIPELINERUN_SECONDS.observe(time.monotonic() - entry.first_seen_at)
         except ApiError as error:
             if error.code == 409 and error.reason == "AlreadyExists":
-                await refresh_children(self.api, entry)
+                await self.refresh_children(entry)
                 return
             if error.code in {401, 0} and not error.message:
                 raise

@@ -10,9 +10,7 @@ from contextlib import asynccontextmanager, suppress
 __all__ = ["StartPriority"]
 
 _STARTING = 64
-"""Reconciles that may start workflows at once. Each mostly waits for the API server."""
 _FOLLOWING = 8
-"""Other reconciles that may run at once: few, so that they leave most of the API server's answers to starts."""
 _LONGEST_DELAY = 5.0
 """Seconds for which other reconciles wait for starts, so that an endless burst delays them for a bounded time."""
 
@@ -22,9 +20,9 @@ class StartPriority:
 
     def __init__(self) -> None:
         self._starting, self._following = asyncio.Semaphore(_STARTING), asyncio.Semaphore(_FOLLOWING)
-        self._starts = 0
-        self._no_starts = asyncio.Event()  # set while no start waits or runs
-        self._no_starts.set()
+        self._starts_waiting = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @asynccontextmanager
     async def slot(self, *, starts: bool) -> AsyncIterator[None]:
@@ -35,17 +33,16 @@ class StartPriority:
         """
         if not starts:
             async with self._following:
-                # waits with its place taken, so that after a burst only a few begin together
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._no_starts.wait(), _LONGEST_DELAY)
+                    await asyncio.wait_for(self._quiet.wait(), _LONGEST_DELAY)
                 yield
             return
-        self._starts += 1
-        self._no_starts.clear()
+        self._starts_waiting += 1
+        self._quiet.clear()
         try:
             async with self._starting:
                 yield
         finally:
-            self._starts -= 1
-            if not self._starts:
-                self._no_starts.set()
+            self._starts_waiting -= 1
+            if not self._starts_waiting:
+                self._quiet.set()

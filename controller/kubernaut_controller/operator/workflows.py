@@ -8,7 +8,6 @@ from typing import Any
 
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.cache import CachedWorkflow, Key, WorkflowCache, is_newer, strip_unused, update_child
-from kubernaut_controller.operator.children import refresh_children
 from kubernaut_controller.operator.executor import EffectExecutor
 from kubernaut_controller.operator.loop import ReconcileLoop
 from kubernaut_controller.operator.metrics import WORKFLOWS
@@ -217,7 +216,7 @@ class WorkflowController:
         starts = not entry.started
         patience = _REFRESH_ENDED if entry.ended else _REFRESH_RUNNING
         if entry.started and time.monotonic() - entry.children_read_at > patience:
-            await refresh_children(self._api, entry)
+            await self.executor.refresh_children(entry)
         for _ in range(_MOST_ROUNDS):
             stale = time.monotonic() - entry.lock_read_at > _LOCK_STALE
             observed = entry.observed_state(queued_before=self.cache.queued_before(entry), lock_stale=stale)
