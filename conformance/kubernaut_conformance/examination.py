@@ -23,7 +23,7 @@ __all__ = ["NOT_MOUNTED", "WORKFLOW", "ActionExamination", "ImageExamination"]
 
 NOT_MOUNTED = "conformance-2f6b1c-not-mounted"
 """A secret that is in no secret file: it is only given as an input, and so must not be repeated."""
-_PAUSE = 0.6
+_PAUSE_AFTER_SIGNAL = 0.6
 """Seconds for which Data Storage's answer is kept back after SIGTERM: time to make a forbidden change."""
 _POLL_INTERVAL = 0.02
 """Seconds between two looks whether the environment has changed."""
@@ -90,7 +90,7 @@ class ActionExamination:
 
     def all_runs(self) -> list[ObservedRun]:
         """Return every run of this action that several checks look at; make those that are not made yet."""
-        _ = (
+        _ = (  # reading each property makes its run
             self.unknown_input_run,
             self.missing_input_run,
             self.malformed_inputs_run,
@@ -116,6 +116,7 @@ class ActionExamination:
     @CachedProperty
     def unknown_input_run(self) -> ObservedRun:
         """A run with an input that the action does not have, whose value holds a secret."""
+        # the scenario's secret, which is in a secret file: a refusal that quotes the input must mask it, in base64 too
         canary = self.environment.variables["canary"] if self.environment else "no-secret"
         encoded = base64.b64encode(canary.encode()).decode()
         return self._observe("with an unknown input", {**self._inputs(), "no_such_input": f"{canary} {encoded}"})
@@ -164,11 +165,13 @@ class ActionExamination:
 
     @CachedProperty
     def _two_runs(self) -> tuple[ObservedRun | None, ObservedRun | None]:
+        """Make both runs together: no other run may reset the environment between them."""
         first = self._run_scenario("of the scenario")
         if first is not None and first.completed.exit_code != 0:
             self.read_only = False
             self.runs.remove(first)
             first = self._run_scenario("of the scenario")
+            # a run that fails either way does not fail because of the root
             self.read_only = first is None or first.completed.exit_code != 0
         if first is None or not _is_effective(first):
             return first, None
@@ -205,7 +208,7 @@ class ActionExamination:
             if not wait_for_applying(proxy, over):
                 return False
             keep_state()
-            release_later(proxy, _PAUSE, over)
+            release_later(proxy, _PAUSE_AFTER_SIGNAL, over)
             return True
 
         return self._run_scenario("that SIGTERM stopped", mode="hold", moment=moment, DATA_STORAGE_POLICY="require")
@@ -217,7 +220,7 @@ class ActionExamination:
         def moment(proxy: StorageProxy, over: Event, keep_state: Callable[[], None]) -> bool:
             if wait_for_applying(proxy, over):
                 keep_state()
-                release_later(proxy, _TIMEOUT + _PAUSE, over)
+                release_later(proxy, _TIMEOUT + _PAUSE_AFTER_SIGNAL, over)
             return False
 
         return self._run_scenario(

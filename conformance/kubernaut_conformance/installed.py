@@ -1,4 +1,4 @@
-"""The actions that are installed here, each run a process. An author examines them before there is an image."""
+"""The actions that are installed here, run as processes. An author examines them before there is an image."""
 
 import os
 import signal
@@ -18,13 +18,14 @@ from kubernaut_conformance.runtime import LONGEST, CompletedRun, Mounts, SignalS
 __all__ = ["InstalledActions"]
 
 _KEPT = ("ACTION_MODULES", "LANG", "PATH", "PYTHONPATH", "VIRTUAL_ENV")
+"""Variables of this process that a run gets: those with which programs and modules are found, and no others."""
 
 
 class InstalledActions:
     """The actions of the installed packages, and those of ACTION_MODULES.
 
     Args:
-        env: Variables of a run beside the contract's; by default those with which programs and modules are found.
+        env: Variables of a run beside the contract's; by default those of `_KEPT`.
     """
 
     name = "the installed actions"
@@ -55,7 +56,7 @@ class InstalledActions:
             folder = Path(name)
             for part in ("home", "results"):
                 (folder / part).mkdir()
-            places = {
+            folders = {
                 "HOME": str(folder / "home"),
                 "RESULTS_DIR": str(folder / "results"),
                 "SECRETS_DIR": str(mounts.secrets or folder / "secrets"),
@@ -66,7 +67,7 @@ class InstalledActions:
             started = time.monotonic()
             process = subprocess.Popen(
                 [sys.executable, "-m", "kubernaut_sdk", *args],
-                env={**self._env, **places, **env},
+                env={**self._env, **folders, **env},
                 cwd=name,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -75,19 +76,19 @@ class InstalledActions:
                 errors="replace",
                 start_new_session=True,
             )
-            end = (lambda: _kill(process.pid)) if kill else (lambda: process.send_signal(signal.SIGTERM))
-            stopper = SignalSender(end, stop_when)
+            send_signal = (lambda: _kill(process.pid)) if kill else (lambda: process.send_signal(signal.SIGTERM))
+            stopper = SignalSender(send_signal, stop_when)
             try:
                 stdout, stderr = process.communicate(timeout=LONGEST)
             except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                _kill(process.pid)  # with its tools, which would keep the pipes open
                 stdout, stderr = process.communicate()
-            after = stopper.over()
+            after_signal = stopper.over()
+            # 128 + the signal's number, as for a container
             code = process.returncode if process.returncode >= 0 else 128 - process.returncode
             results = read_results(folder / "results")
             seconds = time.monotonic() - started
-            return CompletedRun(code, stdout, stderr, results.values, seconds, after, results.unreadable)
+            return CompletedRun(code, stdout, stderr, results.values, seconds, after_signal, results.unreadable)
 
 
 def _kill(pid: int) -> None:

@@ -4,6 +4,8 @@ Libraries of the service are imported by the command that uses them, so that `--
 """
 
 import asyncio
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kubernaut_datastorage.folder import data_folder
+from kubernaut_datastorage.records.months import Month
 from kubernaut_sdk.ages import AGE
 
 if TYPE_CHECKING:
-    from kubernaut_datastorage.records.months import Month
     from kubernaut_datastorage.server import StoreLocation
 
 __all__ = ["drop_month", "location_options", "main", "plain_storage_errors", "serve", "store_location"]
@@ -151,9 +153,6 @@ def backup(file: Path, data: Path | None) -> None:
 
     Exit code: 3 it could not be read or written, 2 the folder has no records or FILE is there already.
     """
-    import shutil  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
     from kubernaut_datastorage.sqlite.backup import copy_database, scratch_copy  # noqa: PLC0415
 
     place = store_location(data, None)
@@ -252,9 +251,7 @@ def drop_month(month: str, retention: timedelta, data: Path | None, database_url
     click.echo(f"{wanted} is dropped.")
 
 
-def _month(text: str) -> "Month":
-    from kubernaut_datastorage.records.months import Month  # noqa: PLC0415
-
+def _month(text: str) -> Month:
     try:
         return Month.parse(text)
     except ValueError:

@@ -1,4 +1,8 @@
-"""Running the service: in the foreground for `kubernaut serve`, or within another program for a local run."""
+"""Running the service: in the foreground for `kubernaut serve`, or within another program for a local run.
+
+The HTTP server and the routes are imported by what serves: commands that only open a store (`migrate`, `hold`) do
+without.
+"""
 
 import asyncio
 import gc
@@ -118,7 +122,7 @@ def serve(host: str, port: int, data: Path, **options: Any) -> None:
 
     configure_service(quiet=("httpx", "asyncio", "alembic"))
     _allow_many_connections()
-    with suppress(ImportError):
+    with suppress(ImportError):  # not on every platform
         import uvloop  # noqa: PLC0415
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

@@ -1,4 +1,4 @@
-r"""JSON that means the same to everyone who carries it: Kubernetes, Tekton, an environment variable, a file.
+r"""JSON that arrives unchanged, whatever carries it: Kubernetes, Tekton, an environment variable, a file.
 
 Tekton substitutes `$(…)` inside param values and escapes nothing; Kubernetes expands `$(VAR)` and collapses
 `$$` in environment variables. So every `$` is written `\u0024`: the same JSON, with nothing left to expand.
@@ -15,10 +15,12 @@ from kubernaut_sdk.errors import InvalidInputs
 __all__ = ["DEEPEST", "MAX_INPUTS", "dumps", "loads", "pointer", "require_portable", "shorten"]
 
 MAX_INPUTS = 32 * 1024
-"""The most bytes of `ACTION_INPUTS`, after escaping."""
+"""The most bytes of `ACTION_INPUTS`, after escaping. Linux takes 128 KiB in one variable, etcd 1.5 MB of all steps."""
 
 DEEPEST = 64
-"""The most levels of arrays and objects within a value."""
+"""The most levels of arrays and objects within a value: parsers, validators and databases give up at some depth.
+
+Every part of the system accepts this one."""
 
 
 def dumps(value: Any) -> str:
@@ -34,7 +36,7 @@ def loads(text: str, what: str = "inputs", *, quote: bool = True) -> Any:
 
     Args:
         text: The text. Messages never contain a malformed text, since any part of it may be secret.
-        what: The name of the document, for messages.
+        what: The name of the document that messages begin with, such as ACTION_INPUTS.
         quote: If True, messages contain the refused value.
 
     Raises:
@@ -138,11 +140,12 @@ def pointer(document: Any, path: str) -> Any:
         elif isinstance(value, list) and key.isascii() and key.isdigit() and int(key) < len(value):
             value = value[int(key)]
         else:
-            raise InvalidInputs(f"the pointer {shorten(path)} names nothing; {_there(value)}.")
+            raise InvalidInputs(f"the pointer {shorten(path)} names nothing; {_describe(value)}.")
     return value
 
 
-def _there(value: Any) -> str:
+def _describe(value: Any) -> str:
+    """Return a phrase that says where a pointer ended, with the names that it could have gone on with."""
     match value:
         case dict():
             return "there is " + (shorten(", ".join(value)) if value else "an empty object")
@@ -153,7 +156,12 @@ def _there(value: Any) -> str:
 
 
 def shorten(text: str | Sequence[str], limit: int = 100) -> str:
-    """Return a text for an error message: escaped if it has unprintable characters, cut if it is long."""
+    """Return a text for an error message: escaped if it has unprintable characters, cut if it is long.
+
+    Args:
+        text: The text, or several, which are then separated by commas.
+        limit: The characters of it that remain; its length is said where it was cut.
+    """
     text = text if isinstance(text, str) else ", ".join(text)
     cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
     return cut if cut.isprintable() else ascii(cut)

@@ -68,15 +68,15 @@ class Ran:
     Attributes:
         exit_code: The contract's.
         status: `succeeded`, `unchanged`, `planned`, `failed`, `timed_out`.
-        changed: Whether the world changed; None where that is not known.
-        change: What was planned, or None.
+        changed: True if the action changed something; None where that is not known.
+        change: The planned change, or None.
         output: The result, or None.
         error: Code, reason and message, or None.
-        record_id: Of its record.
+        record_id: The id of its record.
         events: The events that were sent, as JSON values, in order; also those while the store was away.
         results: Result file → content.
         calls: The tools that were run, each with its arguments.
-        log: What was logged, JSON lines.
+        log: The lines that were logged, each a JSON object.
     """
 
     exit_code: int
@@ -116,8 +116,8 @@ class ActionRunner:
         action: The action.
         tools: Name → fake tool; other tools really run.
         secrets: Secret file → content.
-        retries: How often a transient failure is tried again.
-        timeout: The action's own time.
+        retries: The number of times that a transient failure is tried again.
+        timeout: The time limit of an execution (ACTION_TIMEOUT).
         storage: `there`, `away`, or `none` if no Data Storage is configured.
         require_record: True for the policy `require`.
     """
@@ -159,9 +159,10 @@ class ActionRunner:
         work: Callable[[Execution, Callable[[], Inputs]], ExecutionOutcome],
         **settings: Any,
     ) -> Ran:
+        """Make an execution in folders of its own, as `program.verbs` does from the environment, and run it."""
         setting, masker, log, calls = self._setting, Masker(), io.StringIO(), list[tuple[str, ...]]()
         record_id = settings.pop("record_id", None) or mint()
-        earlier = len(self._store.events)
+        events_before = len(self._store.events)
         with tempfile.TemporaryDirectory() as name, _capture_log(masker, log):
             folder = Path(name)
             interrupts = Interrupts(time.monotonic() + setting.timeout.total_seconds(), clock=_JumpingClock())
@@ -203,7 +204,7 @@ class ActionRunner:
             output=outcome.output,
             error=outcome.error,
             record_id=record_id,
-            events=self._store.events[earlier:],
+            events=self._store.events[events_before:],
             results=results,
             calls=calls,
             log=log.getvalue(),
@@ -216,7 +217,7 @@ class _JumpingClock:
     def __init__(self) -> None:
         self._slept = 0.0
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> float:  # the real time too, so that a tool which hangs still meets the deadline
         return time.monotonic() + self._slept
 
     def sleep(self, seconds: float) -> None:
@@ -232,6 +233,7 @@ class _InMemoryStore(StorageClient):
         self.events: list[dict[str, Any]] = []
 
     def post(self, events: list[dict[str, Any]], within: float) -> list[dict[str, Any]]:
+        # kept although it is away: a test asks which events were sent
         self.events += loads(dumps(events), "events")
         if self.away:
             raise StorageUnavailable("it is away")
@@ -249,6 +251,7 @@ class _InMemoryStore(StorageClient):
 
 @contextmanager
 def _capture_log(masker: Masker, stream: io.StringIO) -> Iterator[None]:
+    """Write the log to a stream, as JSON lines; restore the logger afterwards, since it is the test process's own."""
     root = logging.getLogger("kubernaut")
     before = root.handlers[:], root.propagate, root.level
     logs.configure(masker, {}, stream)
@@ -279,6 +282,8 @@ def _parse_inputs(action: Action, inputs: Mapping[str, Any], masker: Masker) -> 
 
 
 def _tool_runner(tools: Mapping[str, Tool], calls: list[tuple[str, ...]]) -> Callable[..., Completed]:
+    """Return a function like `run_tool` that runs fakes in place of the tools which have one, and notes each call."""
+
     def run(
         argv: Sequence[str], *, stdin: str | None = None, mask: Callable[[str], str] = str, **rest: Any
     ) -> Completed:

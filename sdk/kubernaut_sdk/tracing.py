@@ -1,8 +1,9 @@
 """Spans of an execution: one for the action, and below it one each for plan, apply, verify and every tool.
 
 They are made if OpenTelemetry is installed and configured: by its specification's variables
-(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER), or by the action's own module. Otherwise it is not
-imported. The trace continues TRACEPARENT (W3C Trace Context); each tool gets a TRACEPARENT of its own span.
+(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER), or by the action's own module. Otherwise it is not imported: an
+extra brings it, and loading it would slow down every step. The trace continues TRACEPARENT (W3C Trace Context); each
+tool gets a TRACEPARENT of its own span.
 """
 
 import os

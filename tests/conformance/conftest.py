@@ -9,8 +9,8 @@ from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, CheckResul
 from kubernaut_conformance.scenario import Scenario, read_scenarios
 
 BROKEN = Path(__file__).parent / "broken"
-OF_IMAGES = [check.name for check in IMAGE_CHECKS if not check.advice]
-OF_ACTIONS = [check.name for check in ACTION_CHECKS]
+IMAGE_CHECK_NAMES = [check.name for check in IMAGE_CHECKS if not check.advice]
+ACTION_CHECK_NAMES = [check.name for check in ACTION_CHECKS]
 MORE_WAYS = ["results-complete:none-at-0", "stdout-one-object:failure", "stdout-one-object:plan"]
 """Further ways to break a check: its name and a word."""
 

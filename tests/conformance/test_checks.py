@@ -10,9 +10,9 @@ from kubernaut_conformance.examine import examine
 from kubernaut_conformance.installed import InstalledActions
 from kubernaut_sdk import InvalidInputs
 
-from .conftest import BROKEN, MORE_WAYS, OF_ACTIONS, messages, scenarios
+from .conftest import ACTION_CHECK_NAMES, BROKEN, MORE_WAYS, messages, scenarios
 
-SHOWN = [check for check in OF_ACTIONS if check != "read-only-root"]  # processes have no root of their own
+SHOWN = [check for check in ACTION_CHECK_NAMES if check != "read-only-root"]  # processes have no root of their own
 WAYS = [*SHOWN, *MORE_WAYS]
 
 

@@ -17,17 +17,17 @@ from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
 from kubernaut_conformance.spec import LABEL, PATH, ImageSpec, parse_spec
 
-from .conftest import BROKEN, OF_ACTIONS, OF_IMAGES, messages, scenarios
+from .conftest import ACTION_CHECK_NAMES, BROKEN, IMAGE_CHECK_NAMES, messages, scenarios
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.docker]
-Judged = Callable[..., list[CheckResult]]
+ExamineVariant = Callable[..., list[CheckResult]]
 
 
 @pytest.fixture(scope="module")
-def whole(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build an image with the SDK and the action that keeps the contract."""
-    context, name = tmp_path_factory.mktemp("flag"), "kubernaut-test/flag:whole"
+def flag_image(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Build an image with the SDK and the action of `broken/flag.py`, which keeps the contract unless BROKEN is set."""
+    context, name = tmp_path_factory.mktemp("flag"), "kubernaut-test/flag:base"
     for path in [*BROKEN.glob("*.py"), *(ROOT / "build" / "wheels").glob("*.whl")]:
         (context / path.name).write_bytes(path.read_bytes())
     lines = [
@@ -48,10 +48,13 @@ def whole(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def image(whole: str) -> Callable[[str], ActionImage]:
-    """Return a function that makes an image which breaks one check; the empty name breaks none."""
+def make_variant(flag_image: str) -> Callable[[str], ActionImage]:
+    """Return a function that makes an image which breaks one check; the empty name breaks none.
+
+    A variant is the image with other settings and another spec file, committed from a container: a build takes longer.
+    """
     engine = docker.from_env()
-    spec = ActionImage(whole).ask("spec").stdout.encode()
+    spec = ActionImage(flag_image).ask("spec").stdout.encode()
 
     def make(broken: str) -> ActionImage:
         spec_bytes = spec
@@ -65,7 +68,7 @@ def image(whole: str) -> Callable[[str], ActionImage]:
             f"LABEL {LABEL}=sha256:{digest}",
             f"USER {'root' if broken == 'non-root' else '65532:65532'}",
         ]
-        container = engine.containers.create(whole, command=["-"], network_mode="none")
+        container = engine.containers.create(flag_image, command=["-"], network_mode="none")  # never started
         try:
             container.put_archive("/", _archive(PATH, spec_bytes))
             container.commit("kubernaut-test/flag", broken or "good", changes="\n".join(changes))
@@ -77,17 +80,20 @@ def image(whole: str) -> Callable[[str], ActionImage]:
 
 
 @pytest.fixture(scope="module")
-def judged(image: Callable[[str], ActionImage]) -> Judged:
-    """Return a function that examines an image."""
-    good = parse_spec(image("").read(PATH) or b"")
+def examine_variant(make_variant: Callable[[str], ActionImage]) -> ExamineVariant:
+    """Return a function that examines the variant that breaks a check, with the given scenarios.
+
+    The good image's spec is that of the earlier version, with which `spec-compatible` compares.
+    """
+    good = parse_spec(make_variant("").read(PATH) or b"")
     assert isinstance(good, ImageSpec)
-    return lambda broken, tries, only=(): list(
-        examine(image(broken), tries, cwd=BROKEN, previous=good, only=only, jobs=1)
+    return lambda broken, scenarios, only=(): list(
+        examine(make_variant(broken), scenarios, cwd=BROKEN, previous=good, only=only, jobs=1)
     )
 
 
-def test_the_good_image_conforms(judged: Judged) -> None:
-    found = judged("", scenarios(""))
+def test_the_good_image_conforms(examine_variant: ExamineVariant) -> None:
+    found = examine_variant("", scenarios(""))
 
     assert messages(found, "failed") == {}
     assert set(messages(found, "skipped")) - {"killed-while-applying"} == {"not-applied-twice", "unchanged-verified"}
@@ -95,19 +101,19 @@ def test_the_good_image_conforms(judged: Judged) -> None:
 
 
 @pytest.fixture(scope="module")
-def found(judged: Judged) -> dict[str, list[CheckResult]]:
+def found(examine_variant: ExamineVariant) -> dict[str, list[CheckResult]]:
     """Examine each broken image: for image checks all that needs no scenario, for the others only the check itself.
 
     That the other checks still pass is shown on processes.
     """
     with ThreadPoolExecutor(4) as pool:
-        jobs = {check: pool.submit(judged, check, ()) for check in OF_IMAGES}
-        jobs |= {check: pool.submit(judged, check, scenarios(check), [check]) for check in OF_ACTIONS}
+        jobs = {check: pool.submit(examine_variant, check, ()) for check in IMAGE_CHECK_NAMES}
+        jobs |= {check: pool.submit(examine_variant, check, scenarios(check), [check]) for check in ACTION_CHECK_NAMES}
         return {check: job.result() for check, job in jobs.items()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("check", [*OF_IMAGES, *OF_ACTIONS])
+@pytest.mark.parametrize("check", [*IMAGE_CHECK_NAMES, *ACTION_CHECK_NAMES])
 def test_a_broken_image_fails_exactly_its_check(found: dict[str, list[CheckResult]], check: str) -> None:
     failed = messages(found[check], "failed")
 

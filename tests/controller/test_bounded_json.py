@@ -32,10 +32,11 @@ def test_of_a_list_only_what_is_too_deep_is_lost(value: Any, levels: int, arrays
 
     assert first == last == value
     assert _depth(poisoned) <= DEEPEST
-    assert _depth(poisoned) > 64
+    assert _depth(poisoned) > 64  # so much is left that the controller's own limit refuses it; it is not admitted cut
 
 
 def _depth(value: Any) -> int:
+    """Return the levels of a value, along its first parts."""
     levels = 0
     while isinstance(value, dict | list) and value:
         value = next(iter(value.values())) if isinstance(value, dict) else value[0]
@@ -43,9 +44,16 @@ def _depth(value: Any) -> int:
     return levels
 
 
-@pytest.mark.parametrize("text", ['"]]]]}}}}" : [[[', '{"a": "\\"[[[["}', '{"[{": "]}"}'])
-def test_brackets_within_texts_are_no_brackets(text: str) -> None:
-    assert prune(text.encode(), 1) == text.encode() or "[[[" in text
+@pytest.mark.parametrize(
+    ("text", "pruned"),
+    [
+        ('["]]]]}}}}", [[]], 7]', '["]]]]}}}}", null, 7]'),
+        ('{"a": "\\"[[[["}', '{"a": "\\"[[[["}'),
+        ('{"[{": "]}"}', '{"[{": "]}"}'),
+    ],
+)
+def test_brackets_within_texts_are_no_brackets(text: str, pruned: str) -> None:
+    assert prune(text.encode(), 1) == pruned.encode()
 
 
 def test_a_deep_value_behind_many_closing_brackets_in_a_text_is_found() -> None:

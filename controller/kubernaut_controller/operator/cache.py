@@ -106,6 +106,11 @@ class CachedWorkflow:
         """Its place among the workflows that wait for a target: the older one is first."""
         return self.view.created, self.uid
 
+    def update_document(self, document: Json) -> None:
+        """Put a newer version of the workflow into the cache; ignore an older one, such as a late answer's."""
+        if is_newer(document, self.document):
+            self.document = strip_unused(document)
+
     def observed_state(self, *, queued_before: int, lock_stale: bool) -> ObservedState:
         """Return the state that a decision takes."""
         return ObservedState(

@@ -4,7 +4,6 @@ Each effect may be repeated, and the process may die after any of them.
 """
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -15,15 +14,15 @@ from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.cache import (
     CachedWorkflow,
     WorkflowCache,
-    is_newer,
-    mark_pod_deleted,
     strip_unused,
-    update_child,
 )
+from kubernaut_controller.operator.children import refresh_children
+from kubernaut_controller.operator.eventobjects import emit_event
 from kubernaut_controller.operator.locks import TargetLocks
 from kubernaut_controller.operator.metrics import RECORDS_GIVEN_UP, TO_PIPELINERUN_SECONDS
 from kubernaut_controller.operator.recordsclient import RecordsClient
 from kubernaut_controller.operator.settings import ControllerSettings
+from kubernaut_controller.operator.statuswriter import write_status
 from kubernaut_controller.reconciling.effects import (
     AbandonRecords,
     AcquireLock,
@@ -49,11 +48,7 @@ from kubernaut_controller.reconciling.lock import LockState, grant_of
 from kubernaut_controller.reconciling.loglines import marked_events
 from kubernaut_controller.reconciling.messages import creation_failure_of
 from kubernaut_controller.reconciling.observed import FINALIZER
-from kubernaut_controller.reconciling.unprocessable import minimal_status
-from kubernaut_controller.status import Phase
 from kubernaut_controller.trace import TRACE_ID, trace_of
-from kubernaut_controller.views import ObjectView, objects_of
-from kubernaut_controller.workflow import API_VERSION
 from kubernaut_sdk.backoff import backoff
 from kubernaut_sdk.spans import SpanExporter
 from kubernaut_sdk.times import utcnow
@@ -153,7 +148,7 @@ class EffectExecutor:
                 await self._read_log(entry, step, pod, record_id)
                 return True
             case EmitEvent(type_, reason, message):
-                self._run_in_background(self._emit_event(entry, type_, reason, message))
+                self._run_in_background(emit_event(self.api, entry, type_, reason, message))
             case UpdateStatus(status):
                 return await self._set_status(entry, status)
             case AbandonRecords():
@@ -172,58 +167,20 @@ class EffectExecutor:
         if annotations:
             metadata["annotations"] = annotations
         patch = {"metadata": metadata}
-        self._update_document(entry, await self.api.patch("workflowexecutions", *entry.key, {**patch}))
+        entry.update_document(await self.api.patch("workflowexecutions", *entry.key, {**patch}))
 
     async def _set_status(self, entry: CachedWorkflow, status: Json) -> bool:
         if status == entry.written_status:
             return False  # the API server stores it differently; do not write it again
-        try:
-            await self._write_status(entry, status)
-        except ApiError as error:
-            if error.code not in {400, 413, 422}:
-                raise
-            await self._write_minimal_status(entry, status, error)
+        await write_status(self.api, entry, status)
         entry.written_status = status
         return True
 
-    async def _write_status(self, entry: CachedWorkflow, status: Json) -> None:
-        document = {
-            "apiVersion": API_VERSION,
-            "kind": "WorkflowExecution",
-            "metadata": {"name": entry.key[1], "resourceVersion": entry.version},
-            "spec": entry.document["spec"],
-            "status": status,
-        }
-        self._update_document(entry, await self.api.replace("workflowexecutions", entry.key[0], document, status=True))
-
-    async def _write_minimal_status(self, entry: CachedWorkflow, status: Json, refusal: ApiError) -> None:
-        """Write a minimal status in place of one that the API server refuses, so that the workflow can be closed."""
-        logger.warning("%s/%s: the API server refuses its status, so it says less: %s", *entry.key, refusal)
-        phase = Phase(status["phase"])
-        reason = (
-            f"The whole of its status was refused ({refusal.message[:300]}); its records and its TaskRuns say more."
-        )
-        less = minimal_status(entry.view, phase, reason, utcnow())
-        less |= {name: status[name] for name in ("finishedAt", "pipelineRunRef") if name in status}
-        if phase.ended:
-            stored = [item for item in objects_of(status.get("conditions")) if item["type"] == "RecordsStored"]
-            less["conditions"] = [item for item in less["conditions"] if item["type"] != "RecordsStored"] + stored
-        else:
-            less = {name: value for name, value in less.items() if name not in {"conditions", "finishedAt"}}
-        try:
-            await self._write_status(entry, less)
-        except ApiError as error:
-            if error.code not in {400, 413, 422}:
-                raise
-            logger.warning("%s/%s: nor does it take the least: %s", *entry.key, error)
-            # so that the remaining effects of the decision are still carried out
-            entry.document = {**entry.document, "status": status}
-
-    def _update_document(self, entry: CachedWorkflow, document: Json) -> None:
-        if is_newer(document, entry.document):
-            entry.document = strip_unused(document)
-
     # The PipelineRun and its children
+
+    async def refresh_children(self, entry: CachedWorkflow) -> None:
+        """Read PipelineRun, TaskRuns and pods from the API server; see `children.refresh_children`."""
+        await refresh_children(self.api, entry)
 
     async def _create_pipeline_run(self, entry: CachedWorkflow, document: Json) -> None:
         namespace = entry.key[0]
@@ -255,36 +212,6 @@ class EffectExecutor:
                 return
             raise
         entry.pipeline_run = strip_unused(patched)
-
-    async def refresh_children(self, entry: CachedWorkflow) -> None:
-        """Read PipelineRun, TaskRuns and pods from the API server; a TaskRun or pod that is gone stays known."""
-        version = entry.version  # before the API server is asked
-        if entry.run_name is None:
-            entry.children_known, entry.absent_at_version = True, version
-            return
-        namespace, selector = entry.key[0], f"tekton.dev/pipelineRun={entry.run_name}"
-        try:
-            run = await self.api.read("pipelineruns", namespace, entry.run_name)
-            task_runs = [item async for item in self.api.items("taskruns", namespace, selector)]
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            run, task_runs = None, []  # Tekton is not installed
-        pods = [item async for item in self.api.items("pods", namespace, selector)]
-        if run is not None and not is_newer(run, entry.deleted_run):
-            run = None  # it was deleted while it was read
-        entry.pipeline_run = strip_unused({"kind": "PipelineRun", **run}) if run else None
-        for item in task_runs:
-            update_child(entry, "TaskRun", strip_unused({"kind": "TaskRun", **item}), deleted=False)
-        entry.deleted_task_runs |= set(entry.task_runs) - {ObjectView(item).name for item in task_runs}
-        found = {ObjectView(item).name for item in pods}
-        for item in pods:
-            update_child(entry, "Pod", strip_unused({"kind": "Pod", **item}), deleted=False)
-        for name in entry.pods.keys() - found:
-            entry.pods[name] = mark_pod_deleted(entry.pods[name])
-        entry.children_known, entry.children_read_at = True, time.monotonic()
-        entry.absent_at_version = version if run is None else None
-        entry.children_read_version = ObjectView(run).resource_version if run else None
 
     async def _read_log(self, entry: CachedWorkflow, step: str, pod: str, record_id: str) -> None:
         try:
@@ -360,41 +287,6 @@ class EffectExecutor:
             self.enqueue(entry.key)
 
         self._run_in_background(ask())
-
-    # Events
-
-    async def _emit_event(self, entry: CachedWorkflow, type_: str, reason: str, message: str) -> None:
-        namespace, name = entry.key
-        digest = hashlib.sha256(f"{entry.uid}/{reason}/{message}".encode()).hexdigest()[:16]
-        now = utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
-        reference = {
-            "apiVersion": API_VERSION,
-            "kind": "WorkflowExecution",
-            "namespace": namespace,
-            "name": name,
-            "uid": entry.uid,
-            "resourceVersion": entry.version,
-        }
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            # a digest of the content, so that the API server refuses a repeated Event as a duplicate
-            "metadata": {"name": f"{name[:200]}.{digest}"},
-            "involvedObject": reference,
-            "type": type_,
-            "reason": reason,
-            "message": message[:1024],
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "source": {"component": "kubernaut-controller"},
-            "reportingComponent": "kubernaut-controller",
-        }
-        try:
-            await self.api.create("events", namespace, event)
-        except ApiError as error:
-            if error.code != 409:
-                logger.warning("%s/%s: no Event %s: %s", *entry.key, reason, error)
 
     def _run_in_background(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

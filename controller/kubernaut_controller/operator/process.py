@@ -21,9 +21,12 @@ __all__ = ["run"]
 
 logger = logging.getLogger("kubernaut.controller")
 
-_SWEEP = 600.0
+_SWEEP_INTERVAL = 600.0
+"""Seconds between two sweeps of target locks that no workflow uses any more."""
 _IDENTITY: Any = "kubernaut-controller"
-"""A fixed identity: kopf derives its default from the user's name, and the user of an image has none."""
+"""A fixed identity: kopf derives its default from the user's name, and the user of an image has none.
+
+Any, because kopf's type for it is private."""
 
 
 async def run(settings: ControllerSettings) -> None:
@@ -44,12 +47,13 @@ async def run(settings: ControllerSettings) -> None:
             await kopf.operator(
                 registry=registry_of(workflows, remediations),
                 settings=kopf_options,
-                standalone=True,
+                standalone=True,  # no kopf peering: a second controller is harmless, since decisions are idempotent
                 identity=_IDENTITY,
                 clusterwide=not settings.watched,
                 namespaces=settings.watched,
             )
     finally:
+        # reconciles end first, since they use all that is closed after them
         await workflows.loop.close()
         await remediations.loop.close()
         await workflows.executor.close()
@@ -70,12 +74,12 @@ def _collect_seldom() -> None:
 
 
 async def _sweep(workflows: WorkflowController) -> None:
-    """Delete unused target locks every ten minutes."""
+    """Delete unused target locks from time to time, whatever goes wrong in between."""
     while True:
         try:
             await workflows.executor.target.sweep()
         except ApiError as error:
-            logger.warning("locks were not swept: %s; in %.0f s again", error, _SWEEP)
+            logger.warning("locks were not swept: %s; in %.0f s again", error, _SWEEP_INTERVAL)
         except Exception:
-            logger.exception("locks were not swept; in %.0f s again", _SWEEP)
-        await asyncio.sleep(_SWEEP)
+            logger.exception("locks were not swept; in %.0f s again", _SWEEP_INTERVAL)
+        await asyncio.sleep(_SWEEP_INTERVAL)

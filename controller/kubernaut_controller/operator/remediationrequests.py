@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from kubernaut_controller.faults import InvalidWorkflow
+from kubernaut_controller.faults import Fault, InvalidWorkflow
 from kubernaut_controller.operator.api import Api, ApiError
 from kubernaut_controller.operator.cache import Key, is_newer, strip_unused
 from kubernaut_controller.operator.loop import ReconcileLoop
@@ -27,7 +27,9 @@ __all__ = ["RemediationController"]
 Json = dict[str, Any]
 
 _MOST_ROUNDS = 6
+"""Decisions of one reconcile. A request needs about three; what is left is decided when the next watch event comes."""
 _MOST_FAILURES = 3
+"""Reconciles of one request that may fail unexpectedly, one after the other, until it is refused."""
 
 logger = logging.getLogger("kubernaut.controller")
 
@@ -43,7 +45,7 @@ class RemediationController:
         self._api = api
         self._known: dict[Key, Json] = {}
         self._failures: dict[Key, int] = {}
-        self._refused: set[str] = set()
+        self._refused_uids: set[str] = set()
         self.loop = ReconcileLoop("RemediationRequest", self._reconcile_or_refuse)
 
     def on_event(self, type_: str | None, document: Json) -> None:
@@ -59,7 +61,7 @@ class RemediationController:
         if type_ == "DELETED":
             self._known.pop(key, None)
             self._failures.pop(key, None)
-            self._refused.discard(view.uid)
+            self._refused_uids.discard(view.uid)
             self.loop.remove(key)
         elif is_newer(document, self._known.get(key)):
             self._known[key] = strip_unused(document)
@@ -71,10 +73,15 @@ class RemediationController:
             self.loop.enqueue(key)
 
     async def _reconcile_or_refuse(self, key: Key) -> datetime | None:
+        """Reconcile a request; refuse one about which no decision can be made, so that it is not tried for ever.
+
+        Returns:
+            The time of the next reconcile if nothing happens before; None if only an event calls for one.
+        """
         try:
             again = await self._reconcile(key)
         except ApiError:
-            raise
+            raise  # the request is not to blame: the loop tries again, with growing pauses
         except Exception as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             document = self._known.get(key)
@@ -89,9 +96,9 @@ class RemediationController:
     async def _refuse(self, key: Key, document: Json, why: str) -> None:
         """Write a minimal status that refuses a request, once."""
         view = WorkflowView(document)
-        if view.uid in self._refused:
+        if view.uid in self._refused_uids:
             return
-        self._refused.add(view.uid)
+        self._refused_uids.add(view.uid)
         now = utcnow()
         message = bounded_text(why, 1000) or ""
         refused = ConditionUpdate("Succeeded", False, "Refused", message)
@@ -104,7 +111,7 @@ class RemediationController:
         try:
             await self._set_status(key, document, status)
         except ApiError as error:
-            if error.code not in {400, 413, 422}:
+            if not error.rejects_object:
                 raise
             logger.warning("%s/%s: the API server takes no status of it: %s", *key, error)
 
@@ -114,8 +121,8 @@ class RemediationController:
             if document is None:
                 return None
             workflow = await self._api.read("workflowexecutions", *key)
-            made = WorkflowView(workflow) if workflow is not None else None
-            decision = remediate(WorkflowView(document), _faults(document), made, utcnow())
+            created = WorkflowView(workflow) if workflow is not None else None
+            decision = remediate(WorkflowView(document), _faults(document), created, utcnow())
             for effect in decision.effects:
                 await self._execute(key, document, effect)
             if not decision.effects:
@@ -130,33 +137,37 @@ class RemediationController:
                 try:
                     await self._api.create("workflowexecutions", key[0], workflow)
                 except ApiError as error:
-                    if error.code in {400, 413, 422}:
+                    if error.rejects_object:
                         await self._refuse(key, document, f"Its WorkflowExecution was not taken: {error.message}")
-                    elif error.code != 409:
+                    elif error.code != 409:  # one of this name exists: the next round reads it
                         raise
-            case UpdateRequestStatus() if WorkflowView(document).uid in self._refused:
-                pass
+            case UpdateRequestStatus() if WorkflowView(document).uid in self._refused_uids:
+                pass  # its status says why it was refused, and stays
             case UpdateRequestStatus(status):
                 try:
                     await self._set_status(key, document, status)
                 except ApiError as error:
-                    if error.code not in {400, 413, 422}:
+                    if not error.rejects_object:
                         raise
                     await self._refuse(key, document, f"The whole of its status was refused: {error.message}")
             case DeleteRequest():
+                # the uid is a precondition: another request of the same name is not deleted
                 await self._api.delete("remediationrequests", *key, WorkflowView(document).uid)
                 self._known.pop(key, None)
 
     async def _set_status(self, key: Key, document: Json, status: Json) -> None:
-        whole = {
+        """Replace the status; where another process wrote meanwhile, read its version for the next round."""
+        replacement = {
             "apiVersion": API_VERSION,
             "kind": "RemediationRequest",
             "metadata": {"name": key[1], "resourceVersion": WorkflowView(document).resource_version},
-            "spec": document["spec"],
+            "spec": document["spec"],  # not stored, but the API server validates the object as a whole
             "status": status,
         }
         try:
-            self._known[key] = strip_unused(await self._api.replace("remediationrequests", key[0], whole, status=True))
+            self._known[key] = strip_unused(
+                await self._api.replace("remediationrequests", key[0], replacement, status=True)
+            )
         except ApiError as error:
             if error.code not in {404, 409}:
                 raise
@@ -167,7 +178,8 @@ class RemediationController:
                 self._known[key] = strip_unused(found)
 
 
-def _faults(document: Json) -> tuple[Any, ...]:
+def _faults(document: Json) -> tuple[Fault, ...]:
+    """Return the faults of a request's shape; none if it is valid."""
     try:
         read_remediation_request(document)
     except InvalidWorkflow as error:

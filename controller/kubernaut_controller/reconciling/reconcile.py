@@ -5,66 +5,45 @@ two effects, missed events and a second controller all lead to the same state, b
 what there is. Called by `operator.workflows`; nothing here does I/O.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubernaut_controller.pipelinerun import render
 from kubernaut_controller.reconciling.children import children_of, differing_field, is_ours, own_pods
 from kubernaut_controller.reconciling.conditions import ConditionUpdate, timestamp
+from kubernaut_controller.reconciling.decision import Decision
 from kubernaut_controller.reconciling.effects import (
     AbandonRecords,
-    AcquireLock,
-    AddFinalizer,
     CancelPipelineRun,
-    CheckGrant,
-    CreatePipelineRun,
     DeleteWorkflow,
     Effect,
     EmitEvent,
-    ReadLock,
     RefreshChildren,
     ReleaseLock,
     RemoveFinalizer,
 )
-from kubernaut_controller.reconciling.lock import grant_of, locked_target, target_text
+from kubernaut_controller.reconciling.lock import locked_target
 from kubernaut_controller.reconciling.observed import ObservedState
-from kubernaut_controller.reconciling.outcomes import KnownOutcome, is_alive
-from kubernaut_controller.reconciling.phase import PhaseDecision, decide_phase, with_lingering_pod
+from kubernaut_controller.reconciling.outcomes import is_alive
+from kubernaut_controller.reconciling.phase import decide_phase, with_lingering_pod
 from kubernaut_controller.reconciling.policy import Policy
 from kubernaut_controller.reconciling.recordkeeping import FINAL, record_effects, records_condition
 from kubernaut_controller.reconciling.reporting import status_conditions, status_effects, update_status_effects
 from kubernaut_controller.reconciling.spans import span_effects
-from kubernaut_controller.reconciling.steps import known_outcomes, unstarted_outcomes
+from kubernaut_controller.reconciling.starting import end_unstarted, start
+from kubernaut_controller.reconciling.steps import known_outcomes
 from kubernaut_controller.reconciling.stopping import STOPPED, stop_pipeline_run
 from kubernaut_controller.reconciling.unprocessable import end_unprocessable
 from kubernaut_controller.status import Phase
 from kubernaut_controller.views import PipelineRunView, WorkflowView, time_of
 from kubernaut_controller.workflow import DAY, WorkflowExecution
-from kubernaut_sdk.durations import format_duration
 from kubernaut_sdk.portable import shorten
-from kubernaut_sdk.states import State
 
-__all__ = ["Decision", "due_of", "is_closed", "reconcile"]
+__all__ = ["due_of", "is_closed", "reconcile"]
 
-_POLL = timedelta(seconds=5)
-"""The interval for reading a lock that another workflow holds."""
 _RESYNC = timedelta(minutes=5)
 """The interval for reconciling a running workflow, since a watch may have missed an event."""
 _RESYNC_TERMINATING = timedelta(seconds=20)
 """The interval for reconciling an ended workflow while its pods terminate."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The next effects, and the time of the next decision.
-
-    Attributes:
-        effects: The effects, in order.
-        again: The time of the next decision if nothing happens before.
-    """
-
-    effects: tuple[Effect, ...] = ()
-    again: datetime | None = None
 
 
 def reconcile(  # noqa: PLR0911 – one case after the other
@@ -90,7 +69,7 @@ def reconcile(  # noqa: PLR0911 – one case after the other
     if not observed.children_known or (not run_known and observed.document.has_pipeline_run):
         return Decision((RefreshChildren(),))
     if not _was_created(observed):
-        return _start(observed, workflow, policy, now)
+        return start(observed, workflow, policy, now)
     return _follow(observed, workflow, policy, now)
 
 
@@ -160,118 +139,6 @@ def due_of(document: WorkflowView, now: datetime) -> datetime:
         return now + timedelta(seconds=seconds)
 
 
-# Workflows without a PipelineRun
-
-
-def _start(  # noqa: PLR0911 – one case after the other
-    observed: ObservedState, workflow: WorkflowExecution, policy: Policy, now: datetime
-) -> Decision:
-    ended = _end_before_start(observed, workflow, now)
-    if ended and observed.has_finalizer and not observed.pipeline_run_absent:
-        return Decision((RefreshChildren(),))  # another controller may have started it
-    if ended:
-        return _end_unstarted(observed, workflow, *ended, now)
-    hold: tuple[Effect, ...] = () if observed.has_finalizer else (AddFinalizer(),)
-    if grant_of(workflow) and observed.granted is None:
-        return Decision((CheckGrant(),))
-    if locked_target(workflow) and observed.lock.state != "ours":
-        waiting_reason = _waiting_reason(observed, workflow, now)
-        if not waiting_reason:
-            return Decision((*hold, AcquireLock()))
-        decision = PhaseDecision(Phase.PENDING, "WaitsForTarget", waiting_reason, _intended(workflow))
-        # read it again from time to time, since another controller may release it; acquire it only as the oldest
-        poll: tuple[Effect, ...] = (
-            () if not observed.lock_stale else (ReadLock(),) if observed.queued_before else (AcquireLock(),)
-        )
-        rested = observed.lock.until if observed.lock.state == "cooling" else None
-        soon = min(filter(None, (now + _POLL, rested, _deadline(observed, workflow))))
-        return Decision((*hold, *poll, *status_effects(observed, workflow, decision, now)), again=max(soon, now))
-    if hold:
-        return Decision(hold)
-    creation_failure = observed.creation_failure
-    if creation_failure and observed.retry_at and now < observed.retry_at:
-        created = ConditionUpdate("PipelineRunCreated", False, creation_failure.reason, creation_failure.message)
-        decision = PhaseDecision(
-            Phase.PENDING, creation_failure.reason, creation_failure.message, _intended(workflow), created
-        )
-        return Decision(
-            status_effects(observed, workflow, decision, now),
-            again=max(now, min(observed.retry_at, _deadline(observed, workflow))),
-        )
-    return Decision((CreatePipelineRun(render(workflow, task_ref=dict(policy.task_ref))),))
-
-
-def _end_before_start(
-    observed: ObservedState, workflow: WorkflowExecution, now: datetime
-) -> tuple[Phase, str, str] | None:
-    """Return phase, reason and message of a workflow that ends without a PipelineRun; None if it may still start."""
-    phase, creation_failure = observed.document.phase, observed.creation_failure
-    if phase and Phase(phase).ended:
-        # the controller died after it released the lock and before it wrote the status
-        return Phase(phase), observed.document.condition().reason or phase, observed.document.message
-    if observed.being_deleted:
-        return Phase.CANCELLED, "Deleted", "It was deleted before it started."
-    if workflow.spec.cancel:
-        return Phase.CANCELLED, "Cancelled", "It was cancelled before it started."
-    if creation_failure and creation_failure.permanent:
-        return Phase.FAILED, creation_failure.reason, creation_failure.message
-    if now >= _deadline(observed, workflow):
-        waiting_reason = (
-            _waiting_reason(observed, workflow, now)
-            if locked_target(workflow) and observed.lock.state != "ours"
-            else None
-        )
-        why = waiting_reason or (creation_failure.message if creation_failure else None)
-        if why:
-            limit = format_duration(workflow.spec.starting_deadline)
-            return Phase.EXPIRED, "Expired", f"It had not started within {limit} (spec.startingDeadline). {why}"
-    return None
-
-
-def _deadline(observed: ObservedState, workflow: WorkflowExecution) -> datetime:
-    return observed.created + workflow.spec.starting_deadline
-
-
-def _waiting_reason(observed: ObservedState, workflow: WorkflowExecution, now: datetime) -> str | None:
-    """Return the reason why the target's lock cannot be acquired now; None where it can, or that is not known."""
-    assert workflow.spec.target is not None
-    target = target_text(workflow.spec.target)
-    lock, before = observed.lock, observed.queued_before
-    ahead = f"{before} more {'is' if before == 1 else 'are'} ahead of it"
-    behind = f"; {ahead}" if before else ""
-    match lock.state:
-        case "busy":
-            return f"Waits for {lock.by}, which acts on {target}{behind}."
-        case "cooling" if lock.until and now < lock.until:
-            return f"Waits until {timestamp(lock.until)}, when {target} has rested after {lock.by}{behind}."
-        case _ if before:
-            return f"Waits for its turn at {target}: {ahead}."
-    return None
-
-
-def _intended(workflow: WorkflowExecution) -> dict[str, KnownOutcome]:
-    return {step.name: KnownOutcome(State.INTENDED) for step in workflow.spec.all_steps}
-
-
-def _end_unstarted(
-    observed: ObservedState, workflow: WorkflowExecution, phase: Phase, reason: str, message: str, now: datetime
-) -> Decision:
-    """End a workflow without a PipelineRun: release the lock first, since the status that closes it must come last."""
-    free: tuple[Effect, ...] = ()
-    if (
-        locked_target(workflow)
-        and observed.lock.state in {"unknown", "ours"}
-        and (observed.has_finalizer or observed.lock.state == "ours")
-    ):
-        free = (ReleaseLock(),)
-    if observed.being_deleted:
-        return Decision((*free, RemoveFinalizer()))
-    created = ConditionUpdate("PipelineRunCreated", False, reason or phase.value, message)
-    decision = PhaseDecision(phase, reason or phase.value, message, unstarted_outcomes(workflow, message), created)
-    stored = ConditionUpdate("RecordsStored", True, "NothingToStore", "Nothing was started.")
-    return Decision((*free, *status_effects(observed, workflow, decision, now, stored)))
-
-
 # Workflows with a PipelineRun
 
 
@@ -282,7 +149,7 @@ def _follow(observed: ObservedState, workflow: WorkflowExecution, policy: Policy
     if run is not None and not observed.document.has_pipeline_run:
         conflict = _conflict(run, workflow, policy)
         if conflict:
-            return _end_unstarted(observed, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
+            return end_unstarted(observed, workflow, Phase.FAILED, "PipelineRunConflict", conflict, now)
     before = Phase(observed.document.phase or Phase.PENDING)
     done = run is not None and run.done
     if run is not None and done and not before.ended and _task_runs_lag(observed, run):

@@ -9,6 +9,7 @@ from kubernaut_controller.reconciling.conditions import ConditionUpdate, merge_c
 from kubernaut_controller.remediation import workflow_of
 from kubernaut_controller.status import Phase
 from kubernaut_controller.views import WorkflowView, object_of, time_of
+from kubernaut_controller.workflow import DAY
 from kubernaut_sdk.portable import shorten
 
 __all__ = [
@@ -20,7 +21,8 @@ __all__ = [
     "remediate",
 ]
 
-_DAY = 86_400
+_LONGEST_MESSAGE = 8000
+"""Characters of a condition's message, of which Kubernetes' Condition allows 32,768."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ RequestEffect = CreateWorkflow | UpdateRequestStatus | DeleteRequest
 
 @dataclass(frozen=True)
 class RemediationDecision:
-    """The next effects, in order, and the time of the next decision."""
+    """The next effects, in order, and the time of the next decision if nothing happens before."""
 
     effects: tuple[RequestEffect, ...] = ()
     again: datetime | None = None
@@ -59,7 +61,7 @@ def remediate(  # noqa: PLR0911 – one case after the other
     """Return the next decision about a RemediationRequest.
 
     Args:
-        request: The RemediationRequest from the API server.
+        request: The RemediationRequest from the API server; the view reads what both kinds have in common.
         faults: The faults of its shape.
         workflow: The WorkflowExecution of its name, or None where there is none.
         now: The time.
@@ -67,11 +69,12 @@ def remediate(  # noqa: PLR0911 – one case after the other
     if request.being_deleted:
         return RemediationDecision()
     if faults:
-        message = shorten(" ".join(map(str, faults)), 8000)
+        message = shorten(" ".join(map(str, faults)), _LONGEST_MESSAGE)
         refused = ConditionUpdate("Accepted", False, "Invalid", message)
         return _report(request, Phase.REFUSED, message, refused, None, now)
-    over = request.phase in {phase.value for phase in Phase if phase.ended}
-    known = object_of(request.status, "workflowExecutionRef")
+    ended = request.phase in {phase.value for phase in Phase if phase.ended}
+    # in the status once the workflow exists; without it, a workflow that is missing was never created
+    reference = object_of(request.status, "workflowExecutionRef")
     if workflow is not None and workflow.controller_uid != request.uid:
         message = (
             f"A WorkflowExecution {workflow.name} is there already and is not of this request; "
@@ -80,12 +83,12 @@ def remediate(  # noqa: PLR0911 – one case after the other
         return _report(
             request, Phase.FAILED, message, ConditionUpdate("WorkflowCreated", False, "Conflict", message), None, now
         )
-    if workflow is None and over:
-        ttl = timedelta(seconds=object_of(request.spec, "workflow").get("ttlSecondsAfterFinished", _DAY))
+    if workflow is None and ended:
+        ttl = timedelta(seconds=object_of(request.spec, "workflow").get("ttlSecondsAfterFinished", DAY))
         due = (time_of(request.status.get("finishedAt")) or now) + ttl
         return RemediationDecision((DeleteRequest(),)) if now >= due else RemediationDecision(again=due)
-    if workflow is None and known:
-        message = f"Its WorkflowExecution {known.get('name')} was deleted before its end; it is not made again."
+    if workflow is None and reference:
+        message = f"Its WorkflowExecution {reference.get('name')} was deleted before its end; it is not made again."
         return _report(
             request, Phase.FAILED, message, ConditionUpdate("WorkflowCreated", True, "Deleted", message), None, now
         )
@@ -100,18 +103,19 @@ def _report(
     request: WorkflowView,
     phase: Phase,
     outcome: str,
-    created: ConditionUpdate,
+    condition: ConditionUpdate,
     workflow: WorkflowView | None,
     now: datetime,
 ) -> RemediationDecision:
+    """Return the decision to write the status: the phase, the outcome and both conditions; no effect if it says so."""
     before = request.status
-    ended = workflow.status if workflow is not None else {}
+    workflow_status = workflow.status if workflow is not None else {}
     reason = (workflow.condition().reason if workflow is not None else "") or phase.value
     succeeded = True if phase is Phase.SUCCEEDED else False if phase.ended else None
     reference = before.get("workflowExecutionRef")
     if workflow is not None:
         reference = {"name": workflow.name, "uid": workflow.uid}
-    finished = ended.get("finishedAt") or before.get("finishedAt") or timestamp(now)
+    finished = workflow_status.get("finishedAt") or before.get("finishedAt") or timestamp(now)
     status = {
         "phase": phase.value,
         "outcome": outcome,
@@ -120,10 +124,10 @@ def _report(
         "workflowExecutionRef": reference,
         "conditions": merge_conditions(
             request.conditions,
-            [created, ConditionUpdate("Succeeded", succeeded, reason, outcome)],
+            [condition, ConditionUpdate("Succeeded", succeeded, reason, outcome)],
             request.generation,
             now,
         ),
     }
-    known = {name: value for name, value in status.items() if value is not None}
-    return RemediationDecision(() if known == before else (UpdateRequestStatus(known),))
+    given = {name: value for name, value in status.items() if value is not None}
+    return RemediationDecision(() if given == before else (UpdateRequestStatus(given),))

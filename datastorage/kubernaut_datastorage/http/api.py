@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kubernaut_datastorage.http import problems
 from kubernaut_datastorage.http.body import not_json, read_body
 from kubernaut_datastorage.http.export import STREAMS, select_fields
+from kubernaut_datastorage.http.negotiation import negotiate
 from kubernaut_datastorage.http.openapi import document
 from kubernaut_datastorage.http.problems import Problem
 from kubernaut_datastorage.http.queries import (
@@ -187,7 +187,7 @@ async def find_records(request: Request) -> Response:
     parameters = read_parameters(request)
     query, fields = _limit_to_caller(parse_query(parameters), _caller(request)), parse_fields(parameters)
     store = _store(request)
-    media_type = _negotiate(request.headers.get("accept") or "*/*")
+    media_type = negotiate(request.headers.get("accept") or "*/*")
     if media_type in STREAMS:
         if media_type == "application/x-ndjson" and fields and (lines := await store.stream_fields(query, fields)):
             return StreamingResponse(lines, media_type=media_type)
@@ -292,33 +292,6 @@ def _limit_to_caller(query: Query, caller: Caller | None) -> Query:
     if caller is None or _reads_all(caller):
         return query
     return replace(query, equal=(*query.equal, ("namespace", caller.namespace)))
-
-
-def _negotiate(accept: str) -> str:
-    """Return the media type that the client prefers, JSON by default (RFC 9110, 12.5.1).
-
-    Raises:
-        Problem: 406 where it takes none of it.
-    """
-    if accept == "*/*":
-        return "application/json"
-    liked: list[tuple[float, str]] = []
-    for part in accept.split(","):
-        name, *parameters = [piece.strip().lower() for piece in part.split(";")]
-        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        offered = next((known for known in ("application/json", *STREAMS) if _matches(name, known)), None)
-        with suppress(ValueError):
-            if offered is not None and 0 < float(quality) <= 1:
-                liked.append((float(quality), offered))
-    if not liked:
-        detail = f"accept: {shorten(accept)}: there is application/json, {', '.join(STREAMS)}."
-        raise Problem(406, "Not acceptable", detail)
-    return max(liked, key=itemgetter(0))[1]
-
-
-def _matches(media_range: str, media_type: str) -> bool:
-    """Return True if a range of the Accept header matches a type. No pattern is used: it would be compiled and kept."""
-    return media_range in {"*/*", media_type, f"{media_type.partition('/')[0]}/*"}
 
 
 async def _as_problem(request: Request, error: Exception) -> Response:

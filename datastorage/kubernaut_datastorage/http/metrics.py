@@ -9,7 +9,9 @@ from kubernaut_sdk.records import Event
 __all__ = ["Metrics"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""The upper ends of the histograms' buckets, in seconds."""
 _METHODS = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"}
+"""The methods that become labels. A client may invent others, and each label's value is a time series for ever."""
 _ROUTES = {
     "/api/v1/action-records",
     "/api/v1/action-records/summary",
@@ -21,10 +23,17 @@ _ROUTES = {
     "/openapi.json",
     "/readyz",
 }
+"""The paths that become labels as they are."""
 
 
 class Metrics:
-    """The service's metrics, in a registry of its own."""
+    """The service's metrics, in a registry of its own: tests run several services in one process.
+
+    Attributes:
+        events: Events by outcome.
+        refused: Events that were refused, by the field that was wrong.
+        rejected: Requests that `gate.py` did not let in, by reason.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -65,7 +74,7 @@ class Metrics:
         self._waiting.set_function(waiting)
 
     def count_commit(self, events: int, seconds: float) -> None:
-        """Count a commit."""
+        """Count a commit, which has no events if it only stores signals or drops a month."""
         if events:
             self._batch.observe(events)
         self._commit.observe(seconds)
@@ -74,8 +83,9 @@ class Metrics:
         """Count events by outcome, and refused ones by the first field of their reason."""
         self.events.labels(outcome).inc(events)
         if reason is not None:
-            place = reason.partition(":")[0].partition(".")[0]
-            self.refused.labels(place if place in Event.model_fields else "other").inc(events)
+            # a reason is a sentence that begins with the field's path, such as "target.name: …"
+            field = reason.partition(":")[0].partition(".")[0]
+            self.refused.labels(field if field in Event.model_fields else "other").inc(events)
 
     def count_alerts(self, stored: int, refused: int) -> None:
         """Count the alerts of a webhook."""

@@ -1,4 +1,7 @@
-"""Checkpoints: signed statements of the log's state, to be kept elsewhere and compared with the log later."""
+"""Checkpoints: signed statements of the log's state, to be kept elsewhere and compared with the log later.
+
+`cryptography` is imported where a signature is made or checked: a local run signs nothing, and need not load OpenSSL.
+"""
 
 import base64
 import hashlib

@@ -45,10 +45,10 @@ from kubernaut_datastorage.records.documents import FoundRecord
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month, months_to_create
 from kubernaut_datastorage.store import DatabaseUnavailable, Query, Settings, SignalFiring, StorageError, WatchMark
+from kubernaut_sdk.backoff import backoff
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.postgresql.connection import Connection
-from kubernaut_sdk.backoff import backoff
 
 __all__ = ["PostgresStore"]
 

@@ -24,6 +24,7 @@ __all__ = ["TIMES", "EventShape"]
 
 
 def _shape(model: type[BaseModel]) -> type[msgspec.Struct]:
+    """Return the type of a pydantic model, with the same fields, defaults and limits."""
     required: list[Any] = []
     optional: list[Any] = []
     for name, field in model.model_fields.items():
@@ -36,18 +37,22 @@ def _shape(model: type[BaseModel]) -> type[msgspec.Struct]:
 
 
 def _plain_shape(kind: Any) -> type[msgspec.Struct]:
-    """Return the type of a dataclass. A null of `Change` has a meaning and stays; elsewhere null is absent."""
+    """Return the type of a dataclass. A null of `Change` has a meaning and stays; elsewhere null is absent.
+
+    `Change` is known by its fields: they are Any, so that none of them says that it may be None.
+    """
     hints = get_type_hints(kind)
     fields: list[Any] = []
     for field in dataclasses.fields(kind):
         with_default = field.default is not dataclasses.MISSING
         fields.append((field.name, _type(hints[field.name]), *([field.default] if with_default else [])))
-    fields.sort(key=len)
-    sparse = any(NoneType in get_args(hint) for hint in hints.values())
-    return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True, omit_defaults=sparse)
+    fields.sort(key=len)  # msgspec wants those without a default, which are shorter tuples, first
+    omits_null = any(NoneType in get_args(hint) for hint in hints.values())
+    return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True, omit_defaults=omits_null)
 
 
 def _type(annotation: Any) -> Any:
+    """Return the type that stands for an annotation. Times and UUIDs are texts here, since they are stored as texts."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         metadata = [item for part in parts[1:] for item in (part.metadata if isinstance(part, FieldInfo) else [part])]
@@ -58,16 +63,17 @@ def _type(annotation: Any) -> Any:
         return list[_type(parts[0])]  # type: ignore[misc] # made at run time
     if annotation in {UUID, datetime}:
         return str
-    return _named(annotation)
+    return _class_type(annotation)
 
 
-def _named(annotation: Any) -> Any:
+def _class_type(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _shape(annotation)
     return _plain_shape(annotation) if dataclasses.is_dataclass(annotation) else annotation
 
 
 def _limited(shaped: Any, metadata: list[Any]) -> Any:
+    """Return a type with the limits of a pydantic field; its other metadata is for the model and documents."""
     limits: dict[str, Any] = {}
     for item in metadata:
         match item:
@@ -91,3 +97,4 @@ def _is_time(annotation: Any) -> bool:
 TIMES = tuple(name for name, field in Event.model_fields.items() if _is_time(field.annotation))
 """Fields of an event that are times."""
 EventShape = _shape(Event)
+"""The type to parse an event with: `msgspec.json.Decoder(EventShape)`."""

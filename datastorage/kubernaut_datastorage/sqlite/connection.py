@@ -1,4 +1,4 @@
-"""The SQLite file: how it is opened, and what its errors mean.
+"""The SQLite file: the function that opens it, and the meaning of its errors.
 
 WAL, so that readers do not wait for the writer; synchronous=FULL, so that an acknowledged event survives a power cut;
 a long busy timeout, so that a second process on the same folder waits for its turn.
@@ -17,9 +17,10 @@ from kubernaut_datastorage.database.migration import found_revision, upgrade
 from kubernaut_datastorage.folder import DATABASE
 from kubernaut_datastorage.store import DatabaseUnavailable, StorageError, StorageFull
 
-__all__ = ["database_message", "is_data_error", "open_sqlite", "storage_error"]
+__all__ = ["BUSY_SECONDS", "database_message", "is_data_error", "open_sqlite", "storage_error"]
 
 BUSY_SECONDS = 60
+"""Seconds that a transaction waits for the write lock."""
 
 
 def open_sqlite(folder: Path) -> sa.Engine:
@@ -32,7 +33,7 @@ def open_sqlite(folder: Path) -> sa.Engine:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(folder / "lock"):
-            # as a part of its own, so that a ? or % of the path stays what it is
+            # the path is no part of a URL's text, in which ? and % would have a meaning
             url = sa.URL.create("sqlite+pysqlite", database=str(file))
             engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
             sa.event.listen(engine, "connect", _configure)
@@ -62,12 +63,18 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _configure(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin, below, says when a transaction starts
+    """Set up a new connection (SQLAlchemy's event `connect`)."""
+    connection.isolation_level = None  # else the driver itself begins transactions, and later than `_begin` does
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin(connection: sa.Connection) -> None:
+    """Begin a transaction (SQLAlchemy's event `begin`).
+
+    A transaction with the execution option `writes` takes the write lock at once: one that read first and then wrote
+    would fail, without waiting, where another has written in between.
+    """
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -13,16 +13,15 @@ from typing import Any
 
 from kubernaut_sdk import ids
 from kubernaut_sdk.action import Action
-from kubernaut_sdk.backoff import backoff
 from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import (
     ActionError,
     Failed,
     PreconditionFailed,
     RecordRequired,
-    Transient,
     promises_no_change,
 )
+from kubernaut_sdk.execution.attempts import Attempts
 from kubernaut_sdk.execution.goal import await_goal
 from kubernaut_sdk.execution.outcome import ExecutionOutcome, failure, log_failure
 from kubernaut_sdk.execution.predecessor import Predecessor
@@ -40,7 +39,6 @@ from kubernaut_sdk.wire import json_value
 
 __all__ = ["Execution"]
 
-_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 _POD_GRACE = 30.0
 """Seconds that another pod of the same step may still run after SIGTERM."""
 
@@ -74,8 +72,7 @@ class Execution:
         self._changed: bool | None = False  # None once something was begun and its end is not known
         self.predecessor = Predecessor(self.settings, self.recorder, self.record_id)
         self._has_waited = self._leaves_alone = False
-        self._first_attempt = 0
-        self._attempts: list[dict[str, Any]] = []
+        self._attempts = Attempts(self.context, self.settings.retries, self.interrupts, self.masker)
 
     def execute(self, parse: Callable[[], Inputs], *, record: bool = True, plan_only: bool = False) -> ExecutionOutcome:
         """Plan and, unless it is a dry run, apply and verify.
@@ -152,7 +149,7 @@ class Execution:
                 change=change,
                 output=output,
                 error=error,
-                attempts=self._attempts or None,
+                attempts=self._attempts.ended or None,
                 dry_run=dry,
             )
             delivery = self.recorder.confirm(event)
@@ -176,25 +173,11 @@ class Execution:
             try:
                 end = self._attempt(inputs, dry=dry)
             except ActionError as problem:
-                self._note_attempt(attempt_started, problem)
-                tried = self.context.attempt - self._first_attempt
-                if not isinstance(problem, Transient) or tried >= self.settings.retries:
-                    raise
-                self._back_off(problem)
+                self._attempts.note(attempt_started, problem)
+                self._attempts.back_off(problem)
             else:
-                self._note_attempt(attempt_started)
+                self._attempts.note(attempt_started)
                 return end
-
-    def _note_attempt(self, started: datetime, problem: ActionError | None = None) -> None:
-        attempt: dict[str, Any] = {
-            "number": self.context.attempt,
-            "started": rfc3339(started),
-            "ended": rfc3339(utcnow()),
-        }
-        if problem is not None:
-            _, error = failure(problem)
-            attempt["error"] = replace(error, message=self.masker.text(error.message)).document()
-        self._attempts.append(attempt)
 
     def _begin(self, parse: Callable[[], Inputs], *, dry: bool, record: bool) -> Inputs:
         inputs = parse()
@@ -310,7 +293,7 @@ class Execution:
         """Send the event `applying`, and return only when it is stored or safely spooled."""
         self.interrupts.check()
         with self.interrupts.shielded():
-            event = self.reporter.event(State.APPLYING, change=change, attempts=self._attempts or None)
+            event = self.reporter.event(State.APPLYING, change=change, attempts=self._attempts.ended or None)
             try:
                 delivery = self.recorder.keep(event, required=self.settings.require_record)
             except NotKept as problem:
@@ -327,8 +310,7 @@ class Execution:
     def _predecessor(self) -> dict[str, Any] | None:
         """Return the record of an earlier pod of this step that had begun to apply, or None."""
         known = self.predecessor.record()
-        if self._first_attempt < self.predecessor.attempt:
-            self._first_attempt = self.context.attempt = self.predecessor.attempt
+        self._attempts.begin_at(self.predecessor.attempt)
         return known
 
     def _wait_for_predecessor(self) -> bool:
@@ -370,16 +352,3 @@ class Execution:
                     )
             finally:
                 self.context.waiting = False
-
-    def _back_off(self, problem: Transient) -> None:
-        failures = self.context.attempt - self._first_attempt + 1
-        pause = backoff(failures, _PAUSE, _LONGEST_PAUSE, jitter=True)
-        if pause >= self.interrupts.remaining():
-            raise problem
-        logger.warning(
-            "transient: %s",
-            failure(problem)[1].message,
-            extra={"fields": {"attempt": self.context.attempt, "pause": round(pause, 2)}},
-        )
-        self.context.sleep(pause)
-        self.context.attempt += 1

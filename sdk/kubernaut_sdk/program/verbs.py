@@ -7,30 +7,27 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 
 from kubernaut_sdk import catalog, logs
 from kubernaut_sdk.action import Action
 from kubernaut_sdk.context import Context
-from kubernaut_sdk.errors import ActionError, InvalidInputs, PreconditionFailed, explain
+from kubernaut_sdk.errors import ActionError, InvalidInputs, explain
 from kubernaut_sdk.execution.outcome import ExecutionOutcome, refuse
 from kubernaut_sdk.execution.runner import Execution
-from kubernaut_sdk.execution.withholding import complete_inputs, require_not_withheld, require_whole
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.models import Inputs, from_text, parse_inputs
-from kubernaut_sdk.portable import loads, pointer, shorten
+from kubernaut_sdk.models import Inputs
+from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.program.answering import VerbResult, VerbWork, learn_mounted_secrets, run_verb, without_action
+from kubernaut_sdk.program.sources import inputs_options, inputs_parser, parse_record_id, read_change, read_recorded
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.secrets.files import learn_files
-from kubernaut_sdk.secrets.inputs import has_secret, secret_values, secrets_in
 from kubernaut_sdk.settings import StepSettings, results_dir
 from kubernaut_sdk.spool import Spool
-from kubernaut_sdk.states import Change
-from kubernaut_sdk.storage import StorageClient, StorageUnavailable
+from kubernaut_sdk.storage import StorageClient
 from kubernaut_sdk.tracing import Tracing
 
 __all__ = ["call", "program"]
@@ -43,40 +40,22 @@ def program() -> None:
     """Run and inspect the remediation actions of this image."""
 
 
-def _inputs_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option(
-            "--input-from",
-            "taken",
-            nargs=3,
-            multiple=True,
-            metavar="NAME POINTER OUTPUT",
-            help="Take an input from an earlier step's output, by JSON pointer.",
-        ),
-        click.option("--inputs-file", type=click.Path(path_type=Path), help="A JSON file of inputs."),
-        click.option("-p", "params", multiple=True, metavar="NAME=VALUE", help="One input; may be repeated."),
-        click.argument("action_type", metavar="[TYPE]", required=False),
-    ):
-        command = option(command)
-    return command
-
-
 @program.command()
-@_inputs_options
+@inputs_options
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
 def run(dry_run: bool, action_type: str | None, **sources: Any) -> VerbWork:
     """Plan the action and carry it out; or undo a record's change, where ACTION_UNDO_RECORD names one."""
 
     def work(run: Execution, parse: Callable[[], Inputs]) -> ExecutionOutcome:
         if (record_id := run.settings.undo_record) is not None:
-            return run.undo(lambda: _read_recorded(run, record_id, parse, sources))
+            return run.undo(lambda: read_recorded(run, record_id, parse, sources))
         return run.execute(parse)
 
     return _with_run(action_type, sources, work, dry_run=dry_run)
 
 
 @program.command()
-@_inputs_options
+@inputs_options
 def plan(action_type: str | None, **sources: Any) -> VerbWork:
     """Print what the action would change; write nothing."""
     return _with_run(
@@ -85,7 +64,7 @@ def plan(action_type: str | None, **sources: Any) -> VerbWork:
 
 
 @program.command()
-@_inputs_options
+@inputs_options
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing but the record.")
 @click.option("--record", "record_id", metavar="ID", help="The record whose change is undone.")
 @click.option("--change", "change_file", type=click.Path(path_type=Path), help="A JSON file {before, after} instead.")
@@ -98,17 +77,17 @@ def undo(
         if (record_id is None) == (change_file is None):
             raise InvalidInputs("undo needs either --record ID or --change FILE.")
         if change_file is not None:
-            return run.undo(lambda: (parse(), _change_of(change_file)))
+            return run.undo(lambda: (parse(), read_change(change_file)))
         undone = run.settings.undo_record
         if undone is None:
             raise InvalidInputs(f"--record {shorten(record_id or '')}: not a record id, which is a UUID of version 7.")
-        return run.undo(lambda: _read_recorded(run, undone, parse, sources))
+        return run.undo(lambda: read_recorded(run, undone, parse, sources))
 
     return _with_run(action_type, sources, work, dry_run=dry_run, undo=record_id or "")
 
 
 @program.command()
-@_inputs_options
+@inputs_options
 def check(action_type: str | None, **sources: Any) -> VerbWork:
     """Check if the action could run: inputs, tools, target, permissions."""
     from kubernaut_sdk.execution.prechecks import run_prechecks  # noqa: PLC0415 – of no use to the other verbs
@@ -122,7 +101,7 @@ def check(action_type: str | None, **sources: Any) -> VerbWork:
             learn_files(settings.secrets_dir, masker)
             action = _find(settings)
             context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
-            checks = run_prechecks(action, context, _parser(action, settings, masker, sources))
+            checks = run_prechecks(action, context, inputs_parser(action, settings, masker, sources))
             interrupts.close()
         rows = [
             {
@@ -219,7 +198,7 @@ def _with_run(
             action_type=action_type or settings.action_type,
             dry_run=dry_run or settings.dry_run,
             record_id=settings.record_id if undo is None else None,
-            undo_record=settings.undo_record if undo is None else _record_id(undo),
+            undo_record=settings.undo_record if undo is None else parse_record_id(undo),
             results_dir=folder,
             storage_url=None if quiet else settings.storage_url,
         )
@@ -240,7 +219,7 @@ def _with_run(
                 run = Execution(action, settings, interrupts, masker, recorder, tracing)
                 about |= {"action_type": action.action_type, "record_id": str(run.record_id)}
                 assert work is not None
-                outcome = work(run, _parser(action, settings, masker, sources))
+                outcome = work(run, inputs_parser(action, settings, masker, sources))
                 _close_tracing(tracing)
             except BaseException as problem:
                 interrupts.close()
@@ -279,98 +258,3 @@ def _find(settings: StepSettings) -> Action:
             f"no action named; set ACTION_TYPE or give one as argument: {known or 'none is installed'}."
         )
     return catalog.find(settings.action_type)
-
-
-def _parser(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> Callable[[], Inputs]:
-    """Return a function that reads the inputs; precedence: flag > file > ACTION_INPUTS > default."""
-    return lambda: _parse(action, _read_inputs(action, settings, masker, sources), masker)
-
-
-def _read_inputs(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
-    """Return the given inputs, not validated; values given for secrets are hidden from now on."""
-    quote = not has_secret(action.inputs_model)
-    values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
-    if (path := sources["inputs_file"]) is not None:
-        values |= _object(_read(path), str(path), quote=quote)
-    for name, path, output in sources["taken"]:
-        values[name] = _value_from(name, path, output)
-    for number, param in enumerate(sources["params"]):
-        name, separator, text = param.partition("=")
-        if not separator or not name:
-            raise InvalidInputs(f"-p, the {number + 1}. of them: write it as name=value.")
-        values[name] = from_text(action.inputs_model, name, text)
-    for secret in secrets_in(action.inputs_model, values):
-        masker.add(secret)
-    return values
-
-
-def _parse(action: Action, values: dict[str, Any], masker: Masker) -> Inputs:
-    inputs = parse_inputs(action.inputs_model, values)
-    for secret in secret_values(inputs):
-        masker.add(secret)
-    return inputs
-
-
-def _value_from(name: str, path: str, output: str) -> Any:
-    if not output:
-        raise InvalidInputs(f"inputs.{shorten(name)}: the earlier step gave no output to take {shorten(path)} from.")
-    try:
-        document = loads(output, "the earlier step's output", quote=False)
-        require_not_withheld(name, path, document)
-        return pointer(document, path)
-    except InvalidInputs as error:
-        message = error.message.removeprefix(f"inputs.{shorten(name)}: ")
-        raise InvalidInputs(f"inputs.{shorten(name)}: {message}") from None
-
-
-def _object(text: str, what: str, *, quote: bool = False) -> dict[str, Any]:
-    value = loads(text, what, quote=quote)
-    if not isinstance(value, dict):
-        raise InvalidInputs(f"{what}: must be a JSON object, such as {{}}; it is a {type(value).__name__}.")
-    return value
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
-
-
-def _change_of(file: Path) -> Change:
-    """Return the change in a file."""
-    value = _object(_read(file), str(file))
-    if set(value) != {"before", "after"}:
-        raise InvalidInputs(f"{file}: must hold an object with before and after.")
-    return Change(**value)
-
-
-def _record_id(text: str | None) -> UUID | None:
-    """Return the record id in a text, or None if the text is not one."""
-    try:
-        record_id = UUID(text or "")
-    except ValueError:
-        return None
-    return record_id if record_id.version == 7 else None
-
-
-def _read_recorded(
-    run: Execution, record_id: UUID, parse: Callable[[], Inputs], sources: dict[str, Any]
-) -> tuple[Inputs, Change]:
-    """Return the inputs and the change of a record; secret inputs, which it does not contain, are taken as given."""
-    try:
-        known = run.recorder.read(record_id)
-    except StorageUnavailable as error:
-        raise PreconditionFailed(f"the record cannot be read: {error}.", reason="RecordUnreadable") from None
-    if known is None or not known.get("change"):
-        raise PreconditionFailed(
-            f"no record {record_id} with a change is known; is DATA_STORAGE_URL set?", reason="NotFound"
-        )
-    if known["action_type"] != run.action.action_type:
-        raise InvalidInputs(f"record {record_id} is of {known['action_type']}, not of {run.action.action_type}.")
-    require_whole(known["change"], str(record_id))
-    change, recorded = Change(**known["change"]), known.get("inputs")
-    if not recorded:
-        return parse(), change
-    values = complete_inputs(recorded, _read_inputs(run.action, run.settings, run.masker, sources))
-    return _parse(run.action, values, run.masker), change

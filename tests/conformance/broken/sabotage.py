@@ -16,7 +16,7 @@ from kubernaut_sdk.execution import reporter
 from kubernaut_sdk.execution.runner import Execution
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.masking import Masker
-from kubernaut_sdk.program import verbs
+from kubernaut_sdk.program import sources
 from kubernaut_sdk.program.stdio import StandardOutput
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.settings import StepSettings
@@ -53,7 +53,7 @@ def _(action: Action, write: Any) -> None:
 
 def _inputs(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     real = models.parse_inputs
-    verbs.__dict__["parse_inputs"] = lambda model, values: real(model, change(values))
+    sources.__dict__["parse_inputs"] = lambda model, values: real(model, change(values))
 
 
 @way("unknown-input")
@@ -73,12 +73,12 @@ def _(action: Action, write: Any) -> None:
 
 @way("withheld-input")
 def _(action: Action, write: Any) -> None:
-    verbs.__dict__["_value_from"] = lambda name, path, output: json.loads(os.environ["ACTION_INPUTS"])[name]
+    sources.__dict__["_value_from"] = lambda name, path, output: json.loads(os.environ["ACTION_INPUTS"])[name]
 
 
 @way("malformed-inputs")
 def _(action: Action, write: Any) -> None:
-    real: Any = verbs.__dict__["loads"]
+    real: Any = sources.__dict__["loads"]
 
     def repeating(text: str, *args: Any, **options: Any) -> Any:
         try:
@@ -86,7 +86,7 @@ def _(action: Action, write: Any) -> None:
         except InvalidInputs as error:
             raise InvalidInputs(f"{error.message} It is {text}") from None
 
-    verbs.__dict__["loads"] = repeating
+    sources.__dict__["loads"] = repeating
 
 
 @way("not-applied-twice")
