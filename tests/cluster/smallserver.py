@@ -56,6 +56,7 @@ class SmallServer:
         logs: Pod → what its container wrote.
         grants: (group, namespace) of those who may lock what is not theirs.
         refused: The statuses that were refused, with the reason.
+        hanging: The namespaces whose lists are never answered.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class SmallServer:
         self.logs: dict[str, str] = {}
         self.grants: set[tuple[str, str]] = set()
         self.refused: list[str] = []
+        self.hanging: set[str] = set()
         self.version = 0
         self._watchers: list[tuple[str, asyncio.Queue[tuple[Json, str]]]] = []
         self._schemas = {
@@ -122,6 +124,8 @@ class SmallServer:
         return self._one(request.method, (plural, namespace, name), part, await request.read())
 
     async def _list(self, request: web.Request, plural: str, namespace: str) -> web.Response:
+        if namespace in self.hanging:
+            await asyncio.Event().wait()
         items = [self._text(one) for one in self.of(plural, namespace or None) if _fits(one, request)]
         version, kind = _KINDS[plural]
         head = json.dumps(

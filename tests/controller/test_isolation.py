@@ -368,6 +368,39 @@ def test_a_list_of_an_object_that_is_too_deep_holds_all_others(tmp_path: Path, m
     run_before_and_after(tmp_path, monkeypatch, before, others)
 
 
+def test_a_namespace_whose_lists_hang_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"hangs-{number}" for number in range(100)]
+
+    async def before(world: IsolatedController) -> None:
+        world.server.hanging.add("bad")
+        for name in names:
+            made = workflow(name, "bad", step("a", IMAGE, inputs={}))
+            made["metadata"]["finalizers"] = [FINALIZER]
+            run = {"name": f"{name}-run", "uid": name}
+            world.server.put("workflowexecutions", {**made, "status": {"phase": "Running", "pipelineRunRef": run}})
+
+    async def others(world: IsolatedController) -> None:
+        await world.others_end_as_ever("one")
+        assert {world.phase(name, "bad") for name in names} == {"Running"}
+
+    run_before_and_after(tmp_path, monkeypatch, before, others)
+
+
+def test_a_closed_workflow_is_let_go_without_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def before(world: IsolatedController) -> None:
+        world.server.hanging.add("bad")
+        made = workflow("closed", "bad", step("a", IMAGE, inputs={}))
+        made["metadata"] |= {"finalizers": [FINALIZER], "deletionTimestamp": stamp()}
+        stored = {"type": "RecordsStored", "status": "True", "reason": "Stored", "lastTransitionTime": stamp()}
+        status = {"phase": "Succeeded", "finishedAt": stamp(), "conditions": [{**stored, "message": ""}]}
+        world.server.put("workflowexecutions", {**made, "status": status})
+
+    async def others(world: IsolatedController) -> None:
+        await world.until(partial(world.is_gone, "closed"))
+
+    run_before_and_after(tmp_path, monkeypatch, before, others)
+
+
 def test_a_closed_workflow_holds_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of two controllers took its lock and died, the other closed it."""
     target = {"kind": "Deployment", "namespace": "good", "name": "one"}

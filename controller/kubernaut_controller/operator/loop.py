@@ -87,7 +87,7 @@ class ReconcileLoop:
 
     async def _reconcile(self, key: Key) -> None:
         try:
-            async with self._priority.slot(starts=self._starts(key)):
+            async with self._priority.slot(key[0], starts=self._starts(key)):
                 again = await self._try_once(key)
         finally:
             del self._running[key]

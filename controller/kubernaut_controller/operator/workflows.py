@@ -215,7 +215,7 @@ class WorkflowController:
     async def _reconcile(self, key: Key, entry: CachedWorkflow) -> datetime | None:
         starts = not entry.started
         patience = _REFRESH_ENDED if entry.ended else _REFRESH_RUNNING
-        if entry.started and time.monotonic() - entry.children_read_at > patience:
+        if entry.started and not is_closed(entry.view) and time.monotonic() - entry.children_read_at > patience:
             await self.executor.refresh_children(entry)
         for _ in range(_MOST_ROUNDS):
             stale = time.monotonic() - entry.lock_read_at > _LOCK_STALE
