@@ -5,7 +5,6 @@ The controller's own process, with kopf, on a small API server; `tests/e2e/contr
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -457,7 +456,7 @@ def test_the_oldest_that_waits_goes_first(tmp_path: Path, monkeypatch: pytest.Mo
             assert await world.wait_for_end(name) == "Succeeded"
 
     monkeypatch.setattr("kubernaut_controller.operator.workflows._LOCK_STALE", -1)  # all look at once
-    monkeypatch.setattr(sys.modules["kubernaut_controller.reconciling.reconcile"], "_POLL", timedelta(seconds=0.05))
+    monkeypatch.setattr("kubernaut_controller.reconciling.starting._POLL", timedelta(seconds=0.05))
     run_before_and_after(tmp_path, monkeypatch, before, others, cooldown=timedelta(0))
 
 

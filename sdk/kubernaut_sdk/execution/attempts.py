@@ -38,7 +38,7 @@ class Attempts:
         self.ended: list[dict[str, Any]] = []
 
     def begin_at(self, number: int) -> None:
-        """Number the attempts from here on, after those of an earlier pod; never lower than they are."""
+        """Set the current attempt's number, after those of an earlier pod; never to a lower one."""
         if self._first < number:
             self._first = self._context.attempt = number
 
