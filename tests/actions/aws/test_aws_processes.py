@@ -205,8 +205,8 @@ def between(action: Any, account: Any, aws: str) -> Iterator[Between]:
         ((503, "ServiceUnavailable"), 1, "Unknown", 1),
         ((503, "RequestLimitExceeded"), 0, "", 2),
         ((403, "UnauthorizedOperation"), 1, "UnauthorizedOperation", 1),
-        ((502, "<!doctype html><html><body><h1>502 Bad Gateway</h1><br></body></html>"), 1, "Unknown", 1),
-        ((200, "<html><body>log in to the network first</body></html>"), 1, "Unknown", 1),
+        ((502, "<!doctype html><html><body><h1>502 Bad Gateway</h1><br></body></html>"), 1, "ForeignAnswer", 1),
+        ((200, "<html><body>log in to the network first</body></html>"), 1, "ForeignAnswer", 1),
     ],
 )
 def test_a_reboot_that_may_have_been_done_is_not_repeated(

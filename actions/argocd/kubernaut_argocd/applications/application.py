@@ -114,7 +114,7 @@ class AppView:
 
     @property
     def problems(self) -> str:
-        """What its error conditions say."""
+        """The messages of its error conditions, as one sentence."""
         found = [
             f"{item['type']}: {' '.join(str(item.get('message', '')).split())[:300]}"
             for item in self._status.get("conditions") or ()

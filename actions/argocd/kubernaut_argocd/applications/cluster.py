@@ -14,13 +14,13 @@ import yaml
 from kubernaut_argocd._http import HttpApi, complaint
 from kubernaut_sdk import Context, Failed, PreconditionFailed, Transient
 
-__all__ = ["Cluster", "open_cluster"]
+__all__ = ["ApplicationCluster", "open_cluster"]
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _MANAGER = "kubernaut"
 
 
-class Cluster:
+class ApplicationCluster:
     """The Applications of a cluster."""
 
     def __init__(self, api: HttpApi) -> None:
@@ -56,7 +56,7 @@ class Cluster:
         return dict(reply.document)
 
 
-def open_cluster(ctx: Context) -> Cluster:
+def open_cluster(ctx: Context) -> ApplicationCluster:
     """Return the cluster of this pod, or of the kubeconfig's current context.
 
     Raises:
@@ -66,11 +66,11 @@ def open_cluster(ctx: Context) -> Cluster:
     configured = os.environ.get("KUBECONFIG")
     file = Path(configured.split(os.pathsep)[0] if configured else "~/.kube/config").expanduser()
     if file.is_file():
-        return Cluster(_from_kubeconfig(ctx, file))
+        return ApplicationCluster(_from_kubeconfig(ctx, file))
     if host and (_ACCOUNT / "token").is_file():
         server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
         headers = {"authorization": f"Bearer {(_ACCOUNT / 'token').read_text().strip()}"}
-        return Cluster(HttpApi(ctx, "the cluster", server, headers, _rights(), _ACCOUNT / "ca.crt"))
+        return ApplicationCluster(HttpApi(ctx, "the cluster", server, headers, _rights(), _ACCOUNT / "ca.crt"))
     raise PreconditionFailed(
         "this runs in no pod with a ServiceAccount's token, and there is no kubeconfig (KUBECONFIG); name one.",
         reason="NoCluster",

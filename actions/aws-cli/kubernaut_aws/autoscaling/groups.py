@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from kubernaut_aws.common.errors import FOREIGN
 from kubernaut_aws.common.session import Aws
-from kubernaut_sdk import NotFound, PreconditionFailed
+from kubernaut_sdk import ActionError, NotFound, PreconditionFailed
 
 __all__ = ["find_group", "in_service", "instances_of", "obstacle_of", "refuse_refresh", "require_healthy_left"]
 
@@ -35,16 +36,25 @@ def instances_of(group: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def refuse_refresh(aws: Aws, name: str) -> None:
     """Raise if an instance refresh of the group runs: it decides itself on the group's instances.
 
+    An endpoint that speaks AWS's protocol but knows no instance refreshes runs none: a log line says so.
+
     Raises:
         PreconditionFailed: with the refresh.
+        Transient: if AWS is out of reach.
     """
-    found = aws.items(
-        f"ask for the instance refreshes of the group {name}",
-        "autoscaling",
-        "describe_instance_refreshes",
-        "InstanceRefreshes",
-        AutoScalingGroupName=name,
-    )
+    try:
+        found = aws.items(
+            f"ask for the instance refreshes of the group {name}",
+            "autoscaling",
+            "describe_instance_refreshes",
+            "InstanceRefreshes",
+            AutoScalingGroupName=name,
+        )
+    except ActionError as error:
+        if error.reason not in {FOREIGN, "InvalidAction"}:
+            raise
+        aws.log.warning("this endpoint knows no instance refreshes, so none is looked for: %s", error.message)
+        return
     over = {"Successful", "Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"}
     if running := next((item for item in found if item["Status"] not in over), None):
         raise PreconditionFailed(

@@ -10,7 +10,10 @@ from typing import Any
 from kubernaut_aws.common.meanings import AMBIGUOUS, meaning_of
 from kubernaut_sdk import ActionError, Failed, PreconditionFailed, Transient
 
-__all__ = ["contract_errors", "foreign_answer"]
+__all__ = ["FOREIGN", "contract_errors", "foreign_answer"]
+
+FOREIGN = "ForeignAnswer"
+"""The reason of an error for a response that is not from AWS."""
 
 
 @contextmanager
@@ -84,12 +87,11 @@ def _error_of(response: dict[str, Any], what: str, service: str, *, repeatable: 
 def foreign_answer(what: str, answer: str, *, repeatable: bool) -> ActionError:
     """Return the error for a response that is not from AWS, such as a proxy's page."""
     excerpt = " ".join(answer.split())[:200]
-    return _unknown_outcome(
-        f"could not hear whether AWS could {what}: the answer is not AWS's: {excerpt}", repeatable=repeatable
-    )
+    message = f"could not hear whether AWS could {what}: the answer is not AWS's: {excerpt}"
+    return _unknown_outcome(message, repeatable=repeatable, reason=FOREIGN)
 
 
-def _unknown_outcome(message: str, *, repeatable: bool) -> ActionError:
+def _unknown_outcome(message: str, *, repeatable: bool, reason: str = "Unknown") -> ActionError:
     if repeatable:
-        return Transient(message, reason="Unknown")
-    return Failed(f"{message}; it may have been done, and is not tried again.", reason="Unknown")
+        return Transient(message, reason=reason)
+    return Failed(f"{message}; it may have been done, and is not tried again.", reason=reason)

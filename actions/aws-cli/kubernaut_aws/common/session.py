@@ -36,10 +36,11 @@ class Aws:
 
     Attributes:
         region: The region.
+        log: The execution's log.
     """
 
     def __init__(self, ctx: Context, inputs: AwsInputs) -> None:
-        self.region = inputs.region
+        self.region, self.log = inputs.region, ctx.log
         self._ctx, self._inputs = ctx, inputs
         self._session: Any = None
         self._clients: dict[str, Any] = {}
