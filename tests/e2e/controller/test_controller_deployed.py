@@ -294,7 +294,7 @@ def test_it_was_granted_what_it_used_and_no_more(
         },
     }
     kubectl("create", "-f", "-", stdin=request)
-    until("the end of a request", lambda: get("rr", "brief", where) is None)
+    until("the end of a request", lambda: get("rr", "brief", where) is None, 180)
     assert records(storage, "brief")["a"]["state"] == "succeeded"
     did, forbidden = audited_requests()
     if ("tekton.dev", "pipelineruns", "patch") not in did:
