@@ -26,6 +26,7 @@ from realcluster import (
     kubectl,
     phase_of,
     records,
+    remove_namespace,
     rows,
     sh,
     step,
@@ -180,7 +181,7 @@ def shop(deployed: str, digests: dict[str, str]) -> Iterator[None]:
     kubectl("apply", "-k", write_overlay("shop", "examples/shop", {PAUSE: digests["kubectl"]}, *patches))
     yield
     kubectl("delete", "wfe", "--all", "--namespace=shop", "--timeout=60s", check=False)
-    kubectl("delete", "namespace", "shop", "--wait=false")
+    remove_namespace("shop")
 
 
 def test_the_example_scales_and_restarts_a_real_deployment_and_the_history_shows_it(
