@@ -81,7 +81,7 @@ def remove_namespace(name: str) -> None:
     found = kubectl("get", "wfe", f"--namespace={name}", "--output=name").split()  # some nest too deeply for Python
     with api_client() as api:
         for one in found:
-            released = {"metadata": {"finalizers": []}}
+            released: Json = {"metadata": {"finalizers": []}}
             api.patch(f"{path}/{one.partition('/')[2]}", json=released, headers={"content-type": merge})
     kubectl("delete", "namespace", name, "--wait=false", check=False)
 
