@@ -236,17 +236,6 @@ def test_deployed_it_is_probed_and_measured(deployed: str) -> None:
         assert f"kubernaut_{name}" in metrics
 
 
-def test_the_rights_of_the_example_are_those_that_its_actions_declare() -> None:
-    argv = [sys.executable, "-m", "kubernaut_cli", "render", "--rbac", str(ROOT / "examples/shop/workflow.yaml")]
-    declared = subprocess.run(argv, capture_output=True, text=True).stdout
-    roles = [
-        [one["rules"] for one in yaml.safe_load_all(text) if one["kind"] == "Role"]
-        for text in (declared, (ROOT / "examples" / "shop" / "scaler.yaml").read_text())
-    ]
-
-    assert roles[0] == roles[1] != []
-
-
 def granted() -> set[tuple[str, str, str]]:
     found = set()
     for document in yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text()):
