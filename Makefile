@@ -66,8 +66,8 @@ bench-controller: .venv/ready ## Print the controller's figures on a cluster (PR
 	$(bin)/python tests/benchmarks/bench_controller.py $(PROBE_IMAGE)
 
 .PHONY: fault-campaign
-fault-campaign: .venv/ready ## Kill the controller after every write, and more, on a cluster (PROBE_IMAGE=…, RESTART=program)
-	$(bin)/python tests/cluster/campaign.py $(PROBE_IMAGE) $(if $(RESTART),--restart $(RESTART))
+fault-campaign: .venv/ready ## Kill the controller after every write, and more, on a cluster (PROBE_IMAGE=…, RESTART=program, ONLY=pattern)
+	$(bin)/python tests/cluster/campaign.py $(PROBE_IMAGE) $(if $(RESTART),--restart $(RESTART)) $(if $(ONLY),--only '$(ONLY)')
 
 TEKTON_VERSION ?= v1.6.0
 .PHONY: kind

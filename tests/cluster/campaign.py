@@ -31,6 +31,7 @@ from realcluster import (
     kubectl,
     namespace,
     records,
+    remove_namespace,
     sh,
     step,
     storage_at,
@@ -249,7 +250,7 @@ def prepared(image: str) -> Iterator[ControllerCampaign]:
         finally:
             with campaign.controller():  # somebody has to let them go
                 kubectl("delete", "wfe", "--all", f"--namespace={WHERE}", "--timeout=120s", check=False)
-            kubectl("delete", "namespace", WHERE, "--wait=false", check=False)
+            remove_namespace(WHERE)
 
 
 def main() -> None:

@@ -75,6 +75,17 @@ def namespace(name: str, *, task: bool = True, storage: str | None = None) -> No
         kubectl("apply", here, "-f", "-", stdin={**config, "data": {"url": storage}})
 
 
+def remove_namespace(name: str) -> None:
+    """Delete a namespace, and let its workflows go, since no controller is left that would."""
+    path, merge = f"/apis/kubernaut.io/v1alpha1/namespaces/{name}/workflowexecutions", "application/merge-patch+json"
+    found = kubectl("get", "wfe", f"--namespace={name}", "--output=name").split()  # some nest too deeply for Python
+    with api_client() as api:
+        for one in found:
+            released: Json = {"metadata": {"finalizers": []}}
+            api.patch(f"{path}/{one.partition('/')[2]}", json=released, headers={"content-type": merge})
+    kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
 def controller_kubeconfig(folder: Path) -> Path:
     """Write a kubeconfig with exactly the permissions that the controller is deployed with."""
     token = kubectl("create", "token", "kubernaut-controller", f"--namespace={SYSTEM}", "--duration=2h").strip()

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from realcluster import step, workflow
 from smallserver import Json, SmallServer, running_server, stamp
 
-from kubernaut_controller.operator import process
+from kubernaut_controller.operator import process, workflows
 from kubernaut_controller.operator.settings import ControllerSettings
 from kubernaut_controller.reconciling import FINALIZER, Policy, reconcile
 from kubernaut_controller.reconciling.lock import acquired_lease
@@ -386,6 +386,8 @@ def test_a_namespace_whose_lists_hang_keeps_nobody_waiting(tmp_path: Path, monke
 
 
 def test_a_closed_workflow_is_let_go_without_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflows, "_REFRESH_ENDED", 0.0)
+
     async def before(world: IsolatedController) -> None:
         world.server.hanging.add("bad")
         made = workflow("closed", "bad", step("a", IMAGE, inputs={}))

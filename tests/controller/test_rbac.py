@@ -53,3 +53,15 @@ def test_a_role_for_each_account_and_place(tmp_path: Path) -> None:
     assert found["RoleBinding", "kubernaut-scaler"]["subjects"] == [
         {"kind": "ServiceAccount", "name": "scaler", "namespace": "shop"}
     ]
+
+
+def test_the_rights_of_the_example_are_those_that_its_actions_declare() -> None:
+    example = Path(__file__).parents[2] / "examples" / "shop"
+    argv = [sys.executable, "-m", "kubernaut_cli", "render", "--rbac", str(example / "workflow.yaml")]
+    declared = subprocess.run(argv, capture_output=True, text=True).stdout
+    roles = [
+        [one["rules"] for one in yaml.safe_load_all(text) if one["kind"] == "Role"]
+        for text in (declared, (example / "scaler.yaml").read_text())
+    ]
+
+    assert roles[0] == roles[1] != []

@@ -29,6 +29,7 @@ SHOP = "/srv/shop.git"
 PLACEHOLDERS = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UUID"),
     (r"\b[0-9a-f]{40}\b", "COMMIT"),
+    (r"\b[0-9a-f]{32}\b", "TRACE"),
     (r"(?<=checkout-)[0-9a-f]{10}\b", "RUN"),
     (r"\b[0-9a-f]{8}\b", "ID"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "TIME"),

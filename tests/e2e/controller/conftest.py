@@ -18,6 +18,7 @@ from realcluster import (
     install,
     kubectl,
     namespace,
+    remove_namespace,
     sh,
     storage_at,
 )
@@ -75,7 +76,7 @@ def where(probe: str, storage: str) -> Iterator[str]:
     install()
     namespace(name, storage=storage)
     yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    remove_namespace(name)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +85,7 @@ def bare(where: str) -> Iterator[str]:
     name = f"{where}-bare"
     namespace(name, task=False)
     yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    remove_namespace(name)
 
 
 @pytest.fixture(scope="session")

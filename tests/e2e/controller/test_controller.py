@@ -89,7 +89,7 @@ def scenarios(probe: str, where: str, bare: str) -> dict[str, Json]:
             **{"finally": [step("last", probe)]},
         ),
         # long enough for its container to run, among all these: of one that was not heard nobody knows
-        made("time-over", step("a", probe, THING, inputs=wait, timeout="25s"), timeout="25s"),
+        made("time-over", step("a", probe, THING, inputs=wait, timeout="1m"), timeout="1m"),
         made("step-time-over", step("a", probe, THING, inputs=wait, timeout="1s")),
         made("oom", step("a", probe, resources={"limits": {"memory": "12Mi"}})),
         made("no-image", step("a", probe.partition("@")[0] + "@sha256:" + "0" * 64)),

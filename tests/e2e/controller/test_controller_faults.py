@@ -19,6 +19,7 @@ from realcluster import (
     namespace,
     phase_of,
     records,
+    remove_namespace,
     rows,
     step,
     until,
@@ -57,7 +58,7 @@ def test_while_data_storage_is_away_workflows_run_on_and_records_catch_up(probe:
             kept = records(url, "away")
             store.terminate()
         kubectl("delete", "wfe", "away", f"--namespace={where}", "--timeout=60s")
-    kubectl("delete", "namespace", where, "--wait=false")
+    remove_namespace(where)
 
     assert before["status"] == "False"
     assert {name: (record["state"], record["source"]) for name, record in kept.items()} == {

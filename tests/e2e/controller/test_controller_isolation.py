@@ -23,6 +23,7 @@ from realcluster import (
     kubectl,
     namespace,
     phase_of,
+    remove_namespace,
     rows,
     step,
     until,
@@ -44,7 +45,7 @@ def places(probe: str) -> Iterator[tuple[str, str]]:
         namespace(name)
     yield names
     for name in names:
-        kubectl("delete", "namespace", name, "--wait=false")
+        remove_namespace(name)
 
 
 @pytest.fixture(scope="module")

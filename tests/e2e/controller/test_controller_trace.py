@@ -14,6 +14,7 @@ from realcluster import (
     kubectl,
     namespace,
     records,
+    remove_namespace,
     step,
     until,
     workflow,
@@ -35,10 +36,7 @@ def test_a_workflow_is_one_trace(probe: str, storage: str, tmp_path: Path, colle
         document: Any = until("its end", lambda: is_closed(found := get("wfe", "traced", where)) and found, 240)
         run = get("pipelinerun", document["status"]["pipelineRunRef"]["name"], where) or {}
         assert controller.stop() == 0
-    # no controller is left that would remove its finalizer
-    released = '--patch={"metadata": {"finalizers": []}}'
-    kubectl("patch", "wfe", "traced", f"--namespace={where}", "--type=merge", released)
-    kubectl("delete", "namespace", where, "--wait=false")
+    remove_namespace(where)
 
     trace_id = document["metadata"]["annotations"]["kubernaut.io/trace-id"]
     assert trace_id in run["metadata"]["annotations"]["tekton.dev/pipelinerunSpanContext"]
