@@ -9,7 +9,11 @@ import pytest
 from kubernaut_sdk.catalog import all_actions
 
 pytestmark = [pytest.mark.docker]
-DOMAINS = {"argocd": ("argocd/", "git/"), "aws-cli": ("aws/",), "kubectl": ("kubernetes/",)}
+DOMAINS = {
+    "argocd": ("argocd/", "git/"),
+    "aws-cli": ("aws/",),
+    "kubectl": ("alertmanager/", "kubernetes/", "prometheus/"),
+}
 LEFT_OVER = """
 import json, sys, pathlib
 import kubernaut_sdk.program.verbs, kubernaut_sdk.execution.runner, kubernaut_sdk.recorder, {module}

@@ -38,7 +38,7 @@ def test_one_action_is_shown_whole(called: Run) -> None:
     ("action_type", "sentence"),
     [
         ("kubernetes/scale_deploymen", "no action kubernetes/scale_deploymen here; did you mean kubernetes/scale_dep"),
-        ("nothing", "no action nothing here; there is aws/reboot_instances, "),
+        ("nothing", "no action nothing here; there is alertmanager/silence_alert, "),
     ],
 )
 def test_an_unknown_action_is_refused_with_the_known_ones(called: Run, action_type: str, sentence: str) -> None:

@@ -49,7 +49,7 @@ def test_kubernetes_expands_and_collapses(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("when",), [{"input": "a", "operator": "in", "values": ["a"]}]),
+        (("pipelineSpec",), {"tasks": []}),
         (("matrix",), {"params": []}),
         (("retries",), 1),
         (("taskSpec",), {}),
@@ -62,6 +62,18 @@ def test_what_is_not_covered_is_refused_with_its_path(workflow: Make, step: Make
 
     with pytest.raises(
         InvalidWorkflow, match=rf"tasks\[0\]\.{path[0]}: the local engine does not cover this of Tekton"
+    ):
+        read_pipeline_run(run, generic_task())
+
+
+def test_a_when_is_covered_for_tasks_of_finally_only(workflow: Make, step: Make) -> None:
+    run = render(parse_workflow(workflow(step("a"))))
+    run["spec"]["pipelineSpec"]["tasks"][0]["when"] = [
+        {"input": "$(tasks.a.status)", "operator": "in", "values": ["Failed"]}
+    ]
+
+    with pytest.raises(
+        InvalidWorkflow, match=r"tasks\[0\]\.when: the local engine covers it only for tasks of finally"
     ):
         read_pipeline_run(run, generic_task())
 

@@ -184,7 +184,7 @@ def test_it_is_no_success_of_the_action(changed: World) -> None:
     changed.run("undo", "--workflow", "probe", "--yes")
     [verdict] = json.loads(changed.run("effectiveness", "probe/write_text", "-o", "json").stdout)
 
-    assert (verdict["n"], verdict["successes"], verdict["excluded"]) == (2, 2, {"undo": 2})
+    assert (verdict["ran"], verdict["errors"], verdict["undone"], verdict["not_counted"]["undo"]) == (2, 0, 2, 2)
 
 
 def test_without_a_yes_the_plan_is_shown_and_nothing_is_done(changed: World) -> None:

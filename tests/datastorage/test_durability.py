@@ -104,7 +104,7 @@ def test_a_database_of_a_newer_version_is_reported(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "records.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
-    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0005; use the Kubernaut that"):
+    with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0006; use the Kubernaut that"):
         embedded(tmp_path).__enter__()
 
 

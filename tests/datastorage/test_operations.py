@@ -148,7 +148,7 @@ def test_a_service_that_may_not_migrate_says_what_to_do(postgres: str, database:
         store = PostgresStore(database, migrates=False)
         async with store._engine.begin() as connection:
             await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-        with pytest.raises(Exception, match=r"has schema 0001, and this version wants 0005; run: kubernaut"):
+        with pytest.raises(Exception, match=r"has schema 0001, and this version wants 0006; run: kubernaut"):
             await store.prepare()
         await store.close()
 

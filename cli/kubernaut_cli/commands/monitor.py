@@ -30,7 +30,10 @@ __all__ = ["monitor"]
     help="An alerting rule's `for`: within it, its alert cannot fire again.",
 )
 def monitor(url: str | None, data: Path | None, pending_for: dict[str, float], **options: Any) -> None:
-    """Run the Effectiveness Monitor until SIGTERM or Ctrl-C: pages, JSON and metrics."""
+    """Run the Effectiveness Monitor until SIGTERM or Ctrl-C: pages, JSON and metrics.
+
+    Exit code: 2 an option cannot be used, 3 the folder has no records, 75 Data Storage does not answer.
+    """
     settings = CountingRules(pending_for=pending_for)
     if url is not None:
         token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")

@@ -22,7 +22,10 @@ __all__ = ["patterns"]
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @data_option
 def patterns(since: timedelta, pending_for: dict[str, float], output: str, data: Path | None) -> None:
-    """Show patterns: flapping, circles, growth, follow-ups, side effects."""
+    """Show patterns: flapping, circles, growth, follow-ups, side effects.
+
+    Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
+    """
     found = find_patterns(read_fleet_of(data, since, pending_for))
     if output == "json":
         echo(json.dumps(asdict(found), indent=2))

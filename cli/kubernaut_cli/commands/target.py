@@ -28,7 +28,10 @@ _SHOWN = 20
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @data_option
 def target(name: str, since: timedelta, pending_for: dict[str, float], output: str, data: Path | None) -> None:
-    """Show the target NAME, whole (shop/Deployment/api) or the end of it (api)."""
+    """Show the target NAME, whole (shop/Deployment/api) or the end of it (api).
+
+    Exit code: 2 Data Storage refuses the query, 3 no such target, no records or no right, 75 no answer.
+    """
     fleet = read_fleet_of(data, since, pending_for)
     found = find_target(fleet, name)
     if not found:

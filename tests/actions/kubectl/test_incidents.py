@@ -27,7 +27,7 @@ def test_every_incident_is_a_valid_workflow_and_in_the_list(file: Path) -> None:
     workflow = parse_workflow(file.read_text(encoding="utf-8"), file.name)
     require_valid(workflow, catalog.find)
 
-    assert workflow.metadata.name == file.stem
+    assert workflow.metadata.name == file.stem.removeprefix("aws-")
     assert f"({file.name})" in (INCIDENTS / "README.md").read_text(encoding="utf-8")
     assert workflow.spec.timeout <= timedelta(hours=1)
 
