@@ -73,7 +73,7 @@ def test_a_when_is_covered_for_tasks_of_finally_only(workflow: Make, step: Make)
     ]
 
     with pytest.raises(
-        InvalidWorkflow, match=r"tasks\[0\]\.when: the local engine covers it only for tasks of finally"
+        InvalidWorkflow, match=r"tasks\[a\]\.when: the local engine covers it only for tasks of finally"
     ):
         read_pipeline_run(run, generic_task())
 
