@@ -38,9 +38,9 @@ def test_the_spec_says_the_version_of_kubectl(action: Any) -> None:
 
 @pytest.mark.cluster
 def test_check_warns_of_a_kubectl_that_is_too_far_from_the_server(action: Any, kubectl: Any) -> None:
-    found = json.loads(kubectl("version", "--output=json"))
+    found = kubectl("version", "--output=json")
     expected = skew_caution(found)
-    inputs = json.dumps({"node": json.loads(kubectl("get", "nodes", "--output=json"))["items"][0]["metadata"]["name"]})
+    inputs = json.dumps({"node": kubectl("get", "nodes", "--output=json")["items"][0]["metadata"]["name"]})
     ended = action.run(
         "check", "kubernetes/cordon_node", ACTION_INPUTS=inputs, KUBECONFIG=os.environ.get("KUBECONFIG", "")
     )
