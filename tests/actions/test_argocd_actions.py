@@ -112,6 +112,7 @@ def test_an_operation_that_waits_for_a_retry_has_not_ended(argo: ArgoStandin) ->
     assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
 
 
+@pytest.mark.slow
 def test_an_operation_that_waits_too_long_is_told(argo: ArgoStandin) -> None:
     argo.script = ["Running"] + ["Waiting"] * 500
     ran = run(sync_application, argo)
@@ -128,6 +129,7 @@ def test_a_failed_sync_names_the_resource_at_once(argo: ArgoStandin) -> None:
     assert "Deployment checkout: it is immutable" in message(ran)
 
 
+@pytest.mark.slow
 def test_a_sync_that_leaves_it_degraded_fails(argo: ArgoStandin) -> None:
     argo.app()["status"]["health"] = {"status": "Degraded"}
     argo.app()["status"]["resources"][1]["health"] = {"status": "Degraded", "message": "no pod is ready"}
@@ -307,6 +309,7 @@ def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:
     assert [call.query.get("refresh") for call in argo.calls].count("hard") == 1
 
 
+@pytest.mark.slow
 def test_a_wait_ends_when_the_commit_is_deployed(argo: ArgoStandin) -> None:
     late = run(wait_application, argo)
     argo.app()["status"]["sync"]["status"] = "Synced"

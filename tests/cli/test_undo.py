@@ -234,6 +234,7 @@ def test_what_somebody_changed_since_stays(changed: World) -> None:
     assert {record.undoes is not None for record in changed.undos().values()} == {True}
 
 
+@pytest.mark.slow
 def test_cancelled_in_the_middle_it_ends_as_a_run_does(world: World, workflow: Make, step: Make) -> None:
     world.modules, slow = world.folder / "slow.py", {"actionType": "slow/write_text"}
     world.modules.write_text(SLOW)

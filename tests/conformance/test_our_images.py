@@ -27,6 +27,7 @@ def conforms(part: str, image: str, *tried: str) -> None:
     assert "scenario-runs" in messages(found, "passed")
 
 
+@pytest.mark.slow
 def test_git(images: dict[str, str]) -> None:
     conforms("argocd", images["argocd"], "git/open_pull_request", "git/update_file")
 

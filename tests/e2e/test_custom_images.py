@@ -103,6 +103,7 @@ def test_it_conforms(request: pytest.FixtureRequest, image: str, folder: Path) -
     assert {each.check.name: each.outcome for each in judgements}["scenario-runs"] == "passed"
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_tekton_runs_it_by_the_digest_that_was_pushed(
     readme_image: str, pushed_to: str, flags: str, kubectl: Callable[..., str], namespace: str

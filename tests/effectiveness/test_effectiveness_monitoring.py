@@ -77,6 +77,7 @@ def test_every_rule_fires_when_it_should_and_not_before() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_real_prometheus_and_alertmanager(tmp_path: Path) -> None:
     """The monitor is scraped, the dashboard's queries answer; Watchdog is a heartbeat; a silence is known."""
     fill(tmp_path / "fleet", datetime.now(UTC))

@@ -92,7 +92,7 @@ def test_whatever_the_store_does_an_event_is_spooled_and_marked_and_the_wait_end
     assert sender.keep(event, required=True) == "deferred"
     sender.close()
     kept = [path for part in Spool(tmp_path / "spool").parts() for path in part.folder.iterdir()]
-    assert [json.loads(path.read_text()) for path in kept if path.suffix == ".json"] == [event]
+    assert [json.loads(path.read_text()) for path in kept if path.suffix in {".json", ".refused"}] == [event]
     assert [line["kubernaut_record"] for line in parsed_lines(printed)] == [event]
 
 

@@ -145,6 +145,7 @@ def test_a_field_that_the_api_server_refuses_or_drops_is_refused_before_anything
     assert "has no /spec/nothing; the field's parent must exist." in message_of(beyond)
 
 
+@pytest.mark.slow
 def test_a_condition_and_a_value_are_waited_for(cluster: Cluster, app: App) -> None:
     where: Json = {"kind": "deployment.apps", "name": app()}
     reached = [

@@ -88,6 +88,7 @@ def test_scale_and_undo(action: Any, kubectl: Any, deployment: str, tmp_path: Pa
     assert get(kubectl, deployment)["spec"]["replicas"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_restart_once_a_record_and_roll_back(action: Any, kubectl: Any, deployment: str) -> None:
     inputs = {"namespace": NAMESPACE, "deployment": deployment}
@@ -219,6 +220,7 @@ def test_a_rollout_that_was_given_up_is_told_and_rolled_back(action: Any, kubect
     assert (back.code, json.loads(back.results["output"])["revision"]) == (0, 1), back.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_number_that_an_autoscaler_owns_is_refused_and_its_revert_is_told(
     action: Any, kubectl: Any, deployment: str

@@ -34,6 +34,7 @@ def budgets(cluster: Cluster, app: str, *names: str) -> Iterator[None]:
         cluster.delete("pdb", *names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
 def test_a_pod_is_deleted_and_its_workload_is_available_again(cluster: Cluster, app: App, kind: str) -> None:
     pod = cluster.pods(name := app(kind))[0]["metadata"]
@@ -56,6 +57,7 @@ def test_a_pod_that_nothing_would_make_again_is_refused(cluster: Cluster) -> Non
     assert message_of(missing) == f"there is no pod nobody in {cluster.namespace}."
 
 
+@pytest.mark.slow
 def test_an_exhausted_budget_is_named_and_only_a_broken_pod_goes_although(cluster: Cluster, app: App) -> None:
     name = app(wait=False, container=UNREADY)
     cluster.kubectl("wait", "pod", f"--selector=app={name}", "--for=jsonpath={.status.phase}=Running", "--timeout=30s")

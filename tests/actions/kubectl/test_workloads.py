@@ -40,6 +40,7 @@ def test_scaling_is_applied_repeated_and_undone(cluster: Cluster, app: App, kind
     assert cluster.get(kind, where[kind.lower()])["spec"]["replicas"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_a_quota_that_is_used_up_is_told_long_before_the_deadline(cluster: Cluster, app: App, kind: str) -> None:
     name = app(kind)
@@ -55,6 +56,7 @@ def test_a_quota_that_is_used_up_is_told_long_before_the_deadline(cluster: Clust
     assert "exceeded quota" in message_of(ended)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_a_number_that_an_autoscaler_owns_is_refused_by_its_name(cluster: Cluster, app: App, kind: str) -> None:
     name = app(kind)
@@ -166,6 +168,7 @@ def test_pause_and_resume(cluster: Cluster, app: App) -> None:
     assert cluster.get("deployment", where["deployment"])["spec"]["paused"] is True
 
 
+@pytest.mark.slow
 def test_a_pod_that_fits_no_node_is_told_with_the_schedulers_words(cluster: Cluster, app: App) -> None:
     name = app()
     cluster.patch(
