@@ -51,3 +51,12 @@ def app(cluster: Cluster) -> Iterator[Callable[..., str]]:
     yield make
     for kind, name in made:
         cluster.delete(kind, name)
+
+
+@pytest.fixture
+def node(cluster: Cluster) -> Iterator[str]:
+    """A Node object without a machine, so that no real node is touched; nothing is scheduled there."""
+    name = f"kubernaut-{uuid4().hex[:8]}"
+    cluster.make({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    yield name
+    cluster.delete("node", name)
