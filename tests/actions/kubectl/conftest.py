@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from kubectl_cluster import Cluster, proxied_kubeconfig, workload
+from node_standin import StandInNode
 
 from kubernaut_conformance.target_proxy import TargetProxy
 
@@ -60,3 +61,12 @@ def node(cluster: Cluster) -> Iterator[str]:
     cluster.make({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
     yield name
     cluster.delete("node", name)
+
+
+@pytest.fixture
+def machine(cluster: Cluster) -> Iterator[StandInNode]:
+    """A node whose kubelet is played, so that real pods can be put there and evicted."""
+    made = StandInNode(cluster.proxy.upstream.geturl())
+    made.start()
+    yield made
+    made.stop()
