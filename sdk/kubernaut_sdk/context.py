@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -125,6 +126,14 @@ class Context:
         """Return the path of a file of the mounted Secret, or None if it is not mounted."""
         path = self._secrets_dir / name
         return path if path.is_file() else None
+
+    def uninterrupted(self) -> AbstractContextManager[None]:
+        """Return a block within which a cancel and the deadline wait, for two writes of which one alone does harm.
+
+        An example: an object is deleted and made again. Keep it to what takes seconds: a pod is killed 30 s after it is
+        told to stop.
+        """
+        return self._interrupts.shielded()
 
     def remaining(self) -> float:
         """Return the seconds until the action's time is over."""

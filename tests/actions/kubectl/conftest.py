@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from kubectl_cluster import Cluster, proxied_kubeconfig, workload
+from node_standin import StandInNode
 
 from kubernaut_conformance.target_proxy import TargetProxy
 
@@ -51,3 +52,21 @@ def app(cluster: Cluster) -> Iterator[Callable[..., str]]:
     yield make
     for kind, name in made:
         cluster.delete(kind, name)
+
+
+@pytest.fixture
+def node(cluster: Cluster) -> Iterator[str]:
+    """A Node object without a machine, so that no real node is touched; nothing is scheduled there."""
+    name = f"kubernaut-{uuid4().hex[:8]}"
+    cluster.make({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    yield name
+    cluster.delete("node", name)
+
+
+@pytest.fixture
+def machine(cluster: Cluster) -> Iterator[StandInNode]:
+    """A node whose kubelet is played, so that real pods can be put there and evicted."""
+    made = StandInNode(cluster.proxy.upstream.geturl())
+    made.start()
+    yield made
+    made.stop()

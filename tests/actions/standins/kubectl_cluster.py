@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from uuid import UUID
 from kubernaut_conformance.target_proxy import TargetProxy
 from kubernaut_sdk import Action, catalog
 from kubernaut_sdk.permissions import parse_permission
-from kubernaut_sdk.testing import ActionRunner, Ran
+from kubernaut_sdk.testing import ActionRunner, Answer, Ran
 
 __all__ = ["Cluster", "Json", "message_of", "proxied_kubeconfig", "reason_of", "workload"]
 
@@ -91,17 +91,66 @@ class Cluster:
         record: UUID | None = None,
         **more: Any,
     ) -> Ran:
-        """Run an action in this namespace."""
+        """Run an action, in this namespace if it takes one."""
         runner = self.runner(name, minutes=minutes, retries=retries)
         with self._recorded(runner.action):
-            return runner.run({"namespace": self.namespace, **inputs, **more}, record_id=record)
+            return runner.run({**self._place(runner.action), **inputs, **more}, record_id=record)
+
+    def run_with(
+        self,
+        name: str,
+        when: Callable[[list[str]], bool],
+        count: int,
+        event: Callable[[], Answer | Any],
+        *,
+        retries: int = 0,
+        minutes: int = 60,
+        **inputs: Any,
+    ) -> Ran:
+        """Run an action while something else happens.
+
+        Args:
+            name: The action.
+            when: The kubectl calls that are counted.
+            count: The number of the call, from 1 on, before which it happens.
+            event: What happens; an Answer that it returns is the call's own.
+            retries: Of the action.
+            minutes: Its time.
+            inputs: Its inputs.
+        """
+        calls = 0
+
+        def kubectl(argv: list[str], stdin: str | None) -> Answer:
+            nonlocal calls
+            calls += when(argv)
+            if when(argv) and calls == count:
+                with patch.dict(os.environ, KUBECONFIG=own):
+                    answer = event()
+                if isinstance(answer, Answer):
+                    return answer
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
+            return Answer(done.stdout, done.stderr, done.returncode)
+
+        own = os.environ.get("KUBECONFIG", "")
+        action, time = self.runner(name).action, timedelta(minutes=minutes)
+        runner = ActionRunner(action, tools={"kubectl": kubectl}, timeout=time, retries=retries, storage="none")
+        with self._recorded(action):
+            return runner.run({**self._place(action), **inputs})
+
+    def run_failing(self, name: str, when: Callable[[list[str]], bool], count: int, **inputs: Any) -> Ran:
+        """Run an action whose kubectl call of that kind and number finds no API server."""
+        refused = Answer(stderr="The connection to the server 192.0.2.1:6443 was refused", exit_code=1)
+        return self.run_with(name, when, count, lambda: refused, **inputs)
 
     def undo(self, ran: Ran, name: str, inputs: Mapping[str, Any] = MappingProxyType({}), **more: Any) -> Ran:
         """Undo what an action has changed."""
         assert ran.change is not None, ran
         runner = self.runner(name)
         with self._recorded(runner.action):
-            return runner.undo({"namespace": self.namespace, **inputs, **more}, ran.change)
+            return runner.undo({**self._place(runner.action), **inputs, **more}, ran.change)
+
+    def _place(self, action: Action) -> dict[str, str]:
+        return {"namespace": self.namespace} if "namespace" in action.inputs_model.model_fields else {}
 
     @contextmanager
     def _recorded(self, action: Action) -> Iterator[None]:

@@ -120,9 +120,9 @@ class Kubectl:
 
     def __call__(self, argv: list[str], stdin: str | None) -> Answer:
         """Answer as kubectl."""
-        kind, *name = argv[argv.index("--") + 1 :]
-        if argv[1] == "logs":
+        if any(option.startswith("--raw=") and "/log?" in option for option in argv):
             return Answer("\n".join(self.log))
+        kind, *name = argv[argv.index("--") + 1 :]
         if argv[1] == "patch":
             return self._patch(json.loads(stdin or "[]"), argv)
         if forbidden := set(kind.split(",")) & set(self.forbidden):

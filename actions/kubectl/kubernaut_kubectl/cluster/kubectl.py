@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
@@ -19,12 +20,14 @@ __all__ = [
     "MANAGER",
     "Name",
     "can_i",
+    "create",
     "create_raw",
     "delete_raw",
     "find",
     "get",
     "list_all",
     "patch",
+    "pod_log",
     "previous_log",
     "try_patch",
 ]
@@ -70,6 +73,7 @@ def list_all(
     *,
     selector: str | None = None,
     fields: str | None = None,
+    everywhere: bool = False,
 ) -> list[dict[str, Any]]:
     """Return all objects of one or more kinds, read by one kubectl.
 
@@ -79,6 +83,7 @@ def list_all(
         namespace: The namespace; None for kinds of the whole cluster.
         selector: A label selector.
         fields: A field selector.
+        everywhere: True for the objects of all namespaces.
 
     Returns:
         The objects; an empty list if the cluster lacks the kind.
@@ -87,7 +92,7 @@ def list_all(
         PreconditionFailed: as `get`; also if only one of the kinds may not be read.
         Transient: as `get`.
     """
-    options = ["--output=json"]
+    options = ["--output=json", *(["--all-namespaces"] if everywhere else [])]
     options += [f"--selector={selector}"] if selector else []
     options += [f"--field-selector={fields}"] if fields else []
     try:
@@ -144,6 +149,30 @@ def _patch(
     return written
 
 
+def create(ctx: Context, path: str, body: dict[str, Any], what: str, *, dry_run: bool = False) -> dict[str, Any]:
+    """Create an object, and return it.
+
+    Args:
+        ctx: The context.
+        path: The path of its kind in the API, such as `/apis/batch/v1/namespaces/shop/jobs`.
+        body: The object.
+        what: The task, for the message: "kubectl could not {what}".
+        dry_run: True to let the API server check it and write nothing.
+
+    Raises:
+        PreconditionFailed: if the name is taken, or nothing may be created; in a dry run also if the API server, an
+            admission webhook or a quota refuses the object.
+        Failed: if it is refused otherwise.
+        Transient: if the API server is out of reach.
+    """
+    completed = create_raw(ctx, f"{path}?fieldManager={MANAGER}{'&dryRun=All' if dry_run else ''}", body, what)
+    if completed.exit_code != 0:
+        error = error_of(completed, what)
+        raise PreconditionFailed(error.message, reason="Refused") if dry_run and type(error) is Failed else error
+    made: dict[str, Any] = completed.json()
+    return made
+
+
 def create_raw(ctx: Context, path: str, body: dict[str, Any], what: str) -> Completed:
     """Send a POST request to a path of the API server, such as a pod's eviction, and return the ended kubectl.
 
@@ -156,8 +185,18 @@ def create_raw(ctx: Context, path: str, body: dict[str, Any], what: str) -> Comp
     return _raw(ctx, "create", path, body, what)
 
 
-def delete_raw(ctx: Context, path: str, *, uid: str, version: str | None = None, what: str) -> None:
+def delete_raw(
+    ctx: Context, path: str, *, uid: str, version: str | None = None, dependents: str | None = None, what: str
+) -> None:
     """Delete an object only if it still has this uid (and this resourceVersion).
+
+    Args:
+        ctx: The context.
+        path: The object's path in the API.
+        uid: Its uid.
+        version: Its resourceVersion.
+        dependents: Kubernetes' propagationPolicy for what it owns, such as `Background`; by default that of its kind.
+        what: The task, for the message: "kubectl could not {what}".
 
     Raises:
         Transient: if the object of that name is another one by now, or was changed.
@@ -165,17 +204,37 @@ def delete_raw(ctx: Context, path: str, *, uid: str, version: str | None = None,
     """
     preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+    body |= {"propagationPolicy": dependents} if dependents else {}
     completed = _raw(ctx, "delete", path, body, what)
     if completed.exit_code != 0:
         raise error_of(completed, what)
 
 
+def pod_log(
+    ctx: Context, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False, **options: str
+) -> str:
+    """Return the last lines of a container's log, or an empty text if they cannot be read.
+
+    Not by `kubectl logs`, which reads the pod first, and so takes a permission more.
+
+    Args:
+        ctx: The context.
+        namespace: The pod's namespace.
+        pod: The pod.
+        container: The container.
+        lines: The most lines.
+        previous: True for the container's run before this one.
+        options: More of the API's query parameters, such as `limitBytes`.
+    """
+    query = {"container": container, "tailLines": str(lines), **({"previous": "true"} if previous else {}), **options}
+    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/log?{urlencode(query)}"
+    completed = ctx.run(["kubectl", "get", *_connection(ctx), f"--raw={path}"], check=False)
+    return completed.mask(completed.stdout.strip()) if completed.exit_code == 0 else ""
+
+
 def previous_log(ctx: Context, namespace: str, pod: str, container: str, *, lines: int) -> str:
     """Return the last lines of a container's run before this one, or an empty text if they cannot be read."""
-    options = [f"--container={container}", "--previous", f"--tail={lines}", "--limit-bytes=4096"]
-    argv = ["kubectl", "logs", *_connection(ctx), f"--namespace={namespace}", *options, "--", pod]
-    completed = ctx.run(argv, check=False)
-    return completed.mask(completed.stdout.strip()) if completed.exit_code == 0 else ""
+    return pod_log(ctx, namespace, pod, container, lines=lines, previous=True, limitBytes="4096")
 
 
 def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> dict[str, str | None]:

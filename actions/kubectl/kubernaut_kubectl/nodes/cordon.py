@@ -1,17 +1,32 @@
 """The actions kubernetes/cordon_node and kubernetes/uncordon_node."""
 
-from typing import Any
+from typing import Annotated
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.kubectl import get
+from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
+from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, write_cordon
+from kubernaut_kubectl.nodes.target import NodeInputs, register_node
+from kubernaut_kubectl.owners.fields import last_writer
+from kubernaut_kubectl.rollouts.tracker import tracker_of
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, Transient
 
 __all__ = ["cordon_node", "uncordon_node"]
 
 
-class NodeInputs(Inputs):
-    """The inputs of both actions."""
+class CordonInputs(NodeInputs):
+    """The inputs of kubernetes/cordon_node."""
 
-    node: Name
+    min_schedulable: MinSchedulable = 0.5
+
+
+class UncordonInputs(NodeInputs):
+    """The inputs of kubernetes/uncordon_node."""
+
+    even_if_not_ours: Annotated[
+        bool, Field(description="Whether a cordon is lifted that no action of ours has set.")
+    ] = False
 
 
 class NodeResult(Result):
@@ -20,58 +35,90 @@ class NodeResult(Result):
     unschedulable: bool
 
 
-def _action(verb: str, *, unschedulable: bool, summary: str) -> Action:
-    action = Action(
-        f"kubernetes/{verb}_node",
-        permissions=["nodes: get, patch"],
-        tools=["kubectl"],
-        risk="medium" if unschedulable else "low",
-        examples=[{"node": "worker-1"}],
-    )
+cordon_node = Action(
+    "kubernetes/cordon_node",
+    permissions=["nodes: get, list, patch"],
+    tools=["kubectl"],
+    risk="medium",
+    examples=[{"node": "worker-1"}],
+)
+uncordon_node = Action(
+    "kubernetes/uncordon_node",
+    permissions=["nodes: get, patch"],
+    tools=["kubectl"],
+    risk="low",
+    examples=[{"node": "worker-1"}],
+)
 
-    def plan(ctx: Context, inputs: NodeInputs) -> Change:
-        before = get(ctx, "node", inputs.node)["spec"].get("unschedulable", False)
-        return Change({"unschedulable": before}, {"unschedulable": unschedulable})
 
-    plan.__doc__ = summary
-    action.plan(plan)
+@cordon_node.plan
+def plan_cordon(ctx: Context, inputs: CordonInputs) -> Change:
+    """Keep new pods off a node. Running pods stay; `kubernetes/drain_node` moves them.
 
+    The record's id is kept in an annotation, by which undo and `kubernetes/uncordon_node` know the cordon as ours. A
+    node that is cordoned already is left as it is. Refused if fewer than `min_schedulable` of all nodes would be ready
+    and schedulable without it.
+    """
+    node = get(ctx, "node", inputs.node)
+    before = cordon_of(node)
+    if before.unschedulable:
+        return Change(before.document(), before.document())
+    if ctx.undoing is None:
+        require_schedulable(ctx, node, inputs.min_schedulable)
+    return Change(before.document(), Cordon(True, str(ctx.record_id)).document())
+
+
+@uncordon_node.plan
+def plan_uncordon(ctx: Context, inputs: UncordonInputs) -> Change:
+    """Allow new pods on a node again.
+
+    Only a cordon that an action of ours has set is lifted: who else keeps pods off a node has a reason that is not
+    known here. `even_if_not_ours: true` lifts any.
+    """
+    node = get(ctx, "node", inputs.node)
+    before = cordon_of(node)
+    if before.unschedulable and before.cordoned_by is None and not inputs.even_if_not_ours and ctx.undoing is None:
+        by = last_writer(node, UNSCHEDULABLE)
+        raise PreconditionFailed(
+            f"{inputs.node} was cordoned by {by or 'somebody else'}, not by an action of ours; ask why, or set "
+            f"even_if_not_ours: true.",
+            reason="NotOurs",
+        )
+    return Change(before.document(), Cordon(False).document())
+
+
+def _register(action: Action, *, unschedulable: bool) -> None:
     @action.apply
     def apply(ctx: Context, inputs: NodeInputs, change: Change) -> NodeResult:
-        _set(ctx, inputs, before=change.before["unschedulable"], after=unschedulable)
+        _write(ctx, inputs, before=Cordon(**change.before), after=Cordon(**change.after))
         return NodeResult(unschedulable=unschedulable)
 
     @action.verify
     def verify(ctx: Context, inputs: NodeInputs, change: Change) -> bool | str:
-        now = get(ctx, "node", inputs.node)["spec"].get("unschedulable", False)
-        return now == unschedulable or f"{inputs.node} is {'un' if now else ''}schedulable still."
+        node = get(ctx, "node", inputs.node)
+        shortfall = tracker_of(ctx).require_own_value(
+            node,
+            UNSCHEDULABLE,
+            cordon_of(node).unschedulable,
+            before=change.before["unschedulable"],
+            wanted=unschedulable,
+            what="unschedulable",
+        )
+        return shortfall or True
 
     @action.undo
     def undo(ctx: Context, inputs: NodeInputs, change: Change) -> None:
-        _set(ctx, inputs, before=change.after["unschedulable"], after=change.before["unschedulable"])
+        _write(ctx, inputs, before=Cordon(**change.after), after=Cordon(**change.before))
 
-    @action.target
-    def target(inputs: NodeInputs) -> ObjectRef:
-        return ObjectRef(kind="Node", name=inputs.node)
-
-    @action.check
-    def check(ctx: Context, inputs: NodeInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, None)
-
-    return action
+    register_node(action)
 
 
-def _set(ctx: Context, inputs: NodeInputs, *, before: bool, after: bool) -> None:
-    path = "/spec/unschedulable"
-    # the API server omits a False, and `test` takes null for a missing field; `add` replaces or creates it
-    operations: list[dict[str, Any]] = [
-        {"op": "test", "path": path, "value": before or None},
-        {"op": "add", "path": path, "value": after},
-    ]
-    patch(ctx, "node", inputs.node, operations)
+def _write(ctx: Context, inputs: NodeInputs, *, before: Cordon, after: Cordon) -> None:
+    node = get(ctx, "node", inputs.node)
+    if cordon_of(node) != before:
+        raise Transient(f"node {inputs.node} changed since it was read; it is planned anew.", reason="Conflict")
+    tracker_of(ctx).remember_write(write_cordon(ctx, node, after))
 
 
-cordon_node = _action(
-    "cordon", unschedulable=True, summary="Keep new pods off a node. Running pods stay; drain the node to move them."
-)
-uncordon_node = _action("uncordon", unschedulable=False, summary="Allow new pods on a node again.")
+_register(cordon_node, unschedulable=True)
+_register(uncordon_node, unschedulable=False)

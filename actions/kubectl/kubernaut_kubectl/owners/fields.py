@@ -26,6 +26,7 @@ __all__ = [
     "WhenOwned",
     "check_owners",
     "last_writer",
+    "manages",
     "owners_of",
     "ownership_note",
 ]
@@ -136,7 +137,7 @@ def owners_of(
     if (reference := controller_of(found)) is not None:
         owners.append(_operator(reference))
     tracked = "argocd.argoproj.io/tracking-id" in marks
-    if _manages(found, field, _ARGO) or (tracked and (_applies(found, field, _ARGO) or _last_applied(found, field))):
+    if manages(found, field, _ARGO) or (tracked and (_applies(found, field, _ARGO) or _last_applied(found, field))):
         tracking = marks.get("argocd.argoproj.io/tracking-id", marks.get("app.kubernetes.io/instance", ""))
         application = tracking.partition(":")[0]
         named = f"Argo CD's Application {application}" if application else "Argo CD"
@@ -205,10 +206,11 @@ def _flux_reconciles(marks: dict[str, str]) -> bool:
 
 def _applies(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
     """Return True if one of the managers wrote the field, or if the object has no `managedFields`."""
-    return not found["metadata"].get("managedFields") or _manages(found, field, managers)
+    return not found["metadata"].get("managedFields") or manages(found, field, managers)
 
 
-def _manages(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
+def manages(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
+    """Return True if one of the managers wrote the field last, by `managedFields`."""
     return any(
         note.get("manager") in managers and _within(note.get("fieldsV1", {}), field)
         for note in found["metadata"].get("managedFields", ())

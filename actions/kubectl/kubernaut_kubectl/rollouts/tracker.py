@@ -32,6 +32,7 @@ class ChangeTracker:
         given_up: The time at which an earlier rollout had failed before our write, as Kubernetes reports it.
         planned: The change that was planned, where it cannot be seen any more once it is made (a deleted pod).
         owner: The workload of a pod that is acted on, as it was before.
+        unmade: An object that was deleted to be made anew, and is not made yet.
         notes: Sentences for the result, found while planning.
         namespace: The namespace of the workload that is looked at.
         logs: The last lines of containers that crashed, so that each is read once.
@@ -42,6 +43,7 @@ class ChangeTracker:
     given_up: str | None = None
     planned: Change | None = None
     owner: dict[str, Any] | None = None
+    unmade: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     namespace: str = ""
     logs: dict[tuple[str, str, int], str] = field(default_factory=dict)

@@ -1,0 +1,100 @@
+"""A stand-in for a machine: a Node object on the real API server, whose kubelet is played here.
+
+The scheduler, the controllers, the eviction API and PodDisruptionBudgets are the real ones; only containers do not run.
+"""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from typing import Any
+from uuid import uuid4
+
+__all__ = ["StandInNode"]
+
+Json = dict[str, Any]
+
+
+class StandInNode:
+    """A node that is ready, starts every pod at once, and lets every pod end at once.
+
+    Args:
+        url: The API server, by `kubectl proxy`.
+
+    Attributes:
+        name: Its name.
+        affinity: For a pod template: this node first, any other if it takes no pods.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url, self.name = url, f"kubernaut-{uuid4().hex[:8]}"
+        match = {"matchExpressions": [{"key": "kubernaut.io/test", "operator": "In", "values": [self.name]}]}
+        rule = {"weight": 100, "preference": match}
+        self.affinity: Json = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [rule]}}
+        self.selector = {"kubernaut.io/test": self.name}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def start(self) -> None:
+        """Make the Node, and wait until the scheduler may use it."""
+        self._call("POST", "/api/v1/nodes", {"metadata": {"name": self.name, "labels": self.selector}})
+        self._be_ready()
+        self._thread.start()
+        while self._call("GET", f"/api/v1/nodes/{self.name}")["spec"].get("taints"):
+            self._ended.wait(0.1)
+
+    def stop(self) -> None:
+        """Delete the Node; Kubernetes deletes its pods."""
+        self._ended.set()
+        self._thread.join()
+        self._call("DELETE", f"/api/v1/nodes/{self.name}")
+
+    def pods(self) -> list[Json]:
+        """The pods of the node."""
+        found: list[Json] = self._call("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.name}")["items"]
+        return found
+
+    def _live(self) -> None:
+        rounds = 0
+        while not self._ended.wait(0.2):
+            rounds += 1
+            if rounds % 50 == 0:
+                self._be_ready()
+            for pod in self.pods():
+                path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+                if "deletionTimestamp" in pod["metadata"]:
+                    self._call("DELETE", path, {"gracePeriodSeconds": 0})
+                elif pod["status"].get("phase") == "Pending":
+                    self._call("PATCH", f"{path}/status", {"status": running(pod)})
+
+    def _be_ready(self) -> None:
+        room = {"cpu": "8", "memory": "8Gi", "pods": "110", "ephemeral-storage": "10Gi"}
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "it is played"}
+        status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
+        self._call("PATCH", f"/api/v1/nodes/{self.name}/status", status)
+
+    def _call(self, method: str, path: str, body: Json | None = None) -> Any:
+        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, data, {"content-type": kind}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code not in {404, 409}:  # it is gone, or is another one by now
+                raise
+            return {}
+
+
+def running(pod: Json) -> Json:
+    """The status of a pod whose containers all run."""
+    conditions = [
+        {"type": kind, "status": "True"} for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+    ]
+    containers = [
+        {"name": container["name"], "ready": True, "image": container["image"], "imageID": "", "restartCount": 0}
+        for container in pod["spec"]["containers"]
+    ]
+    state = {"state": {"running": {"startedAt": pod["metadata"]["creationTimestamp"]}}}
+    started = [{**container, **state} for container in containers]
+    return {"phase": "Running", "conditions": conditions, "containerStatuses": started}
