@@ -25,10 +25,12 @@ from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_effectiveness import Watch, judge_fleet, verdicts_of
 from kubernaut_effectiveness.demodata import TRUTHS
+from kubernaut_effectiveness.patterns.report import find_patterns
 from kubernaut_effectiveness.service.command import main
 from kubernaut_effectiveness.service.embedded import EmbeddedPages
 from kubernaut_effectiveness.service.following import Follower
-from kubernaut_effectiveness.service.index import FleetIndex
+from kubernaut_effectiveness.service.ledger.ledger import Ledger
+from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import StorageReader
 from kubernaut_effectiveness.service.visible import visible
@@ -94,7 +96,7 @@ def test_every_page_has_its_content_as_json_beside_it(monitor: tuple[Follower, h
     assert html.status_code == beside.status_code == 200
     assert html.headers["content-security-policy"].startswith("default-src 'none'")
     assert "style=" not in html.text
-    assert beside.json()["standing"]["records"] == len(monitor[0].view.fleet.acts)
+    assert beside.json()["standing"]["records"] == monitor[0].view.records
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_metrics_are_openmetrics_with_bounded_labels(monitor: tuple[Follower, ht
     assert labels <= {"action_type", "outcome", "state", "bound", "cluster"}
     held = {sample.labels["action_type"]: sample.value for sample in families["kubernaut_window_incidents"].samples}
     assert held["kubernetes/raise_memory_limit"] > 0
-    assert families["kubernaut_monitor_records"].samples[0].value == len(monitor[0].view.fleet.acts)
+    assert families["kubernaut_monitor_records"].samples[0].value == monitor[0].view.records
 
 
 def test_counters_count_what_is_new_since_the_start(tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_a_record_that_merges_later_is_shown_anew_and_a_restored_store_is_read_a
 
 def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
     """Judged change by change, in another order, and with states that come later."""
-    index = FleetIndex()
+    index = Ledger()
     for number in range(30):
         alert = story.fires(number * 90, number * 90 + 20 + number % 50, app=f"a{number % 4}", pod=f"p{number}")
         act = story.acts_on(alert, number * 90 + 5, target=f"t{number % 4}")
@@ -252,10 +254,15 @@ def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
     index.put_spans([*spans, *_beats(story)])
     expected = judge_fleet(story.acts, story.firings, Watch([*spans, *_beats(story)]), now=at(3000))
 
-    found = index.refresh(at(3000))
+    verdicts = index.refresh(at(3000))
+    questions = LedgerQuestions(index.path, index.settings)
+    found = questions.fleet(expected.now, index.watch)
     assert found.judged == expected.judged
-    assert verdicts_of(found) == verdicts_of(expected)
+    assert list(verdicts) == verdicts_of(found) == verdicts_of(expected)
+    assert questions.patterns() == find_patterns(expected)
     assert found.acts[0].decided >= BEGINNING
+    questions.close()
+    index.close()
 
 
 def _beats(story: Story) -> list[Any]:
@@ -332,9 +339,9 @@ def test_a_new_record_is_visible_within_5_seconds(tmp_path: Path) -> None:
             put(service.url, record())
             deadline = datetime.now(UTC) + timedelta(seconds=5)
 
-            while not follower.view.fleet.acts and datetime.now(UTC) < deadline:
+            while not follower.view.records and datetime.now(UTC) < deadline:
                 sleep(0.05)
-            assert len(follower.view.fleet.acts) == 1
+            assert follower.view.records == 1
         finally:
             follower.stop()
 

@@ -10,7 +10,7 @@ from typing import Any
 from kubernaut_sdk.records import Record
 from kubernaut_sdk.states import ObjectRef, State, same
 
-__all__ = ["HELD_UP", "WITHHELD", "Act", "ActKind", "act_of_record", "canonical_text", "describe_target"]
+__all__ = ["HELD_UP", "WITHHELD", "Act", "ActKind", "act_of_record", "canonical_text", "describe_target", "kind_of"]
 
 WITHHELD = frozenset({"Halted", "Frozen"})
 """Reasons of a skipped record that kept an action from running whatever the incident: they make a baseline."""
@@ -63,20 +63,25 @@ class Act:
     @cached_property
     def kind(self) -> ActKind:
         """The record's kind."""
-        if self.dry_run or self.state is State.PLANNED:
-            return ActKind.WITHHELD
-        if self.state is State.SKIPPED:
-            if self.reason in WITHHELD:
-                return ActKind.WITHHELD
-            return ActKind.HELD_UP if self.reason in HELD_UP else ActKind.SKIPPED
-        if self.state in {State.SUCCEEDED, State.APPLYING} or (self.state in _INTERRUPTED and self.changes):
-            return ActKind.CHANGED
-        return ActKind.PENDING if self.state in {State.INTENDED, State.STARTED} else ActKind.UNCHANGED
+        return kind_of(self.state, dry_run=self.dry_run, reason=self.reason, changes=self.changes)
 
     @property
     def failed(self) -> bool:
         """True if it ended badly; `lost` after a change is bad too."""
         return self.state in _INTERRUPTED
+
+
+def kind_of(state: State, *, dry_run: bool, reason: str | None, changes: bool) -> ActKind:
+    """Return the kind of a record."""
+    if dry_run or state is State.PLANNED:
+        return ActKind.WITHHELD
+    if state is State.SKIPPED:
+        if reason in WITHHELD:
+            return ActKind.WITHHELD
+        return ActKind.HELD_UP if reason in HELD_UP else ActKind.SKIPPED
+    if state in {State.SUCCEEDED, State.APPLYING} or (state in _INTERRUPTED and changes):
+        return ActKind.CHANGED
+    return ActKind.PENDING if state in {State.INTENDED, State.STARTED} else ActKind.UNCHANGED
 
 
 def describe_target(target: ObjectRef | str | None) -> str | None:

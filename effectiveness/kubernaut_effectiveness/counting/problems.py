@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernaut_effectiveness.settings import CountingRules
 
-__all__ = ["AlertProblem", "Firing", "ProblemIncident", "find_problems", "firing_of_item", "problem_key"]
+__all__ = ["AlertProblem", "Firing", "ProblemIncident", "find_problems", "firing_of_item", "problem_key", "problem_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +104,11 @@ def find_problems(firings: Iterable[Firing], settings: CountingRules, until: flo
     for firing in firings:
         if firing.fired <= until:
             grouped[problem_key(firing, settings)].append(firing)
-    return {key: _problem(key, found, settings) for key, found in grouped.items()}
+    return {key: problem_of(key, found, settings) for key, found in grouped.items()}
 
 
-def _problem(key: str, firings: list[Firing], settings: CountingRules) -> AlertProblem:
+def problem_of(key: str, firings: list[Firing], settings: CountingRules) -> AlertProblem:
+    """Return the problem of its firings, of which there is at least one."""
     last = max(firings, key=lambda firing: firing.fired)
     labels = {name: text for name, text in sorted((last.labels or {}).items()) if name not in settings.changing_labels}
     return AlertProblem(

@@ -4,14 +4,26 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident
 from kubernaut_effectiveness.counting.problems import AlertProblem
 from kubernaut_effectiveness.settings import MINUTE
 from kubernaut_effectiveness.statistics.association import Association, Table, find_association
 from kubernaut_effectiveness.statistics.multiplicity import q_values
 
-__all__ = ["FollowUp", "SideEffect", "find_follow_ups", "find_side_effects"]
+__all__ = [
+    "FollowCase",
+    "FollowUp",
+    "SideEffect",
+    "SideEffectCounts",
+    "find_follow_ups",
+    "find_side_effects",
+    "following_act",
+    "tested_follow_ups",
+    "tested_side_effects",
+]
 
 ENOUGH_CASES = 5
 ENOUGH_TARGETS = 3
@@ -52,18 +64,40 @@ class SideEffect:
         return self.q_value is not None and self.q_value <= QUALITY
 
 
+class FollowCase(NamedTuple):
+    """An incident in which another action acted after the first."""
+
+    signal: str | None
+    first: str
+    following: str
+    target: str
+
+
+def following_act(one: JudgedIncident) -> Act | None:
+    """Return what acted next within an incident; the steps of one workflow are one action."""
+    if one.action is None or not one.second_line:
+        return None
+    workflow = one.first_line[0].workflow
+    return next((act for act in one.second_line if workflow is None or act.workflow != workflow), None)
+
+
 def find_follow_ups(judged: Iterable[JudgedIncident]) -> list[FollowUp]:
-    """Return which action type acts after which within an incident; the steps of one workflow are one action.
+    """Return which action type acts after which within an incident; the steps of one workflow are one action."""
+    return tested_follow_ups(
+        FollowCase(one.name, one.action or "", following.action_type, one.target)
+        for one in judged
+        if (following := following_act(one)) is not None
+    )
+
+
+def tested_follow_ups(cases: Iterable[FollowCase]) -> list[FollowUp]:
+    """Return the follow-ups that come more often than by chance.
 
     The test is exact and conditional, stratified by signal; at least 5 cases on 3 targets; q ≤ 0.05.
     """
     pairs: dict[str | None, list[tuple[str, str, str]]] = defaultdict(list)
-    for one in judged:
-        if one.action is not None and one.second_line:
-            workflow = one.first_line[0].workflow
-            later = [act for act in one.second_line if workflow is None or act.workflow != workflow]
-            if later:
-                pairs[one.name].append((one.action, later[0].action_type, one.target))
+    for case in cases:
+        pairs[case.signal].append((case.first, case.following, case.target))
     targets: dict[tuple[str, str], list[str]] = defaultdict(list)
     for found in pairs.values():
         for first, following, target in found:
@@ -100,17 +134,43 @@ def find_follow_ups(judged: Iterable[JudgedIncident]) -> list[FollowUp]:
 def find_side_effects(judged: Sequence[JudgedIncident], problems: Mapping[str, AlertProblem]) -> list[SideEffect]:
     """Return which other problems began on an action's target within 30 min of the decision.
 
-    Compared are incidents in which the action was kept from running, over the same minutes after the decision; the
-    test is Fisher's, one-sided (R. A. Fisher (1935), "The logic of inductive inference", JRSS 98 (1), 39–82).
+    Compared are incidents in which the action was kept from running, over the same minutes after the decision.
     """
-    began = _beginnings(judged, problems)
-    seen: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    arms: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for one in judged:
-        if (decision := one.decision) is not None:
-            arms[decision.action_type][decision.withheld] += 1
-            for name in _names_after(began.get(decision.target, []), decision.at, one.problem):
-                seen[decision.action_type, name][decision.withheld] += 1
+    counts = SideEffectCounts()
+    counts.add(judged, problems)
+    return tested_side_effects(counts)
+
+
+class SideEffectCounts:
+    """Counts of decisions, and of the problems that began after them on their targets; each with its baseline's.
+
+    Attributes:
+        seen: By action type and alert.
+        arms: By action type.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+        self.arms: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+
+    def add(
+        self, judged: Sequence[JudgedIncident], problems: Mapping[str, AlertProblem], on: str | None = None
+    ) -> None:
+        """Count the decisions about one target, or about all."""
+        began = _beginnings(judged, problems)
+        for one in judged:
+            if (decision := one.decision) is not None and on in {None, decision.target}:
+                self.arms[decision.action_type][decision.withheld] += 1
+                for name in _names_after(began.get(decision.target, []), decision.at, one.problem):
+                    self.seen[decision.action_type, name][decision.withheld] += 1
+
+
+def tested_side_effects(counts: SideEffectCounts) -> list[SideEffect]:
+    """Return the side effects of counts, those that are shown first.
+
+    The test is Fisher's, one-sided (R. A. Fisher (1935), "The logic of inductive inference", JRSS 98 (1), 39–82).
+    """
+    seen, arms = counts.seen, counts.arms
     rows = [(place, cases, arms[place[0]]) for place, cases in seen.items() if cases[0]]
     values: dict[tuple[str, str], float] = {}
     for place, cases, (acted, otherwise) in rows:

@@ -18,6 +18,11 @@ def monitor_options(command: Any) -> Any:
     options = (
         click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with a token."),
         click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True),
+        click.option(
+            "--state",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="A folder in which what was read is kept, so that a restart is quick.",
+        ),
         click.option("--token-file", type=_FILE, help="The token that browsers and Prometheus need."),
         click.option(
             "--public-host", "hosts", multiple=True, metavar="NAME", help="A name by which browsers call the monitor."
@@ -28,7 +33,7 @@ def monitor_options(command: Any) -> Any:
     return command
 
 
-def run_monitor(
+def run_monitor(  # noqa: PLR0913 – each is an option of the command
     url: str,
     storage_token_file: Path | None,
     *,
@@ -36,6 +41,7 @@ def run_monitor(
     port: int,
     token_file: Path | None,
     hosts: tuple[str, ...],
+    state: Path | None = None,
     settings: CountingRules | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -47,6 +53,7 @@ def run_monitor(
         port: The port.
         token_file: The file with the monitor's own token.
         hosts: Names by which browsers may call it.
+        state: The folder in which what was read is kept over a restart.
         settings: The settings of the counting.
 
     Raises:
@@ -65,7 +72,7 @@ def run_monitor(
     if token is None and not is_loopback(host):
         raise click.UsageError(f"--host {host} is not of loopback; without --token-file it listens on 127.0.0.1 only.")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    follower = Follower(StorageReader(url, storage_token_file), settings)
+    follower = Follower(StorageReader(url, storage_token_file), settings, state=state)
     follower.start()
     click.echo(f"the Effectiveness Monitor is at http://{host}:{port}/", err=True)
     config = uvicorn.Config(

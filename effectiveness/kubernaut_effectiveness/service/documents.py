@@ -1,18 +1,15 @@
 """The documents of the pages: what a page shows, as JSON, made from a view."""
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from kubernaut_effectiveness.counting.acts import ActKind
-from kubernaut_effectiveness.demodata import REQUESTER
 from kubernaut_effectiveness.documents import act_document, incident_document, target_document, time_text
 from kubernaut_effectiveness.service.following import View
 from kubernaut_effectiveness.settings import DAY, HOUR
-from kubernaut_effectiveness.statistics.survival import incidence_curve, numbers_at_risk
-from kubernaut_effectiveness.targets import history_of_target, targets_by_incidents
+from kubernaut_effectiveness.statistics.survival import CurvePoint, incidence_curve, numbers_at_risk
+from kubernaut_effectiveness.targets import history_of_target
 from kubernaut_effectiveness.verdicts.comparison import compare_actions
-from kubernaut_effectiveness.verdicts.fleet import histories_of
 
 __all__ = [
     "action_page",
@@ -29,39 +26,38 @@ Document = dict[str, Any]
 _RECENT = 15
 _FOLLOWED = 24 * HOUR
 _LISTED = 200
+_STEPS = 300
 
 
 def standing(view: View) -> Document:
     """Return how old a page is, and what its numbers rest on."""
-    watch = view.fleet.watch
+    watch = view.watch
     return {
         "as_of": time_text(view.read_at),
-        "known_until": time_text(view.fleet.now),
+        "known_until": time_text(view.now),
         "fault": view.fault,
-        "records": len(view.fleet.acts),
+        "records": view.records,
         "heartbeats": {name or "any cluster": time_text(at) for name, at in sorted(watch.last_heartbeats.items())},
         "silences_known": watch.knows_silences,
-        "simulated": any(act.requester == REQUESTER for act in view.fleet.acts[-1:]),
+        "simulated": view.simulated,
     }
 
 
 def front_page(view: View) -> Document:
     """Return the document of `/`: is it helping?"""
-    fleet = view.fleet
-    last_day = [act for act in fleet.acts if act.began >= fleet.now - DAY]
-    given_up = [act for act in fleet.acts if act.kind is ActKind.HELD_UP and act.reason == "GivenUp"]
-    newest = sorted(last_day, key=lambda act: -act.ended)[:_RECENT]
+    ask, day = view.questions, view.now - DAY
     return {
         "standing": standing(view),
-        "last_day": dict(Counter(act.state.value for act in last_day).most_common()),
+        "last_day": ask.states_since(day) if ask else {},
         "given_up": [
-            {"target": act.target, "action_type": act.action_type, "at": time_text(act.decided)} for act in given_up
+            {"target": act.target, "action_type": act.action_type, "at": time_text(act.decided)}
+            for act in (ask.given_up(_LISTED) if ask else ())
         ],
         "most_remediated": [
-            {"target": target, "incidents": incidents} for target, incidents in targets_by_incidents(fleet)
+            {"target": target, "incidents": incidents} for target, incidents in view.most_remediated[:10]
         ],
-        "recent": [act_document(act) for act in newest],
-        "actions": [verdict.model_dump(mode="json") for verdict in view.verdicts],
+        "recent": [act_document(act) for act in (ask.recent(day, _RECENT) if ask else ())],
+        "actions": view.verdict_documents,
     }
 
 
@@ -69,66 +65,66 @@ def targets_page(view: View) -> Document:
     """Return the targets, those with the most incidents first."""
     return {
         "standing": standing(view),
-        "targets": [
-            {"target": target, "incidents": incidents}
-            for target, incidents in targets_by_incidents(view.fleet, _LISTED)
-        ],
+        "targets": [{"target": target, "incidents": incidents} for target, incidents in view.most_remediated[:_LISTED]],
     }
 
 
 def target_page(view: View, name: str) -> Document | None:
     """Return the document of one target, or None if no record names it."""
-    history = history_of_target(view.fleet, name)
-    if history is None:
+    fleet = view.questions.target(name, view.now) if view.questions else None
+    history = history_of_target(fleet, name) if fleet is not None else None
+    if view.questions is None or history is None:
         return None
-    keys = {problem.key for problem in history.problems}
-    flapping = [asdict(one) for one in view.patterns.flapping if one.problem in keys]
+    flapping = [asdict(one) for one in view.questions.flapping(problem.key for problem in history.problems)]
     return {"standing": standing(view), **target_document(history), "flapping": flapping}
 
 
 def signals_page(view: View) -> Document:
     """Return the signals, those with the most incidents first."""
-    counted: Counter[str] = Counter()
-    for problem in view.fleet.problems.values():
-        counted[problem.name or problem.key] += len(problem.incidents)
     return {
         "standing": standing(view),
-        "signals": [{"signal": name, "incidents": number} for name, number in counted.most_common(_LISTED)],
+        "signals": [
+            {"signal": name, "incidents": number}
+            for name, number in (view.questions.signals(_LISTED) if view.questions else ())
+        ],
     }
 
 
 def signal_page(view: View, name: str) -> Document | None:
     """Return the document of one signal, or None if it is not known."""
-    fleet = view.fleet
-    problems = [problem for problem in fleet.problems.values() if (problem.name or problem.key) == name]
-    if not problems:
+    found = view.questions.signal(name) if view.questions else None
+    if found is None:
         return None
-    keys = {problem.key for problem in problems}
-    judged = [one for one in fleet.judged if one.problem in keys]
-    verdict = compare_actions(name, judged, sum(len(problem.incidents) for problem in problems))
-    return {"standing": standing(view), **verdict.model_dump(mode="json")}
+    return {"standing": standing(view), **compare_actions(name, *found).model_dump(mode="json")}
 
 
 def action_page(view: View, name: str) -> Document | None:
     """Return the document of one action type, or None if no record is of it."""
     verdict = next((one for one in view.verdicts if one.action_type == name), None)
-    if verdict is None:
+    if verdict is None or view.questions is None:
         return None
-    history = histories_of(view.fleet)[name]
-    returned = [one.returned for one in history.incidents if one.returned is not None]
+    returned = view.questions.returned(name)
     times = [0.0, 0.5 * HOUR, 6 * HOUR, 12 * HOUR, 18 * HOUR, 24 * HOUR]
-    pending = [view.fleet.settings.pending_for.get(signal, 0.0) for signal in verdict.signals]
-    lengths = sorted(act.ended - act.began for act in history.acts if act.kind is ActKind.CHANGED)
+    pending = [view.settings.pending_for.get(signal, 0.0) for signal in verdict.signals]
+    lengths = view.questions.lengths(name)
     return {
         "standing": standing(view),
         "verdict": verdict.model_dump(mode="json"),
-        "curve": [list(point) for point in incidence_curve(returned, "recurred", _FOLLOWED)],
+        "curve": [list(point) for point in thinned_curve(incidence_curve(returned, "recurred", _FOLLOWED))],
         "at_risk": [list(item) for item in zip(times, numbers_at_risk(returned, times), strict=True)],
         "impossible_seconds": min(pending, default=0.0),
         "seconds_p50": _quantile(lengths, 0.5),
         "seconds_p95": _quantile(lengths, 0.95),
-        "incidents": [incident_document(one) for one in reversed(history.incidents[-50:])],
+        "incidents": [incident_document(one) for one in view.questions.action_incidents(name, 50)],
     }
+
+
+def thinned_curve(points: Sequence[CurvePoint], most: int = _STEPS) -> list[CurvePoint]:
+    """Return a curve of at most so many steps, which no eye tells from all of them."""
+    if len(points) <= most:
+        return list(points)
+    step = len(points) / most
+    return [*(points[int(place * step)] for place in range(most)), points[-1]]
 
 
 def patterns_page(view: View) -> Document:

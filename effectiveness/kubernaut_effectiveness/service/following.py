@@ -2,17 +2,21 @@
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from time import time as unix_time
+from typing import Any
 
-from kubernaut_effectiveness.patterns.report import Patterns, find_patterns
-from kubernaut_effectiveness.service.index import FleetIndex
-from kubernaut_effectiveness.service.reading import StorageFault, StorageReader, act_of_narrow
+from kubernaut_effectiveness.counting.watching import Watch
+from kubernaut_effectiveness.demodata import REQUESTER
+from kubernaut_effectiveness.patterns.report import Patterns
+from kubernaut_effectiveness.service.ledger.ledger import Ledger
+from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
+from kubernaut_effectiveness.service.reading import NarrowRecord, StorageFault, StorageReader, row_of_narrow
 from kubernaut_effectiveness.settings import MINUTE, CountingRules
-from kubernaut_effectiveness.verdicts.fleet import Fleet, verdicts_of
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
@@ -25,30 +29,52 @@ _EVERY = 1.0
 """Seconds between two questions while there is nothing new."""
 _AT_LEAST = 30.0
 """Seconds after which time alone makes a new view."""
+_MOST_TARGETS = 200
 _OVERLAP = 2 * MINUTE
 """Seconds for which signals are read again: two replicas' clocks differ."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """All that pages show, as of one moment.
 
     Attributes:
-        fleet: The fleet.
+        now: The end of the known history: Alertmanager delivers late.
+        settings: The settings of the counting.
+        watch: When anybody was watching.
         verdicts: One for each action type.
+        questions: What else pages ask; None before all is read for the first time.
+        records: The number of records.
+        simulated: True if the newest record is of a simulation.
+        most_remediated: The targets that were remediated most, with the number of their incidents.
         read_at: When Data Storage last answered, in Unix seconds; None before the first time.
         fault: Why it does not answer now, or None if it does.
+        ended: How many records ended since the start, by action type and state.
+        outcomes: How many incidents came to an outcome since the start, by action and outcome.
     """
 
-    fleet: Fleet
-    verdicts: tuple[ActionVerdict, ...]
-    read_at: float | None
-    fault: str | None
+    now: float
+    settings: CountingRules
+    watch: Watch = field(default_factory=lambda: Watch(()))
+    verdicts: tuple[ActionVerdict, ...] = ()
+    questions: LedgerQuestions | None = None
+    records: int = 0
+    simulated: bool = False
+    most_remediated: tuple[tuple[str, int], ...] = ()
+    read_at: float | None = None
+    fault: str | None = None
+    ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @cached_property
     def patterns(self) -> Patterns:
         """The patterns, found when somebody asks."""
-        return find_patterns(self.fleet)
+        return self.questions.patterns() if self.questions is not None else Patterns([], [], [], [], [], [])
+
+    @cached_property
+    def verdict_documents(self) -> list[dict[str, Any]]:
+        """The verdicts as JSON has them."""
+        return [verdict.model_dump(mode="json") for verdict in self.verdicts]
 
 
 class Follower:
@@ -58,21 +84,28 @@ class Follower:
         reader: The reader.
         settings: The settings of the counting.
         clock: Returns the time in Unix seconds.
+        state: The folder in which what was read is kept over a restart; None to keep nothing.
     """
 
     def __init__(
-        self, reader: StorageReader, settings: CountingRules | None = None, clock: Callable[[], float] = unix_time
+        self,
+        reader: StorageReader,
+        settings: CountingRules | None = None,
+        clock: Callable[[], float] = unix_time,
+        state: Path | None = None,
     ) -> None:
-        self._reader, self._settings, self._clock = reader, settings or CountingRules(), clock
-        self._index = FleetIndex(self._settings)
+        self._reader, self._settings, self._clock, self._state = reader, settings or CountingRules(), clock, state
+        self._ledger: Ledger | None = None
+        self._questions: LedgerQuestions | None = None
         self._seq = 0
         self._heard = 0.0
         self._read_at: float | None = None
-        self._refreshed = float("-inf")
+        self._refreshed = self._counted = float("-inf")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        fleet = self._index.refresh(clock())
-        self.view = View(fleet, (), None, "Data Storage has not answered yet")
+        self.view = View(
+            now=clock() - self._settings.late, settings=self._settings, fault="Data Storage has not answered yet"
+        )
 
     @property
     def settings(self) -> CountingRules:
@@ -96,6 +129,7 @@ class Follower:
         if self._thread is not None:
             self._thread.join(timeout=5)
         self._reader.close()
+        self._drop()
 
     def step(self) -> None:
         """Ask once, and make a new view where anything changed or time has passed."""
@@ -109,37 +143,95 @@ class Follower:
         if fault != self.view.fault:
             logger.warning("%s", shorten(fault) if fault else "Data Storage answers")
         now = self._clock()
-        if changed or now - self._refreshed >= _AT_LEAST or self.view.read_at is None:
-            fleet = self._index.refresh(now)
-            self._refreshed = now
-            self.view = View(fleet, tuple(verdicts_of(fleet)), self._read_at, fault)
+        if self._ledger is not None and (fault is None or self._ledger.built) and self._is_due(now, changed=changed):
+            self._refresh(self._ledger, now, fault)
         else:
             self.view = _renewed(self.view, self._read_at, fault)
 
+    def _is_due(self, now: float, *, changed: bool) -> bool:
+        return changed or now - self._refreshed >= _AT_LEAST or self.view.questions is None
+
+    def _refresh(self, ledger: Ledger, now: float, fault: str | None) -> None:
+        ledger.set_meta("seq", str(self._seq))
+        ledger.set_meta("heard", repr(self._heard))
+        verdicts = ledger.refresh(now, everything=False)
+        self._refreshed = now
+        if self._questions is None:
+            self._questions = LedgerQuestions(ledger.path, self._settings)
+        newest = self._questions.newest()
+        most = self.view.most_remediated
+        if not most or now - self._counted >= _AT_LEAST:
+            most, self._counted = tuple(self._questions.most_remediated(_MOST_TARGETS)), now
+        self.view = View(
+            now=now - self._settings.late,
+            settings=self._settings,
+            watch=ledger.watch,
+            verdicts=verdicts,
+            questions=self._questions,
+            records=self._questions.count(),
+            simulated=newest is not None and newest.requester == REQUESTER,
+            most_remediated=most,
+            read_at=self._read_at,
+            fault=fault,
+            ended=dict(ledger.ended),
+            outcomes=dict(ledger.outcomes),
+        )
+
     def _read(self) -> bool:
         """Read what is new; return True if there was anything."""
-        if self._reader.last_seq() < self._seq:
+        last = self._reader.last_seq()
+        if self._ledger is None:
+            self._open()
+        if last < self._seq or self._ledger is None:
             # another store, or one that was restored from a backup
-            self._index = FleetIndex(self._settings)
-            self._seq, self._heard = 0, 0.0
+            self._drop(anew=True)
+            self._open()
+        ledger = self._ledger
+        if ledger is None:
+            raise AssertionError("a ledger was opened")
+        ledger.put_spans(self._reader.spans(rfc3339_of(max(0.0, self._heard - _OVERLAP))))
+        changed = self._read_firings(ledger)
+        rows = filter(None, map(self._row_of, self._reader.records(self._seq)))
+        return ledger.put_rows(rows) > 0 or changed
+
+    def _read_firings(self, ledger: Ledger) -> bool:
         changed = False
-        self._index.put_spans(self._reader.spans(rfc3339_of(max(0.0, self._heard - _OVERLAP))))
         started = self._clock()
         cursor: str | None = None
         while True:
             firings, following = self._reader.firings(rfc3339_of(max(0.0, self._heard - _OVERLAP)), cursor)
             for firing in firings:
-                changed = self._index.put_firing(firing) or changed
+                changed = ledger.put_firing(firing) or changed
             if following is None or following == cursor:
                 break
             cursor = following
         self._heard = max(self._heard, started - _OVERLAP)
-        for record in self._reader.records(self._seq):
-            if (act := act_of_narrow(record)) is not None:
-                self._index.put_act(act)
-            self._seq = max(self._seq, record.seq)
-            changed = True
         return changed
+
+    def _row_of(self, record: NarrowRecord) -> tuple[Any, ...] | None:
+        self._seq = max(self._seq, record.seq)
+        return row_of_narrow(record)
+
+    def _open(self) -> None:
+        """Open the ledger: the one that was kept, if it fits, or a new one."""
+        path = None
+        if self._state is not None:
+            self._state.mkdir(parents=True, exist_ok=True)
+            path = self._state / "ledger.db"
+        self._ledger = Ledger(self._settings, path)
+        self._seq = int(self._ledger.meta("seq") or 0)
+        self._heard = float(self._ledger.meta("heard") or 0.0)
+
+    def _drop(self, *, anew: bool = False) -> None:
+        """Close the ledger; with `anew`, remove its file too."""
+        if self._questions is not None:
+            self._questions.close()
+        if self._ledger is not None:
+            path = self._ledger.path
+            self._ledger.close()
+            if anew:
+                path.unlink(missing_ok=True)
+        self._ledger = self._questions = None
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -157,7 +249,8 @@ def rfc3339_of(time: float) -> str:
 
 def _renewed(view: View, read_at: float | None, fault: str | None) -> View:
     """Return the view with another age; what it has found stays found."""
-    renewed = View(view.fleet, view.verdicts, read_at, fault)
-    if "patterns" in view.__dict__:
-        renewed.__dict__["patterns"] = view.patterns
+    renewed = replace(view, read_at=read_at, fault=fault)
+    for name in ("patterns", "verdict_documents"):
+        if name in view.__dict__:
+            renewed.__dict__[name] = view.__dict__[name]
     return renewed

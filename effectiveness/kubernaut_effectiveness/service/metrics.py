@@ -11,12 +11,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from kubernaut_effectiveness.counting.acts import ActKind
 from kubernaut_effectiveness.service.following import View
+from kubernaut_effectiveness.settings import DAY
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
 
 __all__ = ["MonitorMetrics"]
 
+_MOST_GIVEN_UP = 10_000
 _MOST_TYPES = 200
 """Action types that have labels of their own; what is beyond is `other`."""
 
@@ -56,9 +57,7 @@ class MonitorMetrics:
         )
         self._window = _WindowCollector()
         self._registry.register(self._window)
-        self._seen: dict[str, str] = {}
-        self._outcomes: dict[tuple[str, float], str] = {}
-        self._started = False
+        self._counted: dict[tuple[str, ...], int] = {}
 
     def render(self, view: View) -> tuple[bytes, str]:
         """Return the metrics of a view, and their media type."""
@@ -69,31 +68,27 @@ class MonitorMetrics:
         return generate_latest(self._registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
 
     def _count(self, view: View) -> None:
-        """Count what is new since the scrape before; at the first one, nothing is."""
-        fleet = view.fleet
-        states = {act.id: act.state.value for act in fleet.acts if act.state.terminal}
-        outcomes: dict[tuple[str, float], str] = {}
-        for act in fleet.acts:
-            if self._started and act.id in states and self._seen.get(act.id) != states[act.id]:
-                self._actions.labels(act.action_type, states[act.id]).inc()
-        for one in fleet.judged:
-            if one.action is not None and one.outcome is not None and one.outcome.value != "pending":
-                place = (one.problem, one.began)
-                outcomes[place] = one.outcome.value
-                if self._started and self._outcomes.get(place) != one.outcome.value:
-                    self._incidents.labels(one.action, one.outcome.value).inc()
-                    if one.outcome.value == "recurred":
-                        self._recurrences.labels(one.action).inc()
-        self._seen, self._outcomes, self._started = states, outcomes, True
-        recent = fleet.now - 24 * 3600
-        given_up = {act.target for act in fleet.acts if act.reason == "GivenUp" and act.decided >= recent}
-        pending = [act for act in fleet.acts if act.kind is ActKind.PENDING]
-        self._records.set(len(fleet.acts))
-        self._given_up.set(len(given_up))
-        self._pending.set(len(pending))
-        self._oldest.set(max((fleet.now - act.decided for act in pending), default=0.0))
-        for cluster, at in fleet.watch.last_heartbeats.items():
+        """Count what is new since the scrape before; what was there at the start is not."""
+        for (action, state), number in view.ended.items():
+            self._raise(self._actions.labels(action, state), ("ended", action, state), number)
+        for (action, outcome), number in view.outcomes.items():
+            self._raise(self._incidents.labels(action, outcome), ("outcome", action, outcome), number)
+            if outcome == "recurred":
+                self._raise(self._recurrences.labels(action), ("recurred", action), number)
+        self._records.set(view.records)
+        if view.questions is not None:
+            self._given_up.set(len({act.target for act in view.questions.given_up(_MOST_GIVEN_UP, view.now - DAY)}))
+            pending = view.questions.pending()
+            self._pending.set(pending.number)
+            self._oldest.set(0.0 if pending.oldest is None else view.now - pending.oldest)
+        for cluster, at in view.watch.last_heartbeats.items():
             self._heartbeat.labels(cluster).set(at)
+
+    def _raise(self, counter: Counter, place: tuple[str, ...], number: int) -> None:
+        """Bring a counter to a number; a ledger that was built anew begins at 0, which is no step back."""
+        before = self._counted.get(place, 0)
+        counter.inc(number - before if number >= before else number)
+        self._counted[place] = number
 
 
 class _WindowCollector:

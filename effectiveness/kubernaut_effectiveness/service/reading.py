@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 import msgspec
 
-from kubernaut_effectiveness.counting.acts import Act
-from kubernaut_effectiveness.counting.problems import Firing, firing_of_item
+from kubernaut_effectiveness.counting.acts import kind_of
+from kubernaut_effectiveness.counting.problems import Firing
 from kubernaut_effectiveness.counting.watching import WatchSpan, span_of_item
+from kubernaut_effectiveness.service.ledger.rows import kept_value
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.states import State, same
 
-__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "act_of_narrow"]
+__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "row_of_narrow"]
 
 _RECORDS = "/api/v1/action-records"
 _FIELDS = (
@@ -50,8 +51,8 @@ class _Signal(msgspec.Struct):
 
 
 class _Change(msgspec.Struct):
-    before: Any = None
-    after: Any = None
+    before: msgspec.Raw = msgspec.Raw(b"null")
+    after: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class NarrowRecord(msgspec.Struct):
@@ -77,36 +78,63 @@ class NarrowRecord(msgspec.Struct):
     finished_at: datetime | None = None
 
 
+class _Signals(msgspec.Struct):
+    items: list["_SignalItem"]
+    next: str | None = None
+
+
+class _SignalItem(msgspec.Struct):
+    fingerprint: str
+    fired_at: datetime
+    resolved_at: datetime | None = None
+    name: str | None = None
+    severity: str | None = None
+    labels: dict[str, str] | None = None
+
+
 _DECODER = msgspec.json.Decoder(NarrowRecord)
+_SIGNALS_DECODER = msgspec.json.Decoder(_Signals)
 
 
-def act_of_narrow(record: NarrowRecord) -> Act | None:
-    """Return a record as the counting needs it, or None for one whose action is unknown."""
+def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
+    """Return a record as the ledger's row of it, or None for one whose action is unknown."""
     if record.action_type is None:
         return None
     begun = record.started_at or record.intended_at or record.at
-    change, signal, workflow = record.change, record.signal, record.workflow
-    return Act(
-        id=record.id,
-        action_type=record.action_type,
-        state=record.state,
-        target=_target_text(record.target),
-        decided=(record.intended_at or begun).timestamp(),
-        began=begun.timestamp(),
-        ended=(record.finished_at or record.at).timestamp(),
-        fingerprint=signal.fingerprint if signal else None,
-        fired=signal.firedAt.timestamp() if signal and signal.firedAt else None,
-        dry_run=bool(record.dry_run),
-        undoes=record.undoes,
-        changes=change is not None and not same(change.before, change.after),
-        before=change.before if change else None,
-        after=change.after if change else None,
-        reason=record.error.reason if record.error else None,
-        image=record.image,
-        workflow=f"{workflow.namespace or ''}/{workflow.name}" if workflow else None,
-        step=record.step,
-        requester=record.requester,
+    signal, workflow = record.signal, record.workflow
+    before, after, changes = _change(record.change)
+    dry_run, reason = bool(record.dry_run), record.error.reason if record.error else None
+    return (
+        record.id,
+        record.action_type,
+        record.state.value,
+        _target_text(record.target),
+        (record.intended_at or begun).timestamp(),
+        begun.timestamp(),
+        (record.finished_at or record.at).timestamp(),
+        signal.fingerprint if signal else None,
+        signal.firedAt.timestamp() if signal and signal.firedAt else None,
+        dry_run,
+        record.undoes,
+        changes,
+        reason,
+        record.image,
+        f"{workflow.namespace or ''}/{workflow.name}" if workflow else None,
+        record.step,
+        record.requester,
+        kind_of(record.state, dry_run=dry_run, reason=reason, changes=changes).value,
+        before,
+        after,
     )
+
+
+def _change(change: _Change | None) -> tuple[str | None, str | None, bool]:
+    """Return both sides of a change as they are kept, and whether they differ."""
+    if change is None:
+        return None, None, False
+    before, after = bytes(change.before), bytes(change.after)
+    differ = before != after and not same(msgspec.json.decode(before), msgspec.json.decode(after))
+    return kept_value(before.decode()), kept_value(after.decode()), differ
 
 
 def _target_text(target: _Ref | str | None) -> str | None:
@@ -157,8 +185,19 @@ class StorageReader:
     def firings(self, heard_after: str, cursor: str | None) -> tuple[list[Firing], str | None]:
         """Return a page of the firings in the order in which they were told, and the cursor of the next."""
         query = {"heard_after": heard_after, "limit": "1000", **({"cursor": cursor} if cursor else {})}
-        page = self.get("/api/v1/signals", query)
-        return [firing_of_item(item) for item in page["items"]], page["next"]
+        page = self._decoded("/api/v1/signals", query, _SIGNALS_DECODER)
+        firings = [
+            Firing(
+                fingerprint=item.fingerprint,
+                fired=item.fired_at.timestamp(),
+                resolved=item.resolved_at.timestamp() if item.resolved_at else None,
+                name=item.name,
+                severity=item.severity,
+                labels=item.labels,
+            )
+            for item in page.items
+        ]
+        return firings, page.next
 
     def spans(self, since: str) -> list[WatchSpan]:
         """Return the spans of the monitoring since a time or an age."""
@@ -185,12 +224,15 @@ class StorageReader:
         Raises:
             StorageFault: if Data Storage does not answer.
         """
+        return self._decoded(path, query, msgspec.json.Decoder(), absent=absent)
+
+    def _decoded(self, path: str, query: dict[str, str], decoder: Any, *, absent: bool = False) -> Any:
         try:
             answer = self._client.get(path, params=query, headers=self._headers("application/json"))
             if absent and answer.status_code == httpx.codes.NOT_FOUND:
                 return None
             self._check(answer)
-            return msgspec.json.decode(answer.content)
+            return decoder.decode(answer.content)
         except (httpx.HTTPError, msgspec.MsgspecError, OSError) as error:
             raise self._fault(error) from None
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident, Outcome
 from kubernaut_effectiveness.settings import DAY
@@ -13,7 +14,17 @@ from kubernaut_effectiveness.statistics.proportions import newcombe_interval
 from kubernaut_effectiveness.verdicts.models import AlarmState, MarkedChange, Trend
 from kubernaut_effectiveness.verdicts.shares import day_of, share_of, votes_of
 
-__all__ = ["MARK_QUALITY", "alarm_of", "find_marks", "start_of_week", "thinned", "trend_of"]
+__all__ = [
+    "MARK_QUALITY",
+    "CandidateMark",
+    "alarm_of",
+    "candidate_mark",
+    "find_marks",
+    "mark_candidates",
+    "start_of_week",
+    "thinned",
+    "trend_of",
+]
 
 MARK_QUALITY = 0.05
 """The false discovery rate of marks, over all action types."""
@@ -62,24 +73,36 @@ def _change_of(series: bytes) -> ShareChange | None:
 
 def find_marks(counted: Mapping[str, Sequence[JudgedIncident]], now: float) -> dict[str, MarkedChange]:
     """Return the marked changes of all action types, as of the last Monday."""
+    found = {action: candidate_mark(incidents, now) for action, incidents in counted.items()}
+    return mark_candidates({action: one for action, one in found.items() if one is not None})
+
+
+class CandidateMark(NamedTuple):
+    """The most likely change of one action type, and how probable so large a one is where nothing changed."""
+
+    mark: MarkedChange
+    p_value: float
+
+
+def candidate_mark(counted: Sequence[JudgedIncident], now: float) -> CandidateMark | None:
+    """Return the most likely change of one action type as of the last Monday, or None where there is too little."""
     monday = start_of_week(now)
-    series: dict[str, list[JudgedIncident]] = {}
-    changes: dict[str, ShareChange] = {}
-    for action, incidents in counted.items():
-        kept = thinned([one for one in incidents if one.acted < monday])
-        if (change := _change_of(bytes(one.outcome is Outcome.HELD for one in kept))) is not None:
-            series[action], changes[action] = kept, change
-    found = q_values([change.p_value for change in changes.values()])
-    marks = {}
-    for (action, change), q_value in zip(changes.items(), found, strict=True):
-        if q_value <= MARK_QUALITY:
-            marks[action] = _mark(series[action], counted[action], change, q_value)
-    return marks
+    kept = thinned([one for one in counted if one.acted < monday])
+    change = _change_of(bytes(one.outcome is Outcome.HELD for one in kept))
+    return None if change is None else CandidateMark(_mark(kept, counted, change), change.p_value)
 
 
-def _mark(
-    series: Sequence[JudgedIncident], counted: Sequence[JudgedIncident], change: ShareChange, q_value: float
-) -> MarkedChange:
+def mark_candidates(candidates: Mapping[str, CandidateMark]) -> dict[str, MarkedChange]:
+    """Return the candidates that hold among all action types (Benjamini–Hochberg)."""
+    found = q_values([one.p_value for one in candidates.values()])
+    return {
+        action: one.mark.model_copy(update={"q_value": q_value})
+        for (action, one), q_value in zip(candidates.items(), found, strict=True)
+        if q_value <= MARK_QUALITY
+    }
+
+
+def _mark(series: Sequence[JudgedIncident], counted: Sequence[JudgedIncident], change: ShareChange) -> MarkedChange:
     first, last = series[change.earliest - 1].acted, series[change.latest].acted
     days = (day_of(first), day_of(last))
     came_in: dict[str, float] = {}
@@ -92,7 +115,7 @@ def _mark(
         for image, time in sorted(came_in.items(), key=lambda one: (one[1], one[0]))
         if days[0] <= day_of(time) <= days[1] and time > began
     ]
-    return MarkedChange(between=days, before=change.before, after=change.after, q_value=q_value, digests=tuple(digests))
+    return MarkedChange(between=days, before=change.before, after=change.after, q_value=1.0, digests=tuple(digests))
 
 
 def alarm_of(counted: Sequence[JudgedIncident], now: float) -> AlarmState | None:

@@ -30,6 +30,7 @@ from kubernaut_effectiveness.verdicts.models import (
 from kubernaut_effectiveness.verdicts.shares import ENOUGH_TARGETS, day_of, share_of, votes_of
 
 __all__ = [
+    "ActTally",
     "ActionHistory",
     "Fleet",
     "counted_incidents",
@@ -91,11 +92,51 @@ def judge_fleet(
 
 
 @dataclass(kw_only=True)
+class ActTally:
+    """The counts of an action type's records.
+
+    Attributes:
+        records: All of them.
+        ran: Those that ran.
+        errors: Those of them that ended badly, by reason.
+        not_counted: Those that are no part of any rate, by why.
+    """
+
+    records: int = 0
+    ran: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    not_counted: Counter[str] = field(default_factory=Counter)
+
+    def add(
+        self, kind: ActKind, state: str, reason: str | None, *, failed: bool, dry_run: bool, undo: bool, number: int = 1
+    ) -> None:
+        """Count records that are alike."""
+        self.records += number
+        if undo:
+            self.not_counted["undo"] += number
+        elif kind in {ActKind.CHANGED, ActKind.UNCHANGED}:
+            self.ran += number
+            if failed:
+                self.errors[reason or state] += number
+        elif kind is ActKind.WITHHELD:
+            self.not_counted["dry run" if dry_run or reason is None else reason] += number
+        elif kind is ActKind.HELD_UP:
+            self.not_counted[reason or ""] += number
+        else:
+            self.not_counted[state] += number
+
+    def add_act(self, act: Act) -> None:
+        """Count a record."""
+        undo = act.undoes is not None
+        self.add(act.kind, act.state.value, act.reason, failed=act.failed, dry_run=act.dry_run, undo=undo)
+
+
+@dataclass(kw_only=True)
 class ActionHistory:
     """The history of one action type.
 
     Attributes:
-        acts: Its records.
+        tally: The counts of its records.
         incidents: The incidents whose first line it was.
         decided: The incidents whose first decision was about it.
         mark: The change that was marked this week.
@@ -104,7 +145,7 @@ class ActionHistory:
         touched: The incidents after which a person acted on the target within an hour.
     """
 
-    acts: list[Act] = field(default_factory=list)
+    tally: ActTally = field(default_factory=ActTally)
     incidents: list[JudgedIncident] = field(default_factory=list)
     decided: list[JudgedIncident] = field(default_factory=list)
     mark: MarkedChange | None = None
@@ -118,7 +159,7 @@ def histories_of(fleet: Fleet) -> dict[str, ActionHistory]:
     histories: dict[str, ActionHistory] = defaultdict(ActionHistory)
     types: dict[str, str] = {}
     for act in fleet.acts:
-        histories[act.action_type].acts.append(act)
+        histories[act.action_type].tally.add_act(act)
         types[act.id] = act.action_type
     by_people = _times_of_people(fleet.acts)
     for one in fleet.judged:
@@ -165,7 +206,7 @@ def ranking(verdict: ActionVerdict) -> tuple[int, int, str]:
 
 def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdict:
     """Return the verdict on one action type, or on several that are steps of one workflow."""
-    acts, incidents = history.acts, history.incidents
+    tally, incidents = history.tally, history.incidents
     counted = counted_incidents(incidents)
     outcomes = Counter(one.outcome.value for one in incidents if one.outcome is not None)
     unwatched = [one for one in incidents if one.outcome is Outcome.UNWATCHED]
@@ -173,8 +214,7 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
         votes_of([*_held(counted), *((one.target, good) for one in unwatched)]) for good in (False, True)
     )
     enough = lowest is not None and highest is not None and lowest.targets >= ENOUGH_TARGETS
-    ran = [act for act in acts if act.undoes is None and act.kind in {ActKind.CHANGED, ActKind.UNCHANGED}]
-    errors = [act for act in ran if act.failed]
+    unknown = fleet.unknown.get(action, 0)
     signals = Counter(one.name for one in incidents if one.name is not None)
     return ActionVerdict(
         action_type=action,
@@ -185,11 +225,11 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
         if_unwatched_not=lowest.rate if enough and lowest and unwatched else None,
         baseline=compare_with_baseline(history.decided),
         came_back=[_came_back(incidents, seconds) for seconds in (30 * MINUTE, 24 * HOUR)],
-        records=len(acts),
-        ran=len(ran),
-        errors=len(errors),
-        error_reasons=dict(Counter(act.reason or act.state.value for act in errors).most_common()),
-        not_counted=_not_counted(acts, fleet.unknown.get(action, 0)),
+        records=tally.records,
+        ran=tally.ran,
+        errors=tally.errors.total(),
+        error_reasons=dict(tally.errors.most_common()),
+        not_counted={**tally.not_counted, **({"signal not known": unknown} if unknown else {})},
         undone=history.undone,
         second_line=history.second_line,
         touched_by_people=history.touched,
@@ -217,22 +257,6 @@ def _came_back(incidents: Iterable[JudgedIncident], seconds: float) -> ComeBack:
     incidence = aalen_johansen(followed, seconds) if len(followed) >= ENOUGH_TARGETS else None
     share = None if incidence is None else incidence.get("recurred", 0.0)
     return ComeBack(within_seconds=seconds, followed=len(followed), share=share)
-
-
-def _not_counted(acts: Sequence[Act], unknown: int) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for act in acts:
-        if act.undoes is not None:
-            found["undo"] += 1
-        elif act.kind is ActKind.WITHHELD:
-            found["dry run" if act.dry_run or act.reason is None else (act.reason or "")] += 1
-        elif act.kind is ActKind.HELD_UP:
-            found[act.reason or ""] += 1
-        elif act.kind in {ActKind.PENDING, ActKind.SKIPPED}:
-            found[act.state.value] += 1
-    if unknown:
-        found["signal not known"] = unknown
-    return dict(found)
 
 
 def _weeks(counted: Sequence[JudgedIncident], now: float) -> list[WeekShare]:

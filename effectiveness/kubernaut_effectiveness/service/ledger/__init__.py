@@ -1,0 +1,1 @@
+"""What the monitor keeps of records: narrow rows in a file of SQLite, judged where they change."""

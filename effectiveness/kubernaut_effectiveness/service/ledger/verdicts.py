@@ -1,0 +1,143 @@
+"""The verdicts of a ledger: each made anew where something changed, and else in turn, as time allows."""
+
+import sqlite3
+import time
+from collections.abc import Iterable
+
+from kubernaut_effectiveness.counting.acts import ActKind
+from kubernaut_effectiveness.counting.outcomes import JudgedIncident
+from kubernaut_effectiveness.counting.watching import Watch
+from kubernaut_effectiveness.service.ledger.rows import JUDGED_COLUMNS, judged_of_row
+from kubernaut_effectiveness.settings import HOUR, CountingRules
+from kubernaut_effectiveness.verdicts.change import CandidateMark, candidate_mark, mark_candidates
+from kubernaut_effectiveness.verdicts.fleet import (
+    ActionHistory,
+    ActTally,
+    Fleet,
+    counted_incidents,
+    ranking,
+    verdict_of,
+)
+from kubernaut_effectiveness.verdicts.models import ActionVerdict
+
+__all__ = ["VerdictKeeper", "read_incidents"]
+
+_FAILED = frozenset({"lost", "failed", "cancelled", "timed_out"})
+_NAMES = """
+SELECT action_type FROM acts GROUP BY 1 UNION SELECT action FROM judged WHERE action IS NOT NULL GROUP BY 1
+UNION SELECT decision FROM judged WHERE decision IS NOT NULL GROUP BY 1
+UNION SELECT action_type FROM second_lines GROUP BY 1
+"""
+
+
+def read_incidents(connection: sqlite3.Connection, column: str, action: str) -> list[JudgedIncident]:
+    """Return the incidents of an action type in the order of time, by `action` or `decision`, without their records."""
+    rows = connection.execute(
+        f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – two names
+        f"WHERE {column} = ? ORDER BY began, problems.key",
+        (action,),
+    )
+    return [judged_of_row(row) for row in rows]
+
+
+class VerdictKeeper:
+    """Keeps a verdict on each action type.
+
+    Args:
+        connection: The ledger.
+        settings: The settings.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, settings: CountingRules) -> None:
+        self._connection, self._settings = connection, settings
+        self._verdicts: dict[str, ActionVerdict] = {}
+        self._candidates: dict[str, CandidateMark] = {}
+        self._made: dict[str, float] = {}
+
+    def update(self, touched: Iterable[str], end: float, seconds: float | None) -> tuple[ActionVerdict, ...]:
+        """Make anew what was touched, and of the rest the oldest ones for so many seconds; None for all.
+
+        Returns:
+            All verdicts, that with the most unsolved incidents first.
+        """
+        names = {name for (name,) in self._connection.execute(_NAMES)}
+        for gone in self._verdicts.keys() - names:
+            for kept in (self._verdicts, self._candidates, self._made):
+                kept.pop(gone, None)
+        wanted = (set(touched) | (names - self._verdicts.keys())) & names
+        for name in sorted(wanted):
+            self._make(name, end)
+        started = time.monotonic()
+        for name in sorted(names - wanted, key=lambda name: self._made[name]):
+            if seconds is not None and time.monotonic() - started >= seconds:
+                break
+            self._make(name, end)
+        marks = mark_candidates(dict(sorted(self._candidates.items())))
+        return tuple(
+            sorted(
+                (one.model_copy(update={"mark": marks.get(name)}) for name, one in self._verdicts.items()), key=ranking
+            )
+        )
+
+    def _make(self, name: str, end: float) -> None:
+        history = self.history(name)
+        candidate = candidate_mark(counted_incidents(history.incidents), end)
+        self._candidates.pop(name, None)
+        if candidate is not None:
+            self._candidates[name] = candidate
+        fleet = Fleet(
+            now=end,
+            settings=self._settings,
+            acts=(),
+            problems={},
+            judged=(),
+            unknown={name: self._unknown(name)},
+            watch=Watch(()),
+        )
+        self._verdicts[name] = verdict_of(name, history, fleet)
+        self._made[name] = time.monotonic()
+
+    def history(self, name: str) -> ActionHistory:
+        """Return the history of an action type."""
+        one = self._connection.execute
+        [(undone,)] = one(
+            "SELECT count(*) FROM acts AS undo JOIN acts ON acts.id = undo.undoes "
+            "WHERE undo.undoes IS NOT NULL AND NOT undo.dry_run AND acts.action_type = ?",
+            (name,),
+        )
+        [(second,)] = one("SELECT count(*) FROM second_lines WHERE action_type = ?", (name,))
+        [(touched,)] = one(
+            "SELECT count(*) FROM judged WHERE action = ? AND EXISTS (SELECT 1 FROM acts WHERE target = judged.target "
+            "AND fingerprint IS NULL AND requester IS NOT NULL AND kind = 'changed' "
+            "AND began > judged.ended AND began <= judged.ended + ?)",
+            (name, HOUR),
+        )
+        return ActionHistory(
+            tally=self._tally(name),
+            incidents=read_incidents(self._connection, "action", name),
+            decided=read_incidents(self._connection, "decision", name),
+            undone=undone,
+            second_line=second,
+            touched=touched,
+        )
+
+    def _tally(self, name: str) -> ActTally:
+        tally = ActTally()
+        for kind, state, reason, dry_run, undo, number in self._connection.execute(
+            "SELECT kind, state, reason, dry_run, undoes IS NOT NULL, count(*) FROM acts WHERE action_type = ? "
+            "GROUP BY 1, 2, 3, 4, 5",
+            (name,),
+        ):
+            failed = state in _FAILED
+            tally.add(
+                ActKind(kind), state, reason, failed=failed, dry_run=bool(dry_run), undo=bool(undo), number=number
+            )
+        return tally
+
+    def _unknown(self, name: str) -> int:
+        [(number,)] = self._connection.execute(
+            "SELECT count(*) FROM acts LEFT JOIN fingerprints USING (fingerprint) "
+            "LEFT JOIN problems ON problems.id = problem WHERE action_type = ? AND coalesce(incidents, 0) = 0",
+            (name,),
+        )
+        return int(number)
