@@ -95,7 +95,14 @@ def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealA
             program, "--repo-server-plaintext", *shared, f"--metrics-port={metrics[2]}", "--app-resync=30",
         ],
     }  # fmt: skip
-    env = {**os.environ, "ARGOCD_FAKE_IN_CLUSTER": "true", "ARGOCD_GPG_ENABLED": "false", "HOME": str(folder)}
+    path = f"{program.parent / 'hack'}:{os.environ['PATH']}"  # its wrapper of git verify-commit
+    env = {
+        **os.environ,
+        "PATH": path,
+        "ARGOCD_FAKE_IN_CLUSTER": "true",
+        "ARGOCD_GPG_ENABLED": "false",
+        "HOME": str(folder),
+    }
     for part in ("TLS", "SSH"):
         (folder / part.lower()).mkdir()
         env[f"ARGOCD_{part}_DATA_PATH"] = str(folder / part.lower())
