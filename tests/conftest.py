@@ -22,6 +22,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from kubernaut_conformance.loopback_server import unreachable_address
 from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -116,11 +117,10 @@ def action(tmp_path: Path) -> ActionProcess:
 
 
 @pytest.fixture
-def closed_port() -> str:
-    """The address of a server that is not there: the port is bound, and nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+def closed_port() -> Iterator[str]:
+    """The address of a server that is not there: the port stays bound for the test, and nobody listens."""
+    with unreachable_address() as address:
+        yield address
 
 
 @pytest.fixture

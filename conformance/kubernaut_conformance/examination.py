@@ -1,7 +1,6 @@
 """The runs by which an image is examined; each is made once, when the first check needs it."""
 
 import base64
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
@@ -9,6 +8,7 @@ from typing import Any
 
 from kubernaut_conformance.cached_property import CachedProperty
 from kubernaut_conformance.environment import ScenarioEnvironment
+from kubernaut_conformance.loopback_server import unreachable_address
 from kubernaut_conformance.observation import ObservedRun
 from kubernaut_conformance.run_observer import WORKFLOW, RunObserver, release_later, wait_for_applying
 from kubernaut_conformance.runtime import ActionRuntime, CompletedRun, ImageRuntime
@@ -234,16 +234,18 @@ class ActionExamination:
     @CachedProperty
     def storage_unreachable_run(self) -> ObservedRun | None:
         """A run that cannot reach Data Storage, with the policy `best-effort`."""
-        return self._run_scenario("with Data Storage out of reach", DATA_STORAGE_URL=_unused_address())
+        with unreachable_address() as address:
+            return self._run_scenario("with Data Storage out of reach", DATA_STORAGE_URL=address)
 
     @CachedProperty
     def storage_required_run(self) -> ObservedRun | None:
         """A run that cannot reach Data Storage, with the policy `require`."""
-        return self._run_scenario(
-            "with Data Storage out of reach and DATA_STORAGE_POLICY=require",
-            DATA_STORAGE_URL=_unused_address(),
-            DATA_STORAGE_POLICY="require",
-        )
+        with unreachable_address() as address:
+            return self._run_scenario(
+                "with Data Storage out of reach and DATA_STORAGE_POLICY=require",
+                DATA_STORAGE_URL=address,
+                DATA_STORAGE_POLICY="require",
+            )
 
     @CachedProperty
     def duplicated_events_run(self) -> ObservedRun | None:
@@ -296,10 +298,3 @@ class ActionExamination:
 
 def _is_effective(run: ObservedRun) -> bool:
     return run.completed.exit_code == 0 and run.before != run.after
-
-
-def _unused_address() -> str:
-    """Return the address of a server that does not exist."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -1,11 +1,14 @@
-"""A small HTTP server on a free port of loopback."""
+"""A small HTTP server on a free port of loopback, and an address where none listens."""
 
+import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["LoopbackServer"]
+__all__ = ["LoopbackServer", "unreachable_address"]
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -36,3 +39,15 @@ class LoopbackServer(ThreadingHTTPServer):
         """Print no traceback for a client that left before the answer: the kit stops and times out what it examines."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
+
+
+@contextmanager
+def unreachable_address() -> Iterator[str]:
+    """Reserve the address of a server that does not exist, for the block.
+
+    The port stays bound and nobody listens, so connections are refused. A port that was merely free could be given to
+    a server of another run meanwhile, which then would receive what was meant for nobody.
+    """
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"

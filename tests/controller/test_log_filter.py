@@ -74,16 +74,13 @@ def test_who_never_gets_ready_is_not_healthy(
     assert asyncio.run(ask()) == status
 
 
-def test_without_an_api_server_the_process_says_so_once(tmp_path: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+def test_without_an_api_server_the_process_says_so_once(tmp_path: Path, closed_port: str) -> None:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [{"name": "k", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "clusters": [{"name": "k", "cluster": {"server": closed_port}}],
         "users": [{"name": "u", "user": {"token": "t"}}],
     }
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
