@@ -18,7 +18,20 @@ from typing import Any
 
 __all__ = ["RealArgo", "argocd_server"]
 
-CONFIG = ("argocd-cm", "argocd-rbac-cm", "argocd-tls-certs-cm", "argocd-ssh-known-hosts-cm", "argocd-gpg-keys-cm")
+# A cluster of tests has no metrics: an autoscaler that finds its target is healthy.
+AUTOSCALER_HEALTH = """
+local found = {status = "Progressing", message = "its target has not been found yet"}
+for _, condition in ipairs((obj.status or {}).conditions or {}) do
+  if condition.type == "AbleToScale" and condition.status == "True" then
+    found = {status = "Healthy", message = condition.message}
+  end
+end
+return found
+"""
+CONFIG: dict[str, dict[str, str]] = {
+    "argocd-cm": {"resource.customizations.health.autoscaling_HorizontalPodAutoscaler": AUTOSCALER_HEALTH},
+    **{f"argocd-{part}-cm": {} for part in ("rbac", "tls-certs", "ssh-known-hosts", "gpg-keys")},
+}
 LABELS = {"app.kubernetes.io/part-of": "argocd"}
 
 
@@ -43,20 +56,33 @@ class RealArgo:
         with urllib.request.urlopen(request, timeout=30) as answer:
             self.token = json.load(answer)["token"]
 
-    def create(self, name: str, repository: str, **policy: Any) -> None:
+    def know(self, name: str, repository: str, password: str) -> None:
+        """Give it the credentials of a repository."""
+        where = {"name": name, "namespace": self.namespace}
+        labels = {**LABELS, "argocd.argoproj.io/secret-type": "repository"}
+        data = {"type": "git", "url": repository, "username": "shop", "password": password}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {**where, "labels": labels}, "stringData": data}
+        kubectl("create", "--filename=-", stdin=secret)
+
+    def create(self, name: str, repository: str, project: str = "default", **policy: Any) -> None:
         """Create an Application that deploys a repository's folder into this namespace."""
         application = {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
-                "project": "default",
+                "project": project,
                 "source": {"repoURL": repository, "path": "deploy", "targetRevision": "main"},
                 "destination": {"server": "https://kubernetes.default.svc", "namespace": self.namespace},
                 **({"syncPolicy": policy} if policy else {}),
             },
         }
         kubectl("create", "--filename=-", stdin=application)
+
+    def patch(self, name: str, patch: dict[str, Any], kind: str = "application") -> None:
+        """Merge a patch into an Application or AppProject, as its owner would."""
+        here = f"--namespace={self.namespace}"
+        kubectl("patch", kind, name, here, "--type=merge", f"--patch={json.dumps(patch)}")
 
     def read(self, name: str) -> dict[str, Any]:
         words = ("get", "applications.argoproj.io", name, f"--namespace={self.namespace}", "--output=json")
@@ -74,9 +100,10 @@ def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealA
         kubectl("create", resources)
     kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd/applications.argoproj.io")
     kubectl("create", "namespace", namespace)
-    for name in CONFIG:
+    for name, data in CONFIG.items():
         where = {"name": name, "namespace": namespace, "labels": LABELS}
-        kubectl("create", "--filename=-", stdin={"apiVersion": "v1", "kind": "ConfigMap", "metadata": where})
+        document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": data}
+        kubectl("create", "--filename=-", stdin=document)
     where = {"name": "argocd-secret", "namespace": namespace, "labels": LABELS}
     kubectl("create", "--filename=-", stdin={"apiVersion": "v1", "kind": "Secret", "metadata": where})
     shared = [f"--redis=127.0.0.1:{redis}", f"--repo-server=127.0.0.1:{repo}", f"--namespace={namespace}"]
@@ -95,7 +122,8 @@ def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealA
             program, "--repo-server-plaintext", *shared, f"--metrics-port={metrics[2]}", "--app-resync=30",
         ],
     }  # fmt: skip
-    path = f"{program.parent / 'hack'}:{os.environ['PATH']}"  # its wrapper of git verify-commit
+    # the repo-server calls its wrapper of git verify-commit, and itself when git asks for a password
+    path = f"{program.parent / 'hack'}:{program.parent}:{os.environ['PATH']}"
     env = {
         **os.environ,
         "PATH": path,
@@ -106,6 +134,7 @@ def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealA
     for part in ("TLS", "SSH"):
         (folder / part.lower()).mkdir()
         env[f"ARGOCD_{part}_DATA_PATH"] = str(folder / part.lower())
+    env["ARGOCD_ASK_PASS_SOCK"] = str(folder / "ask-pass.sock")
     env |= {"ARGOCD_GNUPGHOME": str(folder / "gpg"), "ARGOCD_PLUGINSOCKFILEPATH": str(folder / "plugins")}
     processes = []
     try:
