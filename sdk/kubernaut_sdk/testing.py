@@ -12,7 +12,8 @@
         assert ran.calls[-1][0] == "kubectl"
 
 Everything between inputs and exit code is the code that runs in a container: parser, retries, masking, results, events.
-Pauses (backoff, waiting for a goal) take no time. Signals need a process: `kubernaut conform`.
+Pauses (backoff, waiting for a goal) take no time, unless `real_time` is set, for a test against a real system. Signals
+need a process: `kubernaut conform`.
 """
 
 import io
@@ -32,7 +33,7 @@ from kubernaut_sdk.action import Action
 from kubernaut_sdk.execution.outcome import ExecutionOutcome
 from kubernaut_sdk.execution.runner import Execution
 from kubernaut_sdk.ids import mint
-from kubernaut_sdk.interrupts import Interrupts
+from kubernaut_sdk.interrupts import Interrupts, WaitingClock
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, parse_inputs
 from kubernaut_sdk.portable import dumps, loads
@@ -107,6 +108,7 @@ class _Setting:
     timeout: timedelta = timedelta(minutes=5)
     storage: Literal["there", "away", "none"] = "there"
     require_record: bool = False
+    real_time: bool = False
 
 
 class ActionRunner:
@@ -120,6 +122,7 @@ class ActionRunner:
         timeout: The time limit of an execution (ACTION_TIMEOUT).
         storage: `there`, `away`, or `none` if no Data Storage is configured.
         require_record: True for the policy `require`.
+        real_time: True if pauses take their time, since a real system around the action does.
     """
 
     def __init__(self, action: Action, **setting: Any) -> None:
@@ -165,7 +168,8 @@ class ActionRunner:
         events_before = len(self._store.events)
         with tempfile.TemporaryDirectory() as name, _capture_log(masker, log):
             folder = Path(name)
-            interrupts = Interrupts(time.monotonic() + setting.timeout.total_seconds(), clock=_JumpingClock())
+            clock: WaitingClock = time if setting.real_time else _JumpingClock()
+            interrupts = Interrupts(time.monotonic() + setting.timeout.total_seconds(), clock=clock)
             recorder = Recorder(
                 self._store if setting.storage != "none" else None,
                 Spool(folder / "spool"),

@@ -14,7 +14,7 @@ from typing import Any
 
 from forge_standin import TOKEN, WEB, ForgeStandin
 
-__all__ = ["FORGES", "ForgeWorld", "RealGitea", "gitea_server", "standin_world"]
+__all__ = ["FORGES", "ForgeWorld", "GiteaWorld", "RealGitea", "gitea_server", "standin_world"]
 
 FORGES = ("github", "gitlab", "gitea")
 

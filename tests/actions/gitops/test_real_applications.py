@@ -1,0 +1,79 @@
+"""The actions on Applications on a real Argo CD."""
+
+import pytest
+from gitops_world import Deployed, Run, ended_well, refused
+from kubectl_cluster import workload
+
+from kubernaut_argocd.applications.autosync import pause_autosync, resume_autosync
+from kubernaut_argocd.applications.resourceactions import run_resource_action
+from kubernaut_argocd.applications.syncing import rollback_application, sync_application
+from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+
+
+def test_an_application_is_synced_rolled_back_and_waited_for(deployed: Deployed, run: Run) -> None:
+    first = deployed.push(workload("Deployment", deployed.name), deployed.autoscaler(6))
+    name = deployed.create()
+    ended_well(run(refresh_application, **name))
+    synced = ended_well(run(sync_application, **name))
+    assert synced.status == "succeeded"
+    assert synced.change is not None
+    assert sorted(item["kind"] for item in synced.change.before["resources"]) == [
+        "Deployment",
+        "HorizontalPodAutoscaler",
+    ]
+    assert deployed.most() == 6
+    assert run(sync_application, **name).status == "unchanged"
+
+    second = deployed.push(deployed.autoscaler(12))
+    refreshed = run(refresh_application, **name)
+    assert refreshed.output is not None, refreshed.error
+    assert (refreshed.output["sync"], refreshed.output["revision"]) == ("OutOfSync", second)
+    ended_well(run(sync_application, **name))
+    assert deployed.most() == 12
+    assert run(wait_application, **name, revision=second[:10]).status == "unchanged"
+
+    history = deployed.argo.read(deployed.name)["status"]["history"]
+    assert [entry["revision"] for entry in history] == [first, second]
+    assert ended_well(run(rollback_application, **name, history_id=history[0]["id"])).status == "succeeded"
+    assert deployed.most() == 6
+    assert run(terminate_operation, **name).status == "unchanged"
+
+
+def test_automatic_sync_is_paused_and_resumed(deployed: Deployed, run: Run) -> None:
+    deployed.push(workload("Deployment", deployed.name), deployed.autoscaler(6))
+    name = deployed.create(automated={"selfHeal": True})
+    where = {**name, "namespace": deployed.argo.namespace}
+    ended_well(run(wait_application, **name))
+    second = deployed.push(deployed.autoscaler(8))
+    ended_well(run(refresh_application, **name))
+    ended_well(run(wait_application, **name, revision=second))
+    code, reason, text = refused(run(rollback_application, **name, history_id=0))
+    assert (code, reason) == (3, "AutoSync")
+    assert "argocd/pause_autosync" in text
+
+    ended_well(run(pause_autosync, **where))
+    assert deployed.argo.read(deployed.name)["spec"]["syncPolicy"]["automated"] == {"selfHeal": True, "enabled": False}
+    ended_well(run(rollback_application, **name, history_id=0))
+    assert deployed.most() == 6
+    ended_well(run(resume_autosync, **where))
+    assert deployed.argo.read(deployed.name)["spec"]["syncPolicy"]["automated"] == {"selfHeal": True}
+    ended_well(run(wait_application, **name, revision=second))
+    assert deployed.most() == 8  # automatic sync deploys what git says
+
+
+def test_a_workload_is_restarted_by_argo_cds_own_action(deployed: Deployed, run: Run) -> None:
+    deployed.push(workload("Deployment", deployed.name))
+    name = deployed.create(automated={})
+    ended_well(run(wait_application, **name))
+    before = deployed.live("deployment")["metadata"]["generation"]
+
+    place = {"namespace": deployed.argo.namespace, "name": deployed.name}
+    ended_well(run(run_resource_action, **name, **place, action="restart"))
+
+    after = deployed.live("deployment")
+    assert after["metadata"]["generation"] == before + 1
+    assert "kubectl.kubernetes.io/restartedAt" in after["spec"]["template"]["metadata"]["annotations"]
+    code, reason, _ = refused(run(run_resource_action, **name, **place, action="promote-full"))
+    assert (code, reason) == (3, "NotFound")
