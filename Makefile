@@ -109,6 +109,10 @@ docs: .venv/ready ## Write the generated pages of docs/: the actions, the workfl
 	$(bin)/kubernaut docs docs/actions
 	$(bin)/python -m kubernaut_cli.reference docs
 
+.PHONY: catalog
+catalog: .venv/ready ## Write the generated part of tekton/catalog: typed Tasks, the StepAction, Pipelines
+	$(bin)/kubernaut catalog write tekton/catalog
+
 IMAGE_PYTHON ?= 3.13
 IMAGE_PREFIX ?= ghcr.io/kubernaut/actions
 STORAGE_IMAGE ?= ghcr.io/kubernaut/data-storage:dev

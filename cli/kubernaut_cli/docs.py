@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["action_page", "action_pages", "schema_rows", "traits"]
+__all__ = ["action_page", "action_pages", "schema_rows", "traits", "type_name"]
 
 
 def action_pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -42,7 +42,7 @@ def schema_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     found = []
     for name, field in schema.get("properties", {}).items():
         required = "yes" if name in schema.get("required", ()) else f"no: {json.dumps(field.get('default'))}"
-        found.append((name, _type(field), required, " ".join(str(field.get("description", "")).split())))
+        found.append((name, type_name(field), required, " ".join(str(field.get("description", "")).split())))
     return found
 
 
@@ -55,14 +55,15 @@ def _table(schema: Mapping[str, Any]) -> list[str]:
     return [*rows, ""]
 
 
-def _type(field: Mapping[str, Any]) -> str:
+def type_name(field: Mapping[str, Any]) -> str:
+    """Return the JSON type of a field and its limits, in words."""
     if "enum" in field:
         return " or ".join(json.dumps(value) for value in field["enum"])
     if "anyOf" in field:
-        return " or ".join(_type(option) for option in field["anyOf"])
+        return " or ".join(type_name(option) for option in field["anyOf"])
     kind = str(field.get("type", "any"))
     if kind == "array":
-        return f"list of {_type(field.get('items', {}))}"
+        return f"list of {type_name(field.get('items', {}))}"
     limits = [f"{sign} {field[name]}" for name, sign in (("minimum", "≥"), ("maximum", "≤")) if name in field]
     limits += [f"≤ {field['maxLength']} characters"] if "maxLength" in field else []
     return f"{kind}, {', '.join(limits)}" if limits else kind

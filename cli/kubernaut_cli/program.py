@@ -12,6 +12,7 @@ __all__ = ["program"]
 _COMMANDS = {
     "actions": "List actions, and show one.",
     "build": "Build an action image, and stamp it with its spec.",
+    "catalog": "Write a Tekton Task for each action.",
     "cancel": "Cancel a workflow of a cluster.",
     "completion": "Print a script that completes the command in a shell.",
     "conform": "Check an action image against the action contract.",

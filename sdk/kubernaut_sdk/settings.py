@@ -162,7 +162,8 @@ def _context(given: Mapping[str, str]) -> dict[str, Any]:
 def results_dir(given: Mapping[str, str]) -> Path | None:
     """Return the folder of the result files; None for a person who calls the program outside a Task."""
     if given.get("RESULTS_DIR"):
-        return Path(given["RESULTS_DIR"]).absolute()  # an action may go to another folder
+        # absolute, since an action may go to another folder; normal, since a StepAction says …/results/status/..
+        return Path(os.path.abspath(given["RESULTS_DIR"]))  # noqa: PTH100 – Path.resolve would follow links
     return TEKTON_RESULTS if TEKTON_RESULTS.is_dir() else None
 
 

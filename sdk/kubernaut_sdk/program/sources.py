@@ -1,8 +1,10 @@
 """The sources of an execution's inputs: options, a file, ACTION_INPUTS, an earlier step's output, a stored record.
 
-Precedence: option > file > ACTION_INPUTS > default. Every secret among the values is hidden as soon as it is read.
+Precedence: option > file > ACTION_INPUT_NAME > ACTION_INPUTS > default. Every secret among the values is hidden as soon
+as it is read.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from kubernaut_sdk.execution.withholding import complete_inputs, require_not_wit
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs, from_text, parse_inputs
 from kubernaut_sdk.portable import loads, pointer, shorten
+from kubernaut_sdk.program.taskparams import read_task_params
 from kubernaut_sdk.secrets.inputs import has_secret, secret_values, secrets_in
 from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.states import Change
@@ -54,7 +57,7 @@ def inputs_parser(
 def _read_given(action: Action, settings: StepSettings, masker: Masker, sources: dict[str, Any]) -> dict[str, Any]:
     """Return the given inputs, not validated; values given for secrets are hidden from now on."""
     quote = not has_secret(action.inputs_model)
-    values = _object(settings.inputs, "ACTION_INPUTS", quote=quote)
+    values = _object(settings.inputs, "ACTION_INPUTS", quote=quote) | read_task_params(action.inputs_model, os.environ)
     if (path := sources["inputs_file"]) is not None:
         values |= _object(_read_text(path), str(path), quote=quote)
     for name, path, output in sources["taken"]:
