@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aws_standin import AwsStandIn
 
+from kubernaut_aws.common.moments import answered_at
 from kubernaut_sdk.catalog import find
 from kubernaut_sdk.testing import ActionRunner, Ran
 
@@ -844,3 +845,21 @@ def test_a_document_that_does_not_succeed(
     ran = run(monkeypatch, "aws/run_ssm_document", {**base, **answers}, **given)
     assert ran.error is not None
     assert (ran.exit_code, message in ran.error.message) == (code, True), ran.error
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 29 Nov 2026 08:00:00 GMT", 0.0),
+        ("Sun, 29 Nov 2026 08:00:00 -0000", 0.0),
+        ("a proxy's text", None),
+        (None, None),
+    ],
+)
+def test_a_services_own_time_has_a_zone_or_is_not_used(date: str | None, seconds: float | None) -> None:
+    headers = {} if date is None else {"date": date}
+    moment = answered_at({"ResponseMetadata": {"HTTPHeaders": headers}})
+
+    assert (moment is None) == (seconds is None)
+    if moment is not None:
+        assert (moment - datetime(2026, 11, 29, 8, tzinfo=UTC)).total_seconds() == seconds

@@ -1,13 +1,13 @@
 """The action aws/reboot_db_instance, for RDS and Aurora instances."""
 
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from kubernaut_aws.common.inputs import AwsInputs
 from kubernaut_aws.common.memory import PerExecution
+from kubernaut_aws.common.moments import answered_at, in_utc
 from kubernaut_aws.common.session import Aws, connect
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, VerifyFailed
 
@@ -74,9 +74,8 @@ def apply(ctx: Context, inputs: RebootDbInputs, change: Change) -> RebootDbResul
         params["ForceFailover"] = True
     aws = connect(ctx, inputs)
     answer = aws.call(f"reboot {inputs.db_instance}", "rds", "reboot_db_instance", repeatable=False, **params)
-    date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-    if date is not None:  # RDS's own clock, to compare its events with
-        _REBOOTED.set(ctx, parsedate_to_datetime(date))
+    if (moment := answered_at(answer)) is not None:  # RDS's own clock, to compare its events with
+        _REBOOTED.set(ctx, moment)
     return RebootDbResult(
         db_instance=inputs.db_instance, note="Clients hold connections of before, and must connect again."
     )
@@ -111,7 +110,7 @@ def _events(aws: Aws, name: str, since: datetime | None) -> list[str]:
     """Return what RDS tells of an instance since its reboot, in lower case."""
     about: dict[str, Any] = {"SourceIdentifier": name, "SourceType": "db-instance", "Duration": 180}
     found = aws.items(f"read the events of {name}", "rds", "describe_events", "Events", **about)
-    return [item["Message"].lower() for item in found if since is None or item["Date"] >= since - _CLOCKS]
+    return [item["Message"].lower() for item in found if since is None or in_utc(item["Date"]) >= since - _CLOCKS]
 
 
 def _last(told: list[str]) -> str:
