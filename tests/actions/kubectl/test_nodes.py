@@ -276,6 +276,10 @@ class TestDelete:
         assert message_of(again) == f"there is no node {node}."
 
     def test_one_that_comes_back_or_to_life_is_told(self, cluster: Cluster, node: str) -> None:
+        def gone(argv: list[str]) -> bool:
+            only = f"--field-selector=metadata.name={node}"
+            return argv[1] == "get" and cluster.kubectl("get", "nodes", only, "--output=name") == ""
+
         def back() -> None:
             cluster.make({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
 
@@ -289,9 +293,7 @@ class TestDelete:
             instance_gone=True,
         )
         make_ready(cluster, node, "False", minutes=11)
-        returned = cluster.run_with(
-            "delete_node", lambda argv: argv[1] == "get", 3, back, node=node, instance_gone=True
-        )
+        returned = cluster.run_with("delete_node", gone, 1, back, node=node, instance_gone=True, retries=5)
 
         assert reason_of(alive) == (75, "Conflict"), alive
         assert reason_of(returned) == (4, "CameBack"), returned
