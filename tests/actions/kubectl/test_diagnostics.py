@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,7 @@ def test_values_of_variables_commands_and_copies_of_the_manifest_are_left_out() 
         "args": ["hunter2"],
     }
     last = {"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "note": "kept"}
-    found = {
+    found: dict[str, Any] = {
         "metadata": {"managedFields": ["hunter2"], "annotations": last},
         "spec": {"template": {"spec": {"containers": [container], "initContainers": [container]}}},
     }
@@ -54,7 +55,12 @@ def test_values_of_variables_commands_and_copies_of_the_manifest_are_left_out() 
 
 
 def test_events_are_lines_the_oldest_first() -> None:
-    event = {"metadata": {}, "involvedObject": {"kind": "Pod", "name": "a"}, "type": "Warning", "reason": "BackOff"}
+    event: dict[str, Any] = {
+        "metadata": {},
+        "involvedObject": {"kind": "Pod", "name": "a"},
+        "type": "Warning",
+        "reason": "BackOff",
+    }
     events = [
         {**event, "lastTimestamp": "2026-01-02T00:00:00Z", "message": "two\nlines", "count": 3},
         {**event, "eventTime": "2026-01-01T00:00:00Z", "message": "one"},
