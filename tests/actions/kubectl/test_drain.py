@@ -127,7 +127,7 @@ def lease_of(cluster: Cluster, holder: str) -> Json:
 
 @pytest.mark.cluster
 class TestDrain:
-    """What a drain does."""
+    """Drains of a node whose kubelet is played."""
 
     def test_pods_move_and_daemons_stay(self, cluster: Cluster, machine: StandInNode, drain: Any) -> None:
         with (

@@ -247,7 +247,7 @@ def test_since_when_a_node_is_not_ready(conditions: list[Json], expected: str | 
 
 
 @pytest.mark.cluster
-class TestDelete:
+class TestDeleteNode:
     """Deleting the Node of a machine that is gone."""
 
     def test_only_one_that_is_long_dead_and_known_to_be_gone(
