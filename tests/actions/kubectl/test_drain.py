@@ -324,7 +324,8 @@ class TestDrain:
         env = {"ACTION_INPUTS": json.dumps(inputs), "KUBECONFIG": os.environ["KUBECONFIG"]}
         with put(cluster, machine) as held, put(cluster, machine), budget(cluster, held, "tight", minAvailable=1):
             process = action.start("run", "kubernetes/drain_node", **env)
-            wait_for(lambda: len(machine.pods()) == 1)  # the other is gone, this one is held
+            wait_for(lambda: "kubernaut.io/cordoned-by" in str(cluster.get("node", machine.name)))
+            wait_for(lambda: len(machine.pods()) <= 1)  # the other is gone, this one is held
             process.send_signal(signal.SIGTERM)
             ended = action.ended(process)
             change = tmp_path / "change.json"
