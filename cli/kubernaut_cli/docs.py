@@ -21,6 +21,8 @@ def traits(entry: Mapping[str, Any]) -> list[str]:
     ]
     if "verified" in entry:
         known.append("verified" if entry["verified"] else "not verified")
+    if entry.get("restored_by"):
+        known.append(f"needs a step of finally with {entry['restored_by']}")
     return known
 
 

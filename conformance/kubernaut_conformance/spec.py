@@ -37,6 +37,7 @@ class ActionSpec(BaseModel):
     undoable: bool
     verified: bool = False
     risk: Literal["low", "medium", "high"]
+    restored_by: str | None = None
 
 
 class ImageSpec(BaseModel):

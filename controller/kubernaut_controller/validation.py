@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
 from kubernaut_controller.outputs import pointer_faults
+from kubernaut_controller.restoring import restore_faults
 from kubernaut_controller.workflow import IMAGE_PATTERN, InputFrom, Step, WorkflowExecution
 from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.durations import format_duration
@@ -73,6 +74,7 @@ def faults_of(
             if giver and known and giver is not step:
                 for message in pointer_faults(source, giver, known, find(step.action_type)):
                     yield Fault(f"{path}.inputsFrom[{index}].pointer", message)
+    yield from restore_faults(workflow, find)
     cycle = _cycle({name: dependencies(step) & set(steps) - {name} for name, step in steps.items()})
     if cycle:
         yield Fault("spec.steps", f"they wait for each other in a circle: {' → '.join(cycle)}; take one runAfter away")

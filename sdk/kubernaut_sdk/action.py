@@ -53,6 +53,8 @@ class Action:
             does not apply again.
         risk: How much a mistake costs.
         examples: Inputs that are valid; shown in docs and tried by tests.
+        restored_by: The action that puts back what this one leaves, and nobody else does: a workflow is refused unless
+            a step of `finally` runs it on the same target.
 
     Raises:
         TypeError: if the definition breaks a rule, with the rule.
@@ -67,10 +69,14 @@ class Action:
         idempotent: bool = True,
         risk: Literal["low", "medium", "high"] = "medium",
         examples: Sequence[dict[str, Any]] = (),
+        restored_by: str | None = None,
     ) -> None:
         if not ACTION_TYPE.fullmatch(action_type):
             raise TypeError(f"{action_type!r} is no action type; write domain/verb_noun, such as queue/purge_messages")
+        if restored_by is not None and not ACTION_TYPE.fullmatch(restored_by):
+            raise TypeError(f"{action_type}: restored_by={restored_by!r} is no action type")
         self.action_type = action_type
+        self.restored_by = restored_by
         self.permissions = tuple(permissions)
         self.tools = tuple(tools)
         self.idempotent = idempotent

@@ -115,6 +115,7 @@ def _entry(action: Action) -> dict[str, Any]:
         "undoable": action.undo_function is not None,
         "verified": action.verify_function is not None,
         "risk": action.risk,
+        "restored_by": action.restored_by,
     }
 
 

@@ -100,6 +100,10 @@ class Context:
         """Hide a value from now on, wherever it would be printed or stored."""
         self._masker.add(secret)
 
+    def masked(self, text: str) -> str:
+        """Return a text without the secrets that this step knows, for what an action itself writes somewhere."""
+        return self._masker.text(text)
+
     def secret(self, name: str) -> str:
         """Return the content of a file of the mounted Secret, without surrounding white space.
 

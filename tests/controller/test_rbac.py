@@ -48,7 +48,7 @@ def test_a_role_for_each_account_and_place(tmp_path: Path) -> None:
         {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]},
     ]
     assert found["ClusterRole", "kubernaut-shop-default"]["rules"] == [
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}
     ]
     assert found["RoleBinding", "kubernaut-scaler"]["subjects"] == [
         {"kind": "ServiceAccount", "name": "scaler", "namespace": "shop"}

@@ -242,3 +242,42 @@ def test_the_same_pod_goes_on(runner: Callable[..., ActionRunner]) -> None:
     queue.workers = 2
 
     assert tried.run(INPUTS, record_id=record_id).exit_code == 0
+
+
+def test_two_writes_of_which_one_alone_would_harm_are_not_torn_apart_by_the_deadline() -> None:
+    done: list[str] = []
+    rename = Action("probe/rename_both")
+
+    @rename.plan
+    def plan(ctx: Context, inputs: Inputs) -> Change:
+        return Change({"done": 0}, {"done": len(done)}) if done else Change(0, 2)
+
+    @rename.apply
+    def apply(ctx: Context, inputs: Inputs, change: Change) -> None:
+        with ctx.uninterrupted():
+            done.append("deleted")
+            ctx.sleep(1000)  # its time is over meanwhile
+            done.append("made again")
+        done.append("never")
+
+    ran = ActionRunner(rename, timeout=timedelta(seconds=60)).run({})
+
+    assert done == ["deleted", "made again"]
+    assert (ran.exit_code, ran.status) == (124, "timed_out")
+
+
+def test_what_an_action_writes_itself_can_be_masked() -> None:
+    copy = Action("probe/copy_text")
+    found: list[str] = []
+
+    @copy.plan
+    def plan(ctx: Context, inputs: Inputs) -> Change:
+        found.append(ctx.masked("the key is correct-horse-battery."))
+        return Change()
+
+    @copy.apply
+    def apply(ctx: Context, inputs: Inputs, change: Change) -> None:
+        raise AssertionError
+
+    ActionRunner(copy, secrets={"key": "correct-horse-battery"}).run({})
+    assert found == ["the key is ***."]

@@ -3,15 +3,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import yaml
-from kubectl_cluster import IMAGE, Cluster, Json
+from crds import CERT_MANAGER, custom_kinds
+from kubectl_cluster import IMAGE, Cluster, Json, workload
+from node_standin import StandInNode
 
 from kubernaut_controller import parse_workflow, require_valid
 from kubernaut_sdk import catalog
@@ -65,6 +69,28 @@ def carried_out(cluster: Cluster, folder: Path, incident: str, name: str, **chan
     ended = subprocess.run(argv, capture_output=True, text=True)
     assert ended.stdout, ended.stderr
     return {row["name"]: row["state"] for row in json.loads(ended.stdout)["steps"]}
+
+
+@contextmanager
+def cert_manager_answering(cluster: Cluster, name: str) -> Iterator[None]:
+    """Issue a Certificate whenever it is asked for, as cert-manager would."""
+    issued = {"revision": 1, "notAfter": "2027-04-01T00:00:00Z", "conditions": [{"type": "Ready", "status": "True"}]}
+    patch = json.dumps({"status": issued})
+    answer_with = ("patch", "certificate", name, "--subresource=status", "--type=merge", f"--patch={patch}")
+    ended = Event()
+
+    def answer() -> None:
+        while not ended.wait(0.3):
+            if "Issuing" in cluster.kubectl("get", "certificate", name, "--output=json", check=False):
+                cluster.kubectl(*answer_with)
+
+    thread = Thread(target=answer)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.slow
@@ -124,6 +150,96 @@ class TestIncident:
         cluster.patch("deployment", name, broken)
         assert carried_out(cluster, tmp_path, "stuck-rollout", name) == {"roll-back": "succeeded"}
         assert "nodeSelector" not in cluster.get("deployment", name)["spec"]["template"]["spec"]
+
+    def test_node_trouble(self, cluster: Cluster, machine: StandInNode, tmp_path: Path) -> None:
+        """The node is an object whose kubelet is played; its pods move to the cluster's real one."""
+        name = f"app-{uuid4().hex[:6]}"
+        document = workload("Deployment", name)
+        document["spec"]["template"]["spec"]["affinity"] = machine.affinity
+        cluster.make(document)
+        cluster.ready("deployment", name)
+        assert len(machine.pods()) == 1
+        node = {"node": machine.name}
+        states = carried_out(
+            cluster,
+            tmp_path,
+            "node-trouble",
+            name,
+            drain={**node, "min_schedulable": 0.0, "lease_namespace": cluster.namespace},
+            wait_until_well={"name": machine.name, "hold": "1s"},
+            put_back=node,
+        )
+        cluster.delete("deployment", name)
+        assert states == {"drain": "succeeded", "wait-until-well": "unchanged", "put-back": "succeeded"}
+        assert "unschedulable" not in cluster.get("node", machine.name)["spec"]
+        assert machine.pods() == []
+
+    def test_volume_full(self, cluster: Cluster, tmp_path: Path) -> None:
+        """The storage driver's answer is played: no driver runs in the test cluster."""
+        name = f"volume-{uuid4().hex[:6]}"
+        storage: Json = {"storageClassName": name, "accessModes": ["ReadWriteOnce"]}
+        provisioner = {"provisioner": "disk.test.invalid", "allowVolumeExpansion": True}
+        csi = {"driver": "disk.test.invalid", "volumeHandle": name}
+        volume = {**storage, "capacity": {"storage": "1Gi"}, "csi": csi}
+        claim = {**storage, "resources": {"requests": {"storage": "1Gi"}}, "volumeName": name}
+        volume["claimRef"] = {"namespace": cluster.namespace, "name": name}
+        metadata = {"metadata": {"name": name}}
+        cluster.make(
+            {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **metadata, **provisioner},
+            {"apiVersion": "v1", "kind": "PersistentVolume", **metadata, "spec": volume},
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **metadata, "spec": claim},
+        )
+        cluster.kubectl("wait", "pvc", name, "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+        grown = '--patch={"status": {"capacity": {"storage": "2Gi"}}}'
+        cluster.kubectl("patch", "pvc", name, "--subresource=status", "--type=merge", grown)
+        states = carried_out(cluster, tmp_path, "volume-full", name)
+        asked = cluster.get("pvc", name)["spec"]["resources"]["requests"]["storage"]
+        for kind in ("pvc", "pv", "storageclass"):
+            cluster.delete(kind, name)
+        assert states == {"expand": "succeeded"}
+        assert asked == "2Gi"
+
+    def test_certificate_expires(self, cluster: Cluster, app: App, tmp_path: Path) -> None:
+        """A cert-manager is played, which answers as soon as it is asked."""
+        name = app()
+        with custom_kinds(CERT_MANAGER) as played:
+            if not played:
+                pytest.skip("this cluster has a cert-manager of its own, which cannot be played")
+            document: Json = {"apiVersion": "cert-manager.io/v1", "metadata": {"name": name}}
+            spec = {"secretName": name, "issuerRef": {"name": name, "group": "example.com"}}
+            cluster.make({**document, "kind": "Certificate", "spec": spec})
+            with cert_manager_answering(cluster, name):
+                states = carried_out(cluster, tmp_path, "certificate-expires", name)
+        assert states == {"renew": "succeeded", "restart": "succeeded"}
+
+    def test_stuck_cronjob(self, cluster: Cluster, tmp_path: Path) -> None:
+        name, job = f"cron-{uuid4().hex[:6]}", f"job-{uuid4().hex[:6]}"
+        script = '[ -n "$HANG" ] && sleep 1000; exit 0'
+        container: Json = {"name": "app", "image": IMAGE, "command": ["/bin/sh", "-c", script]}
+        pod: Json = {"containers": [container], "restartPolicy": "Never", "hostNetwork": True}
+        pod["terminationGracePeriodSeconds"] = 0
+        template = {"spec": {"backoffLimit": 0, "template": {"spec": pod}}}
+        spec = {"schedule": "0 0 30 2 *", "concurrencyPolicy": "Forbid", "jobTemplate": template}
+        cluster.make({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec})
+        owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": name, "controller": True}
+        owner["uid"] = cluster.get("cronjob", name)["metadata"]["uid"]
+        hanging = {**container, "env": [{"name": "HANG", "value": "yes"}]}
+        cluster.make(
+            {
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "metadata": {"name": job, "ownerReferences": [owner]},
+                "spec": {"template": {"spec": {**pod, "containers": [hanging]}}},
+            }
+        )
+        cluster.kubectl("wait", "job", job, "--for=jsonpath={.status.ready}=1", "--timeout=60s")
+        blocked = cluster.run("trigger_cronjob", cronjob=name)
+        states = carried_out(cluster, tmp_path, "stuck-cronjob", name, keep_its_log={"name": job}, end_it={"job": job})
+        suspended = cluster.get("cronjob", name)["spec"]["suspend"]
+        cluster.delete("cronjob", name)
+        assert blocked.exit_code == 3
+        assert set(states.values()) == {"succeeded"}
+        assert suspended is False
 
     def test_evicted_pods(self, cluster: Cluster, tmp_path: Path) -> None:
         name = f"evicted-{uuid4().hex[:6]}"

@@ -208,7 +208,7 @@ class TestTrigger:
 
 
 @pytest.mark.cluster
-class TestDelete:
+class TestDeleteJob:
     """Deleting a Job."""
 
     def test_a_finished_job_goes_with_its_pods(self, cluster: Cluster) -> None:
@@ -256,7 +256,7 @@ class TestDelete:
 
 
 @pytest.mark.cluster
-class TestRecreate:
+class TestRecreateJob:
     """Making a Job again."""
 
     @pytest.mark.slow

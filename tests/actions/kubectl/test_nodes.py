@@ -1,6 +1,8 @@
 """Cordons and taints, on the real API server, of Node objects without a machine."""
 
+import json
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +10,9 @@ from kubectl_cluster import Cluster, Json, message_of, reason_of
 
 from kubernaut_kubectl.nodes.capacity import schedulable_fault
 from kubernaut_kubectl.nodes.cordoning import Cordon, cordon_of
+from kubernaut_kubectl.nodes.delete import not_ready_since
 from kubernaut_kubectl.nodes.tainting import NodeTaint, is_reserved, marks_of, tolerates
+from kubernaut_sdk.times import rfc3339, utcnow
 
 KEY = "example.com/disk-trouble"
 
@@ -20,10 +24,18 @@ def node_of(name: str, *, ready: bool = True, cordoned: bool = False) -> Json:
     return {"metadata": {"name": name}, "spec": spec, "status": {"conditions": conditions}}
 
 
-def make_ready(cluster: Cluster, name: str) -> None:
-    """Let a Node object say that it is ready, as its kubelet would; Kubernetes believes it for 40 s."""
-    conditions = [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]
-    patch = f'{{"status": {{"conditions": {conditions}}}}}'.replace("'", '"')
+def make_ready(cluster: Cluster, name: str, status: str = "True", minutes: int = 0) -> None:
+    """Let a Node object say that it is ready, as its kubelet would; Kubernetes believes it for 40 s.
+
+    Args:
+        cluster: The cluster.
+        name: The node.
+        status: `True`; or `False` or `Unknown`, for a node that is not.
+        minutes: For how long it has been so.
+    """
+    since = rfc3339(utcnow() - timedelta(minutes=minutes))
+    ready = {"type": "Ready", "status": status, "reason": "Played", "lastTransitionTime": since}
+    patch = json.dumps({"status": {"conditions": [ready]}})
     cluster.kubectl("patch", "node", name, "--subresource=status", "--type=merge", f"--patch={patch}")
 
 
@@ -216,3 +228,73 @@ class TestTaint:
         assert reason_of(cluster.run("taint_node", node=node, key=KEY, min_schedulable=1.0)) == (3, "LimitReached")
         soft = cluster.run("taint_node", node=node, key=KEY, effect="PreferNoSchedule", min_schedulable=1.0)
         assert soft.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ([], "2026-01-01T00:00:00Z"),
+        ([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T00:00:00Z"}], None),
+        (
+            [{"type": "Ready", "status": "Unknown", "lastTransitionTime": "2026-01-02T00:00:00Z"}],
+            "2026-01-02T00:00:00Z",
+        ),
+    ],
+)
+def test_since_when_a_node_is_not_ready(conditions: list[Json], expected: str | None) -> None:
+    node = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {"conditions": conditions}}
+    assert not_ready_since(node) == (datetime.fromisoformat(expected) if expected else None)
+
+
+@pytest.mark.cluster
+class TestDeleteNode:
+    """Deleting the Node of a machine that is gone."""
+
+    def test_only_one_that_is_long_dead_and_known_to_be_gone(
+        self, cluster: Cluster, node: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fresh = cluster.run("delete_node", node=node, instance_gone=True)
+        make_ready(cluster, node)
+        ready = cluster.run("delete_node", node=node, instance_gone=True)
+        make_ready(cluster, node, "False", minutes=11)
+        cluster.patch("node", node, {"op": "add", "path": "/spec/providerID", "value": "aws:///a/i-1"})
+        unknown = cluster.run("delete_node", node=node)
+        longer = cluster.run("delete_node", node=node, instance_gone=True, min_age="1h")
+        monkeypatch.setenv("NODE_NAME", node)
+        own = cluster.run("delete_node", node=node, instance_gone=True)
+        monkeypatch.delenv("NODE_NAME")
+        ended = cluster.run("delete_node", node=node, instance_gone=True)
+        again = cluster.run("delete_node", node=node, instance_gone=True)
+
+        assert [reason_of(ran) for ran in (fresh, ready, longer)] == [(3, "Alive")] * 3
+        assert f"{node} is ready; a node is deleted only after 10 minutes" in message_of(ready)
+        assert "only after 60 minutes" in message_of(longer)
+        assert reason_of(unknown) == (3, "InstanceUnknown")
+        assert "its machine aws:///a/i-1 is gone" in message_of(unknown)
+        assert reason_of(own) == (3, "OwnNode")
+        assert ended.exit_code == 0, ended
+        assert message_of(again) == f"there is no node {node}."
+
+    def test_one_that_comes_back_or_to_life_is_told(self, cluster: Cluster, node: str) -> None:
+        def gone(argv: list[str]) -> bool:
+            only = f"--field-selector=metadata.name={node}"
+            return argv[1] == "get" and cluster.kubectl("get", "nodes", only, "--output=name") == ""
+
+        def back() -> None:
+            cluster.make({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+
+        make_ready(cluster, node, "False", minutes=11)
+        alive = cluster.run_with(
+            "delete_node",
+            lambda argv: argv[1] == "delete",
+            1,
+            lambda: make_ready(cluster, node),
+            node=node,
+            instance_gone=True,
+        )
+        make_ready(cluster, node, "False", minutes=11)
+        returned = cluster.run_with("delete_node", gone, 1, back, node=node, instance_gone=True, retries=5)
+
+        assert reason_of(alive) == (75, "Conflict"), alive
+        assert reason_of(returned) == (4, "CameBack"), returned
+        assert f"node {node} has registered again: its machine is alive" in message_of(returned)

@@ -85,6 +85,7 @@ class Cluster:
         self,
         name: str,
         inputs: Mapping[str, Any] = MappingProxyType({}),
+        /,
         *,
         minutes: int = 60,
         retries: int = 0,
@@ -102,6 +103,7 @@ class Cluster:
         when: Callable[[list[str]], bool],
         count: int,
         event: Callable[[], Answer | Any],
+        /,
         *,
         retries: int = 0,
         minutes: int = 60,
@@ -137,7 +139,7 @@ class Cluster:
         with self._recorded(action):
             return runner.run({**self._place(action), **inputs})
 
-    def run_failing(self, name: str, when: Callable[[list[str]], bool], count: int, **inputs: Any) -> Ran:
+    def run_failing(self, name: str, when: Callable[[list[str]], bool], count: int, /, **inputs: Any) -> Ran:
         """Run an action whose kubectl call of that kind and number finds no API server."""
         refused = Answer(stderr="The connection to the server 192.0.2.1:6443 was refused", exit_code=1)
         return self.run_with(name, when, count, lambda: refused, **inputs)

@@ -48,6 +48,7 @@ pause_autosync = Action(
     "argocd/pause_autosync",
     permissions=["argoproj.io/applications: get, patch"],
     risk="medium",
+    restored_by="argocd/resume_autosync",
     examples=[{"application": "checkout"}],
 )
 resume_autosync = Action(
@@ -62,9 +63,10 @@ resume_autosync = Action(
 def plan_pause(ctx: Context, inputs: AutosyncInputs) -> Change:
     """Pause the automatic sync of an Application, so that Argo CD neither deploys nor heals by itself.
 
-    Nobody else resumes it: give the workflow a `finally` step with `argocd/resume_autosync`. Whether it prunes and
-    heals is kept for that. If an ApplicationSet, or another Application, owns this one, it would take the change back:
-    refused, unless `when_owned` is `proceed`; then it is watched for 20 s, and a revert fails the step. Undo resumes.
+    Nobody else resumes it: `kubernaut validate` and the controller refuse a workflow without a `finally` step with
+    `argocd/resume_autosync` on the same Application. Whether it prunes and heals is kept for that. If an
+    ApplicationSet, or another Application, owns this one, it would take the change back: refused, unless `when_owned`
+    is `proceed`; then it is watched for 20 s, and a revert fails the step. Undo resumes.
     """
     found = open_cluster(ctx).read(inputs.namespace, inputs.application)
     before = _state(found)

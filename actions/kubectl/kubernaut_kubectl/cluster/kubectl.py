@@ -27,6 +27,7 @@ __all__ = [
     "get",
     "list_all",
     "patch",
+    "patch_status",
     "pod_log",
     "previous_log",
     "try_patch",
@@ -115,6 +116,13 @@ def patch(
         Transient: if a `test` fails, so that the next attempt plans anew; otherwise raises as `get`.
     """
     return _patch(ctx, [], kind, name, operations, namespace)
+
+
+def patch_status(
+    ctx: Context, kind: str, name: str, operations: Sequence[Operation], namespace: str | None = None
+) -> dict[str, Any]:
+    """Apply a JSON patch to an object's status, where that is how its controller is asked; raises as `patch`."""
+    return _patch(ctx, ["--subresource=status"], kind, name, operations, namespace)
 
 
 def try_patch(

@@ -5,9 +5,10 @@ from typing import Any
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_kubectl.cluster.patches import pointer, swap, unchanged
 from kubernaut_kubectl.jobs.outcome import running_jobs
-from kubernaut_kubectl.owners.fields import ResultWithNote, WhenOwned, check_owners, ownership_note
+from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef
+from kubernaut_kubectl.workloads.kinds import OwnedInputs
+from kubernaut_sdk import Action, Change, Context, ObjectRef
 
 __all__ = ["resume_cronjob", "suspend_cronjob"]
 
@@ -15,12 +16,11 @@ CRON_JOBS = "cronjob.batch"
 SUSPEND = ("spec", "suspend")
 
 
-class CronJobInputs(Inputs):
+class CronJobInputs(OwnedInputs):
     """The inputs of both actions."""
 
     namespace: Name
     cronjob: Name
-    when_owned: WhenOwned = "refuse"
 
 
 class SuspendResult(ResultWithNote):

@@ -22,7 +22,7 @@ from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Transient
 __all__ = ["drain_node"]
 
 _RESERVE, _SHARE = 60.0, 0.2
-"""What is kept of the step's time, for the evicted pods' workloads: seconds, but at most this share of it."""
+"""The time that is kept for the evicted pods' workloads: seconds, but at most this share of the step's."""
 _SHOWN = 3
 _RECORDED = 100
 """The names of pods that a record keeps, so that its change is never too large for it."""

@@ -39,7 +39,7 @@ class Residents:
 
     @property
     def faults(self) -> list[str]:
-        """What keeps the node from being drained with these inputs, a sentence each."""
+        """The reasons why the node is not drained with these inputs, a sentence each."""
         faults = []
         if self.unmanaged:
             faults.append(

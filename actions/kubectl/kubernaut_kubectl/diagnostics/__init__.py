@@ -1,0 +1,1 @@
+"""Diagnostics: what is there when something is wrong."""

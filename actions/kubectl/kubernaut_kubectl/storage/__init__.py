@@ -1,0 +1,1 @@
+"""PersistentVolumeClaims and their snapshots."""

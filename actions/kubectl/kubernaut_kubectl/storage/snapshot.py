@@ -1,0 +1,195 @@
+"""The action kubernetes/snapshot_pvc."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import Field
+
+from kubernaut_kubectl.cluster.kubectl import Name, create, delete_raw, get, list_all
+from kubernaut_kubectl.rollouts.tracker import tracker_of
+from kubernaut_kubectl.storage.claims import ClaimInputs, read_bound_claim, register_claim
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, VerifyFailed
+
+__all__ = ["choose_class", "snapshot_pvc"]
+
+SNAPSHOT_BY = "kubernaut.io/snapshot-by"
+_SNAPSHOTS = "volumesnapshots.snapshot.storage.k8s.io"
+_CLASSES = "volumesnapshotclasses.snapshot.storage.k8s.io"
+_DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
+_LONGEST_ERROR = 60.0
+"""Seconds for which the same error may stand: the snapshotter tries again, and often with success."""
+
+
+class SnapshotPvcInputs(ClaimInputs):
+    """The inputs of kubernetes/snapshot_pvc."""
+
+    snapshot_class: Annotated[
+        Name | None, Field(description="A VolumeSnapshotClass; by default the default one of the volume's driver.")
+    ] = None
+
+
+class SnapshotPvcResult(Result):
+    """The result of kubernetes/snapshot_pvc."""
+
+    snapshot: Annotated[str, Field(max_length=253)]
+    uid: Annotated[str, Field(max_length=36)]
+
+
+snapshot_pvc = Action(
+    "kubernetes/snapshot_pvc",
+    permissions=[
+        "persistentvolumeclaims: get",
+        "persistentvolumes: get",
+        "snapshot.storage.k8s.io/volumesnapshotclasses: list",
+        "snapshot.storage.k8s.io/volumesnapshots: create, delete, list",
+    ],
+    tools=["kubectl"],
+    idempotent=False,
+    risk="low",
+    examples=[{"namespace": "shop", "pvc": "data-orders-db-0"}],
+)
+
+
+@snapshot_pvc.plan
+def plan(ctx: Context, inputs: SnapshotPvcInputs) -> Change:
+    """Make a VolumeSnapshot of a PersistentVolumeClaim, and wait until it is ready to use.
+
+    One record makes one snapshot, whose name ends with a part of the record's id. It is what a crash at that moment
+    would leave on the disk; what the application had not written is not in it. Refused where the cluster has no
+    snapshots, or no VolumeSnapshotClass for the volume's driver. Nobody deletes it but you: undo does.
+    """
+    if ctx.undoing is not None:
+        made = ctx.undoing.after["snapshot"]
+        return Change({"snapshot": made if _find(ctx, inputs, made) else None}, ctx.undoing.before)
+    name = _name(inputs, ctx)
+    if _own(ctx, inputs, name) is not None:
+        return Change({"snapshot": name}, {"snapshot": name})
+    claim = read_bound_claim(ctx, inputs)
+    create(ctx, _path(inputs), _document(ctx, inputs, claim, name), f"snapshot {inputs.pvc}", dry_run=True)
+    return Change({"snapshot": None}, {"snapshot": name})
+
+
+@snapshot_pvc.apply
+def apply(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> SnapshotPvcResult:
+    """Create the snapshot, unless an attempt whose response was lost has done so."""
+    name = change.after["snapshot"]
+    body = _document(ctx, inputs, read_bound_claim(ctx, inputs), name)
+    try:
+        made = create(ctx, _path(inputs), body, f"snapshot {inputs.pvc}")
+    except PreconditionFailed as error:
+        known = _own(ctx, inputs, name) if error.reason == "AlreadyExists" else None
+        if known is None:
+            raise
+        made = known
+    return SnapshotPvcResult(snapshot=name, uid=made["metadata"]["uid"])
+
+
+@snapshot_pvc.verify
+def verify(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> bool | str:
+    """Return True once the snapshot is ready to use."""
+    name = change.after["snapshot"]
+    found = _own(ctx, inputs, name)
+    if found is None:
+        raise VerifyFailed(f"VolumeSnapshot {name} was deleted before it was ready.", reason="Gone")
+    status = found.get("status") or {}
+    if status.get("readyToUse"):
+        return True
+    if error := str((status.get("error") or {}).get("message", "")):
+        text = f"VolumeSnapshot {name} is not ready: {error}"
+        if tracker_of(ctx).blocked_for(ctx, [error], None)[error] >= _LONGEST_ERROR:
+            raise VerifyFailed(text, reason="SnapshotFailed")
+        return text
+    return f"VolumeSnapshot {name} is not ready yet."
+
+
+@snapshot_pvc.undo
+def undo(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> None:
+    """Delete the snapshot that this action made."""
+    name = change.after["snapshot"]
+    found = _find(ctx, inputs, name)
+    if found is None or SNAPSHOT_BY not in (found["metadata"].get("annotations") or {}):
+        raise PreconditionFailed(f"VolumeSnapshot {name} was not made by this action.", reason="NotOurs")
+    uid = found["metadata"]["uid"]
+    delete_raw(ctx, _path(inputs, name), uid=uid, what=f"delete VolumeSnapshot {name}")
+
+
+register_claim(snapshot_pvc)
+
+
+def choose_class(classes: list[dict[str, Any]], driver: str, wanted: str | None) -> str:
+    """Return the name of the VolumeSnapshotClass for a volume.
+
+    Args:
+        classes: Those of the cluster.
+        driver: The volume's CSI driver.
+        wanted: The one that is asked for; None for the driver's default.
+
+    Raises:
+        PreconditionFailed: if there is none, or none is the default.
+    """
+    own: dict[str, dict[str, Any]] = {
+        item["metadata"]["name"]: item for item in classes if item.get("driver") == driver
+    }
+    if wanted is not None:
+        if wanted in own:
+            return wanted
+        raise PreconditionFailed(
+            f"there is no VolumeSnapshotClass {wanted} of the volume's driver {driver}; there is "
+            f"{', '.join(sorted(own)) or 'none'}.",
+            reason="NoSnapshotClass",
+        )
+    if not own:
+        raise PreconditionFailed(
+            f"the cluster has no VolumeSnapshotClass of the volume's driver {driver}, so it cannot be snapshotted.",
+            reason="NoSnapshotClass",
+        )
+    defaults = [
+        name for name, item in own.items() if (item["metadata"].get("annotations") or {}).get(_DEFAULT) == "true"
+    ]
+    if len(defaults) != 1:
+        raise PreconditionFailed(
+            f"{len(defaults)} of the VolumeSnapshotClasses {', '.join(sorted(own))} are the default of {driver}; name "
+            f"one as snapshot_class.",
+            reason="NoSnapshotClass",
+        )
+    return defaults[0]
+
+
+def _name(inputs: SnapshotPvcInputs, ctx: Context) -> str:
+    end = str(ctx.record_id).replace("-", "")[-10:]
+    return f"{inputs.pvc[: 252 - len(end)].rstrip('-.')}-{end}"
+
+
+def _path(inputs: SnapshotPvcInputs, name: str = "") -> str:
+    path = f"/apis/snapshot.storage.k8s.io/v1/namespaces/{quote(inputs.namespace, safe='')}/volumesnapshots"
+    return f"{path}/{quote(name, safe='')}" if name else path
+
+
+def _document(ctx: Context, inputs: SnapshotPvcInputs, claim: dict[str, Any], name: str) -> dict[str, Any]:
+    volume = get(ctx, "persistentvolume", claim["spec"]["volumeName"])
+    driver = (volume["spec"].get("csi") or {}).get("driver")
+    if driver is None:
+        raise PreconditionFailed(
+            f"the volume of {inputs.pvc} is not of a CSI driver; Kubernetes makes snapshots of no other.",
+            reason="NoSnapshotClass",
+        )
+    chosen = choose_class(list_all(ctx, _CLASSES, None), driver, inputs.snapshot_class)
+    return {
+        "apiVersion": "snapshot.storage.k8s.io/v1",
+        "kind": "VolumeSnapshot",
+        "metadata": {"name": name, "annotations": {SNAPSHOT_BY: str(ctx.record_id)}},
+        "spec": {"volumeSnapshotClassName": chosen, "source": {"persistentVolumeClaimName": inputs.pvc}},
+    }
+
+
+def _find(ctx: Context, inputs: SnapshotPvcInputs, name: str) -> dict[str, Any] | None:
+    """Return a snapshot by a list, since kubectl would read the namespace after a 404."""
+    found = list_all(ctx, _SNAPSHOTS, inputs.namespace, fields=f"metadata.name={name}")
+    return found[0] if found else None
+
+
+def _own(ctx: Context, inputs: SnapshotPvcInputs, name: str) -> dict[str, Any] | None:
+    """Return the snapshot that this record has made, or None."""
+    found = _find(ctx, inputs, name)
+    marks = (found or {}).get("metadata", {}).get("annotations") or {}
+    return found if marks.get(SNAPSHOT_BY) == str(ctx.record_id) else None
