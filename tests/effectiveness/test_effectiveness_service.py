@@ -54,6 +54,8 @@ def following(url: str, **options: Any) -> Iterator[tuple[Follower, httpx.Client
     follower = Follower(StorageReader(url))
     try:
         follower.step()
+        while follower.behind:
+            follower.step()
         with (
             serving(create_pages(follower, **options)) as address,
             httpx.Client(base_url=address, trust_env=False, follow_redirects=False, timeout=30) as client,
