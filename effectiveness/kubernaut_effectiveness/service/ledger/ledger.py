@@ -223,7 +223,7 @@ class Ledger:
             self._forgotten = now
         dirty = dict(self._connection.execute("SELECT id, dirty FROM problems WHERE dirty IS NOT NULL"))
         self._judge.judge(dirty, self.watch, end)
-        turn = everything or self.behind or time.monotonic() - self._turned >= _ROUND
+        turn = everything or time.monotonic() - self._turned >= _ROUND
         seconds = None if everything else 0.0 if first else _SECONDS
         if turn:
             self._turned = time.monotonic()
@@ -237,7 +237,7 @@ class Ledger:
         self._judge.targets.clear()
         if everything or not first:
             self._find(end, seconds)
-        verdicts = self._keeper.update(self._judge.touched, end, seconds if turn else 0.0)
+        verdicts = self._keeper.update(self._judge.touched, end, seconds if turn else 0.0, seconds)
         self._judge.touched.clear()
         [(stale,)] = self._connection.execute("SELECT count(*) FROM stale_targets")
         self.behind = stale > 0 or self._keeper.behind

@@ -59,8 +59,16 @@ class VerdictKeeper:
         self._candidates: dict[str, tuple[float, CandidateMark | None]] = {}
         self._made: dict[str, float] = {}
 
-    def update(self, touched: Iterable[str], end: float, seconds: float | None) -> tuple[ActionVerdict, ...]:
-        """Make anew what was touched, and of the rest the oldest ones for so many seconds; None for all.
+    def update(
+        self, touched: Iterable[str], end: float, seconds: float | None, marking: float | None
+    ) -> tuple[ActionVerdict, ...]:
+        """Make anew what was touched, and of the rest the oldest ones as time allows.
+
+        Args:
+            touched: The action types of which something changed.
+            end: The end of the known history.
+            seconds: The time for the rest; None for all of them.
+            marking: The time for the marks of this week that have not been looked for; None for all of them.
 
         Returns:
             All verdicts, that with the most unsolved incidents first.
@@ -79,7 +87,8 @@ class VerdictKeeper:
             self._make(name, end)
         monday = start_of_week(end)
         late = [name for name in sorted(names) if self._candidates.get(name, (0.0, None))[0] < monday]
-        while late and (seconds is None or time.monotonic() - started < seconds):
+        started = time.monotonic()
+        while late and (marking is None or time.monotonic() - started < marking):
             counted = counted_incidents(read_incidents(self._connection, "action", name := late.pop(0)))
             self._candidates[name] = monday, candidate_mark(counted, end)
         self.behind = bool(late)
