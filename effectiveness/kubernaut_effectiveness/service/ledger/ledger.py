@@ -76,12 +76,12 @@ class Ledger:
 
     @property
     def ended(self) -> Counter[tuple[str, str]]:
-        """How many records ended, by action type and state, since the ledger was built or opened."""
+        """The number of records that ended, by action type and state, since the ledger was built or opened."""
         return self._ended
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
-        """How many incidents came to an outcome, by action and outcome, since the ledger was built or opened."""
+        """The number of incidents that came to an outcome, by action and outcome, since the ledger was built or opened."""
         return self._judge.outcomes
 
     def meta(self, name: str) -> str | None:
