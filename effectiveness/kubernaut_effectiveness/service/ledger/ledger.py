@@ -81,7 +81,7 @@ class Ledger:
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
-        """The number of incidents that came to an outcome, by action and outcome, since the ledger was built or opened."""
+        """The number of incidents by action and outcome, since the ledger was built or opened."""
         return self._judge.outcomes
 
     def meta(self, name: str) -> str | None:
