@@ -45,7 +45,7 @@ def eventually(found: Callable[[], Any]) -> Any:
         try:
             if answer := found():
                 return answer
-        except httpx.HTTPError:
+        except (httpx.HTTPError, json.JSONDecodeError):
             pass
         sleep(0.1)
     pytest.fail("it did not come to be so in a minute")

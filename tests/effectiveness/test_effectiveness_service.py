@@ -23,7 +23,7 @@ from kubernaut_datastorage.http.beside import PagesBeside
 from kubernaut_datastorage.http.locality import LocalOnly
 from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_effectiveness import Watch, judge_fleet, verdicts_of
+from kubernaut_effectiveness import CountingRules, Watch, judge_fleet, verdicts_of
 from kubernaut_effectiveness.demodata import TRUTHS
 from kubernaut_effectiveness.patterns.report import find_patterns
 from kubernaut_effectiveness.service.command import main
@@ -32,7 +32,7 @@ from kubernaut_effectiveness.service.following import Follower
 from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
 from kubernaut_effectiveness.service.pages import create_pages
-from kubernaut_effectiveness.service.reading import StorageReader
+from kubernaut_effectiveness.service.reading import NarrowRecord, StorageReader
 from kubernaut_effectiveness.service.visible import visible
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.states import State
@@ -54,6 +54,8 @@ def following(url: str, **options: Any) -> Iterator[tuple[Follower, httpx.Client
     follower = Follower(StorageReader(url))
     try:
         follower.step()
+        while follower.behind:
+            follower.step()
         with (
             serving(create_pages(follower, **options)) as address,
             httpx.Client(base_url=address, trust_env=False, follow_redirects=False, timeout=30) as client,
@@ -116,6 +118,57 @@ def test_a_record_is_shown_with_its_proof_verified(monitor: tuple[Follower, http
 
     assert document["proof_valid"] is True
     assert "its inclusion proof is verified" in html.text
+
+
+def test_a_record_tells_what_happened_in_order_and_who_said_it(tmp_path: Path) -> None:
+    begun = datetime.now(UTC) - timedelta(minutes=5)
+    times = [rfc3339(begun + timedelta(seconds=place)) for place in range(3)]
+    one = record(intended_at=times[0], started_at=times[1], finished_at=times[2], at=times[2], source="container")
+    with embedded(tmp_path) as service:
+        put(service.url, one)
+        with following(service.url) as (_, client):
+            html = client.get(f"/records/{one['id']}").text
+            events = client.get(f"/records/{one['id']}.json").json()["events"]
+
+    assert [(event["what"], event["who"]) for event in events] == [
+        ("intended", "controller"),
+        ("started", "container"),
+        ("finished: succeeded", "container"),
+        ("recorded", "Data Storage"),
+    ]
+    assert html.index("intended (said by controller)") < html.index("recorded (said by Data Storage)")
+
+
+class AskedReader(StorageReader):
+    """A reader that remembers from which seq on it was asked."""
+
+    asked: int | None = None
+
+    def records(self, after_seq: int) -> Iterator[NarrowRecord]:
+        self.asked = after_seq
+        return super().records(after_seq)
+
+
+def test_a_kept_ledger_is_read_on_from_and_one_of_other_settings_is_built_anew(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+
+    def follow(url: str, settings: CountingRules | None = None) -> tuple[int | None, int]:
+        reader = AskedReader(url)
+        follower = Follower(reader, settings, state=state)
+        try:
+            follower.step()
+            return reader.asked, follower.view.records
+        finally:
+            follower.stop()
+
+    with embedded(tmp_path / "storage") as service:
+        put(service.url, record(), record())
+        first = follow(service.url)
+        put(service.url, record())
+        again = follow(service.url)
+        other = follow(service.url, CountingRules(quiet=60))
+
+    assert (first, again, other) == ((0, 2), (2, 3), (0, 3))
 
 
 UNKNOWN = "01a22557-b15d-7243-937e-cf0425334b45"

@@ -1,6 +1,6 @@
 """The documents of the pages: what a page shows, as JSON, made from a view."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from kubernaut_effectiveness.verdicts.comparison import compare_actions
 
 __all__ = [
     "action_page",
+    "events_of",
     "front_page",
     "patterns_page",
     "signal_page",
@@ -117,6 +118,30 @@ def action_page(view: View, name: str) -> Document | None:
         "seconds_p95": _quantile(lengths, 0.95),
         "incidents": [incident_document(one) for one in view.questions.action_incidents(name, 50)],
     }
+
+
+def events_of(record: Mapping[str, Any]) -> list[Document]:
+    """Return what happened to a record in order, and who said it.
+
+    A record keeps when it was intended, which only a controller says; when each attempt began and ended, which its
+    container says; and when Data Storage recorded it. The rest is said by the record's source.
+    """
+    source = record.get("source") or "unknown"
+    events: list[Document] = []
+
+    def add(at: str | None, what: str, who: str) -> None:
+        if at is not None:
+            events.append({"at": at, "what": what, "who": who})
+
+    add(record.get("intended_at"), "intended", "controller")
+    add(record.get("started_at"), "started", source)
+    for one in record.get("attempts", ()):
+        add(one.get("started"), f"attempt {one['number']} began", source)
+        reason = f": {one['error']['reason']}" if one.get("error") else ""
+        add(one.get("ended"), f"attempt {one['number']} ended{reason}", source)
+    add(record.get("finished_at"), f"finished: {record['state']}", source)
+    add(record.get("recorded_at"), "recorded", "Data Storage")
+    return sorted(events, key=lambda event: str(event["at"]))
 
 
 def thinned_curve(points: Sequence[CurvePoint], most: int = _STEPS) -> list[CurvePoint]:

@@ -117,6 +117,11 @@ class Follower:
         """The reader of Data Storage."""
         return self._reader
 
+    @property
+    def behind(self) -> bool:
+        """True while patterns or marks have not been looked for everywhere."""
+        return self._ledger is not None and self._ledger.behind
+
     def start(self) -> None:
         """Begin to follow; harmless if it has begun."""
         if self._thread is None:
@@ -149,7 +154,8 @@ class Follower:
             self.view = _renewed(self.view, self._read_at, fault)
 
     def _is_due(self, now: float, *, changed: bool) -> bool:
-        return changed or now - self._refreshed >= _AT_LEAST or self.view.questions is None
+        behind = self._ledger is not None and self._ledger.behind
+        return changed or behind or now - self._refreshed >= _AT_LEAST or self.view.questions is None
 
     def _refresh(self, ledger: Ledger, now: float, fault: str | None) -> None:
         ledger.set_meta("seq", str(self._seq))

@@ -147,6 +147,7 @@ class _Pages:
         return {
             "standing": documents.standing(self._follower.view),
             "record": record,
+            "events": documents.events_of(record),
             "proof": proof,
             "proof_valid": None if proof is None else is_proof_valid(proof),
         }

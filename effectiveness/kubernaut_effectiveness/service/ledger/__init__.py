@@ -1,1 +1,1 @@
-"""What the monitor keeps of records: narrow rows in a file of SQLite, judged where they change."""
+"""The monitor's own copy of records: narrow rows in a file of SQLite, judged where they change."""

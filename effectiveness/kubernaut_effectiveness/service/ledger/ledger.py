@@ -43,6 +43,10 @@ class Ledger:
     Args:
         settings: The settings of the counting.
         path: The file; one that was kept is read on from. None for a file that goes with the ledger.
+
+    Attributes:
+        built: True once all that was there has been judged.
+        behind: True while patterns or marks have not been looked for everywhere since the last change.
     """
 
     def __init__(self, settings: CountingRules | None = None, path: Path | None = None) -> None:
@@ -66,17 +70,18 @@ class Ledger:
         self._problems: dict[str, tuple[Any, int]] = {}
         self._ended: Counter[tuple[str, str]] = Counter()
         self._turned = float("-inf")
+        self.behind = False
         self._forgotten = float("-inf")
         self.watch = Watch(WatchSpan(*row) for row in self._connection.execute("SELECT * FROM spans"))
 
     @property
     def ended(self) -> Counter[tuple[str, str]]:
-        """How many records ended, by action type and state, since the ledger was built or opened."""
+        """The number of records that ended, by action type and state, since the ledger was built or opened."""
         return self._ended
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
-        """How many incidents came to an outcome, by action and outcome, since the ledger was built or opened."""
+        """The number of incidents by action and outcome, since the ledger was built or opened."""
         return self._judge.outcomes
 
     def meta(self, name: str) -> str | None:
@@ -210,7 +215,8 @@ class Ledger:
             everything: True to judge also all that time alone may change; False to do that in turn.
         """
         end = now - self.settings.late
-        if not self.built:
+        first = not self.built
+        if first:
             self._finish(now, end)
         if now - self._forgotten >= HOUR:
             self._forget(now - self.settings.window)
@@ -218,7 +224,7 @@ class Ledger:
         dirty = dict(self._connection.execute("SELECT id, dirty FROM problems WHERE dirty IS NOT NULL"))
         self._judge.judge(dirty, self.watch, end)
         turn = everything or time.monotonic() - self._turned >= _ROUND
-        seconds = None if everything else _SECONDS
+        seconds = None if everything else 0.0 if first else _SECONDS
         if turn:
             self._turned = time.monotonic()
             restless = dict(
@@ -229,9 +235,12 @@ class Ledger:
             self._judge.judge(restless, self.watch, end, seconds)
         self._stale(self._judge.targets)
         self._judge.targets.clear()
-        self._find(end, seconds)
-        verdicts = self._keeper.update(self._judge.touched, end, seconds if turn else 0.0)
+        if everything or not first:
+            self._find(end, seconds)
+        verdicts = self._keeper.update(self._judge.touched, end, seconds if turn else 0.0, seconds)
         self._judge.touched.clear()
+        [(stale,)] = self._connection.execute("SELECT count(*) FROM stale_targets")
+        self.behind = stale > 0 or self._keeper.behind
         self._commit()
         return verdicts
 

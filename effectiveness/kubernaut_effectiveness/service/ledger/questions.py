@@ -1,4 +1,4 @@
-"""What pages ask of a ledger: each question reads what it needs, as of one change."""
+"""The questions of pages to a ledger: each reads what it needs, as of one change."""
 
 import json
 import sqlite3

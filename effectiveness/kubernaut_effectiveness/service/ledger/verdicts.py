@@ -9,7 +9,7 @@ from kubernaut_effectiveness.counting.outcomes import JudgedIncident
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.service.ledger.rows import JUDGED_COLUMNS, judged_of_row
 from kubernaut_effectiveness.settings import HOUR, CountingRules
-from kubernaut_effectiveness.verdicts.change import CandidateMark, candidate_mark, mark_candidates
+from kubernaut_effectiveness.verdicts.change import CandidateMark, candidate_mark, mark_candidates, start_of_week
 from kubernaut_effectiveness.verdicts.fleet import (
     ActionHistory,
     ActTally,
@@ -41,21 +41,34 @@ def read_incidents(connection: sqlite3.Connection, column: str, action: str) -> 
 
 
 class VerdictKeeper:
-    """Keeps a verdict on each action type.
+    """Keeps a verdict on each action type. Marks are looked for once a week, on what is known then.
 
     Args:
         connection: The ledger.
         settings: The settings.
+
+    Attributes:
+        behind: True while this week's marks have not been looked for everywhere.
     """
+
+    behind = False
 
     def __init__(self, connection: sqlite3.Connection, settings: CountingRules) -> None:
         self._connection, self._settings = connection, settings
         self._verdicts: dict[str, ActionVerdict] = {}
-        self._candidates: dict[str, CandidateMark] = {}
+        self._candidates: dict[str, tuple[float, CandidateMark | None]] = {}
         self._made: dict[str, float] = {}
 
-    def update(self, touched: Iterable[str], end: float, seconds: float | None) -> tuple[ActionVerdict, ...]:
-        """Make anew what was touched, and of the rest the oldest ones for so many seconds; None for all.
+    def update(
+        self, touched: Iterable[str], end: float, seconds: float | None, marking: float | None
+    ) -> tuple[ActionVerdict, ...]:
+        """Make anew what was touched, and of the rest the oldest ones as time allows.
+
+        Args:
+            touched: The action types of which something changed.
+            end: The end of the known history.
+            seconds: The time for the rest; None for all of them.
+            marking: The time for the marks of this week that have not been looked for; None for all of them.
 
         Returns:
             All verdicts, that with the most unsolved incidents first.
@@ -72,7 +85,15 @@ class VerdictKeeper:
             if seconds is not None and time.monotonic() - started >= seconds:
                 break
             self._make(name, end)
-        marks = mark_candidates(dict(sorted(self._candidates.items())))
+        monday = start_of_week(end)
+        late = [name for name in sorted(names) if self._candidates.get(name, (0.0, None))[0] < monday]
+        started = time.monotonic()
+        while late and (marking is None or time.monotonic() - started < marking):
+            counted = counted_incidents(read_incidents(self._connection, "action", name := late.pop(0)))
+            self._candidates[name] = monday, candidate_mark(counted, end)
+        self.behind = bool(late)
+        known = {name: one for name, (_, one) in sorted(self._candidates.items()) if one is not None}
+        marks = mark_candidates(known)
         return tuple(
             sorted(
                 (one.model_copy(update={"mark": marks.get(name)}) for name, one in self._verdicts.items()), key=ranking
@@ -81,10 +102,6 @@ class VerdictKeeper:
 
     def _make(self, name: str, end: float) -> None:
         history = self.history(name)
-        candidate = candidate_mark(counted_incidents(history.incidents), end)
-        self._candidates.pop(name, None)
-        if candidate is not None:
-            self._candidates[name] = candidate
         fleet = Fleet(
             now=end,
             settings=self._settings,
