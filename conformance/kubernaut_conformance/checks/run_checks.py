@@ -19,7 +19,7 @@ from kubernaut_sdk.permissions import OWN_RESOURCE
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.results import BUDGET, REQUIRED_RESULTS, message_size
 
-__all__ = ["RUN_CHECKS"]
+__all__ = ["RUN_CHECKS", "undeclared"]
 
 _CODE_OF = {
     "succeeded": {0},
@@ -290,16 +290,17 @@ def _(action: ActionExamination) -> None:
         raise CheckSkipped(
             "no request was recorded whose permission is known; set the scenario's server to speak aws or kubernetes"
         )
-    undeclared = _undeclared(used, set(_declared(action.spec.permissions)))
-    require(not undeclared, f"it used {format_names(undeclared)}")
+    missing = undeclared(used, set(_declared(action.spec.permissions)))
+    require(not missing, f"it used {format_names(missing)}")
 
 
-def _undeclared(used: set[str], declared: set[str]) -> list[str]:
+def undeclared(used: set[str], declared: set[str]) -> list[str]:
     """Return the permissions that were used and not declared; one resource may stand for the object's own."""
     left = used - declared
     pairs = [permission.split(": ") for permission in left]
-    one_resource = len({resource for resource, *_ in pairs}) == 1
-    if one_resource and {f"{OWN_RESOURCE}: {verb}" for _, *verbs in pairs for verb in verbs} <= declared:
+    resources = {resource for resource, *_ in pairs}
+    own = {f"{OWN_RESOURCE}: {' '.join(verbs)}" for _, *verbs in pairs}
+    if len(resources) == 1 and own <= declared:
         return []
     return sorted(left)
 
