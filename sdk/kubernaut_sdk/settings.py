@@ -31,12 +31,16 @@ _ABOUT: dict[str, tuple[type, ...]] = {
 }
 """The fields of `ACTION_CONTEXT` that go into a record, with their JSON types. The store validates their contents."""
 
+_LONGEST_IMAGE = 1024
+"""Characters of an image's name, as of `Record.image`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepSettings:
     """The variables of the action contract. An empty variable counts as absent."""
 
     action_type: str | None = None
+    image: str | None = None
     inputs: str = "{}"
     dry_run: bool = False
     timeout: timedelta = timedelta(minutes=5)
@@ -55,9 +59,9 @@ class StepSettings:
     pod: dict[str, str] | None = None
 
     def about(self) -> dict[str, Any]:
-        """Return the reason why the step runs, and its pod, as fields of an event."""
+        """Return the reason why the step runs, its image and its pod, as fields of an event."""
         undoes = str(self.undo_record) if self.undo_record else None
-        return {**self.context, "undoes": undoes, "pod": self.pod, "trace_id": self.trace_id}
+        return {**self.context, "undoes": undoes, "image": self.image, "pod": self.pod, "trace_id": self.trace_id}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "StepSettings":
@@ -75,6 +79,7 @@ class StepSettings:
         scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
         return cls(
             action_type=given.get("ACTION_TYPE"),
+            image=_image(given),
             inputs=_inputs(given.get("ACTION_INPUTS", "{}")),
             dry_run=_one_of(given, "ACTION_DRY_RUN", ("false", "true")) == "true",
             timeout=_duration(given),
@@ -92,6 +97,13 @@ class StepSettings:
             trace_id=parent.trace_id if (parent := TraceParent.parse(given.get("TRACEPARENT"))) else None,
             pod=_pod(given),
         )
+
+
+def _image(given: Mapping[str, str]) -> str | None:
+    text = given.get("ACTION_IMAGE")
+    if text is not None and len(text) > _LONGEST_IMAGE:
+        raise InvalidInputs(f"ACTION_IMAGE={shorten(text)}: it has {len(text)} characters; at most {_LONGEST_IMAGE}.")
+    return text
 
 
 def _inputs(text: str) -> str:

@@ -154,7 +154,8 @@ def test_every_listing_has_the_same_formats() -> None:
         if "wide" in option.type.choices
     }
 
-    assert {"kubernaut actions list", "kubernaut doctor", "kubernaut history list", "kubernaut status"} <= set(listings)
+    known = {"actions list", "doctor", "effectiveness", "history list", "status"}
+    assert {f"kubernaut {name}" for name in known} <= set(listings)
     for name, option in listings.items():
         assert isinstance(option.type, click.Choice)
         assert tuple(option.type.choices) == FORMATS, name

@@ -285,6 +285,36 @@ def test_what_is_rendered_undoes_it_by_the_tasks_param(changed: World) -> None:
     assert changed.undos()["first"].requester == "alice"
 
 
+@pytest.mark.parametrize("option", ["--secret", "--service-account"])
+def test_what_a_step_needs_in_a_cluster_is_named_by_its_step(changed: World, option: str) -> None:
+    first = changed.ids()["first"]
+    rendered = changed.run("undo", first, "--render", option, "first=of-first")
+    malformed = changed.run("undo", first, "--render", option, "of-first")
+    unknown = changed.run("undo", first, "--render", option, "second=of-first")
+    spec = yaml.safe_load(rendered.stdout)["spec"]
+
+    if option == "--secret":
+        assert spec["workspaces"] == [{"name": "secrets-first", "secret": {"secretName": "of-first"}}]
+    else:
+        assert spec["taskRunSpecs"] == [{"pipelineTaskName": "first", "serviceAccountName": "of-first"}]
+    assert (malformed.code, malformed.stderr.splitlines()[-1]) == (
+        2,
+        f"kubernaut: {option} of-first: write it as STEP=NAME.",
+    )
+    assert (unknown.code, unknown.stderr.splitlines()[-1]) == (
+        2,
+        f"kubernaut: {option} second: no step of this name is undone.",
+    )
+
+
+def test_a_service_account_is_for_a_cluster_only(changed: World) -> None:
+    refused = changed.run("undo", changed.ids()["first"], "--yes", "--service-account=first=x")
+
+    assert refused.code == 2
+    assert "--service-account is for --render" in refused.stderr
+    assert (changed.folder / "first").read_text() == "after"
+
+
 def test_a_name_of_two_runs_is_refused_and_a_runs_own_name_is_enough(changed: World) -> None:
     with changed.storage() as storage:
         storage.record(*of_run(changed, "two"))

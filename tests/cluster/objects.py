@@ -54,7 +54,7 @@ def observed_state(document: Json, **known: Any) -> ObservedState:
     """Return the observed state of a workflow."""
     made, faults = admit(document, known.pop("policy", POLICY))
     if made is not None and known.get("task_runs"):
-        known["task_runs"] = tuple(with_requested_params(made, one) for one in known["task_runs"])
+        known["task_runs"] = tuple(with_requested_params(made, *known["task_runs"]))
     known["task_runs"] = tuple(map(TaskRunView, known.get("task_runs", ())))
     known["pods"] = {name: PodView(pod) for name, pod in known.get("pods", {}).items()}
     known |= {"pipeline_run_absent": "pipeline_run" not in known} | known
@@ -63,18 +63,18 @@ def observed_state(document: Json, **known: Any) -> ObservedState:
     return ObservedState(document=WorkflowView(document), workflow=made, faults=faults, **known)
 
 
-def with_requested_params(made: WorkflowExecution, task_run: Json) -> Json:
-    """Return a TaskRun with the params that its PipelineRun asks for, except those that it has already."""
-    spec = task_run["spec"]
-    tasks = {
-        task["name"]: task
-        for section in ("tasks", "finally")
-        for task in render(made)["spec"]["pipelineSpec"].get(section, ())
-    }
-    task = tasks.get(task_run["metadata"]["labels"]["tekton.dev/pipelineTask"], {"params": ()})
-    given = {param["name"] for param in spec["params"]}
-    params = [*spec["params"], *(param for param in task["params"] if param["name"] not in given)]
-    return {**task_run, "spec": {**spec, "params": params}}
+def with_requested_params(made: WorkflowExecution, *task_runs: Json) -> list[Json]:
+    """Return TaskRuns with the params that their PipelineRun asks for, except those that they have already."""
+    pipeline = render(made)["spec"]["pipelineSpec"]
+    asked = {task["name"]: task["params"] for section in ("tasks", "finally") for task in pipeline.get(section, ())}
+    completed = []
+    for task_run in task_runs:
+        spec = task_run["spec"]
+        given = {param["name"] for param in spec["params"]}
+        missing = asked.get(task_run["metadata"]["labels"]["tekton.dev/pipelineTask"], ())
+        params = [*spec["params"], *(param for param in missing if param["name"] not in given)]
+        completed.append({**task_run, "spec": {**spec, "params": params}})
+    return completed
 
 
 def pipeline_run(document: Json, status: str = "Unknown", reason: str = "Running", **fields: Any) -> Json:

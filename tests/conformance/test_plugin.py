@@ -7,10 +7,13 @@ from pathlib import Path
 
 from .conftest import BROKEN
 
+ALONE = {"PYTEST_ADDOPTS": "-p no:schemathesis"}
+"""Without another's plugin that takes two seconds to import."""
+
 
 def run_pytest(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     """Run pytest on a folder, with the action of `broken/flag.py`; BROKEN names the check that the action breaks."""
-    env = {**os.environ, "ACTION_MODULES": str(BROKEN / "flag.py")}
+    env = {**os.environ, **ALONE, "ACTION_MODULES": str(BROKEN / "flag.py")}
     argv = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-rs", f"--rootdir={folder}", *options]
     return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True)
 
@@ -46,7 +49,7 @@ def test_an_invalid_scenario_file_is_reported_without_a_traceback(tmp_path: Path
 
 
 def run_kubernaut_test(*args: str) -> "subprocess.CompletedProcess[str]":
-    env = {**os.environ, "ACTION_MODULES": str(BROKEN / "flag.py")}
+    env = {**os.environ, **ALONE, "ACTION_MODULES": str(BROKEN / "flag.py")}
     argv = [sys.executable, "-m", "kubernaut_cli", "test", *args]
     return subprocess.run(argv, env=env, capture_output=True, text=True)
 

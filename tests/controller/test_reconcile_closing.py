@@ -227,7 +227,7 @@ def test_outputs_that_would_make_the_status_too_large_are_left_to_the_records() 
 def test_a_taskrun_that_was_not_asked_for_does_not_count_as_the_step(difference: str) -> None:
     document = workflow(target=TARGET, status=RUNNING)
     run = pipeline_run(document, "True", "Succeeded")
-    forged = with_requested_params(read_workflow_execution(document), successful())
+    (forged,) = with_requested_params(read_workflow_execution(document), successful())
     FORGED[difference](forged)
     effects = decide(document, answers=SENT, lock=OURS, pipeline_run=run, task_runs=(forged,))
     row = status(effects)["steps"][0]

@@ -36,7 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluste
         yield made
 
 
-@pytest.mark.parametrize(("backend", "rounds"), [("sqlite", 2), ("postgresql", 3)])
+@pytest.mark.parametrize(("backend", "rounds"), [("sqlite", 2), pytest.param("postgresql", 3, marks=pytest.mark.slow)])
 def test_a_short_crash_campaign(backend: str, rounds: int, tmp_path: Path) -> None:
     """The long one is `make crash-campaign`."""
     report = CrashCampaign(backend, tmp_path, seed=1).run(rounds=rounds)
@@ -227,7 +227,7 @@ def test_malformed_http(serving: tuple[str, int, int], request_bytes: bytes, ans
     assert raw(serving, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")[9:12] == b"200"
 
 
-@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_many_idle_connections_stop_nobody(serving: tuple[str, int, int], count: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < count + 500:

@@ -132,3 +132,29 @@ def finished(kubectl: Callable[..., str], name: str, namespace: str) -> Any:
             return run
         time.sleep(0.5)
     raise AssertionError(f"{name} did not end in time")
+
+
+def scaler(image: str) -> list[dict[str, Any]]:
+    """A Deployment, and a ServiceAccount that may scale it."""
+    labels = {"app": "checkout"}
+    container = {"name": "app", "image": image, "command": ["python3", "-c", "import time; time.sleep(1000)"]}
+    pod = {"containers": [container], "hostNetwork": True, "terminationGracePeriodSeconds": 0}
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
+    owners = {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"}
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "scaler"}}
+    return [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "checkout"}, "spec": spec},
+        manifest("ServiceAccount", "scaler"),
+        {**rbac, "kind": "Role", "rules": [rule, owners]},
+        {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [{"kind": "ServiceAccount", "name": "scaler"}]},
+    ]
+
+
+def label(name: str) -> str:
+    return f"tekton.dev/pipelineRun={name.rpartition('/')[2]}"

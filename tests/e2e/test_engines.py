@@ -13,7 +13,7 @@ import pytest
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
 
-from .conftest import finished, manifest
+from .conftest import finished, label, manifest, scaler
 
 ROOT = Path(__file__).parents[2]
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
@@ -158,32 +158,6 @@ def test_a_pod_scales_a_deployment_and_may_do_no_more(
     assert (results["may"]["status"], results["may"]["output"], replicas) == ("succeeded", '{"replicas":2}', 2)
     assert results["may-not"]["status"] == "failed"
     assert json.loads(results["may-not"]["error"])["reason"] == "Forbidden"
-
-
-def scaler(image: str) -> list[dict[str, Any]]:
-    """A Deployment, and a ServiceAccount that may scale it."""
-    labels = {"app": "checkout"}
-    container = {"name": "app", "image": image, "command": ["python3", "-c", "import time; time.sleep(1000)"]}
-    pod = {"containers": [container], "hostNetwork": True, "terminationGracePeriodSeconds": 0}
-    spec = {
-        "replicas": 1,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
-    owners = {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"}
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "scaler"}}
-    return [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "checkout"}, "spec": spec},
-        manifest("ServiceAccount", "scaler"),
-        {**rbac, "kind": "Role", "rules": [rule, owners]},
-        {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [{"kind": "ServiceAccount", "name": "scaler"}]},
-    ]
-
-
-def label(name: str) -> str:
-    return f"tekton.dev/pipelineRun={name.rpartition('/')[2]}"
 
 
 def step_of(taskrun: Any) -> tuple[str, bool | None, Any]:

@@ -81,7 +81,7 @@ def open_page(browser: Browser, address: str, path: str, **options: Any) -> tupl
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), pytest.param(1280, "dark", marks=pytest.mark.slow)])
 def test_a_page_has_no_fault_fits_and_satisfies_axe(
     browser: Browser, address: str, path: str, width: int, scheme: Scheme
 ) -> None:

@@ -122,6 +122,7 @@ def test_transient_failures_are_tried_again_within_the_step(action: Any) -> None
         ([THING], {"ACTION_DRY_RUN": "yes"}, "ACTION_DRY_RUN"),
         ([THING], {"ACTION_RECORD_ID": "7"}, "ACTION_RECORD_ID"),
         ([THING], {"ACTION_CONTEXT": '{"confidence":"high"}'}, "ACTION_CONTEXT.confidence"),
+        ([THING], {"ACTION_IMAGE": "x" * 1025}, "it has 1025 characters; at most 1024"),
         ([THING], {"DATA_STORAGE_URL": "ftp://x"}, "DATA_STORAGE_URL"),
         ([THING, "--input-from", "how", "/a", '{"b":1}'], {}, "the pointer /a names nothing; there is b"),
         ([THING, "--input-from", "how", "/a", ""], {}, "gave no output"),

@@ -37,6 +37,16 @@ def test_an_undo_says_in_its_record_what_it_undoes_and_who_asked(action: Any, se
     assert "undoes" not in stored(service, record_id)
 
 
+def test_a_record_names_the_image_so_that_it_can_undo_the_change_later(
+    action: Any, service: Any, tmp_path: Path
+) -> None:
+    image = "ghcr.io/shop/files@sha256:" + "1" * 64
+    env = {"DATA_STORAGE_URL": str(service.base_url), "ACTION_IMAGE": image}
+    ran = action.run("run", WRITE, "-p", f"path={tmp_path / 'x'}", "-p", "text=new", **env)
+
+    assert stored(service, ran.document["record"]["id"])["image"] == image
+
+
 def test_an_undo_that_is_refused_says_so_too(action: Any, service: Any, written: Any) -> None:
     record_id, env, path = written
     path.write_text("newer")

@@ -1,17 +1,15 @@
 """`kubernaut effectiveness`: show for each type of action whether it helped, with the uncertainty."""
 
-import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from kubernaut_cli.completion import complete_types
 from kubernaut_cli.fleetreading import fleet_options, read_fleet_of
+from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import data_option
-from kubernaut_cli.progress import table_console
 from kubernaut_cli.terminal import echo
 from kubernaut_effectiveness import ActionVerdict, Fleet, verdicts_of
 from kubernaut_effectiveness.verdicts.words import (
@@ -29,13 +27,14 @@ __all__ = ["effectiveness", "verdict_lines"]
 @click.command()
 @click.argument("action_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
 @fleet_options
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@listing_options
 @data_option
 def effectiveness(
     action_type: str | None,
     since: timedelta,
     pending_for: dict[str, float],
     output: str,
+    no_headers: bool,
     data: Path | None,
 ) -> None:
     """Show whether one TYPE of action helped, or each type; that with the most incidents not solved comes first.
@@ -44,39 +43,19 @@ def effectiveness(
     """
     fleet = read_fleet_of(data, since, pending_for)
     found = [verdict for verdict in verdicts_of(fleet) if action_type in {None, verdict.action_type}]
-    if output == "json":
-        echo(json.dumps([verdict.model_dump(mode="json") for verdict in found], indent=2))
-        return
-    console = table_console()
-    if not found:
-        console.print(f"no records{f' of {escape(action_type)}' if action_type else ''}", style="dim")
-        return
-    if action_type is not None:
+    if output == "table" and action_type is not None and found:
         for verdict in found:
             for line in verdict_lines(verdict):
-                console.print(escape(line))
+                echo(line)
     else:
-        console.print(_table(found))
-        for verdict in found:
-            for said in change_words(verdict):
-                console.print(escape(f"{verdict.action_type}: {said}"))
-    _caveats(fleet)
-
-
-def _table(found: list[ActionVerdict]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("action", "incidents", "alone was enough", "against the baseline", "came back 30 min, 24 h", "ran"):
-        table.add_column(column, overflow="fold")
-    for verdict in found:
-        table.add_row(
-            escape(verdict.action_type),
-            escape(_outcomes(verdict)),
-            share_words(verdict.alone),
-            baseline_words(verdict.baseline),
-            _came_back(verdict),
-            _ran(verdict),
-        )
-    return table
+        listing = LISTING if action_type is None else replace(LISTING, empty=f"no records of {action_type}")
+        listing.print(found, output, headers=not no_headers)
+    if output in {"table", "wide"} and found:
+        if action_type is None:
+            for verdict in found:
+                for said in change_words(verdict):
+                    echo(f"{verdict.action_type}: {said}")
+        _print_caveats(fleet)
 
 
 def verdict_lines(verdict: ActionVerdict) -> list[str]:
@@ -121,11 +100,34 @@ def _ran(verdict: ActionVerdict) -> str:
     return f"{verdict.ran - verdict.errors} of {verdict.ran}"
 
 
-def _caveats(fleet: Fleet) -> None:
-    console = table_console()
+def _print_caveats(fleet: Fleet) -> None:
     if not fleet.watch.has_heartbeat:
-        text = "No heartbeat of the monitoring is known, so that no silence counts: send Data Storage a Watchdog alert."
-        console.print(text, style="dim")
+        echo("No heartbeat of the monitoring is known, so that no silence counts: send Data Storage a Watchdog alert.")
     elif not fleet.watch.knows_silences:
-        text = "Silences are not known: kubernaut serve --alertmanager-url asks for them."
-        console.print(text, style="dim")
+        echo("Silences are not known: kubernaut serve --alertmanager-url asks for them.")
+
+
+LISTING: Listing[ActionVerdict] = Listing(
+    columns=[
+        Column(heading="action", cell=lambda verdict: verdict.action_type, folds=False),
+        Column(heading="incidents", cell=_outcomes),
+        Column(heading="alone was enough", cell=lambda verdict: share_words(verdict.alone)),
+        Column(heading="against the baseline", cell=lambda verdict: baseline_words(verdict.baseline), rank=3),
+        Column(heading="came back 30 min, 24 h", cell=_came_back, rank=2),
+        Column(heading="ran", cell=_ran, rank=1),
+    ],
+    document=lambda verdict: verdict.model_dump(mode="json"),
+    name=lambda verdict: verdict.action_type,
+    fields={
+        "action": lambda verdict: verdict.action_type,
+        "incidents": lambda verdict: sum(verdict.outcomes.values()),
+        "alone_rate": lambda verdict: verdict.alone.rate,
+        "alone_lower": lambda verdict: verdict.alone.lower,
+        "alone_upper": lambda verdict: verdict.alone.upper,
+        "came_back_30_min": lambda verdict: verdict.came_back[0].share,
+        "came_back_24_h": lambda verdict: verdict.came_back[1].share,
+        "ran": lambda verdict: verdict.ran,
+        "errors": lambda verdict: verdict.errors,
+    },
+    empty="no records",
+)

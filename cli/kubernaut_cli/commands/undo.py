@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -45,6 +46,13 @@ __all__ = ["undo"]
     metavar="STEP=FOLDER",
     help="The folder that stands for the Secret of a step; may be repeated. With --render: STEP=NAME of the Secret.",
 )
+@click.option(
+    "--service-account",
+    "accounts",
+    multiple=True,
+    metavar="STEP=NAME",
+    help="With --render: the ServiceAccount of a step, which no record names; may be repeated.",
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @data_option
 def undo(record_id: str | None, workflow: str | None, **options: Any) -> None:
@@ -66,13 +74,19 @@ def undo(record_id: str | None, workflow: str | None, **options: Any) -> None:
     _require_steps(plan, rows)
     requester = options["requester"] or getpass.getuser()
     if options["render"]:
-        names = dict(pair.partition("=")[::2] for pair in options["secrets"])
-        document = undo_pipeline_run(plan.steps, requester, dry_run=options["dry_run"], secret_names=names)
+        document = undo_pipeline_run(
+            plan.steps,
+            requester,
+            dry_run=options["dry_run"],
+            secret_names=_names_by_step("--secret", options["secrets"], plan),
+            service_accounts=_names_by_step("--service-account", options["accounts"], plan),
+        )
         echo(dump_yaml(document), nl=False)
         return
+    if options["accounts"]:
+        raise click.UsageError("--service-account is for --render; on this machine a step has the rights of its user.")
     folders = secret_folders(options["secrets"])
-    if unknown := sorted(set(folders) - {row.record.step for row in plan.steps}):
-        raise InvalidInputs(f"--secret {unknown[0]}: no step of this name is undone.")
+    _require_undone("--secret", folders, plan)
     if not (options["yes"] or options["dry_run"]):
         _confirm(len(plan.steps))
     document = undo_pipeline_run(
@@ -87,6 +101,27 @@ def undo(record_id: str | None, workflow: str | None, **options: Any) -> None:
         places={task["name"]: row.record.inputs or {} for task, row in zip(tasks, plan.steps, strict=True)},
     )
     sys.exit(run_locally(read_pipeline_run(document, generic_task()), settings).exit_code)
+
+
+def _names_by_step(option: str, pairs: Sequence[str], plan: UndoPlan) -> dict[str, str]:
+    """Return step → name, from STEP=NAME.
+
+    Raises:
+        InvalidInputs: if one is written otherwise, or names a step that is not undone.
+    """
+    names: dict[str, str] = {}
+    for pair in pairs:
+        step, _, name = pair.partition("=")
+        if not step or not name:
+            raise InvalidInputs(f"{option} {pair}: write it as STEP=NAME.")
+        names[step] = name
+    _require_undone(option, names, plan)
+    return names
+
+
+def _require_undone(option: str, steps: Iterable[str], plan: UndoPlan) -> None:
+    if unknown := sorted(set(steps) - {row.record.step for row in plan.steps}):
+        raise InvalidInputs(f"{option} {unknown[0]}: no step of this name is undone.")
 
 
 def _records_of_run(reader: HistoryReader, name: str) -> list[Record]:

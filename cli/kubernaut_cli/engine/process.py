@@ -21,6 +21,8 @@ __all__ = ["ProcessExecutor", "RunningProcess"]
 
 _CONTRACT = ("ACTION_", "DATA_STORAGE_", "POD_", "RESULTS_DIR", "SECRETS_DIR", "WORKSPACE_PATH", "TRACEPARENT")
 _KEPT = ("ACTION_MODULES", "DATA_STORAGE_TOKEN_FILE")
+_NOT_PASSED = {"ACTION_IMAGE", "DATA_STORAGE_TOKEN_FILE", "HOME"}
+"""Variables of the Task that a process does not get: no image runs, and the user's own token and HOME stay."""
 
 
 class RunningProcess:
@@ -100,7 +102,7 @@ class ProcessExecutor:
             "SECRETS_DIR": pod.secret or pod.folder / "no-secrets",
             "DATA_STORAGE_SPOOL": self._spool,
         }
-        own = {name: value for name, value in pod.env.items() if name not in {"HOME", "DATA_STORAGE_TOKEN_FILE"}}
+        own = {name: value for name, value in pod.env.items() if name not in _NOT_PASSED}
         return {**self._base, **own, **{name: str(path) for name, path in folders.items()}}
 
 

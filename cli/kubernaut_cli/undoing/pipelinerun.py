@@ -21,7 +21,12 @@ _NO_IMAGE = "none@sha256:" + "0" * 64
 
 
 def undo_pipeline_run(
-    rows: Sequence[HistoryRow], requester: str, *, dry_run: bool = False, secret_names: Mapping[str, str] | None = None
+    rows: Sequence[HistoryRow],
+    requester: str,
+    *,
+    dry_run: bool = False,
+    secret_names: Mapping[str, str] | None = None,
+    service_accounts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the PipelineRun that undoes records one after the other; the first that fails ends it.
 
@@ -30,6 +35,7 @@ def undo_pipeline_run(
         requester: Who asks for it.
         dry_run: True to plan only.
         secret_names: The name of the Secret of a step, by the step's name.
+        service_accounts: The name of the ServiceAccount of a step, by the step's name; else the namespace's default.
     """
     source = rows[0].record
     name = f"undo-{source.workflow.name if source.workflow else 'record'}"[:_LONGEST_NAME].rstrip("-.")
@@ -39,6 +45,7 @@ def undo_pipeline_run(
         workflow["namespace"] = namespace
     tasks: list[dict[str, Any]] = []
     bindings: list[dict[str, Any]] = []
+    run_specs: list[dict[str, Any]] = []
     for row in rows:
         task = _task(row.record, _step_name(row.record, tasks), workflow, requester, dry_run=dry_run)
         if tasks:
@@ -47,6 +54,8 @@ def undo_pipeline_run(
             workspace = f"secrets-{task['name']}"
             task["workspaces"] = [{"name": "secrets", "workspace": workspace}]
             bindings.append({"name": workspace, "secret": {"secretName": secret}})
+        if account := (service_accounts or {}).get(row.record.step or ""):
+            run_specs.append({"pipelineTaskName": task["name"], "serviceAccountName": account})
         tasks.append(task)
     metadata = {"name": run_name_of(name, workflow["uid"]), **({"namespace": namespace} if namespace else {})}
     minutes = _STEP_MINUTES * len(tasks)
@@ -55,6 +64,8 @@ def undo_pipeline_run(
         "pipelineSpec": pipeline,
         "timeouts": {"pipeline": f"{minutes + 1}m", "tasks": f"{minutes}m"},
     }
+    if run_specs:
+        spec["taskRunSpecs"] = run_specs
     if bindings:
         pipeline["workspaces"] = [{"name": one["name"]} for one in bindings]
         spec["workspaces"] = bindings

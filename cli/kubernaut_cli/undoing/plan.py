@@ -79,7 +79,10 @@ def _end_obstacle(record: Record) -> UndoObstacle | None:
 def _action_obstacle(record: Record, *, by_image: bool) -> UndoObstacle | None:
     if by_image:
         if record.image is None:
-            return UndoObstacle("NotUndoable", "its record names no image; leave out --engine docker")
+            return UndoObstacle(
+                "NotUndoable",
+                "its record names no image; leave out --render and --engine docker, to undo it by an installed action",
+            )
         return None
     action = find_action(record.action_type or "")
     if action is None:
