@@ -244,7 +244,7 @@ class ArgoStandin:
                     argo.require_token(self.headers.get("authorization", ""))
                     argo.require_json(self.command, self.headers.get("content-type", ""))
                     if parts.path == "/standin":
-                        argo.reset(query.get("spec"), running="running" in query)
+                        argo.reset(query.get("spec"), query.get("state", ""))
                     status, document = (
                         200,
                         argo.apps if parts.path == "/standin" else argo.answer(self.command, parts.path, query, sent),
@@ -277,12 +277,14 @@ class ArgoStandin:
         if method in {"POST", "DELETE"} and content_type != "application/json":
             raise ArgoFault(415, 3, "Invalid content type")
 
-    def reset(self, spec: str | None, *, running: bool) -> None:
-        """Begin anew, if a spec for the Application is given; perhaps with an operation that never ends."""
+    def reset(self, spec: str | None, state: str) -> None:
+        """Begin anew, if a spec for the Application is given: synced, or running an operation that never ends."""
         if spec is None:
             return
         self.apps, self.generation = {"checkout": an_application(**json.loads(spec))}, 3
-        if running:
+        if state == "synced":
+            self.app()["status"] |= {"sync": {"status": "Synced", "revision": NEW}, "resources": []}
+        if state == "running":
             self.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
             self.step(self.app())
             self._phases = []

@@ -1,6 +1,6 @@
 """Set up the Argo CD that conformance.yaml uses, or print its state.
 
-python3 argocd_world.py setup PORT FOLDER [SPEC [running]]   FOLDER gets a kubeconfig
+python3 argocd_world.py setup PORT FOLDER [SPEC [running|synced]]   FOLDER gets a kubeconfig
 python3 argocd_world.py state PORT
 """
 
@@ -33,8 +33,8 @@ if verb == "state":
     shown = {key: state["status"].get(key) for key in ("sync", "reconciledAt", "history")}
     print(json.dumps([state["spec"], shown, state.get("operation")], sort_keys=True))
 else:
-    folder, spec, running = (rest + ["{}", ""][len(rest) - 1 :])[:3]
-    call(f"/standin?spec={quote(spec)}{'&running=1' if running else ''}")
+    folder, spec, begin = (rest + ["{}", ""][len(rest) - 1 :])[:3]
+    call(f"/standin?spec={quote(spec)}&state={begin}")
     kubeconfig = {
         "current-context": "standin",
         "contexts": [{"name": "standin", "context": {"cluster": "standin", "user": "standin"}}],

@@ -131,7 +131,9 @@ def setup() -> None:
     api("POST", f"{APPS}/statefulsets", workload(names["stateful"], replicas=1, serviceName="none"))
     api("POST", f"{APPS}/statefulsets", workload(names["ordered"], replicas=0, serviceName="none"))
     api("POST", f"{APPS}/daemonsets", workload(names["daemon"]))
-    api("POST", f"{APPS}/replicasets", workload(names["set"], replicas=1))
+    replicas = workload(names["set"], replicas=1)
+    replicas["spec"]["template"]["metadata"]["labels"]["kubernaut.io/conformance-replica"] = ""
+    api("POST", f"{APPS}/replicasets", replicas)
     api("POST", f"{CORE}/configmaps", {"metadata": {"name": names["settings"]}, "data": {"LEVEL": "debug"}})
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": names["idle"]}
     scaler = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 4}

@@ -113,6 +113,19 @@ class ActionExamination:
         """True if the scenario's run changes its environment; only then can its effects be checked."""
         return self.first_run is not None and _is_effective(self.first_run)
 
+    @property
+    def is_as_meant(self) -> bool:
+        """True if the scenario's run changes its environment, or reads and leaves it alone, as the scenario says."""
+        return self.first_run is not None and self._is_as_meant(self.first_run)
+
+    @property
+    def only_reads(self) -> bool:
+        """True if the scenario says that the action only reads."""
+        return self.environment is not None and not self.environment.scenario.changes
+
+    def _is_as_meant(self, run: ObservedRun) -> bool:
+        return run.completed.exit_code == 0 and (run.before != run.after) is not self.only_reads
+
     @CachedProperty
     def unknown_input_run(self) -> ObservedRun:
         """A run with an input that the action does not have, whose value holds a secret."""
@@ -173,7 +186,7 @@ class ActionExamination:
             first = self._run_scenario("of the scenario")
             # a run that fails either way does not fail because of the root
             self.read_only = first is None or first.completed.exit_code != 0
-        if first is None or not _is_effective(first):
+        if first is None or not self._is_as_meant(first):
             return first, None
         return first, self._run_scenario("of the scenario once more", reset=False)
 

@@ -29,7 +29,7 @@ class TargetServer(BaseModel):
 
 
 class Scenario(BaseModel):
-    """A way to run one action so that it changes something.
+    """A way to run one action so that it changes something; or so that it reads, if that is all it does.
 
     In all texts `$name` stands for a variable: `$world` (a folder for the action, as the action sees it), `$folder`
     (the same folder, as this machine sees it), `$server` (the proxy), `$port` (a free port), `$canary` (a new secret),
@@ -41,6 +41,7 @@ class Scenario(BaseModel):
     action: str
     name: Annotated[str, Field(description="The name in reports, if an action has several scenarios.")] = ""
     inputs: dict[str, Any] = {}
+    changes: Annotated[bool, Field(description="False for an action that only reads: it must change nothing.")] = True
     secrets: Annotated[dict[str, str], Field(description="File of SECRETS_DIR → content.")] = {}
     env: Annotated[dict[str, str], Field(description="Environment variables beside the contract's.")] = {}
     files: Annotated[

@@ -3,7 +3,10 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["Permission", "parse_permission"]
+__all__ = ["OWN_RESOURCE", "Permission", "parse_permission"]
+
+OWN_RESOURCE = "the object's own resource"
+"""Stands for a resource in an action's permissions where an input names the kind."""
 
 _TEXT = re.compile(r"(?P<path>[a-z0-9.-]+(?:/[a-z0-9-]+){0,2}): (?P<verbs>[a-z]+(?:, [a-z]+)*)")
 _GROUPS = {"apps", "autoscaling", "batch", "extensions", "policy"}

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kubernaut_conformance.checks import ACTION_CHECKS, IMAGE_CHECKS, CheckResult
+from kubernaut_conformance.checks.run_checks import undeclared
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.installed import InstalledActions
 from kubernaut_sdk import InvalidInputs
@@ -39,6 +40,49 @@ def test_the_good_action_conforms() -> None:
         "no-shell", "non-root", "not-applied-twice", "read-only-root", "spec-compatible", "spec-label",
         "unchanged-verified",
     }  # fmt: skip
+
+
+OF_READING = {"dry-run-writes-nothing", "plan-writes-nothing", "scenario-runs", "second-run-unchanged"}
+
+
+def reading(**inputs: object) -> list[CheckResult]:
+    """Examine the action by a scenario that says that it only reads."""
+    env = {"ACTION_MODULES": str(BROKEN / "flag.py"), "PATH": os.environ["PATH"]}
+    [scenario] = scenarios("")
+    only_reads = scenario.model_copy(update={"changes": False, "inputs": {**scenario.inputs, **inputs}})
+    return list(examine(InstalledActions(env), [only_reads], cwd=BROKEN, jobs=1, only=[*OF_READING, "sigterm"]))
+
+
+def test_an_action_that_only_reads_conforms() -> None:
+    results = reading(on=False)  # as it is
+
+    assert messages(results, "failed") == {}
+    assert set(messages(results, "passed")) == OF_READING
+    assert messages(results, "skipped") == {"sigterm": "the action only reads"}
+
+
+def test_an_action_that_changes_something_does_not_only_read() -> None:
+    failed = messages(reading(), "failed")
+
+    assert failed == {"scenario-runs": "it changed something, and its scenario says that it only reads"}
+
+
+@pytest.mark.parametrize(
+    ("used", "declared", "left"),
+    [
+        ({"pods: get"}, {"pods: get"}, []),
+        ({"pods: get", "apps/deployments: get"}, {"pods: get", "the object's own resource: get"}, []),
+        (
+            {"configmaps: get", "configmaps: patch"},
+            {"the object's own resource: get"},
+            ["configmaps: get", "configmaps: patch"],
+        ),
+        ({"configmaps: get", "secrets: get"}, {"the object's own resource: get"}, ["configmaps: get", "secrets: get"]),
+        ({"ec2:RebootInstances"}, {"the object's own resource: get"}, ["ec2:RebootInstances"]),
+    ],
+)
+def test_one_resource_may_stand_for_the_objects_own(used: set[str], declared: set[str], left: list[str]) -> None:
+    assert undeclared(used, declared) == left
 
 
 @pytest.mark.parametrize("way", QUICK)

@@ -65,3 +65,23 @@ def test_each_aws_action_as_it_is_installed(monkeypatch: pytest.MonkeyPatch, act
 @pytest.mark.cluster
 def test_kubectl(images: dict[str, str], cluster: None) -> None:
     conforms("kubectl", images["kubectl"], "kubernetes/restart_deployment", "kubernetes/scale_deployment")
+
+
+KUBECTL = [scenario.action for scenario in read_scenarios(ACTIONS / "kubectl" / "conformance.yaml")]
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+@pytest.mark.parametrize("action", KUBECTL)
+def test_each_kubectl_action_as_it_is_installed(monkeypatch: pytest.MonkeyPatch, cluster: None, action: str) -> None:
+    folder = ACTIONS / "kubectl"
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    [scenario] = [each for each in read_scenarios(folder / "conformance.yaml") if each.action == action]
+    found = list(examine(InstalledActions(), [scenario], cwd=folder))
+
+    assert messages(found, "failed") == {}
+    passed = set(messages(found, "passed"))
+    assert passed >= {"plan-writes-nothing", "scenario-runs", "second-run-unchanged"}
+    assert ("sigterm" in passed) is scenario.changes  # cancelled in the middle
+    recorded = scenario.server is not None  # its requests, and so what they take
+    assert ("permissions-declared" in passed) is recorded

@@ -9,7 +9,8 @@ from kubernaut_kubectl.cluster.kubectl import Name, find
 from kubernaut_kubectl.configuration.field import KindText, PointerText, value_at
 from kubernaut_kubectl.owners.guarded import require_readable_kind
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef, Result
+from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef
+from kubernaut_sdk.permissions import OWN_RESOURCE
 from kubernaut_sdk.portable import dumps, shorten
 from kubernaut_sdk.states import same
 
@@ -40,13 +41,9 @@ class WaitForInputs(Inputs):
         return self
 
 
-class WaitForResult(Result):
-    """The result of kubernetes/wait_for; it changes nothing, so there is none."""
-
-
 wait_for = Action(
     "kubernetes/wait_for",
-    permissions=["the object's own resource: get"],
+    permissions=[f"{OWN_RESOURCE}: get"],
     tools=["kubectl"],
     risk="low",
     examples=[
@@ -82,9 +79,8 @@ def plan(ctx: Context, inputs: WaitForInputs) -> Change:
 
 
 @wait_for.apply
-def apply(ctx: Context, inputs: WaitForInputs, change: Change) -> WaitForResult:
+def apply(ctx: Context, inputs: WaitForInputs, change: Change) -> None:
     """Do nothing: the change is always empty."""
-    return WaitForResult()
 
 
 @wait_for.verify

@@ -12,6 +12,7 @@ __all__ = [
     "format_names",
     "require_document",
     "require_effective_run",
+    "require_meant_run",
     "require_results",
     "require_run",
 ]
@@ -27,8 +28,18 @@ def require_run(run: ObservedRun | None, why: str = "no scenario tries this acti
 def require_effective_run(action: ActionExamination) -> ObservedRun:
     """Return the scenario's run; raise `CheckSkipped` unless it changed its environment."""
     run = require_run(action.first_run)
+    if action.only_reads:
+        raise CheckSkipped("the action only reads")
     if not action.is_effective:
         raise CheckSkipped("the scenario's run does not change anything; see scenario-runs")
+    return run
+
+
+def require_meant_run(action: ActionExamination) -> ObservedRun:
+    """Return the scenario's run; raise `CheckSkipped` unless it changed its environment, or only read as it says."""
+    run = require_run(action.first_run)
+    if not action.is_as_meant:
+        raise CheckSkipped("the scenario's run is not as it is meant; see scenario-runs")
     return run
 
 

@@ -8,17 +8,18 @@ from kubernaut_conformance.checks.requirements import (
     describe_end,
     format_names,
     require_document,
-    require_effective_run,
+    require_meant_run,
     require_results,
     require_run,
 )
 from kubernaut_conformance.examination import ActionExamination
 from kubernaut_conformance.observation import ObservedRun
 from kubernaut_conformance.runtime import ImageRuntime
+from kubernaut_sdk.permissions import OWN_RESOURCE
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.results import BUDGET, REQUIRED_RESULTS, message_size
 
-__all__ = ["RUN_CHECKS"]
+__all__ = ["RUN_CHECKS", "undeclared"]
 
 _CODE_OF = {
     "succeeded": {0},
@@ -36,12 +37,18 @@ _check = register_in(RUN_CHECKS)
 @_check(
     "scenario-runs",
     "The other checks compare the state before and after the scenario's run.",
-    "Write the scenario's setup and inputs so that the action changes something and ends with 0; its `state` must show the change.",
+    "Write the scenario's setup and inputs so that the action changes something and ends with 0; its `state` must show the change. Of an action that only reads, say `changes: false`.",
 )
 def _(action: ActionExamination) -> None:
     run = require_run(action.first_run)
     require(run.completed.exit_code == 0, describe_end(run))
-    require(run.before != run.after, "the state after the run is as before; the scenario must change something")
+    if not action.only_reads:
+        require(run.before != run.after, "the state after the run is as before; the scenario must change something")
+        return
+    require(run.before == run.after, "it changed something, and its scenario says that it only reads")
+    require(not run.writes, f"it sent {format_names(run.writes)}, and its scenario says that it only reads")
+    status, changed = require_results(run, "status", "changed")
+    require((status, changed) == ("unchanged", "false"), f"its results say status {status} and changed {changed}")
 
 
 @_check(
@@ -72,12 +79,13 @@ def _(action: ActionExamination) -> None:
     "Let `plan` print the change, and send and write nothing.",
 )
 def _(action: ActionExamination) -> None:
-    require_effective_run(action)
+    require_meant_run(action)
     run = require_run(action.plan_run)
     require(run.completed.exit_code == 0, describe_end(run))
     require(run.before == run.after, "it changed something")
     require(not run.writes, f"it sent {format_names(run.writes)}")
-    require(require_document(run).get("change"), f"it printed no change but {shorten(run.completed.stdout)}")
+    if not action.only_reads:
+        require(require_document(run).get("change"), f"it printed no change but {shorten(run.completed.stdout)}")
 
 
 @_check(
@@ -86,13 +94,17 @@ def _(action: ActionExamination) -> None:
     "With ACTION_DRY_RUN=true stop after planning; end with status `planned` and changed `false`.",
 )
 def _(action: ActionExamination) -> None:
-    require_effective_run(action)
+    require_meant_run(action)
     run = require_run(action.dry_run)
     require(run.completed.exit_code == 0, describe_end(run))
     require(run.before == run.after, "it changed something")
     require(not run.writes, f"it sent {format_names(run.writes)}")
     status, changed = require_results(run, "status", "changed")
-    require((status, changed) == ("planned", "false"), f"its results say status {status} and changed {changed}")
+    ends = {"planned", "unchanged"} if action.only_reads else {"planned"}
+    require(
+        status in ends and changed == "false",
+        f"its results say status {status} and changed {changed}",
+    )
 
 
 @_check(
@@ -101,7 +113,7 @@ def _(action: ActionExamination) -> None:
     "Let `plan` read the current state and end with `unchanged` if it is already as asked; or declare the action not idempotent.",
 )
 def _(action: ActionExamination) -> None:
-    require_effective_run(action)
+    require_meant_run(action)
     if not action.spec.idempotent:
         raise CheckSkipped("it does not call itself idempotent")
     run = require_run(action.second_run)
@@ -174,7 +186,7 @@ def _(action: ActionExamination) -> None:
     "If `plan` finds nothing to do, still `verify` the goal, and end with 4 if it is not reached.",
 )
 def _(action: ActionExamination) -> None:
-    require_effective_run(action)
+    require_meant_run(action)
     if not action.spec.verified:
         raise CheckSkipped("it declares that it verifies nothing")
     run = require_run(action.second_run)
@@ -217,7 +229,7 @@ def _(action: ActionExamination) -> None:
     "Fill the output with what the result's schema requires, in the types it names.",
 )
 def _(action: ActionExamination) -> None:
-    run = require_effective_run(action)
+    run = require_meant_run(action)
     if action.spec.result is None:
         raise CheckSkipped("the spec promises no result")
     output = require_document(run).get("output")
@@ -272,14 +284,25 @@ def _(action: ActionExamination) -> None:
     "Add the permission to the action's definition, or do not use it.",
 )
 def _(action: ActionExamination) -> None:
-    require_effective_run(action)
+    require_meant_run(action)
     used = {request.permission for run in action.all_runs() for request in run.requests if request.permission}
     if not used:
         raise CheckSkipped(
             "no request was recorded whose permission is known; set the scenario's server to speak aws or kubernetes"
         )
-    undeclared = sorted(used - set(_declared(action.spec.permissions)))
-    require(not undeclared, f"it used {format_names(undeclared)}")
+    missing = undeclared(used, set(_declared(action.spec.permissions)))
+    require(not missing, f"it used {format_names(missing)}")
+
+
+def undeclared(used: set[str], declared: set[str]) -> list[str]:
+    """Return the permissions that were used and not declared; one resource may stand for the object's own."""
+    left = used - declared
+    pairs = [permission.split(": ") for permission in left]
+    resources = {resource for resource, *_ in pairs}
+    own = {f"{OWN_RESOURCE}: {' '.join(verbs)}" for _, *verbs in pairs}
+    if len(resources) == 1 and own <= declared:
+        return []
+    return sorted(left)
 
 
 def _declared(permissions: list[str]) -> Iterator[str]:

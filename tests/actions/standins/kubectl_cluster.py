@@ -14,7 +14,7 @@ from uuid import UUID
 
 from kubernaut_conformance.target_proxy import TargetProxy
 from kubernaut_sdk import Action, catalog
-from kubernaut_sdk.permissions import parse_permission
+from kubernaut_sdk.permissions import OWN_RESOURCE, parse_permission
 from kubernaut_sdk.testing import ActionRunner, Answer, Ran
 
 __all__ = ["Cluster", "Json", "message_of", "proxied_kubeconfig", "reason_of", "workload"]
@@ -169,7 +169,7 @@ class Cluster:
             if permission
             for verb in permission.verbs
         }
-        if not any("the object's own resource" in text for text in action.permissions):
+        if not any(OWN_RESOURCE in text for text in action.permissions):
             undeclared = taken - declared - OPTIONAL
             assert not undeclared, f"{action.action_type} takes {sorted(undeclared)}"
 

@@ -14,6 +14,7 @@ from kubernaut_kubectl.owners.guarded import require_free_field, require_free_ki
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
 from kubernaut_sdk import Action, Change, Context, InvalidInputs, NotFound, ObjectRef, PreconditionFailed
+from kubernaut_sdk.permissions import OWN_RESOURCE
 from kubernaut_sdk.portable import dumps, shorten
 
 __all__ = ["KindText", "PointerText", "field_path", "set_field", "value_at"]
@@ -53,7 +54,7 @@ class SetFieldResult(ResultWithNote):
 
 set_field = Action(
     "kubernetes/set_field",
-    permissions=["the object's own resource: get, patch"],
+    permissions=[f"{OWN_RESOURCE}: get, patch"],
     tools=["kubectl"],
     risk="high",
     examples=[

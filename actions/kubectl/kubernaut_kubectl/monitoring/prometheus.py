@@ -10,7 +10,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.monitoring.http import ServerUrl, request_json
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_sdk import Action, Change, Context, Failed, Inputs, InvalidInputs, Result
+from kubernaut_sdk import Action, Change, Context, Failed, Inputs, InvalidInputs
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["assert_query", "query_shortfall"]
@@ -39,10 +39,6 @@ class AssertQueryInputs(Inputs):
         Literal["one", "all", "any"],
         Field(description="Which series must hold: the only one, each of several, or at least one."),
     ] = "one"
-
-
-class AssertQueryResult(Result):
-    """The result of prometheus/assert_query; it changes nothing, so there is none."""
 
 
 assert_query = Action(
@@ -76,9 +72,8 @@ def plan(ctx: Context, inputs: AssertQueryInputs) -> Change:
 
 
 @assert_query.apply
-def apply(ctx: Context, inputs: AssertQueryInputs, change: Change) -> AssertQueryResult:
+def apply(ctx: Context, inputs: AssertQueryInputs, change: Change) -> None:
     """Do nothing: the change is always empty."""
-    return AssertQueryResult()
 
 
 @assert_query.verify
