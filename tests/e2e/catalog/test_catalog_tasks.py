@@ -64,7 +64,9 @@ def test_a_value_that_may_be_altered_is_refused_and_the_last_line_says_why(
 def test_a_deployment_is_scaled_and_tkn_describes_the_results(catalog: CatalogNamespace, deployment: str) -> None:
     params = {"namespace": catalog.name, "deployment": deployment, "replicas": "2"}
     log = catalog.start("task", "kubernetes-scale-deployment", params)
-    last = json.loads(log.strip().splitlines()[-1].removeprefix("[action] "))
+    *_, line = log.strip().splitlines()
+    assert line.startswith("[action] {"), log
+    last = json.loads(line.removeprefix("[action] "))
     run = catalog.last("task", "kubernetes-scale-deployment")["metadata"]["name"]
     described = catalog.describe(run)
 
