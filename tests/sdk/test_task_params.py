@@ -14,7 +14,7 @@ HOST = "10.96.0.1"
 SERVICES = {"KUBERNETES_SERVICE_HOST": HOST, "SHOP_PORT": "tcp://10.96.7.7:80", "SHOP_SERVICE_PORT": "80"}
 
 
-class Given(Inputs):
+class TaskInputs(Inputs):
     text: str
     number: int = 3
     names: tuple[str, ...] = ()
@@ -89,19 +89,19 @@ def test_a_value_that_may_have_been_altered_is_refused_with_the_way_to_pass_it(v
 def test_texts_become_the_inputs_values(variables: dict[str, str], values: dict[str, Any]) -> None:
     env = {f"ACTION_INPUT_{name}": f"$(:{text})" for name, text in variables.items()}
 
-    assert read_task_params(Given, {**env, "ACTION_INPUTS": "{}", "HOME": "/tmp"}) == values
+    assert read_task_params(TaskInputs, {**env, "ACTION_INPUTS": "{}", "HOME": "/tmp"}) == values
 
 
 def test_a_value_of_another_form_is_refused() -> None:
     with pytest.raises(
         InvalidInputs, match=r"ACTION_INPUT_text=a: write the value as \$\(:VALUE\), so that its \$ stay"
     ):
-        read_task_params(Given, {"ACTION_INPUT_text": "a"})
+        read_task_params(TaskInputs, {"ACTION_INPUT_text": "a"})
 
 
 def test_more_than_32_kib_are_refused() -> None:
     with pytest.raises(InvalidInputs, match=r"ACTION_INPUT_… have 32772 bytes; at most 32768"):
-        read_task_params(Given, {"ACTION_INPUT_text": f"$(:{'é' * 16384})"})
+        read_task_params(TaskInputs, {"ACTION_INPUT_text": f"$(:{'é' * 16384})"})
 
 
 def test_the_program_takes_them_and_an_option_wins(action: Any) -> None:

@@ -17,7 +17,7 @@ __all__ = ["PREFIX", "read_task_params", "unwrap"]
 
 PREFIX = "ACTION_INPUT_"
 _SERVICE = ("_SERVICE_HOST", "_PORT", "_ADDR")
-"""How the names of the variables end by which the kubelet tells a pod of each service's address."""
+"""The endings of the variables by which the kubelet tells a pod each service's address."""
 
 
 def read_task_params(model: type[Inputs], env: Mapping[str, str]) -> dict[str, Any]:

@@ -54,6 +54,15 @@ def test_an_empty_config_map_gets_its_first_key(cluster: Cluster) -> None:
     assert cluster.get("configmap", name)["data"] == {"a": "1"}
 
 
+def test_a_value_may_have_signs_beyond_the_basic_plane(cluster: Cluster) -> None:
+    name, value = f"signs-{uuid4().hex[:6]}", "naïve – 日本語 🚀 $$ \\u0041"
+    cluster.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
+
+    # kubectl reads a patch as YAML, which refuses JSON's pairs of escapes
+    assert cluster.run("patch_configmap", configmap=name, key="a", value=value).exit_code == 0
+    assert cluster.get("configmap", name)["data"] == {"a": value}
+
+
 def hpa(name: str, target: str, low: int, high: int, **metadata: Any) -> Json:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
     return {

@@ -146,7 +146,9 @@ def _patch(
     options = ["--type=json", "--patch-file=/dev/stdin", "--output=json", "--show-managed-fields"]
     options += [f"--field-manager={MANAGER}", *more]
     try:
-        completed = run(ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations)))
+        completed = run(
+            ctx, "patch", options, [kind, name], namespace, stdin=json.dumps(list(operations), ensure_ascii=False)
+        )
     except Failed as error:
         if PATCH_TEST_FAILED in error.message:
             raise Transient(
