@@ -54,6 +54,11 @@ class MadeRecord(NamedTuple):
     def action_type(self) -> str:
         return f"kubernetes/action_{self.target % TYPES}"
 
+    @property
+    def alert(self) -> str:
+        """The alert's name: three actions are tried for each."""
+        return f"Slow{self.target % TYPES // 3}"
+
 
 def made(number: int, now: datetime) -> Iterator[MadeRecord]:
     """Yield records in the order of time; a fingerprint is of its target, as Alertmanager's is of its labels."""
@@ -152,8 +157,8 @@ def fill(folder: Path, number: int, now: datetime) -> None:
 
 def signal_of(one: MadeRecord) -> tuple[Any, ...]:
     fired, resolved = text_of(one.fired), text_of(one.resolved)
-    labels = json.dumps({"alertname": "Slow", "app": f"app-{one.target}"})
-    return f"f{one.target}", fired, resolved, "Slow", "critical", labels, fired, resolved, resolved
+    labels = json.dumps({"alertname": one.alert, "app": f"app-{one.target}"})
+    return f"f{one.target}", fired, resolved, one.alert, "critical", labels, fired, resolved, resolved
 
 
 def serve(folder: Path) -> None:
@@ -222,7 +227,7 @@ def measure(folder: Path, number: int, now: datetime) -> None:
                 ("/", 200),
                 ("/targets/shop/Deployment/app-7", 200),
                 ("/actions/kubernetes/action_7", 200),
-                ("/signals/Slow", 200),
+                ("/signals/Slow7", 200),
                 ("/signals", 200),
                 ("/patterns", 200),
             ):

@@ -1,7 +1,8 @@
 """Actions for one signal, compared where they can be. A ranking is advice, never a command."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 from pydantic import BaseModel, ConfigDict
@@ -9,12 +10,26 @@ from pydantic import BaseModel, ConfigDict
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident, Outcome
 from kubernaut_effectiveness.statistics.strata import Stratum, pooled_difference
 from kubernaut_effectiveness.statistics.superiority import probability_better
+from kubernaut_effectiveness.statistics.votes import Votes
 from kubernaut_effectiveness.verdicts.models import Share
 from kubernaut_effectiveness.verdicts.shares import ENOUGH_TARGETS, share_of, votes_of
 
 __all__ = ["ActionOfSignal", "PairComparison", "SignalVerdict", "compare_actions"]
 
 Strata = dict[tuple[str | None, str], list[JudgedIncident]]
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """An action's incidents, counted once for all the pairs that it is in.
+
+    Attributes:
+        targets: The number of its targets.
+        strata: The votes of each stratum: severity and kind of target.
+    """
+
+    targets: int
+    strata: Mapping[tuple[str | None, str], Votes]
 
 
 class _Comparison(BaseModel):
@@ -69,6 +84,7 @@ def compare_actions(signal: str, judged: Iterable[JudgedIncident], incidents: in
             by_action[one.action][one.severity, _kind(one.target)].append(one)
         for act in one.second_line:
             second[act.action_type] += 1
+    tallies = {action: _tally_of(strata) for action, strata in by_action.items()}
     shares = {action: share_of(votes_of(_held(_all(strata)))) for action, strata in by_action.items()}
     order = sorted(shares, key=lambda action: (-(shares[action].lower or 0.0), -shares[action].incidents, action))
     pairs = list(combinations(order, 2))
@@ -79,24 +95,29 @@ def compare_actions(signal: str, judged: Iterable[JudgedIncident], incidents: in
         untouched=incidents - sum(one.action is not None for one in found),
         otherwise=share_of(votes_of((one.target, one.resolved) for one in withheld)),
         first_line=[ActionOfSignal(action=action, share=shares[action]) for action in order],
-        pairs=[_pair(one, other, by_action, len(pairs)) for one, other in pairs],
+        pairs=[_pair((one, tallies[one]), (other, tallies[other]), len(pairs)) for one, other in pairs],
         second_line=dict(sorted(second.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
-def _pair(one: str, other: str, by_action: dict[str, Strata], pairs: int) -> PairComparison:
-    strata: list[Stratum] = []
-    mine, theirs = 0, 0
-    for key, incidents in by_action[one].items():
-        against = by_action[other].get(key)
-        first, second = votes_of(_held(incidents)), votes_of(_held(against or ()))
-        if first and second and min(first.targets, second.targets) >= ENOUGH_TARGETS:
-            strata.append(Stratum(first.rate, first.effective_n, second.rate, second.effective_n))
-            mine, theirs = mine + first.incidents, theirs + second.incidents
+def _tally_of(strata: Strata) -> _Tally:
+    votes = {key: votes_of(_held(incidents)) for key, incidents in strata.items()}
+    return _Tally(
+        len({incident.target for incident in _all(strata)}),
+        {key: counted for key, counted in votes.items() if counted is not None},
+    )
+
+
+def _pair(first: tuple[str, _Tally], second: tuple[str, _Tally], pairs: int) -> PairComparison:
+    (one, mine), (other, theirs) = first, second
+    strata = [
+        Stratum(votes.rate, votes.effective_n, against.rate, against.effective_n)
+        for key, votes in mine.strata.items()
+        if (against := theirs.strata.get(key)) and min(votes.targets, against.targets) >= ENOUGH_TARGETS
+    ]
     bare = PairComparison(one=one, other=other)
     if not strata:
-        targets = [len({incident.target for incident in _all(by_action[action])}) for action in (one, other)]
-        if min(targets) < ENOUGH_TARGETS:
+        if min(mine.targets, theirs.targets) < ENOUGH_TARGETS:
             return bare.model_copy(update={"why_not": f"fewer than {ENOUGH_TARGETS} targets on one side"})
         return bare.model_copy(update={"why_not": "they met different severities or kinds of targets"})
     difference, lower, upper = pooled_difference(strata)

@@ -1,4 +1,4 @@
-"""What goes wrong between actions and a real Argo CD: who owns a field, operations at once, windows, retries."""
+"""Faults between actions and a real Argo CD: who owns a field, operations at once, windows, retries."""
 
 import json
 from collections.abc import Callable

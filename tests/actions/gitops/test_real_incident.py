@@ -65,7 +65,7 @@ def watched(images: dict[str, str], tmp_path: Path) -> Iterator[Watched]:
         remove_namespace(name)
 
 
-class TestIncident:
+class TestIncidentInGit:
     """An autoscaler at its maximum, which Argo CD deploys from git."""
 
     def test_it_is_raised_by_a_pull_request(self, deployed: Deployed, run: Run, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def put(
     name = f"app-{uuid4().hex[:6]}"
     many: Json = {} if kind == "DaemonSet" else {"replicas": replicas}
     document = workload(kind, name, **many)
-    document["spec"]["template"]["spec"] |= {"affinity": machine.affinity, **pod}
+    document["spec"]["template"]["spec"] |= {**machine.placement, **pod}
     cluster.make(document)
     wait_for(lambda: len([p for p in machine.pods() if p["status"]["phase"] == "Running"]) >= replicas)
     cluster.ready(kind, name)

@@ -155,7 +155,7 @@ class TestIncident:
         """The node is an object whose kubelet is played; its pods move to the cluster's real one."""
         name = f"app-{uuid4().hex[:6]}"
         document = workload("Deployment", name)
-        document["spec"]["template"]["spec"]["affinity"] = machine.affinity
+        document["spec"]["template"]["spec"] |= machine.placement
         cluster.make(document)
         cluster.ready("deployment", name)
         assert len(machine.pods()) == 1

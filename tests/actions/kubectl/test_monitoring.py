@@ -33,12 +33,12 @@ class MonitoringServer(ThreadingHTTPServer):
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.headers: dict[str, str] = {}
-        super().__init__(("127.0.0.1", 0), MonitoringHandler)
+        super().__init__(("127.0.0.1", 0), PlayedMonitoringHandler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
 
-class MonitoringHandler(BaseHTTPRequestHandler):
+class PlayedMonitoringHandler(BaseHTTPRequestHandler):
     server: MonitoringServer
 
     def respond(self) -> None:

@@ -23,24 +23,30 @@ class StandInNode:
 
     Attributes:
         name: Its name.
-        affinity: For a pod template: this node first, any other if it takes no pods.
+        placement: For a pod template: this node first, any other if it takes no pods. Other pods never come to it: a
+            taint keeps them away, and what runs there only says so.
     """
 
     def __init__(self, url: str) -> None:
         self.url, self.name = url, f"kubernaut-{uuid4().hex[:8]}"
         match = {"matchExpressions": [{"key": "kubernaut.io/test", "operator": "In", "values": [self.name]}]}
         rule = {"weight": 100, "preference": match}
-        self.affinity: Json = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [rule]}}
         self.selector = {"kubernaut.io/test": self.name}
+        self.taint = {"key": "kubernaut.io/test", "value": self.name, "effect": "NoSchedule"}
+        self.placement: Json = {
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [rule]}},
+            "tolerations": [{"key": "kubernaut.io/test", "operator": "Equal", "value": self.name}],
+        }
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
     def start(self) -> None:
         """Make the Node, and wait until the scheduler may use it."""
-        self._call("POST", "/api/v1/nodes", {"metadata": {"name": self.name, "labels": self.selector}})
+        metadata = {"name": self.name, "labels": self.selector}
+        self._call("POST", "/api/v1/nodes", {"metadata": metadata, "spec": {"taints": [self.taint]}})
         self._be_ready()
         self._thread.start()
-        while self._call("GET", f"/api/v1/nodes/{self.name}")["spec"].get("taints"):
+        while self._call("GET", f"/api/v1/nodes/{self.name}")["spec"]["taints"] != [self.taint]:
             self._ended.wait(0.1)
 
     def stop(self) -> None:
