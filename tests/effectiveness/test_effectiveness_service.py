@@ -31,6 +31,7 @@ from kubernaut_effectiveness.service.embedded import EmbeddedPages
 from kubernaut_effectiveness.service.following import Follower
 from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
+from kubernaut_effectiveness.service.links import LinkTemplates
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import NarrowRecord, StorageReader
 from kubernaut_effectiveness.service.visible import visible
@@ -137,6 +138,23 @@ def test_a_record_tells_what_happened_in_order_and_who_said_it(tmp_path: Path) -
         ("recorded", "Data Storage"),
     ]
     assert html.index("intended (said by controller)") < html.index("recorded (said by Data Storage)")
+
+
+def test_a_record_leads_to_its_trace_and_its_workflow(tmp_path: Path) -> None:
+    links = LinkTemplates(
+        trace="https://jaeger.example/{trace_id}", workflow="https://tekton.example/{namespace}/{name}"
+    )
+    one = record(trace_id="4bf92f3577b34da6a3ce929d0e0e4736", workflow={"namespace": "shop", "name": "fix", "uid": "u"})
+    with embedded(tmp_path) as service:
+        put(service.url, one)
+        with following(service.url, links=links) as (_, client):
+            html = client.get(f"/records/{one['id']}").text
+        with following(service.url) as (_, client):
+            bare = client.get(f"/records/{one['id']}").text
+
+    assert '<a href="https://jaeger.example/4bf92f3577b34da6a3ce929d0e0e4736" rel="noreferrer">its trace</a>' in html
+    assert '<a href="https://tekton.example/shop/fix" rel="noreferrer">its workflow</a>' in html
+    assert "See also" not in bare
 
 
 class AskedReader(StorageReader):

@@ -1,16 +1,30 @@
 """`kubernaut monitor`: the options of the service, and how it runs."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kubernaut_effectiveness.service.links import LinkTemplates, check_template
 from kubernaut_effectiveness.settings import CountingRules
 
 __all__ = ["main", "monitor_options", "run_monitor"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+def _template(*placeholders: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Return a callback that refuses an address without these placeholders."""
+
+    def check(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+        try:
+            return None if value is None else check_template(value, *placeholders)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return check
 
 
 def monitor_options(command: Any) -> Any:
@@ -27,6 +41,18 @@ def monitor_options(command: Any) -> Any:
         click.option(
             "--public-host", "hosts", multiple=True, metavar="NAME", help="A name by which browsers call the monitor."
         ),
+        click.option(
+            "--trace-url",
+            metavar="URL",
+            callback=_template("trace_id"),
+            help="The address of a trace, with {trace_id}: a record's page links to it.",
+        ),
+        click.option(
+            "--workflow-url",
+            metavar="URL",
+            callback=_template("name"),
+            help="The address of a workflow, with {namespace} and {name}: a record's page links to it.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -42,6 +68,8 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
     token_file: Path | None,
     hosts: tuple[str, ...],
     state: Path | None = None,
+    trace_url: str | None = None,
+    workflow_url: str | None = None,
     settings: CountingRules | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -54,6 +82,8 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
         token_file: The file with the monitor's own token.
         hosts: Names by which browsers may call it.
         state: The folder in which what was read is kept over a restart.
+        trace_url: The address of a trace, with `{trace_id}`.
+        workflow_url: The address of a workflow, with `{namespace}` and `{name}`.
         settings: The settings of the counting.
 
     Raises:
@@ -76,7 +106,7 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
     follower.start()
     click.echo(f"the Effectiveness Monitor is at http://{host}:{port}/", err=True)
     config = uvicorn.Config(
-        create_pages(follower, token, hosts),
+        create_pages(follower, token, hosts, LinkTemplates(trace=trace_url, workflow=workflow_url)),
         host,
         port,
         log_config=None,

@@ -21,6 +21,7 @@ from kubernaut_effectiveness.patterns.report import pattern_sections
 from kubernaut_effectiveness.service import documents, pictures
 from kubernaut_effectiveness.service.following import Follower, View
 from kubernaut_effectiveness.service.gate import COOKIE, MonitorGate, session_of
+from kubernaut_effectiveness.service.links import LinkTemplates
 from kubernaut_effectiveness.service.metrics import MonitorMetrics
 from kubernaut_effectiveness.service.proofs import is_proof_valid
 from kubernaut_effectiveness.service.reading import StorageFault
@@ -77,8 +78,8 @@ def _diff(before: Any, after: Any) -> list[tuple[str, str]]:
 
 
 class _Pages:
-    def __init__(self, follower: Follower, token: str | None) -> None:
-        self._follower, self._token = follower, token
+    def __init__(self, follower: Follower, token: str | None, links: LinkTemplates) -> None:
+        self._follower, self._token, self._links = follower, token, links
         self._environment = _environment()
         self._metrics = MonitorMetrics()
 
@@ -147,6 +148,7 @@ class _Pages:
         return {
             "standing": documents.standing(self._follower.view),
             "record": record,
+            "links": self._links.of_record(record),
             "events": documents.events_of(record),
             "proof": proof,
             "proof_valid": None if proof is None else is_proof_valid(proof),
@@ -208,14 +210,17 @@ def _local(place: str) -> str:
     return place if place.startswith("/") and not place.startswith(("//", "/\\")) else "/"
 
 
-def create_pages(follower: Follower, token: str | None = None, hosts: tuple[str, ...] = ()) -> ASGIApp:
+def create_pages(
+    follower: Follower, token: str | None = None, hosts: tuple[str, ...] = (), links: LinkTemplates | None = None
+) -> ASGIApp:
     """Return the application.
 
     Args:
         follower: Its newest view is shown.
         token: The token that a browser or a program needs, if any.
         hosts: Names by which it may be called, beside those of loopback.
+        links: The addresses to which a record's page leads, if any.
     """
-    pages = _Pages(follower, token)
+    pages = _Pages(follower, token, links or LinkTemplates())
     app = Starlette(routes=pages.routes(), exception_handlers={Exception: pages.fail})
     return MonitorGate(app, token, hosts)
