@@ -20,6 +20,7 @@ from simulated import fill
 from kubernaut_datastorage.polling import AlertmanagerPoller
 from kubernaut_datastorage.server import hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_effectiveness.service.alertrules import read_pending_for
 from kubernaut_effectiveness.service.following import Follower
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import StorageReader
@@ -113,6 +114,9 @@ def test_a_real_prometheus_and_alertmanager(tmp_path: Path) -> None:
             assert query(prometheus, expression), expression
         rules = get(f"{prometheus}/api/v1/rules")["data"]["groups"]
         assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
+        written = {rule["name"]: rule["duration"] for group in rules for rule in group["rules"] if "duration" in rule}
+        assert read_pending_for(prometheus) == written
+        assert len(written) > 1
 
         since = datetime.now(UTC).isoformat()
         eventually(lambda: heard(storage, "heartbeat", since))

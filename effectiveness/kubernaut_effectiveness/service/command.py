@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from kubernaut_effectiveness.settings import CountingRules
 __all__ = ["main", "monitor_options", "run_monitor"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+_NO_ANSWER = 75
+"""The exit code where a service does not answer, as of every command."""
 
 
 def _template(*placeholders: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
@@ -42,6 +46,11 @@ def monitor_options(command: Any) -> Any:
             "--public-host", "hosts", multiple=True, metavar="NAME", help="A name by which browsers call the monitor."
         ),
         click.option(
+            "--prometheus-url",
+            metavar="URL",
+            help="A Prometheus that is asked once, at the start, for the `for` of its alerting rules.",
+        ),
+        click.option(
             "--trace-url",
             metavar="URL",
             callback=_template("trace_id"),
@@ -68,6 +77,7 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
     token_file: Path | None,
     hosts: tuple[str, ...],
     state: Path | None = None,
+    prometheus_url: str | None = None,
     trace_url: str | None = None,
     workflow_url: str | None = None,
     settings: CountingRules | None = None,
@@ -82,12 +92,14 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
         token_file: The file with the monitor's own token.
         hosts: Names by which browsers may call it.
         state: The folder in which what was read is kept over a restart.
+        prometheus_url: The Prometheus whose rules are read; what `settings` says of an alert's `for` comes first.
         trace_url: The address of a trace, with `{trace_id}`.
         workflow_url: The address of a workflow, with `{namespace}` and `{name}`.
         settings: The settings of the counting.
 
     Raises:
         click.UsageError: if it would listen beyond loopback without a token, or the token is empty.
+        click.ClickException: with exit code 75, if Prometheus does not tell its rules.
     """
     import uvicorn  # noqa: PLC0415 – half a second that `--help` does without
 
@@ -101,6 +113,8 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
         raise click.UsageError(f"--token-file {token_file} is empty.")
     if token is None and not is_loopback(host):
         raise click.UsageError(f"--host {host} is not of loopback; without --token-file it listens on 127.0.0.1 only.")
+    if prometheus_url is not None:
+        settings = _with_rules_of(prometheus_url, settings or CountingRules())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     follower = Follower(StorageReader(url, storage_token_file), settings, state=state)
     follower.start()
@@ -119,6 +133,20 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
         uvicorn.Server(config).run()
     finally:
         follower.stop()
+
+
+def _with_rules_of(prometheus: str, settings: CountingRules) -> CountingRules:
+    """Return the settings with the `for` of alerting rules, but for those that the settings name."""
+    from kubernaut_effectiveness.service.alertrules import RulesUnknown, read_pending_for  # noqa: PLC0415 – as above
+
+    try:
+        known = read_pending_for(prometheus)
+    except RulesUnknown as error:
+        # it must not count for weeks by another quiet time than the one asked for; a Deployment starts it again
+        fault = click.ClickException(f"--prometheus-url {prometheus}: {error}")
+        fault.exit_code = _NO_ANSWER
+        raise fault from None
+    return replace(settings, pending_for={**known, **settings.pending_for})
 
 
 @click.command()
