@@ -330,11 +330,18 @@ def test_whatever_a_decision_raises_ends_that_workflow_alone(
     run_before_and_after(tmp_path, monkeypatch, create_nothing, others)
 
 
-def test_documents_of_the_schema_stop_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize(("count", "examples"), [(5, 1), pytest.param(40, 3, marks=pytest.mark.slow)])
+def test_documents_of_the_schema_stop_nobody(
+    tmp_path_factory: pytest.TempPathFactory, count: int, examples: int
+) -> None:
     @settings(
-        max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+        max_examples=examples,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
-    @given(documents(40))
+    @given(documents(count))
     def test(made: list[Json]) -> None:
         async def before(world: IsolatedController) -> None:
             for number, spec in enumerate(made):

@@ -15,8 +15,11 @@ __all__ = ["main", "monitor_options", "run_monitor"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
-_NO_ANSWER = 75
-"""The exit code where a service does not answer, as of every command."""
+
+class NoAnswer(click.ClickException):
+    """A service does not answer; the exit code is that of every command then."""
+
+    exit_code = 75
 
 
 def _template(*placeholders: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
@@ -99,7 +102,7 @@ def run_monitor(  # noqa: PLR0913 – each is an option of the command
 
     Raises:
         click.UsageError: if it would listen beyond loopback without a token, or the token is empty.
-        click.ClickException: with exit code 75, if Prometheus does not tell its rules.
+        NoAnswer: if Prometheus does not tell its rules.
     """
     import uvicorn  # noqa: PLC0415 – half a second that `--help` does without
 
@@ -143,9 +146,7 @@ def _with_rules_of(prometheus: str, settings: CountingRules) -> CountingRules:
         known = read_pending_for(prometheus)
     except RulesUnknown as error:
         # it must not count for weeks by another quiet time than the one asked for; a Deployment starts it again
-        fault = click.ClickException(f"--prometheus-url {prometheus}: {error}")
-        fault.exit_code = _NO_ANSWER
-        raise fault from None
+        raise NoAnswer(f"--prometheus-url {prometheus}: {error}") from None
     return replace(settings, pending_for={**known, **settings.pending_for})
 
 

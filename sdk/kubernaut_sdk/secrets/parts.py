@@ -46,7 +46,10 @@ _PLAIN_VALUE = re.compile(
     r"\d+([.,:]\d+)+|\d{4}-\d\d-\d\d[\dTZ:.+ -]*"
 )
 """A host name, an e-mail address, a URL without user, a path, a version or a time."""
-_STRUCTURE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----|\[[^\]]*\]|[\W_]*|[\w.\"'-]+\s*[:=]\s*[\[{|>]?[+-]?")
+_NO_WORD = re.compile(r"[\W_]*")
+_MOST_SIGNS = 3
+"""Different signs of a line that only separates."""
+_STRUCTURE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----|\[[^\]]*\]|[\W_]{0,7}|[\w.\"'-]+\s*[:=]\s*[\[{|>]?[+-]?")
 """A line without a value: a boundary, the head of a section, brackets, a key."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\'\'|\\.)*)\'')
 _BARE = re.compile(r"[^\s\"'][^\s]*")
@@ -106,7 +109,7 @@ def _lines(secret: str) -> Iterator[str]:
     if len(lines) < 2:
         return
     for line in map(str.strip, lines):
-        if len(line) < _SHORTEST_LINE or (len(line) < 200 and _STRUCTURE.fullmatch(line)):
+        if len(line) < _SHORTEST_LINE or (len(line) < 200 and _STRUCTURE.fullmatch(line)) or _is_rule(line):
             continue
         key, sign, value = line.lstrip("- ").replace("=", ":", 1).partition(":")
         if sign and set(key.strip("\"' \t")) <= set(_KEY_SIGNS) and not _worth(key, value.strip(" \t\"',")):
@@ -114,6 +117,11 @@ def _lines(secret: str) -> Iterator[str]:
         for part in (line, line.lstrip("- "), line.strip("\"', \t")):
             if len(part) >= _SHORTEST_LINE and not _COMMON.fullmatch(part):
                 yield part
+
+
+def _is_rule(line: str) -> bool:
+    """Return True for a line that only separates, such as `=====` or `|---|:--|`: a password has more signs."""
+    return len(set(line)) <= _MOST_SIGNS and _NO_WORD.fullmatch(line) is not None
 
 
 def _document(secret: str) -> Any:
