@@ -80,7 +80,9 @@ def write_taint(
         Transient: if somebody else was first; otherwise raises as `patch`.
     """
     taints: list[dict[str, Any]] = node["spec"].get("taints") or []
-    name = (before or after).name  # type: ignore[union-attr] # one of them is given
+    changed = before or after
+    assert changed is not None, "nothing is to be written"
+    name = changed.name
     kept = [item for item in taints if f"{item['key']}:{item['effect']}" != name]
     marks = {other: record for other, record in marks_of(node).items() if other != name}
     marks |= {name: mark} if mark is not None else {}

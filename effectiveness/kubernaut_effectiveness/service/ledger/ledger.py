@@ -130,25 +130,26 @@ class Ledger:
                 continue
             self._judge.touched.add(one[1])
             since = min(time for time in (one[4], one[5], one[8]) if time is not None)
-            self._soil("SELECT problem FROM fingerprints WHERE fingerprint = ?", one[7], since)
+            self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", one[7], since)
             if one[3] is not None:
-                self._stale([one[3]])
-                self._soil(
+                self._mark_stale([one[3]])
+                self._mark_dirty(
                     "SELECT problem FROM acts JOIN fingerprints USING (fingerprint) WHERE target = ?", one[3], since
                 )
             if one[10] is not None:
                 undone = self._connection.execute("SELECT action_type FROM acts WHERE id = ?", (one[10],)).fetchone()
                 self._judge.touched.update(undone or ())
 
-    def _soil(self, problems: str, subject: str | None, since: float) -> None:
-        """Have problems judged anew from a time on."""
+    def _mark_dirty(self, problems: str, subject: str | int | None, since: float) -> None:
+        """Mark problems, which a query of one subject selects, to be judged anew from a time on."""
         if subject is not None:
             self._connection.execute(
                 f"UPDATE problems SET dirty = min(coalesce(dirty, 9e99), ?) WHERE id IN ({problems})",  # noqa: S608
                 (since, subject),
             )
 
-    def _stale(self, targets: Iterable[str]) -> None:
+    def _mark_stale(self, targets: Iterable[str]) -> None:
+        """Mark targets whose patterns are to be sought anew."""
         self._connection.executemany("INSERT OR IGNORE INTO stale_targets VALUES (?)", [(one,) for one in targets])
 
     def put_firing(self, firing: Firing) -> bool:
@@ -161,7 +162,7 @@ class Ledger:
             ).fetchone()
             if known == row:
                 return False
-            self._soil("SELECT ?", problem, firing.fired)  # type: ignore[arg-type]
+            self._mark_dirty("SELECT ?", problem, firing.fired)
         self._connection.execute("INSERT OR REPLACE INTO firings VALUES (?, ?, ?, ?, ?)", row)
         return True
 
@@ -201,7 +202,7 @@ class Ledger:
             grown = True
             self._connection.execute("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)", (*place, span.until))
             if self.built and span.kind in {"silenced", "inhibited"}:
-                self._soil("SELECT problem FROM fingerprints WHERE fingerprint = ?", span.subject, span.since)
+                self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", span.subject, span.since)
             elif self.built and span.kind == "truncated":
                 self._connection.execute("UPDATE problems SET dirty = min(coalesce(dirty, 9e99), ?)", (span.since,))
         if grown:
@@ -233,7 +234,7 @@ class Ledger:
                 )
             )
             self._judge.judge(restless, self.watch, end, seconds)
-        self._stale(self._judge.targets)
+        self._mark_stale(self._judge.targets)
         self._judge.targets.clear()
         if everything or not first:
             self._find(end, seconds)
@@ -273,7 +274,7 @@ class Ledger:
         one = self._connection.execute
         gone = one("DELETE FROM acts WHERE decided < ? RETURNING action_type, target", (before,)).fetchall()
         self._judge.touched.update(action_type for action_type, _ in gone)
-        self._stale({target for _, target in gone if target is not None})
+        self._mark_stale({target for _, target in gone if target is not None})
         one("DELETE FROM judged WHERE CASE WHEN ended < 9e99 THEN ended ELSE began END < ?", (before,))
         one("DELETE FROM second_lines WHERE began < ?", (before - _SPARE,))
         one("DELETE FROM firings WHERE coalesce(resolved, fired) < ?", (before - _SPARE,))
