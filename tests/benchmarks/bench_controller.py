@@ -41,6 +41,7 @@ from realcluster import (  # noqa: E402 – its folder is on the path only now
 
 WORKFLOWS = "/apis/kubernaut.io/v1alpha1/namespaces/{}/workflowexecutions"
 RUNS = "/apis/tekton.dev/v1/namespaces/{}/pipelineruns"
+TASK_RUNS = "/apis/tekton.dev/v1/namespaces/{}/taskruns"
 ZEROS = "probe@sha256:" + "0" * 64
 RUN = os.getpid()
 """Within the names of namespaces, so that what an earlier run left harms none."""
@@ -211,6 +212,8 @@ def latency(bench: Bench, api: httpx.Client, rounds: int = 2, count: int = 60) -
                         f"  round {number + 1}, {name}: p50 {statistics.median(rest):.1f} ms, the first {first:.1f} ms"
                     )
                     rates[name].append(burst(api, where, "b", 400, controller))
+                    started = api.get(TASK_RUNS.format(where)).json()["items"]
+                    assert not started, f"{len(started)} TaskRuns ran beside what was measured: {name} held none back"
                     print(f"  round {number + 1}, {name}: {rates[name][-1]:.1f} PipelineRuns a second of a burst")
             finally:
                 drop(api, where)

@@ -1,21 +1,24 @@
-"""A controller whose PipelineRuns Tekton keeps pending: a thousand at once need no thousand pods."""
+"""A controller whose PipelineRuns Tekton keeps pending: a thousand at once need no thousand pods.
 
-from importlib import import_module
+It changes what is sent to the API server, so that it does not depend on where the controller renders a PipelineRun.
+"""
+
 from typing import Any
 
 from kubernaut_controller.operator.__main__ import main
+from kubernaut_controller.operator.api import Api, Kind
 
-MODULES: list[Any] = [import_module(f"kubernaut_controller.reconciling.{name}") for name in ("admission", "reconcile")]
-render = MODULES[0].render
-
-
-def held(workflow: Any, **options: Any) -> Any:
-    run = render(workflow, **options)
-    return {**run, "spec": {**run["spec"], "status": "PipelineRunPending"}}
+create = Api.create
 
 
-for module in MODULES:
-    module.render = held
+async def create_pending(self: Api, kind: Kind, namespace: str | None, document: dict[str, Any]) -> dict[str, Any]:
+    """Create an object; a PipelineRun as pending (Tekton's `spec.status`)."""
+    if kind == "pipelineruns":
+        document = {**document, "spec": {**document["spec"], "status": "PipelineRunPending"}}
+    return await create(self, kind, namespace, document)
+
+
+Api.create = create_pending  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

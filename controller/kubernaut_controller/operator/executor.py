@@ -98,8 +98,11 @@ class EffectExecutor:
         """
         again = False
         if len(effects) == 2 and isinstance(effects[0], AddFinalizer) and isinstance(effects[1], AcquireLock):
-            # neither depends on the other, and an incident waits for both
-            await asyncio.gather(self._execute(entry, effects[0]), self._execute(entry, effects[1]))
+            # neither depends on the other, and an incident waits for both; where one is refused, the other still ends
+            both = (self._execute(entry, effect) for effect in effects)
+            for answer in await asyncio.gather(*both, return_exceptions=True):
+                if isinstance(answer, BaseException):
+                    raise answer
             return True
         for effect in effects:
             again |= await self._execute(entry, effect)
