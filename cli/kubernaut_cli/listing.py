@@ -15,7 +15,15 @@ import click
 
 from kubernaut_cli.terminal import echo, one_line
 
-__all__ = ["FORMATS", "Column", "Listing", "OutputFormat", "listing_options", "print_document"]
+__all__ = [
+    "FORMATS",
+    "Column",
+    "Listing",
+    "OutputFormat",
+    "listing_options",
+    "listing_options_with",
+    "print_document",
+]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,16 +40,21 @@ _GAP = 2
 
 def listing_options(command: F) -> F:
     """Add the options `-o` and `--no-headers`; the command gets them as `output` and `no_headers`."""
+    return listing_options_with()(command)
+
+
+def listing_options_with(*more: str) -> Callable[[F], F]:
+    """Return a decorator like `listing_options`, for a command that has more formats, which it prints itself."""
     formats = click.option(
         "-o",
         "--output",
-        type=click.Choice(FORMATS),
+        type=click.Choice([*FORMATS, *more]),
         default="table",
         show_default=True,
         help="wide shows all columns, each row on one line; name prints names alone.",
     )
     headers = click.option("--no-headers", is_flag=True, help="Leave out the headings of table, wide and csv.")
-    return formats(headers(command))
+    return lambda command: formats(headers(command))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from kubernaut_conformance.checks import CheckResult
 
-__all__ = ["conforms", "format_json", "format_junit", "format_summary"]
+__all__ = ["conforms", "format_json", "format_junit", "format_summary", "report_document", "result_document"]
 
 
 def conforms(results: Sequence[CheckResult]) -> bool:
@@ -21,20 +22,27 @@ def format_summary(results: Sequence[CheckResult]) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in ("passed", "failed", "skipped", "advice") if counts[name])
 
 
+def result_document(result: CheckResult) -> dict[str, str]:
+    """Return the result of one check."""
+    return {
+        "check": result.check.name,
+        "subject": result.subject,
+        "outcome": result.outcome,
+        "message": result.message,
+        "reason": result.check.reason,
+        "fix": result.check.fix,
+    }
+
+
+def report_document(image: str, results: Sequence[CheckResult]) -> dict[str, Any]:
+    """Return the whole report."""
+    checks = [result_document(result) for result in results]
+    return {"image": image, "conforms": conforms(results), "checks": checks}
+
+
 def format_json(image: str, results: Sequence[CheckResult]) -> str:
     """Return the report as JSON."""
-    checks = [
-        {
-            "check": result.check.name,
-            "subject": result.subject,
-            "outcome": result.outcome,
-            "message": result.message,
-            "reason": result.check.reason,
-            "fix": result.check.fix,
-        }
-        for result in results
-    ]
-    return json.dumps({"image": image, "conforms": conforms(results), "checks": checks}, indent=2, ensure_ascii=False)
+    return json.dumps(report_document(image, results), indent=2, ensure_ascii=False)
 
 
 def format_junit(image: str, results: Sequence[CheckResult]) -> str:

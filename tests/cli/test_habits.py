@@ -145,23 +145,6 @@ def test_the_help_of_the_program_has_all_exit_codes_and_variables() -> None:
     assert [name for name in ENVIRONMENT if name not in helped] == []
 
 
-def test_every_listing_has_the_same_formats() -> None:
-    listings = {
-        name: option
-        for name, command in EVERY.items()
-        for option in command.params
-        if isinstance(option, click.Option) and option.name == "output" and isinstance(option.type, click.Choice)
-        if "wide" in option.type.choices
-    }
-
-    known = {"actions list", "doctor", "effectiveness", "history list", "status"}
-    assert {f"kubernaut {name}" for name in known} <= set(listings)
-    for name, option in listings.items():
-        assert isinstance(option.type, click.Choice)
-        assert tuple(option.type.choices) == FORMATS, name
-        assert "--no-headers" in [word for other in EVERY[name].params for word in other.opts], name
-
-
 @pytest.mark.parametrize("output", FORMATS)
 def test_actions_in_every_format(output: str) -> None:
     shown = CliRunner().invoke(actions, ["list", "-o", output, "--no-headers"]).stdout

@@ -27,7 +27,7 @@ LISTING: Listing[DoctorCheck] = Listing(
         ),
         Column(heading="FOUND", cell=lambda check: check.message),
     ],
-    document=asdict,
+    document=lambda check: {**asdict(check), "health": check.health.value},
     name=lambda check: check.subject,
 )
 

@@ -1,74 +1,104 @@
-"""`kubernaut target`: show what was done to one target, what fired, and whether it is still so."""
+"""`kubernaut target`: show what was done to one target, what fired, and whether it is still so; or list the targets."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from kubernaut_cli.fleetreading import fleet_options, read_fleet_of
+from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import data_option
-from kubernaut_cli.progress import table_console
-from kubernaut_cli.terminal import echo
-from kubernaut_effectiveness.documents import target_document
+from kubernaut_cli.terminal import echo, one_line
+from kubernaut_effectiveness.counting.acts import Act
+from kubernaut_effectiveness.counting.outcomes import JudgedIncident
+from kubernaut_effectiveness.documents import act_document, incident_document, target_document
 from kubernaut_effectiveness.patterns.report import minute_of
-from kubernaut_effectiveness.targets import TargetHistory, find_target, history_of_target
+from kubernaut_effectiveness.targets import StillSo, TargetHistory, find_target, history_of_target
 from kubernaut_sdk.errors import NotFound
 
 __all__ = ["target"]
 
 _SHOWN = 20
+"""The most incidents, and the most records, that the page of a target shows; the newest."""
+
+
+def _last_of(history: TargetHistory) -> str:
+    last = history.acts[-1]
+    return f"{minute_of(last.began)} {last.action_type} {last.state}"
+
+
+def _still(one: StillSo) -> str:
+    seen = f", seen {minute_of(one.seen_by.began)}" if one.seen_by is not None else ""
+    return f"{one.change.action_type} of {minute_of(one.change.ended)}: {one.answer}{seen}"
+
+
+LISTING: Listing[TargetHistory] = Listing(
+    columns=[
+        Column(heading="target", cell=lambda history: history.name),
+        Column(heading="incidents", cell=lambda history: str(len(history.incidents)), folds=False, rank=2),
+        Column(heading="records", cell=lambda history: str(len(history.acts)), folds=False, rank=3),
+        Column(heading="last (UTC)", cell=_last_of),
+        Column(heading="is it still so?", cell=lambda history: "; ".join(map(_still, history.still_so)), rank=1),
+    ],
+    document=target_document,
+    name=lambda history: history.name,
+    empty="no record names a target",
+)
+_INCIDENTS: Listing[JudgedIncident] = Listing(
+    columns=[
+        Column(heading="fired (UTC)", cell=lambda one: minute_of(one.began), folds=False),
+        Column(heading="alert", cell=lambda one: one.name or ""),
+        Column(heading="first line", cell=lambda one: one.action or "none"),
+        Column(heading="outcome", cell=lambda one: one.outcome or "nothing was changed"),
+        Column(
+            heading="second line",
+            cell=lambda one: ", ".join(act.action_type for act in one.second_line),
+            rank=1,
+        ),
+    ],
+    document=incident_document,
+    name=lambda one: one.name or "",
+)
+_ACTS: Listing[Act] = Listing(
+    columns=[
+        Column(heading="began (UTC)", cell=lambda act: minute_of(act.began), folds=False),
+        Column(heading="action", cell=lambda act: act.action_type),
+        Column(heading="state", cell=lambda act: str(act.state)),
+        Column(heading="by", cell=lambda act: act.requester or "", rank=1),
+    ],
+    document=act_document,
+    name=lambda act: act.id,
+)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", metavar="[NAME]", default="")
 @fleet_options
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@listing_options
 @data_option
-def target(name: str, since: timedelta, pending_for: dict[str, float], output: str, data: Path | None) -> None:
-    """Show the target NAME, whole (shop/Deployment/api) or the end of it (api).
+def target(
+    name: str, since: timedelta, pending_for: dict[str, float], output: str, no_headers: bool, data: Path | None
+) -> None:
+    """Show the target NAME, whole (shop/Deployment/api) or the end of it (api); list them where there are several.
 
     Exit code: 2 Data Storage refuses the query, 3 no such target, no records or no right, 75 no answer.
     """
     fleet = read_fleet_of(data, since, pending_for)
     found = find_target(fleet, name)
-    if not found:
-        raise NotFound(f"no record of the last {since.days} days names a target {name}.", reason="NoSuchTarget")
+    if not found and name:
+        asked = f"no record since {minute_of(fleet.now - since.total_seconds())} (UTC) names a target {name}"
+        raise NotFound(f"{asked}; without a name, all targets are listed.", reason="NoSuchTarget")
     histories = [history for one in found if (history := history_of_target(fleet, one)) is not None]
-    if output == "json":
-        echo(json.dumps([target_document(history) for history in histories], indent=2))
-        return
-    if len(found) > 1:
-        echo(f"{len(found)} targets match {name}: {', '.join(found[:_SHOWN])}{', …' if len(found) > _SHOWN else ''}")
-        return
-    _show(histories[0])
+    if output == "table" and name and len(histories) == 1:
+        _show(histories[0], headers=not no_headers)
+    else:
+        LISTING.print(histories, output, headers=not no_headers)
 
 
-def _show(history: TargetHistory) -> None:
-    console = table_console()
-    console.print(escape(history.name), style="bold")
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("fired", "alert", "first line", "outcome", "second line"):
-        table.add_column(column, overflow="fold")
-    for one in history.incidents[-_SHOWN:]:
-        table.add_row(
-            minute_of(one.began),
-            escape(one.name or ""),
-            escape(one.action or "none"),
-            one.outcome or "nothing was changed",
-            escape(", ".join(act.action_type for act in one.second_line)),
-        )
+def _show(history: TargetHistory, *, headers: bool) -> None:
+    echo(one_line(history.name))
     if history.incidents:
-        console.print(table)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("began", "action", "state", "by"):
-        table.add_column(column, overflow="fold")
-    for act in history.acts[-_SHOWN:]:
-        table.add_row(minute_of(act.began), escape(act.action_type), act.state, escape(act.requester or ""))
-    console.print(table)
+        _INCIDENTS.print(history.incidents[-_SHOWN:], "table", headers=headers)
+    _ACTS.print(history.acts[-_SHOWN:], "table", headers=headers)
     for still in history.still_so:
-        seen = f", seen {minute_of(still.seen_by.began)}" if still.seen_by is not None else ""
-        when = minute_of(still.change.ended)
-        console.print(escape(f"is it still so? {still.change.action_type} of {when}: {still.answer}{seen}"))
+        echo(one_line(f"is it still so? {_still(still)}"))

@@ -18,7 +18,15 @@ from kubernaut_effectiveness.patterns.targets import (
 from kubernaut_effectiveness.verdicts.fleet import Fleet
 from kubernaut_effectiveness.verdicts.words import plural
 
-__all__ = ["Patterns", "find_patterns", "minute_of", "pattern_sections"]
+__all__ = [
+    "PATTERN_MEANINGS",
+    "FoundPattern",
+    "Patterns",
+    "find_patterns",
+    "found_patterns",
+    "minute_of",
+    "pattern_sections",
+]
 
 
 @dataclass(frozen=True)
@@ -51,54 +59,70 @@ def minute_of(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+PATTERN_MEANINGS = {
+    "flapping": "Flapping: 5 firings in 6 hours",
+    "circle": "Circles: B put back what A had changed, and A changed it again",
+    "growth": "Growth: raised again by what it was raised to",
+    "crowd": "Three or more actions on one target in two hours (a count, not a finding)",
+    "follow-up": "Follow-ups: acts next within an incident more often than by chance",
+    "side effect": "Side effects: another problem on the target within 30 min",
+}
+"""The kinds of patterns in the order of reports, each with its meaning."""
+
+
+@dataclass(frozen=True)
+class FoundPattern:
+    """A pattern in words.
+
+    Attributes:
+        kind: A key of `PATTERN_MEANINGS`.
+        subject: The problem, target or type of action that it is about.
+        sentence: The rest of the sentence about the subject.
+        pattern: The pattern itself.
+    """
+
+    kind: str
+    subject: str
+    sentence: str
+    pattern: Flapping | Cycle | Growth | Crowd | FollowUp | SideEffect
+
+
+def found_patterns(patterns: Patterns) -> Iterator[FoundPattern]:
+    """Yield the patterns worth a sentence, kind by kind."""
+    for flapping in patterns.flapping:
+        end = " and still" if flapping.until is None else f" until {minute_of(flapping.until)}"
+        sentence = f"{plural(flapping.firings, 'firing')} since {minute_of(flapping.since)}{end}"
+        yield FoundPattern("flapping", flapping.name or flapping.problem, sentence, flapping)
+    for cycle in patterns.cycles:
+        chain = f"{cycle.first} → {cycle.back} → {cycle.first}"
+        sentence = f"{chain}, {plural(cycle.times, 'time')}, last {minute_of(cycle.last)}"
+        yield FoundPattern("circle", cycle.target, sentence, cycle)
+    for growth in patterns.growth:
+        sentence = f"{growth.action_type} {growth.path} {' → '.join(growth.values)}, last {minute_of(growth.last)}"
+        yield FoundPattern("growth", growth.target, sentence, growth)
+    for crowd in patterns.crowds:
+        period = f"from {minute_of(crowd.since)} to {minute_of(crowd.until)}"
+        yield FoundPattern("crowd", crowd.target, f"{crowd.acts} {period} ({', '.join(crowd.types)})", crowd)
+    for one in patterns.follow_ups:
+        seen = f"{plural(one.cases, 'case')} on {plural(one.targets, 'target')}"
+        often = f"{one.lift:.1f} times as often ({one.lower:.1f}–{one.upper:.1f}), q = {one.q_value:.2g}"
+        yield FoundPattern("follow-up", f"{one.first} then {one.following}", f"{seen}, {often}", one)
+    for effect in patterns.side_effects:
+        if effect.shown or effect.otherwise == 0:
+            yield FoundPattern(
+                "side effect", f"{effect.alert} after {effect.action_type}", _side_effect(effect), effect
+            )
+
+
 def pattern_sections(patterns: Patterns) -> Iterator[tuple[str, list[str]]]:
-    """Yield the headings of the patterns, each with its sentences."""
-    yield (
-        "Flapping: 5 firings in 6 hours",
-        [
-            f"{one.name or one.problem}: {plural(one.firings, 'firing')} since {minute_of(one.since)}"
-            + (" and still" if one.until is None else f" until {minute_of(one.until)}")
-            for one in patterns.flapping
-        ],
-    )
-    yield (
-        "Circles: B put back what A had changed, and A changed it again",
-        [
-            f"{one.target}: {one.first} → {one.back} → {one.first}, {plural(one.times, 'time')}, "
-            f"last {minute_of(one.last)}"
-            for one in patterns.cycles
-        ],
-    )
-    yield (
-        "Growth: raised again by what it was raised to",
-        [
-            f"{one.target}: {one.action_type} {one.path} {' → '.join(one.values)}, last {minute_of(one.last)}"
-            for one in patterns.growth
-        ],
-    )
-    yield (
-        "Three or more actions on one target in two hours (a count, not a finding)",
-        [
-            f"{one.target}: {one.acts} from {minute_of(one.since)} to {minute_of(one.until)} ({', '.join(one.types)})"
-            for one in patterns.crowds
-        ],
-    )
-    yield (
-        "Follow-ups: acts next within an incident more often than by chance",
-        [
-            f"{one.first} then {one.following}: {plural(one.cases, 'case')} on {plural(one.targets, 'target')}, "
-            f"{one.lift:.1f} times as often ({one.lower:.1f}–{one.upper:.1f}), q = {one.q_value:.2g}"
-            for one in patterns.follow_ups
-        ],
-    )
-    yield (
-        "Side effects: another problem on the target within 30 min",
-        [_side_effect(one) for one in patterns.side_effects if one.shown or one.otherwise == 0],
-    )
+    """Yield the meanings of the patterns, each with its sentences."""
+    found = list(found_patterns(patterns))
+    for kind, meaning in PATTERN_MEANINGS.items():
+        yield meaning, [f"{one.subject}: {one.sentence}" for one in found if one.kind == kind]
 
 
 def _side_effect(one: SideEffect) -> str:
-    seen = f"{one.alert} after {one.action_type}: {one.cases} of {one.acted}"
+    seen = f"{one.cases} of {one.acted}"
     if not one.shown:
         return f"{seen} (seen after; there is no baseline)"
     return f"{seen}, otherwise {one.otherwise_cases} of {one.otherwise}, q = {one.q_value:.2g}"
