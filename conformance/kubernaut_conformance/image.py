@@ -40,7 +40,7 @@ class ActionImage:
         self._engine = connect_docker()
         finalize(self, self._engine.close)
         try:
-            self._image = self._engine.images.get(name)
+            self._image = self._known(name)
         except ImageNotFound:
             try:
                 self._image = self._engine.images.pull(name)
@@ -50,6 +50,12 @@ class ActionImage:
                 ) from None
         except DockerException as error:
             raise InvalidInputs(f"image {name}: {describe_docker_error(error)}.") from None
+
+    def _known(self, name: str) -> Any:
+        """Return the engine's image of a name. An image that was built here may be known only by its id."""
+        with suppress(ImageNotFound):
+            return self._engine.images.get(name)
+        return self._engine.images.get(name.rpartition("@")[2])
 
     @property
     def labels(self) -> Mapping[str, str]:

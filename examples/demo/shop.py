@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -65,6 +67,11 @@ class _Quiet(WSGIRequestHandler):
         """Log nothing, so that the demo's output stays readable."""
 
 
+def _describe_instance_refreshes(_self: Any) -> ActionResult:
+    """Answer that there was none. moto does not know this question, and says so by a traceback on standard error."""
+    return ActionResult({"InstanceRefreshes": []})
+
+
 class _ThrottleOnce:
     """A WSGI app that answers the first SetDesiredCapacity with Throttling."""
 
@@ -86,6 +93,7 @@ class _ThrottleOnce:
 def aws_api(folder: Path) -> Iterator[str]:
     """Run moto's server on loopback; write the Secret with its address and credentials to `folder`."""
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
+    setattr(AutoScalingResponse, "describe_instance_refreshes", _describe_instance_refreshes)  # noqa: B010 – mypy
     app = _ThrottleOnce(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -33,6 +33,7 @@ def test_the_excerpt_of_the_demo_is_its_real_output(tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     ended = subprocess.run(argv, capture_output=True, text=True, env=env)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stderr == ""
     output = ended.stdout.replace(f"{tmp_path}", "build/demo")
     real = plain(output[output.index("\n2. The run") :])
 

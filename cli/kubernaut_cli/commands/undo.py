@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,8 +16,9 @@ from kubernaut_cli.history.rows import HistoryRow, rows_of, target_text
 from kubernaut_cli.localrun import LocalSettings, run_locally
 from kubernaut_cli.options import data_option, secret_folders
 from kubernaut_cli.terminal import echo, one_line
+from kubernaut_cli.undoing.images import image_can_undo, installed_can_undo
 from kubernaut_cli.undoing.pipelinerun import undo_pipeline_run
-from kubernaut_cli.undoing.plan import UndoPlan, plan_undo
+from kubernaut_cli.undoing.plan import CanUndo, UndoPlan, plan_undo
 from kubernaut_controller import dump_yaml
 from kubernaut_sdk.errors import InvalidInputs, NotFound, PreconditionFailed
 from kubernaut_sdk.records import Record
@@ -69,7 +70,7 @@ def undo(record_id: str | None, workflow: str | None, **options: Any) -> None:
     with open_history(options["data"]) as reader:
         records = [reader.record(record_id)] if record_id is not None else _records_of_run(reader, workflow or "")
         rows = rows_of(in_order(records), reader.undos(min(record.at for record in records)))
-    plan = plan_undo(rows, by_image=options["engine"] == "docker" or options["render"])
+    plan = plan_undo(rows, by_image=_by_image(options))
     _print_plan(plan, err=quiet)
     _require_steps(plan, rows)
     requester = options["requester"] or getpass.getuser()
@@ -101,6 +102,13 @@ def undo(record_id: str | None, workflow: str | None, **options: Any) -> None:
         places={task["name"]: row.record.inputs or {} for task, row in zip(tasks, plan.steps, strict=True)},
     )
     sys.exit(run_locally(read_pipeline_run(document, generic_task()), settings).exit_code)
+
+
+def _by_image(options: Mapping[str, Any]) -> CanUndo | None:
+    """Return what tells if an image can undo its action, or None where installed actions undo."""
+    if options["render"]:
+        return installed_can_undo
+    return image_can_undo if options["engine"] == "docker" else None
 
 
 def _names_by_step(option: str, pairs: Sequence[str], plan: UndoPlan) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The plan of an undo: a function of records and of the installed actions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kubernaut_cli.catalog import find_action
@@ -8,7 +8,10 @@ from kubernaut_cli.history.rows import HistoryRow
 from kubernaut_sdk.execution.withholding import missing_in_change, missing_inputs
 from kubernaut_sdk.records import Record, State
 
-__all__ = ["UNDO_REASONS", "UndoObstacle", "UndoPlan", "find_obstacle", "plan_undo"]
+__all__ = ["UNDO_REASONS", "CanUndo", "UndoObstacle", "UndoPlan", "find_obstacle", "plan_undo"]
+
+CanUndo = Callable[[Record], bool | None]
+"""A function that returns if the image of a record defines an undo of its action; None if that is not known."""
 
 UNDO_REASONS = ("NothingChanged", "StillRunning", "NotUndoable", "Withheld")
 
@@ -39,7 +42,7 @@ class UndoPlan:
     left: tuple[tuple[HistoryRow, UndoObstacle], ...]
 
 
-def plan_undo(rows: Sequence[HistoryRow], *, by_image: bool = False) -> UndoPlan:
+def plan_undo(rows: Sequence[HistoryRow], *, by_image: CanUndo | None = None) -> UndoPlan:
     """Return the plan to undo records, given in the order in which they ended; those without a change are left out.
 
     Args:
@@ -56,12 +59,12 @@ def plan_undo(rows: Sequence[HistoryRow], *, by_image: bool = False) -> UndoPlan
     return UndoPlan(tuple(steps), tuple(left))
 
 
-def find_obstacle(record: Record, *, by_image: bool = False) -> UndoObstacle | None:
+def find_obstacle(record: Record, *, by_image: CanUndo | None = None) -> UndoObstacle | None:
     """Return why a record's change cannot be undone, or None if it can (where the world still is as it left it).
 
     Args:
         record: The record.
-        by_image: True if the action's image undoes it, so that no installed package needs to.
+        by_image: Where the action's image undoes it, so that no installed package needs to: returns if the image can.
     """
     return _end_obstacle(record) or _action_obstacle(record, by_image=by_image) or _content_obstacle(record)
 
@@ -76,21 +79,25 @@ def _end_obstacle(record: Record) -> UndoObstacle | None:
     return None
 
 
-def _action_obstacle(record: Record, *, by_image: bool) -> UndoObstacle | None:
-    if by_image:
+def _action_obstacle(record: Record, *, by_image: CanUndo | None) -> UndoObstacle | None:
+    if by_image is not None:
         if record.image is None:
             return UndoObstacle(
                 "NotUndoable",
                 "its record names no image; leave out --render and --engine docker, to undo it by an installed action",
             )
-        return None
+        return _no_undo(record) if by_image(record) is False else None
     action = find_action(record.action_type or "")
     if action is None:
         ways = "install the one that does, or use --engine docker"
         return UndoObstacle("NotUndoable", f"no installed package defines {record.action_type}; {ways}")
     if action.undo_function is None:
-        return UndoObstacle("NotUndoable", f"{record.action_type} cannot be taken back: it defines no undo")
+        return _no_undo(record)
     return None
+
+
+def _no_undo(record: Record) -> UndoObstacle:
+    return UndoObstacle("NotUndoable", f"{record.action_type} cannot be taken back: it defines no undo")
 
 
 def _content_obstacle(record: Record) -> UndoObstacle | None:
