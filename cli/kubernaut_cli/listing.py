@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 OutputFormat = Literal["table", "wide", "json", "yaml", "csv", "name"]
 FORMATS: tuple[OutputFormat, ...] = ("table", "wide", "json", "yaml", "csv", "name")
 
-_LEAST_FOLDED = 18
+_LEAST_FOLDED = 14
 """The least width of a column whose cells are folded; if that is too much, columns are left out instead."""
 _LONGEST_CELL = 120
 """Characters of a cell where the table goes to no terminal; `-o wide` shows all."""
@@ -66,7 +66,7 @@ class Column(Generic[T]):
         cell: Returns the text of a row's cell.
         colour: Returns the cell's style, as rich names it; empty for none.
         folds: True if long cells are folded, so that the table fits the terminal.
-        rank: Where the terminal is too narrow, the column of the highest rank is left out first; 0 never is.
+        rank: Where the terminal is too narrow for all, columns of low ranks come before others; 0 is always shown.
         wide: True if only `-o wide` shows it.
     """
 
@@ -139,7 +139,7 @@ class Listing(Generic[T]):
         widths = {
             heading: max(cell_len(heading) if headers else 0, *map(cell_len, texts)) for heading, texts in cells.items()
         }
-        columns = [column for column in self.columns if wide or not column.wide]
+        usual = columns = [column for column in self.columns if wide or not column.wide]
         if one_line_each:
             console = Terminal(width=sum(widths.values()) + _GAP * len(widths) + 1)
         else:
@@ -154,14 +154,20 @@ class Listing(Generic[T]):
                 styled.append(f"[{style}]{text}[/]" if style and text else text)
             table.add_row(*styled)
         console.print(table)
+        if left := [column.heading for column in usual if column not in columns]:
+            note = f"too narrow for {', '.join(left)}; -o wide shows all"
+            console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _fitting(columns: list[Column[T]], widths: Mapping[str, int], width: int) -> list[Column[T]]:
-    """Return the columns that fit: the others, of the highest ranks, are left out."""
-    kept = list(columns)
-    while sum(_least(column, widths) + _GAP for column in kept) > width and any(column.rank for column in kept):
-        kept.remove(max(kept, key=lambda column: column.rank))
-    return kept
+    """Return the columns that fit: one after the other by rank, where there is room for it."""
+    kept = {column.heading for column in columns if column.rank == 0}
+    used = sum(_least(column, widths) + _GAP for column in columns if column.rank == 0)
+    for column in sorted(columns, key=lambda column: column.rank):
+        if column.rank and used + _least(column, widths) + _GAP <= width:
+            kept.add(column.heading)
+            used += _least(column, widths) + _GAP
+    return [column for column in columns if column.heading in kept]
 
 
 def _least(column: Column[T], widths: Mapping[str, int]) -> int:

@@ -90,10 +90,24 @@ def test_where_the_terminal_is_narrow_columns_are_left_out(
     LISTING.print([row | {"who": "a" * 30} for row in ROWS], "table")
 
     lines = screen.getvalue().splitlines()
+    left = [heading for heading in ("who", "action") if heading not in headings]
+    if left:
+        assert f"too narrow for {', '.join(left)}; -o wide shows all" in lines.pop()
     assert lines[0].replace("\x1b[1m", "").replace("\x1b[0m", "").split() == headings or width == 5
     assert all(
         len(line.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[32m", "")) <= width for line in lines
     )
+
+
+def test_a_narrow_column_is_shown_where_a_wide_one_of_a_lower_rank_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        "kubernaut_cli.console.Terminal", lambda: Terminal(file=screen, force_terminal=True, width=23, no_color=True)
+    )
+    LISTING.print(ROWS, "table")
+
+    assert "who" in screen.getvalue().splitlines()[0]
+    assert "too narrow for action; -o wide shows all" in screen.getvalue().splitlines()[-1]
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:

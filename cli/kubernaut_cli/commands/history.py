@@ -11,7 +11,7 @@ import click
 from kubernaut_cli.completion import complete_records, complete_types, complete_workflows
 from kubernaut_cli.history.incident import incident_of
 from kubernaut_cli.history.page import print_incident
-from kubernaut_cli.history.reading import HistoryReader, open_history
+from kubernaut_cli.history.reading import HistoryReader, last_ended, open_history
 from kubernaut_cli.history.rows import LISTING, HistoryRow, follow_line, rows_of
 from kubernaut_cli.listing import listing_options
 from kubernaut_cli.moments import MOMENT
@@ -73,8 +73,7 @@ def list_(**options: Any) -> None:
     with open_history(data) as reader:
         records = _find(reader, filters, options)
         more = len(records) > options["limit"]
-        # the steps of one workflow have the same time in their ids; sort them by the time that they ended
-        records = sorted(records[: options["limit"]], key=lambda record: record.at, reverse=True)
+        records = last_ended(records, options["limit"])
         rows = rows_of(records, reader.undos(_oldest(records)) if records else {})
         if not rows and not options["follow"]:
             echo(f"nothing found {_asked(options)}{reader.looked()}", err=True)
@@ -119,8 +118,8 @@ def _filters(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _find(reader: HistoryReader, filters: dict[str, str], options: Mapping[str, Any]) -> list[Record]:
-    """Return the records, newest first, and one more than the limit where there are more."""
-    since, limit = options["since"], options["limit"] + 1
+    """Return the records, newest first, and more than the limit where there are more."""
+    since, limit = options["since"], options["limit"]
     signals = reader.fingerprints(options["signal"])[:_MOST_SIGNALS] if options["signal"] else [None]
     found: list[Record] = []
     for signal in signals:
@@ -128,7 +127,7 @@ def _find(reader: HistoryReader, filters: dict[str, str], options: Mapping[str, 
         if options["workflow"]:
             found += reader.of_workflow(options["workflow"], chosen, since=since)
         else:
-            found += reader.records(chosen, since=since, limit=limit)
+            found += reader.newest(chosen, since=since, limit=limit)
     return sorted(found, key=lambda record: record.id, reverse=True)
 
 

@@ -1,6 +1,6 @@
 """Questions to Data Storage, for people: records by a short id, a workflow's printed name, a signal's name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from kubernaut_sdk.records import Record, Workflow
 from kubernaut_sdk.storage import StorageUnavailable
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["HistoryReader", "in_order", "open_history", "short_id", "when", "workflow_title"]
+__all__ = ["HistoryReader", "in_order", "last_ended", "open_history", "short_id", "when", "workflow_title"]
 
 _EVER = timedelta(days=36_500)
 _PATIENCE = 10.0
@@ -38,6 +38,19 @@ def short_id(record_id: UUID) -> str:
 def when(time: datetime) -> str:
     """Return a time in UTC for people, to the second."""
     return f"{time:%Y-%m-%d %H:%M:%S}"
+
+
+def last_ended(records: Sequence[Record], limit: int) -> list[Record]:
+    """Return so many of the records, newest first: by their beginning and, within a workflow, by their end."""
+    if len(records) <= limit:
+        chosen = list(records)
+    else:
+        chosen = [one for place, one in enumerate(records) if place < limit or _same_run(records[limit - 1], one)]
+    return sorted(chosen, key=lambda record: record.at, reverse=True)[:limit]
+
+
+def _same_run(one: Record, other: Record) -> bool:
+    return one.workflow is not None and one.workflow == other.workflow
 
 
 def workflow_title(workflow: Workflow) -> str:
@@ -65,6 +78,20 @@ class HistoryReader:
         rest = dict(filters)
         action_type, window = rest.pop("action_type", None), _EVER if since is None else utcnow() - since
         return list(islice(self.storage.get_action_history(action_type, window, **rest), limit))
+
+    def newest(self, filters: Mapping[str, str], *, since: datetime, limit: int) -> list[Record]:
+        """Return records as `records` does: so many and, after them, the rest of the last one's workflow and one more.
+
+        The ids of a workflow's steps have the same time, so that which of them ended last is not known before.
+        """
+        rest = dict(filters)
+        stream = self.storage.get_action_history(rest.pop("action_type", None), utcnow() - since, **rest)
+        found: list[Record] = []
+        for record in stream:
+            found.append(record)
+            if len(found) > limit and not _same_run(found[limit - 1], record):
+                break
+        return found
 
     def record(self, text: str) -> Record:
         """Return the record of an id, or of its beginning or end.
