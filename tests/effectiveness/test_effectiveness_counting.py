@@ -151,6 +151,17 @@ def test_an_undo_is_no_success_and_what_it_undid_did_not_act_alone(story: Story)
     assert (verdict.undone, verdict.ran, verdict.not_counted) == (1, 1, {"undo": 1})
 
 
+def test_a_record_is_undone_once_however_often_it_was_tried(story: Story) -> None:
+    alert = story.fires(0, 20)
+    done, other = story.acts_on(alert, 5), story.acts_on(alert, 6)
+    story.acts_on(alert, 12, undoes=done.id)
+    for place, state in enumerate([State.SUCCEEDED, State.UNCHANGED, State.FAILED, State.SKIPPED]):
+        story.acts_on(alert, 13 + place, undoes=done.id, state=state)
+    story.acts_on(alert, 18, undoes=other.id, state=State.FAILED)
+
+    assert only(story).undone == 1
+
+
 def test_what_was_resolved_before_the_action_is_gone(story: Story) -> None:
     alert = story.fires(0, 4)
     story.acts_on(alert, 5, fired=0)

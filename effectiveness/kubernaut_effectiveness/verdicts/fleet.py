@@ -28,6 +28,7 @@ from kubernaut_effectiveness.verdicts.models import (
     WeekShare,
 )
 from kubernaut_effectiveness.verdicts.shares import ENOUGH_TARGETS, day_of, share_of, votes_of
+from kubernaut_sdk.states import State
 
 __all__ = [
     "ActTally",
@@ -170,9 +171,9 @@ def histories_of(fleet: Fleet) -> dict[str, ActionHistory]:
             histories[one.decision.action_type].decided.append(one)
         for act in one.second_line:
             histories[act.action_type].second_line += 1
-    for act in fleet.acts:
-        if act.undoes in types and not act.dry_run:
-            histories[types[act.undoes]].undone += 1
+    undone = {act.undoes for act in fleet.acts if act.state is State.SUCCEEDED and not act.dry_run}
+    for act_id, action_type in types.items():
+        histories[action_type].undone += act_id in undone
     return dict(histories)
 
 

@@ -19,6 +19,7 @@ from kubernaut_effectiveness.verdicts.fleet import (
     verdict_of,
 )
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
+from kubernaut_sdk.states import State
 
 __all__ = ["VerdictKeeper", "read_incidents"]
 
@@ -118,9 +119,9 @@ class VerdictKeeper:
         """Return the history of an action type."""
         one = self._connection.execute
         [(undone,)] = one(
-            "SELECT count(*) FROM acts AS undo JOIN acts ON acts.id = undo.undoes "
-            "WHERE undo.undoes IS NOT NULL AND NOT undo.dry_run AND acts.action_type = ?",
-            (name,),
+            "SELECT count(DISTINCT acts.id) FROM acts AS undo JOIN acts ON acts.id = undo.undoes "
+            "WHERE undo.undoes IS NOT NULL AND undo.state = ? AND NOT undo.dry_run AND acts.action_type = ?",
+            (State.SUCCEEDED.value, name),
         )
         [(second,)] = one("SELECT count(*) FROM second_lines WHERE action_type = ?", (name,))
         [(touched,)] = one(
