@@ -9,11 +9,18 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["complete_cluster_workflows", "complete_records", "complete_types", "complete_workflows"]
+__all__ = [
+    "complete_cluster_workflows",
+    "complete_records",
+    "complete_types",
+    "complete_whole_ids",
+    "complete_workflows",
+]
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -54,12 +61,28 @@ def complete_workflows(ctx: click.Context) -> Iterator[CompletionItem]:
             yield CompletionItem(workflow["name"], help=record["id"][:8])
 
 
+def complete_records(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the ids of the newest records as `kubernaut history` shows them; whole ones where no such one fits."""
+    return _complete_short_ids(ctx, param, incomplete) or complete_whole_ids(ctx, param, incomplete)
+
+
 @_quietly
-def complete_records(ctx: click.Context) -> Iterator[CompletionItem]:
-    """Yield the ids of the newest records."""
+def _complete_short_ids(ctx: click.Context) -> Iterator[CompletionItem]:
+    from kubernaut_cli.history.reading import short_id  # noqa: PLC0415 – only where Tab is pressed
+
     for record in _newest_records(ctx):
-        about = " ".join(str(record[name]) for name in ("action_type", "state") if record.get(name))
-        yield CompletionItem(record["id"], help=about)
+        yield CompletionItem(short_id(UUID(record["id"])), help=_about(record))
+
+
+@_quietly
+def complete_whole_ids(ctx: click.Context) -> Iterator[CompletionItem]:
+    """Yield the whole ids of the newest records."""
+    for record in _newest_records(ctx):
+        yield CompletionItem(record["id"], help=_about(record))
+
+
+def _about(record: dict[str, Any]) -> str:
+    return " ".join(str(record[name]) for name in ("action_type", "state") if record.get(name))
 
 
 @_quietly

@@ -63,7 +63,9 @@ def complete(*words: str, shell: str = "bash", **env: str) -> list[str]:
         (("history", "kubernetes/scale_deploy"), ["plain,kubernetes/scale_deployment"]),
         (("history", "list", "--workflow", "scale"), ["plain,scale-out"]),
         (("history", "show", "ID"), ["plain,ID"]),
+        (("history", "show", "SHORT"), ["plain,SHORT"]),
         (("undo", "ID"), ["plain,ID"]),
+        (("undo", "SHO"), ["plain,SHORT"]),
         (("records", "prove", "ID"), ["plain,ID"]),
         (("report", "--workflow", "scale-o"), ["plain,scale-out"]),
         (("actions", "show", "nothing/like"), []),
@@ -79,10 +81,22 @@ def test_types_workflow_names_and_record_ids_are_completed(
         client.post([made], within=10)
         client.close()
     record = str(made["id"])
-    typed = ("kubernaut", *(word.replace("ID", record[:12]) for word in words))
+    short = record[-8:]
+    spelled = {"ID": record[:12], "SHORT": short, "SHO": short[:4]}
 
-    offered = complete(*typed, XDG_DATA_HOME=str(tmp_path))
-    assert offered == [line.replace("ID", record) for line in expected]
+    offered = complete("kubernaut", *(spelled.get(word, word) for word in words), XDG_DATA_HOME=str(tmp_path))
+    assert offered == [line.replace("ID", record).replace("SHORT", short) for line in expected]
+
+
+def test_the_ids_that_are_offered_are_those_that_the_history_shows(tmp_path: Path, event: Event) -> None:
+    made = event()
+    with embedded(tmp_path / "kubernaut") as service:
+        client = StorageClient(service.url)
+        client.post([made], within=10)
+        client.close()
+
+    assert complete("kubernaut", "undo", "", XDG_DATA_HOME=str(tmp_path)) == [f"plain,{made['id'][-8:]}"]
+    assert complete("kubernaut", "records", "prove", "", XDG_DATA_HOME=str(tmp_path)) == [f"plain,{made['id']}"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
@@ -117,16 +131,28 @@ def test_the_script_works_in_a_real_bash(tmp_path: Path) -> None:
     assert "-F _kubernaut_completion kubernaut" in done.stdout
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_the_script_of_other_shells_is_of_their_syntax(shell: str, tmp_path: Path) -> None:
-    script = CliRunner().invoke(program, ["completion", shell]).stdout
-    assert "_KUBERNAUT_COMPLETE" in script
+FISH = 'kubernaut completion fish | source; complete -C "kubernaut actions show git/up"'
+ZSH = r"""
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z 'autoload -Uz compinit; compinit -u -D; source <(kubernaut completion zsh); print rea""dy'
+zpty -r z out '*ready*'
+zpty -w -n z $'kubernaut actions show git/up\t'
+zpty -m -r z out '*git/update_file*'
+print -r -- "$out"
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "argv"), [("fish", ["--no-config", "-c", FISH]), ("zsh", ["-f", "-c", ZSH])], ids=["fish", "zsh"]
+)
+def test_the_script_works_in_a_real_shell(shell: str, argv: list[str], tmp_path: Path) -> None:
     if (found := shutil.which(shell)) is None:
         pytest.skip(f"no {shell} is installed (Debian: apt-get install {shell})")
-    (tmp_path / "script").write_text(script)
-    done = subprocess.run([found, "-n", str(tmp_path / "script")], capture_output=True, text=True)
+    env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path), "TERM": "xterm"}
+    done = subprocess.run([found, *argv], env=env, capture_output=True, text=True, timeout=120)
 
-    assert done.returncode == 0, done.stderr
+    assert "git/update_file" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", list(EVERY))

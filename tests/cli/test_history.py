@@ -171,6 +171,24 @@ def test_more_than_the_limit_is_said(called: Run, night: Path) -> None:
     assert ended.stderr == "these are the newest 2; --limit shows more, --since fewer\n"
 
 
+def test_the_newest_of_a_workflow_are_those_that_ended_last(called: Run, tmp_path: Path) -> None:
+    """The ids of its steps have one time, and say nothing of their order."""
+    began = utcnow() - timedelta(minutes=5)
+    ended = [3, 0, 2, 4, 1]
+    steps = [
+        step(f"step-{place}", "git/update_file", None, at=rfc3339(began + timedelta(seconds=place))) for place in ended
+    ]
+    for one, other in zip(steps, sorted(one["id"] for one in steps), strict=True):
+        one["id"] = other
+    with embedded(tmp_path) as service, DataStorage(service.url) as storage:
+        storage.record(*steps)
+    newest = called("history", f"--data={tmp_path}", "--limit=2", "-o", "csv", "--no-headers", env={})
+
+    assert [row[6] for row in csv.reader(io.StringIO(newest.stdout))] == ["step-4", "step-3"]
+    assert newest.stderr == "these are the newest 2; --limit shows more, --since fewer\n"
+    assert called("history", f"--data={tmp_path}", "--limit=5", env={}).stderr == ""
+
+
 def test_a_short_id_is_enough_and_an_ambiguous_one_says_which_there_are(called: Run, night: Path) -> None:
     ids = [row["id"] for row in rows(called, night, "--workflow", "scale-out")]
     shown = called("history", "show", ids[0][-8:], f"--data={night}", env={})

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.completion import complete_records
+from kubernaut_cli.completion import complete_whole_ids
 from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import data_option
 from kubernaut_cli.store import open_record_store, require_records, spool_folders, storage_errors
@@ -180,7 +180,7 @@ def checkpoint(data: Path | None) -> None:
 
 
 @records.command()
-@click.argument("record_id", type=click.UUID, shell_complete=complete_records)
+@click.argument("record_id", type=click.UUID, shell_complete=complete_whole_ids)
 @data_option
 @_KEY
 def prove(record_id: Any, data: Path | None, public_key: Path | None) -> None:
