@@ -24,8 +24,8 @@ CHECKS: Listing[ConformanceCheck[Any]] = Listing(
     columns=[
         Column(heading="check", cell=lambda check: check.name, folds=False),
         Column(heading="of", cell=_examined, folds=False, rank=1),
-        Column(heading="why", cell=lambda check: check.reason),
-        Column(heading="fix", cell=lambda check: check.fix, rank=2),
+        Column(heading="why", cell=lambda check: check.reason, whole=True),
+        Column(heading="fix", cell=lambda check: check.fix, rank=2, whole=True),
     ],
     document=lambda check: {
         "check": check.name,
@@ -49,7 +49,7 @@ RESULTS: Listing[CheckResult] = Listing(
         Column(heading="check", cell=lambda result: result.check.name, folds=False),
         Column(heading="of", cell=lambda result: result.subject),
         Column(heading="result", cell=lambda result: result.outcome, folds=False),
-        Column(heading="found", cell=lambda result: result.message, rank=1),
+        Column(heading="found", cell=lambda result: result.message, rank=1, whole=True),
     ],
     document=result_document,
     name=lambda result: result.check.name,

@@ -68,6 +68,7 @@ class Column(Generic[T]):
         folds: True if long cells are folded, so that the table fits the terminal.
         rank: Where the terminal is too narrow for all, columns of low ranks come before others; 0 is always shown.
         wide: True if only `-o wide` shows it.
+        whole: True if a cell is never cut, though the table goes to no terminal: its end says what to do.
     """
 
     heading: str
@@ -76,6 +77,7 @@ class Column(Generic[T]):
     folds: bool = True
     rank: int = 0
     wide: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,8 @@ class Listing(Generic[T]):
         one_line_each = wide or not console.is_terminal
         longest = None if wide or console.is_terminal else _LONGEST_CELL
         cells = {
-            column.heading: [_shortened(one_line(column.cell(row)), longest) for row in rows] for column in self.columns
+            column.heading: [_shortened(one_line(column.cell(row)), None if column.whole else longest) for row in rows]
+            for column in self.columns
         }
         widths = {
             heading: max(cell_len(heading) if headers else 0, *map(cell_len, texts)) for heading, texts in cells.items()

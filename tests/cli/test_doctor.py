@@ -115,7 +115,7 @@ def test_on_a_new_machine_nothing_is_wrong_and_what_is_missing_is_said(diagnose:
         "kubeconfig": "note",
     }
     assert found["records"][1] == f"{tmp_path}/share/kubernaut has none yet; the first `kubernaut run` makes it"
-    assert found["docker"][1].endswith("only build, conform, publish and run --engine docker need it")
+    assert found["docker"][1].endswith("only build, conform, publish and --engine docker need it")
 
 
 def test_a_healthy_cluster(diagnose: Any) -> None:

@@ -67,6 +67,17 @@ def test_a_table_shows_each_row_on_a_line_and_nothing_that_controls_the_terminal
     assert "two ⏎ lines \\u001b[2J" in printed("-o", "wide")
 
 
+def test_a_long_cell_is_cut_in_a_pipe_unless_its_end_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (
+        Column[Row](heading="note", cell=lambda row: row["note"]),
+        Column[Row](heading="found", cell=lambda row: row["note"], whole=True),
+    )
+    Listing(columns=columns, document=lambda row: row, name=lambda _row: "").print([{"note": "x" * 150}], "table")
+    row = capsys.readouterr().out.splitlines()[1]
+
+    assert row.split() == ["x" * 120 + "…", "x" * 150]
+
+
 @pytest.mark.parametrize("output", ["table", "wide"])
 def test_a_table_without_rows_says_so(output: str) -> None:
     assert printed("--none", "-o", output) == "no rows\n"

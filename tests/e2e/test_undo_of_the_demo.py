@@ -15,7 +15,7 @@ REGION = "eu-central-1"
 PLACEHOLDER = "sha256:" + "0" * 64
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.slow])])
 def engine(request: pytest.FixtureRequest) -> str:
     """The engine that runs the demo and takes it back."""
     return str(request.param)

@@ -25,7 +25,7 @@ LISTING: Listing[DoctorCheck] = Listing(
             colour=lambda check: _COLOURS[check.health],
             folds=False,
         ),
-        Column(heading="FOUND", cell=lambda check: check.message),
+        Column(heading="FOUND", cell=lambda check: check.message, whole=True),
     ],
     document=lambda check: {**asdict(check), "health": check.health.value},
     name=lambda check: check.subject,

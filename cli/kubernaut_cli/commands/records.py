@@ -68,7 +68,7 @@ _SPOOLS: Listing[Spool] = Listing(
         Column(heading="refused", cell=lambda spool: str(spool.refused), folds=False, rank=2),
         Column(heading="since (UTC)", cell=_waiting_since, folds=False),
         Column(heading="for", cell=lambda spool: spool.destination or "no service is named"),
-        Column(heading="last problem", cell=lambda spool: spool.last_problem or "not known"),
+        Column(heading="last problem", cell=lambda spool: spool.last_problem or "not known", whole=True),
         Column(heading="folder", cell=lambda spool: str(spool.folder), rank=1),
     ),
     document=lambda spool: {

@@ -52,9 +52,7 @@ def check_docker() -> Iterator[DoctorCheck]:
             found = engine.version()
     except (ActionError, DockerException) as error:
         reason = shorten(str(getattr(error, "message", error)), 200).rstrip(".")
-        yield DoctorCheck(
-            "docker", Health.NOTE, f"{reason}; only build, conform, publish and run --engine docker need it"
-        )
+        yield DoctorCheck("docker", Health.NOTE, f"{reason}; only build, conform, publish and --engine docker need it")
         return
     yield DoctorCheck("docker", Health.OK, f"engine {found.get('Version', 'of an unknown version')}")
 
