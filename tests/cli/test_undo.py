@@ -368,6 +368,23 @@ def test_what_cannot_be_undone_is_refused_with_3_and_the_reason(
 
 
 @pytest.mark.parametrize(
+    ("action_type", "code"), [("probe/write_text", 0), ("probe/do_thing", 3), ("elsewhere/set_thing", 0)]
+)
+def test_what_an_image_cannot_take_back_is_not_rendered_where_that_is_known(
+    world: World, action_type: str, code: int
+) -> None:
+    fields = {"action_type": action_type, "change": WHOLE, "image": f"registry/x@sha256:{'0' * 64}"}
+    record = {"id": str(mint()), "at": rfc3339(utcnow()), **BASE, **fields}
+    with world.storage() as storage:
+        storage.record(record)
+    rendered = world.run("undo", record["id"], "--render")
+
+    assert rendered.code == code, rendered.stderr
+    assert ("kind: PipelineRun" in rendered.stdout) is (code == 0)
+    assert ("cannot be taken back: it defines no undo" in rendered.stderr) is (code == 3)
+
+
+@pytest.mark.parametrize(
     ("args", "code", "sentence"),
     [
         ([], 2, "name either the ID of a record or a --workflow."),
