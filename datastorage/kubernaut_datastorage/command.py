@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubernaut_datastorage.folder import data_folder
+from kubernaut_datastorage.folder import DATABASE, data_folder
 from kubernaut_datastorage.records.months import Month
 from kubernaut_sdk.ages import AGE
 
@@ -45,6 +45,18 @@ def store_location(data: Path | None, database_url: str | None) -> "StoreLocatio
     from kubernaut_datastorage.server import StoreLocation  # noqa: PLC0415 – half a second of libraries
 
     return StoreLocation(data=data_folder(data), database_url=None if data is not None else database_url or None)
+
+
+def _existing_location(data: Path | None, database_url: str | None) -> "StoreLocation":
+    """Return the location of records, for what changes only a store that is there.
+
+    Raises:
+        StorageUnusable: if it is a folder without records, rather than make an empty store in it.
+    """
+    place = store_location(data, database_url)
+    if place.database_url is None and not (place.data / DATABASE).exists():
+        raise StorageUnusable(f"{place.data}: there is no {DATABASE}; name the folder with --data.", 3)
+    return place
 
 
 class StorageUnusable(click.ClickException):
@@ -207,7 +219,7 @@ def hold(month: str, reason: str | None, release: bool, data: Path | None, datab
     wanted = _month(month)
     if release == (reason is not None):
         raise click.UsageError("say --reason to hold, or --release.")
-    place = store_location(data, database_url)
+    place = _existing_location(data, database_url)
 
     async def work() -> None:
         store = open_store(place)
@@ -236,7 +248,7 @@ def drop_month(month: str, retention: timedelta, data: Path | None, database_url
     from kubernaut_datastorage.store import Settings  # noqa: PLC0415
 
     wanted = _month(month)
-    place = store_location(data, database_url)
+    place = _existing_location(data, database_url)
 
     async def work() -> None:
         store = open_store(place, Settings(retention=retention))

@@ -3,10 +3,11 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -148,6 +149,44 @@ def test_a_data_folder_that_cannot_be_used_is_3(called: Run, folder: Path, comma
     makes = command[0] in {"run", "serve"}
     problem = "the folder cannot be used: " if makes else "holds no records: there is no such folder. Name the folder"
     assert ended.stderr.startswith(f"kubernaut: /proc/nope/data: {problem}")
+
+
+MAKE_A_STORE = {"run", "serve", "serve migrate"}
+"""The commands that make the folder of records where there is none."""
+WORDS = {
+    "history show": [RECORD],
+    "records prove": [RECORD],
+    "records drop-month": ["2025-01"],
+    "report": ["--workflow=x"],
+    "serve backup": ["copy"],
+    "serve drop-month": ["2025-01"],
+    "serve hold": ["2025-01", "--reason=x"],
+    "undo": [RECORD],
+}
+
+
+def with_a_data_folder(group: click.Group, name: str = "") -> Iterator[str]:
+    """Yield every command that takes --data, and makes no store."""
+    for part in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), part)
+        assert command is not None
+        if any(option.name == "data" for option in command.params) and f"{name}{part}" not in MAKE_A_STORE:
+            yield f"{name}{part}"
+        if isinstance(command, click.Group):
+            yield from with_a_data_folder(command, f"{name}{part} ")
+
+
+@pytest.mark.parametrize("command", list(with_a_data_folder(program)))
+def test_a_folder_without_records_is_refused_and_not_made(
+    called: Run, tmp_path: Path, closed_port: str, command: str
+) -> None:
+    env = USABLE | {"DOCKER_HOST": closed_port.replace("http", "tcp")}  # what doctor looks at as well
+    ended = called(*command.split(), *WORDS.get(command, []), "--data=wrong", cwd=tmp_path, env=env)
+
+    tells_only = command in {"doctor", "records status"}
+    assert ended.code in ({0, 3} if tells_only else {2 if command == "serve backup" else 3}), ended.stderr
+    assert "wrong" in ended.stdout + ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", [["docs", "/proc/nope"], ["new", "my-flags", "--into=/proc"]], ids=" ".join)

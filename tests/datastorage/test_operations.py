@@ -254,9 +254,16 @@ def test_the_service_has_a_program_of_its_own_that_loads_nothing_of_others(tmp_p
     assert (done.returncode, done.stdout) == (0, "the schema is the newest.\n"), done.stderr
 
 
-def test_a_month_is_dropped_by_name(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "kubernaut_datastorage", "drop-month", "2020-01", f"--data={tmp_path}"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def test_a_month_is_dropped_by_name_where_there_is_a_store(tmp_path: Path) -> None:
+    def storage(*words: str) -> "subprocess.CompletedProcess[str]":
+        argv = [sys.executable, "-m", "kubernaut_datastorage", *words, f"--data={tmp_path}"]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
 
+    nowhere = storage("drop-month", "2020-01")
+    assert (nowhere.returncode, list(tmp_path.iterdir())) == (3, [])
+    assert nowhere.stderr == f"kubernaut: {tmp_path}: there is no records.db; name the folder with --data.\n"
+
+    assert storage("migrate").returncode == 0
+    done = storage("drop-month", "2020-01")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"kubernaut: {tmp_path}: there is nothing of 2020-01; there is no month at all\n"

@@ -39,5 +39,5 @@ def monitor(url: str | None, data: Path | None, pending_for: dict[str, float], *
         token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")
         run_monitor(url, Path(token_file) if token_file else None, settings=settings, **options)
         return
-    with open_record_store(data) as store:
+    with open_record_store(data, reads=True) as store:
         run_monitor(store.url, store.token_file, settings=settings, **options)
