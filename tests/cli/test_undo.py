@@ -177,6 +177,7 @@ def test_its_record_says_what_it_undoes_and_who_asked_and_the_undone_record_show
     shown = changed.run("history", "show", ids["first"][-8:]).stdout
     assert "state      succeeded (undone), changed" in shown
     assert f"undo      it was undone by alice at {undo.at:%Y-%m-%d %H:%M:%S} UTC: record {undo.id.hex[-8:]}" in shown
+    assert "tried by" not in shown
     assert f"this record itself undoes {ids['first'][-8:]}" in changed.run("history", "show", str(undo.id)).stdout
 
 

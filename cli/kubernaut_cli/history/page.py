@@ -82,6 +82,8 @@ def _signal(incident: Incident) -> Iterator[str]:
 def _undo(row: HistoryRow) -> Iterator[str]:
     yield undo_advice(row)
     for undo in row.undos:
+        if undo is row.undone_by:
+            continue
         dry = " (dry run)" if undo.dry_run else ""
         who = f" by {undo.requester}" if undo.requester else ""
         yield f"tried{who} at {when(undo.at)} UTC: {undo.state}{dry}, record {short_id(undo.id)}"

@@ -102,7 +102,7 @@ def found_patterns(patterns: Patterns) -> Iterator[FoundPattern]:
         yield FoundPattern("growth", growth.target, sentence, growth)
     for crowd in patterns.crowds:
         period = f"from {minute_of(crowd.since)} to {minute_of(crowd.until)}"
-        yield FoundPattern("crowd", crowd.target, f"{crowd.acts} {period} ({', '.join(crowd.types)})", crowd)
+        yield FoundPattern("crowd", crowd.target, f"{crowd.acts} actions {period} ({', '.join(crowd.types)})", crowd)
     for one in patterns.follow_ups:
         seen = f"{plural(one.cases, 'case')} on {plural(one.targets, 'target')}"
         often = f"{one.lift:.1f} times as often ({one.lower:.1f}–{one.upper:.1f}), q = {one.q_value:.2g}"
