@@ -52,7 +52,7 @@ def list_(image: str | None, output: str, no_headers: bool) -> None:
 @actions.command()
 @click.argument("action_type", metavar="TYPE", shell_complete=complete_types)
 @image_option
-@click.option("-o", "output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def show(action_type: str, image: str | None, output: str) -> None:
     """Show the action TYPE: its inputs, output, permissions and examples.
 

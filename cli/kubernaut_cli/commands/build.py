@@ -29,7 +29,7 @@ __all__ = ["build"]
 )
 @click.option("--platform", help="The platform, such as linux/arm64. By default the engine's own.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the builder's own lines.")
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def build(
     *,
     folder: Path,

@@ -21,7 +21,7 @@ __all__ = ["render"]
 
 @click.command()
 @workflow_options
-@click.option("-o", "output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace (cluster resolver).")
 @click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
 @click.option(

@@ -22,7 +22,7 @@ __all__ = ["run"]
 @click.argument("file", metavar="FILE")
 @click.option("--engine", type=click.Choice(["process", "docker"]), default="process", show_default=True)
 @click.option("--dry-run", is_flag=True, help="Plan every step; change nothing.")
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @data_option
 @click.option(
     "--secret",

@@ -18,7 +18,7 @@ __all__ = ["submit"]
 @click.argument("file", metavar="FILE")
 @click.option("--follow", is_flag=True, help="Watch it until its end; the exit code is then that of `kubernaut run`.")
 @click.option("--dry-run", is_flag=True, help="Plan every step; change nothing.")
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @cluster_options
 def submit(file: str, follow: bool, dry_run: bool, output: str, namespace: str | None, context: str | None) -> None:
     """Create the WorkflowExecution in FILE (- for standard input) in a cluster, where the controller runs it.
