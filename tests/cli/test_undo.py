@@ -385,6 +385,17 @@ def test_what_an_image_cannot_take_back_is_not_rendered_where_that_is_known(
     assert ("cannot be taken back: it defines no undo" in rendered.stderr) is (code == 3)
 
 
+def test_an_undo_by_images_needs_a_docker_engine(world: World, closed_port: str) -> None:
+    record = {"id": str(mint()), "at": rfc3339(utcnow()), **BASE, "change": WHOLE, "image": f"x@sha256:{'0' * 64}"}
+    with world.storage() as storage:
+        storage.record(record)
+    address = closed_port.replace("http", "tcp")
+    refused = world.run("undo", record["id"], "--yes", "--engine=docker", DOCKER_HOST=address)
+
+    assert (refused.code, refused.stdout) == (3, "")
+    assert "no Docker engine answers" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "sentence"),
     [
