@@ -11,14 +11,16 @@
         assert ran.states == ["started", "applying", "succeeded"]
         assert ran.calls[-1][0] == "kubectl"
 
-Everything between inputs and exit code is the code that runs in a container: parser, retries, masking, results, events.
-Pauses (backoff, waiting for a goal) take no time, unless `real_time` is set, for a test against a real system. Signals
-need a process: `kubernaut conform`.
+Everything between inputs and exit code is the code that runs in a container: parser, retries, masking, results, events,
+and the handler of SIGTERM (`ActionRunner.cancel`). Pauses (backoff, waiting for a goal) take no time, unless `real_time`
+is set, for a test against a real system.
 """
 
 import io
 import logging
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,7 +70,7 @@ class Ran:
 
     Attributes:
         exit_code: The contract's.
-        status: `succeeded`, `unchanged`, `planned`, `failed`, `timed_out`.
+        status: `succeeded`, `unchanged`, `planned`, `failed`, `cancelled`, `timed_out`.
         changed: True if the action changed something; None where that is not known.
         change: The planned change, or None.
         output: The result, or None.
@@ -130,6 +132,7 @@ class ActionRunner:
         self.action = action
         self._setting = _Setting(**setting)
         self._store = _InMemoryStore(away=self._setting.storage == "away")
+        self._handles_signals = False
 
     def run(
         self,
@@ -155,6 +158,30 @@ class ActionRunner:
     def undo(self, inputs: Mapping[str, Any], change: Change) -> Ran:
         """Restore the state before a change."""
         return self._run(inputs, lambda run, parse: run.undo(lambda: (parse(), change)))
+
+    def cancel(self) -> None:
+        """Send SIGTERM to the execution that is running, as Kubernetes does; to be called by a fake tool.
+
+        Raises:
+            RuntimeError: if none is running, or not in the main thread, where Python handles signals.
+        """
+        if not self._handles_signals:
+            raise RuntimeError("no execution runs in the main thread, so there is none to cancel.")
+        signal.raise_signal(signal.SIGTERM)
+
+    @contextmanager
+    def _signals(self, interrupts: Interrupts) -> Iterator[None]:
+        """Handle signals as in a container, where Python can: in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before, self._handles_signals = self._handles_signals, True
+        try:
+            with interrupts.installed():
+                interrupts.open()
+                yield
+        finally:
+            self._handles_signals = before
 
     def _run(
         self,
@@ -196,7 +223,8 @@ class ActionRunner:
             )
             run.context.tool_runner = _tool_runner(setting.tools, calls)
             try:
-                outcome = work(run, lambda: _parse_inputs(self.action, inputs, masker))
+                with self._signals(interrupts):
+                    outcome = work(run, lambda: _parse_inputs(self.action, inputs, masker))
             finally:
                 recorder.close()
             results = {path.name: path.read_text(encoding="utf-8") for path in (folder / "results").iterdir()}

@@ -1,6 +1,5 @@
 """git/open_pull_request and git/merge_pull_request on each forge: stand-ins, and a real Gitea (GITEA_BIN)."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from forge_standin import Refused
 from forge_world import FORGES, ForgeWorld, GiteaWorld, RealGitea, gitea_server, standin_world
+from programs import program_in
 
 from kubernaut_argocd.requests.merging import merge_pull_request
 from kubernaut_argocd.requests.opening import open_pull_request
@@ -19,10 +19,7 @@ HPA = "spec:\n  minReplicas: 2\n  maxReplicas: 6 # sized in spring\n"
 
 @pytest.fixture(scope="module")
 def real_gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGitea]:
-    program = Path(os.environ.get("GITEA_BIN", ""))
-    if not program.is_file():
-        pytest.skip("no Gitea: GITEA_BIN names no program")
-    with gitea_server(program, tmp_path_factory.mktemp("gitea")) as running:
+    with gitea_server(program_in("GITEA_BIN", "gitea"), tmp_path_factory.mktemp("gitea")) as running:
         yield running
 
 

@@ -281,3 +281,29 @@ def test_what_an_action_writes_itself_can_be_masked() -> None:
 
     ActionRunner(copy, secrets={"key": "correct-horse-battery"}).run({})
     assert found == ["the key is ***."]
+
+
+@pytest.mark.parametrize(
+    ("command", "changed", "workers", "states"),
+    [("get", False, 1, ["started", "cancelled"]), ("set", True, 3, ["started", "applying", "cancelled"])],
+)
+def test_a_cancel_stops_what_has_not_begun_and_lets_a_change_end(
+    command: str, changed: bool, workers: int, states: list[str]
+) -> None:
+    queue = Queue()
+
+    def tool(argv: list[str], stdin: str | None) -> Answer:
+        if argv[1] == command:
+            runner.cancel()
+        return queue(argv, stdin)
+
+    runner = ActionRunner(sizing(), tools={"queuectl": tool})
+    ran = runner.run({"queue": "mail", "workers": 3})
+
+    assert (ran.exit_code, ran.status, ran.changed) == (143, "cancelled", changed)
+    assert (queue.workers, ran.states) == (workers, states)
+
+
+def test_a_cancel_needs_an_execution() -> None:
+    with pytest.raises(RuntimeError, match="there is none to cancel"):
+        ActionRunner(sizing()).cancel()

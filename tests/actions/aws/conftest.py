@@ -31,10 +31,12 @@ class Wire:
     Attributes:
         sent: The permission of each request, in order.
         answers: Permission → error codes, each answered once in place of AWS.
+        hooks: Permission, or `*` for any → what is done once, just before AWS is asked.
     """
 
     sent: list[str] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
+    hooks: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def before_call(self, model: Any, params: dict[str, Any], **_: Any) -> Any:
         from botocore.awsrequest import AWSResponse
@@ -42,6 +44,8 @@ class Wire:
         signing = model.service_model.signing_name
         permission = f"{_PREFIXES.get(signing, signing)}:{model.name}"
         self.sent.append(permission)
+        if hook := self.hooks.pop(permission, None) or self.hooks.pop("*", None):
+            hook()
         codes = self.answers.get(permission) or self.answers.get("*") or []
         if not codes:
             return None

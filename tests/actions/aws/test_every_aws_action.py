@@ -113,6 +113,29 @@ def test_two_at_once_do_it_once(
     assert wire.writes.count(write_of(action_type)) == (2 if two_writes else 1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("action_type", TYPES)
+def test_cancelled_before_its_write_nothing_is_changed_and_after_it_the_record_says_so(
+    wire: Wire, world: Callable[..., dict[str, Any]], action_type: str
+) -> None:
+    action, inputs = find(action_type), world(action_type)
+    runner, write = ActionRunner(action), write_of(action_type)
+
+    wire.hooks = {"*": runner.cancel}
+    before = runner.run(inputs)
+    written_before = list(wire.writes)
+    wire.hooks = {write: runner.cancel}
+    during = runner.run(inputs)
+
+    assert (before.exit_code, before.status, before.changed, written_before) == (143, "cancelled", False, [])
+    assert (during.exit_code, during.status, during.changed) == (143, "cancelled", True), during.error
+    assert during.states[-2:] == ["applying", "cancelled"]
+    assert write in wire.writes
+    # whoever runs it again is not in the way of what was left
+    again = ActionRunner(action).run(inputs)
+    assert again.exit_code == 0, again.error
+
+
 @pytest.mark.parametrize("action_type", TYPES)
 def test_in_another_account_nothing_is_read_or_changed(wire: Wire, action_type: str) -> None:
     action = find(action_type)

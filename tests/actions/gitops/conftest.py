@@ -1,6 +1,5 @@
 """A real Argo CD, which deploys from a real Gitea into a real cluster."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
 
 from forge_world import RealGitea, gitea_server
 from gitops_world import Deployed, Json, Run
+from programs import program_in
 from real_argocd import RealArgo, argocd_server, kubectl
 
 from kubernaut_sdk import Action
@@ -22,16 +22,9 @@ from kubernaut_sdk.ids import mint
 from kubernaut_sdk.testing import ActionRunner, Ran
 
 
-def program(variable: str) -> Path:
-    path = Path(os.environ.get(variable, ""))
-    if not path.is_file():
-        pytest.skip(f"{variable} names no program")
-    return path
-
-
 @pytest.fixture(scope="session")
 def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArgo]:
-    found = program("ARGOCD_BIN")
+    found = program_in("ARGOCD_BIN", "argocd")
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server is here")
     if subprocess.run(["kubectl", "--request-timeout=3s", "get", "--raw=/readyz"], capture_output=True).returncode:
@@ -42,7 +35,7 @@ def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealArgo]:
 
 @pytest.fixture(scope="session")
 def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGitea]:
-    with gitea_server(program("GITEA_BIN"), tmp_path_factory.mktemp("gitea")) as running:
+    with gitea_server(program_in("GITEA_BIN", "gitea"), tmp_path_factory.mktemp("gitea")) as running:
         yield running
 
 

@@ -1,6 +1,6 @@
 """A real Argo CD for tests: its server, repo-server and application-controller as processes, on a real cluster.
 
-ARGOCD_BIN names its program (one program, which acts by ARGOCD_BINARY_NAME), with the custom resources in
+ARGOCD_BIN names the folder of its program (one program, which acts by ARGOCD_BINARY_NAME), with the custom resources in
 `manifests/crds` beside it; Redis is Debian's. All listen on loopback only.
 """
 
