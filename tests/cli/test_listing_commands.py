@@ -160,6 +160,9 @@ def test_every_format_of_a_listing_has_the_same_rows(name: str, called: Run, wor
     assert len(yaml.safe_load(printed("-o", "yaml"))) == len(rows)
     assert len(printed("-o", "name").splitlines()) == len(rows)
     assert len(table) == len(rows) + 1
+    assert [
+        heading for heading in table[0] if heading.replace("(UTC)", "") != heading.lower().replace("(utc)", "")
+    ] == []
     assert list(csv.reader(io.StringIO(printed("-o", "csv", "--no-headers")))) == table[1:]
     for output in ("table", "wide"):
         headed, bare = (

@@ -26,11 +26,11 @@ def actions() -> None:
 
 LISTING: Listing[dict[str, Any]] = Listing(
     columns=[
-        Column(heading="ACTION", cell=lambda entry: str(entry["action_type"]), folds=False),
-        Column(heading="VERSION", cell=lambda entry: str(entry["version"]), folds=False, rank=2),
-        Column(heading="WHAT", cell=lambda entry: str(entry["summary"]).partition("\n")[0]),
-        Column(heading="TRAITS", cell=lambda entry: ", ".join(traits(entry)), rank=1),
-        Column(heading="PERMISSIONS", cell=lambda entry: "; ".join(entry["permissions"]), wide=True),
+        Column(heading="action", cell=lambda entry: str(entry["action_type"]), folds=False),
+        Column(heading="version", cell=lambda entry: str(entry["version"]), folds=False, rank=2),
+        Column(heading="what", cell=lambda entry: str(entry["summary"]).partition("\n")[0]),
+        Column(heading="traits", cell=lambda entry: ", ".join(traits(entry)), rank=1),
+        Column(heading="permissions", cell=lambda entry: "; ".join(entry["permissions"]), wide=True),
     ],
     document=lambda entry: entry,
     name=lambda entry: str(entry["action_type"]),

@@ -18,14 +18,14 @@ __all__ = ["doctor"]
 _COLOURS = {Health.OK: "green", Health.NOTE: "cyan", Health.FAULT: "red"}
 LISTING: Listing[DoctorCheck] = Listing(
     columns=[
-        Column(heading="CHECK", cell=lambda check: check.subject, folds=False),
+        Column(heading="check", cell=lambda check: check.subject, folds=False),
         Column(
-            heading="RESULT",
+            heading="result",
             cell=lambda check: check.health.value,
             colour=lambda check: _COLOURS[check.health],
             folds=False,
         ),
-        Column(heading="FOUND", cell=lambda check: check.message, whole=True),
+        Column(heading="found", cell=lambda check: check.message, whole=True),
     ],
     document=lambda check: {**asdict(check), "health": check.health.value},
     name=lambda check: check.subject,
