@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from kubernaut_cli.history.reading import HistoryReader, place_of
 from kubernaut_cli.store import open_record_store, storage_errors
+from kubernaut_cli.terminal import echo
 from kubernaut_effectiveness import CountingRules, Fleet, read_fleet
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.ages import AGE
@@ -50,17 +52,21 @@ def fleet_options(command: F) -> F:
 
 
 def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, float]) -> Fleet:
-    """Return all that the record store knows since an age, judged."""
+    """Return all that the record store knows since an age, judged; say where it looked if there is no record."""
     now = utcnow()
     with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
         try:
-            return read_fleet(
+            fleet = read_fleet(
                 storage.get_action_history(None, since),
                 storage.get_signals(now - since),
                 storage.get_monitoring(now - since),
                 now=now,
                 settings=CountingRules(window=since.total_seconds(), pending_for=pending_for),
             )
+            if not fleet.acts:
+                looked = HistoryReader(storage, place_of(store, data)).looked()
+                echo(f"no record since {now - since:%Y-%m-%d %H:%M} (UTC) {looked}", err=True)
+            return fleet
         finally:
             storage.close()

@@ -211,3 +211,14 @@ def test_patterns_say_what_each_means(called: Run, world: dict[str, str]) -> Non
 
     assert (crowd["of"], crowd["acts"]) == ("shop/Deployment/checkout", 3)
     assert "a count, not a finding" in wide
+
+
+@pytest.mark.parametrize("command", ["effectiveness", "patterns", "target"])
+def test_where_nothing_is_known_it_is_said_where_was_looked(called: Run, tmp_path: Path, command: str) -> None:
+    with embedded(tmp_path):
+        pass
+    shown = called(command, f"--data={tmp_path}", "-o", "json", env={"HOME": str(tmp_path)})
+
+    assert (shown.code, shown.stdout) == (0, "[]\n")
+    assert shown.stderr.startswith("no record since ")
+    assert shown.stderr.endswith(f" (UTC) in the embedded store in {tmp_path}, which holds 0 records\n")

@@ -19,7 +19,7 @@ from kubernaut_sdk.records import Record, Workflow
 from kubernaut_sdk.storage import StorageUnavailable
 from kubernaut_sdk.times import utcnow
 
-__all__ = ["HistoryReader", "in_order", "last_ended", "open_history", "short_id", "when", "workflow_title"]
+__all__ = ["HistoryReader", "in_order", "last_ended", "open_history", "place_of", "short_id", "when", "workflow_title"]
 
 _EVER = timedelta(days=36_500)
 _PATIENCE = 10.0
@@ -209,12 +209,13 @@ def open_history(data: Path | None) -> Iterator[HistoryReader]:
     with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file, patience=_PATIENCE)
         try:
-            yield HistoryReader(storage, _place(store, data))
+            yield HistoryReader(storage, place_of(store, data))
         finally:
             storage.close()
 
 
-def _place(store: RecordStore, data: Path | None) -> str:
+def place_of(store: RecordStore, data: Path | None) -> str:
+    """Return where a store is, for people."""
     if store.embedded:
         return f"the embedded store in {data_folder(data)}"
     return f"Data Storage at {store.address}"
