@@ -1,6 +1,7 @@
 """The times in which anybody was watching: only then does silence count."""
 
 import json
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -90,7 +91,7 @@ class Watch:
     def watched_until(self, problem: AlertProblem, since: float) -> float:
         """Return until when heartbeats came without a gap from a time on; the time itself if none did."""
         spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
-        place = bisect_right(spans, since, key=lambda span: span[0]) - 1
+        place = bisect_right(spans, (since, math.inf)) - 1
         return max(since, spans[place][1]) if place >= 0 else since
 
 
@@ -105,5 +106,5 @@ def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _covered(spans: list[tuple[float, float]], since: float, until: float) -> bool:
-    place = bisect_right(spans, since, key=lambda span: span[0]) - 1
+    place = bisect_right(spans, (since, math.inf)) - 1
     return place >= 0 and spans[place][1] >= until

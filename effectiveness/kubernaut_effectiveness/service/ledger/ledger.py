@@ -152,6 +152,17 @@ class Ledger:
         """Mark targets whose patterns are to be sought anew."""
         self._connection.executemany("INSERT OR IGNORE INTO stale_targets VALUES (?)", [(one,) for one in targets])
 
+    def put_firings(self, firings: Iterable[Firing]) -> bool:
+        """Take firings, or what else was told of them; return True if anything is new."""
+        if self.built:
+            return any([self.put_firing(firing) for firing in firings])
+        rows = []
+        for one in firings:
+            self._problem(one)
+            rows.append((one.fingerprint, one.fired, one.resolved, one.name, one.severity))
+        self._connection.executemany("INSERT OR REPLACE INTO firings VALUES (?, ?, ?, ?, ?)", rows)
+        return bool(rows)
+
     def put_firing(self, firing: Firing) -> bool:
         """Take a firing, or what else was told of it; return True if that is new."""
         problem = self._problem(firing)
@@ -249,10 +260,11 @@ class Ledger:
         """Judge a ledger for the first time, and let readers in."""
         one = self._connection.execute
         one("DELETE FROM acts WHERE decided < ?", (now - self.settings.window,))
-        create_indexes(self._connection)
+        create_indexes(self._connection, judged=False)
         one("INSERT INTO stale_targets SELECT DISTINCT target FROM acts WHERE target IS NOT NULL")
         self._judge.judge(dict(one("SELECT id, 0.0 FROM problems")), self.watch, end)
         self._judge.targets.clear()  # all are stale
+        create_indexes(self._connection, judged=True)
         one("COMMIT")
         one("PRAGMA journal_mode = WAL")
         one("PRAGMA synchronous = NORMAL")
