@@ -1,6 +1,7 @@
 """The counting: problems, incidents, the first line and its outcome."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,6 +259,39 @@ def test_the_baseline_is_what_kept_an_action_from_running_whatever_the_incident(
     decision = story.judged().decision
     assert (None if decision is None else decision.withheld) is withheld
     assert decision is None or decision.resolved
+
+
+@pytest.mark.parametrize(
+    ("state", "waited", "compared"),
+    [
+        (State.SUCCEEDED, 2, True),
+        (State.SUCCEEDED, 29, True),
+        (State.SUCCEEDED, 31, False),
+        (State.STARTED, 2, True),
+        (State.INTENDED, 0, False),
+    ],
+)
+def test_an_action_that_is_queued_for_all_of_the_window_is_on_neither_side(
+    story: Story, state: State, waited: float, compared: bool
+) -> None:
+    alert = story.fires(0, 60)
+    act = story.acts_on(alert, 5 + waited, state=state)
+    story.acts[-1] = replace(act, decided=at(5))
+
+    decision = story.judged().decision
+    assert (decision is not None) is compared
+    assert decision is None or not decision.withheld
+
+
+def test_what_was_held_back_first_and_ran_later_stays_on_the_side_of_its_first_decision(story: Story) -> None:
+    alert = story.fires(0, 45)
+    story.acts_on(alert, 5, state=State.SKIPPED, reason="Frozen")
+    story.acts_on(alert, 20)
+
+    judged = story.judged()
+    assert judged.outcome is Outcome.HELD
+    assert judged.decision is not None
+    assert (judged.decision.withheld, judged.decision.resolved) == (True, False)
 
 
 def test_few_targets_have_counts_and_no_rate(story: Story) -> None:

@@ -35,6 +35,7 @@ from kubernaut_effectiveness.service.links import LinkTemplates
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import NarrowRecord, StorageReader
 from kubernaut_effectiveness.service.visible import visible
+from kubernaut_effectiveness.verdicts.comparison import compare_actions, compare_counts
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import rfc3339
@@ -270,6 +271,28 @@ def test_what_is_too_long_is_cut_visibly() -> None:
     assert visible("x" * 70_000, 100) == "x" * 100 + "… (70,000 characters)"
 
 
+def test_what_was_kept_from_running_is_shown_by_its_reason_and_given_up_targets_apart(tmp_path: Path) -> None:
+    reasons = ("Halted", "Frozen", "RateLimited", "GivenUp", "Rejected")
+    kept = [
+        record(state="skipped", target=f"t-{reason}", error={"code": 1, "reason": reason, "message": "no"})
+        for reason in reasons
+    ]
+    with embedded(tmp_path) as service:
+        put(service.url, record(), record(state="skipped"), *kept)
+        with following(service.url) as (_, client):
+            document = client.get("/index.json").json()
+            gauges = parse_metrics(client.get("/metrics").text)
+    [verdict] = document["actions"]
+
+    assert {reason: verdict["not_counted"][reason] for reason in (*reasons, "skipped")} == dict.fromkeys(
+        (*reasons, "skipped"), 1
+    )
+    assert (verdict["records"], verdict["ran"], verdict["errors"]) == (7, 1, 0)
+    assert [one["target"] for one in document["given_up"]] == ["t-GivenUp"]
+    assert gauges["kubernaut_targets_given_up"].samples[0].value == 1
+    assert gauges["kubernaut_actions_pending"].samples[0].value == 0
+
+
 def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path: Path) -> None:
     with ExitStack() as stack:
         with embedded(tmp_path) as service:
@@ -314,6 +337,10 @@ def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
         alert = story.fires(number * 90, number * 90 + 20 + number % 50, app=f"a{number % 4}", pod=f"p{number}")
         act = story.acts_on(alert, number * 90 + 5, target=f"t{number % 4}")
         index.put_act(replace(act, state=State.STARTED))
+        if number % 5 == 0:
+            story.acts_on(alert, number * 90 + 7, target=f"t{number % 4}", action="kubernetes/scale_deployment")
+        if number % 7 == 0:
+            story.acts_on(alert, number * 90 + 4, state=State.SKIPPED, reason="Frozen", target=f"t{number % 4}")
         if number % 3 == 0:
             index.refresh(at(number * 90 + 30))
     for act in reversed(story.acts):
@@ -331,6 +358,10 @@ def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
     assert found.judged == expected.judged
     assert list(verdicts) == verdicts_of(found) == verdicts_of(expected)
     assert questions.patterns() == find_patterns(expected)
+    counts = questions.signal("Slow")
+    assert counts is not None
+    incidents = sum(len(problem.incidents) for problem in expected.problems.values())
+    assert compare_counts("Slow", counts) == compare_actions("Slow", expected.judged, incidents)
     assert found.acts[0].decided >= BEGINNING
     questions.close()
     index.close()

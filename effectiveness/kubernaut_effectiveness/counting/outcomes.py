@@ -13,6 +13,7 @@ from kubernaut_effectiveness.counting.problems import AlertProblem, ProblemIncid
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.settings import DAY, CountingRules
 from kubernaut_effectiveness.statistics.survival import SurvivalObservation
+from kubernaut_sdk.states import State
 
 __all__ = [
     "Evidence",
@@ -97,7 +98,8 @@ class JudgedIncident:
         first_line: The records of the first line.
         second_line: The records of what changed something after it, for this problem.
         returned: How long it stayed silent after its resolution.
-        decision: The first decision, if its 30 min are over and were watched.
+        decision: The first decision, if its 30 min are over and were watched; none where a limit or a person kept the
+            action from running, or it was queued for all of them: these depend on the incident.
     """
 
     problem: str
@@ -304,7 +306,7 @@ def _decision(
     if not deciding:
         return None
     first = deciding[0]
-    if first.kind is ActKind.HELD_UP:
+    if first.kind is ActKind.HELD_UP or _is_queued(first, evidence.settings.resolve):
         return None
     place = incident.span_at(first.decided)
     over = first.decided + evidence.settings.resolve
@@ -319,6 +321,14 @@ def _decision(
         withheld=first.kind is ActKind.WITHHELD,
         resolved=incident.spans[place][1] <= over,
     )
+
+
+def _is_queued(act: Act, within: float) -> bool:
+    """Return True for an action that was wanted, and had not begun within so many seconds.
+
+    In that time it could not help: it is neither an incident in which it ran, nor one in which it was kept from running.
+    """
+    return act.state is State.INTENDED or (act.kind is not ActKind.WITHHELD and act.began - act.decided > within)
 
 
 def _returned(

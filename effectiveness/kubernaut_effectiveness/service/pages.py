@@ -41,7 +41,7 @@ _HEADERS = {
         "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with none at all, a browser says of the login form that it is of no site
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }

@@ -155,7 +155,7 @@ class Ledger:
     def put_firings(self, firings: Iterable[Firing]) -> bool:
         """Take firings, or what else was told of them; return True if anything is new."""
         if self.built:
-            return any([self.put_firing(firing) for firing in firings])
+            return sum(self.put_firing(firing) for firing in firings) > 0
         rows = []
         for one in firings:
             self._problem(one)
