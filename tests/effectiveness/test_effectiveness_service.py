@@ -1,5 +1,6 @@
 """The monitor over a real Data Storage: pages, JSON, metrics, and bad days."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from kubernaut_datastorage.http.beside import PagesBeside
 from kubernaut_datastorage.http.locality import LocalOnly
 from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import WatchKind, WatchMark
 from kubernaut_effectiveness import CountingRules, Watch, judge_fleet, verdicts_of
 from kubernaut_effectiveness.demodata import TRUTHS
 from kubernaut_effectiveness.patterns.report import find_patterns
@@ -291,6 +293,49 @@ def test_what_was_kept_from_running_is_shown_by_its_reason_and_given_up_targets_
     assert [one["target"] for one in document["given_up"]] == ["t-GivenUp"]
     assert gauges["kubernaut_targets_given_up"].samples[0].value == 1
     assert gauges["kubernaut_actions_pending"].samples[0].value == 0
+
+
+def test_a_deletion_that_is_told_late_changes_what_was_judged_and_is_shown(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    ago = {hours: rfc3339(now - timedelta(hours=hours)) for hours in (3.0, 2.9, 2.8)}
+    labels = {"alertname": "Slow", "app": "api"}
+    firing = {"status": "resolved", "labels": labels, "startsAt": ago[3.0], "endsAt": ago[2.8], "fingerprint": "f"}
+    signal = {"fingerprint": "f", "firedAt": ago[3.0]}
+    one = record(signal=signal, intended_at=ago[2.9], started_at=ago[2.9], finished_at=ago[2.9])
+    heartbeats(tmp_path, now)
+    with embedded(tmp_path) as service:
+        post(service.url, "signals", {"version": "4", "alerts": [firing]})
+        put(service.url, one)
+        with following(service.url) as (follower, client):
+            before = client.get("/targets/t.json").json()
+            told = rfc3339(now - timedelta(hours=2.7))
+            post(service.url, "monitoring", {"deleted": [{"target": "t", "at": told}]})
+            follower.step()
+            after = client.get("/targets/t.json").json()
+            html = client.get("/targets/t").text
+
+    assert [one["outcome"] for one in before["incidents"]] == ["held"]
+    assert [(one["outcome"], one["why"]) for one in after["incidents"]] == [("unwatched", "the target was deleted")]
+    assert (before["deleted"], len(after["deleted"])) == ([], 1)
+    assert f"It was deleted at {after['deleted'][0]}" in html
+    assert "the target was deleted" in html
+
+
+def heartbeats(folder: Path, now: datetime) -> None:
+    """Keep that the monitoring was heard over the last hours."""
+
+    async def work() -> None:
+        store = SqliteStore(open_sqlite(folder))
+        await store.start()
+        times = [now - timedelta(minutes=minutes) for minutes in range(0, 300, 5)]
+        await store.put_watch([WatchMark(WatchKind.HEARTBEAT, "", time) for time in times])
+        await store.close()
+
+    asyncio.run(work())
+
+
+def post(url: str, path: str, document: Any) -> None:
+    httpx.post(f"{url}/api/v1/{path}", json=document, trust_env=False).raise_for_status()
 
 
 def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def _show(history: TargetHistory) -> None:
         )
     if history.incidents:
         console.print(table)
+    for time in history.deleted:
+        console.print(f"deleted {minute_of(time)}: that it was silent afterwards is not counted")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("began", "action", "state", "by"):
         table.add_column(column, overflow="fold")

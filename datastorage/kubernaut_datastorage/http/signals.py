@@ -10,12 +10,13 @@ from starlette.responses import JSONResponse, Response
 
 from kubernaut_datastorage.http.alertmanager import RefusedAlert, parse_webhook
 from kubernaut_datastorage.http.body import read_json
+from kubernaut_datastorage.http.deletions import parse_deletions
 from kubernaut_datastorage.http.problems import Problem
 from kubernaut_datastorage.http.queries import parse_limit, parse_time_text, read_parameters, require_known
 from kubernaut_datastorage.store import SignalPlace, Store
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["find_signals", "get_monitoring", "put_signals"]
+__all__ = ["find_signals", "get_monitoring", "put_monitoring", "put_signals"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +69,16 @@ async def find_signals(request: Request) -> Response:
     return _answer({"items": [_item(one) for one in found]})
 
 
+async def put_monitoring(request: Request) -> Response:
+    """Store that targets were deleted."""
+    store: Store = request.app.state.store
+    marks = parse_deletions(await read_json(request), store.settings.clock())
+    await store.put_watch(marks)
+    return JSONResponse({"deleted": len(marks)})
+
+
 async def get_monitoring(request: Request) -> Response:
-    """Return the spans in which heartbeats came, Alertmanager was asked, and signals were held back."""
+    """Return the spans in which heartbeats came, Alertmanager was asked, and signals were held back; and deletions."""
     parameters = read_parameters(request)
     require_known(parameters, {"since"})
     since = parse_time_text("since", parameters.get("since", "90d"))

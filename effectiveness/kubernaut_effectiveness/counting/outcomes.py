@@ -26,6 +26,8 @@ __all__ = [
     "judge_problem",
 ]
 
+DELETED = "the target was deleted"
+"""Why what was silent afterwards is not counted."""
 FOLLOWED = DAY
 """Seconds after a resolution for which recurrences are followed."""
 
@@ -44,7 +46,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     """Something else changed the target, or acted for the problem, first."""
     UNWATCHED = "unwatched"
-    """Nobody can tell: the monitoring was not heard, or held the alert back."""
+    """Nobody can tell: the monitoring was not heard or held the alert back, or the target was deleted."""
     GONE = "gone"
     """Resolved before the action began."""
     PENDING = "pending"
@@ -293,10 +295,11 @@ def _outcome(
     for act in (for_problem | others).values():
         again = act.action_type in types and act.undoes is None and act.id in for_problem
         events.append((act.began, 0, Outcome.UNRESOLVED if again else Outcome.SUPERSEDED))
-    if not events:
-        return Outcome.HELD, None
+    if (deleted := evidence.watch.deleted(targets, ended, over)) <= over:
+        events.append((deleted, 0, Outcome.UNWATCHED))
     within = [event for event in events if event[0] <= over]
-    return (min(within)[2] if within else Outcome.HELD), None
+    outcome = min(within)[2] if within else Outcome.HELD
+    return outcome, DELETED if outcome is Outcome.UNWATCHED else None
 
 
 def _decision(
@@ -314,19 +317,23 @@ def _decision(
         return None
     if evidence.watch.fault(problem, first.decided, over) is not None:
         return None
+    resolved = incident.spans[place][1]
+    known = first.decided if first.kind is ActKind.WITHHELD else max(first.decided, first.ended)
+    if first.target is not None and evidence.watch.deleted([first.target], known, over) <= min(resolved, over):
+        return None
     return FirstDecision(
         action_type=first.action_type,
         at=first.decided,
         target=first.target or problem.key,
         withheld=first.kind is ActKind.WITHHELD,
-        resolved=incident.spans[place][1] <= over,
+        resolved=resolved <= over,
     )
 
 
 def _is_queued(act: Act, within: float) -> bool:
     """Return True for an action that was wanted, and had not begun within so many seconds.
 
-    In that time it could not help: it is neither an incident in which it ran, nor one in which it was kept from running.
+    In that time it could not help: it is no incident in which it ran, and none in which it was kept from running.
     """
     return act.state is State.INTENDED or (act.kind is not ActKind.WITHHELD and act.began - act.decided > within)
 
@@ -347,6 +354,9 @@ def _returned(
     end = min(resolved + FOLLOWED, evidence.now, evidence.watch.watched_until(problem, resolved))
     mine = {act.id for act in unit}
     targets = {act.target for act in unit if act.target is not None}
+    end = min(end, evidence.watch.deleted(targets, max(act.ended for act in unit), end))
+    if end <= resolved:
+        return None
     others = [act.began for act in evidence.changes.between(targets, resolved, end) if act.id not in mine]
     superseded = max(resolved, min(others, default=math.inf))
     first, cause = min((refired, "recurred"), (superseded, "superseded"), key=lambda event: event[0])

@@ -44,6 +44,7 @@ class Watch:
         heartbeats: dict[str, list[tuple[float, float]]] = defaultdict(list)
         polled: list[tuple[float, float]] = []
         self._held_back: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+        self._deleted: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._left_out: list[tuple[float, float, dict[str, str]]] = []
         for span in spans:
             times = (span.since, span.until)
@@ -51,6 +52,8 @@ class Watch:
                 heartbeats[span.subject].append(times)
             elif span.kind == "polled":
                 polled.append(times)
+            elif span.kind == "deleted":
+                self._deleted[span.subject].append(times)
             elif span.kind == "truncated":
                 self._left_out.append((*times, json.loads(span.subject)))
             else:
@@ -87,6 +90,19 @@ class Watch:
             if first <= until and last >= since and labels.items() <= {**problem.labels}.items():
                 return "left out of a webhook"
         return None
+
+    def deletions_of(self, target: str) -> list[float]:
+        """Return when a target was deleted, as far as anybody told; deletions within 10 minutes are one."""
+        return sorted(since for since, _ in self._deleted.get(target, ()))
+
+    def deleted(self, targets: Iterable[str], since: float, until: float) -> float:
+        """Return when any of the targets was first deleted after a time and up to another; infinity if none was."""
+        if not self._deleted:
+            return math.inf
+        times = [
+            max(first, since) for target in targets for first, last in self._deleted.get(target, ()) if last > since
+        ]
+        return min((time for time in times if time <= until), default=math.inf)
 
     def watched_until(self, problem: AlertProblem, since: float) -> float:
         """Return until when heartbeats came without a gap from a time on; the time itself if none did."""

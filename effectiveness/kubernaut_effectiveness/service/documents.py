@@ -70,7 +70,7 @@ def targets_page(view: View) -> Document:
 
 def target_page(view: View, name: str) -> Document | None:
     """Return the document of one target, or None if no record names it."""
-    fleet = view.questions.target(name, view.now) if view.questions else None
+    fleet = view.questions.target(name, view.now, view.watch) if view.questions else None
     history = history_of_target(fleet, name) if fleet is not None else None
     if view.questions is None or history is None:
         return None

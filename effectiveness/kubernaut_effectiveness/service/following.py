@@ -215,8 +215,9 @@ class Follower:
         ledger = self._ledger
         if ledger is None:
             raise AssertionError("a ledger was opened")
-        ledger.put_spans(self._reader.spans(rfc3339_of(max(0.0, self._heard - _OVERLAP))))
-        changed = self._read_firings(ledger)
+        spans = self._reader.spans(rfc3339_of(max(0.0, self._heard - DAY)))  # a deletion may be told late
+        changed = ledger.put_spans(spans)
+        changed = self._read_firings(ledger) or changed
         rows = filter(None, map(self._row_of, self._reader.records(self._seq)))
         return ledger.put_rows(rows) > 0 or changed
 

@@ -31,6 +31,8 @@ _ROUND = 30.0
 """Seconds after which time alone may change a verdict."""
 _SECONDS = 2.0
 """Seconds of each round for what only time changes, and for patterns: a large fleet's turn comes later."""
+_GOES_ON = frozenset({"heartbeat", "polled"})
+"""Spans that grow with every minute; what they may change is judged in turn."""
 _SPARE = 7 * DAY
 """Firings are kept so much longer than records, which may answer them late."""
 
@@ -200,9 +202,9 @@ class Ledger:
         self._problems[firing.fingerprint] = (firing.labels, number)
         return int(number)
 
-    def put_spans(self, spans: Iterable[WatchSpan]) -> None:
-        """Take what was seen of the monitoring: spans grow."""
-        grown = False
+    def put_spans(self, spans: Iterable[WatchSpan]) -> bool:
+        """Take what was seen of the monitoring: spans grow. Return True if more than that it goes on was told."""
+        grown = told = False
         for span in spans:
             place = (span.kind, span.subject, span.since)
             known = self._connection.execute(
@@ -211,13 +213,21 @@ class Ledger:
             if known is not None and known[0] == span.until:
                 continue
             grown = True
+            told = told or span.kind not in _GOES_ON
             self._connection.execute("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)", (*place, span.until))
             if self.built and span.kind in {"silenced", "inhibited"}:
                 self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", span.subject, span.since)
+            elif self.built and span.kind == "deleted":
+                self._mark_dirty(
+                    "SELECT problem FROM acts JOIN fingerprints USING (fingerprint) WHERE target = ?",
+                    span.subject,
+                    span.since,
+                )
             elif self.built and span.kind == "truncated":
                 self._connection.execute("UPDATE problems SET dirty = min(coalesce(dirty, 9e99), ?)", (span.since,))
         if grown:
             self.watch = Watch(WatchSpan(*row) for row in self._connection.execute("SELECT * FROM spans"))
+        return told
 
     def refresh(self, now: float, *, everything: bool = True) -> tuple[ActionVerdict, ...]:
         """Judge what changed, and return the verdicts as of now.

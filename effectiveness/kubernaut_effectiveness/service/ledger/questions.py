@@ -131,7 +131,7 @@ class LedgerQuestions:
                 )
             )
 
-    def target(self, name: str, end: float) -> Fleet | None:
+    def target(self, name: str, end: float, watch: Watch) -> Fleet | None:
         """Return what is known of one target, or None if no record names it."""
         with self._reading() as connection:
             acts = list(_acts(connection, "WHERE target = ? ORDER BY began DESC LIMIT ?", (name, _MOST_ACTS)))
@@ -145,7 +145,7 @@ class LedgerQuestions:
             ).fetchall()
             problems = self._problems(connection, numbers, end)
             judged = _judged(connection, [number for number, _ in numbers])
-        return self._fleet(sorted(acts, key=lambda act: (act.decided, act.id)), problems, judged, end)
+        return self._fleet(sorted(acts, key=lambda act: (act.decided, act.id)), problems, judged, end, watch)
 
     def signal(self, name: str) -> SignalCounts | None:
         """Return the counts of an alert's incidents, or None if it is not known."""
