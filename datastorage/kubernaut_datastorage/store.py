@@ -142,6 +142,8 @@ class WatchKind(StrEnum):
     """Alertmanager held it back for another alert. The subject is a fingerprint."""
     TRUNCATED = "truncated"
     """A webhook left out alerts. The subject is their common labels, as JSON with sorted keys."""
+    DELETED = "deleted"
+    """A target was deleted. The subject is the target, as records have it in one text."""
 
 
 @dataclass(frozen=True)

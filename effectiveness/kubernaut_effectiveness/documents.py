@@ -60,6 +60,7 @@ def target_document(history: TargetHistory) -> dict[str, Any]:
     """Return the history of a target."""
     return {
         "target": history.name,
+        "deleted": [time_text(time) for time in history.deleted],
         "incidents": [incident_document(one) for one in history.incidents],
         "records": [act_document(act) for act in history.acts],
         "problems": [

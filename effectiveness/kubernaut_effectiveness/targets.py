@@ -32,13 +32,14 @@ class StillSo:
 
 @dataclass(frozen=True)
 class TargetHistory:
-    """The history of one target."""
+    """The history of one target. `deleted` is when it was deleted, as far as anybody told."""
 
     name: str
     acts: tuple[Act, ...]
     incidents: tuple[JudgedIncident, ...]
     problems: tuple[AlertProblem, ...]
     still_so: tuple[StillSo, ...]
+    deleted: tuple[float, ...] = ()
 
 
 def find_target(fleet: Fleet, name: str) -> list[str]:
@@ -60,7 +61,8 @@ def history_of_target(fleet: Fleet, name: str) -> TargetHistory | None:
     problems = [problem for problem in fleet.problems.values() if problem.fingerprints & fingerprints]
     keys = {problem.key for problem in problems}
     incidents = tuple(one for one in fleet.judged if one.problem in keys)
-    return TargetHistory(name, acts, incidents, tuple(problems), tuple(still_so(acts)))
+    deleted = tuple(fleet.watch.deletions_of(name))
+    return TargetHistory(name, acts, incidents, tuple(problems), tuple(still_so(acts)), deleted)
 
 
 def still_so(acts: Sequence[Act]) -> list[StillSo]:

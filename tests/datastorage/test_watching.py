@@ -275,3 +275,34 @@ def test_an_answer_that_is_none_is_a_sentence(answer: bytes, expected: str) -> N
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InvalidSetting, match="cannot be used; write it as http://alertmanager:9093"):
         require_alertmanager_url(url)
+
+
+def test_a_deletion_that_is_told_is_kept(service: httpx.Client) -> None:
+    now = datetime.now(UTC)
+    told = {"deleted": [{"target": "shop/Deployment/api", "at": rfc3339(now - timedelta(hours=2))}]}
+    answer = service.post("/api/v1/monitoring", json=told)
+
+    assert (answer.status_code, answer.json()) == (200, {"deleted": 1})
+    assert watched(service) == [("deleted", "shop/Deployment/api")]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ([], 'the body is no {"deleted": […]} with 1 to 1000 items, each a target and at.'),
+        ({"deleted": []}, 'the body is no {"deleted": […]} with 1 to 1000 items, each a target and at.'),
+        ({"deleted": [{"target": "a"}]}, "deleted[0] has not exactly a target and at."),
+        ({"deleted": [{"target": "a\0b", "at": "x"}]}, "deleted[0].target is no text of 1 to 1024 characters"),
+        ({"deleted": [{"target": "\ud800", "at": "x"}]}, "deleted[0].target is no text of 1 to 1024 characters"),
+        ({"deleted": [{"target": "a", "at": 5}]}, "deleted[0].at=5 is no time with a zone"),
+        ({"deleted": [{"target": "a", "at": "2026-01-01T00:00:00"}]}, "is no time with a zone"),
+        ({"deleted": [{"target": "a", "at": "2001-01-01T00:00:00Z"}]}, "is not of the last 24 hours"),
+        ({"deleted": [{"target": "a", "at": "9001-01-01T00:00:00Z"}]}, "is not of the last 24 hours"),
+    ],
+)
+def test_what_is_no_deletion_is_refused_whole(service: httpx.Client, document: Any, said: str) -> None:
+    answer = service.post("/api/v1/monitoring", content=json.dumps(document))
+
+    assert (answer.status_code, answer.json()["title"]) == (422, "Not a deletion")
+    assert said in answer.json()["detail"]
+    assert watched(service) == []

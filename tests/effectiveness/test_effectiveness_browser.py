@@ -33,24 +33,68 @@ PAGES = [
     "/targets/unknown",
 ]
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+UNNAMED_PICTURES = """
+[...document.querySelectorAll('svg')]
+  .filter(one => one.getAttribute('aria-hidden') !== 'true' && !(one.role === 'img' && one.ariaLabel?.trim()))
+  .map(one => one.outerHTML.slice(0, 200))
+"""
+"""Pictures that are neither named nor hidden from those who hear a page."""
+REACHABLE = """
+(() => {
+  const wanted = document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]');
+  const shown = [...wanted].filter(one => one.type !== 'hidden' && one.checkVisibility());
+  shown.forEach((one, place) => { one.dataset.place = place; });
+  return shown.map(one => one.outerHTML.slice(0, 200));
+})()
+"""
+"""Marks all that the keyboard must reach with its place, and returns it."""
+FOCUSED = """
+new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => {
+  const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+  return {
+    place: one.dataset.place ?? null,
+    outlined: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+    inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+    text: one.outerHTML.slice(0, 200),
+  };
+})
+"""
+"""What has the focus and how it is seen, once the browser has scrolled to it."""
 Scheme = Literal["light", "dark"]
 
 
+TOKEN = "a-token-of-this-test"
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a monitor over a simulated fleet."""
+def follower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follower]:
+    """The follower of a simulated fleet."""
     folder = tmp_path_factory.mktemp("fleet")
     fill(folder, datetime.now(UTC))
     with ExitStack() as stack:
         follower = Follower(StorageReader(stack.enter_context(embedded(folder)).url))
         stack.callback(follower.stop)
         follower.step()
-        yield stack.enter_context(serving(create_pages(follower)))
+        yield follower
 
 
 @pytest.fixture(scope="module")
-def browser(address: str) -> Iterator[Browser]:
-    del address  # first the fleet: playwright keeps an event loop in this thread
+def address(follower: Follower) -> Iterator[str]:
+    """The address of a monitor."""
+    with serving(create_pages(follower)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def guarded_address(follower: Follower) -> Iterator[str]:
+    """The address of a monitor that wants a token."""
+    with serving(create_pages(follower, TOKEN)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(address: str, guarded_address: str) -> Iterator[Browser]:
+    del address, guarded_address  # first the fleet: playwright keeps an event loop in this thread
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield running
@@ -92,7 +136,7 @@ def test_a_page_has_no_fault_fits_and_satisfies_axe(
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
     assert wide <= width
     assert faults == []
-    assert page.evaluate("[...document.querySelectorAll('svg[role=img]')].every(one => one.ariaLabel)")
+    assert page.evaluate(UNNAMED_PICTURES) == []
     page.context.close()
 
 
@@ -107,20 +151,38 @@ def test_without_javascript_a_page_shows_the_same(browser: Browser, address: str
     assert texts[0] == texts[1]
 
 
-def test_the_keyboard_alone_reaches_everything_and_its_focus_is_seen(browser: Browser, address: str) -> None:
-    page, _ = open_page(browser, address, "/")
-    reached: set[str] = set()
-    for _ in range(200):
+@pytest.mark.parametrize("path", [*PAGES, "/login"])
+def test_the_keyboard_alone_reaches_everything_and_its_focus_is_seen(browser: Browser, address: str, path: str) -> None:
+    """Tab comes to each link, control and scrolled part once, in the order of the page, with an outline in sight."""
+    size: Any = {"width": 900, "height": 600}
+    page, _ = open_page(browser, address, path, viewport=size, reduced_motion="reduce")  # no scroll takes time
+    wanted = page.evaluate(REACHABLE)
+    reached: list[int] = []
+    for _ in wanted:
         page.keyboard.press("Tab")
-        place = page.evaluate("document.activeElement.getAttribute('href') || document.activeElement.className")
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        if place in {"", None} and reached:
-            break
-        assert outline != "none", place
-        reached.add(place)
-    links = set(page.evaluate("[...document.querySelectorAll('a')].map(one => one.getAttribute('href'))"))
+        focused = page.evaluate(FOCUSED)
+        assert focused["outlined"], f"no outline: {focused['text']}"
+        assert focused["inside"], f"out of sight: {focused['text']}"
+        reached.append(int(focused["place"]))
 
-    assert links <= reached
+    assert wanted
+    assert [wanted[place] for place in reached] == wanted
+    page.context.close()
+
+
+def test_a_person_logs_in_by_keyboard_and_follows_a_link(browser: Browser, guarded_address: str) -> None:
+    page, faults = open_page(browser, guarded_address, "/signals")
+    assert page.url == f"{guarded_address}/login?next=/signals"
+    page.locator("#token").focus()
+    page.keyboard.type(TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{guarded_address}/signals")
+    [cookie] = page.context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    page.locator("nav a[href='/patterns']").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{guarded_address}/patterns")
+    assert faults == []
     page.context.close()
 
 

@@ -1,6 +1,7 @@
 """The counting: problems, incidents, the first line and its outcome."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,6 +242,45 @@ def test_alerts_left_out_of_a_webhook_were_not_watched_in_their_group(
     assert story.judged().outcome is expected
 
 
+@pytest.mark.parametrize(
+    ("deleted", "outcome", "compared", "followed"),
+    [
+        (5.5, Outcome.HELD, True, 24 * 60),  # while the action ran: it did that
+        (10, Outcome.UNWATCHED, False, None),  # before it was resolved: it is silent because it is gone
+        (30, Outcome.UNWATCHED, True, 10),
+        (60, Outcome.HELD, True, 40),
+    ],
+)
+def test_silence_after_the_deletion_of_the_target_is_no_evidence(
+    story: Story, deleted: float, outcome: Outcome, compared: bool, followed: float | None
+) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.spans = [WatchSpan("deleted", "shop/Deployment/api", at(deleted), at(deleted))]
+
+    judged = story.judged()
+    assert (judged.outcome, judged.why) == (outcome, "the target was deleted" if outcome is Outcome.UNWATCHED else None)
+    assert (judged.decision is not None) is compared
+    assert (None if judged.returned is None else judged.returned.duration / 60) == followed
+
+
+def test_a_problem_that_fired_again_before_its_target_was_deleted_recurred(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.fires(25, 28)
+    story.spans = [WatchSpan("deleted", "shop/Deployment/api", at(30), at(30))]
+
+    assert story.judged().outcome is Outcome.RECURRED
+
+
+def test_the_deletion_of_another_target_says_nothing(story: Story) -> None:
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.spans = [WatchSpan("deleted", "shop/Deployment/web", at(10), at(10))]
+
+    assert story.judged().outcome is Outcome.HELD
+
+
 def test_an_unknown_signal_is_said_to_be(story: Story) -> None:
     story.acts_on("never heard", 5)
 
@@ -269,6 +309,39 @@ def test_the_baseline_is_what_kept_an_action_from_running_whatever_the_incident(
     decision = story.judged().decision
     assert (None if decision is None else decision.withheld) is withheld
     assert decision is None or decision.resolved
+
+
+@pytest.mark.parametrize(
+    ("state", "waited", "compared"),
+    [
+        (State.SUCCEEDED, 2, True),
+        (State.SUCCEEDED, 29, True),
+        (State.SUCCEEDED, 31, False),
+        (State.STARTED, 2, True),
+        (State.INTENDED, 0, False),
+    ],
+)
+def test_an_action_that_is_queued_for_all_of_the_window_is_on_neither_side(
+    story: Story, state: State, waited: float, compared: bool
+) -> None:
+    alert = story.fires(0, 60)
+    act = story.acts_on(alert, 5 + waited, state=state)
+    story.acts[-1] = replace(act, decided=at(5))
+
+    decision = story.judged().decision
+    assert (decision is not None) is compared
+    assert decision is None or not decision.withheld
+
+
+def test_what_was_held_back_first_and_ran_later_stays_on_the_side_of_its_first_decision(story: Story) -> None:
+    alert = story.fires(0, 45)
+    story.acts_on(alert, 5, state=State.SKIPPED, reason="Frozen")
+    story.acts_on(alert, 20)
+
+    judged = story.judged()
+    assert judged.outcome is Outcome.HELD
+    assert judged.decision is not None
+    assert (judged.decision.withheld, judged.decision.resolved) == (True, False)
 
 
 def test_few_targets_have_counts_and_no_rate(story: Story) -> None:

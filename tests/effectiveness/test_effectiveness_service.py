@@ -1,5 +1,6 @@
 """The monitor over a real Data Storage: pages, JSON, metrics, and bad days."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from kubernaut_datastorage.http.beside import PagesBeside
 from kubernaut_datastorage.http.locality import LocalOnly
 from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
+from kubernaut_datastorage.store import WatchKind, WatchMark
 from kubernaut_effectiveness import CountingRules, Watch, judge_fleet, verdicts_of
 from kubernaut_effectiveness.demodata import TRUTHS
 from kubernaut_effectiveness.patterns.report import find_patterns
@@ -35,6 +37,7 @@ from kubernaut_effectiveness.service.links import LinkTemplates
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import NarrowRecord, StorageReader
 from kubernaut_effectiveness.service.visible import visible
+from kubernaut_effectiveness.verdicts.comparison import compare_actions, compare_counts
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.states import State
 from kubernaut_sdk.times import rfc3339
@@ -270,6 +273,71 @@ def test_what_is_too_long_is_cut_visibly() -> None:
     assert visible("x" * 70_000, 100) == "x" * 100 + "… (70,000 characters)"
 
 
+def test_what_was_kept_from_running_is_shown_by_its_reason_and_given_up_targets_apart(tmp_path: Path) -> None:
+    reasons = ("Halted", "Frozen", "RateLimited", "GivenUp", "Rejected")
+    kept = [
+        record(state="skipped", target=f"t-{reason}", error={"code": 1, "reason": reason, "message": "no"})
+        for reason in reasons
+    ]
+    with embedded(tmp_path) as service:
+        put(service.url, record(), record(state="skipped"), *kept)
+        with following(service.url) as (_, client):
+            document = client.get("/index.json").json()
+            gauges = parse_metrics(client.get("/metrics").text)
+    [verdict] = document["actions"]
+
+    assert {reason: verdict["not_counted"][reason] for reason in (*reasons, "skipped")} == dict.fromkeys(
+        (*reasons, "skipped"), 1
+    )
+    assert (verdict["records"], verdict["ran"], verdict["errors"]) == (7, 1, 0)
+    assert [one["target"] for one in document["given_up"]] == ["t-GivenUp"]
+    assert gauges["kubernaut_targets_given_up"].samples[0].value == 1
+    assert gauges["kubernaut_actions_pending"].samples[0].value == 0
+
+
+def test_a_deletion_that_is_told_late_changes_what_was_judged_and_is_shown(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    ago = {hours: rfc3339(now - timedelta(hours=hours)) for hours in (3.0, 2.9, 2.8)}
+    labels = {"alertname": "Slow", "app": "api"}
+    firing = {"status": "resolved", "labels": labels, "startsAt": ago[3.0], "endsAt": ago[2.8], "fingerprint": "f"}
+    signal = {"fingerprint": "f", "firedAt": ago[3.0]}
+    one = record(signal=signal, intended_at=ago[2.9], started_at=ago[2.9], finished_at=ago[2.9])
+    heartbeats(tmp_path, now)
+    with embedded(tmp_path) as service:
+        post(service.url, "signals", {"version": "4", "alerts": [firing]})
+        put(service.url, one)
+        with following(service.url) as (follower, client):
+            before = client.get("/targets/t.json").json()
+            told = rfc3339(now - timedelta(hours=2.7))
+            post(service.url, "monitoring", {"deleted": [{"target": "t", "at": told}]})
+            follower.step()
+            after = client.get("/targets/t.json").json()
+            html = client.get("/targets/t").text
+
+    assert [one["outcome"] for one in before["incidents"]] == ["held"]
+    assert [(one["outcome"], one["why"]) for one in after["incidents"]] == [("unwatched", "the target was deleted")]
+    assert (before["deleted"], len(after["deleted"])) == ([], 1)
+    assert f"It was deleted at {after['deleted'][0]}" in html
+    assert "the target was deleted" in html
+
+
+def heartbeats(folder: Path, now: datetime) -> None:
+    """Keep that the monitoring was heard over the last hours."""
+
+    async def work() -> None:
+        store = SqliteStore(open_sqlite(folder))
+        await store.start()
+        times = [now - timedelta(minutes=minutes) for minutes in range(0, 300, 5)]
+        await store.put_watch([WatchMark(WatchKind.HEARTBEAT, "", time) for time in times])
+        await store.close()
+
+    asyncio.run(work())
+
+
+def post(url: str, path: str, document: Any) -> None:
+    httpx.post(f"{url}/api/v1/{path}", json=document, trust_env=False).raise_for_status()
+
+
 def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path: Path) -> None:
     with ExitStack() as stack:
         with embedded(tmp_path) as service:
@@ -314,6 +382,10 @@ def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
         alert = story.fires(number * 90, number * 90 + 20 + number % 50, app=f"a{number % 4}", pod=f"p{number}")
         act = story.acts_on(alert, number * 90 + 5, target=f"t{number % 4}")
         index.put_act(replace(act, state=State.STARTED))
+        if number % 5 == 0:
+            story.acts_on(alert, number * 90 + 7, target=f"t{number % 4}", action="kubernetes/scale_deployment")
+        if number % 7 == 0:
+            story.acts_on(alert, number * 90 + 4, state=State.SKIPPED, reason="Frozen", target=f"t{number % 4}")
         if number % 3 == 0:
             index.refresh(at(number * 90 + 30))
     for act in reversed(story.acts):
@@ -331,6 +403,10 @@ def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
     assert found.judged == expected.judged
     assert list(verdicts) == verdicts_of(found) == verdicts_of(expected)
     assert questions.patterns() == find_patterns(expected)
+    counts = questions.signal("Slow")
+    assert counts is not None
+    incidents = sum(len(problem.incidents) for problem in expected.problems.values())
+    assert compare_counts("Slow", counts) == compare_actions("Slow", expected.judged, incidents)
     assert found.acts[0].decided >= BEGINNING
     questions.close()
     index.close()

@@ -99,6 +99,8 @@ def _show(history: TargetHistory, *, headers: bool) -> None:
     echo(one_line(history.name))
     if history.incidents:
         _INCIDENTS.print(history.incidents[-_SHOWN:], "table", headers=headers)
+    for time in history.deleted:
+        echo(f"deleted {minute_of(time)}: that it was silent afterwards is not counted")
     _ACTS.print(history.acts[-_SHOWN:], "table", headers=headers)
     for still in history.still_so:
         echo(one_line(f"is it still so? {_still(still)}"))

@@ -31,7 +31,7 @@ from kubernaut_datastorage.http.queries import (
     read_parameters,
     require_known,
 )
-from kubernaut_datastorage.http.signals import find_signals, get_monitoring, put_signals
+from kubernaut_datastorage.http.signals import find_signals, get_monitoring, put_monitoring, put_signals
 from kubernaut_datastorage.log.checkpoints import make_checkpoint
 from kubernaut_datastorage.log.proofs import make_proof
 from kubernaut_datastorage.records.access import Caller
@@ -90,6 +90,7 @@ def create_app(
             Route("/api/v1/signals", put_signals, methods=["POST"]),
             Route("/api/v1/signals", find_signals, methods=["GET"]),
             Route("/api/v1/monitoring", get_monitoring, methods=["GET"]),
+            Route("/api/v1/monitoring", put_monitoring, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", get_metrics, methods=["GET"]),
             Route("/openapi.json", get_openapi, methods=["GET"]),

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from kubernaut_datastorage.http.body import LARGEST_BODY
+from kubernaut_datastorage.http.deletions import MOST_DELETED
 from kubernaut_datastorage.http.export import STREAMS
 from kubernaut_datastorage.http.queries import FIELDS, MOST
 from kubernaut_datastorage.records.columns import LONGEST_TEXT, RECORD_COLUMNS
@@ -106,7 +107,14 @@ def _paths() -> dict[str, Any]:
                 "When heartbeats came, Alertmanager was asked, and signals were held back or left out.",
                 _json(_object("items", items={"type": "array", "items": _ref("WatchSpan")})),
                 parameters=[_times()[0]],
-            )
+            ),
+            "post": _operation(
+                "put_monitoring",
+                "Tell that targets were deleted in the last 24 hours: what is silent because it is gone is not mended.",
+                _json(_object("deleted", deleted=_NUMBER)),
+                body=_ref("Deletions"),
+                more=("507",),
+            ),
         },
         "/healthz": {"get": _operation("healthz", "The process is alive.", _json(_ref("Status")))},
         "/readyz": {
@@ -304,9 +312,21 @@ _SCHEMAS: dict[str, Any] = {
     "WatchSpan": _object(
         "kind subject since until",
         kind={"type": "string", "enum": list(WatchKind)},
-        subject={**_STRING, "description": "A cluster, Alertmanager's address, a fingerprint, or labels as JSON."},
+        subject={
+            **_STRING,
+            "description": "A cluster, Alertmanager's address, a fingerprint, labels as JSON, or a target.",
+        },
         since=_STRING,
         until=_STRING,
+    ),
+    "Deletions": _object(
+        "deleted",
+        deleted={
+            "type": "array",
+            "items": _object("target at", target=_STRING, at={**_STRING, "format": "date-time"}),
+            "minItems": 1,
+            "maxItems": MOST_DELETED,
+        },
     ),
     "Status": _object("status", status=_STRING),
     "Problem": _object(

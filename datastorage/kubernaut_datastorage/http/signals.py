@@ -4,17 +4,19 @@ import base64
 import json
 import logging
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kubernaut_datastorage.http.alertmanager import RefusedAlert, parse_webhook
 from kubernaut_datastorage.http.body import read_json
+from kubernaut_datastorage.http.deletions import parse_deletions
 from kubernaut_datastorage.http.problems import Problem
 from kubernaut_datastorage.http.queries import parse_limit, parse_time_text, read_parameters, require_known
 from kubernaut_datastorage.store import SignalPlace, Store
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["find_signals", "get_monitoring", "put_signals"]
+__all__ = ["find_signals", "get_monitoring", "put_monitoring", "put_signals"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,16 +61,24 @@ async def find_signals(request: Request) -> Response:
         limit = parse_limit(parameters.get("limit", "1000"))
         last = _place(parameters["cursor"]) if "cursor" in parameters else None
         items = await store.follow_signals(heard_after, last, limit)
-        return JSONResponse({"items": [_item(one) for one in items], "next": _cursor(items[-1:]) if items else None})
+        return _answer({"items": [_item(one) for one in items], "next": _cursor(items[-1:]) if items else None})
     require_known(parameters, {"fingerprint", "since", "until"})
     since = parse_time_text("since", parameters.get("since", "90d"))
     until = parse_time_text("until", parameters.get("until", "9999-01-01T00:00:00Z"))
     found = await store.find_signals(parameters.get("fingerprint"), since, until)
-    return JSONResponse({"items": [_item(one) for one in found]})
+    return _answer({"items": [_item(one) for one in found]})
+
+
+async def put_monitoring(request: Request) -> Response:
+    """Store that targets were deleted."""
+    store: Store = request.app.state.store
+    marks = parse_deletions(await read_json(request), store.settings.clock())
+    await store.put_watch(marks)
+    return JSONResponse({"deleted": len(marks)})
 
 
 async def get_monitoring(request: Request) -> Response:
-    """Return the spans in which heartbeats came, Alertmanager was asked, and signals were held back."""
+    """Return the spans in which heartbeats came, Alertmanager was asked, and signals were held back; and deletions."""
     parameters = read_parameters(request)
     require_known(parameters, {"since"})
     since = parse_time_text("since", parameters.get("since", "90d"))
@@ -78,7 +88,12 @@ async def get_monitoring(request: Request) -> Response:
 
 def _item(row: dict[str, object]) -> dict[str, object]:
     labels = row["labels"]
-    return {**row, "labels": json.loads(labels) if isinstance(labels, str) else None}
+    return {**row, "labels": msgspec.Raw(labels) if isinstance(labels, str) else None}
+
+
+def _answer(document: dict[str, object]) -> Response:
+    """Return the answer of a document, in which labels are as they are stored: nobody reads them on the way."""
+    return Response(msgspec.json.encode(document), media_type="application/json")
 
 
 def _cursor(rows: list[dict[str, str]]) -> str:

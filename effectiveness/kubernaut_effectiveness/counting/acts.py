@@ -16,7 +16,9 @@ WITHHELD = frozenset({"Halted", "Frozen"})
 """Reasons of a skipped record that kept an action from running whatever the incident: they make a baseline."""
 HELD_UP = frozenset({"RateLimited", "GivenUp", "Rejected"})
 """Reasons that depend on the incident. They are shown, and never compared."""
-_INTERRUPTED = {State.LOST, State.FAILED, State.CANCELLED, State.TIMED_OUT}
+_INTERRUPTED = frozenset({State.LOST, State.FAILED, State.CANCELLED, State.TIMED_OUT})
+_DONE = frozenset({State.SUCCEEDED, State.APPLYING})
+_BEFORE_THE_END = frozenset({State.INTENDED, State.STARTED})
 
 
 class ActKind(StrEnum):
@@ -79,9 +81,9 @@ def kind_of(state: State, *, dry_run: bool, reason: str | None, changes: bool) -
         if reason in WITHHELD:
             return ActKind.WITHHELD
         return ActKind.HELD_UP if reason in HELD_UP else ActKind.SKIPPED
-    if state in {State.SUCCEEDED, State.APPLYING} or (state in _INTERRUPTED and changes):
+    if state in _DONE or (state in _INTERRUPTED and changes):
         return ActKind.CHANGED
-    return ActKind.PENDING if state in {State.INTENDED, State.STARTED} else ActKind.UNCHANGED
+    return ActKind.PENDING if state in _BEFORE_THE_END else ActKind.UNCHANGED
 
 
 def describe_target(target: ObjectRef | str | None) -> str | None:

@@ -1,20 +1,33 @@
 """The outcome of an incident: what followed the first action that changed anything in it."""
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
 from kubernaut_effectiveness.counting.problems import AlertProblem, ProblemIncident
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.settings import DAY, CountingRules
 from kubernaut_effectiveness.statistics.survival import SurvivalObservation
+from kubernaut_sdk.states import State
 
-__all__ = ["Evidence", "FirstDecision", "JudgedIncident", "Outcome", "TargetChanges", "by_fingerprint", "judge_problem"]
+__all__ = [
+    "Evidence",
+    "FirstDecision",
+    "JudgedIncident",
+    "OrderedChanges",
+    "Outcome",
+    "TargetChanges",
+    "by_fingerprint",
+    "judge_problem",
+]
 
+DELETED = "the target was deleted"
+"""Why what was silent afterwards is not counted."""
 FOLLOWED = DAY
 """Seconds after a resolution for which recurrences are followed."""
 
@@ -33,7 +46,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     """Something else changed the target, or acted for the problem, first."""
     UNWATCHED = "unwatched"
-    """Nobody can tell: the monitoring was not heard, or held the alert back."""
+    """Nobody can tell: the monitoring was not heard or held the alert back, or the target was deleted."""
     GONE = "gone"
     """Resolved before the action began."""
     PENDING = "pending"
@@ -42,7 +55,10 @@ class Outcome(StrEnum):
     @property
     def counts(self) -> bool:
         """True if an incident with this outcome counts in rates."""
-        return self not in {Outcome.UNWATCHED, Outcome.GONE, Outcome.PENDING}
+        return self not in _NOT_COUNTED
+
+
+_NOT_COUNTED = frozenset({Outcome.UNWATCHED, Outcome.GONE, Outcome.PENDING})
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,8 @@ class JudgedIncident:
         first_line: The records of the first line.
         second_line: The records of what changed something after it, for this problem.
         returned: How long it stayed silent after its resolution.
-        decision: The first decision, if its 30 min are over and were watched.
+        decision: The first decision, if its 30 min are over and were watched; none where a limit or a person kept the
+            action from running, or it was queued for all of them: these depend on the incident.
     """
 
     problem: str
@@ -105,6 +122,25 @@ class JudgedIncident:
     decision: FirstDecision | None = None
 
 
+class OrderedChanges:
+    """The acts that changed one target, found by time without a look at all of them."""
+
+    def __init__(self, acts: Iterable[Act]) -> None:
+        self.acts = sorted(acts, key=_began)
+        self._began = [act.began for act in self.acts]
+        # the latest end of all acts up to each: those before it had all ended by then
+        self._over = list(accumulate((act.ended for act in self.acts), max))
+
+    def between(self, since: float, until: float) -> list[Act]:
+        """Return what began within a time, or had not ended at its beginning."""
+        first, last = bisect_left(self._over, since), bisect_right(self._began, until)
+        return [act for act in self.acts[first:last] if act.ended >= since]
+
+
+def _began(act: Act) -> float:
+    return act.began
+
+
 class TargetChanges:
     """The acts that changed each target, in order.
 
@@ -117,16 +153,18 @@ class TargetChanges:
         for act in acts:
             if act.target is not None and act.kind is ActKind.CHANGED:
                 by_target[act.target].append(act)
-        self._acts = {target: sorted(found, key=lambda act: act.began) for target, found in by_target.items()}
+        self._of = {target: OrderedChanges(found) for target, found in by_target.items()}
 
     def between(self, targets: Iterable[str], since: float, until: float) -> list[Act]:
         """Return what changed any of the targets and began within a time, or had not ended at its beginning."""
         found: list[Act] = []
         for target in targets:
-            acts = self._acts.get(target, [])
-            begun = acts[: bisect_right(acts, until, key=lambda one: one.began)]
-            found += [act for act in begun if act.ended >= since]
+            if (changes := self._changes_of(target)) is not None:
+                found += changes.between(since, until)
         return found
+
+    def _changes_of(self, target: str) -> OrderedChanges | None:
+        return self._of.get(target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +193,10 @@ def judge_problem(problem: AlertProblem, acts: Sequence[Act], evidence: Evidence
         evidence: What they are judged by.
     """
     quiet = evidence.settings.quiet_time(problem.name)
+    beginnings = [incident.began for incident in problem.incidents]
     assigned: dict[int, list[Act]] = defaultdict(list)
     for act in acts:
-        if (place := _incident_of(problem.incidents, act, quiet)) is not None:
+        if (place := _incident_of(problem.incidents, beginnings, act, quiet)) is not None:
             assigned[place].append(act)
     judged = []
     for place, found in sorted(assigned.items()):
@@ -167,14 +206,14 @@ def judge_problem(problem: AlertProblem, acts: Sequence[Act], evidence: Evidence
     return judged
 
 
-def _incident_of(incidents: Sequence[ProblemIncident], act: Act, quiet: float) -> int | None:
+def _incident_of(
+    incidents: Sequence[ProblemIncident], beginnings: Sequence[float], act: Act, quiet: float
+) -> int | None:
     """Return the place of the incident that an act answers: the one that its record names, else the one at its time."""
-    time = act.fired if act.fired is not None else act.decided
-    for place in range(len(incidents) - 1, -1, -1):
-        if incidents[place].began <= time:
-            over = incidents[place].ended + quiet
-            return place if act.fired is not None or act.decided <= over else None
-    return None
+    place = bisect_right(beginnings, act.decided if act.fired is None else act.fired) - 1
+    if place < 0 or (act.fired is None and act.decided > incidents[place].ended + quiet):
+        return None
+    return place
 
 
 def _judge(
@@ -187,22 +226,26 @@ def _judge(
     incident = problem.incidents[place]
     decision = _decision(problem, incident, acts, evidence)
     changing = [act for act in acts if act.kind is ActKind.CHANGED and act.undoes is None]
-    facts = JudgedIncident(
-        problem=problem.key, name=problem.name, severity=problem.severity, began=incident.began, decision=decision
-    )
     if not changing:
-        return facts
-    first = min(changing, key=lambda act: (act.began, act.id))
+        return JudgedIncident(
+            problem=problem.key, name=problem.name, severity=problem.severity, began=incident.began, decision=decision
+        )
+    changing.sort(key=lambda act: (act.began, act.id))
+    first = changing[0]
     unit = [first] if first.workflow is None else [act for act in changing if act.workflow == first.workflow]
-    unit.sort(key=lambda act: (act.began, act.id))
     answered = incident.span_at(first.fired if first.fired is not None else first.began) or 0
     resolved = incident.spans[answered][1]
     ended = max(act.ended for act in unit)
-    second = tuple(act for act in changing if act not in unit)
+    mine = {act.id for act in unit}
+    second = tuple(act for act in acts if act.kind is ActKind.CHANGED and act.undoes is None and act.id not in mine)
     outcome, why = _outcome(problem, incident, answered, unit, acts, evidence)
     refired = incident.spans[answered + 1][0] if answered + 1 < len(incident.spans) else following
     return JudgedIncident(
-        **{name: getattr(facts, name) for name in ("problem", "name", "severity", "began", "decision")},
+        problem=problem.key,
+        name=problem.name,
+        severity=problem.severity,
+        began=incident.began,
+        decision=decision,
         action=" + ".join(dict.fromkeys(act.action_type for act in unit)),
         target=first.target or "",
         acted=first.began,
@@ -247,15 +290,16 @@ def _outcome(
     mine = {act.id for act in unit}
     types = {act.action_type for act in unit}
     targets = {act.target for act in unit if act.target is not None}
-    for_problem = [act for act in acts if act.kind is ActKind.CHANGED and act.id not in mine]
-    for act in {
-        other.id: other for other in [*for_problem, *evidence.changes.between(targets, incident.began, over)]
-    }.values():
-        if act.id not in mine:
-            again = act.action_type in types and act.undoes is None and act in for_problem
-            events.append((act.began, 0, Outcome.UNRESOLVED if again else Outcome.SUPERSEDED))
+    for_problem = {act.id: act for act in acts if act.kind is ActKind.CHANGED and act.id not in mine}
+    others = {act.id: act for act in evidence.changes.between(targets, incident.began, over) if act.id not in mine}
+    for act in (for_problem | others).values():
+        again = act.action_type in types and act.undoes is None and act.id in for_problem
+        events.append((act.began, 0, Outcome.UNRESOLVED if again else Outcome.SUPERSEDED))
+    if (deleted := evidence.watch.deleted(targets, ended, over)) <= over:
+        events.append((deleted, 0, Outcome.UNWATCHED))
     within = [event for event in events if event[0] <= over]
-    return (min(within)[2] if within else Outcome.HELD), None
+    outcome = min(within)[2] if within else Outcome.HELD
+    return outcome, DELETED if outcome is Outcome.UNWATCHED else None
 
 
 def _decision(
@@ -265,7 +309,7 @@ def _decision(
     if not deciding:
         return None
     first = deciding[0]
-    if first.kind is ActKind.HELD_UP:
+    if first.kind is ActKind.HELD_UP or _is_queued(first, evidence.settings.resolve):
         return None
     place = incident.span_at(first.decided)
     over = first.decided + evidence.settings.resolve
@@ -273,13 +317,25 @@ def _decision(
         return None
     if evidence.watch.fault(problem, first.decided, over) is not None:
         return None
+    resolved = incident.spans[place][1]
+    known = first.decided if first.kind is ActKind.WITHHELD else max(first.decided, first.ended)
+    if first.target is not None and evidence.watch.deleted([first.target], known, over) <= min(resolved, over):
+        return None
     return FirstDecision(
         action_type=first.action_type,
         at=first.decided,
         target=first.target or problem.key,
         withheld=first.kind is ActKind.WITHHELD,
-        resolved=incident.spans[place][1] <= over,
+        resolved=resolved <= over,
     )
+
+
+def _is_queued(act: Act, within: float) -> bool:
+    """Return True for an action that was wanted, and had not begun within so many seconds.
+
+    In that time it could not help: it is no incident in which it ran, and none in which it was kept from running.
+    """
+    return act.state is State.INTENDED or (act.kind is not ActKind.WITHHELD and act.began - act.decided > within)
 
 
 def _returned(
@@ -298,6 +354,9 @@ def _returned(
     end = min(resolved + FOLLOWED, evidence.now, evidence.watch.watched_until(problem, resolved))
     mine = {act.id for act in unit}
     targets = {act.target for act in unit if act.target is not None}
+    end = min(end, evidence.watch.deleted(targets, max(act.ended for act in unit), end))
+    if end <= resolved:
+        return None
     others = [act.began for act in evidence.changes.between(targets, resolved, end) if act.id not in mine]
     superseded = max(resolved, min(others, default=math.inf))
     first, cause = min((refired, "recurred"), (superseded, "superseded"), key=lambda event: event[0])

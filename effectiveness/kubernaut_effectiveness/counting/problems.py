@@ -2,6 +2,7 @@
 
 import json
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,11 +48,8 @@ class ProblemIncident:
 
     def span_at(self, time: float) -> int | None:
         """Return the place of the last span that began at a time or before."""
-        place = None
-        for number, (fired, _) in enumerate(self.spans):
-            if fired <= time:
-                place = number
-        return place
+        place = bisect_right(self.spans, (time, math.inf)) - 1
+        return place if place >= 0 else None
 
 
 @dataclass(frozen=True)

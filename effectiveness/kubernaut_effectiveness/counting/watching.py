@@ -1,6 +1,7 @@
 """The times in which anybody was watching: only then does silence count."""
 
 import json
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,7 @@ class Watch:
         heartbeats: dict[str, list[tuple[float, float]]] = defaultdict(list)
         polled: list[tuple[float, float]] = []
         self._held_back: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+        self._deleted: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._left_out: list[tuple[float, float, dict[str, str]]] = []
         for span in spans:
             times = (span.since, span.until)
@@ -50,6 +52,8 @@ class Watch:
                 heartbeats[span.subject].append(times)
             elif span.kind == "polled":
                 polled.append(times)
+            elif span.kind == "deleted":
+                self._deleted[span.subject].append(times)
             elif span.kind == "truncated":
                 self._left_out.append((*times, json.loads(span.subject)))
             else:
@@ -87,10 +91,23 @@ class Watch:
                 return "left out of a webhook"
         return None
 
+    def deletions_of(self, target: str) -> list[float]:
+        """Return when a target was deleted, as far as anybody told; deletions within 10 minutes are one."""
+        return sorted(since for since, _ in self._deleted.get(target, ()))
+
+    def deleted(self, targets: Iterable[str], since: float, until: float) -> float:
+        """Return when any of the targets was first deleted after a time and up to another; infinity if none was."""
+        if not self._deleted:
+            return math.inf
+        times = [
+            max(first, since) for target in targets for first, last in self._deleted.get(target, ()) if last > since
+        ]
+        return min((time for time in times if time <= until), default=math.inf)
+
     def watched_until(self, problem: AlertProblem, since: float) -> float:
         """Return until when heartbeats came without a gap from a time on; the time itself if none did."""
         spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
-        place = bisect_right(spans, since, key=lambda span: span[0]) - 1
+        place = bisect_right(spans, (since, math.inf)) - 1
         return max(since, spans[place][1]) if place >= 0 else since
 
 
@@ -105,5 +122,5 @@ def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _covered(spans: list[tuple[float, float]], since: float, until: float) -> bool:
-    place = bisect_right(spans, since, key=lambda span: span[0]) - 1
+    place = bisect_right(spans, (since, math.inf)) - 1
     return place >= 0 and spans[place][1] >= until

@@ -6,10 +6,10 @@ from typing import Any
 
 from kubernaut_effectiveness.documents import act_document, incident_document, target_document, time_text
 from kubernaut_effectiveness.service.following import View
-from kubernaut_effectiveness.settings import DAY, HOUR
+from kubernaut_effectiveness.settings import HOUR
 from kubernaut_effectiveness.statistics.survival import CurvePoint, incidence_curve, numbers_at_risk
 from kubernaut_effectiveness.targets import history_of_target
-from kubernaut_effectiveness.verdicts.comparison import compare_actions
+from kubernaut_effectiveness.verdicts.comparison import compare_counts
 
 __all__ = [
     "action_page",
@@ -24,7 +24,6 @@ __all__ = [
 ]
 
 Document = dict[str, Any]
-_RECENT = 15
 _FOLLOWED = 24 * HOUR
 _LISTED = 200
 _STEPS = 300
@@ -46,19 +45,18 @@ def standing(view: View) -> Document:
 
 def front_page(view: View) -> Document:
     """Return the document of `/`: is it helping?"""
-    ask, day = view.questions, view.now - DAY
     return {
         "standing": standing(view),
-        "last_day": ask.states_since(day) if ask else {},
+        "last_day": dict(view.last_day),
         "given_up": [
             {"target": act.target, "action_type": act.action_type, "at": time_text(act.decided)}
-            for act in (ask.given_up(_LISTED) if ask else ())
+            for act in view.given_up
         ],
         "most_remediated": [
             {"target": target, "incidents": incidents} for target, incidents in view.most_remediated[:10]
         ],
-        "recent": [act_document(act) for act in (ask.recent(day, _RECENT) if ask else ())],
-        "actions": view.verdict_documents,
+        "recent": [act_document(act) for act in view.recent],
+        "actions": list(view.verdict_documents),
     }
 
 
@@ -72,7 +70,7 @@ def targets_page(view: View) -> Document:
 
 def target_page(view: View, name: str) -> Document | None:
     """Return the document of one target, or None if no record names it."""
-    fleet = view.questions.target(name, view.now) if view.questions else None
+    fleet = view.questions.target(name, view.now, view.watch) if view.questions else None
     history = history_of_target(fleet, name) if fleet is not None else None
     if view.questions is None or history is None:
         return None
@@ -96,7 +94,7 @@ def signal_page(view: View, name: str) -> Document | None:
     found = view.questions.signal(name) if view.questions else None
     if found is None:
         return None
-    return {"standing": standing(view), **compare_actions(name, *found).model_dump(mode="json")}
+    return {"standing": standing(view), **compare_counts(name, found).model_dump(mode="json")}
 
 
 def action_page(view: View, name: str) -> Document | None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from time import time as unix_time
 from typing import Any
 
+from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.demodata import REQUESTER
 from kubernaut_effectiveness.patterns.report import Patterns
 from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
 from kubernaut_effectiveness.service.reading import NarrowRecord, StorageFault, StorageReader, row_of_narrow
-from kubernaut_effectiveness.settings import MINUTE, CountingRules
+from kubernaut_effectiveness.settings import DAY, MINUTE, CountingRules
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
@@ -30,6 +31,9 @@ _EVERY = 1.0
 _AT_LEAST = 30.0
 """Seconds after which time alone makes a new view."""
 _MOST_TARGETS = 200
+_RECENT = 15
+"""Records that `/` lists."""
+_LISTED = 200
 _OVERLAP = 2 * MINUTE
 """Seconds for which signals are read again: two replicas' clocks differ."""
 
@@ -47,6 +51,10 @@ class View:
         records: The number of records.
         simulated: True if the newest record is of a simulation.
         most_remediated: The targets that were remediated most, with the number of their incidents.
+        last_day: The numbers of records by state that began in the last 24 hours.
+        recent: The records that ended last, of those.
+        given_up: The records of targets that were given up.
+        verdict_documents: The verdicts as JSON has them.
         read_at: When Data Storage last answered, in Unix seconds; None before the first time.
         fault: Why it does not answer now, or None if it does.
         ended: How many records ended since the start, by action type and state.
@@ -61,6 +69,10 @@ class View:
     records: int = 0
     simulated: bool = False
     most_remediated: tuple[tuple[str, int], ...] = ()
+    last_day: Mapping[str, int] = field(default_factory=dict)
+    recent: tuple[Act, ...] = ()
+    given_up: tuple[Act, ...] = ()
+    verdict_documents: tuple[Mapping[str, Any], ...] = ()
     read_at: float | None = None
     fault: str | None = None
     ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -70,11 +82,6 @@ class View:
     def patterns(self) -> Patterns:
         """The patterns, found when somebody asks."""
         return self.questions.patterns() if self.questions is not None else Patterns([], [], [], [], [], [])
-
-    @cached_property
-    def verdict_documents(self) -> list[dict[str, Any]]:
-        """The verdicts as JSON has them."""
-        return [verdict.model_dump(mode="json") for verdict in self.verdicts]
 
 
 class Follower:
@@ -97,6 +104,7 @@ class Follower:
         self._reader, self._settings, self._clock, self._state = reader, settings or CountingRules(), clock, state
         self._ledger: Ledger | None = None
         self._questions: LedgerQuestions | None = None
+        self._documents: dict[str, tuple[ActionVerdict, Mapping[str, Any]]] = {}
         self._seq = 0
         self._heard = 0.0
         self._read_at: float | None = None
@@ -168,11 +176,16 @@ class Follower:
         most = self.view.most_remediated
         if not most or now - self._counted >= _AT_LEAST:
             most, self._counted = tuple(self._questions.most_remediated(_MOST_TARGETS)), now
+        end = now - self._settings.late
         self.view = View(
-            now=now - self._settings.late,
+            now=end,
             settings=self._settings,
             watch=ledger.watch,
             verdicts=verdicts,
+            verdict_documents=tuple(map(self._document_of, verdicts)),
+            last_day=self._questions.states_since(end - DAY),
+            recent=tuple(self._questions.recent(end - DAY, _RECENT)),
+            given_up=tuple(self._questions.given_up(_LISTED)),
             questions=self._questions,
             records=self._questions.count(),
             simulated=newest is not None and newest.requester == REQUESTER,
@@ -182,6 +195,13 @@ class Follower:
             ended=dict(ledger.ended),
             outcomes=dict(ledger.outcomes),
         )
+
+    def _document_of(self, verdict: ActionVerdict) -> Mapping[str, Any]:
+        """Return a verdict as JSON has it; that of one that is as it was is kept."""
+        known = self._documents.get(verdict.action_type)
+        if known is None or known[0] != verdict:
+            known = self._documents[verdict.action_type] = (verdict, verdict.model_dump(mode="json"))
+        return known[1]
 
     def _read(self) -> bool:
         """Read what is new; return True if there was anything."""
@@ -195,22 +215,17 @@ class Follower:
         ledger = self._ledger
         if ledger is None:
             raise AssertionError("a ledger was opened")
-        ledger.put_spans(self._reader.spans(rfc3339_of(max(0.0, self._heard - _OVERLAP))))
-        changed = self._read_firings(ledger)
+        spans = self._reader.spans(rfc3339_of(max(0.0, self._heard - DAY)))  # a deletion may be told late
+        changed = ledger.put_spans(spans)
+        changed = self._read_firings(ledger) or changed
         rows = filter(None, map(self._row_of, self._reader.records(self._seq)))
         return ledger.put_rows(rows) > 0 or changed
 
     def _read_firings(self, ledger: Ledger) -> bool:
         changed = False
         started = self._clock()
-        cursor: str | None = None
-        while True:
-            firings, following = self._reader.firings(rfc3339_of(max(0.0, self._heard - _OVERLAP)), cursor)
-            for firing in firings:
-                changed = ledger.put_firing(firing) or changed
-            if following is None or following == cursor:
-                break
-            cursor = following
+        for firings in self._reader.all_firings(rfc3339_of(max(0.0, self._heard - _OVERLAP))):
+            changed = ledger.put_firings(firings) or changed
         self._heard = max(self._heard, started - _OVERLAP)
         return changed
 
@@ -256,7 +271,6 @@ def rfc3339_of(time: float) -> str:
 def _renewed(view: View, read_at: float | None, fault: str | None) -> View:
     """Return the view with another age; what it has found stays found."""
     renewed = replace(view, read_at=read_at, fault=fault)
-    for name in ("patterns", "verdict_documents"):
-        if name in view.__dict__:
-            renewed.__dict__[name] = view.__dict__[name]
+    if "patterns" in view.__dict__:
+        renewed.__dict__["patterns"] = view.patterns
     return renewed

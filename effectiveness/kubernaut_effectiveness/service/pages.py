@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -39,7 +41,7 @@ _HEADERS = {
         "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with none at all, a browser says of the login form that it is of no site
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
@@ -82,6 +84,7 @@ class _Pages:
         self._follower, self._token, self._links = follower, token, links
         self._environment = _environment()
         self._metrics = MonitorMetrics()
+        self._rows: dict[str, tuple[ActionVerdict, Markup]] = {}
 
     def routes(self) -> list[Route]:
         def view() -> View:
@@ -111,12 +114,22 @@ class _Pages:
             found = await run_in_threadpool(document, "") or {}
             if template == "patterns":
                 found = {**found, "sections": list(pattern_sections(self._follower.view.patterns))}
+            elif template == "front":
+                found = {**found, "rows": [self._row(verdict) for verdict in self._follower.view.verdicts]}
             return self._html(template, {**found, "json_path": f"{json_path}.json"})
 
         async def as_json(_request: Request) -> Response:
-            return JSONResponse(await run_in_threadpool(document, ""), headers=_HEADERS)
+            return _json(await run_in_threadpool(document, ""))
 
         return [Route(path, page), Route(f"{json_path}.json", as_json)]
+
+    def _row(self, verdict: ActionVerdict) -> Markup:
+        """Return an action type's row of the front page; that of a verdict that is as it was is kept."""
+        known = self._rows.get(verdict.action_type)
+        if known is None or known[0] != verdict:
+            drawn = Markup(self._environment.get_template("row.html").render(verdict=verdict))  # noqa: S704 – escaped
+            known = self._rows[verdict.action_type] = (verdict, drawn)
+        return known[1]
 
     def _named(self, path: str, template: str, document: Callable[[str], Document | None]) -> Route:
         async def page(request: Request) -> Response:
@@ -129,10 +142,10 @@ class _Pages:
             if found is None:
                 problem = f"Nothing is known of {visible(name, 200)}: no record of the last 90 days names it."
                 if wants_json:
-                    return JSONResponse({"problem": problem}, 404, headers=_HEADERS)
+                    return _json({"problem": problem}, 404)
                 return self._html("problem", {"problem": problem, "name": name}, 404)
             if wants_json:
-                return JSONResponse(found, headers=_HEADERS)
+                return _json(found)
             place = path.partition("{")[0]
             return self._html(template, {**found, "name": name, "json_path": f"{place}{quote(name, safe='/')}.json"})
 
@@ -203,6 +216,15 @@ class _Pages:
             {"json_path": None, "has_login": self._token is not None, **values}
         )
         return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    """Return a document as JSON: fast, or as Python writes it where a record holds what the fast way refuses."""
+    try:
+        body = msgspec.json.encode(document)
+    except (OverflowError, TypeError, ValueError):  # an integer of more than 64 bits, half of a surrogate pair
+        body = json.dumps(document).encode()
+    return Response(body, status, media_type="application/json", headers=_HEADERS)
 
 
 def _local(place: str) -> str:

@@ -70,6 +70,9 @@ def lanes(document: Mapping[str, Any]) -> Markup:
             f"{record['action_type']} {record['state']} {record['began']} by {record['requester'] or 'nobody named'}"
         )
         marks.append(svg.Mark(began, record["state"], visible(title, 200)))
+    for text in document["deleted"]:
+        times.append(_seconds(text))
+        marks.append(svg.Mark(_seconds(text), "deleted", f"the target was deleted {text}"))
     rows.append(("actions", [], marks))
     since = min(times)
     step = (known_until - since) / _TICKS

@@ -3,6 +3,7 @@
 Used for the probability that a signal fires again within a time, and for the curve of it.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -34,22 +35,26 @@ def aalen_johansen(observations: Iterable[SurvivalObservation], at: float) -> di
         The incidence of every cause that occurred by `at` (an absent one is 0); or None when the data do not reach
         that far: the last one followed was censored before `at`, or there is no observation.
     """
-    ends: dict[float, Counter[str | None]] = {}
-    for observation in observations:
-        ends.setdefault(observation.duration, Counter())[observation.cause] += 1
-    at_risk = sum(counts.total() for counts in ends.values())
+    kept = sorted(observations, key=_duration)
     free = 1.0
     incidence: dict[str, float] = {}
-    for time in sorted(ends):
-        if time > at:
-            break
-        events = {cause: count for cause, count in ends[time].items() if cause is not None}
-        for cause, count in sorted(events.items()):
-            incidence[cause] = incidence.get(cause, 0.0) + free * count / at_risk
-        free *= 1 - sum(events.values()) / at_risk
-        at_risk -= ends[time].total()
-    known = bool(ends) and (max(ends) >= at or free == 0)
+    place, number = 0, len(kept)
+    while place < number and (time := kept[place].duration) <= at:
+        first = place
+        while place < number and kept[place].duration == time:
+            place += 1
+        at_risk = number - first
+        events = Counter(one.cause for one in kept[first:place] if one.cause is not None)
+        if events:
+            for cause, count in sorted(events.items()):
+                incidence[cause] = incidence.get(cause, 0.0) + free * count / at_risk
+            free *= 1 - events.total() / at_risk
+    known = bool(kept) and (kept[-1].duration >= at or free == 0)
     return {cause: min(value, 1.0) for cause, value in incidence.items()} if known else None
+
+
+def _duration(observation: SurvivalObservation) -> float:
+    return observation.duration
 
 
 class CurvePoint(NamedTuple):
@@ -61,7 +66,7 @@ class CurvePoint(NamedTuple):
 
 def incidence_curve(observations: Iterable[SurvivalObservation], cause: str, until: float) -> list[CurvePoint]:
     """Return the steps of one cause's cumulative incidence, from 0 to `until` or to the last one followed."""
-    kept = sorted(observations, key=lambda one: one.duration)
+    kept = sorted(observations, key=_duration)
     at_risk, free, incidence = len(kept), 1.0, 0.0
     points = [CurvePoint(0.0, 0.0)]
     place = 0
@@ -83,5 +88,5 @@ def incidence_curve(observations: Iterable[SurvivalObservation], cause: str, unt
 
 def numbers_at_risk(observations: Iterable[SurvivalObservation], times: Sequence[float]) -> list[int]:
     """Return how many were still followed just before each time."""
-    durations = [one.duration for one in observations]
-    return [sum(duration >= time for duration in durations) for time in times]
+    durations = sorted(one.duration for one in observations)
+    return [len(durations) - bisect_left(durations, time) for time in times]

@@ -34,10 +34,10 @@ _RECENT = 30 * DAY
 
 def thinned(incidents: Sequence[JudgedIncident]) -> list[JudgedIncident]:
     """Return the first incident of each target and day, in the order of time: those of one day are not independent."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, float]] = set()
     kept = []
     for incident in sorted(incidents, key=lambda one: (one.acted, one.problem)):
-        place = (incident.target, day_of(incident.acted))
+        place = (incident.target, incident.acted // DAY)  # days of UTC, as those that are shown
         if place not in seen:
             seen.add(place)
             kept.append(incident)

@@ -1,8 +1,8 @@
 """Actions for one signal, compared where they can be. A ranking is advice, never a command."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from pydantic import BaseModel, ConfigDict
@@ -10,13 +10,53 @@ from pydantic import BaseModel, ConfigDict
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident, Outcome
 from kubernaut_effectiveness.statistics.strata import Stratum, pooled_difference
 from kubernaut_effectiveness.statistics.superiority import probability_better
-from kubernaut_effectiveness.statistics.votes import Votes
+from kubernaut_effectiveness.statistics.votes import Tally, Votes, count_votes
 from kubernaut_effectiveness.verdicts.models import Share
-from kubernaut_effectiveness.verdicts.shares import ENOUGH_TARGETS, share_of, votes_of
+from kubernaut_effectiveness.verdicts.shares import ENOUGH_TARGETS, share_of
 
-__all__ = ["ActionOfSignal", "PairComparison", "SignalVerdict", "compare_actions"]
+__all__ = [
+    "ActionOfSignal",
+    "PairComparison",
+    "SignalCounts",
+    "SignalVerdict",
+    "compare_actions",
+    "compare_counts",
+]
 
-Strata = dict[tuple[str | None, str], list[JudgedIncident]]
+Stratification = tuple[str | None, str]
+"""A severity and a kind of target."""
+
+
+@dataclass(kw_only=True)
+class SignalCounts:
+    """The counts that the actions of one signal are compared by.
+
+    Attributes:
+        incidents: The number of all its incidents.
+        acted: Those in which something was changed.
+        first_line: Good and counted incidents by action, severity and target.
+        withheld: Resolved and all incidents of the baseline, by target.
+        second_line: How often each action came later.
+    """
+
+    incidents: int
+    acted: int = 0
+    first_line: dict[str, dict[tuple[str | None, str], list[int]]] = field(default_factory=dict)
+    withheld: dict[str, list[int]] = field(default_factory=dict)
+    second_line: dict[str, int] = field(default_factory=dict)
+
+    def add_first_line(self, action: str, severity: str | None, target: str, good: int, incidents: int) -> None:
+        """Count incidents of one action, severity and target, of which some were good."""
+        _add(self.first_line.setdefault(action, {}).setdefault((severity, target), [0, 0]), good, incidents)
+
+    def add_withheld(self, target: str, resolved: int, incidents: int) -> None:
+        """Count baseline incidents of one target, of which some were resolved."""
+        _add(self.withheld.setdefault(target, [0, 0]), resolved, incidents)
+
+
+def _add(counts: list[int], good: int, incidents: int) -> None:
+    counts[0] += good
+    counts[1] += incidents
 
 
 @dataclass(frozen=True)
@@ -25,11 +65,11 @@ class _Tally:
 
     Attributes:
         targets: The number of its targets.
-        strata: The votes of each stratum: severity and kind of target.
+        strata: The votes of each stratum, in order.
     """
 
     targets: int
-    strata: Mapping[tuple[str | None, str], Votes]
+    strata: Mapping[Stratification, Votes]
 
 
 class _Comparison(BaseModel):
@@ -76,36 +116,52 @@ def compare_actions(signal: str, judged: Iterable[JudgedIncident], incidents: in
         judged: Its incidents in which something was done or decided.
         incidents: The number of all its incidents.
     """
-    found = list(judged)
-    by_action: dict[str, Strata] = defaultdict(lambda: defaultdict(list))
-    second: dict[str, int] = defaultdict(int)
-    for one in found:
-        if one.action is not None and one.outcome is not None and one.outcome.counts:
-            by_action[one.action][one.severity, _kind(one.target)].append(one)
+    counts = SignalCounts(incidents=incidents)
+    for one in judged:
+        if one.action is not None:
+            counts.acted += 1
+            if one.outcome is not None and one.outcome.counts:
+                counts.add_first_line(one.action, one.severity, one.target, one.outcome is Outcome.HELD, 1)
         for act in one.second_line:
-            second[act.action_type] += 1
-    tallies = {action: _tally_of(strata) for action, strata in by_action.items()}
-    shares = {action: share_of(votes_of(_held(_all(strata)))) for action, strata in by_action.items()}
+            counts.second_line[act.action_type] = counts.second_line.get(act.action_type, 0) + 1
+        if one.decision is not None and one.decision.withheld:
+            counts.add_withheld(one.decision.target, one.decision.resolved, 1)
+    return compare_counts(signal, counts)
+
+
+def compare_counts(signal: str, counts: SignalCounts) -> SignalVerdict:
+    """Return the verdict on a signal whose incidents are counted."""
+    tallies = {action: _tally_of(found) for action, found in counts.first_line.items()}
+    shares = {action: share_of(_all_votes(found)) for action, found in counts.first_line.items()}
     order = sorted(shares, key=lambda action: (-(shares[action].lower or 0.0), -shares[action].incidents, action))
     pairs = list(combinations(order, 2))
-    withheld = [one.decision for one in found if one.decision is not None and one.decision.withheld]
     return SignalVerdict(
         signal=signal,
-        incidents=incidents,
-        untouched=incidents - sum(one.action is not None for one in found),
-        otherwise=share_of(votes_of((one.target, one.resolved) for one in withheld)),
+        incidents=counts.incidents,
+        untouched=counts.incidents - counts.acted,
+        otherwise=share_of(count_votes(Tally(*both) for both in counts.withheld.values())),
         first_line=[ActionOfSignal(action=action, share=shares[action]) for action in order],
         pairs=[_pair((one, tallies[one]), (other, tallies[other]), len(pairs)) for one, other in pairs],
-        second_line=dict(sorted(second.items(), key=lambda item: (-item[1], item[0]))),
+        second_line=dict(sorted(counts.second_line.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
-def _tally_of(strata: Strata) -> _Tally:
-    votes = {key: votes_of(_held(incidents)) for key, incidents in strata.items()}
+def _tally_of(found: Mapping[tuple[str | None, str], list[int]]) -> _Tally:
+    strata: dict[Stratification, list[Tally]] = defaultdict(list)
+    for (severity, target), both in found.items():
+        strata[severity, _kind(target)].append(Tally(*both))
+    votes = {key: count_votes(strata[key]) for key in sorted(strata, key=lambda key: (key[0] or "", key[1]))}
     return _Tally(
-        len({incident.target for incident in _all(strata)}),
+        len({target for _, target in found}),
         {key: counted for key, counted in votes.items() if counted is not None},
     )
+
+
+def _all_votes(found: Mapping[tuple[str | None, str], list[int]]) -> Votes | None:
+    targets: dict[str, list[int]] = {}
+    for (_, target), both in found.items():
+        _add(targets.setdefault(target, [0, 0]), *both)
+    return count_votes(Tally(*both) for both in targets.values())
 
 
 def _pair(first: tuple[str, _Tally], second: tuple[str, _Tally], pairs: int) -> PairComparison:
@@ -131,14 +187,6 @@ def _pair(first: tuple[str, _Tally], second: tuple[str, _Tally], pairs: int) -> 
     better = one if probability >= sure else other if probability <= 1 - sure else None
     known = {"difference": difference, "lower": lower, "upper": upper, "probability": probability, "better": better}
     return bare.model_copy(update=known)
-
-
-def _held(incidents: Sequence[JudgedIncident]) -> Iterable[tuple[str, bool]]:
-    return ((one.target, one.outcome is Outcome.HELD) for one in incidents)
-
-
-def _all(strata: Strata) -> list[JudgedIncident]:
-    return [incident for incidents in strata.values() for incident in incidents]
 
 
 def _kind(target: str) -> str:

@@ -209,18 +209,21 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
     """Return the verdict on one action type, or on several that are steps of one workflow."""
     tally, incidents = history.tally, history.incidents
     counted = counted_incidents(incidents)
-    outcomes = Counter(one.outcome.value for one in incidents if one.outcome is not None)
+    outcomes = Counter(one.outcome for one in incidents if one.outcome is not None)
     unwatched = [one for one in incidents if one.outcome is Outcome.UNWATCHED]
+    alone = votes_of(_held(counted))
     lowest, highest = (
-        votes_of([*_held(counted), *((one.target, good) for one in unwatched)]) for good in (False, True)
+        (votes_of([*_held(counted), *((one.target, good) for one in unwatched)]) for good in (False, True))
+        if unwatched
+        else (alone, alone)
     )
     enough = lowest is not None and highest is not None and lowest.targets >= ENOUGH_TARGETS
     unknown = fleet.unknown.get(action, 0)
     signals = Counter(one.name for one in incidents if one.name is not None)
     return ActionVerdict(
         action_type=action,
-        alone=share_of(votes_of(_held(counted))),
-        outcomes={outcome.value: outcomes[outcome.value] for outcome in Outcome if outcomes[outcome.value]},
+        alone=share_of(alone),
+        outcomes={outcome.value: outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
         unwatched=dict(Counter(one.why or "" for one in unwatched)),
         if_unwatched_held=highest.rate if enough and highest and unwatched else None,
         if_unwatched_not=lowest.rate if enough and lowest and unwatched else None,
@@ -262,13 +265,15 @@ def _came_back(incidents: Iterable[JudgedIncident], seconds: float) -> ComeBack:
 
 def _weeks(counted: Sequence[JudgedIncident], now: float) -> list[WeekShare]:
     """Return the last 13 weeks that end now, oldest first."""
-    weeks = []
-    for number in range(_WEEKS, 0, -1):
-        first, last = now - number * 7 * DAY, now - (number - 1) * 7 * DAY
-        within = [one for one in counted if first <= one.acted < last]
-        held = sum(one.outcome is Outcome.HELD for one in within)
-        weeks.append(WeekShare(week=day_of(first), good=held, incidents=len(within)))
-    return weeks
+    edges = [now - number * 7 * DAY for number in range(_WEEKS, -1, -1)]
+    incidents, held = Counter[int](), Counter[int]()
+    for one in counted:
+        place = bisect_right(edges, one.acted) - 1
+        incidents[place] += 1
+        held[place] += one.outcome is Outcome.HELD
+    return [
+        WeekShare(week=day_of(edges[place]), good=held[place], incidents=incidents[place]) for place in range(_WEEKS)
+    ]
 
 
 def _digests(counted: Sequence[JudgedIncident]) -> list[DigestShare]:

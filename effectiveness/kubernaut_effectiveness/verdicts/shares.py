@@ -1,6 +1,5 @@
 """Shares over targets, as verdicts say them."""
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -15,12 +14,15 @@ ENOUGH_TARGETS = 5
 
 def tallies_of(outcomes: Iterable[tuple[str, bool]]) -> list[Tally]:
     """Return the tallies of (target, good) pairs."""
-    good: Counter[str] = Counter()
-    all_of: Counter[str] = Counter()
+    both: dict[str, list[int]] = {}
     for target, is_good in outcomes:
-        all_of[target] += 1
-        good[target] += is_good
-    return [Tally(good[target], number) for target, number in all_of.items()]
+        counts = both.get(target)
+        if counts is None:
+            both[target] = [1 if is_good else 0, 1]
+        else:
+            counts[0] += is_good
+            counts[1] += 1
+    return [Tally(good, number) for good, number in both.values()]
 
 
 def votes_of(outcomes: Iterable[tuple[str, bool]]) -> Votes | None:

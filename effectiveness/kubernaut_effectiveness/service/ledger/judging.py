@@ -3,11 +3,18 @@
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kubernaut_effectiveness.counting.acts import Act
-from kubernaut_effectiveness.counting.outcomes import FOLLOWED, Evidence, JudgedIncident, TargetChanges, judge_problem
+from kubernaut_effectiveness.counting.outcomes import (
+    FOLLOWED,
+    Evidence,
+    JudgedIncident,
+    OrderedChanges,
+    TargetChanges,
+    judge_problem,
+)
 from kubernaut_effectiveness.counting.problems import AlertProblem, problem_of
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.patterns.flapping import flapping_of
@@ -47,16 +54,15 @@ class _Changes(TargetChanges):
         super().__init__(())
         self._connection, self._known = connection, known
 
-    def between(self, targets: Iterable[str], since: float, until: float) -> list[Act]:
-        targets = list(targets)
-        for target in targets:
-            if target not in self._acts:
-                self._acts[target] = self._read(target)
-        return super().between(targets, since, until)
+    def _changes_of(self, target: str) -> OrderedChanges:
+        changes = self._of.get(target)
+        if changes is None:
+            changes = self._of[target] = OrderedChanges(self._read(target))
+        return changes
 
     def forget(self) -> None:
         """Forget what was read."""
-        self._acts.clear()
+        self._of.clear()
 
     def _read(self, target: str) -> list[Act]:
         rows = self._connection.execute(

@@ -31,6 +31,8 @@ _ROUND = 30.0
 """Seconds after which time alone may change a verdict."""
 _SECONDS = 2.0
 """Seconds of each round for what only time changes, and for patterns: a large fleet's turn comes later."""
+_GOES_ON = frozenset({"heartbeat", "polled"})
+"""Spans that grow with every minute; what they may change is judged in turn."""
 _SPARE = 7 * DAY
 """Firings are kept so much longer than records, which may answer them late."""
 
@@ -152,6 +154,17 @@ class Ledger:
         """Mark targets whose patterns are to be sought anew."""
         self._connection.executemany("INSERT OR IGNORE INTO stale_targets VALUES (?)", [(one,) for one in targets])
 
+    def put_firings(self, firings: Iterable[Firing]) -> bool:
+        """Take firings, or what else was told of them; return True if anything is new."""
+        if self.built:
+            return sum(self.put_firing(firing) for firing in firings) > 0
+        rows = []
+        for one in firings:
+            self._problem(one)
+            rows.append((one.fingerprint, one.fired, one.resolved, one.name, one.severity))
+        self._connection.executemany("INSERT OR REPLACE INTO firings VALUES (?, ?, ?, ?, ?)", rows)
+        return bool(rows)
+
     def put_firing(self, firing: Firing) -> bool:
         """Take a firing, or what else was told of it; return True if that is new."""
         problem = self._problem(firing)
@@ -189,9 +202,9 @@ class Ledger:
         self._problems[firing.fingerprint] = (firing.labels, number)
         return int(number)
 
-    def put_spans(self, spans: Iterable[WatchSpan]) -> None:
-        """Take what was seen of the monitoring: spans grow."""
-        grown = False
+    def put_spans(self, spans: Iterable[WatchSpan]) -> bool:
+        """Take what was seen of the monitoring: spans grow. Return True if more than that it goes on was told."""
+        grown = told = False
         for span in spans:
             place = (span.kind, span.subject, span.since)
             known = self._connection.execute(
@@ -200,13 +213,21 @@ class Ledger:
             if known is not None and known[0] == span.until:
                 continue
             grown = True
+            told = told or span.kind not in _GOES_ON
             self._connection.execute("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)", (*place, span.until))
             if self.built and span.kind in {"silenced", "inhibited"}:
                 self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", span.subject, span.since)
+            elif self.built and span.kind == "deleted":
+                self._mark_dirty(
+                    "SELECT problem FROM acts JOIN fingerprints USING (fingerprint) WHERE target = ?",
+                    span.subject,
+                    span.since,
+                )
             elif self.built and span.kind == "truncated":
                 self._connection.execute("UPDATE problems SET dirty = min(coalesce(dirty, 9e99), ?)", (span.since,))
         if grown:
             self.watch = Watch(WatchSpan(*row) for row in self._connection.execute("SELECT * FROM spans"))
+        return told
 
     def refresh(self, now: float, *, everything: bool = True) -> tuple[ActionVerdict, ...]:
         """Judge what changed, and return the verdicts as of now.
@@ -249,10 +270,11 @@ class Ledger:
         """Judge a ledger for the first time, and let readers in."""
         one = self._connection.execute
         one("DELETE FROM acts WHERE decided < ?", (now - self.settings.window,))
-        create_indexes(self._connection)
+        create_indexes(self._connection, judged=False)
         one("INSERT INTO stale_targets SELECT DISTINCT target FROM acts WHERE target IS NOT NULL")
         self._judge.judge(dict(one("SELECT id, 0.0 FROM problems")), self.watch, end)
         self._judge.targets.clear()  # all are stale
+        create_indexes(self._connection, judged=True)
         one("COMMIT")
         one("PRAGMA journal_mode = WAL")
         one("PRAGMA synchronous = NORMAL")

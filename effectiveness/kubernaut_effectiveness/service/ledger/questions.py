@@ -21,12 +21,23 @@ from kubernaut_effectiveness.service.ledger.rows import ACT_COLUMNS, JUDGED_COLU
 from kubernaut_effectiveness.service.ledger.schema import connect
 from kubernaut_effectiveness.settings import CountingRules
 from kubernaut_effectiveness.statistics.survival import SurvivalObservation
+from kubernaut_effectiveness.verdicts.comparison import SignalCounts
 from kubernaut_effectiveness.verdicts.fleet import Fleet
 
 __all__ = ["LedgerQuestions", "PendingActs"]
 
 _MOST_ACTS = 2_000
 """Records of one target that its page reads, the newest."""
+_FIRST_LINE = """
+SELECT action, severity, target, sum(outcome = 'held'), sum(outcome NOT IN ('unwatched', 'gone', 'pending')), count(*)
+FROM judged WHERE {where} AND action IS NOT NULL GROUP BY action, severity, target
+"""
+_WITHHELD = """
+SELECT decided_on, sum(resolved_soon), count(*) FROM judged WHERE {where} AND withheld GROUP BY decided_on
+"""
+_SECOND_LINE = """
+SELECT action_type, count(*) FROM problems JOIN second_lines ON problem = problems.id WHERE name = ? GROUP BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,7 @@ class LedgerQuestions:
                 )
             )
 
-    def target(self, name: str, end: float) -> Fleet | None:
+    def target(self, name: str, end: float, watch: Watch) -> Fleet | None:
         """Return what is known of one target, or None if no record names it."""
         with self._reading() as connection:
             acts = list(_acts(connection, "WHERE target = ? ORDER BY began DESC LIMIT ?", (name, _MOST_ACTS)))
@@ -134,16 +145,26 @@ class LedgerQuestions:
             ).fetchall()
             problems = self._problems(connection, numbers, end)
             judged = _judged(connection, [number for number, _ in numbers])
-        return self._fleet(sorted(acts, key=lambda act: (act.decided, act.id)), problems, judged, end)
+        return self._fleet(sorted(acts, key=lambda act: (act.decided, act.id)), problems, judged, end, watch)
 
-    def signal(self, name: str) -> tuple[list[JudgedIncident], int] | None:
-        """Return the judged incidents of an alert, and the number of all; or None if it is not known."""
+    def signal(self, name: str) -> SignalCounts | None:
+        """Return the counts of an alert's incidents, or None if it is not known."""
         with self._reading() as connection:
-            rows = connection.execute("SELECT id, incidents FROM problems WHERE name = ?", (name,)).fetchall()
-            if not rows:
+            one = connection.execute
+            [(number,)] = one("SELECT sum(incidents) FROM problems WHERE name = ?", (name,))
+            if number is None:
                 return None
-            rows = [row for row in rows if row[1]]
-            return _judged(connection, [number for number, _ in rows]), sum(number for _, number in rows)
+            counts = SignalCounts(incidents=number)
+            unnamed = one("SELECT 1 FROM problems WHERE name = ? AND key = name", (name,)).fetchone()
+            where = "name = ?" if unnamed is None else "problem IN (SELECT id FROM problems WHERE name = ?)"
+            for action, severity, target, good, counted, acted in one(_FIRST_LINE.format(where=where), (name,)):
+                counts.acted += acted
+                if counted:
+                    counts.add_first_line(action, severity, target, good, counted)
+            for row in one(_WITHHELD.format(where=where), (name,)):
+                counts.add_withheld(*row)
+            counts.second_line = dict(one(_SECOND_LINE, (name,)).fetchall())
+            return counts
 
     def action_incidents(self, name: str, limit: int) -> list[JudgedIncident]:
         """Return the newest incidents whose first line was an action type, the newest first."""

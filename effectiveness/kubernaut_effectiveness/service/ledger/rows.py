@@ -42,6 +42,8 @@ LONGEST_VALUE = 4_096
 """Bytes of one side of a change; of a longer one its hash is kept, which tells whether it is the same."""
 _STATES = {state.value: state for state in State}
 _KINDS = {kind.value: kind for kind in ActKind}
+_set = object.__setattr__
+"""Sets the whole `__dict__` of a frozen object at once."""
 _OUTCOMES: dict[str | None, Outcome | None] = {outcome.value: outcome for outcome in Outcome} | {None: None}
 
 
@@ -65,13 +67,34 @@ def row_of_act(act: Act) -> tuple[Any, ...]:
 
 def act_of_row(row: Sequence[Any]) -> Act:
     """Return the act of a row; with two more columns, its change too."""
-    values = dict(zip(ACT_FIELDS, row, strict=False))
-    values["state"], values["kind"] = _STATES[row[2]], _KINDS[row[17]]
-    values["dry_run"], values["changes"] = bool(row[9]), bool(row[11])
-    for name, place in (("before", 18), ("after", 19)):
-        values[name] = json.loads(row[place]) if len(row) > place and row[place] is not None else None
+    before, after = row[18:20] if len(row) > len(ACT_FIELDS) else (None, None)
     act = object.__new__(Act)
-    act.__dict__.update(values)
+    _set(
+        act,
+        "__dict__",
+        {
+            "id": row[0],
+            "action_type": row[1],
+            "state": _STATES[row[2]],
+            "target": row[3],
+            "decided": row[4],
+            "began": row[5],
+            "ended": row[6],
+            "fingerprint": row[7],
+            "fired": row[8],
+            "dry_run": bool(row[9]),
+            "undoes": row[10],
+            "changes": bool(row[11]),
+            "before": None if before is None else json.loads(before),
+            "after": None if after is None else json.loads(after),
+            "reason": row[12],
+            "image": row[13],
+            "workflow": row[14],
+            "step": row[15],
+            "requester": row[16],
+            "kind": _KINDS[row[17]],
+        },
+    )
     return act
 
 
@@ -81,13 +104,17 @@ def firing_of_row(row: Sequence[Any], labels: dict[str, Mapping[str, str] | None
     if text is not None and text not in labels:
         labels[text] = json.loads(text)
     firing = object.__new__(Firing)
-    firing.__dict__.update(
-        fingerprint=fingerprint,
-        fired=fired,
-        resolved=resolved,
-        name=name,
-        severity=severity,
-        labels=None if text is None else labels[text],
+    _set(
+        firing,
+        "__dict__",
+        {
+            "fingerprint": fingerprint,
+            "fired": fired,
+            "resolved": resolved,
+            "name": name,
+            "severity": severity,
+            "labels": None if text is None else labels[text],
+        },
     )
     return firing
 
@@ -105,7 +132,7 @@ def row_of_judged(problem: int, one: JudgedIncident) -> tuple[Any, ...]:
         one.acted,
         one.ended,
         one.resolved,
-        one.outcome.value if one.outcome else None,
+        one.outcome._value_ if one.outcome else None,  # as `value`, which costs ten times as much
         one.why,
         one.image,
         " ".join(act.id for act in one.first_line),
@@ -126,29 +153,41 @@ def judged_of_row(row: Sequence[Any], acts: Mapping[str, Act] | None = None) -> 
     decision = None
     if row[16] is not None:
         decision = object.__new__(FirstDecision)
-        decision.__dict__.update(
-            action_type=row[16], at=row[17], target=row[18], withheld=bool(row[19]), resolved=bool(row[20])
-        )
-    lines: tuple[tuple[Act, ...], ...] = ((), ())
+        facts = {
+            "action_type": row[16],
+            "at": row[17],
+            "target": row[18],
+            "withheld": bool(row[19]),
+            "resolved": bool(row[20]),
+        }
+        _set(decision, "__dict__", facts)
+    first_line: tuple[Act, ...] = ()
+    second_line: tuple[Act, ...] = ()
     if acts is not None:
-        lines = tuple(tuple(acts[one] for one in text.split() if one in acts) for text in row[12:14])
+        first_line, second_line = (
+            tuple(acts[one] for one in text.split() if one in acts) for text in (row[12], row[13])
+        )
     judged = object.__new__(JudgedIncident)
-    judged.__dict__.update(
-        problem=row[0],
-        name=row[2],
-        severity=row[3],
-        began=row[1],
-        action=row[4],
-        target=row[5],
-        acted=row[6],
-        ended=row[7],
-        resolved=row[8],
-        outcome=_OUTCOMES[row[9]],
-        why=row[10],
-        image=row[11],
-        first_line=lines[0],
-        second_line=lines[1],
-        returned=None if row[14] is None else SurvivalObservation(row[14], row[15]),
-        decision=decision,
+    _set(
+        judged,
+        "__dict__",
+        {
+            "problem": row[0],
+            "name": row[2],
+            "severity": row[3],
+            "began": row[1],
+            "action": row[4],
+            "target": row[5],
+            "acted": row[6],
+            "ended": row[7],
+            "resolved": row[8],
+            "outcome": _OUTCOMES[row[9]],
+            "why": row[10],
+            "image": row[11],
+            "first_line": first_line,
+            "second_line": second_line,
+            "returned": None if row[14] is None else SurvivalObservation(row[14], row[15]),
+            "decision": decision,
+        },
     )
     return judged

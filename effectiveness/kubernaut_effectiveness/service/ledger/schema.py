@@ -5,7 +5,7 @@ from pathlib import Path
 
 __all__ = ["VERSION", "connect", "create_indexes", "create_tables"]
 
-VERSION = 1
+VERSION = 2
 """Part of what a kept file must agree with; another one is built anew."""
 
 _TABLES = """
@@ -41,11 +41,11 @@ CREATE TABLE side_effects (
   target TEXT NOT NULL, action_type TEXT NOT NULL, alert TEXT, withheld INTEGER NOT NULL, cases INTEGER NOT NULL);
 CREATE TABLE stale_targets (target TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_INDEXES = """
+_FOR_JUDGING = """
 CREATE INDEX acts_by_fingerprint ON acts (fingerprint, decided);
 CREATE INDEX acts_by_target ON acts (target, began);
 CREATE INDEX acts_by_type ON acts (action_type, kind, ended, began);
-CREATE INDEX acts_by_time ON acts (began);
+CREATE INDEX acts_by_time ON acts (began, state);
 CREATE INDEX acts_undone ON acts (undoes) WHERE undoes IS NOT NULL;
 CREATE INDEX acts_of_people ON acts (target, began)
   WHERE fingerprint IS NULL AND requester IS NOT NULL AND kind = 'changed';
@@ -55,6 +55,11 @@ CREATE INDEX fingerprints_by_problem ON fingerprints (problem);
 CREATE INDEX problems_dirty ON problems (dirty) WHERE dirty IS NOT NULL;
 CREATE INDEX problems_restless ON problems (judged_at) WHERE restless;
 CREATE INDEX problems_by_name ON problems (name);
+"""
+_FOR_QUESTIONS = """
+CREATE INDEX judged_by_signal ON judged (name, action, severity, target, outcome) WHERE action IS NOT NULL;
+CREATE INDEX judged_withheld ON judged (name, decided_on, resolved_soon) WHERE withheld;
+CREATE INDEX judged_returned ON judged (action, returned, cause) WHERE returned IS NOT NULL;
 CREATE INDEX judged_by_action ON judged (action, acted);
 CREATE INDEX judged_by_decision ON judged (decision) WHERE decision IS NOT NULL;
 CREATE INDEX judged_by_target ON judged (target);
@@ -87,7 +92,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.executescript(_TABLES)
 
 
-def create_indexes(connection: sqlite3.Connection) -> None:
-    """Create the indexes, once all is read."""
-    for statement in _INDEXES.split(";"):  # not executescript, which commits
+def create_indexes(connection: sqlite3.Connection, *, judged: bool) -> None:
+    """Create the indexes: once all is read, those by which it is judged; then those of what was judged."""
+    for statement in (_FOR_QUESTIONS if judged else _FOR_JUDGING).split(";"):  # not executescript, which commits
         connection.execute(statement)
