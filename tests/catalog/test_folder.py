@@ -96,6 +96,15 @@ def test_a_typed_task_is_the_generic_one_with_params_for_the_inputs(action: Cata
     assert not any("params." in str(value) for name, value in env.items() if name in {"ACTION_TYPE", "RESULTS_DIR"})
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: "/".join(path.parts[-3:]))
+def test_every_param_that_is_used_is_there(folder: Path) -> None:
+    # Tekton's admission refuses the others
+    spec = document(folder)["spec"]
+    used = set(re.findall(r"\$\(params\.([\w-]+)\)", json.dumps(spec)))
+
+    assert used <= {param["name"] for param in spec["params"]}
+
+
 @pytest.mark.parametrize("action_type", ACTIONS)
 def test_texts_of_params_mean_the_values_that_they_are_made_of(action_type: str) -> None:
     entry, model = BY_TYPE[action_type], find(action_type).inputs_model
