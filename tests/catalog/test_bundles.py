@@ -25,7 +25,7 @@ from kubernaut_cli.errors import exit_code_of
 from kubernaut_cli.images.ociregistry import OciRegistry
 from kubernaut_cli.images.reference import Reference
 from kubernaut_cli.program import program
-from kubernaut_cli.taskcatalog.bundles import CatalogObject, build_bundle, read_catalog
+from kubernaut_cli.taskcatalog.bundles import CatalogObject, build_bundle, pin_tasks, read_catalog
 from kubernaut_sdk import ActionError, InvalidInputs
 from tests.conftest import registry
 
@@ -113,6 +113,16 @@ def test_a_pipeline_takes_its_tasks_from_their_bundles_by_digest(pushed: dict[st
         params = {one["name"]: one["value"] for one in task["taskRef"]["params"]}
         assert task["taskRef"]["resolver"] == "bundles"
         assert params == {"kind": "task", "name": params["name"], "bundle": pushed[params["name"]]}
+
+
+def test_a_signed_pipeline_is_pushed_as_it_is(pushed: dict[str, str]) -> None:
+    [found] = [one for one in read_catalog(CATALOG) if one.name == "scale-out-and-persist"]
+    metadata = {**found.document["metadata"], "annotations": {"tekton.dev/signature": "c2lnbmVk"}}
+    signed = CatalogObject(found.kind, found.name, found.version, {**found.document, "metadata": metadata})
+    bundles = {(name, "0.1"): line for name, line in pushed.items()}
+
+    assert pin_tasks(signed, bundles) == signed
+    assert pin_tasks(found, bundles) != found
 
 
 def test_the_same_catalogue_has_the_same_digests_again_and_elsewhere(pushed: dict[str, str], here: str) -> None:

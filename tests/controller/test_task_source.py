@@ -36,9 +36,8 @@ def test_a_task_comes_from_a_namespace_or_a_bundle() -> None:
             "--task-namespace and --task-bundle exclude each other; the Task has one source.",
         ),
         (
-            ["--task-bundle=ghcr.io/you/kubernaut-action:0.1"],
-            "--task-bundle ghcr.io/you/kubernaut-action:0.1: name it by digest, such as "
-            "registry/kubernaut-action@sha256:…; a tag can move.",
+            ["--task-bundle=ghcr.io/you/action:1"],
+            "--task-bundle ghcr.io/you/action:1: name it by digest, such as registry/kubernaut-action@sha256:…",
         ),
     ],
 )

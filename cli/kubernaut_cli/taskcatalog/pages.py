@@ -161,6 +161,8 @@ def catalog_page(actions: Iterable[CatalogAction], incidents: Iterable[IncidentP
             "digest. Then Tekton's bundles resolver takes a Task or Pipeline from there, and nothing has to be installed in a namespace;",
             "a Pipeline's bundle names those of its Tasks. `kubernaut-controller --task-bundle` takes the generic Task from one.",
             "",
+            "[Policies](../policy/README.md) let a cluster run only what a release, or your own key, has signed.",
+            "",
         ]
     )
 
