@@ -76,6 +76,7 @@ def test_the_verification_policy_asks_for_a_key_and_enforces_it() -> None:
     [resource] = policy["spec"]["resources"]
 
     assert policy["spec"]["mode"] == "enforce"
-    assert re.search(resource["pattern"], "registry.example.com/signed/kubernetes-scale-deployment")
-    assert not re.search(resource["pattern"], "evil.example/registry.example.com/signed/x")
-    assert not re.search(resource["pattern"], "registry-example.com/signed/x")
+    # Tekton matches the whole name of the bundle, without tag and digest
+    assert re.fullmatch(resource["pattern"], "registry.example.com/signed/kubernetes-scale-deployment")
+    assert not re.fullmatch(resource["pattern"], "evil.example/registry.example.com/signed/x")
+    assert not re.fullmatch(resource["pattern"], "registry-example.com/signed/x")

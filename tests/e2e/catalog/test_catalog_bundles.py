@@ -1,8 +1,8 @@
 """The catalogue as bundles: taken from a real registry by Tekton's own resolver, and trusted only if signed."""
 
 import json
+import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.conftest import registry
 from ..conftest import ROOT, finished, manifest, sh  # noqa: TID252 – tests/ is no package to name it by
 from .conftest import ACCOUNT, CatalogNamespace
 from .resolvers import tekton_resolvers
+from .signing import signed as sign
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.slow]
 
@@ -149,11 +150,10 @@ def signed(catalog: CatalogNamespace, address: str, tmp_path: Path) -> Iterator[
     sh("openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public))
     folder = tmp_path / "catalog"
     shutil.copytree(catalog.folder / "task" / SCALE, folder / "task" / SCALE)
-    task = str(folder / "task" / SCALE / "0.1" / f"{SCALE}.yaml")
-    words = ["tkn", "task", "sign", task, f"--key-file={key}", f"--file-name={task}"]
-    subprocess.run(words, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    path = folder / "task" / SCALE / "0.1" / f"{SCALE}.yaml"
+    path.write_text(yaml.safe_dump(sign(yaml.safe_load(path.read_text()), key), sort_keys=False))
     policy = yaml.safe_load(POLICY.read_text())
-    policy["spec"]["resources"] = [{"pattern": f"^{address}/signed/".replace(".", r"\.")}]
+    policy["spec"]["resources"] = [{"pattern": f"^{re.escape(address)}/signed/.*$"}]
     policy["spec"]["authorities"][0]["key"]["secretRef"] = {"name": secret, "namespace": catalog.name}
     catalog.apply(manifest("Secret", secret, stringData={"cosign.pub": public.read_text()}), policy)
     yield folder
