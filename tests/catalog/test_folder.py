@@ -60,7 +60,8 @@ def test_the_layout_is_that_of_tektons_catalogue(folder: Path) -> None:
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
     assert metadata["labels"]["app.kubernetes.io/version"] == version
     assert {
-        f"tekton.dev/{word}" for word in ("pipelines.minVersion", "categories", "tags", "displayName", "platforms")
+        *(f"tekton.dev/{word}" for word in ("pipelines.minVersion", "categories", "tags", "displayName", "platforms")),
+        *("artifacthub.io/license", "artifacthub.io/provider"),  # what Artifact Hub shows beside them
     } == {*annotations}
     assert len(found["spec"]["description"].partition("\n")[0]) > 20
     assert (folder / "README.md").read_text().startswith(f"# {name}\n")
