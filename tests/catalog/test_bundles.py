@@ -4,13 +4,12 @@ import base64
 import gzip
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -356,10 +355,21 @@ def test_no_credentials_go_to_a_token_service_without_tls(tmp_path: Path, monkey
     )
 
 
-def test_a_server_that_is_no_registry_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with TokenRegistry(realm="nonsense") as server, pytest.raises(ActionError) as refused:
-        send_one(server.address)
+def test_a_server_that_is_no_registry_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _FileHandler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        with pytest.raises(ActionError) as refused:
+            send_one(host)
+        server.shutdown()
 
-    assert "is not HTTPS, and gets no credentials" in refused.value.message
-    assert os.environ["DOCKER_CONFIG"] not in refused.value.message
+    assert (exit_code_of(refused.value), refused.value.message) == (
+        1,
+        f"{host}/you/a:1 is not published: the registry answers 501.",
+    )
+
+
+class _FileHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        pass

@@ -191,7 +191,7 @@ def _require(reference: Reference, answer: httpx.Response, status: int) -> None:
                 f"{reference} is not published: {problem}; look at the name: no registry takes {reference.path} there.",
                 reason="NoSuchRepository",
             )
-        case code if code == 429 or code >= 500:
+        case 429 | 500 | 502 | 503 | 504:
             raise Transient(f"{reference} is not published: {problem}; try again later.", reason="Unreachable")
     raise Failed(f"{reference} is not published: {problem}.", reason="PushFailed")
 
