@@ -83,6 +83,7 @@ def write_manifests(images: Mapping[str, str], folder: Path) -> list[Path]:
     objects = [text for path, text in pinned.items() if path.name == f"{path.parent.parent.name}.yaml"]
     texts["catalog.yaml"] = "---\n".join(objects)
     written = []
+    texts["catalog/artifacthub-repo.yml"] = (ROOT / "tekton" / "artifacthub-repo.yml").read_text(encoding="utf-8")
     for name, text in {**texts, **{f"catalog/{path}": text for path, text in pinned.items()}}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -251,6 +251,21 @@ def storage_image(base: str, once: Callable[[str, Callable[[], None]], None]) ->
     return name
 
 
+@pytest.fixture(scope="session")
+def controller_image(base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
+    """The controller's image, built from this tree by its Dockerfile."""
+    name = f"{PREFIX}/controller:dev"
+
+    def make() -> None:
+        program = "import sys; print(*sys.version_info[:2], sep='.')"
+        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
+        sh("make", "controller-wheels", f"IMAGE_PYTHON={version}")
+        sh("make", "image-controller", f"BASE_IMAGE={base}", f"CONTROLLER_IMAGE={name}")
+
+    once("controller-image", make)
+    return name
+
+
 def listens(address: str) -> bool:
     host, _, port = address.partition(":")
     with socket.socket() as probe:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from kubernaut_controller.faults import Fault, InvalidWorkflow
+from kubernaut_controller.taskref import TASK
 from kubernaut_controller.trace import SPAN_CONTEXT, span_context, trace_of
 from kubernaut_controller.validation import workflow_values
 from kubernaut_controller.workflow import API_VERSION, Step, WorkflowExecution
@@ -29,7 +30,6 @@ ALLOWANCE = timedelta(minutes=2)
 MARGIN = timedelta(seconds=30)
 """The addition for writing results and record after the action's own deadline."""
 
-TASK = {"name": "kubernaut-action"}
 _STATUSES = {"succeeded": "Succeeded", "failed": "Failed", "skipped": "None"}
 """Tekton's word for each end of a task, in `$(tasks.NAME.status)`."""
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")

@@ -60,7 +60,8 @@ def test_the_layout_is_that_of_tektons_catalogue(folder: Path) -> None:
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
     assert metadata["labels"]["app.kubernetes.io/version"] == version
     assert {
-        f"tekton.dev/{word}" for word in ("pipelines.minVersion", "categories", "tags", "displayName", "platforms")
+        *(f"tekton.dev/{word}" for word in ("pipelines.minVersion", "categories", "tags", "displayName", "platforms")),
+        *("artifacthub.io/license", "artifacthub.io/provider"),  # what Artifact Hub shows beside them
     } == {*annotations}
     assert len(found["spec"]["description"].partition("\n")[0]) > 20
     assert (folder / "README.md").read_text().startswith(f"# {name}\n")
@@ -94,6 +95,15 @@ def test_a_typed_task_is_the_generic_one_with_params_for_the_inputs(action: Cata
     ]
     assert {env[f"ACTION_INPUT_{name}"] for name in inputs} == {f"$(:$(params.{name}))" for name in inputs}
     assert not any("params." in str(value) for name, value in env.items() if name in {"ACTION_TYPE", "RESULTS_DIR"})
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: "/".join(path.parts[-3:]))
+def test_every_param_that_is_used_is_there(folder: Path) -> None:
+    # Tekton's admission refuses the others
+    spec = document(folder)["spec"]
+    used = set(re.findall(r"\$\(params\.([\w-]+)\)", json.dumps(spec)))
+
+    assert used <= {param["name"] for param in spec["params"]}
 
 
 @pytest.mark.parametrize("action_type", ACTIONS)

@@ -19,9 +19,10 @@ REPOSITORY_WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = {path.name: path.read_text() for path in REPOSITORY_WORKFLOWS} | {
     "new/image.yml": name_project("queue-actions").texts()[".github/workflows/image.yml"]
 }
+RELEASE_JOBS = ("images", "publish-services", "publish-bundles", "publish-packages", "publish-release")
 MAY_WRITE = {
     *(("images.yml", "publish"), ("images.yml", "join"), ("new/image.yml", "publish"), ("new/image.yml", "join")),
-    *(("release.yml", job) for job in ("images", "publish-services", "publish-packages", "publish-release")),
+    *(("release.yml", job) for job in RELEASE_JOBS),
 }
 everywhere = pytest.mark.parametrize("name", TEXTS)
 

@@ -86,6 +86,25 @@ def remove_namespace(name: str) -> None:
     kubectl("delete", "namespace", name, "--wait=false", check=False)
 
 
+def on_this_host(name: str, args: list[str], port: int, **fields: Any) -> Json:
+    """Return a Deployment's patch for this cluster: the host's network."""
+    probed = {"httpGet": {"host": "127.0.0.1", "port": port}}
+    container = {
+        "name": name.removeprefix("kubernaut-"),
+        "args": args,
+        "ports": [{"$patch": "replace"}, {"name": "http", "containerPort": port}],
+        "livenessProbe": probed,
+        "readinessProbe": probed,
+        **fields,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": SYSTEM},
+        "spec": {"template": {"spec": {"hostNetwork": True, "containers": [container]}}},
+    }
+
+
 def controller_kubeconfig(folder: Path) -> Path:
     """Write a kubeconfig with exactly the permissions that the controller is deployed with."""
     token = kubectl("create", "token", "kubernaut-controller", f"--namespace={SYSTEM}", "--duration=2h").strip()

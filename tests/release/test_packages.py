@@ -1,82 +1,30 @@
 """The packages of a release, installed from an index into an empty environment; and README's commands there."""
 
 import json
-import os
 import re
 import subprocess
-import sys
-import threading
 import venv
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.release.packageindex import PACKAGES, PackageIndex, build_packages, package_index
+
 ROOT = Path(__file__).parents[2]
 
 
-class PackageIndex(ThreadingHTTPServer):
-    """An index (PEP 503) on loopback: our files, and for every other project a redirect to the real one."""
-
-    daemon_threads = True
-
-    def __init__(self, folder: Path, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), _PackageIndexHandler)
-        self.folder, self.upstream = folder, upstream
-        self.asked: set[str] = set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/simple/"
-
-
-class _PackageIndexHandler(BaseHTTPRequestHandler):
-    server: PackageIndex
-
-    def do_GET(self) -> None:
-        *_, place, name = self.path.rstrip("/").split("/")
-        if place == "files":
-            return self._send((self.server.folder / name).read_bytes(), "application/octet-stream")
-        self.server.asked.add(name)
-        ours = sorted(path.name for path in self.server.folder.glob(f"{name.replace('-', '_')}-*"))
-        if not ours:
-            self.send_response(302)
-            self.send_header("location", f"{self.server.upstream.rstrip('/')}/{name}/")
-            self.end_headers()
-            return None
-        links = "".join(f'<a href="/files/{file}">{file}</a>' for file in ours)
-        return self._send(f"<!DOCTYPE html><html><body>{links}</body></html>".encode(), "text/html")
-
-    def _send(self, body: bytes, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
-def packages() -> Path:
+def packages(once: Callable[[str, Callable[[], None]], None]) -> Path:
     """The wheels and source distributions, as the release builds them."""
-    made = subprocess.run(["make", "packages"], cwd=ROOT, capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-    return ROOT / "build" / "packages"
+    once("packages", build_packages)
+    return PACKAGES
 
 
 @pytest.fixture(scope="module")
 def index(packages: Path) -> Iterator[PackageIndex]:
-    configured = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
-    ).stdout.strip()
-    upstream = os.environ.get("PIP_INDEX_URL") or configured or "https://pypi.org/simple"
-    with PackageIndex(packages, upstream) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    with package_index() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.mark.slow

@@ -12,9 +12,9 @@ from kubernaut_cli.options import workflow_options
 from kubernaut_cli.terminal import echo
 from kubernaut_cli.workflowfile import read_workflow, without_identity
 from kubernaut_controller import dump_yaml
-from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.pipelinerun import render as render_pipeline_run
 from kubernaut_controller.rbac import rbac_of
+from kubernaut_controller.taskref import TASK, bundle_task_ref, cluster_task_ref
 
 __all__ = ["render"]
 
@@ -71,11 +71,6 @@ def render(  # noqa: PLR0913, PLR0917 – one for each option
 
 
 def _task_ref(namespace: str | None, bundle: str | None) -> dict[str, Any]:
-    params = {"kind": "task", "name": TASK["name"]}
     if namespace:
-        resolver, params = "cluster", {**params, "namespace": namespace}
-    elif bundle:
-        resolver, params = "bundles", {**params, "bundle": bundle}
-    else:
-        return TASK
-    return {"resolver": resolver, "params": [{"name": name, "value": value} for name, value in params.items()]}
+        return cluster_task_ref(namespace)
+    return bundle_task_ref(bundle) if bundle else TASK

@@ -157,6 +157,12 @@ def catalog_page(actions: Iterable[CatalogAction], incidents: Iterable[IncidentP
             "",
             "For actions of your own: `kubernaut catalog write DIR --image NAME@sha256:…` writes their typed Tasks.",
             "",
+            "`kubernaut catalog push REGISTRY/PATH DIR` pushes a catalogue as Tekton bundles, one for each name, and prints them by",
+            "digest. Then Tekton's bundles resolver takes a Task or Pipeline from there, and nothing has to be installed in a namespace;",
+            "a Pipeline's bundle names those of its Tasks. `kubernaut-controller --task-bundle` takes the generic Task from one.",
+            "",
+            "[Policies](../policy/README.md) let a cluster run only what a release, or your own key, has signed.",
+            "",
         ]
     )
 

@@ -84,6 +84,8 @@ def pipeline(incident: IncidentPipeline, actions: Mapping[str, CatalogAction]) -
                 "tekton.dev/tags": "remediation, kubernaut, incident",
                 "tekton.dev/displayName": incident.title,
                 "tekton.dev/platforms": "linux/amd64,linux/arm64",
+                "artifacthub.io/license": "Apache-2.0",
+                "artifacthub.io/provider": "Kubernaut",
             },
         },
         "spec": {

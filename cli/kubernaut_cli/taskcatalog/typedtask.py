@@ -86,7 +86,8 @@ def typed_task(action: CatalogAction) -> Json:
         # first of all, so that no variable of below is expanded in them
         *({"name": f"{PREFIX}{name}", "value": f"$(:$(params.{name}))"} for name in names),
         {"name": "ACTION_TYPE", "value": action.action_type},
-        *(one for one in step["env"] if one["name"] not in {"ACTION_TYPE", *_UNSET_VARIABLES}),
+        {"name": "ACTION_IMAGE", "value": action.image},
+        *(one for one in step["env"] if one["name"] not in {"ACTION_TYPE", "ACTION_IMAGE", *_UNSET_VARIABLES}),
     ]
     return task
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import click
 
 from kubernaut_controller.operator.process import run
 from kubernaut_controller.operator.settings import ControllerSettings
-from kubernaut_controller.pipelinerun import TASK
 from kubernaut_controller.reconciling.policy import Policy
+from kubernaut_controller.taskref import TASK, bundle_task_ref, cluster_task_ref
 from kubernaut_sdk import Action, Failed, InvalidInputs
 from kubernaut_sdk.catalog import find, known_types
 from kubernaut_sdk.durations import parse_duration
@@ -19,6 +20,8 @@ from kubernaut_sdk.logs import configure_service
 from kubernaut_sdk.tracing import is_configured
 
 __all__ = ["main"]
+
+_BUNDLE = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
 
 def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
@@ -74,6 +77,9 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str) -> timed
 @click.option("--read-logs", is_flag=True, help="Read pods' logs for records that could not be sent (needs pods/log).")
 @click.option("--task-namespace", help="Take the Task from this namespace, by cluster resolver.")
 @click.option(
+    "--task-bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle, by bundles resolver."
+)
+@click.option(
     "--host", default="127.0.0.1", show_default=True, help="The address on which health and metrics are served."
 )
 @click.option(
@@ -91,6 +97,7 @@ def main(  # noqa: PLR0913, PLR0917 – one for each option
     records_deadline: timedelta,
     read_logs: bool,
     task_namespace: str | None,
+    task_bundle: str | None,
     host: str,
     port: int,
 ) -> None:
@@ -98,7 +105,7 @@ def main(  # noqa: PLR0913, PLR0917 – one for each option
     configure_service(os.environ.get("KUBERNAUT_LOG_LEVEL", "INFO"))
     policy = Policy(
         repositories=allow_repository,
-        task_ref=_task_ref(task_namespace),
+        task_ref=_task_ref(task_namespace, task_bundle),
         find=_installed().get,
         cooldown=cooldown,
         max_timeout=max_timeout or None,
@@ -119,11 +126,18 @@ def main(  # noqa: PLR0913, PLR0917 – one for each option
     asyncio.run(run(settings))
 
 
-def _task_ref(namespace: str | None) -> dict[str, object]:
-    if namespace is None:
+def _task_ref(namespace: str | None, bundle: str | None) -> dict[str, object]:
+    if namespace and bundle:
+        raise click.UsageError("--task-namespace and --task-bundle exclude each other; the Task has one source.")
+    if namespace:
+        return cluster_task_ref(namespace)
+    if bundle is None:
         return dict(TASK)
-    params = {"kind": "task", "name": TASK["name"], "namespace": namespace}
-    return {"resolver": "cluster", "params": [{"name": name, "value": value} for name, value in params.items()]}
+    if not _BUNDLE.fullmatch(bundle):
+        raise click.UsageError(
+            f"--task-bundle {bundle}: name it by digest, such as registry/kubernaut-action@sha256:…; a tag can move."
+        )
+    return bundle_task_ref(bundle)
 
 
 def _installed() -> dict[str, Action]:

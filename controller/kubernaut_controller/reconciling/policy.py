@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from kubernaut_controller.pipelinerun import TASK
+from kubernaut_controller.taskref import TASK
 from kubernaut_controller.validation import Find
 
 __all__ = ["Policy"]

@@ -32,9 +32,17 @@ def release_module(name: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class CatalogNamespace:
-    """A namespace in which the catalogue is installed."""
+    """A namespace in which the catalogue is installed.
+
+    Attributes:
+        name: The namespace.
+        folder: The catalogue's folder, as a release has it.
+        kubectl: Runs kubectl.
+        images: The image of each part, by digest.
+    """
 
     name: str
+    folder: Path
     kubectl: Callable[..., str]
     images: dict[str, str]
 
@@ -76,7 +84,7 @@ def catalog(kubectl: Callable[..., str], digests: dict[str, str], tmp_path_facto
     services = [f"localhost/{name}@sha256:{'0' * 63}1" for name in ("controller", "data-storage", "monitor")]
     manifests.write_manifests(manifests.read_images("\n".join([*digests.values(), *services])), folder)
     name = f"kubernaut-catalog-{uuid4().hex[:8]}"
-    made = CatalogNamespace(name, kubectl, digests)
+    made = CatalogNamespace(name, folder / "catalog", kubectl, digests)
     kubectl("apply", "-f", "-", stdin=manifest("Namespace", name))
     try:
         kubectl("apply", f"--namespace={name}", "-f", str(folder / "catalog.yaml"))

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from .conftest import CatalogNamespace
+from .conftest import ACCOUNT, CatalogNamespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.slow]
 
@@ -117,3 +117,56 @@ def test_a_volume_that_may_not_grow_so_much_has_its_snapshot_and_its_size(catalo
 
 def last_error(catalog: CatalogNamespace) -> str:
     return str(catalog.results("task", "aws-extend-volume")["error"])
+
+
+@pytest.fixture
+def instance(ec2: Any) -> str:
+    """An EC2 instance that runs."""
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro")["Instances"][0]
+    return str(made["InstanceId"])
+
+
+@pytest.fixture
+def nodes(catalog: CatalogNamespace) -> Iterator[None]:
+    """The rights that actions of nodes need, for the catalogue's ServiceAccount."""
+    name = f"{catalog.name}-nodes"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": role,
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": catalog.name}],
+    }
+    catalog.kubectl("apply", "-f", "-", stdin=binding)
+    yield
+    catalog.kubectl("delete", "clusterrolebinding", name)
+
+
+def reboot(catalog: CatalogNamespace, node: str, instance: str) -> dict[str, str]:
+    """Plan drain-reboot-return-node: the cluster's one node is not drained, since others use it."""
+    params = {"node": node, "region": "eu-central-1", "instance_ids": json.dumps([instance]), "dryRun": "true"}
+    catalog.start("pipeline", "drain-reboot-return-node", params, "--workspace=name=aws,secret=aws")
+    return ended(catalog, "drain-reboot-return-node")
+
+
+def test_a_dry_run_plans_the_reboot_of_a_node_and_changes_nothing(
+    catalog: CatalogNamespace, nodes: None, instance: str
+) -> None:
+    [node] = json.loads(catalog.kubectl("get", "nodes", "--output=json"))["items"]
+    states = reboot(catalog, node["metadata"]["name"], instance)
+    [after] = json.loads(catalog.kubectl("get", "nodes", "--output=json"))["items"]
+
+    assert states == {"drain": "planned", "reboot": "planned", "wait": "planned", "return": "planned"}
+    assert after["spec"] == node["spec"]
+
+
+def test_nothing_is_rebooted_for_a_node_that_is_not_there(
+    catalog: CatalogNamespace, nodes: None, instance: str
+) -> None:
+    states = reboot(catalog, "nobody", instance)
+    error = json.loads(catalog.results("task", "kubernetes-drain-node")["error"])
+
+    assert states == {"drain": "failed"}
+    assert error["reason"] == "NotFound"

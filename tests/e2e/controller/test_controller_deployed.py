@@ -6,10 +6,9 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -24,6 +23,7 @@ from realcluster import (
     get,
     is_closed,
     kubectl,
+    on_this_host,
     phase_of,
     records,
     remove_namespace,
@@ -36,7 +36,6 @@ from realcluster import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.docker]
 
-IMAGE = "localhost/kubernaut/controller:1"
 PAUSE = "registry.k8s.io/pause"
 USER = f"system:serviceaccount:{SYSTEM}:kubernaut-controller"
 STARTED = datetime.now(UTC)
@@ -50,21 +49,9 @@ ON_CONFLICT = {("kubernaut.io", "remediationrequests", "get")}  # only where som
 
 
 @pytest.fixture(scope="module")
-def image(base: str, probe: str, once: Callable[[str, Callable[[], None]], None]) -> str:
+def image(controller_image: str, probe: str) -> str:
     """The controller's image by digest, on the cluster's nodes."""
-
-    def make() -> None:
-        program = "import sys; print(*sys.version_info[:2], sep='.')"
-        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
-        for argv in (
-            ["make", "controller-wheels", f"IMAGE_PYTHON={version}"],
-            ["make", "image-controller", f"BASE_IMAGE={base}", f"CONTROLLER_IMAGE={IMAGE}"],
-        ):
-            done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr[-2000:]
-
-    once("controller-image", make)
-    return sh(os.environ["KUBERNAUT_LOAD_IMAGES"], IMAGE).split()[-1]
+    return sh(os.environ["KUBERNAUT_LOAD_IMAGES"], controller_image).split()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +60,6 @@ def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def on_this_host(name: str, args: list[str], port: int, **fields: Any) -> Json:
-    """Return a Deployment's patch for this cluster: the host's network."""
-    probed = {"httpGet": {"host": "127.0.0.1", "port": port}}
-    container = {
-        "name": name.removeprefix("kubernaut-"),
-        "args": args,
-        "ports": [{"$patch": "replace"}, {"name": "http", "containerPort": port}],
-        "livenessProbe": probed,
-        "readinessProbe": probed,
-        **fields,
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": SYSTEM},
-        "spec": {"template": {"spec": {"hostNetwork": True, "containers": [container]}}},
-    }
 
 
 def write_overlay(name: str, base: str, images: dict[str, str], *patches: Json, extra: Sequence[Json] = ()) -> str:
