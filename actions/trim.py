@@ -1,15 +1,17 @@
-"""A step of building an action image: remove from /app what no action reads, and compile the rest.
+"""A step of building an action image: remove from /app what no action reads, compile the rest, and cache its spec.
 
     python3 trim.py [SERVICE …]
 
 Bytecode is written to PYTHONPYCACHEPREFIX. Installed packages never change after the build, so their bytecode is not
-compared with the source at each start. The standard library belongs to the base image, so its bytecode is.
+compared with the source at each start. The standard library belongs to the base image, so its bytecode is. The verb
+`spec` caches what the actions say of themselves, beside the bytecode.
 """
 
 import compileall
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -45,6 +47,7 @@ def main(services: list[str]) -> None:
         shutil.rmtree(prefix, ignore_errors=True)
     compile_folder(packages, PycInvalidationMode.UNCHECKED_HASH)
     compile_folder(Path(sysconfig.get_path("stdlib")), PycInvalidationMode.TIMESTAMP)
+    subprocess.run([sys.executable, "-m", "kubernaut_sdk", "spec"], stdout=subprocess.DEVNULL, check=True)
 
 
 def compile_folder(folder: Path, mode: PycInvalidationMode) -> None:

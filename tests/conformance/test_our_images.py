@@ -10,6 +10,7 @@ from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
 from kubernaut_conformance.installed import InstalledActions
 from kubernaut_conformance.scenario import read_scenarios
+from kubernaut_sdk import catalog
 
 from .conftest import messages
 
@@ -81,7 +82,9 @@ def test_each_kubectl_action_as_it_is_installed(monkeypatch: pytest.MonkeyPatch,
 
     assert messages(found, "failed") == {}
     passed = set(messages(found, "passed"))
-    assert passed >= {"plan-writes-nothing", "scenario-runs", "second-run-unchanged"}
+    assert passed >= {"plan-writes-nothing", "scenario-runs"}
+    idempotent = catalog.find(action).idempotent
+    assert ("second-run-unchanged" in passed, "not-applied-twice" in passed) == (idempotent, not idempotent)
     assert ("sigterm" in passed) is scenario.changes  # cancelled in the middle
     recorded = scenario.server is not None  # its requests, and so what they take
     assert ("permissions-declared" in passed) is recorded

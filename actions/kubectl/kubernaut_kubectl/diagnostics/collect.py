@@ -60,6 +60,7 @@ collect_diagnostics = Action(
         "pods: get, list",
     ],
     tools=["kubectl"],
+    idempotent=False,
     risk="low",
     examples=[{"namespace": "shop", "kind": "Deployment", "name": "checkout"}],
 )
@@ -72,8 +73,9 @@ def plan(ctx: Context, inputs: CollectDiagnosticsInputs) -> Change:
     Its objects (the workload, its ReplicaSets and pods), their events, and the end of each container's log, of this run
     and of the one before. At most 512 KiB: what is too long is cut, and the newest kept. Left out are Secrets,
     the values of variables, commands and arguments, and what the step itself knows as secret. **A program that prints
-    secrets puts them into its log, and so into the ConfigMap.** One record collects once; the output has the digest
-    (SHA-256 of the ConfigMap's data as JSON with sorted keys), which is in an annotation as well. Undo deletes it.
+    secrets puts them into its log, and so into the ConfigMap.** One record collects once, another one again; the output
+    has the digest (SHA-256 of the ConfigMap's data as JSON with sorted keys), which is in an annotation as well. Undo
+    deletes it.
     """
     if ctx.undoing is not None:
         name = ctx.undoing.after["configmap"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find, list_all
-from kubernaut_kubectl.disruption.eviction import evict, pod_path, try_eviction
+from kubernaut_kubectl.disruption.eviction import MIRROR, evict, pod_path, try_eviction
 from kubernaut_kubectl.owners.controllers import controller_of, top_of
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.obstacles import is_ready
@@ -23,8 +23,6 @@ from kubernaut_sdk import (
 )
 
 __all__ = ["delete_pod"]
-
-MIRROR = "kubernetes.io/config.mirror"
 
 
 class DeletePodInputs(Inputs):

@@ -1,0 +1,77 @@
+"""The nodes and jobs of conformance.yaml: Nodes without a machine, Jobs that need no pod."""
+
+import json
+from typing import Any
+
+from cluster_api import MARK, MERGE, Json, ObjectMaker, World, is_set
+from workload_objects import make_idle, pod_template
+
+__all__ = ["PARTS"]
+
+
+def make_node(world: World, called: str, *, cordoned: bool = False) -> str:
+    """Make a Node without a machine, on which nothing is ever scheduled; cordoned and tainted as if by an action."""
+    name = f"{world.name}-{called}"
+    marks = {"kubernaut.io/cordoned-by": "conformance"} if cordoned else {}
+    marks["kubernaut.io/tainted-by"] = json.dumps({f"{MARK}:NoSchedule": "conformance"})
+    spec = {"unschedulable": cordoned, "taints": [{"key": MARK, "effect": "NoSchedule"}]}
+    world.make("/api/v1/nodes", {"metadata": {"name": name, "annotations": marks}, "spec": spec})
+    return name
+
+
+def make_cordoned(world: World, called: str) -> str:
+    """Make a Node that is cordoned."""
+    return make_node(world, called, cordoned=True)
+
+
+def make_dead(world: World, called: str) -> str:
+    """Make a Node that has not been ready for long."""
+    name = make_node(world, called)
+    ready = {"type": "Ready", "status": "Unknown", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    world.call("PATCH", f"/api/v1/nodes/{name}/status", {"status": {"conditions": [ready]}}, MERGE)
+    return name
+
+
+def make_full(world: World, called: str) -> str:
+    """Make a Node with a pod of a Deployment: it is gone once it is evicted, since no kubelet has it."""
+    name = make_node(world, called)
+    make_idle(world, called)
+    made = world.call("GET", f"{world.apps}/deployments/{called}")["metadata"]
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": called, "uid": made["uid"], "controller": True}
+    spec = {**pod_template(called)["spec"], "nodeSelector": {}, "nodeName": name}
+    world.make(f"{world.core}/pods", {"metadata": {"name": f"on-{called}", "ownerReferences": [owner]}, "spec": spec})
+    return name
+
+
+def job_spec(**more: Any) -> Json:
+    """Return the spec of a Job that needs no pod to be complete."""
+    return {"completions": 0, "template": {"spec": {**pod_template("job")["spec"], "restartPolicy": "Never"}}, **more}
+
+
+def make_job(world: World, called: str) -> None:
+    """Make a Job, and wait until it is complete."""
+    world.make(f"{world.batch}/jobs", {"metadata": {"name": called}, "spec": job_spec()})
+    world.wait_until(f"{world.batch}/jobs/{called}", lambda found: is_set(found, "Complete"), "be complete")
+
+
+def make_cron(world: World, called: str, *, suspended: bool = False) -> None:
+    """Make a CronJob that is never due."""
+    spec = {"schedule": "0 0 30 2 *", "suspend": suspended, "jobTemplate": {"spec": job_spec()}}
+    world.make(f"{world.batch}/cronjobs", {"metadata": {"name": called}, "spec": spec})
+
+
+def make_suspended(world: World, called: str) -> None:
+    """Make a CronJob that is suspended."""
+    make_cron(world, called, suspended=True)
+
+
+PARTS: dict[str, ObjectMaker] = {
+    "cordoned": make_cordoned,
+    "cron": make_cron,
+    "dead": make_dead,
+    "done": make_job,
+    "full": make_full,
+    "open": make_node,
+    "suspended": make_suspended,
+}
+"""Part → what makes it."""
