@@ -61,6 +61,13 @@ bench-images: .venv/ready ## Print the size and start time that action images ad
 conform: .venv/ready ## Check every action of the images with the conformance kit (IMAGE_PREFIX=…)
 	for part in kubectl argocd aws-cli; do (cd actions/$$part && PATH=$(CURDIR)/$(bin):$$PATH kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
 
+RECORDED := build/permissions.json
+.PHONY: permissions
+permissions: .venv/ready ## Write the permissions that the kubectl actions take in all their tests; needs a cluster
+	mkdir -p build && rm -f $(RECORDED)
+	KUBERNAUT_RECORD_PERMISSIONS=$(CURDIR)/$(RECORDED) $(bin)/pytest tests/actions/kubectl -n 3 --dist loadfile -m 'slow or not slow'
+	cp $(RECORDED) tests/actions/kubectl/permissions.json
+
 .PHONY: bench-controller
 bench-controller: .venv/ready ## Print the controller's figures on a cluster (PROBE_IMAGE=… by digest, in its nodes)
 	$(bin)/python tests/benchmarks/bench_controller.py $(PROBE_IMAGE)

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["MARK", "MERGE", "ClusterApi", "Json", "ObjectMaker", "World", "is_set"]
+__all__ = ["MARK", "MERGE", "ClusterApi", "Json", "ObjectMaker", "ScenarioWorld", "is_set"]
 
 MARK = "kubernaut.io/conformance"
 """The label, with the namespace's name, of what is deleted with a scenario."""
@@ -54,7 +54,7 @@ class ClusterApi:
         sys.exit(f"{path} has not come to {what} within 30 s")
 
 
-class World(ClusterApi):
+class ScenarioWorld(ClusterApi):
     """The objects of one scenario.
 
     Args:
@@ -87,7 +87,7 @@ class World(ClusterApi):
         return made
 
 
-ObjectMaker = Callable[[World, str], str | None]
+ObjectMaker = Callable[[ScenarioWorld, str], str | None]
 """Makes an object by this name, and returns the name that it has instead, if it has another."""
 
 

@@ -1,6 +1,6 @@
 """The volumes, snapshots and certificates of conformance.yaml. controllers_standin.py plays their controllers."""
 
-from cluster_api import Json, ObjectMaker, World, is_set
+from cluster_api import Json, ObjectMaker, ScenarioWorld, is_set
 
 __all__ = ["CERTIFICATES", "PARTS", "SNAPSHOTS", "WIDE"]
 
@@ -16,7 +16,7 @@ _DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 _APPROVED = "https://github.com/kubernetes-csi/external-snapshotter/pull/665"
 
 
-def make_kind(world: World, group: str, kind: str, scope: str = "Namespaced") -> None:
+def make_kind(world: ScenarioWorld, group: str, kind: str, scope: str = "Namespaced") -> None:
     """Make a kind of custom resources, unless the cluster has it, and wait until it is served."""
     plural = f"{kind.lower()}{'es' if kind.endswith('s') else 's'}"
     names = {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"}
@@ -35,7 +35,7 @@ def is_kept(found: Json) -> bool:
     return not any("deletionTimestamp" in item["metadata"] for item in found["items"])
 
 
-def make_claim(world: World, called: str) -> None:
+def make_claim(world: ScenarioWorld, called: str) -> None:
     """Make a claim of 1Gi that is bound to a volume of a driver that is not there."""
     volume = f"{world.name}-{called}"
     world.make(_CLASSES, {"metadata": {"name": volume}, "provisioner": _DRIVER, "allowVolumeExpansion": True})
@@ -49,7 +49,7 @@ def make_claim(world: World, called: str) -> None:
     world.wait_until(f"{claims}/{called}", lambda found: found["status"].get("phase") == "Bound", "be bound")
 
 
-def make_snapshotted(world: World, called: str) -> None:
+def make_snapshotted(world: ScenarioWorld, called: str) -> None:
     """Make a claim, and a class for snapshots of its volume."""
     make_kind(world, "snapshot.storage.k8s.io", "VolumeSnapshot")
     make_kind(world, "snapshot.storage.k8s.io", "VolumeSnapshotClass", "Cluster")
@@ -60,7 +60,7 @@ def make_snapshotted(world: World, called: str) -> None:
     make_claim(world, called)
 
 
-def make_certificate(world: World, called: str) -> None:
+def make_certificate(world: ScenarioWorld, called: str) -> None:
     """Make a certificate that signs itself, and wait until cert-manager has issued it."""
     for kind in ("Certificate", "Issuer", "ClusterIssuer"):
         make_kind(world, "cert-manager.io", kind, "Cluster" if kind == "ClusterIssuer" else "Namespaced")

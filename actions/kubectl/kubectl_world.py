@@ -14,19 +14,19 @@ from uuid import uuid4
 import extension_objects
 import node_objects
 import workload_objects
-from cluster_api import MARK, World
+from cluster_api import MARK, ScenarioWorld
 
 PARTS = {**extension_objects.PARTS, **node_objects.PARTS, **workload_objects.PARTS}
 
 
-def setup(world: World, part: str) -> None:
+def setup(world: ScenarioWorld, part: str) -> None:
     """Make a new object, and print its name."""
     called = f"{part}-{uuid4().hex[:6]}"
     world.make("/api/v1/namespaces", {"metadata": {"name": world.name}}, shared=True)  # an earlier run made it
     print(json.dumps({part: PARTS[part](world, called) or called}))
 
 
-def state(world: World) -> None:
+def state(world: ScenarioWorld) -> None:
     """Print what the actions can change."""
     kinds = [f"{world.apps}/deployments", f"{world.apps}/statefulsets", f"{world.apps}/daemonsets"]
     kinds += [world.autoscalers, world.budgets, f"{world.core}/persistentvolumeclaims"]
@@ -49,7 +49,7 @@ def state(world: World) -> None:
         print(item["metadata"]["name"], status["revision"], status["conditions"])
 
 
-def teardown(world: World) -> None:
+def teardown(world: ScenarioWorld) -> None:
     """Delete the objects, and the kinds that were made for them."""
     world.call("DELETE", f"/api/v1/namespaces/{world.name}")
     for path in ("/api/v1/nodes", *extension_objects.WIDE):
@@ -61,10 +61,10 @@ def teardown(world: World) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case "setup", address, namespace, wanted:
-            setup(World(address, namespace), wanted)
+            setup(ScenarioWorld(address, namespace), wanted)
         case "state", address, namespace:
-            state(World(address, namespace))
+            state(ScenarioWorld(address, namespace))
         case "teardown", address, namespace:
-            teardown(World(address, namespace))
+            teardown(ScenarioWorld(address, namespace))
         case _:
             sys.exit(__doc__)

@@ -114,6 +114,7 @@ def action_entry(action: Action) -> dict[str, Any]:
         "inputs": action.inputs_model.model_json_schema(),
         "result": action.result_model.model_json_schema() if action.result_model else None,
         "permissions": list(action.permissions),
+        "permission_reasons": dict(action.reasons),
         "tools": list(action.tools),
         "examples": list(action.examples),
         "idempotent": action.idempotent,

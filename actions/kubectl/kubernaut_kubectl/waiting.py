@@ -43,7 +43,7 @@ class WaitForInputs(Inputs):
 
 wait_for = Action(
     "kubernetes/wait_for",
-    permissions=[f"{OWN_RESOURCE}: get"],
+    permissions={f"{OWN_RESOURCE}: get": "the object itself"},
     tools=["kubectl"],
     risk="low",
     examples=[

@@ -41,7 +41,7 @@ class SetFieldResult(ResultWithNote):
 
 set_field = Action(
     "kubernetes/set_field",
-    permissions=[f"{OWN_RESOURCE}: get, patch"],
+    permissions={f"{OWN_RESOURCE}: get, patch": "the object itself"},
     tools=["kubectl"],
     risk="high",
     examples=[

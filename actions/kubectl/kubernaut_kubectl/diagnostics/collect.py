@@ -48,17 +48,17 @@ class CollectDiagnosticsResult(Result):
 
 collect_diagnostics = Action(
     "kubernetes/collect_diagnostics",
-    permissions=[
-        "apps/daemonsets: get",
-        "apps/deployments: get",
-        "apps/replicasets: list",
-        "apps/statefulsets: get",
-        "batch/jobs: get",
-        "configmaps: create, delete, list",
-        "events: list",
-        "pods/log: get",
-        "pods: get, list",
-    ],
+    permissions={
+        "apps/daemonsets: get": "the workload, if it is a DaemonSet",
+        "apps/deployments: get": "the workload, if it is a Deployment",
+        "apps/replicasets: list": "the ReplicaSets of a Deployment",
+        "apps/statefulsets: get": "the workload, if it is a StatefulSet",
+        "batch/jobs: get": "the workload, if it is a Job",
+        "configmaps: create, delete, list": "the ConfigMap of what is collected; it is deleted by undo",
+        "events: list": "the events of all of them",
+        "pods/log: get": "the ends of the containers' logs",
+        "pods: get, list": "the pods",
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="low",
