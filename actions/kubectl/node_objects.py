@@ -14,7 +14,8 @@ def make_node(world: ScenarioWorld, called: str, *, cordoned: bool = False) -> s
     marks = {"kubernaut.io/cordoned-by": "conformance"} if cordoned else {}
     marks["kubernaut.io/tainted-by"] = json.dumps({f"{MARK}:NoSchedule": "conformance"})
     spec = {"unschedulable": cordoned, "taints": [{"key": MARK, "effect": "NoSchedule"}]}
-    world.make("/api/v1/nodes", {"metadata": {"name": name, "annotations": marks}, "spec": spec})
+    document = {"metadata": {"name": name, "annotations": marks}, "spec": spec}
+    world.make("/api/v1/nodes?fieldManager=kubernaut", document)  # that of the actions
     return name
 
 
