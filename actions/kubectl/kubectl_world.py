@@ -52,6 +52,11 @@ def state(world: ScenarioWorld) -> None:
 def teardown(world: ScenarioWorld) -> None:
     """Delete the objects, and the kinds that were made for them."""
     world.call("DELETE", f"/api/v1/namespaces/{world.name}")
+    delete_wide(world)
+
+
+def delete_wide(world: ScenarioWorld) -> None:
+    """Delete the objects of the whole cluster, kinds among them."""
     for path in ("/api/v1/nodes", *extension_objects.WIDE):
         selected = f"{path}?labelSelector={MARK}={world.name}"
         if world.items(selected):

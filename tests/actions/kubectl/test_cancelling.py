@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from uuid import uuid4
 import pytest
 from cluster_api import MERGE, ScenarioWorld
 from controllers_standin import play
+from crds import lock_kinds
 from kubectl_cluster import Cluster, Json
-from kubectl_world import PARTS, teardown
+from kubectl_world import PARTS, delete_wide, teardown
 from node_standin import StandInNode
 from placed_workload import placed
 
@@ -59,7 +60,6 @@ CASES = [
     CancelCase("quarantine_pod", "pod", "pod", {"min_replicas": 1}),
     CancelCase("recreate_job", "running", "job", {"even_if_running": True}),
     CancelCase("renew_certificate", "certificate", "certificate"),
-    CancelCase("resume_rollout", "paused", "deployment"),
     CancelCase("scale_deployment", "busy", "deployment", {"replicas": 2}),
     CancelCase("scale_statefulset", "stateful", "statefulset", {"replicas": 2}),
     CancelCase("set_field", "settings", "name", {"kind": "configmap", "pointer": "/data/LEVEL", "value": "info"}),
@@ -73,6 +73,7 @@ ROLLOUTS: list[tuple[str, str, Json]] = [
     ("restart_daemonset", "DaemonSet", {}),
     ("restart_deployment", "Deployment", {}),
     ("restart_statefulset", "StatefulSet", {}),
+    ("resume_rollout", "Deployment", {}),
     ("rollback_daemonset", "DaemonSet", {}),
     ("rollback_deployment", "Deployment", {}),
     ("rollback_statefulset", "StatefulSet", {}),
@@ -126,13 +127,21 @@ def held(world: ScenarioWorld, kind: str, name: str) -> Iterator[None]:
 def test_it_changes_nothing_more_says_what_it_did_and_can_be_undone(
     cluster: Cluster, world: ScenarioWorld, action: Any, case: CancelCase, tmp_path: Path
 ) -> None:
+    with lock_kinds() if case.action in {"renew_certificate", "snapshot_pvc"} else nullcontext():
+        cancel_in_world(cluster, world, action, case, tmp_path)
+
+
+def cancel_in_world(cluster: Cluster, world: ScenarioWorld, action: Any, case: CancelCase, folder: Path) -> None:
+    """Make the object of a case, and cancel its action."""
     called = f"{case.part.replace('_', '-')}-{uuid4().hex[:6]}"
     with played(world):
         name = PARTS[case.part](world, called) or called
     place = {"namespace": world.name} if case.place else {}
     inputs = {**place, **({case.named: name} if case.named else {}), **case.inputs}
     with held(world, case.held, name):
-        cancel(cluster, action, case.action, inputs, tmp_path)
+        cancel(cluster, action, case.action, inputs, folder)
+    if case.part in {"certificate", "snapshotted"}:
+        delete_wide(world)
 
 
 @pytest.mark.parametrize(("name", "kind", "inputs"), ROLLOUTS)

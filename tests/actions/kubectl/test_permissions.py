@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from cluster_api import ScenarioWorld
+from crds import custom_kinds
 from kubectl_cluster import OPTIONAL, Cluster, Json, declared_permissions, message_of, reason_of, workload
 from kubectl_world import PARTS
 from node_standin import StandInNode, crashing
@@ -45,6 +46,7 @@ def test_each_permission_has_a_reason(action: str) -> None:
 
 IMAGE = {"container": "app", "image": f"example.invalid/app@sha256:{'1' * 64}"}
 MEMORY = {"container": "app", "limits": {"memory": "64Mi"}}
+App = Callable[..., str]
 ROLLOUTS: list[tuple[str, str, Json]] = [
     ("restart_daemonset", "DaemonSet", {}),
     ("restart_deployment", "Deployment", {}),
@@ -115,6 +117,18 @@ class TestElsewhere:
 
         assert (ended.exit_code, ended.changed) == (4, True), ended
         assert ("exit code 3" if answer else "its containers have not started") in message_of(ended)
+
+    def test_a_vertical_autoscaler_owns_the_resources_that_it_would_set(self, cluster: Cluster, app: App) -> None:
+        name = app()
+        reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+        spec = {"targetRef": reference, "updatePolicy": {"updateMode": "Auto"}}
+        document = {"apiVersion": "autoscaling.k8s.io/v1", "kind": "VerticalPodAutoscaler", "metadata": {"name": name}}
+        with custom_kinds([("autoscaling.k8s.io", "VerticalPodAutoscaler", "verticalpodautoscalers", "Namespaced")]):
+            cluster.make({**document, "spec": spec})
+            refused = cluster.run("set_resources", {"name": name, **MEMORY})
+
+        assert reason_of(refused) == (3, "Owned"), refused
+        assert f"VerticalPodAutoscaler {name}" in message_of(refused)
 
     def test_a_drain_whose_pods_crash_elsewhere_says_why(self, cluster: Cluster, machine: StandInNode) -> None:
         other = StandInNode(cluster.proxy.upstream.geturl())

@@ -22,11 +22,10 @@ def placed(cluster: Cluster, machine: StandInNode, kind: str, action: str) -> It
     machine.answer = running
     cluster.make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}}, document)
     cluster.ready(kind, name)
-    template = "/spec/template/metadata/labels/more"
     if action.startswith(("rollback", "resume")):
         if action == "resume_rollout":
             cluster.patch(kind, name, {"op": "add", "path": "/spec/paused", "value": True})
-        cluster.patch(kind, name, {"op": "add", "path": template, "value": "yes"})
+        cluster.patch(kind, name, {"op": "remove", "path": "/spec/template/spec/containers/0/env"})
         if action != "resume_rollout":
             cluster.ready(kind, name)
     try:
