@@ -54,8 +54,8 @@ bench: .venv/ready ## Print the benchmarks, each beside its floor
 	for name in imports render action aws engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done
 
 .PHONY: bench-images
-bench-images: .venv/ready ## Print the size and start time that action images add (BASE_IMAGE=… TOOL_IMAGE=… IMAGE_PREFIX=…)
-	BASE_IMAGE=$(BASE_IMAGE) TOOL_IMAGE=$(TOOL_IMAGE) IMAGE_PREFIX=$(IMAGE_PREFIX) $(bin)/python tests/benchmarks/bench_image.py
+bench-images: .venv/ready ## Print the size and start time that action images add (BASE_IMAGE=… TOOL_IMAGE=… TOOL_PATH=… IMAGE_PREFIX=…)
+	BASE_IMAGE=$(BASE_IMAGE) TOOL_IMAGE=$(TOOL_IMAGE) TOOL_PATH=$(or $(TOOL_PATH),/bin/kubectl) IMAGE_PREFIX=$(IMAGE_PREFIX) $(bin)/python tests/benchmarks/bench_image.py
 
 .PHONY: conform
 conform: .venv/ready ## Check every action of the images with the conformance kit (IMAGE_PREFIX=…)

@@ -80,7 +80,7 @@ def test_the_spec_is_cached_in_an_image_as_its_actions_say_it(images: dict[str, 
 
 @pytest.mark.slow
 def test_all_actions_of_the_kubectl_image_add_less_than_five_megabytes(
-    images: dict[str, str], base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    images: dict[str, str], base: str, tmp_path: Path
 ) -> None:
     dockerfile, name = tmp_path / "Dockerfile", f"{images['kubectl'].rpartition('/')[0]}/no-actions:dev"
     text = (ROOT / "actions" / "kubectl" / "Dockerfile").read_text()
@@ -93,7 +93,5 @@ def test_all_actions_of_the_kubectl_image_add_less_than_five_megabytes(
     added = inspected(images["kubectl"])["Size"] - inspected(name)["Size"]
     subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
 
-    with capsys.disabled():
-        print(f"\nall actions of the kubectl image add {added / 1e6:.2f} MB")
     assert json.loads(spec)["actions"] == []
     assert 0 < added < 5_000_000
