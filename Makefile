@@ -54,12 +54,19 @@ bench: .venv/ready ## Print the benchmarks, each beside its floor
 	for name in imports render action aws engine masking; do $(bin)/python tests/benchmarks/bench_$$name.py; done
 
 .PHONY: bench-images
-bench-images: .venv/ready ## Print the size and start time that action images add (BASE_IMAGE=… TOOL_IMAGE=… IMAGE_PREFIX=…)
-	BASE_IMAGE=$(BASE_IMAGE) TOOL_IMAGE=$(TOOL_IMAGE) IMAGE_PREFIX=$(IMAGE_PREFIX) $(bin)/python tests/benchmarks/bench_image.py
+bench-images: .venv/ready ## Print the size and start time that action images add (BASE_IMAGE=… TOOL_IMAGE=… TOOL_PATH=… IMAGE_PREFIX=…)
+	BASE_IMAGE=$(BASE_IMAGE) TOOL_IMAGE=$(TOOL_IMAGE) TOOL_PATH=$(or $(TOOL_PATH),/bin/kubectl) IMAGE_PREFIX=$(IMAGE_PREFIX) $(bin)/python tests/benchmarks/bench_image.py
 
 .PHONY: conform
 conform: .venv/ready ## Check every action of the images with the conformance kit (IMAGE_PREFIX=…)
 	for part in kubectl argocd aws-cli; do (cd actions/$$part && PATH=$(CURDIR)/$(bin):$$PATH kubernaut conform $(IMAGE_PREFIX)/$$part:dev) || exit 1; done
+
+RECORDED := build/permissions.json
+.PHONY: permissions
+permissions: .venv/ready ## Write the permissions that the kubectl actions take in all their tests; needs a cluster
+	mkdir -p build && rm -f $(RECORDED)
+	KUBERNAUT_RECORD_PERMISSIONS=$(CURDIR)/$(RECORDED) $(bin)/pytest tests/actions/kubectl -n 3 --dist loadfile -m 'slow or not slow'
+	cp $(RECORDED) tests/actions/kubectl/permissions.json
 
 .PHONY: bench-controller
 bench-controller: .venv/ready ## Print the controller's figures on a cluster (PROBE_IMAGE=… by digest, in its nodes)

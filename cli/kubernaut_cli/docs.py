@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["action_page", "action_pages", "schema_rows", "traits", "type_name"]
+__all__ = ["action_page", "action_pages", "permission_lines", "schema_rows", "traits", "type_name"]
 
 
 def action_pages(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -33,10 +33,16 @@ def action_page(entry: Mapping[str, Any]) -> str:
     if entry["result"]:
         lines += ["## Output", "", *_table(entry["result"])]
     if entry["permissions"]:
-        lines += ["## Permissions", "", *(f"- `{permission}`" for permission in entry["permissions"]), ""]
+        lines += ["## Permissions", "", *permission_lines(entry), ""]
     for example in entry["examples"]:
         lines += ["## Example", "", "```json", json.dumps(example, indent=2), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def permission_lines(entry: Mapping[str, Any]) -> list[str]:
+    """Return a line for each permission of an action, with the reason where its spec has one."""
+    reasons = entry.get("permission_reasons") or {}
+    return [f"- `{name}`" + (f": {reasons[name]}" if name in reasons else "") for name in entry["permissions"]]
 
 
 def schema_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, get_type_hints, overload
 
@@ -47,7 +47,8 @@ class Action:
 
     Args:
         action_type: `domain/verb_noun`, such as `kubernetes/scale_deployment`.
-        permissions: What the action needs, in the words of its target: for Kubernetes `apps/deployments: get, patch`.
+        permissions: What the action needs, in the words of its target: for Kubernetes `apps/deployments: get, patch`. A
+            mapping says of each why, for the action's page.
         tools: Programs that must be on PATH.
         idempotent: True if applying twice has the same effect as applying once. If False, a second pod of the same step
             does not apply again.
@@ -64,7 +65,7 @@ class Action:
         self,
         action_type: str,
         *,
-        permissions: Sequence[str] = (),
+        permissions: Sequence[str] | Mapping[str, str] = (),
         tools: Sequence[str] = (),
         idempotent: bool = True,
         risk: Literal["low", "medium", "high"] = "medium",
@@ -78,6 +79,7 @@ class Action:
         self.action_type = action_type
         self.restored_by = restored_by
         self.permissions = tuple(permissions)
+        self.reasons = dict(permissions) if isinstance(permissions, Mapping) else {}
         self.tools = tuple(tools)
         self.idempotent = idempotent
         self.risk = risk

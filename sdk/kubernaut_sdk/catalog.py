@@ -11,8 +11,8 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable
-from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache, partial
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from kubernaut_sdk.errors import ActionError, Failed, InvalidInputs
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["all_actions", "find", "known_types", "spec"]
+__all__ = ["action_entry", "all_actions", "find", "installed_entries", "known_types", "spec", "spec_document"]
 
 GROUP = "kubernaut.actions"
 TOOL_VERSIONS = "kubernaut.tool_versions"
@@ -42,7 +42,7 @@ def find(action_type: str) -> Action:
     files = _file_actions()
     if action_type in files:
         return files[action_type]
-    entries = _entries()
+    entries = installed_entries()
     if action_type in entries:
         return _load_action(entries[action_type])
     known = ", ".join(sorted({*files, *entries}))
@@ -55,21 +55,24 @@ def known_types() -> list[str]:
     Raises:
         Failed: see `find`.
     """
-    return sorted({*_file_actions(), *_entries()})
+    return sorted({*_file_actions(), *installed_entries()})
 
 
-def all_actions() -> list[Action]:
+def all_actions(skipped: list[str] | None = None) -> list[Action]:
     """Return every action that is installed here, by type.
 
     Every module of the packages that have entry points is imported, so that no action without one goes unnoticed.
 
+    Args:
+        skipped: Gets the names of the modules that could not be imported, of which only a warning tells otherwise.
+
     Raises:
         Failed: see `find`; also if a package defines an action that has no entry point: nobody would find it.
     """
-    entries = _entries()
+    entries = installed_entries()
     actions = {name: _load_action(entry) for name, entry in entries.items()}
     for package in sorted({_package_of(entry.module) for entry in entries.values()}):
-        _import_modules(package)
+        _import_modules(package, [] if skipped is None else skipped)
     packages = {entry.module.split(".")[0] for entry in entries.values()}
     for action in defined():
         known = actions.get(action.action_type)
@@ -84,11 +87,12 @@ def all_actions() -> list[Action]:
 
 def spec(actions: list[Action]) -> dict[str, Any]:
     """Return the document of the verb `spec`: all actions, with JSON Schemas (draft 2020-12) of inputs and results."""
-    return {
-        "contract": CONTRACT,
-        "tool_versions": _tool_versions(),
-        "actions": [_entry(action) for action in actions],
-    }
+    return spec_document([action_entry(action) for action in actions])
+
+
+def spec_document(actions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the document of the verb `spec` from the actions' entries; the tools are asked for their versions."""
+    return {"contract": CONTRACT, "tool_versions": _tool_versions(), "actions": actions}
 
 
 def _tool_versions() -> dict[str, str]:
@@ -101,7 +105,8 @@ def _tool_versions() -> dict[str, str]:
     return found
 
 
-def _entry(action: Action) -> dict[str, Any]:
+def action_entry(action: Action) -> dict[str, Any]:
+    """Return one action as the verb `spec` prints it."""
     return {
         "action_type": action.action_type,
         "version": action.version,
@@ -109,6 +114,7 @@ def _entry(action: Action) -> dict[str, Any]:
         "inputs": action.inputs_model.model_json_schema(),
         "result": action.result_model.model_json_schema() if action.result_model else None,
         "permissions": list(action.permissions),
+        "permission_reasons": dict(action.reasons),
         "tools": list(action.tools),
         "examples": list(action.examples),
         "idempotent": action.idempotent,
@@ -119,8 +125,12 @@ def _entry(action: Action) -> dict[str, Any]:
     }
 
 
-def _entries() -> dict[str, EntryPoint]:
-    """Return action type → entry point."""
+def installed_entries() -> dict[str, EntryPoint]:
+    """Return action type → entry point, of the installed packages.
+
+    Raises:
+        Failed: if one does not name an action, or two packages bring the same type.
+    """
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
         if not ACTION_TYPE.fullmatch(entry.name) or not entry.attr:
@@ -139,7 +149,13 @@ def _load_action(entry: EntryPoint) -> Action:
         raise _unusable(f"{_name_of(entry)} names {shorten(repr(value))}, which is no Action.")
     if value.action_type != entry.name:
         raise _unusable(f"{_name_of(entry)} names the action {value.action_type}.")
-    return _complete(value, entry.dist.version if entry.dist else "0")
+    return _complete(value, _version_of(entry.dist) if entry.dist else "0")
+
+
+@lru_cache(maxsize=64)
+def _version_of(distribution: Distribution) -> str:
+    """Return the version of a package: it is read from its metadata, for all its actions once."""
+    return distribution.version
 
 
 def _name_of(entry: EntryPoint) -> str:
@@ -218,10 +234,11 @@ def _package_of(module: str) -> str:
     return module
 
 
-def _import_modules(package: str) -> None:
+def _import_modules(package: str, skipped: list[str]) -> None:
     """Import all modules of a package, at any depth, except programs (`__main__`).
 
-    A module that cannot be imported is skipped with a warning: it may need a package that only its tests install.
+    A module that cannot be imported is skipped with a warning: it may need a package that only its tests install. Its
+    name is added to `skipped`.
     """
     for found in pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", ())):
         if found.name == "__main__":
@@ -231,9 +248,10 @@ def _import_modules(package: str) -> None:
             _run_import(name, partial(importlib.import_module, name))
         except Failed as problem:
             logger.warning("%s Actions in it, if there are any, are not listed.", problem.message)
+            skipped.append(name)
             continue
         if found.ispkg:
-            _import_modules(name)
+            _import_modules(name, skipped)
 
 
 def _complete(action: Action, version: str) -> Action:

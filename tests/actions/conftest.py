@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "standins"))
-sys.path[:0] = [str(Path(__file__).parents[2] / "actions" / part) for part in ("argocd", "aws-cli")]
+sys.path[:0] = [str(Path(__file__).parents[2] / "actions" / part) for part in ("argocd", "aws-cli", "kubectl")]
 
 GIT_ENV = {
     "GIT_AUTHOR_NAME": "T",

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,13 @@ cached = {{name: getattr(found, "__cached__", None) for name, found in sys.modul
 uncompiled = [name for name, path in cached.items() if path and not pathlib.Path(path).exists()]
 installers = [path.name for path in pathlib.Path(sys.prefix).rglob("pip*") if path.name.split("-")[0] == "pip"]
 print(json.dumps([uncompiled, installers]))
+"""
+ROOT = Path(__file__).parents[2]
+CACHED = """
+import sys, kubernaut_sdk.program.speccache as cache
+import kubernaut_sdk.catalog as catalog
+kept = cache._read(cache.spec_file(), cache.fingerprint(catalog.installed_entries().values()))
+print(kept == [catalog.action_entry(action) for action in catalog.all_actions()])
 """
 
 
@@ -60,3 +68,30 @@ def test_nothing_is_left_to_compile_and_nothing_to_install_with(images: dict[str
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[], []]
+
+
+@pytest.mark.parametrize("part", ["argocd", "aws-cli", "kubectl"])
+def test_the_spec_is_cached_in_an_image_as_its_actions_say_it(images: dict[str, str], part: str) -> None:
+    run = ["docker", "run", "--rm", "--network=none", "--read-only", "--entrypoint=python3", images[part]]
+    done = subprocess.run([*run, "-c", CACHED], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+@pytest.mark.slow
+def test_all_actions_of_the_kubectl_image_add_less_than_five_megabytes(
+    images: dict[str, str], base: str, tmp_path: Path
+) -> None:
+    dockerfile, name = tmp_path / "Dockerfile", f"{images['kubectl'].rpartition('/')[0]}/no-actions:dev"
+    text = (ROOT / "actions" / "kubectl" / "Dockerfile").read_text()
+    dockerfile.write_text(text.replace('"kubernaut-kubectl"]', '"kubernaut-sdk"]'))
+    given = {"BASE_IMAGE": base, "TOOL_IMAGE": "kubernaut-test/kubectl:1", "TOOL_PATH": "/kubectl"}
+    arguments = [f"--build-arg={key}={value}" for key, value in given.items()]
+    command = ["docker", "build", "--quiet", f"--tag={name}", f"--file={dockerfile}", *arguments, str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    spec = subprocess.run(["docker", "run", "--rm", name, "spec"], check=True, capture_output=True).stdout
+    added = inspected(images["kubectl"])["Size"] - inspected(name)["Size"]
+    subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
+
+    assert json.loads(spec)["actions"] == []
+    assert 0 < added < 5_000_000

@@ -4,7 +4,7 @@
 
 
 The images are those that `make image-kubectl`, `image-argocd` and `image-aws-cli` tag; BASE_IMAGE and TOOL_IMAGE are
-what they were made from.
+what they were made from, and TOOL_PATH is kubectl's place in the latter.
 """
 
 import os
@@ -17,6 +17,7 @@ from measure import compare, report
 
 PREFIX = os.environ.get("IMAGE_PREFIX", "localhost/kubernaut")
 BASE, TOOL = (os.environ.get(name, "") for name in ("BASE_IMAGE", "TOOL_IMAGE"))
+TOOL_PATH = os.environ.get("TOOL_PATH", "/bin/kubectl")
 PROBE = """
 import os
 from kubernaut_sdk import Action, Change, Context, Inputs
@@ -57,10 +58,27 @@ def sizes() -> None:
         )
 
 
+def added() -> None:
+    """Print the bytes that the actions add to the kubectl image, beside one that has only the SDK."""
+    engine, root = docker.from_env(), Path(__file__).parents[2]
+    text = (root / "actions" / "kubectl" / "Dockerfile").read_text()
+    arguments = {"BASE_IMAGE": BASE, "TOOL_IMAGE": TOOL, "TOOL_PATH": TOOL_PATH}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "Dockerfile"
+        file.write_text(text.replace('"kubernaut-kubectl"]', '"kubernaut-sdk"]'))
+        given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        command = ["docker", "build", "--quiet", *given, f"--file={file}", str(root)]
+        made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    whole, without = (engine.images.get(name).attrs["Size"] for name in (f"{PREFIX}/kubectl:dev", made))
+    engine.images.remove(made)
+    print(f"\nwhat all actions add to the kubectl image\n  target: 5 MB\n  {(whole - without) / 1e6:.2f} MB")
+
+
 if __name__ == "__main__":
     if not (BASE and TOOL):
         raise SystemExit("set BASE_IMAGE and TOOL_IMAGE to what the images were made from.")
     sizes()
+    added()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         (Path(folder) / "probe.py").write_text(PROBE)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from kubernaut_sdk import Action
+from kubernaut_sdk.catalog import action_entry
 from kubernaut_sdk.permissions import Permission, parse_permission
 
 
@@ -29,3 +31,16 @@ def test_what_is_no_permission_of_kubernetes(text: str) -> None:
 def test_a_role_cannot_grant_what_belongs_to_no_namespace() -> None:
     found = [parse_permission(text) for text in ("nodes: list", "pods: list")]
     assert [permission.cluster_wide for permission in found if permission] == [True, False]
+
+
+def test_a_permission_may_say_what_it_is_for() -> None:
+    reasons = {"nodes: list": "to count those that are ready", "pods: list": "the pods"}
+    with_reasons, without = (
+        Action("probe/count_nodes", permissions=reasons),
+        Action("probe/count_pods", permissions=[*reasons]),
+    )
+
+    for action, expected in ((with_reasons, reasons), (without, {})):
+        entry = action_entry(action)
+        assert entry["permissions"] == ["nodes: list", "pods: list"]
+        assert entry["permission_reasons"] == expected

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, find
-from kubernaut_kubectl.configuration.field import KindText, PointerText, value_at
+from kubernaut_kubectl.cluster.pointers import KindText, PointerText, value_at
 from kubernaut_kubectl.owners.guarded import require_readable_kind
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef
@@ -43,7 +43,7 @@ class WaitForInputs(Inputs):
 
 wait_for = Action(
     "kubernetes/wait_for",
-    permissions=[f"{OWN_RESOURCE}: get"],
+    permissions={f"{OWN_RESOURCE}: get": "the object itself"},
     tools=["kubectl"],
     risk="low",
     examples=[

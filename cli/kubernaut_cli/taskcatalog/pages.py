@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kubernaut_cli.docs import traits
+from kubernaut_cli.docs import permission_lines, traits
 from kubernaut_cli.taskcatalog.pipelines import IncidentPipeline
 from kubernaut_cli.taskcatalog.typedtask import CatalogAction, input_text, task_name
 from kubernaut_controller import dump_yaml
@@ -48,7 +48,7 @@ def task_page(action: CatalogAction, task: Json) -> str:
     lines += ["## Workspaces", "", "`secrets` (optional): a Secret whose files the action may read.", ""]
     if entry["permissions"]:
         lines += ["## Permissions", "", "What the ServiceAccount, or the Secret's identity, must be allowed to do:", ""]
-        lines += [*(f"- `{permission}`" for permission in entry["permissions"]), ""]
+        lines += [*permission_lines(entry), ""]
     lines.append(_RECORDS)
     return "\n".join(lines) + "\n"
 

@@ -121,7 +121,9 @@ def check(action_type: str | None, **sources: Any) -> VerbWork:
 @program.command()
 def spec() -> VerbWork:
     """Print all actions of this image: schemas, permissions, examples, risk."""
-    return without_action(lambda: catalog.spec(catalog.all_actions()))
+    from kubernaut_sdk.program.speccache import installed_spec  # noqa: PLC0415 – of no use to the other verbs
+
+    return without_action(installed_spec)
 
 
 @program.command(name="explain")

@@ -189,8 +189,8 @@ def test_each_list_is_read_to_its_last_page() -> None:
 
 IMPORTS = """
 import os, sys
-from kubernaut_sdk.catalog import _entries
-for name, entry in sorted(_entries().items()):
+from kubernaut_sdk.catalog import installed_entries
+for name, entry in sorted(installed_entries().items()):
     if name.startswith("aws/"):
         if (child := os.fork()) == 0:
             entry.load()

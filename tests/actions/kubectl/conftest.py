@@ -1,14 +1,16 @@
 """Fixtures for actions on the real API server."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from kubectl_cluster import Cluster, proxied_kubeconfig, workload
+from kubectl_cluster import Cluster, proxied_kubeconfig, record_permissions, workload
 from node_standin import StandInNode
 
 from kubernaut_conformance.target_proxy import TargetProxy
@@ -28,8 +30,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     proxy = TargetProxy(f"http://{address}", "kubernetes")
     kubeconfig = tmp_path_factory.mktemp("proxied") / "kubeconfig"
     kubeconfig.write_text(json.dumps(proxied_kubeconfig(proxy.url)))
-    yield Cluster(name, proxy, kubeconfig)
+    made = Cluster(name, proxy, kubeconfig)
+    yield made
     proxy.close()
+    if file := os.environ.get("KUBERNAUT_RECORD_PERMISSIONS"):
+        record_permissions(Path(file), made.used)
     server.terminate()
     server.wait()
     server.stdout.close()

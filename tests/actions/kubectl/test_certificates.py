@@ -109,10 +109,14 @@ class TestRenew:
         cluster.delete("issuer", orphan)
         refused, missing = (cluster.run("renew_certificate", certificate=name) for name in (broken, orphan))
         nobody = cluster.run("renew_certificate", certificate="nobody")
+        of_all = {"op": "replace", "path": "/spec/issuerRef", "value": {"name": orphan, "kind": "ClusterIssuer"}}
+        cluster.patch("certificate", orphan, of_all)
+        elsewhere = cluster.run("renew_certificate", certificate=orphan)
 
         assert reason_of(refused) == (3, "IssuerNotReady")
         assert message_of(refused).endswith("so it cannot be renewed: the account is not registered")
-        assert reason_of(missing) == (3, "NoIssuer")
+        assert reason_of(missing) == reason_of(elsewhere) == (3, "NoIssuer")
+        assert f"ClusterIssuer {orphan} of Certificate {orphan} is not there" in message_of(elsewhere)
         assert reason_of(nobody) == (3, "NotFound")
 
     @staticmethod

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from kubernaut_kubectl.cluster import patches
 from kubernaut_kubectl.cluster.limits import require_at_most, require_factor, require_some
+from kubernaut_kubectl.cluster.pointers import field_path, value_at
 from kubernaut_kubectl.cluster.quantities import parse_quantity, same_quantity
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys, selector_text
 from kubernaut_kubectl.configuration.configmap import uses_until_restart
-from kubernaut_kubectl.configuration.field import field_path, value_at
 from kubernaut_kubectl.disruption.budgets import budget_text, covers
 from kubernaut_kubectl.owners.guarded import require_free_field, require_free_kind, require_readable_kind
 from kubernaut_kubectl.rollouts.obstacles import NOW, STUCK, group_texts, obstacle_of

@@ -1,5 +1,6 @@
 """The real API server for actions that run in this process: their pauses take no time, those of Kubernetes do."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -14,10 +15,19 @@ from uuid import UUID
 
 from kubernaut_conformance.target_proxy import TargetProxy
 from kubernaut_sdk import Action, catalog
-from kubernaut_sdk.permissions import OWN_RESOURCE, parse_permission
+from kubernaut_sdk.permissions import OWN_RESOURCE
 from kubernaut_sdk.testing import ActionRunner, Answer, Ran
 
-__all__ = ["Cluster", "Json", "message_of", "proxied_kubeconfig", "reason_of", "workload"]
+__all__ = [
+    "Cluster",
+    "Json",
+    "declared_permissions",
+    "message_of",
+    "proxied_kubeconfig",
+    "reason_of",
+    "record_permissions",
+    "workload",
+]
 
 Json = dict[str, Any]
 IMAGE = os.environ.get("KUBERNAUT_TEST_IMAGE", "cluster.local/shell:1")
@@ -163,14 +173,8 @@ class Cluster:
         taken = {request.permission for request in self.proxy.requests if request.permission}
         used = self.used.setdefault(action.action_type, set())
         used |= taken
-        declared = {
-            f"{permission.name}: {verb}"
-            for permission in map(parse_permission, action.permissions)
-            if permission
-            for verb in permission.verbs
-        }
         if not any(OWN_RESOURCE in text for text in action.permissions):
-            undeclared = taken - declared - OPTIONAL
+            undeclared = taken - declared_permissions(action) - OPTIONAL
             assert not undeclared, f"{action.action_type} takes {sorted(undeclared)}"
 
 
@@ -211,3 +215,21 @@ def proxied_kubeconfig(server: str) -> Json:
         "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "none"}}],
         "current-context": "proxy",
     }
+
+
+def declared_permissions(action: Action) -> set[str]:
+    """The permissions that an action declares, one for each verb."""
+    names = (text.partition(": ") for text in action.permissions)
+    return {f"{resource}: {verb}" for resource, _, verbs in names for verb in verbs.split(", ")}
+
+
+def record_permissions(file: Path, used: Mapping[str, set[str]]) -> None:
+    """Add the permissions that actions took to a file (action → permissions) that other processes write, too."""
+    with file.open("a+") as lines:
+        fcntl.flock(lines, fcntl.LOCK_EX)
+        lines.seek(0)
+        known = json.loads(lines.read() or "{}")
+        for action, permissions in used.items():
+            known[action] = sorted({*known.get(action, ()), *permissions})
+        lines.truncate(0)
+        lines.write(json.dumps(known, indent=1, sort_keys=True) + "\n")

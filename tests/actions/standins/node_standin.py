@@ -5,12 +5,14 @@ The scheduler, the controllers, the eviction API and PodDisruptionBudgets are th
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["StandInNode"]
+__all__ = ["StandInNode", "crashing", "running"]
 
 Json = dict[str, Any]
 
@@ -23,6 +25,7 @@ class StandInNode:
 
     Attributes:
         name: Its name.
+        answer: Returns the status of a pod that is to start; None for one whose containers never start.
         placement: For a pod template: this node first, any other if it takes no pods. Other pods never come to it: a
             taint keeps them away, and what runs there only says so.
     """
@@ -37,6 +40,7 @@ class StandInNode:
             "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [rule]}},
             "tolerations": [{"key": "kubernaut.io/test", "operator": "Equal", "value": self.name}],
         }
+        self.answer: Callable[[Json], Json | None] = running
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -61,17 +65,17 @@ class StandInNode:
         return found
 
     def _live(self) -> None:
-        rounds = 0
+        told = time.monotonic()
         while not self._ended.wait(0.2):
-            rounds += 1
-            if rounds % 50 == 0:
+            if time.monotonic() - told > 5:
                 self._be_ready()
+                told = time.monotonic()
             for pod in self.pods():
                 path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
                 if "deletionTimestamp" in pod["metadata"]:
                     self._call("DELETE", path, {"gracePeriodSeconds": 0})
-                elif pod["status"].get("phase") == "Pending":
-                    self._call("PATCH", f"{path}/status", {"status": running(pod)})
+                elif pod["status"].get("phase") == "Pending" and (status := self.answer(pod)) is not None:
+                    self._call("PATCH", f"{path}/status", {"status": status})
 
     def _be_ready(self) -> None:
         room = {"cpu": "8", "memory": "8Gi", "pods": "110", "ephemeral-storage": "10Gi"}
@@ -104,3 +108,13 @@ def running(pod: Json) -> Json:
     state = {"state": {"running": {"startedAt": pod["metadata"]["creationTimestamp"]}}}
     started = [{**container, **state} for container in containers]
     return {"phase": "Running", "conditions": conditions, "containerStatuses": started}
+
+
+def crashing(pod: Json) -> Json:
+    """The status of a pod whose containers crash again and again."""
+    status = running(pod)
+    last = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": None, "finishedAt": None}}
+    waiting = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last, "restartCount": 5}
+    crashed = [{**container, "ready": False, **waiting} for container in status["containerStatuses"]]
+    conditions = [{**item, "status": "False"} if "Ready" in item["type"] else item for item in status["conditions"]]
+    return {**status, "conditions": conditions, "containerStatuses": crashed}

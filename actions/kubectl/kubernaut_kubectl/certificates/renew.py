@@ -36,12 +36,12 @@ class RenewCertificateResult(Result):
 
 renew_certificate = Action(
     "kubernetes/renew_certificate",
-    permissions=[
-        "cert-manager.io/certificates/status: get, patch",
-        "cert-manager.io/certificates: get",
-        "cert-manager.io/clusterissuers: get",
-        "cert-manager.io/issuers: get",
-    ],
+    permissions={
+        "cert-manager.io/certificates/status: get, patch": "to set the condition Issuing, as cmctl does",
+        "cert-manager.io/certificates: get": "the Certificate itself",
+        "cert-manager.io/clusterissuers: get": "to refuse a renewal that its issuer cannot make",
+        "cert-manager.io/issuers: get": "the same, of an issuer of the namespace",
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="medium",

@@ -36,12 +36,12 @@ class PatchConfigMapResult(ResultWithNote):
 
 patch_configmap = Action(
     "kubernetes/patch_configmap",
-    permissions=[
-        "apps/daemonsets: list",
-        "apps/deployments: list",
-        "apps/statefulsets: list",
-        "configmaps: get, patch",
-    ],
+    permissions={
+        "apps/daemonsets: list": "to name the DaemonSets that only a restart will tell",
+        "apps/deployments: list": "the same of Deployments",
+        "apps/statefulsets: list": "the same of StatefulSets",
+        "configmaps: get, patch": "the ConfigMap itself",
+    },
     tools=["kubectl"],
     risk="medium",
     examples=[{"namespace": "shop", "configmap": "checkout", "key": "LOG_LEVEL", "value": "info"}],

@@ -1,6 +1,5 @@
 """The action kubernetes/set_field."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -8,6 +7,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, get, patch, try_patch
 from kubernaut_kubectl.cluster.patches import Operation, swap, unchanged
+from kubernaut_kubectl.cluster.pointers import KindText, PointerText, field_path, value_at
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.owners.guarded import require_free_field, require_free_kind
@@ -17,22 +17,9 @@ from kubernaut_sdk import Action, Change, Context, InvalidInputs, NotFound, Obje
 from kubernaut_sdk.permissions import OWN_RESOURCE
 from kubernaut_sdk.portable import dumps, shorten
 
-__all__ = ["KindText", "PointerText", "field_path", "set_field", "value_at"]
+__all__ = ["set_field"]
 
 LARGEST = 4096
-
-KindText = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
-        max_length=253,
-        description="The kind, with its group where that is not Kubernetes' own: certificate.cert-manager.io.",
-    ),
-]
-PointerText = Annotated[
-    str,
-    Field(pattern=r"^(/([^~/]|~[01])+)+$", max_length=1024, description="A JSON pointer, such as /spec/renewBefore."),
-]
 
 
 class SetFieldInputs(OwnedInputs):
@@ -54,7 +41,7 @@ class SetFieldResult(ResultWithNote):
 
 set_field = Action(
     "kubernetes/set_field",
-    permissions=[f"{OWN_RESOURCE}: get, patch"],
+    permissions={f"{OWN_RESOURCE}: get, patch": "the object itself"},
     tools=["kubectl"],
     risk="high",
     examples=[
@@ -136,43 +123,6 @@ def undo(ctx: Context, inputs: SetFieldInputs, change: Change) -> None:
 def target(inputs: SetFieldInputs) -> ObjectRef:
     """Return the object."""
     return ObjectRef(kind=inputs.kind.partition(".")[0], namespace=inputs.namespace, name=inputs.name)
-
-
-def value_at(found: Any, text: str) -> Any:
-    """Return the value that a JSON pointer leads to.
-
-    Raises:
-        KeyError: if there is none.
-    """
-    at = found
-    for part in _parts(text):
-        if isinstance(at, dict) and part in at:
-            at = at[part]
-        elif isinstance(at, list) and re.fullmatch(r"0|[1-9]\d{0,5}", part) and int(part) < len(at):
-            at = at[int(part)]
-        else:
-            raise KeyError(text)
-    return at
-
-
-def field_path(found: dict[str, Any], text: str) -> tuple[str, ...]:
-    """Return a JSON pointer as the path that field managers have: a list's item by its name, if it has one."""
-    path: list[str] = []
-    at: Any = found
-    for part in _parts(text):
-        following: Any = None
-        if isinstance(at, dict):
-            following = at.get(part)
-        elif isinstance(at, list) and part.isdigit() and int(part) < len(at):
-            following = at[int(part)]
-        named = isinstance(at, list) and isinstance(following, dict) and "name" in following
-        path.append(str(following["name"]) if named else part)
-        at = following
-    return tuple(path)
-
-
-def _parts(text: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 
 
 def _state(found: dict[str, Any], text: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class UpdateHpaResult(ResultWithNote):
 
 update_hpa = Action(
     "kubernetes/update_hpa",
-    permissions=["autoscaling/horizontalpodautoscalers: get, patch"],
+    permissions={"autoscaling/horizontalpodautoscalers: get, patch": "the autoscaler itself"},
     tools=["kubectl"],
     risk="medium",
     examples=[{"namespace": "shop", "hpa": "checkout", "max_replicas": 12}],

@@ -48,18 +48,19 @@ class CollectDiagnosticsResult(Result):
 
 collect_diagnostics = Action(
     "kubernetes/collect_diagnostics",
-    permissions=[
-        "apps/daemonsets: get",
-        "apps/deployments: get",
-        "apps/replicasets: list",
-        "apps/statefulsets: get",
-        "batch/jobs: get",
-        "configmaps: create, delete, list",
-        "events: list",
-        "pods/log: get",
-        "pods: get, list",
-    ],
+    permissions={
+        "apps/daemonsets: get": "the workload, if it is a DaemonSet",
+        "apps/deployments: get": "the workload, if it is a Deployment",
+        "apps/replicasets: list": "the ReplicaSets of a Deployment",
+        "apps/statefulsets: get": "the workload, if it is a StatefulSet",
+        "batch/jobs: get": "the workload, if it is a Job",
+        "configmaps: create, delete, list": "the ConfigMap of what is collected; it is deleted by undo",
+        "events: list": "the events of all of them",
+        "pods/log: get": "the ends of the containers' logs",
+        "pods: get, list": "the pods",
+    },
     tools=["kubectl"],
+    idempotent=False,
     risk="low",
     examples=[{"namespace": "shop", "kind": "Deployment", "name": "checkout"}],
 )
@@ -72,8 +73,9 @@ def plan(ctx: Context, inputs: CollectDiagnosticsInputs) -> Change:
     Its objects (the workload, its ReplicaSets and pods), their events, and the end of each container's log, of this run
     and of the one before. At most 512 KiB: what is too long is cut, and the newest kept. Left out are Secrets,
     the values of variables, commands and arguments, and what the step itself knows as secret. **A program that prints
-    secrets puts them into its log, and so into the ConfigMap.** One record collects once; the output has the digest
-    (SHA-256 of the ConfigMap's data as JSON with sorted keys), which is in an annotation as well. Undo deletes it.
+    secrets puts them into its log, and so into the ConfigMap.** One record collects once, another one again; the output
+    has the digest (SHA-256 of the ConfigMap's data as JSON with sorted keys), which is in an annotation as well. Undo
+    deletes it.
     """
     if ctx.undoing is not None:
         name = ctx.undoing.after["configmap"]

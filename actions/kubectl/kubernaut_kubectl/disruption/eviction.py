@@ -10,7 +10,10 @@ from kubernaut_kubectl.cluster.kubectl import create_raw
 from kubernaut_kubectl.disruption.budgets import describe_budgets
 from kubernaut_sdk import Context
 
-__all__ = ["Refusal", "evict", "pod_path", "try_eviction"]
+__all__ = ["MIRROR", "Refusal", "evict", "pod_path", "try_eviction"]
+
+MIRROR = "kubernetes.io/config.mirror"
+"""The annotation of a mirror: a static pod, which the kubelet of its node runs."""
 
 _BUDGET = re.compile(r"disruption budget", re.IGNORECASE)
 _SEVERAL = "more than one PodDisruptionBudget"

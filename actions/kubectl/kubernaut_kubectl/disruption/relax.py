@@ -58,7 +58,7 @@ class PdbResult(ResultWithNote):
 
 relax_pdb = Action(
     "kubernetes/relax_pdb",
-    permissions=["policy/poddisruptionbudgets: get, patch"],
+    permissions={"policy/poddisruptionbudgets: get, patch": "the budget itself"},
     tools=["kubectl"],
     risk="high",
     restored_by="kubernetes/restore_pdb",
@@ -66,7 +66,7 @@ relax_pdb = Action(
 )
 restore_pdb = Action(
     "kubernetes/restore_pdb",
-    permissions=["policy/poddisruptionbudgets: get, patch"],
+    permissions={"policy/poddisruptionbudgets: get, patch": "the budget itself"},
     tools=["kubectl"],
     risk="low",
     examples=[{"namespace": "shop", "pdb": "checkout"}],

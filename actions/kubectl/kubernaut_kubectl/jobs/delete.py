@@ -21,7 +21,7 @@ class DeleteJobResult(Result):
 
 delete_job = Action(
     "kubernetes/delete_job",
-    permissions=["batch/jobs: delete, list", "pods: list"],
+    permissions={"batch/jobs: delete, list": "the Job itself", "pods: list": "to see that its pods are gone, too"},
     tools=["kubectl"],
     idempotent=False,
     risk="medium",

@@ -24,8 +24,12 @@ __all__ = [
 
 JOBS = "job.batch"
 """The resource in kubectl's words."""
-POD_PERMISSIONS = ("events: list", "pods/log: get", "pods: list")
-"""The permissions to say why a Job fails or does not get on."""
+POD_PERMISSIONS = {
+    "events: list": "to say why a pod does not start",
+    "pods/log: get": "to show the last lines of a container that failed",
+    "pods: list": "to say why the Job fails, or does not get on",
+}
+"""The permissions to say why a Job fails or does not get on, and what each is for."""
 _LAST_LINES = 10
 
 

@@ -41,7 +41,10 @@ class RecreateJobResult(Result):
 
 recreate_job = Action(
     "kubernetes/recreate_job",
-    permissions=["batch/jobs: create, delete, get, list, patch", *POD_PERMISSIONS],
+    permissions={
+        "batch/jobs: create, delete, get, list, patch": "to stop the Job, delete it and make it again",
+        **POD_PERMISSIONS,
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="medium",

@@ -32,7 +32,10 @@ class SuspendResult(ResultWithNote):
 def _action(verb: str, *, suspended: bool, summary: str) -> Action:
     action = Action(
         f"kubernetes/{verb}_cronjob",
-        permissions=["batch/cronjobs: get, patch", *(["batch/jobs: list"] if suspended else [])],
+        permissions={
+            "batch/cronjobs: get, patch": "the CronJob itself",
+            **({"batch/jobs: list": "to say which of its Jobs still run"} if suspended else {}),
+        },
         tools=["kubectl"],
         risk="low" if suspended else "medium",
         examples=[{"namespace": "shop", "cronjob": "report"}],

@@ -34,7 +34,11 @@ class TriggerCronJobResult(Result):
 
 trigger_cronjob = Action(
     "kubernetes/trigger_cronjob",
-    permissions=["batch/cronjobs: get", "batch/jobs: create, list", *POD_PERMISSIONS],
+    permissions={
+        "batch/cronjobs: get": "its template",
+        "batch/jobs: create, list": "the new Job, and those that still run",
+        **POD_PERMISSIONS,
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="medium",

@@ -37,14 +37,14 @@ class NodeResult(Result):
 
 cordon_node = Action(
     "kubernetes/cordon_node",
-    permissions=["nodes: get, list, patch"],
+    permissions={"nodes: get, list, patch": "the node itself, and how many others take pods"},
     tools=["kubectl"],
     risk="medium",
     examples=[{"node": "worker-1"}],
 )
 uncordon_node = Action(
     "kubernetes/uncordon_node",
-    permissions=["nodes: get, patch"],
+    permissions={"nodes: get, patch": "the node itself"},
     tools=["kubectl"],
     risk="low",
     examples=[{"node": "worker-1"}],

@@ -38,7 +38,7 @@ _WATCHED = timedelta(seconds=10)
 
 delete_node = Action(
     "kubernetes/delete_node",
-    permissions=["nodes: delete, list"],
+    permissions={"nodes: delete, list": "the node itself"},
     tools=["kubectl"],
     idempotent=False,
     risk="high",

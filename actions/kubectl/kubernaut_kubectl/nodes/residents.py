@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubernaut_kubectl.disruption.budgets import covers
+from kubernaut_kubectl.disruption.eviction import MIRROR
 from kubernaut_kubectl.owners.controllers import controller_of
-from kubernaut_kubectl.pods.delete import MIRROR
 
 __all__ = ["Residents", "doubly_counted", "pod_name", "sort_pods"]
 

@@ -61,14 +61,17 @@ class TaintResult(Result):
 
 taint_node = Action(
     "kubernetes/taint_node",
-    permissions=["nodes: get, list, patch", "pods: list"],
+    permissions={
+        "nodes: get, list, patch": "the node itself, and how many others take pods",
+        "pods: list": "to refuse an effect that would evict pods which do not tolerate it",
+    },
     tools=["kubectl"],
     risk="medium",
     examples=[{"node": "worker-1", "key": "example.com/disk-trouble", "value": "true"}],
 )
 untaint_node = Action(
     "kubernetes/untaint_node",
-    permissions=["nodes: get, patch"],
+    permissions={"nodes: get, patch": "the node itself"},
     tools=["kubectl"],
     risk="low",
     examples=[{"node": "worker-1", "key": "example.com/disk-trouble"}],

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find, list_all
-from kubernaut_kubectl.disruption.eviction import evict, pod_path, try_eviction
+from kubernaut_kubectl.disruption.eviction import MIRROR, evict, pod_path, try_eviction
 from kubernaut_kubectl.owners.controllers import controller_of, top_of
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.obstacles import is_ready
@@ -23,8 +23,6 @@ from kubernaut_sdk import (
 )
 
 __all__ = ["delete_pod"]
-
-MIRROR = "kubernetes.io/config.mirror"
 
 
 class DeletePodInputs(Inputs):
@@ -51,19 +49,19 @@ class DeletePodResult(Result):
 
 delete_pod = Action(
     "kubernetes/delete_pod",
-    permissions=[
-        "apps/daemonsets: get",
-        "apps/deployments: get",
-        "apps/replicasets: get, list",
-        "apps/statefulsets: get",
-        "batch/jobs: get",
-        "events: list",
-        "nodes: list",
-        "pods/eviction: create",
-        "pods/log: get",
-        "pods: delete, list",
-        "policy/poddisruptionbudgets: list",
-    ],
+    permissions={
+        "apps/daemonsets: get": "the workload of the pod, which must be available again",
+        "apps/deployments: get": "the same of a Deployment",
+        "apps/replicasets: get, list": "to find the Deployment, and its newest pods",
+        "apps/statefulsets: get": "the same of a StatefulSet",
+        "batch/jobs: get": "the same of a Job",
+        "events: list": "to say why a new pod does not start",
+        "nodes: list": "to count a DaemonSet's pods of nodes that are ready, and no others",
+        "pods/eviction: create": "to evict the pod, and to try it beforehand",
+        "pods/log: get": "to show the last lines of a container that crashed",
+        "pods: delete, list": "the pod itself; it is deleted only with delete_if_not_ready",
+        "policy/poddisruptionbudgets: list": "to name the budget that forbids it",
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="medium",

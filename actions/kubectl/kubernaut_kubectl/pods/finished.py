@@ -38,7 +38,10 @@ class DeleteFinishedPodsResult(Result):
 
 delete_finished_pods = Action(
     "kubernetes/delete_finished_pods",
-    permissions=["pods: delete, list", "tekton.dev/taskruns: list"],
+    permissions={
+        "pods: delete, list": "the pods themselves",
+        "tekton.dev/taskruns: list": "to spare the pods of TaskRuns that still run",
+    },
     tools=["kubectl"],
     risk="low",
     examples=[{"namespace": "shop", "min_age": "6h"}],

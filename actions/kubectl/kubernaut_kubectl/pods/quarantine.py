@@ -40,13 +40,13 @@ class QuarantinePodResult(Result):
 
 quarantine_pod = Action(
     "kubernetes/quarantine_pod",
-    permissions=[
-        "apps/replicasets: get",
-        "discovery.k8s.io/endpointslices: list",
-        "networking.k8s.io/networkpolicies: list",
-        "pods: get, patch",
-        "services: list",
-    ],
+    permissions={
+        "apps/replicasets: get": "the ReplicaSet that will make another pod",
+        "discovery.k8s.io/endpointslices: list": "to see that no Service sends to the pod any more",
+        "networking.k8s.io/networkpolicies: list": "to see which other selectors share its labels",
+        "pods: get, patch": "the pod itself",
+        "services: list": "the Services that select it",
+    },
     tools=["kubectl"],
     risk="medium",
     examples=[{"namespace": "shop", "pod": "checkout-6d5f9c7b8-x2x4z"}],

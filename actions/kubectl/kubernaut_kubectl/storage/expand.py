@@ -35,11 +35,11 @@ class ExpandPvcResult(ResultWithNote):
 
 expand_pvc = Action(
     "kubernetes/expand_pvc",
-    permissions=[
-        "persistentvolumeclaims: get, patch",
-        "pods: list",
-        "storage.k8s.io/storageclasses: get",
-    ],
+    permissions={
+        "persistentvolumeclaims: get, patch": "the claim itself",
+        "pods: list": "to say whether a pod mounts it, which some drivers wait for",
+        "storage.k8s.io/storageclasses: get": "to see that its class allows it to grow",
+    },
     tools=["kubectl"],
     risk="medium",
     examples=[{"namespace": "shop", "pvc": "data-orders-db-0", "size": "20Gi"}],

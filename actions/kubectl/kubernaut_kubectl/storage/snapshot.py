@@ -37,12 +37,12 @@ class SnapshotPvcResult(Result):
 
 snapshot_pvc = Action(
     "kubernetes/snapshot_pvc",
-    permissions=[
-        "persistentvolumeclaims: get",
-        "persistentvolumes: get",
-        "snapshot.storage.k8s.io/volumesnapshotclasses: list",
-        "snapshot.storage.k8s.io/volumesnapshots: create, delete, list",
-    ],
+    permissions={
+        "persistentvolumeclaims: get": "the claim itself",
+        "persistentvolumes: get": "its driver",
+        "snapshot.storage.k8s.io/volumesnapshotclasses: list": "the classes of that driver",
+        "snapshot.storage.k8s.io/volumesnapshots: create, delete, list": "the snapshot; it is deleted by undo",
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="low",

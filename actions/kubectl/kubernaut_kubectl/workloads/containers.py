@@ -8,7 +8,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer
 from kubernaut_kubectl.owners.controllers import display_name
-from kubernaut_kubectl.workloads.kinds import OwnedInputs
+from kubernaut_kubectl.workloads.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, OwnedInputs
 from kubernaut_sdk import Action, Context, NotFound, ObjectRef
 
 __all__ = ["Container", "ContainerInputs", "container_of", "read_container", "register_container_target"]
@@ -86,6 +86,6 @@ def register_container_target(action: Action) -> None:
     @action.check
     def check(ctx: Context, inputs: ContainerInputs) -> dict[str, str | None]:
         own = f"{inputs.resource.partition('.')[0]}s"
-        others = {f"apps/{plural}: get, patch" for plural in ("deployments", "statefulsets", "daemonsets")}
+        others = {name for workload in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET) for name in workload.write}
         needed = [text for text in action.permissions if text not in others or text.startswith(f"apps/{own}:")]
         return can_i(ctx, needed, inputs.namespace)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import swap, unchanged
+from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.diagnosis import newest_pods
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
@@ -40,7 +41,7 @@ class SetImageResult(ResultWithNote):
 
 set_image = Action(
     "kubernetes/set_image",
-    permissions=sorted({DEPLOYMENT.write, STATEFUL_SET.write, DAEMON_SET.write, *DEPLOYMENT.pods, *DAEMON_SET.pods}),
+    permissions=in_order(DEPLOYMENT.write, STATEFUL_SET.write, DAEMON_SET.write, DEPLOYMENT.pods, DAEMON_SET.pods),
     tools=["kubectl"],
     risk="high",
     examples=[

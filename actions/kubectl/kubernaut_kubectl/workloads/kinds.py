@@ -1,5 +1,6 @@
 """The three kinds of workloads, and what the actions on them have in common: target, permissions, checks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -32,14 +33,14 @@ class Workload:
         kind: Its kind, such as `Deployment`.
         plural: Its resource in the API.
         example: The name of one, for examples of inputs.
-        pods: The permissions to say why its pods are not ready.
+        pods: The permissions to say why its pods are not ready, and what each is for.
         revisions: The permission to read its earlier revisions.
     """
 
     kind: str
     plural: str
     example: str
-    pods: tuple[str, ...]
+    pods: Mapping[str, str]
     revisions: str
 
     @property
@@ -53,17 +54,33 @@ class Workload:
         return f"{self.field}.apps"
 
     @property
-    def write(self) -> str:
-        """The permission to read and change one."""
-        return f"apps/{self.plural}: get, patch"
+    def write(self) -> dict[str, str]:
+        """The permission to read and change one, and what it is for."""
+        return {f"apps/{self.plural}: get, patch": f"the {self.kind} itself"}
 
 
-_PODS = ("events: list", "pods: list", "pods/log: get")
+_PODS = {
+    "events: list": "to say why a pod does not start: no room, a quota, a volume",
+    "pods/log: get": "to show the last lines of a container that crashed",
+    "pods: list": "to say which pods are not ready, and why",
+}
+_REPLICA_SETS = "apps/replicasets: list"
+_REVISIONS = "apps/controllerrevisions: list"
 DEPLOYMENT = Workload(
-    "Deployment", "deployments", "checkout", ("apps/replicasets: list", *_PODS), "apps/replicasets: list"
+    "Deployment",
+    "deployments",
+    "checkout",
+    {_REPLICA_SETS: "to tell pods of the newest template from earlier ones", **_PODS},
+    _REPLICA_SETS,
 )
-STATEFUL_SET = Workload("StatefulSet", "statefulsets", "orders-db", _PODS, "apps/controllerrevisions: list")
-DAEMON_SET = Workload("DaemonSet", "daemonsets", "log-agent", (*_PODS, "nodes: list"), "apps/controllerrevisions: list")
+STATEFUL_SET = Workload("StatefulSet", "statefulsets", "orders-db", _PODS, _REVISIONS)
+DAEMON_SET = Workload(
+    "DaemonSet",
+    "daemonsets",
+    "log-agent",
+    {"nodes: list": "to count the pods of nodes that are ready, and no others", **_PODS},
+    _REVISIONS,
+)
 
 
 class OwnedInputs(Inputs):

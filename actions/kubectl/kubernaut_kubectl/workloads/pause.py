@@ -4,6 +4,7 @@ from typing import Any
 
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
+from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -24,7 +25,7 @@ class PauseResult(ResultWithNote):
 def _action(verb: str, *, paused: bool, summary: str) -> Action:
     action = Action(
         f"kubernetes/{verb}_rollout",
-        permissions=sorted([DEPLOYMENT.write, *(() if paused else DEPLOYMENT.pods)]),
+        permissions=in_order(DEPLOYMENT.write, {} if paused else DEPLOYMENT.pods),
         tools=["kubectl"],
         risk="low" if paused else "medium",
         examples=[{"namespace": "shop", "deployment": "checkout"}],

@@ -8,6 +8,7 @@ from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, add, swap, unchanged
 from kubernaut_kubectl.cluster.quantities import QuantityText, parse_quantity, same_quantity
+from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.diagnosis import newest_pods
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
@@ -56,17 +57,17 @@ class SetResourcesResult(ResultWithNote):
 
 set_resources = Action(
     "kubernetes/set_resources",
-    permissions=sorted(
+    permissions=in_order(
+        DEPLOYMENT.write,
+        STATEFUL_SET.write,
+        DAEMON_SET.write,
+        DEPLOYMENT.pods,
+        DAEMON_SET.pods,
         {
-            DEPLOYMENT.write,
-            STATEFUL_SET.write,
-            DAEMON_SET.write,
-            *DEPLOYMENT.pods,
-            *DAEMON_SET.pods,
-            "autoscaling.k8s.io/verticalpodautoscalers: list",
-            "limitranges: list",
-            "resourcequotas: list",
-        }
+            "autoscaling.k8s.io/verticalpodautoscalers: list": "to see whether a VerticalPodAutoscaler owns them",
+            "limitranges: list": "to refuse what the namespace does not allow",
+            "resourcequotas: list": "to refuse what the namespace has no room for",
+        },
     ),
     tools=["kubectl"],
     risk="medium",

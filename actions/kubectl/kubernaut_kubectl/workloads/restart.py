@@ -10,6 +10,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import annotate, unchanged
+from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -40,7 +41,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     workload = inputs_model.workload
     action = Action(
         f"kubernetes/restart_{workload.field}",
-        permissions=sorted([workload.write, *workload.pods]),
+        permissions=in_order(workload.write, workload.pods),
         tools=["kubectl"],
         idempotent=False,
         risk="medium",

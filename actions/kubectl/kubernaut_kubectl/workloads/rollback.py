@@ -10,6 +10,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import find, patch
 from kubernaut_kubectl.cluster.patches import annotate, replace, unchanged
+from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.owners.fields import TEMPLATE, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.revisions import Revisions, images_of, named_by, read_revisions
@@ -62,7 +63,14 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     workload = inputs_model.workload
     action = Action(
         f"kubernetes/rollback_{workload.field}",
-        permissions=sorted({workload.write, *workload.pods, workload.revisions, "configmaps: get"}),
+        permissions=in_order(
+            workload.write,
+            workload.pods,
+            {
+                workload.revisions: "its earlier revisions",
+                "configmaps: get": "to see that what the earlier template names is still there",
+            },
+        ),
         tools=["kubectl"],
         idempotent=False,
         risk="high",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
+from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.owners.fields import REPLICAS, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.progress import replicas_of
@@ -44,7 +45,11 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     workload = inputs_model.workload
     action = Action(
         f"kubernetes/scale_{workload.field}",
-        permissions=sorted([workload.write, *workload.pods, "autoscaling/horizontalpodautoscalers: list"]),
+        permissions=in_order(
+            workload.write,
+            workload.pods,
+            {"autoscaling/horizontalpodautoscalers: list": "to see whether an autoscaler owns the number"},
+        ),
         tools=["kubectl"],
         risk="medium",
         examples=[{"namespace": "shop", workload.field: workload.example, "replicas": 6}],
