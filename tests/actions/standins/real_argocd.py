@@ -106,11 +106,12 @@ def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealA
         kubectl("create", "--filename=-", stdin=document)
     where = {"name": "argocd-secret", "namespace": namespace, "labels": LABELS}
     kubectl("create", "--filename=-", stdin={"apiVersion": "v1", "kind": "Secret", "metadata": where})
+    client_ca = ["--client-ca-path="] if _knows(program, "argocd-repo-server", "--client-ca-path") else []  # since 3
     shared = [f"--redis=127.0.0.1:{redis}", f"--repo-server=127.0.0.1:{repo}", f"--namespace={namespace}"]
     commands: dict[str, list[Any]] = {
         "redis": [shutil.which("redis-server") or "redis-server", f"--port {redis}", "--bind 127.0.0.1", "--save ''"],
         "argocd-repo-server": [
-            program, "--disable-tls", "--client-ca-path=", "--address=127.0.0.1", f"--port={repo}",
+            program, "--disable-tls", *client_ca, "--address=127.0.0.1", f"--port={repo}",
             f"--redis=127.0.0.1:{redis}",
             "--metrics-address=127.0.0.1", f"--metrics-port={metrics[0]}",
         ],
@@ -186,6 +187,11 @@ def _wait(argo: RealArgo, folder: Path, processes: list["subprocess.Popen[bytes]
 
 def _logs(folder: Path) -> str:
     return "\n".join(f"{path.name}: {path.read_text()[-1500:]}" for path in folder.glob("*.log"))
+
+
+def _knows(program: Path, name: str, option: str) -> bool:
+    env = {**os.environ, "ARGOCD_BINARY_NAME": name}
+    return option in subprocess.run([str(program), "--help"], env=env, capture_output=True, text=True).stdout
 
 
 def _free_ports(count: int) -> list[int]:
