@@ -43,6 +43,7 @@ delete_finished_pods = Action(
         "tekton.dev/taskruns: list": "to spare the pods of TaskRuns that still run",
     },
     tools=["kubectl"],
+    idempotent=False,
     risk="low",
     examples=[{"namespace": "shop", "min_age": "6h"}],
 )
@@ -54,7 +55,8 @@ def plan(ctx: Context, inputs: DeleteFinishedPodsInputs) -> Change:
 
     Pods that succeeded go only with `include_succeeded`. Pods of a Tekton TaskRun that still runs are left alone. No
     pod, or more than `max_pods`, is refused. The age is that of the last container's end, compared with this machine's
-    clock. Their logs go with them: collect them first, if they are needed.
+    clock. Their logs go with them: collect them first, if they are needed. Not idempotent: a second run finds other
+    pods, or none, which is refused.
     """
     tracker = tracker_of(ctx)
     if tracker.planned is not None:
