@@ -12,8 +12,8 @@
         assert ran.calls[-1][0] == "kubectl"
 
 Everything between inputs and exit code is the code that runs in a container: parser, retries, masking, results, events,
-and the handler of SIGTERM (`ActionRunner.cancel`). Pauses (backoff, waiting for a goal) take no time, unless `real_time`
-is set, for a test against a real system.
+and the handler of SIGTERM (`ActionRunner.cancel`). Pauses (backoff, waiting for a goal) take no time, unless
+`real_time` is set, for a test against a real system.
 """
 
 import io
