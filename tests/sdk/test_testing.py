@@ -294,11 +294,11 @@ def test_a_cancel_stops_what_has_not_begun_and_lets_a_change_end(
 
     def tool(argv: list[str], stdin: str | None) -> Answer:
         if argv[1] == command:
-            runner.cancel()
+            sizer.cancel()
         return queue(argv, stdin)
 
-    runner = ActionRunner(sizing(), tools={"queuectl": tool})
-    ran = runner.run({"queue": "mail", "workers": 3})
+    sizer = ActionRunner(sizing(), tools={"queuectl": tool})
+    ran = sizer.run({"queue": "mail", "workers": 3})
 
     assert (ran.exit_code, ran.status, ran.changed) == (143, "cancelled", changed)
     assert (queue.workers, ran.states) == (workers, states)
