@@ -68,7 +68,8 @@ INCIDENTS = (
         use_when="A node misbehaves in a way that a reboot mends (a hung runtime, a leaked kernel resource), and the others have room for its pods.",
         not_when=(
             "The node is managed by an autoscaler that would replace it anyway: use aws-terminate-asg-instance. "
-            "Never for a node of the control plane, nor for several nodes at once."
+            "Never for a node of the control plane, nor for several nodes at once. The Pipeline's own pods must not run on the "
+            "node (a nodeSelector or an affinity in the run's pod template keeps them off): the drain is refused there."
         ),
         on_failure="The node stays cordoned, so that nothing is scheduled on it while somebody looks; kubernetes-uncordon-node returns it.",
         stages=(

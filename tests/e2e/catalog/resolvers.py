@@ -51,6 +51,7 @@ def tekton_resolvers(kubectl: Callable[..., str], folder: Path) -> Iterator[None
     program = shutil.which("resolvers", path=os.environ.get("TEKTON_RESOLVERS_BIN", ""))
     if program is None:
         pytest.skip("the cluster runs none of Tekton's resolvers, and TEKTON_RESOLVERS_BIN names no folder with them")
+    existed = kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name")
     kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     for name, data in _CONFIGS.items():
         config: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
@@ -68,6 +69,8 @@ def tekton_resolvers(kubectl: Callable[..., str], folder: Path) -> Iterator[None
     finally:
         process.terminate()
         process.wait(timeout=30)
+        if not existed:
+            kubectl("delete", "namespace", NAMESPACE)
 
 
 def _free_ports(count: int) -> list[int]:
