@@ -59,7 +59,7 @@ new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).th
   };
 })
 """
-"""What has the focus and how it is seen, once the browser has scrolled to it."""
+"""Returns the element that has the focus and how it is seen, once the browser has scrolled to it."""
 Scheme = Literal["light", "dark"]
 
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 from histories import Story, at
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubernaut_effectiveness import CountingRules, Outcome, WatchSpan, verdicts_of
+from kubernaut_effectiveness.counting.outcomes import OrderedChanges
+from kubernaut_effectiveness.counting.problems import ProblemIncident
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
 from kubernaut_sdk.states import State
 
@@ -406,3 +410,26 @@ def test_who_acts_without_a_signal_within_an_hour_is_a_person(
 
     verdict = next(one for one in verdicts_of(story.fleet()) if one.action_type == "kubernetes/restart_pod")
     assert verdict.touched_by_people == expected
+
+
+TIMES = st.integers(0, 30).map(float)
+
+
+@given(st.lists(st.tuples(TIMES, TIMES), max_size=12), TIMES, TIMES)
+def test_changes_of_a_target_are_found_by_time_as_if_all_were_looked_at(
+    spans: list[tuple[float, float]], since: float, until: float
+) -> None:
+    story = Story()
+    acts = [story.acts_on(None, began, began + length) for began, length in spans]
+    expected = [act for act in acts if act.began <= at(until) and act.ended >= at(since)]
+
+    found = OrderedChanges(acts).between(at(since), at(until))
+    assert found == sorted(expected, key=lambda act: act.began)
+
+
+@given(st.sets(TIMES, min_size=1, max_size=10), TIMES)
+def test_the_firing_of_a_time_is_the_last_one_before_it(beginnings: set[float], time: float) -> None:
+    spans = tuple((began, began + 0.5) for began in sorted(beginnings))
+    before = [place for place, (began, _) in enumerate(spans) if began <= time]
+
+    assert ProblemIncident(spans).span_at(time) == (before[-1] if before else None)

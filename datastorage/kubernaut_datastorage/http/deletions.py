@@ -1,4 +1,4 @@
-"""What somebody tells of targets that were deleted: what is silent because it is gone was not mended."""
+"""Deletions of targets, as clients tell of them: a target that is gone is silent, and was not mended."""
 
 import re
 from datetime import datetime, timedelta
@@ -14,9 +14,9 @@ __all__ = ["MOST_DELETED", "OLDEST_DELETION", "parse_deletions"]
 MOST_DELETED = 1_000
 """Deletions of one request."""
 OLDEST_DELETION = timedelta(days=1)
-"""Who follows the monitoring reads so much of it again, for what is told late."""
+"""The age up to which a deletion may be told late: the monitor reads so much of the monitoring again."""
 _EARLY = timedelta(minutes=1)
-"""How far the clock of who tells may be ahead."""
+"""The time by which a client's clock may be ahead."""
 _LONGEST = 1_024
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """Characters that PostgreSQL does not keep."""

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 DELETED = "the target was deleted"
-"""Why what was silent afterwards is not counted."""
+"""The reason for which later silence is not counted."""
 FOLLOWED = DAY
 """Seconds after a resolution for which recurrences are followed."""
 
