@@ -84,6 +84,11 @@ class RealArgo:
         here = f"--namespace={self.namespace}"
         kubectl("patch", kind, name, here, "--type=merge", f"--patch={json.dumps(patch)}")
 
+    def knows_enabled(self) -> bool:
+        """Return True if the cluster's Applications have the field `automated.enabled`."""
+        words = ("explain", "applications.argoproj.io.spec.syncPolicy.automated", "--recursive")
+        return any(line.split()[:1] == ["enabled"] for line in kubectl(*words).splitlines())
+
     def read(self, name: str) -> dict[str, Any]:
         words = ("get", "applications.argoproj.io", name, f"--namespace={self.namespace}", "--output=json")
         found: dict[str, Any] = json.loads(kubectl(*words))

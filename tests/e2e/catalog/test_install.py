@@ -58,7 +58,7 @@ def release(
     once: Callable[[str, Callable[[], None]], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Release:
-    """What a release publishes, made by its own programs, and `pip install kubernaut-cli` into an empty environment."""
+    """A release, made by its own programs, and `pip install kubernaut-cli` in an empty environment."""
     loaded = sh(os.environ["KUBERNAUT_LOAD_IMAGES"], controller_image, storage_image).split()
     folder = tmp_path_factory.mktemp("release")
     (folder / "images.txt").write_text("\n".join([*digests.values(), *loaded]))
