@@ -15,7 +15,10 @@ REGION = "eu-central-1"
 PLACEHOLDER = "sha256:" + "0" * 64
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.slow])])
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
 def engine(request: pytest.FixtureRequest) -> str:
     """The engine that runs the demo and takes it back."""
     return str(request.param)

@@ -32,6 +32,7 @@ PAGES = [
     "/records/{id}",
     "/targets/unknown",
 ]
+SLOW_PAGES = [pytest.param(path, marks=pytest.mark.slow) for path in PAGES if path != "/"]
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 UNNAMED_PICTURES = """
 [...document.querySelectorAll('svg')]
@@ -140,7 +141,7 @@ def test_a_page_has_no_fault_fits_and_satisfies_axe(
     page.context.close()
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", ["/", *SLOW_PAGES])
 def test_without_javascript_a_page_shows_the_same(browser: Browser, address: str, path: str) -> None:
     texts = []
     for enabled in (True, False):
@@ -151,7 +152,7 @@ def test_without_javascript_a_page_shows_the_same(browser: Browser, address: str
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/login"])
+@pytest.mark.parametrize("path", ["/", "/login", *SLOW_PAGES])
 def test_the_keyboard_alone_reaches_everything_and_its_focus_is_seen(browser: Browser, address: str, path: str) -> None:
     """Tab comes to each link, control and scrolled part once, in the order of the page, with an outline in sight."""
     size: Any = {"width": 900, "height": 600}

@@ -16,6 +16,8 @@ from kubernaut_sdk.program import speccache
 
 from .site_packages import Site
 
+PACKAGE = "shop_of_cache"
+"""Imported by no other test: the fingerprint would find another test's package of the same name in sys.modules."""
 DOORS = """
 import os, pathlib
 with pathlib.Path(os.environ["IMPORTS"]).open("a") as log:
@@ -61,7 +63,7 @@ def site(tmp_path: Path, bytecode: Path) -> SpecSite:
     folder = tmp_path / "site"
     folder.mkdir()
     made = SpecSite(folder, bytecode)
-    made.package("shop", {"shop/open_door": "shop.doors:opening"}, doors=DOORS)
+    made.package(PACKAGE, {"shop/open_door": f"{PACKAGE}.doors:opening"}, doors=DOORS)
     return made
 
 
@@ -78,21 +80,21 @@ def test_the_second_time_nothing_is_imported_and_the_same_is_printed(site: SpecS
 
 
 def change_helper(folder: Path) -> None:
-    file = folder / "shop" / "making.py"
+    file = folder / PACKAGE / "making.py"
     file.write_text(file.read_text().replace("Do nothing.", "Do as little."))
 
 
 def change_data(folder: Path) -> None:
-    (folder / "shop" / "prices.json").write_text("{}")
+    (folder / PACKAGE / "prices.json").write_text("{}")
 
 
 def change_version(folder: Path) -> None:
-    (folder / "shop-1.5.dist-info").rename(folder / "shop-1.6.dist-info")
+    (folder / f"{PACKAGE}-1.5.dist-info").rename(folder / f"{PACKAGE}-1.6.dist-info")
 
 
 def change_entries(folder: Path) -> None:
-    file = folder / "shop-1.5.dist-info" / "entry_points.txt"
-    file.write_text(file.read_text() + "shop/shut_door = shop.doors:opening\n")
+    file = folder / f"{PACKAGE}-1.5.dist-info" / "entry_points.txt"
+    file.write_text(file.read_text() + f"shop/shut_door = {PACKAGE}.doors:opening\n")
 
 
 def change_library(folder: Path) -> None:
@@ -116,7 +118,7 @@ def test_any_change_of_what_is_installed_changes_the_fingerprint(
     change(site.folder)
 
     assert before == same != fingerprint()
-    assert "shop" not in sys.modules
+    assert PACKAGE not in sys.modules
 
 
 def test_after_a_change_or_with_a_file_that_is_no_cache_it_is_made_anew(site: SpecSite) -> None:
@@ -136,8 +138,8 @@ def test_after_a_change_or_with_a_file_that_is_no_cache_it_is_made_anew(site: Sp
 
 def test_what_must_not_be_kept_is_not(site: SpecSite, tmp_path: Path) -> None:
     site.spec(PYTHONDONTWRITEBYTECODE="1")
-    site.spec(ACTION_MODULES=str(site.folder / "shop" / "doors.py"))
-    (site.folder / "shop" / "broken.py").write_text("import no_such_module")
+    site.spec(ACTION_MODULES=str(site.folder / PACKAGE / "doors.py"))
+    (site.folder / PACKAGE / "broken.py").write_text("import no_such_module")
     site.spec()
 
     assert site.cached() == []
