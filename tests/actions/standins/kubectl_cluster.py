@@ -86,10 +86,12 @@ class Cluster:
     def ready(self, kind: str, name: str) -> None:
         self.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=60s")
 
-    def runner(self, name: str, *, minutes: int = 60, retries: int = 0, domain: str = "kubernetes") -> ActionRunner:
-        """A runner of an action; its time passes when the action waits, not when Kubernetes works."""
-        action = catalog.find(f"{domain}/{name}")
-        return ActionRunner(action, timeout=timedelta(minutes=minutes), retries=retries, storage="none")
+    def runner(
+        self, name: str, *, minutes: int = 60, retries: int = 0, domain: str = "kubernetes", real_time: bool = False
+    ) -> ActionRunner:
+        """A runner of an action; unless in real time, its time passes when it waits, not when Kubernetes works."""
+        action, timeout = catalog.find(f"{domain}/{name}"), timedelta(minutes=minutes)
+        return ActionRunner(action, timeout=timeout, retries=retries, storage="none", real_time=real_time)
 
     def run(
         self,
@@ -100,10 +102,11 @@ class Cluster:
         minutes: int = 60,
         retries: int = 0,
         record: UUID | None = None,
+        real_time: bool = False,
         **more: Any,
     ) -> Ran:
         """Run an action, in this namespace if it takes one."""
-        runner = self.runner(name, minutes=minutes, retries=retries)
+        runner = self.runner(name, minutes=minutes, retries=retries, real_time=real_time)
         with self._recorded(runner.action):
             return runner.run({**self._place(runner.action), **inputs, **more}, record_id=record)
 
