@@ -255,6 +255,13 @@ def test_a_registry_that_is_not_there_is_an_error_for_later(tmp_path: Path, clos
     assert message.endswith(f"look whether {address} is right and reachable from here.")
 
 
+def test_without_a_path_the_bundles_are_at_the_registrys_root(here: str, tmp_path: Path) -> None:
+    ended = push(here, small(tmp_path))
+
+    assert ended.exit_code == 0, ended.output
+    assert [line.partition("@")[0] for line in ended.stdout.splitlines()] == [f"{here}/{TASK.stem}"]
+
+
 def test_a_name_without_a_registry_is_refused(tmp_path: Path) -> None:
     code, message = failure_of(push("catalog/", small(tmp_path)))
 
@@ -266,9 +273,10 @@ class TokenRegistry(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, elsewhere: str = "", realm: str = "") -> None:
+    def __init__(self, elsewhere: str = "", realm: str = "", grant: Any = None) -> None:
         super().__init__(("127.0.0.1", 0), _TokenRegistryHandler)
         self.elsewhere, self.realm = elsewhere, realm
+        self.grant = {"token": "canary-token"} if grant is None else grant
         self.seen: list[tuple[str, str, str]] = []
 
     @property
@@ -296,7 +304,7 @@ class _TokenRegistryHandler(BaseHTTPRequestHandler):
         realm = self.server.realm or f"http://{self.server.address}/token"
         match self.command, path, authorization:
             case _, "/token", _:
-                self._send(200, body=b'{"token": "canary-token"}')
+                self._send(200, body=json.dumps(self.server.grant).encode())
             case "PUT", "/upload", _:
                 self._send(201)
             case _, _, "Bearer canary-token" if self.command == "HEAD":
@@ -353,6 +361,28 @@ def test_no_credentials_go_to_a_token_service_without_tls(tmp_path: Path, monkey
         f"{server.address}/you/a:1 is not published: its token service http://tokens.example.com/token is not HTTPS, "
         f"and gets no credentials."
     )
+
+
+def test_nothing_is_uploaded_to_a_place_without_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with TokenRegistry(elsewhere="storage.example.com") as server, pytest.raises(ActionError) as refused:
+        send_one(server.address)
+
+    assert refused.value.message == (
+        f"{server.address}/you/a:1 is not published: the registry leads to storage.example.com, which is not HTTPS."
+    )
+
+
+@pytest.mark.parametrize("grant", [["canary-token"], {}, {"token": 7}, "canary-token"])
+def test_a_token_service_that_grants_no_token_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grant: Any
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with TokenRegistry(grant=grant) as server, pytest.raises(ActionError) as refused:
+        send_one(server.address)
+
+    assert exit_code_of(refused.value) == 1
+    assert refused.value.message.endswith(f"its token service http://{server.address}/token answers no token.")
 
 
 def test_a_server_that_is_no_registry_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,8 +69,8 @@ def push(registry: str, folder: Path) -> None:
     """
     from kubernaut_cli.images.ociregistry import OciRegistry  # noqa: PLC0415 – its HTTP client takes 0.1 s
 
-    where = _registry(registry)
     objects = read_catalog(folder)
+    host = _bundle_name(registry, objects[0].name, objects[0].version).registry
     unreleased = sum(not has_digest(one) for one in objects)
     if unreleased:
         echo(
@@ -79,25 +79,25 @@ def push(registry: str, folder: Path) -> None:
             err=True,
         )
     pushed: dict[tuple[str, str], str] = {}
-    with OciRegistry(where.registry) as client:
+    with OciRegistry(host) as client:
         for group in _by_name(objects):
             bundle = build_bundle(pin_tasks(one, pushed) if one.kind == "pipeline" else one for one in group)
-            name = Reference(where.registry, f"{where.path}/{bundle.name}", bundle.tag)
+            name = _bundle_name(registry, bundle.name, bundle.tag)
             digest = client.push(name, bundle.manifest, MANIFEST_TYPE, bundle.blobs)
             pushed[bundle.name, bundle.tag] = str(name.with_digest(digest))
             echo(pushed[bundle.name, bundle.tag])
 
 
-def _registry(text: str) -> Reference:
-    """Return the registry and the path below which bundles are pushed, as a reference without a tag."""
-    where = parse_reference(f"{text.rstrip('/')}/x")
-    if not where.registry:
-        raise InvalidInputs(f"{text} names no registry; write REGISTRY/PATH, such as ghcr.io/you/catalog.")
-    return Reference(where.registry, where.path.removesuffix("/x"))
+def _bundle_name(registry: str, name: str, tag: str) -> Reference:
+    """Return the name of a bundle in a registry, or below a path of one."""
+    found = parse_reference(f"{registry.rstrip('/')}/{name}:{tag}")
+    if not found.registry:
+        raise InvalidInputs(f"{registry} names no registry; write REGISTRY/PATH, such as ghcr.io/you/catalog.")
+    return found
 
 
 def _by_name(objects: list[CatalogObject]) -> list[list[CatalogObject]]:
-    """Return the objects that share a bundle together; Pipelines last, since they name bundles of Tasks."""
+    """Return the objects that share a bundle together, in the order of the catalogue: Pipelines name Tasks' bundles."""
     groups: dict[tuple[str, str], list[CatalogObject]] = {}
     for one in objects:
         groups.setdefault((one.name, one.version), []).append(one)

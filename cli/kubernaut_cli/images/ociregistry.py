@@ -6,7 +6,7 @@ registry's own address, and to the token service that the registry names, over H
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from types import TracebackType
@@ -88,6 +88,8 @@ class OciRegistry:
         started = self._send(reference, "POST", f"/v2/{reference.path}/blobs/uploads/", content=b"")
         _require(reference, started, 202)
         place = httpx.URL(urljoin(f"{self._base}/", started.headers.get("Location", "")))
+        if not self._is_safe(str(place)):
+            raise Failed(f"{reference} is not published: the registry leads to {place.host}, which is not HTTPS.")
         answer = self._send(
             reference,
             "PUT",
@@ -126,7 +128,7 @@ class OciRegistry:
             raise _refused(reference, "Unauthorized", "the registry asks for a login", self.host)
         asked = dict(_CHALLENGE.findall(rest))
         realm, service = asked.get("realm", ""), asked.get("service", "")
-        if urlsplit(realm).scheme != "https" and not (_is_loopback(urlsplit(realm).netloc) and self._is_local):
+        if not self._is_safe(realm):
             raise Failed(
                 f"{reference} is not published: its token service {realm} is not HTTPS, and gets no credentials."
             )
@@ -139,11 +141,15 @@ class OciRegistry:
             answer = self._client.get(httpx.URL(realm).copy_merge_params(query), auth=basic)
         _require(reference, answer, 200)
         body = answer.json()
-        return f"Bearer {body.get('token') or body.get('access_token')}"
+        granted = (body.get("token") or body.get("access_token")) if isinstance(body, dict) else None
+        if not isinstance(granted, str):
+            raise Failed(f"{reference} is not published: its token service {realm} answers no token.")
+        return f"Bearer {granted}"
 
-    @property
-    def _is_local(self) -> bool:
-        return self._base.startswith("http:")
+    def _is_safe(self, address: str) -> bool:
+        """Return True if an address that the registry names is HTTPS or, as the registry, on loopback."""
+        parts = urlsplit(address)
+        return parts.scheme == "https" or (self._base.startswith("http:") and _is_loopback(parts.netloc))
 
     def _credentials(self, reference: Reference) -> dict[str, Any]:
         try:
@@ -156,7 +162,7 @@ class OciRegistry:
 
 
 @contextmanager
-def _errors_of(reference: Reference) -> Any:
+def _errors_of(reference: Reference) -> Iterator[None]:
     registry = reference.registry
     try:
         yield
@@ -171,7 +177,7 @@ def _errors_of(reference: Reference) -> Any:
             f"{reference} is not published: {problem}; look whether {registry} is right and reachable from here.",
             reason="Unreachable",
         ) from None
-    except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol):
+    except (ValueError, httpx.InvalidURL):
         raise Failed(
             f"{reference} is not published: {registry} does not answer as a registry does; look whether it is one."
         ) from None

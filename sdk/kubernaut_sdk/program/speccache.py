@@ -73,9 +73,7 @@ def _distributions() -> Iterator[str]:
     """Yield the folder's name of each installed distribution, which says name and version."""
     for folder in sys.path:
         with suppress(OSError):
-            yield from (
-                path.name for path in Path(folder or ".").iterdir() if path.suffix in {".dist-info", ".egg-info"}
-            )
+            yield from (path.name for path in Path(folder or ".").iterdir() if path.suffix in _METADATA)
 
 
 def _files(package: str) -> Iterator[Path]:
