@@ -67,10 +67,11 @@ def test_what_is_no_answer_is_told(prometheus: Callable[[int, str], str], status
     assert told in str(caught.value)
 
 
-def test_without_its_answer_the_monitor_does_not_start(closed_port: str) -> None:
-    ended = CliRunner().invoke(main, [f"--data-storage={closed_port}", f"--prometheus-url={closed_port}"])
+def test_without_its_answer_the_monitor_does_not_start_and_shows_no_password(closed_port: str) -> None:
+    address = closed_port.replace("://", "://me:canary-password@")
+    ended = CliRunner().invoke(main, [f"--data-storage={closed_port}", f"--prometheus-url={address}"])
+    told, shown = ended.output.replace("\n", " "), closed_port.replace("://", "://***@")
 
     assert ended.exit_code == 75
-    assert f"--prometheus-url {closed_port}: {closed_port}/api/v1/rules cannot be read" in ended.output.replace(
-        "\n", " "
-    )
+    assert f"--prometheus-url: {shown}/api/v1/rules cannot be read" in told
+    assert "canary-password" not in told

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 
+from kubernaut_sdk.addresses import without_userinfo
+
 __all__ = ["RulesUnknown", "read_pending_for"]
 
 _TIMEOUT = 10.0
@@ -24,11 +26,13 @@ def read_pending_for(prometheus: str) -> dict[str, float]:
     Raises:
         RulesUnknown: if it cannot be reached, or answers something else.
     """
-    address = f"{prometheus.rstrip('/')}/api/v1/rules"
+    url = f"{prometheus.rstrip('/')}/api/v1/rules"
+    address = without_userinfo(url)
     try:
-        answer = httpx.get(address, params={"type": "alert"}, timeout=_TIMEOUT, trust_env=False)
+        answer = httpx.get(url, params={"type": "alert"}, timeout=_TIMEOUT, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RulesUnknown(f"{address} cannot be read: {str(error) or type(error).__name__}.") from None
+        why = without_userinfo(str(error)) or type(error).__name__
+        raise RulesUnknown(f"{address} cannot be read: {why}.") from None
     if answer.status_code != httpx.codes.OK:
         raise RulesUnknown(f"{address} answers {answer.status_code}.")
     try:

@@ -146,7 +146,7 @@ def _with_rules_of(prometheus: str, settings: CountingRules) -> CountingRules:
         known = read_pending_for(prometheus)
     except RulesUnknown as error:
         # it must not count for weeks by another quiet time than the one asked for; a Deployment starts it again
-        raise NoAnswer(f"--prometheus-url {prometheus}: {error}") from None
+        raise NoAnswer(f"--prometheus-url: {error}") from None
     return replace(settings, pending_for={**known, **settings.pending_for})
 
 
