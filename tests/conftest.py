@@ -207,9 +207,7 @@ def base(once: Callable[[str, Callable[[], None]], None]) -> str:
 
     def make() -> None:
         sh(str(ROOT / "tests" / "e2e" / "base-image"), BASE)
-        program = "import sys; print(*sys.version_info[:2], sep='.')"
-        version = sh("docker", "run", "--rm", "--network=none", BASE, "python3", "-c", program)
-        sh("make", "wheels", f"IMAGE_PYTHON={version.strip()}")
+        sh("make", "wheels", f"IMAGE_PYTHON={python_of(BASE)}")
 
     once("base", make)
     return BASE
@@ -239,31 +237,31 @@ def images(base: str, once: Callable[[str, Callable[[], None]], None]) -> dict[s
 @pytest.fixture(scope="session")
 def storage_image(base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
     """The Data Storage image, built from this tree by its Dockerfile."""
-    name = f"{PREFIX}/data-storage:dev"
-
-    def make() -> None:
-        program = "import sys; print(*sys.version_info[:2], sep='.')"
-        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
-        sh("make", "storage-wheels", f"IMAGE_PYTHON={version}")
-        sh("make", "image-data-storage", f"BASE_IMAGE={base}", f"STORAGE_IMAGE={name}")
-
-    once("storage-image", make)
-    return name
+    return service_image("data-storage", "storage", base, once)
 
 
 @pytest.fixture(scope="session")
 def controller_image(base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
     """The controller's image, built from this tree by its Dockerfile."""
-    name = f"{PREFIX}/controller:dev"
+    return service_image("controller", "controller", base, once)
+
+
+def service_image(part: str, wheels: str, base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
+    """Build a service's image with its wheels of the base's Python, and return its name."""
+    name = f"{PREFIX}/{part}:dev"
 
     def make() -> None:
-        program = "import sys; print(*sys.version_info[:2], sep='.')"
-        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
-        sh("make", "controller-wheels", f"IMAGE_PYTHON={version}")
-        sh("make", "image-controller", f"BASE_IMAGE={base}", f"CONTROLLER_IMAGE={name}")
+        sh("make", f"{wheels}-wheels", f"IMAGE_PYTHON={python_of(base)}")
+        sh("make", f"image-{part}", f"BASE_IMAGE={base}", f"{wheels.upper()}_IMAGE={name}")
 
-    once("controller-image", make)
+    once(f"{part}-image", make)
     return name
+
+
+def python_of(image: str) -> str:
+    """Return the version of an image's Python, such as 3.13."""
+    program = "import sys; print(*sys.version_info[:2], sep='.')"
+    return sh("docker", "run", "--rm", "--network=none", image, "python3", "-c", program).strip()
 
 
 def listens(address: str) -> bool:

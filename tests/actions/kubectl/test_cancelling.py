@@ -22,7 +22,7 @@ from crds import lock_kinds
 from kubectl_cluster import Cluster, Json
 from kubectl_world import PARTS, delete_wide, teardown
 from node_standin import StandInNode
-from placed_workload import placed
+from placed_workload import ROLLOUTS, placed
 
 from kubernaut_sdk.catalog import find
 
@@ -69,14 +69,8 @@ CASES = [
 ]
 
 
-ROLLOUTS: list[tuple[str, str, Json]] = [
-    ("restart_daemonset", "DaemonSet", {}),
-    ("restart_deployment", "Deployment", {}),
-    ("restart_statefulset", "StatefulSet", {}),
-    ("resume_rollout", "Deployment", {}),
-    ("rollback_daemonset", "DaemonSet", {}),
-    ("rollback_deployment", "Deployment", {}),
-    ("rollback_statefulset", "StatefulSet", {}),
+ROLLOUT_CASES: list[tuple[str, str, Json]] = [
+    *ROLLOUTS,
     ("set_image", "Deployment", {"container": "app", "image": IMAGE}),
     ("set_resources", "Deployment", {"container": "app", "limits": {"memory": "64Mi"}}),
 ]
@@ -144,7 +138,7 @@ def cancel_in_world(cluster: Cluster, world: ScenarioWorld, action: Any, case: C
         delete_wide(world)
 
 
-@pytest.mark.parametrize(("name", "kind", "inputs"), ROLLOUTS)
+@pytest.mark.parametrize(("name", "kind", "inputs"), ROLLOUT_CASES)
 def test_so_does_one_whose_pods_do_not_start(
     cluster: Cluster, machine: StandInNode, action: Any, name: str, kind: str, inputs: Json, tmp_path: Path
 ) -> None:

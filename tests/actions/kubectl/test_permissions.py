@@ -15,7 +15,7 @@ from crds import custom_kinds
 from kubectl_cluster import OPTIONAL, Cluster, Json, declared_permissions, message_of, reason_of, workload
 from kubectl_world import PARTS
 from node_standin import StandInNode, crashing
-from placed_workload import placed
+from placed_workload import ROLLOUTS, placed
 
 from kubernaut_sdk.catalog import all_actions
 from kubernaut_sdk.permissions import OWN_RESOURCE
@@ -47,14 +47,8 @@ def test_each_permission_has_a_reason(action: str) -> None:
 IMAGE = {"container": "app", "image": f"example.invalid/app@sha256:{'1' * 64}"}
 MEMORY = {"container": "app", "limits": {"memory": "64Mi"}}
 App = Callable[..., str]
-ROLLOUTS: list[tuple[str, str, Json]] = [
-    ("restart_daemonset", "DaemonSet", {}),
-    ("restart_deployment", "Deployment", {}),
-    ("restart_statefulset", "StatefulSet", {}),
-    ("resume_rollout", "Deployment", {}),
-    ("rollback_daemonset", "DaemonSet", {}),
-    ("rollback_deployment", "Deployment", {}),
-    ("rollback_statefulset", "StatefulSet", {}),
+ROLLOUT_CASES: list[tuple[str, str, Json]] = [
+    *ROLLOUTS,
     ("scale_deployment", "Deployment", {"replicas": 2}),
     ("scale_statefulset", "StatefulSet", {"replicas": 2}),
     ("set_image", "Deployment", IMAGE),
@@ -69,7 +63,7 @@ ROLLOUTS: list[tuple[str, str, Json]] = [
 @pytest.mark.cluster
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [crashing, None], ids=["crashing", "pending"])
-@pytest.mark.parametrize(("action", "kind", "inputs"), ROLLOUTS)
+@pytest.mark.parametrize(("action", "kind", "inputs"), ROLLOUT_CASES)
 def test_a_rollout_whose_pods_do_not_get_ready_says_why(
     cluster: Cluster, machine: StandInNode, action: str, kind: str, inputs: Json, answer: Callable[[Json], Json] | None
 ) -> None:

@@ -4,10 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from kubectl_cluster import Cluster, workload
+from kubectl_cluster import Cluster, Json, workload
 from node_standin import StandInNode, running
 
-__all__ = ["placed"]
+__all__ = ["ROLLOUTS", "placed"]
+
+ROLLOUTS: list[tuple[str, str, Json]] = [
+    ("restart_daemonset", "DaemonSet", {}),
+    ("restart_deployment", "Deployment", {}),
+    ("restart_statefulset", "StatefulSet", {}),
+    ("resume_rollout", "Deployment", {}),
+    ("rollback_daemonset", "DaemonSet", {}),
+    ("rollback_deployment", "Deployment", {}),
+    ("rollback_statefulset", "StatefulSet", {}),
+]
+"""The actions that begin a rollout and take no more than the workload's name: action, kind and other inputs."""
 
 
 @contextmanager
