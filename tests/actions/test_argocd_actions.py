@@ -279,6 +279,30 @@ def test_a_policy_of_another_owner_is_refused_and_a_revert_told(argo: ArgoStandi
     assert owner in message(reverted)
 
 
+@pytest.mark.parametrize(("lists_it", "owned"), [(True, True), (False, False), (None, False)])
+def test_a_label_names_an_owner_only_if_that_application_makes_this_one(
+    argo: ArgoStandin, lists_it: bool | None, owned: bool
+) -> None:
+    """Argo CD before 3.0 tracks by a label by default; Helm sets the same label to its release."""
+    automated(argo, {"selfHeal": True}, labels={"app.kubernetes.io/instance": "root"})
+    if lists_it is not None:
+        argo.apps["root"] = an_application("root")
+        made = {"group": "argoproj.io", "kind": "Application", "namespace": "argocd", "name": "checkout"}
+        argo.apps["root"]["status"]["resources"] = [made] if lists_it else []
+    ran = autosync(pause_autosync, argo)
+
+    assert ran.exit_code == (3 if owned else 0), ran.error
+    if owned:
+        assert "belongs to Application root, which would take the change back" in message(ran)
+
+
+def test_a_copied_annotation_names_no_owner(argo: ArgoStandin) -> None:
+    tracking = {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/another"}
+    automated(argo, {"selfHeal": True}, annotations=tracking)
+
+    assert autosync(pause_autosync, argo).exit_code == 0
+
+
 def test_what_was_never_automatic_is_not_resumed(argo: ArgoStandin) -> None:
     assert ending(autosync(resume_autosync, argo)) == (3, "NothingPaused", False)
 
