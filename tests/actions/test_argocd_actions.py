@@ -11,7 +11,8 @@ from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
 from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
 from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.syncing import rollback_application, sync_application
-from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+from kubernaut_argocd.applications.terminating import terminate_operation
+from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_sdk import Action
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.testing import ActionRunner, Ran
@@ -323,6 +324,17 @@ def test_only_an_old_operation_is_terminated(argo: ArgoStandin) -> None:
     assert "started by alice" in message(young)
     assert old.exit_code == 0, old.error
     assert nothing.status == "unchanged"
+
+
+def test_an_operation_that_goes_on_is_asked_to_end_again(argo: ArgoStandin) -> None:
+    argo.script, argo.overwrites = ["Waiting"] * 50, 2
+    argo.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
+    argo.step(argo.app())
+    ran = run(terminate_operation, argo)
+
+    assert ran.exit_code == 0, ran.error
+    assert [call.method for call in argo.calls].count("DELETE") == 3
+    assert argo.app()["status"]["operationState"]["phase"] == "Failed"
 
 
 def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:

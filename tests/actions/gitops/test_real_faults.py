@@ -9,7 +9,8 @@ from real_argocd import kubectl
 
 from kubernaut_argocd.applications.autosync import pause_autosync
 from kubernaut_argocd.applications.syncing import sync_application
-from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+from kubernaut_argocd.applications.terminating import terminate_operation
+from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_kubectl.workloads.scale import scale_deployment
 from kubernaut_sdk.testing import Ran
 
