@@ -20,6 +20,7 @@ from realcluster import (
     controller_kubeconfig,
     get,
     install,
+    is_closed,
     kubectl,
     namespace,
     phase_of,
@@ -172,12 +173,12 @@ class TestIncidentInGit:
         name = request["metadata"]["name"]
         kubectl("create", "-f", "-", stdin=request)
 
-        until("the outcome", lambda: "outcome" in ((get("rr", name, watched.namespace) or {}).get("status") or {}), 240)
+        ended = until(
+            "the workflow's end", lambda: is_closed(found := get("wfe", name, watched.namespace)) and found, 240
+        )
 
-        ended = get("wfe", name, watched.namespace)
-        assert ended is not None
         assert (phase_of(ended), states(ended)) == ("Succeeded", STEPS), condition(ended, "Succeeded")
-        assert phase_of(get("rr", name, watched.namespace)) == "Succeeded"
+        until("the outcome", lambda: phase_of(get("rr", name, watched.namespace)) == "Succeeded")
         assert deployed.most() == 10
         assert deployed.forge.pulls()[0]["state"] == "merged"
         stored = records(watched.storage, name)
