@@ -6,13 +6,12 @@ refuses: those are tested with our own stand-in (`test_pull_requests.py`).
 
 import json
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from loopback import await_listener, free_port
 from programs import program_in
 
 from kubernaut_argocd.forges.finding import find_forge
@@ -43,20 +42,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program, folder = program_in("EMULATE_BIN", "emulate"), tmp_path_factory.mktemp("emulate")
     (folder / "seed.json").write_text(json.dumps(SEED))
     (folder / "loopback.cjs").write_text(ON_LOOPBACK)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "NODE_OPTIONS": f"--require={folder / 'loopback.cjs'}"}
     argv = [str(program), "start", "--service=github", f"--port={port}", f"--seed={folder / 'seed.json'}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
     try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
+        await_listener(port, process, folder / "log")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

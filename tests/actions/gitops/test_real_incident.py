@@ -100,16 +100,16 @@ class FiringAlert:
         return {"status": status, "labels": labels, "annotations": {}, "fingerprint": fingerprint, **times}
 
 
-def verdicts_at(storage: str, time: datetime) -> dict[str, tuple[dict[str, int], str]]:
-    """Return outcomes and words of each action type, as the Monitor judges at a time until which heartbeats go on."""
-    client = DataStorage(storage)
+def verdict_at(storage: str, time: datetime) -> tuple[str, dict[str, int], str]:
+    """Return the first line, its outcomes and words, as the Monitor judges at a time until which heartbeats go on."""
     since = utcnow() - timedelta(days=1)
-    monitoring = [
-        {**span, "until": rfc3339(time)} if span["kind"] == "heartbeat" else span
-        for span in client.get_monitoring(since)
-    ]
-    fleet = read_fleet(client.get_action_history(), client.get_signals(since), monitoring, now=time)
-    return {one.action_type: (one.outcomes, alone_words(one.alone)) for one in verdicts_of(fleet)}
+    with DataStorage(storage) as client:
+        history, signals = list(client.get_action_history()), client.get_signals(since)
+        watched = client.get_monitoring(since)
+    beats = [{**span, "until": rfc3339(time)} if span["kind"] == "heartbeat" else span for span in watched]
+    fleet = read_fleet(history, signals, beats, now=time)
+    (verdict,) = (one for one in verdicts_of(fleet) if one.outcomes)
+    return verdict.action_type, verdict.outcomes, alone_words(verdict.alone)
 
 
 class TestIncidentInGit:
@@ -215,10 +215,8 @@ class TestIncidentInGit:
     def is_judged(self, alert: FiringAlert) -> None:
         """Assert the verdict of the Monitor: none while the alert may come back, and that it held two hours later."""
         alert.resolve()
-        ((together, (outcomes, _)),) = verdicts_at(alert.storage, utcnow()).items()
+        together, outcomes, _ = verdict_at(alert.storage, utcnow())
         assert set(together.split(" + ")) >= {"git/open_pull_request", "git/merge_pull_request"}
-        assert {outcome: number for outcome, number in outcomes.items() if number} == {"pending": 1}
+        assert outcomes == {"pending": 1}
 
-        outcomes, words = verdicts_at(alert.storage, utcnow() + timedelta(hours=2))[together]
-        assert {outcome: number for outcome, number in outcomes.items() if number} == {"held": 1}
-        assert words == "1 of 1 on 1 target"
+        assert verdict_at(alert.storage, utcnow() + timedelta(hours=2)) == (together, {"held": 1}, "1 of 1 on 1 target")

@@ -7,7 +7,6 @@ ARGOCD_BIN names the folder of its program (one program, which acts by ARGOCD_BI
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from loopback import free_ports
 
 __all__ = ["RealArgo", "argocd_server"]
 
@@ -99,7 +100,7 @@ class RealArgo:
 @contextmanager
 def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealArgo]:
     """An Argo CD of this test run's own."""
-    redis, repo, server, *others = _free_ports(9)
+    redis, repo, server, *others = free_ports(9)
     resources = f"--kustomize={program.parent / 'manifests' / 'crds'}"
     known = subprocess.run(["kubectl", "get", "crd", "applications.argoproj.io"], capture_output=True).returncode == 0
     if not known:
@@ -203,13 +204,3 @@ def _logs(folder: Path) -> str:
 def _knows(program: Path, name: str, option: str) -> bool:
     env = {**os.environ, "ARGOCD_BINARY_NAME": name}
     return option in subprocess.run([str(program), "--help"], env=env, capture_output=True, text=True).stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
