@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import registry
+from tests.docs.test_links import faults
 
 ROOT = Path(__file__).parents[2]
 JOBS = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
@@ -97,6 +98,17 @@ def test_the_manifests_job_makes_the_files_of_the_release(checkout: Callable[[st
     assert "catalog/task/kubernetes-scale-deployment/0.1/samples/clusterrole.yaml" in members
     assert (files / "images.txt").read_text().count(DIGEST) == 6
     assert f"image: ghcr.io/you/kubernaut/controller@{DIGEST}\n" in (files / "install.yaml").read_text()
+
+
+def test_links_of_the_released_catalogue_lead_somewhere_in_it(checkout: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = checkout("links")
+    run_script(commands("manifests", "manifests.py"), folder, TAG="v0.1.0")
+    with tarfile.open(folder / "files" / "catalog.tar.gz") as archive:
+        archive.extractall(tmp_path / "alone", filter="data")
+    pages = sorted((tmp_path / "alone").rglob("*.md"))
+
+    assert len(pages) > 60
+    assert [f"{page}: {fault}" for page in pages for fault in faults(page, page.read_text())] == []
 
 
 def test_the_same_commit_has_the_same_checksums(checkout: Callable[[str], Path]) -> None:

@@ -106,7 +106,8 @@ def pipeline_page(incident: IncidentPipeline, document: Json, actions: Mapping[s
         for stage, entry in zip(incident.stages, entries, strict=True)
         if cluster_role(name, [entry])
     ]
-    lines += [*_access(name, entries, _namespaces(kubernetes, incident.example)), _RECORDS]
+    records = _RECORDS.replace("../../", "../../../task/")
+    lines += [*_access(name, entries, _namespaces(kubernetes, incident.example)), records]
     return "\n".join(lines) + "\n"
 
 
