@@ -275,8 +275,8 @@ def listens(address: str) -> bool:
 
 
 @contextmanager
-def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
-    """A registry of this test's own; a closed one wants a password."""
+def registry(folder: Path, *, closed: bool = False, auth: dict[str, Any] | None = None) -> Iterator[str]:
+    """A registry of this test's own; a closed one wants a password, one with `auth` what that says."""
     if (program := shutil.which("docker-registry")) is None:
         pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
     folder.mkdir()
@@ -287,6 +287,7 @@ def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
         "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
         "http": {"addr": address},
         **({"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}} if closed else {}),
+        **({"auth": auth} if auth else {}),
     }
     (folder / "config.yml").write_text(json.dumps(config))
     with (folder / "log").open("w") as log:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from kubernaut_cli.taskcatalog.access import cluster_role
 from kubernaut_cli.taskcatalog.incidents import INCIDENTS
 from kubernaut_cli.taskcatalog.pages import catalog_page, pipeline_page, pipeline_sample, task_page, task_sample
 from kubernaut_cli.taskcatalog.pipelines import pipeline
@@ -43,6 +44,7 @@ def task_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
         files[f"{folder}/{name}.yaml"] = dump_yaml(task)
         files[f"{folder}/README.md"] = task_page(action, task)
         files[f"{folder}/samples/run.yaml"] = task_sample(action, task)
+        files |= _role_file(folder, name, [action])
     return files
 
 
@@ -58,11 +60,17 @@ def catalog_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
         document = pipeline(incident, known)
         folder = f"pipeline/{incident.name}/{VERSION}"
         files[f"{folder}/{incident.name}.yaml"] = dump_yaml(document)
-        files[f"{folder}/README.md"] = pipeline_page(incident, document)
+        files[f"{folder}/README.md"] = pipeline_page(incident, document, known)
         files[f"{folder}/samples/run.yaml"] = pipeline_sample(incident, document)
+        files |= _role_file(folder, incident.name, [known[stage.action_type] for stage in incident.stages])
     files[f"stepaction/{GENERIC}/{VERSION}/{GENERIC}.yaml"] = dump_yaml(step_action())
     files["README.md"] = catalog_page(known.values(), incidents)
     return files
+
+
+def _role_file(folder: str, name: str, actions: Iterable[CatalogAction]) -> dict[str, str]:
+    role = cluster_role(name, [action.entry for action in actions])
+    return {f"{folder}/samples/clusterrole.yaml": dump_yaml(role)} if role else {}
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
