@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_kubectl.cluster.patches import annotate, expect, pointer, swap
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.disruption.budgets import budget_text
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -58,7 +59,7 @@ class PdbResult(ResultWithNote):
 
 relax_pdb = Action(
     "kubernetes/relax_pdb",
-    permissions={"policy/poddisruptionbudgets: get, patch": "the budget itself"},
+    permissions={"policy/poddisruptionbudgets: get, patch, watch": "the budget itself"},
     tools=["kubectl"],
     risk="high",
     restored_by="kubernetes/restore_pdb",
@@ -66,7 +67,7 @@ relax_pdb = Action(
 )
 restore_pdb = Action(
     "kubernetes/restore_pdb",
-    permissions={"policy/poddisruptionbudgets: get, patch": "the budget itself"},
+    permissions={"policy/poddisruptionbudgets: get, patch, watch": "the budget itself"},
     tools=["kubectl"],
     risk="low",
     examples=[{"namespace": "shop", "pdb": "checkout"}],
@@ -274,6 +275,7 @@ def _write(
 
 
 def _shortfall(ctx: Context, found: dict[str, Any], change: Change) -> str | None:
+    watch(ctx, BUDGETS, found["metadata"]["name"], found["metadata"]["namespace"])
     now = _limits(found)
     for name, field in FIELDS.items():
         shortfall = tracker_of(ctx).require_own_value(
