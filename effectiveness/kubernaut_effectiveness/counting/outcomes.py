@@ -61,7 +61,7 @@ class Outcome(StrEnum):
 _NOT_COUNTED = frozenset({Outcome.UNWATCHED, Outcome.GONE, Outcome.PENDING})
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class FirstDecision:
     """The first decision in an incident: to run an action, or that it was kept from running.
 
@@ -80,9 +80,9 @@ class FirstDecision:
     resolved: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class JudgedIncident:
-    """An incident in which something was done or decided.
+    """An incident in which something was done or decided. Nobody changes one; see `Act` for why it is not frozen.
 
     Attributes:
         problem: The problem's key.
@@ -149,11 +149,22 @@ class TargetChanges:
     """
 
     def __init__(self, acts: Iterable[Act]) -> None:
+        self._of: dict[str, OrderedChanges] = {}
         by_target: dict[str, list[Act]] = defaultdict(list)
         for act in acts:
             if act.target is not None and act.kind is ActKind.CHANGED:
                 by_target[act.target].append(act)
-        self._of = {target: OrderedChanges(found) for target, found in by_target.items()}
+        for target, found in by_target.items():
+            self.put(target, found)
+
+    def put(self, target: str, acts: Iterable[Act]) -> OrderedChanges:
+        """Keep all acts that changed a target."""
+        self._of[target] = changes = OrderedChanges(acts)
+        return changes
+
+    def forget(self, target: str) -> None:
+        """Forget a target that nobody will ask for."""
+        self._of.pop(target, None)
 
     def between(self, targets: Iterable[str], since: float, until: float) -> list[Act]:
         """Return what changed any of the targets and began within a time, or had not ended at its beginning."""
