@@ -1,6 +1,7 @@
 """The fleet that Data Storage knows, judged: for the commands that show it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.records import utcnow
 
-__all__ = ["fleet_options", "parse_pending_for", "read_fleet_of"]
+__all__ = ["fleet_options", "open_fleet", "parse_pending_for", "read_fleet_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,8 +52,11 @@ def fleet_options(command: F) -> F:
     return since(pending(command))
 
 
-def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, float]) -> Fleet:
-    """Return all that the record store knows since an age, judged; say where it looked if there is no record."""
+@contextmanager
+def open_fleet(
+    data: Path | None, since: timedelta, pending_for: dict[str, float]
+) -> Iterator[tuple[Fleet, DataStorage]]:
+    """Yield all that the record store knows since an age, judged, and the store; say where it looked in vain."""
     now = utcnow()
     with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
@@ -67,6 +71,12 @@ def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, fl
             if not fleet.acts:
                 looked = HistoryReader(storage, place_of(store, data)).looked()
                 echo(f"no record since {now - since:%Y-%m-%d %H:%M} (UTC) {looked}", err=True)
-            return fleet
+            yield fleet, storage
         finally:
             storage.close()
+
+
+def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, float]) -> Fleet:
+    """Return all that the record store knows since an age, judged."""
+    with open_fleet(data, since, pending_for) as (fleet, _):
+        return fleet

@@ -69,3 +69,15 @@ def test_what_lies_outside_of_the_time_is_drawn_at_its_end() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (0.125, "0.12"), (-0.001, "0"), (10, "10"), (2.5, "2.5")])
 def test_numbers_are_short(value: float, text: str) -> None:
     assert svg.number(value) == text
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_on_its_own_brings_its_colours(name: str) -> None:
+    root = ET.fromstring(svg.standalone(PICTURES[name]))
+    style, *parts = root
+
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("aria-label") == ET.fromstring(PICTURES[name]).get("aria-label")
+    assert len(parts) == len(ET.fromstring(PICTURES[name]))
+    for kind in {part.get("class", "").split()[0] for part in parts} - {"label", "mid", "end", ""}:
+        assert f".{kind}" in (style.text or "")

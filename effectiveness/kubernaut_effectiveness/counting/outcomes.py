@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import accumulate
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
+from kubernaut_effectiveness.counting.deletions import is_named_by
 from kubernaut_effectiveness.counting.problems import AlertProblem, ProblemIncident
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.settings import DAY, CountingRules
@@ -306,7 +307,7 @@ def _outcome(
     for act in (for_problem | others).values():
         again = act.action_type in types and act.undoes is None and act.id in for_problem
         events.append((act.began, 0, Outcome.UNRESOLVED if again else Outcome.SUPERSEDED))
-    if (deleted := evidence.watch.deleted(targets, ended, over)) <= over:
+    if (deleted := _deleted(problem, unit, over, evidence)) <= over:
         events.append((deleted, 0, Outcome.UNWATCHED))
     within = [event for event in events if event[0] <= over]
     outcome = min(within)[2] if within else Outcome.HELD
@@ -329,8 +330,7 @@ def _decision(
     if evidence.watch.fault(problem, first.decided, over) is not None:
         return None
     resolved = incident.spans[place][1]
-    known = first.decided if first.kind is ActKind.WITHHELD else max(first.decided, first.ended)
-    if first.target is not None and evidence.watch.deleted([first.target], known, over) <= min(resolved, over):
+    if _deleted(problem, [first], over, evidence) <= min(resolved, over):
         return None
     return FirstDecision(
         action_type=first.action_type,
@@ -365,7 +365,7 @@ def _returned(
     end = min(resolved + FOLLOWED, evidence.now, evidence.watch.watched_until(problem, resolved))
     mine = {act.id for act in unit}
     targets = {act.target for act in unit if act.target is not None}
-    end = min(end, evidence.watch.deleted(targets, max(act.ended for act in unit), end))
+    end = min(end, _deleted(problem, unit, end, evidence))
     if end <= resolved:
         return None
     others = [act.began for act in evidence.changes.between(targets, resolved, end) if act.id not in mine]
@@ -374,6 +374,21 @@ def _returned(
     if first <= end:
         return SurvivalObservation(first - resolved, cause)
     return SurvivalObservation(end - resolved, None)
+
+
+def _deleted(problem: AlertProblem, unit: Sequence[Act], until: float, evidence: Evidence) -> float:
+    """Return when a target was first deleted up to a time; infinity if none was.
+
+    What was deleted while an action ran, the action did. That counts only where the alert names the very object: it
+    cannot fire again, whatever the action was good for.
+    """
+    ended = max(act.ended for act in unit)
+    found = math.inf
+    for act in unit:
+        if act.target is not None:
+            did = act.kind is not ActKind.WITHHELD and not is_named_by(act.target, problem.labels)
+            found = min(found, evidence.watch.deleted([act.target], ended if did else act.decided, until))
+    return found
 
 
 def by_fingerprint(problems: Mapping[str, AlertProblem]) -> dict[str, str]:

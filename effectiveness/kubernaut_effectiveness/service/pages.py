@@ -46,6 +46,7 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 _TYPES = {
+    "pictures.css": "text/css; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",

@@ -10,13 +10,14 @@ import httpx
 import msgspec
 
 from kubernaut_effectiveness.counting.acts import kind_of
+from kubernaut_effectiveness.counting.deletions import DELETED, deleted_by_change
 from kubernaut_effectiveness.counting.problems import Firing
 from kubernaut_effectiveness.counting.watching import WatchSpan, span_of_item
 from kubernaut_effectiveness.service.ledger.rows import kept_value
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.states import State, same
 
-__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "row_of_narrow"]
+__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "deletions_of_narrow", "row_of_narrow"]
 
 _RECORDS = "/api/v1/action-records"
 _FIELDS = (
@@ -128,6 +129,19 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
         before,
         after,
     )
+
+
+def deletions_of_narrow(record: NarrowRecord) -> list[WatchSpan]:
+    """Return the deletions that a record tells of."""
+    change, target = record.change, _target_text(record.target)
+    if change is None or target is None or record.state is not State.SUCCEEDED or record.dry_run:
+        return []
+    after = bytes(change.after)
+    if not any(name in after for name in (b'"uid"', b'"terminated"', b'"pods"')):  # most need no decoding
+        return []
+    at = (record.finished_at or record.at).timestamp()
+    sides = (msgspec.json.decode(side) for side in (change.before, change.after))
+    return [WatchSpan(DELETED, gone, at, at) for gone in deleted_by_change(target, *sides)]
 
 
 def _change(change: _Change | None) -> tuple[str | None, str | None, bool]:

@@ -6,14 +6,27 @@ Every picture has a title, which is its name for a screen reader. Text is escape
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from kubernaut_effectiveness.statistics.survival import CurvePoint
 from kubernaut_effectiveness.verdicts.models import Share, WeekShare
 from kubernaut_effectiveness.verdicts.words import percent
 
-__all__ = ["LaneSpan", "Mark", "curve", "difference", "lanes", "number", "outcome_bar", "weeks", "whisker"]
+__all__ = [
+    "LaneSpan",
+    "Mark",
+    "curve",
+    "difference",
+    "lanes",
+    "number",
+    "outcome_bar",
+    "standalone",
+    "weeks",
+    "whisker",
+]
 
 _OUTCOMES = ("held", "recurred", "unresolved", "failed", "superseded", "unwatched", "gone", "pending")
+_STYLE = Path(__file__).parent / "static" / "pictures.css"
 _FEW = 5
 """Incidents below which a week is a dot."""
 
@@ -205,6 +218,13 @@ def lanes(
     for time, text in ticks:
         parts.append(f'<text class="label mid" x="{number(x(time))}" y="{number(height - 4)}">{escape(text)}</text>')
     return _picture(width, height, f"{len(rows)} lanes from {ticks[0][1] if ticks else ''}", parts)
+
+
+def standalone(picture: str) -> str:
+    """Return a picture with its colours and background, for a file or a notebook, where no style sheet is beside it."""
+    style = f"{_STYLE.read_text()}svg {{ background: var(--page); }}"
+    opened, _, rest = picture.removeprefix("<svg").partition(">")
+    return f'<svg xmlns="http://www.w3.org/2000/svg"{opened}><style>{style}</style>{rest}'
 
 
 def _picture(width: float, height: float, title: str, parts: Iterable[str]) -> str:
