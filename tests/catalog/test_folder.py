@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from kubernaut_cli.catalog import action_entries
 from kubernaut_cli.program import program
-from kubernaut_cli.taskcatalog.files import catalog_files, included_images
+from kubernaut_cli.taskcatalog.files import catalog_files, included_images, task_files, write_files
 from kubernaut_cli.taskcatalog.incidents import INCIDENTS
 from kubernaut_cli.taskcatalog.pipelines import IncidentPipeline, Stage, pipeline
 from kubernaut_cli.taskcatalog.typedtask import CatalogAction, input_text, task_name, typed_task
@@ -21,6 +21,7 @@ from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.catalog import find
 from kubernaut_sdk.models import from_text, parse_inputs
 from kubernaut_sdk.permissions import parse_permission
+from tests.docs.test_links import faults
 
 CATALOG = Path(__file__).parents[2] / "tekton" / "catalog"
 GENERIC = yaml.safe_load((CATALOG / "task/kubernaut-action/0.1/kubernaut-action.yaml").read_text())
@@ -285,6 +286,16 @@ def test_the_command_writes_the_catalogue_of_the_installed_actions(tmp_path: Pat
     assert ended.exit_code == 0, ended.output
     assert re.fullmatch(rf"{tmp_path}: \d+ files\n", ended.output)
     assert (tmp_path / task).read_text() == (CATALOG / task).read_text()
+
+
+def test_pages_of_a_catalogue_without_the_generic_task_lead_to_no_page_that_is_not_there(tmp_path: Path) -> None:
+    write_files(tmp_path, task_files(ACTIONS.values()))
+    pages = sorted(tmp_path.rglob("*.md"))
+
+    assert len(pages) == len(ACTIONS)
+    assert [f"{page}: {fault}" for page in pages for fault in faults(page, page.read_text())] == []
+    assert "the generic Task takes it" in pages[0].read_text()
+    assert pages[0].read_text().endswith("says, by its keys `url` and `policy`.\n")
 
 
 def test_an_image_without_a_digest_is_refused() -> None:

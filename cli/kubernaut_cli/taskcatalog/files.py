@@ -34,7 +34,7 @@ def included_images() -> dict[str, str]:
     return found
 
 
-def task_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
+def task_files(actions: Iterable[CatalogAction], *, beside_generic: bool = False) -> dict[str, str]:
     """Return the files of the actions' typed Tasks: path below the catalogue → text."""
     files = {}
     for action in actions:
@@ -42,7 +42,7 @@ def task_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
         name = task["metadata"]["name"]
         folder = f"task/{name}/{VERSION}"
         files[f"{folder}/{name}.yaml"] = dump_yaml(task)
-        files[f"{folder}/README.md"] = task_page(action, task)
+        files[f"{folder}/README.md"] = task_page(action, task, beside_generic=beside_generic)
         files[f"{folder}/samples/run.yaml"] = task_sample(action, task)
         files |= _role_file(folder, name, [action])
     return files
@@ -54,7 +54,7 @@ def catalog_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
     A Pipeline is left out if one of its actions is missing.
     """
     known = {action.action_type: action for action in actions}
-    files = task_files(known.values())
+    files = task_files(known.values(), beside_generic=True)
     incidents = [one for one in INCIDENTS if all(stage.action_type in known for stage in one.stages)]
     for incident in incidents:
         document = pipeline(incident, known)

@@ -159,7 +159,12 @@ INCIDENTS = (
         ),
         stages=(
             Stage(name="pause", action_type="argocd/pause_autosync", takes=_APPLICATION),
-            Stage(name="roll-back", action_type="kubernetes/rollback_deployment", takes=_DEPLOYMENT),
+            Stage(
+                name="roll-back",
+                action_type="kubernetes/rollback_deployment",
+                takes=_DEPLOYMENT,
+                fixed={"when_owned": "proceed"},  # the owner is Argo CD, which was just paused
+            ),
             Stage(name="revert", action_type="git/revert_commit", takes=_COMMIT, secrets="git"),
             Stage(name="resume", action_type="argocd/resume_autosync", takes=_APPLICATION),
             Stage(name="wait", action_type="argocd/wait_application", takes=_SERVER, secrets="argocd", timeout="15m"),

@@ -1,5 +1,6 @@
 """The READMEs and samples of the catalogue's Tasks and Pipelines."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,14 +29,22 @@ _SECRETS = {
     "prometheus": "`token`, or `username` and `password`; `ca.crt` for an authority of your own",
 }
 """Domain → the files of the Secret that its actions read."""
+_MORE = re.compile(r" \(\[more\]\([^)]*\)\)")
+_GENERIC_LINK = re.compile(r"\[(?P<name>[^\]]+)\]\(\.\./\.\./kubernaut-action[^)]*\)")
 _RECORDS = (
-    "Records go where the namespace's ConfigMap `kubernaut-data-storage` says "
-    "([Data Storage](../../kubernaut-action/0.1/README.md#data-storage))."
+    "Records go where the namespace's ConfigMap `kubernaut-data-storage` says, by its keys `url` and `policy` "
+    "([more](../../kubernaut-action/0.1/README.md#data-storage))."
 )
 
 
-def task_page(action: CatalogAction, task: Json) -> str:
-    """Return the README of a typed Task."""
+def task_page(action: CatalogAction, task: Json, *, beside_generic: bool) -> str:
+    """Return the README of a typed Task.
+
+    Args:
+        action: Its action.
+        task: The Task.
+        beside_generic: True if the generic Task is in the same catalogue, so that a link may lead there.
+    """
     entry, name = action.entry, str(task["metadata"]["name"])
     params = {param["name"]: param for param in task["spec"]["params"]}
     required = [name for name, param in params.items() if "default" not in param]
@@ -53,7 +62,8 @@ def task_page(action: CatalogAction, task: Json) -> str:
     lines += ["## Workspaces", "", "`secrets` (optional): a Secret whose files the action may read."]
     lines[-1] += f" This one: {_SECRETS[domain]}." if domain in _SECRETS else " This one reads none."
     lines += ["", *_access(name, [entry], _namespaces([(params, {"namespace": "namespace"})], given)), _RECORDS]
-    return "\n".join(lines) + "\n"
+    page = "\n".join(lines) + "\n"
+    return page if beside_generic else _GENERIC_LINK.sub(r"\g<name>", _MORE.sub("", page))
 
 
 def task_sample(action: CatalogAction, task: Json) -> str:
@@ -156,7 +166,8 @@ def catalog_page(actions: Iterable[CatalogAction], incidents: Iterable[IncidentP
             "- The StepAction [kubernaut-action](stepaction/kubernaut-action/0.1) is the same step, for Tasks of your own.",
             "- The **Pipelines** are for common incidents.",
             "",
-            "Images are named by digest. In a checkout the digest is all zeros, and a release has the real ones.",
+            "Images are named by digest. In a checkout the digest is all zeros, and a release has the real ones. Each page says how to",
+            "install and run one; `kubectl apply --namespace NAMESPACE -f catalog.yaml`, with the file of a release, installs all.",
             "",
             "| Pipeline | what |",
             "| --- | --- |",

@@ -137,11 +137,11 @@ def granted(catalog: CatalogNamespace) -> Iterator[Callable[..., str]]:
         page = (folder / "README.md").read_text().partition("## Permissions\n")[2]
         commands = page.partition("```console\n")[2].partition("```")[0]
         account = f"granted-{os.urandom(3).hex()}"
-        for line in commands.splitlines():
-            text = line.removeprefix("$ ").replace(ACCOUNT, account).replace("=default:", f"={catalog.name}:")
-            for example, place in places.items():
-                text = text.replace(f"--namespace={example}", f"--namespace={place}")
-            words = shlex.split(text.replace(f"kubernaut-{name}", f"{account}-{name}"))
+        commands = commands.replace("$ ", "").replace(ACCOUNT, account).replace("=default:", f"={catalog.name}:")
+        for example, place in places.items():
+            commands = commands.replace(f"--namespace={example}\n", f"--namespace={place}\n")
+        for line in dict.fromkeys(commands.splitlines()):  # two examples may stand for one namespace
+            words = shlex.split(line.replace(f"kubernaut-{name}", f"{account}-{name}"))
             if words[:2] == ["kubectl", "apply"]:
                 role = (folder / words[3]).read_text().replace(f"kubernaut-{name}", f"{account}-{name}")
                 catalog.kubectl("apply", "-f", "-", stdin=role)

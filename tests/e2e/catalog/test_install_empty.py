@@ -35,7 +35,7 @@ def lines_of(heading: str) -> str:
 
 
 def ours(kubectl: Callable[..., str]) -> set[str]:
-    """What of Kubernaut is in the cluster, of the kinds that belong to no namespace."""
+    """Return the objects of Kubernaut in the cluster, of the kinds that belong to no namespace."""
     return {name for name in kubectl("get", KINDS, "--output=name").split() if "kubernaut" in name}
 
 
