@@ -28,7 +28,7 @@ from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.times import rfc3339, utcnow
 
-# on a busy machine an example may take any time, which says nothing of the code; a pause of 0.2 s failed tests at random
+# on a busy machine an example may take any time, which says nothing of the code; 0.2 s failed tests at random
 settings.register_profile("kubernaut", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("kubernaut")
 
