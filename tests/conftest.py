@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -30,6 +31,10 @@ from kubernaut_conformance.loopback_server import unreachable_address
 from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.times import rfc3339, utcnow
+
+# on a busy machine an example may take any time, which says nothing of the code; 0.2 s failed tests at random
+settings.register_profile("kubernaut", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("kubernaut")
 
 ROOT = Path(__file__).parents[1]
 PROBES = Path(__file__).parent / "probe_actions.py"

@@ -27,7 +27,9 @@ __all__ = ["Watches"]
 _QUIET = 0.1
 """Seconds to wait after a line, since changes come in bursts: many lines are one reason to look."""
 _FIRST_REST, _LONGEST_REST = 2.0, 60.0
-"""Seconds until a watch that has ended is started again; they double while it ends without having printed a line."""
+"""Seconds until a watch that has ended is started again; they double while it ends soon."""
+_SOON = 5.0
+"""Seconds of life below which a watch does not work: kubectl prints an object before it is refused."""
 _CHUNK = 65536
 _KEPT = 2000
 """The bytes of its error output that are kept for the log."""
@@ -40,15 +42,15 @@ class _Watch:
     Attributes:
         argv: The tool and its arguments.
         process: The running tool, or None.
-        has_printed: True if it has printed something since it was started.
+        started_at: The clock's `monotonic()` at its start.
         complaint: The end of its error output.
-        failures: How often in a row it has ended without having printed anything.
+        failures: How often in a row it has ended soon after its start.
         due: The clock's `monotonic()` before which it is not started again.
     """
 
     argv: tuple[str, ...]
     process: "Popen[str] | None" = None
-    has_printed: bool = False
+    started_at: float = 0.0
     complaint: bytes = b""
     failures: int = 0
     due: float = 0.0
@@ -115,7 +117,7 @@ class Watches:
             self._limit = inf
 
     def _start(self, watch: _Watch) -> None:
-        watch.has_printed, watch.complaint = False, b""
+        watch.started_at, watch.complaint = self._interrupts.clock.monotonic(), b""
         with self._interrupts.delayed():  # between the start and the assignment, nobody could kill it
             try:
                 watch.process = start_tool(watch.argv)
@@ -146,7 +148,6 @@ class Watches:
         if stream is watch.process.stderr:
             watch.complaint = (watch.complaint + chunk)[-_KEPT:]
             return False
-        watch.has_printed = True
         return b"\n" in chunk
 
     def _end(self, watch: _Watch) -> None:
@@ -165,12 +166,11 @@ class Watches:
 
     def _rest(self, watch: _Watch) -> None:
         """Let a watch that has ended rest for a while, and log why it ended."""
-        is_first = not watch.has_printed and not watch.failures
-        watch.failures = 0 if watch.has_printed else watch.failures + 1
-        rest = backoff(max(1, watch.failures), _FIRST_REST, _LONGEST_REST)
-        watch.due = self._interrupts.clock.monotonic() + rest
+        now = self._interrupts.clock.monotonic()
+        watch.failures = watch.failures + 1 if now - watch.started_at < _SOON else 0
+        watch.due = now + backoff(max(1, watch.failures), _FIRST_REST, _LONGEST_REST)
         logger.log(
-            logging.INFO if is_first else logging.DEBUG,
+            logging.INFO if watch.failures == 1 else logging.DEBUG,
             "not watched, and looked at every few seconds instead: %s",
             self._complaint(watch),
         )
