@@ -33,14 +33,13 @@ WITH RECURSIVE found (name) AS (
 SELECT found.name FROM found WHERE found.name NOTNULL
 """
 """The names in a column, each found by one look into its index: a fleet has few types and many records."""
+_INCIDENTS = f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem"  # noqa: S608 – columns
 
 
 def read_incidents(connection: sqlite3.Connection, action: str) -> list[JudgedIncident]:
     """Return the incidents that an action type was first in or decided about, in the order of time, without records."""
     rows = connection.execute(
-        f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – columns
-        "WHERE action = ?1 OR decision = ?1",
-        (action,),
+        f"{_INCIDENTS} WHERE action = ?1 UNION ALL {_INCIDENTS} WHERE decision = ?1 AND action IS NOT ?1", (action,)
     )
     return sorted(map(judged_of_row, rows), key=_began)
 
