@@ -10,12 +10,11 @@ from itertools import groupby
 from operator import itemgetter
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
+from kubernaut_effectiveness.counting.changes import OrderedChanges, TargetChanges
 from kubernaut_effectiveness.counting.outcomes import (
     FOLLOWED,
     Evidence,
     JudgedIncident,
-    OrderedChanges,
-    TargetChanges,
     judge_problem,
 )
 from kubernaut_effectiveness.counting.problems import AlertProblem, problem_of

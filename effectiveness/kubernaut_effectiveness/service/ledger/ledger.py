@@ -33,6 +33,8 @@ _SECONDS = 2.0
 """Seconds of each round for what only time changes, and for patterns: a large fleet's turn comes later."""
 _GOES_ON = frozenset({"heartbeat", "polled"})
 """Spans that grow with every minute; what they may change is judged in turn."""
+_ANALYSED = 1_000
+"""Rows of an index that SQLite looks at, to plan its queries."""
 _SPARE = 7 * DAY
 """Firings are kept so much longer than records, which may answer them late."""
 
@@ -277,6 +279,7 @@ class Ledger:
         one("COMMIT")
         one("PRAGMA journal_mode = WAL")
         one("PRAGMA synchronous = NORMAL")
+        one(f"PRAGMA analysis_limit = {_ANALYSED}")
         one("ANALYZE")
         one("BEGIN")
         self.built, self._judge.counts, self._forgotten = True, True, now

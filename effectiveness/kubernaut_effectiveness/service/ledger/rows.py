@@ -18,6 +18,7 @@ __all__ = [
     "ACT_FIELDS",
     "FIRING_COLUMNS",
     "JUDGED_COLUMNS",
+    "LINE_COLUMNS",
     "act_of_row",
     "firing_of_row",
     "judged_of_row",
@@ -35,8 +36,10 @@ ACT_COLUMNS = ", ".join(f"acts.{name}" for name in ACT_FIELDS)
 FIRING_COLUMNS = "firings.fingerprint, fired, resolved, firings.name, severity, labels"
 JUDGED_COLUMNS = (
     "problems.key, judged.name, severity, began, action, target, acted, ended, resolved, outcome, why, image, "
-    "first_line, second_line, returned, cause, decision, decided, decided_on, withheld, resolved_soon"
+    "returned, cause, decision, decided, decided_on, withheld, resolved_soon"
 )
+"""The columns of an incident; `LINE_COLUMNS` may follow, where its records are wanted."""
+LINE_COLUMNS = "first_line, second_line"
 LONGEST_VALUE = 4_096
 """Bytes of one side of a change; of a longer one its hash is kept, which tells whether it is the same."""
 _STATES = {state.value: state for state in State}
@@ -131,13 +134,11 @@ def row_of_judged(problem: int, one: JudgedIncident) -> tuple[Any, ...]:
 
 
 def judged_of_row(row: Sequence[Any], acts: Mapping[str, Act] | None = None) -> JudgedIncident:
-    """Return the incident of a row; the records of its lines are those of `acts`, if given."""
+    """Return the incident of a row; with two more columns, the records of its lines are those of `acts`."""
     first_line: tuple[Act, ...] = ()
     second_line: tuple[Act, ...] = ()
     if acts is not None:
-        first_line, second_line = (
-            tuple(acts[one] for one in text.split() if one in acts) for text in (row[12], row[13])
-        )
+        first_line, second_line = (tuple(acts[one] for one in text.split() if one in acts) for text in row[19:21])
     return JudgedIncident(
         row[0],
         row[1],
@@ -153,6 +154,6 @@ def judged_of_row(row: Sequence[Any], acts: Mapping[str, Act] | None = None) -> 
         row[11],
         first_line,
         second_line,
-        None if row[14] is None else SurvivalObservation(row[14], row[15]),
-        None if row[16] is None else FirstDecision(row[16], row[17], row[18], bool(row[19]), bool(row[20])),
+        None if row[12] is None else SurvivalObservation(row[12], row[13]),
+        None if row[14] is None else FirstDecision(row[14], row[15], row[16], bool(row[17]), bool(row[18])),
     )
