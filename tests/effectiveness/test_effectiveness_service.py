@@ -243,6 +243,11 @@ def record(**fields: Any) -> dict[str, Any]:
     return {"id": str(mint()), "state": "succeeded", "at": now, "action_type": "a/b", "target": "t", **fields}
 
 
+def shown(time: str) -> str:
+    """Return a time as pages show it."""
+    return f'<time datetime="{time}">{time[:10]} {time[11:19]}</time>'
+
+
 def put(url: str, *events: dict[str, Any]) -> None:
     answer = httpx.post(f"{url}/api/v1/action-records", json=list(events), trust_env=False)
     assert {one["outcome"] for one in answer.json()} <= {"stored", "merged"}, answer.text
@@ -317,7 +322,7 @@ def test_a_deletion_that_is_told_late_changes_what_was_judged_and_is_shown(tmp_p
     assert [one["outcome"] for one in before["incidents"]] == ["held"]
     assert [(one["outcome"], one["why"]) for one in after["incidents"]] == [("unwatched", "the target was deleted")]
     assert (before["deleted"], len(after["deleted"])) == ([], 1)
-    assert f"It was deleted at {after['deleted'][0]}" in html
+    assert f"It was deleted at {shown(after['deleted'][0])}: silence after that does not count." in html
     assert "the target was deleted" in html
 
 
@@ -351,7 +356,7 @@ def test_a_record_that_deleted_its_target_is_shown_and_its_silence_is_not_counte
 
     assert [(one["outcome"], one["why"]) for one in page["incidents"]] == [("unwatched", "the target was deleted")]
     assert page["deleted"] == [ago[2.85].partition(".")[0].rstrip("Z") + "Z"]
-    assert f"It was deleted at {page['deleted'][0]}: silence after that does not count." in html
+    assert f"It was deleted at {shown(page['deleted'][0])}: silence after that does not count." in html
     assert 'class="m-deleted"' in html
 
 
@@ -407,7 +412,7 @@ def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path:
 
         assert len(document["recent"]) == 1
         assert "cannot be read" in document["standing"]["fault"]
-        assert f"What is shown is of {document['standing']['as_of']}" in page.text
+        assert f"What is shown is of {shown(document['standing']['as_of'])}." in page.text
         assert client.get("/records/01a22557-b15d-7243-937e-cf0425334b45").status_code == 503
 
 

@@ -15,6 +15,7 @@ from kubernaut_effectiveness import ActionVerdict, Fleet, verdicts_of
 from kubernaut_effectiveness.verdicts.words import (
     alone_words,
     baseline_words,
+    bounds_words,
     change_words,
     percent,
     plural,
@@ -64,9 +65,8 @@ def verdict_lines(verdict: ActionVerdict) -> list[str]:
     lines = [verdict.action_type, f"  alone was enough: {alone_words(alone)}", f"  incidents: {_outcomes(verdict)}"]
     if verdict.unwatched:
         lines.append(f"  unwatched: {', '.join(f'{number} {why}' for why, number in verdict.unwatched.items())}")
-    if verdict.if_unwatched_not is not None and verdict.if_unwatched_held is not None:
-        bounds = f"{percent(verdict.if_unwatched_not)} to {percent(verdict.if_unwatched_held)}"
-        lines.append(f"  if none or all of the unwatched had held: {bounds}")
+    if (bounds := bounds_words(verdict)) is not None:
+        lines.append(f"  {bounds}")
     if alone.largest_target is not None:
         lines.append(f"  the largest target has {percent(alone.largest_target)} of the incidents")
     lines.append(f"  against the baseline: {baseline_words(verdict.baseline)}")

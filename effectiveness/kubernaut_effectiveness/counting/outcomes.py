@@ -94,7 +94,8 @@ class JudgedIncident:
         target: The first line's target.
         acted: When the first line began.
         ended: When it ended.
-        resolved: When the signal that it answered was resolved; infinity while it fires.
+        resolved: When the signal that it answered was resolved, or where nothing was changed, the last one; infinity
+            while it fires.
         outcome: None where nothing was changed.
         why: Why it was not watched.
         image: The first line's image.
@@ -229,7 +230,12 @@ def _judge(
     changing = [act for act in acts if act.kind is ActKind.CHANGED and act.undoes is None]
     if not changing:
         return JudgedIncident(
-            problem=problem.key, name=problem.name, severity=problem.severity, began=incident.began, decision=decision
+            problem=problem.key,
+            name=problem.name,
+            severity=problem.severity,
+            began=incident.began,
+            resolved=incident.ended,
+            decision=decision,
         )
     changing.sort(key=lambda act: (act.began, act.id))
     first = changing[0]
