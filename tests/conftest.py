@@ -22,6 +22,10 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from loopback import free_port
+
 from kubernaut_conformance.loopback_server import unreachable_address
 from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
@@ -276,9 +280,7 @@ def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
     if (program := shutil.which("docker-registry")) is None:
         pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
     folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (folder / "htpasswd").write_text(HTPASSWD + "\n")
     config = {
         "version": 0.1,

@@ -277,6 +277,41 @@ def test_a_merge_needs_the_required_checks(world: ForgeWorld) -> None:
     assert world.show("main", "hpa.yaml") == HPA.replace("6 #", "12 #")
 
 
+@pytest.mark.parametrize(
+    ("runs", "code", "reason"),
+    [
+        ([("test", "in_progress", None)], 3, "ChecksPending"),
+        ([("test", "completed", "failure")], 3, "ChecksFailed"),
+        ([("test", "completed", "failure"), ("test", "completed", "success")], 3, "ChecksFailed"),
+        ([("test", "completed", "success"), ("test", "queued", None)], 3, "ChecksPending"),
+        ([("test", "completed", "skipped"), ("lint", "completed", "failure")], 0, None),
+    ],
+)
+def test_a_required_check_of_github_has_passed_if_every_run_of_its_name_has(
+    github: ForgeWorld, runs: Any, code: int, reason: str | None
+) -> None:
+    opened(github)
+    github.require("test")
+    github.standin.runs = runs
+    ran = merged(github, 1, wait=0)
+
+    assert (ran.exit_code, ran.error and ran.error.reason) == (code, reason)
+
+
+@pytest.mark.parametrize("status", ["preparing", "scheduled", "canceling", "waiting_for_callback"])
+def test_a_job_of_gitlab_that_has_not_ended_is_waited_for(repository: Any, status: str) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitlab", repository) as world:
+        ran = opened(world)
+        assert ran.output is not None
+        world.set_status(ran.output["commit"], "test", status)
+        waiting = merged(world, 1, wait=0)
+
+    assert waiting.error is not None
+    assert (waiting.exit_code, waiting.error.reason) == (3, "ChecksPending")
+
+
 def test_a_merge_again_changes_nothing(world: ForgeWorld) -> None:
     opened(world)
     first, second = merged(world, 1), merged(world, 1)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from kubernaut_argocd.forges.forge import (
     Check,
+    CheckState,
     Forge,
     Mergeability,
     MergeMethod,
@@ -18,6 +19,7 @@ from kubernaut_sdk import Failed, PreconditionFailed, Transient
 __all__ = ["GitHub"]
 
 _PASSED = {"success", "neutral", "skipped"}
+_STATUSES: dict[str, CheckState] = {"success": "passed", "pending": "pending"}
 
 
 class GitHub(Forge):
@@ -56,11 +58,10 @@ class GitHub(Forge):
     def checks(self, request: PullRequest) -> list[Check]:
         runs = self._all(f"/commits/{request.commit}/check-runs", "check_runs")
         statuses = self._all(f"/commits/{request.commit}/status", "statuses")
-        found = {run["name"]: Check(run["name"], _run_state(run), required=False) for run in runs}
-        for status in statuses:
-            state = {"success": "passed", "pending": "pending"}.get(status["state"], "failed")
-            found[status["context"]] = Check(status["context"], state, required=False)  # type: ignore[arg-type]
-        return mark_required(list(found.values()), self._required(request.base))
+        # two workflows may have jobs of one name: a required check has passed only if each of them has
+        found = [Check(run["name"], _run_state(run), required=False) for run in runs]
+        found += [Check(status["context"], _status_state(status), required=False) for status in statuses]
+        return mark_required(found, self._required(request.base))
 
     def mergeability(self, number: int) -> Mergeability:
         pull = self.api.call("GET", self._path(f"/pulls/{number}")).document
@@ -118,7 +119,11 @@ def _pull(item: dict[str, Any]) -> PullRequest:
     )
 
 
-def _run_state(run: dict[str, Any]) -> Any:
+def _run_state(run: dict[str, Any]) -> CheckState:
     if run["status"] != "completed":
         return "pending"
     return "passed" if run["conclusion"] in _PASSED else "failed"
+
+
+def _status_state(status: dict[str, Any]) -> CheckState:
+    return _STATUSES.get(status["state"], "failed")
