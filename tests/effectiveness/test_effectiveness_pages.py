@@ -1,6 +1,7 @@
 """Each page shows what is promised of it: the words and pictures, from a history that is known."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,11 +15,13 @@ from serving import serving
 from kubernaut_datastorage.server import embedded
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import WatchKind, WatchMark
+from kubernaut_effectiveness.counting.acts import ActKind, act_of_record
 from kubernaut_effectiveness.service.following import Follower
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import StorageReader
+from kubernaut_sdk import DataStorage
 from kubernaut_sdk.ids import mint
-from kubernaut_sdk.times import rfc3339
+from kubernaut_sdk.times import rfc3339, utcnow
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TARGET = {"kind": "Deployment", "namespace": "shop", "name": "api"}
@@ -165,3 +168,19 @@ def test_before_data_storage_answers_no_page_says_that_there_is_nothing() -> Non
         assert (one.status_code, beside.status_code) == (503, 503)
         assert beside.json()["problem"].startswith("Nothing is known yet: Data Storage has not answered")
     follower.stop()
+
+
+def test_the_record_of_a_freeze_that_the_readme_writes_is_a_baseline(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "effectiveness" / "README.md").read_text()
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Frozen" in block]
+    fired = rfc3339(NOW - timedelta(minutes=5))
+    with embedded(tmp_path) as service:
+        storage = DataStorage(service.url)
+        names = {"storage": storage, "mint": mint, "rfc3339": rfc3339, "utcnow": utcnow}
+        exec(code.replace("2026-12-24T18:00:00Z", fired), names)
+        [kept] = storage.get_action_history("kubernetes/restart_deployment")
+        storage.close()
+    act = act_of_record(kept)
+
+    assert act is not None
+    assert (act.kind, act.fired) == (ActKind.WITHHELD, datetime.fromisoformat(fired).timestamp())
