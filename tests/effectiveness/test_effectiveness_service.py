@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -592,3 +593,27 @@ def test_beyond_loopback_the_monitor_needs_a_token(tmp_path: Path, options: list
 
     assert ended.exit_code == 2
     assert sentence.format(empty=empty) in ended.output
+
+
+def test_a_data_storage_that_does_not_answer_in_time_leaves_the_pages_as_they_are(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service, socket.socket() as silent:
+        put(service.url, record())
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with following(service.url) as (follower, client):
+            good = follower._reader
+            slow = follower._reader = StorageReader(f"http://127.0.0.1:{silent.getsockname()[1]}")
+            slow._client.timeout = httpx.Timeout(0.2)
+            follower.step()
+            away = client.get("/")
+            follower._reader = good
+            put(service.url, record(target="later"))
+            follower.step()
+            again = client.get("/")
+            slow.close()
+
+    assert "cannot be read: timed out." in away.text
+    assert "1 record, read" not in away.text
+    assert "/targets/t" in away.text
+    assert "cannot be read" not in again.text
+    assert "/targets/later" in again.text

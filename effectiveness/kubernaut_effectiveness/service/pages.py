@@ -1,6 +1,5 @@
 """The routes: pages drawn here, the same content as JSON beside each, and what a browser needs."""
 
-import difflib
 import hmac
 import json
 import logging
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp
 
 from kubernaut_effectiveness.patterns.report import pattern_sections
 from kubernaut_effectiveness.service import documents, pictures
+from kubernaut_effectiveness.service.changes import changed_lines, diff_lines
 from kubernaut_effectiveness.service.following import Follower, View
 from kubernaut_effectiveness.service.gate import COOKIE, MonitorGate, session_of
 from kubernaut_effectiveness.service.links import LinkTemplates
@@ -71,7 +71,7 @@ def _environment() -> Environment:
         "second": lambda text: _moment(text, "%Y-%m-%d %H:%M:%S"),
     }
     environment.globals |= {"words": words, "pictures": pictures, "verdict_of": ActionVerdict.model_validate}
-    environment.globals |= {"share_of": Share.model_validate, "diff": _diff}
+    environment.globals |= {"share_of": Share.model_validate, "diff": diff_lines, "changed_lines": changed_lines}
     return environment
 
 
@@ -82,15 +82,6 @@ def _moment(text: str, form: str) -> Markup:
     except ValueError:
         return Markup(escape(visible(text, 40)))  # noqa: S704 – escaped
     return Markup('<time datetime="{}">{}</time>').format(text, shown)
-
-
-def _diff(before: Any, after: Any) -> list[tuple[str, str]]:
-    """Return the lines of a change, each with its kind: same, removed or added."""
-    first, second = (
-        json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).splitlines() for value in (before, after)
-    )
-    kinds = {"-": "removed", "+": "added", " ": "same"}
-    return [(kinds[line[0]], line[2:]) for line in difflib.ndiff(first, second) if line[0] in kinds]
 
 
 class _Pages:
