@@ -377,8 +377,10 @@ def _deleted(problem: AlertProblem, unit: Sequence[Act], until: float, evidence:
     What was deleted while an action ran, the action did. That counts only where the alert names the very object: it
     cannot fire again, whatever the action was good for.
     """
-    ended = max(act.ended for act in unit)
     found = math.inf
+    if not evidence.watch.knows_deletions:
+        return found
+    ended = max(act.ended for act in unit)
     for act in unit:
         if act.target is not None:
             did = act.kind is not ActKind.WITHHELD and not is_named_by(act.target, problem.labels)
