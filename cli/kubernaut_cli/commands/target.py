@@ -88,11 +88,12 @@ _ACTS: Listing[Act] = Listing(
 @fleet_options
 @listing_options
 @data_option
-def target(
+def target(  # noqa: PLR0913, PLR0917 – each is an option of the command
     name: str,
     deleted: timedelta | None,
     since: timedelta,
     pending_for: dict[str, float],
+    ignored_labels: tuple[str, ...],
     output: str,
     no_headers: bool,
     data: Path | None,
@@ -101,7 +102,7 @@ def target(
 
     Exit code: 2 Data Storage refuses the query, 3 no such target, no records or no right, 75 no answer.
     """
-    with open_fleet(data, since, pending_for) as (fleet, storage):
+    with open_fleet(data, since, pending_for, ignored_labels) as (fleet, storage):
         found = find_target(fleet, name)
         if not found and name:
             asked = f"no record since {minute_of(fleet.now - since.total_seconds())} (UTC) names a target {name}"

@@ -92,7 +92,8 @@ class JudgedIncident:
         target: The first line's target.
         acted: When the first line began.
         ended: When it ended.
-        resolved: When the signal that it answered was resolved; infinity while it fires.
+        resolved: When the signal that it answered was resolved, or where nothing was changed, the last one; infinity
+            while it fires.
         outcome: None where nothing was changed.
         why: Why it was not watched.
         image: The first line's image.
@@ -186,7 +187,9 @@ def _judge(
     decision = _decision(problem, incident, acts, evidence)
     changing = [act for act in acts if act.kind is ActKind.CHANGED and act.undoes is None]
     if not changing:
-        return JudgedIncident(problem.key, problem.name, problem.severity, incident.began, decision=decision)
+        return JudgedIncident(
+            problem.key, problem.name, problem.severity, incident.began, resolved=incident.ended, decision=decision
+        )
     line = _first_line(changing)
     first = line.acts[0]
     answered = incident.span_at(first.fired if first.fired is not None else first.began) or 0

@@ -76,6 +76,11 @@ class Watch:
         return bool(self._polled)
 
     @property
+    def knows_deletions(self) -> bool:
+        """True if any target is known to have been deleted."""
+        return bool(self._deleted)
+
+    @property
     def last_heartbeats(self) -> dict[str, float]:
         """The last heartbeat of each cluster."""
         return {cluster: spans[-1][1] for cluster, spans in self._heartbeats.items()}

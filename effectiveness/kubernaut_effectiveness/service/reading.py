@@ -1,5 +1,6 @@
 """Data Storage as the monitor reads it: records as a few typed fields, in the order in which they changed."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -17,7 +18,7 @@ from kubernaut_effectiveness.service.ledger.rows import kept_value
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.states import State, same
 
-__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "deletions_of_narrow", "row_of_narrow"]
+__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "deletions_of_narrow", "row_of_narrow", "target_text"]
 
 _RECORDS = "/api/v1/action-records"
 _FIELDS = (
@@ -158,6 +159,11 @@ def _differ(before: bytes, after: bytes) -> bool:
     return one != other or not same(one, other)  # to Python, 1 and true are the same
 
 
+def target_text(target: Any) -> str | None:
+    """Return the target of a whole record as one text."""
+    return _target_text(msgspec.convert(target, _Ref) if isinstance(target, dict) else target)
+
+
 def _target_text(target: _Ref | str | None) -> str | None:
     if not isinstance(target, _Ref):
         return target
@@ -285,4 +291,5 @@ class StorageReader:
             raise StorageFault(f"Data Storage ({self.url}) answered {answer.status_code}")
 
     def _fault(self, error: Exception) -> StorageFault:
-        return StorageFault(f"Data Storage ({self.url}) cannot be read: {error or type(error).__name__}")
+        why = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+        return StorageFault(f"Data Storage ({self.url}) cannot be read: {why}")
