@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from kubectl_cluster import Cluster, Json, proxied_kubeconfig, workload
+from kubectl_cluster import IMAGE, Cluster, Json, proxied_kubeconfig, workload
 
 from kubernaut_sdk.testing import Ran
 
@@ -86,6 +86,42 @@ def test_a_rollout_is_watched_with_its_pods(cluster: Cluster, app: App) -> None:
     assert watched == [("deployment.apps", name), ("pod",)]
     assert any("--selector=app=" + name in argv for argv in ran.watched)
     assert not watching(name)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "inputs", "spec"),
+    [
+        ("pause_rollout", "deployment", {}, {}),
+        ("suspend_cronjob", "cronjob", {}, {}),
+        ("resume_cronjob", "cronjob", {}, {"suspend": True}),
+        ("relax_pdb", "pdb", {"min_available": "0", "allow_zero": True}, {}),
+    ],
+)
+def test_what_an_owner_may_take_back_is_watched_while_it_must_stand(
+    cluster: Cluster, app: App, action: str, kind: str, inputs: Json, spec: Json
+) -> None:
+    name = app()
+    selector = {"matchLabels": {"app": name}}
+    if kind == "cronjob":
+        pod = {"restartPolicy": "Never", "containers": [{"name": "app", "image": IMAGE}]}
+        template = {"spec": {"template": {"spec": pod}}}
+        spec = {"schedule": "0 0 30 2 *", "jobTemplate": template, **spec}
+        cluster.make({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec})
+    elif kind == "pdb":
+        spec = {"minAvailable": 1, "selector": selector}
+        cluster.make(
+            {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
+        )
+        cluster.kubectl("wait", "pdb", name, "--for=jsonpath={.status.currentHealthy}=1", "--timeout=30s")
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "controller": True}
+    owner["uid"] = cluster.get("configmap", "kube-root-ca.crt")["metadata"]["uid"]
+    cluster.patch(kind, name, {"op": "add", "path": "/metadata/ownerReferences", "value": [owner]})
+    ran = cluster.run(action, {kind: name, **inputs}, when_owned="proceed")
+    cluster.delete(kind, name)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran
+    assert [argv[-1] for argv in ran.watched] == [name]
+    assert any(permission.endswith(": watch") for permission in cluster.used[f"kubernetes/{action}"])
 
 
 @contextmanager

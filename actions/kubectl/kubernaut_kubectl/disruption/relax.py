@@ -67,7 +67,7 @@ relax_pdb = Action(
 )
 restore_pdb = Action(
     "kubernetes/restore_pdb",
-    permissions={"policy/poddisruptionbudgets: get, patch, watch": "the budget itself"},
+    permissions={"policy/poddisruptionbudgets: get, patch": "the budget itself"},
     tools=["kubectl"],
     risk="low",
     examples=[{"namespace": "shop", "pdb": "checkout"}],
@@ -114,6 +114,7 @@ def apply_relax(ctx: Context, inputs: RelaxPdbInputs, change: Change) -> PdbResu
 @relax_pdb.verify
 def verify_relax(ctx: Context, inputs: RelaxPdbInputs, change: Change) -> bool | str:
     """Return True once the budget allows a disruption."""
+    watch(ctx, BUDGETS, inputs.pdb, inputs.namespace)
     found = _read(ctx, inputs)
     tracker = tracker_of(ctx)
     if shortfall := _shortfall(ctx, found, change):
@@ -275,7 +276,6 @@ def _write(
 
 
 def _shortfall(ctx: Context, found: dict[str, Any], change: Change) -> str | None:
-    watch(ctx, BUDGETS, found["metadata"]["name"], found["metadata"]["namespace"])
     now = _limits(found)
     for name, field in FIELDS.items():
         shortfall = tracker_of(ctx).require_own_value(
