@@ -19,6 +19,7 @@ from kubernaut_sdk import (
     Context,
     Failed,
     Inputs,
+    NotFound,
     PreconditionFailed,
     Result,
     Transient,
@@ -29,6 +30,8 @@ __all__ = ["open_pull_request"]
 
 _PREFIX = "kubernaut/"
 _MOST_EDITS = 50
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the requests to open a pull request, while the forge does not know its branch."""
 
 
 class OpenInputs(Inputs):
@@ -170,7 +173,7 @@ def apply(ctx: Context, inputs: OpenInputs, change: Change) -> OpenResult:
     body = describe(inputs.body, diff, ctx.about, ctx.record_id)
     request = forge.find(head, inputs.base)
     if request is None or request.state != "open":
-        request = forge.open(NewPullRequest(title, body, head, inputs.base, inputs.draft))
+        request = _open(ctx, forge, NewPullRequest(title, body, head, inputs.base, inputs.draft))
     warnings = _decorate(ctx, inputs, forge, request)
     return OpenResult(number=request.number, state="open", head=head, commit=commit, url=request.url, warnings=warnings)
 
@@ -278,6 +281,17 @@ def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, chang
             raise
         raise Transient(f"somebody has just made branch {head}; it is planned anew.", reason="Conflict") from None
     return commit
+
+
+def _open(ctx: Context, forge: Forge, new: NewPullRequest) -> PullRequest:
+    """Open the pull request. It may take a forge a moment to know the branch that was just pushed."""
+    for pause in _PAUSES:
+        try:
+            return forge.open(new)
+        except NotFound:
+            ctx.log.info("the forge does not know branch %s yet; it is asked again in %s s", new.head, pause)
+            ctx.sleep(pause)
+    return forge.open(new)
 
 
 def _decorate(ctx: Context, inputs: OpenInputs, forge: Forge, request: PullRequest) -> list[str]:
