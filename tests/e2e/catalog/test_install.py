@@ -22,6 +22,19 @@ SYSTEM = "kubernaut-system"
 TASK = "kubernetes-scale-deployment"
 
 
+def patched_in(released: list[Any], applied: list[Any]) -> dict[str, set[str]]:
+    """Return the top fields in which what is applied differs from what a release has: object → fields."""
+    by_name = {f"{one['kind']}/{one['metadata']['name']}": one for one in released}
+    assert {f"{one['kind']}/{one['metadata']['name']}" for one in applied} >= set(by_name)
+    found: dict[str, set[str]] = {}
+    for one in applied:
+        name = f"{one['kind']}/{one['metadata']['name']}"
+        theirs = by_name.get(name, {"added": True})
+        if differing := {field for field in {*theirs, *one} if theirs.get(field) != one.get(field)}:
+            found[name] = differing if name in by_name else {"added"}
+    return found
+
+
 @pytest.fixture
 def command(release: Release) -> None:
     """The command, by `pip install kubernaut-cli` in an empty environment."""
@@ -33,7 +46,9 @@ def command(release: Release) -> None:
 def storage(release: Release, kubectl: Callable[..., str], tmp_path: Path) -> Iterator[str]:
     """The address of Data Storage, after `kubectl apply -f install.yaml` with this cluster's patches.
 
-    They give the Deployments the host's network, since no proxy leads to Services here, and a volume.
+    They give the Deployments the host's network and this run's ports, since no proxy leads to Services here, and so the
+    namespace the right to pods of the host's network; and a volume, since nothing makes one. All else is as it is in
+    the file. (On a cluster that has these, test_install_empty patches nothing.)
     """
     from realcluster import on_this_host
 
@@ -76,6 +91,13 @@ def storage(release: Release, kubectl: Callable[..., str], tmp_path: Path) -> It
         "patches": [{"patch": yaml.safe_dump(one)} for one in patches],
     }
     (release.folder / "kustomization.yaml").write_text(yaml.safe_dump(customization))
+    changed = yaml.safe_load_all(kubectl("kustomize", str(release.folder)))
+    assert patched_in(documents, list(changed)) == {
+        "Deployment/kubernaut-controller": {"spec"},
+        "Deployment/kubernaut-data-storage": {"spec"},
+        f"Namespace/{SYSTEM}": {"metadata"},
+        "PersistentVolume/kubernaut-data-storage": {"added"},
+    }
     before = set(kubectl("get", "deployments", f"--namespace={SYSTEM}", "--output=name", "--ignore-not-found").split())
     assert before == set(), f"{SYSTEM} is in use by another test"
     kubectl("apply", "--server-side", "--force-conflicts", "-k", str(release.folder))

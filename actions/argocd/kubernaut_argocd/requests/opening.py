@@ -45,20 +45,31 @@ class OpenInputs(Inputs):
         BranchName | None,
         Field(description="The branch that is made for it; by default kubernaut/ and the record's id."),
     ] = None
-    edits: Annotated[list[FileEdit], Field(min_length=1, max_length=_MOST_EDITS)]
-    title: Annotated[str | None, Field(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")] = None
+    edits: Annotated[
+        list[FileEdit], Field(min_length=1, max_length=_MOST_EDITS, description="The changes of files, in one commit.")
+    ]
+    title: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            pattern=r"^[^\r\n]+$",
+            description="The title; by default it says what is set.",
+        ),
+    ] = None
     body: Annotated[
         str | None,
         Field(max_length=8192, description="Markdown; the signal, the record and the diff are added."),
     ] = None
     labels: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=100)]], Field(default_factory=list, max_length=20)
+        list[Annotated[str, Field(min_length=1, max_length=100)]],
+        Field(default_factory=list, max_length=20, description="Labels."),
     ]
     reviewers: Annotated[
         list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$", max_length=100)]],
         Field(default_factory=list, max_length=20, description="User names."),
     ]
-    draft: bool = False
+    draft: Annotated[bool, Field(description="Whether it is opened as a draft.")] = False
     message: CommitMessage = None
     author: Author = AUTHOR
 
