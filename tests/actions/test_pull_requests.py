@@ -121,6 +121,28 @@ def test_a_push_without_a_request_is_gone_on_with(standin: ForgeWorld) -> None:
     assert standin.git("rev-list", "--count", f"main..kubernaut/{record}").strip() == "1"
 
 
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [
+        ("gitea", Refused(404, {"message": "not found"})),
+        ("github", Refused(422, {"message": "Validation Failed", "errors": [{"field": "head", "code": "invalid"}]})),
+    ],
+)
+def test_a_forge_that_does_not_know_the_branch_yet_is_asked_again(repository: Any, kind: str, refusal: Refused) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world(kind, repository) as world:
+        looks: list[Any] = [
+            lambda: None
+        ] * 2  # for the plan, and before it is opened; GitHub is looked at after a 422, too
+        world.standin.faults = [*looks, refusal, *looks[: kind == "github"], refusal]
+        ran = opened(world)
+
+        assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+        assert "does not know branch" in ran.log
+        assert len(world.pulls()) == 1
+
+
 def test_a_request_that_was_opened_without_an_answer_is_found(standin: ForgeWorld) -> None:
     record = mint()
     assert opened(standin, record).exit_code == 0

@@ -88,7 +88,8 @@ class Watch:
     def fault(self, problem: AlertProblem, since: float, until: float) -> str | None:
         """Return why a problem was not watched over a time, or None if it was."""
         spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
-        if not _covered(spans, since, until):
+        place = bisect_right(spans, (since, math.inf)) - 1
+        if place < 0 or spans[place][1] < until:
             return "the monitoring was not heard"
         if self._held_back:
             for fingerprint in problem.fingerprints:
@@ -134,8 +135,3 @@ def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             joined.append((since, until))
     return joined
-
-
-def _covered(spans: list[tuple[float, float]], since: float, until: float) -> bool:
-    place = bisect_right(spans, (since, math.inf)) - 1
-    return place >= 0 and spans[place][1] >= until

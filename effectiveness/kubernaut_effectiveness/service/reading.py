@@ -103,7 +103,8 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
     """Return a record as the ledger's row of it, or None for one whose action is unknown."""
     if record.action_type is None:
         return None
-    begun = record.started_at or record.intended_at or record.at
+    decided, started, finished = record.intended_at, record.started_at, record.finished_at
+    began = (started or decided or record.at).timestamp()
     signal, workflow = record.signal, record.workflow
     before, after, changes = _change(record.change)
     dry_run, reason = bool(record.dry_run), record.error.reason if record.error else None
@@ -111,10 +112,10 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
         record.id,
         record.action_type,
         record.state._value_,  # as `value`, which costs ten times as much
+        decided.timestamp() if decided else began,
+        began,
+        (finished or record.at).timestamp(),
         _target_text(record.target),
-        (record.intended_at or begun).timestamp(),
-        begun.timestamp(),
-        (record.finished_at or record.at).timestamp(),
         signal.fingerprint if signal else None,
         signal.firedAt.timestamp() if signal and signal.firedAt else None,
         dry_run,
@@ -213,12 +214,12 @@ class StorageReader:
         page = self._decoded("/api/v1/signals", query, _SIGNALS_DECODER)
         firings = [
             Firing(
-                fingerprint=item.fingerprint,
-                fired=item.fired_at.timestamp(),
-                resolved=item.resolved_at.timestamp() if item.resolved_at else None,
-                name=item.name,
-                severity=item.severity,
-                labels=item.labels,
+                item.fingerprint,
+                item.fired_at.timestamp(),
+                item.resolved_at.timestamp() if item.resolved_at else None,
+                item.name,
+                item.severity,
+                item.labels,
             )
             for item in page.items
         ]

@@ -27,8 +27,8 @@ _ANNOTATION = f"/metadata/annotations/{KEPT.replace('/', '~1')}"
 class AutosyncInputs(Inputs):
     """The inputs of argocd/pause_autosync and argocd/resume_autosync."""
 
-    application: ApplicationName
-    namespace: ApplicationName = "argocd"
+    application: Annotated[ApplicationName, Field(description="The Application's name.")]
+    namespace: Annotated[ApplicationName, Field(description="The Application's namespace.")] = "argocd"
     when_owned: Annotated[
         Literal["refuse", "proceed"],
         Field(description="If an ApplicationSet or another Application would take the change back."),

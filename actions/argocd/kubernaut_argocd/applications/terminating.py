@@ -15,7 +15,7 @@ __all__ = ["terminate_operation"]
 
 _REQUESTS = 3
 _LOOKS, _PAUSE = 8, 0.5
-"""How often, and after how many seconds each, the operation is looked at after a request to end it."""
+"""The number of looks at the operation after a request to end it, and the seconds before each."""
 
 
 class TerminateInputs(ApplicationInputs):

@@ -116,7 +116,12 @@ class Forge(ABC):
 
     @abstractmethod
     def open(self, new: NewPullRequest) -> PullRequest:
-        """Open a pull request, or return the one that is open for these branches already."""
+        """Open a pull request, or return the one that is open for these branches already.
+
+        Raises:
+            NotFound: if the forge does not know one of the branches, or not yet.
+            Failed: if it refuses the pull request.
+        """
 
     @abstractmethod
     def add_labels(self, number: int, labels: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from kubernaut_argocd.forges.forge import (
     PullRequest,
     mark_required,
 )
-from kubernaut_sdk import Failed, PreconditionFailed, Transient
+from kubernaut_sdk import Failed, NotFound, PreconditionFailed, Transient
 
 __all__ = ["GitHub"]
 
@@ -41,9 +41,13 @@ class GitHub(Forge):
         reply = self.api.call("POST", self._path("/pulls"), body, expected=(422,))
         if reply.status == 422:
             found = self.find(new.head, new.base)
-            if found is None or found.state != "open":
-                raise Failed(self.refusal(reply.document), reason="PullRequestRefused")
-            return found
+            if found is not None and found.state == "open":
+                return found
+            if any(
+                error.get("field") == "head" and error.get("code") == "invalid" for error in _errors(reply.document)
+            ):
+                raise NotFound(self.refusal(reply.document))
+            raise Failed(self.refusal(reply.document), reason="PullRequestRefused")
         return _pull(reply.document)
 
     def add_labels(self, number: int, labels: Sequence[str]) -> None:
@@ -117,6 +121,12 @@ def _pull(item: dict[str, Any]) -> PullRequest:
         base=item["base"]["ref"],
         merge_commit=(item.get("merge_commit_sha") or "") if merged else "",
     )
+
+
+def _errors(document: Any) -> list[dict[str, Any]]:
+    """Return the errors of an answer with status 422 (docs.github.com/rest, *Validation failed*)."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
 def _run_state(run: dict[str, Any]) -> CheckState:
