@@ -85,6 +85,7 @@ def target_document(history: TargetHistory) -> dict[str, Any]:
                 "seen_by": None if one.seen_by is None else one.seen_by.id,
                 "left": one.change.after,
                 "found": one.found,
+                "deleted": time_text(one.deleted),
             }
             for one in history.still_so
         ],

@@ -22,12 +22,14 @@ class StillSo:
         change: The act whose change is meant.
         seen_by: The last later act that saw the target, if any.
         found: What it found.
+        deleted: When the target was deleted since the change, as far as anybody told; then nothing of it is left.
     """
 
     answer: Literal["yes", "no", "not seen"]
     change: Act
     seen_by: Act | None = None
     found: Any = None
+    deleted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ def history_of_target(fleet: Fleet, name: str) -> TargetHistory | None:
     keys = {problem.key for problem in problems}
     incidents = tuple(one for one in fleet.judged if one.problem in keys)
     deleted = tuple(fleet.watch.deletions_of(name))
-    return TargetHistory(name, acts, incidents, tuple(problems), tuple(still_so(acts)), deleted)
+    return TargetHistory(name, acts, incidents, tuple(problems), tuple(still_so(acts, deleted)), deleted)
 
 
-def still_so(acts: Sequence[Act]) -> list[StillSo]:
+def still_so(acts: Sequence[Act], deletions: Sequence[float] = ()) -> list[StillSo]:
     """Return for the last change of each action type whether it is still so.
 
     A later record of the same type tells: it read the target before it changed anything (its change's before), or it
@@ -79,12 +81,13 @@ def still_so(acts: Sequence[Act]) -> list[StillSo]:
     for action_type, change in changed.items():
         later = [act for act in acts if act.action_type == action_type and act.began > change.ended]
         seen = [act for act in later if act.before is not None or (act.kind is ActKind.UNCHANGED and not act.failed)]
+        deleted = next((time for time in deletions if time > change.ended), None)
         if not seen:
-            found.append(StillSo("not seen", change))
+            found.append(StillSo("not seen", change, deleted=deleted))
             continue
         last = seen[-1]
         same = last.before is None or canonical_text(last.before) == canonical_text(change.after)
-        found.append(StillSo("yes" if same else "no", change, last, last.before))
+        found.append(StillSo("yes" if same else "no", change, last, last.before, deleted))
     return sorted(found, key=lambda one: -one.change.ended)
 
 

@@ -225,6 +225,7 @@ def test_the_deletion_of_a_target_is_told_and_shown(called: Run, tmp_path: Path)
     )
     assert f"deleted {minute}: silence after that does not count\n" in shown
     assert [one["deleted"][0][:16].replace("T", " ") for one in document] == [minute]
+    assert ": not seen\n" in shown  # the change came after the deletion
     unnamed, several = faults["", "--deleted=1s"], faults["eb", "--deleted=1s"]
     assert (unnamed.code, several.code) == (2, 2)
     assert unnamed.stderr.endswith("Error: --deleted: name the target that was deleted.\n")

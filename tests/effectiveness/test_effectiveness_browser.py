@@ -61,6 +61,13 @@ new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).th
 })
 """
 """Returns the element that has the focus and how it is seen, once the browser has scrolled to it."""
+CUT_OFF = """
+[...document.querySelectorAll('main *')]
+  .filter(one => !one.closest('svg, .scroll') && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
+    && getComputedStyle(one).overflowX !== 'visible')
+  .map(one => one.outerHTML.slice(0, 200))
+"""
+"""Returns what is wider than its place, but for what is scrolled on purpose."""
 Scheme = Literal["light", "dark"]
 
 
@@ -126,7 +133,7 @@ def open_page(browser: Browser, address: str, path: str, **options: Any) -> tupl
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), pytest.param(1280, "dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), pytest.param(1280, "dark", marks=pytest.mark.slow)])
 def test_a_page_has_no_fault_fits_and_satisfies_axe(
     browser: Browser, address: str, path: str, width: int, scheme: Scheme
 ) -> None:
@@ -138,6 +145,21 @@ def test_a_page_has_no_fault_fits_and_satisfies_axe(
     assert wide <= width
     assert faults == []
     assert page.evaluate(UNNAMED_PICTURES) == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("path", ["/", *SLOW_PAGES])
+def test_with_the_text_spacing_of_wcag_nothing_is_cut_off(browser: Browser, address: str, path: str) -> None:
+    """Success criterion 1.4.12: lines, letters, words and paragraphs are further apart by a reader's own style."""
+    size: Any = {"width": 320, "height": 800}
+    page, _ = open_page(browser, address, path, viewport=size, bypass_csp=True)
+    page.add_style_tag(
+        content="* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; } "
+        "p { margin-bottom: 2em !important; }"
+    )
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.evaluate(CUT_OFF) == []
     page.context.close()
 
 

@@ -143,6 +143,18 @@ def test_a_pod_that_a_drain_evicted_is_gone(story: Story) -> None:
     assert story.judged().outcome is Outcome.UNWATCHED
 
 
+def test_what_was_changed_before_a_deletion_is_said_to_be_deleted_since(story: Story) -> None:
+    story.acts_on(None, 5, target="Node/w1", action="a/taint", changes=True, before={"taint": 1}, after={"taint": 2})
+    gone = story.acts_on(
+        None, 60, target="Node/w1", action="a/delete", changes=True, before={"uid": UID}, after={"uid": None}
+    )
+    story.spans = deletions_of_acts([gone])
+    history = history_of_target(story.fleet(), "Node/w1")
+
+    assert history is not None
+    assert {one.change.action_type: one.deleted for one in history.still_so} == {"a/taint": at(61), "a/delete": None}
+
+
 def test_what_a_record_and_a_person_tell_within_ten_minutes_is_one_deletion(story: Story) -> None:
     from kubernaut_effectiveness import Watch, WatchSpan
 

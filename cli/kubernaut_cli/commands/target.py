@@ -35,7 +35,8 @@ def _last_of(history: TargetHistory) -> str:
 
 def _still(one: StillSo) -> str:
     seen = f", seen {minute_of(one.seen_by.began)}" if one.seen_by is not None else ""
-    return f"{one.change.action_type} of {minute_of(one.change.ended)}: {one.answer}{seen}"
+    gone = f", deleted {minute_of(one.deleted)}" if one.deleted is not None else ""
+    return f"{one.change.action_type} of {minute_of(one.change.ended)}: {one.answer}{seen}{gone}"
 
 
 LISTING: Listing[TargetHistory] = Listing(
