@@ -1,4 +1,4 @@
-"""What changed each target, found by time."""
+"""The changes of each target, found by time."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict

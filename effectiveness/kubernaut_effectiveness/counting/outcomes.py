@@ -276,7 +276,7 @@ def _outcome(
 
 
 _Event = tuple[float, int, Outcome]
-"""When something ended a window, its rank among those of the same time, and the outcome that it makes."""
+"""An event that ends a window: its time, its rank among those of that time, and the outcome that it makes."""
 _NOTHING: _Event = (math.inf, 0, Outcome.HELD)
 """The event of a window in which nothing happened."""
 

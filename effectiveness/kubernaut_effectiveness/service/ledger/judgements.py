@@ -21,7 +21,7 @@ _UPDATE_PROBLEM = "UPDATE problems SET dirty = NULL, name = ?, incidents = ?, re
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found of one problem.
+    """The findings about one problem.
 
     Attributes:
         number: Its number.
