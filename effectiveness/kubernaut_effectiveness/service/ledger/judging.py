@@ -32,6 +32,7 @@ __all__ = ["Judge", "read_problem"]
 
 _MOST_ACTS = 50_000
 """Acts that are kept between problems of the same targets."""
+_CHANGED = ActKind.CHANGED
 _BY_TARGET = f"""
 SELECT coalesce(target, ''), problem, {ACT_COLUMNS} FROM acts LEFT JOIN fingerprints USING (fingerprint) ORDER BY 1
 """  # noqa: S608 – columns
@@ -115,7 +116,7 @@ class Judge:
             changed: list[Act] = []
             for row in rows:
                 number, act = row[1], act_of_row(row[2:])
-                if act.kind is ActKind.CHANGED:
+                if act.kind is _CHANGED:
                     changed.append(act)
                 if number is not None:
                     problems.add(number)
