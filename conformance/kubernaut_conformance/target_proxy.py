@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
+from select import select
+from socket import create_connection
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +28,7 @@ _SKIPPED_HEADERS = {
 }
 """Headers of one connection only (RFC 9110, 7.6.1), and those that the proxy sets itself."""
 
+_PART = 65536
 _Protocol = Literal["http", "aws", "kubernetes"]
 
 
@@ -71,6 +74,9 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
         self.server.requests.append(
             read_request(self.server.speaks, self.command, self.path, dict(self.headers.items()), body)
         )
+        if "watch=true" in self.path:
+            self._stream()
+            return
         forwarded = {name: value for name, value in self.headers.items() if name.lower() not in _SKIPPED_HEADERS}
         upstream = HTTPConnection(self.server.upstream.hostname or "", self.server.upstream.port, timeout=30)
         try:
@@ -90,6 +96,24 @@ class _TargetProxyHandler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+    def _stream(self) -> None:
+        """Pass the answer of a watch on as it comes, until one side ends the connection."""
+        self.close_connection = True
+        server = self.server.upstream
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _SKIPPED_HEADERS}
+        headers |= {"host": server.netloc, "connection": "close"}
+        lines = [f"{self.command} {server.path.rstrip('/')}{self.path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        try:
+            with create_connection((server.hostname or "", server.port or 80), timeout=30) as upstream:
+                upstream.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+                while self.connection not in select([upstream, self.connection], [], [])[0]:
+                    if not (part := upstream.recv(_PART)):
+                        break
+                    self.connection.sendall(part)
+        except OSError:  # one side has gone, and so the watch is over
+            return
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         if name.startswith("do_"):  # http.server calls do_GET, do_PATCH and so on: every method is forwarded

@@ -15,8 +15,12 @@ from kubernaut_sdk.settings import StepSettings
 from kubernaut_sdk.states import Change
 from kubernaut_sdk.tools import Completed, run_tool
 from kubernaut_sdk.tracing import Tracing
+from kubernaut_sdk.watches import Watches
 
 __all__ = ["Context"]
+
+_SHORTEST_WAIT = 0.5
+"""Seconds between two looks of a loop that a watch may wake."""
 
 
 class Context:
@@ -35,6 +39,7 @@ class Context:
         workspace: A folder for scratch files.
         log: A logger; its lines are masked.
         tool_runner: The function with which `run` runs tools; tests replace it (`kubernaut_sdk.testing`).
+        watches: The tools of `watch`; tests replace them, too.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Context:
         self._masker = masker
         self._tracing = tracing
         self.tool_runner: Callable[..., Completed] = run_tool
+        self.watches = Watches(interrupts, masker.text)
 
     def run(
         self,
@@ -95,6 +101,36 @@ class Context:
         if check and completed.exit_code != 0:
             raise Failed(f"{argv[0]} failed: {completed.complaint()}", reason="ToolFailed")
         return completed
+
+    def watch(self, argv: Sequence[str]) -> None:
+        """Let each line that a tool prints end `wait`, and the wait for the goal, early; such as `kubectl get --watch`.
+
+        The tool runs beside the action until the end of `plan`, `apply` or `verify`, and is started only when something
+        is waited for. What it prints is not read: look at the state itself. If it cannot run, or ends, everything goes
+        on without it, a little slower; it is started again after a while. Call it as often as you like: one with the
+        same arguments runs once.
+
+        Args:
+            argv: The tool and its arguments, values as `--name=value` or after `--`.
+        """
+        self.watches.add(argv)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a watch has printed something, but half a second at least, and at most so many seconds.
+
+        Raises:
+            Cancelled: if the step was told to stop.
+            DeadlineExceeded: if the action's time is over.
+        """
+        self.watches.start()
+        self.watches.wait(seconds, min(seconds, _SHORTEST_WAIT))
+
+    def look_again_within(self, seconds: float) -> None:
+        """Let the next wait, also that for the goal, last so many seconds at most: where time alone changes an answer.
+
+        An example: `verify` has found the goal reached, and it must hold for 5 s.
+        """
+        self.watches.limit(seconds)
 
     def mask(self, secret: str) -> None:
         """Hide a value from now on, wherever it would be printed or stored."""

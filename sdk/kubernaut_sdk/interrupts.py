@@ -75,13 +75,19 @@ class Interrupts:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Delay interrupts until the end of the block."""
+        """Delay interrupts until the end of the block, and raise there."""
+        with self.delayed():
+            yield
+        self.check()
+
+    @contextmanager
+    def delayed(self) -> Iterator[None]:
+        """Delay interrupts beyond the end of the block, until the next `check`."""
         self._shields += 1
         try:
             yield
         finally:
             self._shields -= 1
-        self.check()
 
     @contextmanager
     def applying(self) -> Iterator[None]:

@@ -13,7 +13,8 @@
 
 Everything between inputs and exit code is the code that runs in a container: parser, retries, masking, results, events,
 the handler of SIGTERM (`ActionRunner.cancel`). Pauses (backoff, waiting for a goal) take no time, unless `real_time` is
-set, for a test against a real system.
+set, for a test against a real system. In such time a fake tool can be watched (`watches`), and a real one is started,
+but not heard.
 """
 
 import io
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -47,8 +49,9 @@ from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.states import RANK, Change, Error, State
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 from kubernaut_sdk.tools import Completed, run_tool
+from kubernaut_sdk.watches import Watches
 
-__all__ = ["ActionRunner", "Answer", "Ran", "Tool"]
+__all__ = ["ActionRunner", "Answer", "Ran", "Tool", "WatchTool"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Answer:
 
 Tool = Callable[[list[str], str | None], Answer]
 """A stand-in for a tool: takes its arguments (the tool's name first) and standard input."""
+WatchTool = Callable[[list[str]], Sequence[float]]
+"""A stand-in for a tool that watches: takes its arguments, returns the seconds after which it prints a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +84,7 @@ class Ran:
         events: The events that were sent, as JSON values, in order; also those while the store was away.
         results: Result file → content.
         calls: The tools that were run, each with its arguments.
+        watched: The tools that were asked to watch, each with its arguments.
         log: The lines that were logged, each a JSON object.
     """
 
@@ -92,6 +98,7 @@ class Ran:
     events: list[dict[str, Any]]
     results: dict[str, str]
     calls: list[tuple[str, ...]]
+    watched: list[tuple[str, ...]]
     log: str
 
     @property
@@ -105,6 +112,7 @@ class _Setting:
     """The surroundings of an `ActionRunner`'s executions."""
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    watches: Mapping[str, WatchTool] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     retries: int = 0
     timeout: timedelta = timedelta(minutes=5)
@@ -119,6 +127,7 @@ class ActionRunner:
     Args:
         action: The action.
         tools: Name → fake tool; other tools really run.
+        watches: Name → fake tool that watches. A fake tool without one cannot be watched.
         secrets: Secret file → content.
         retries: The number of times that a transient failure is tried again.
         timeout: The time limit of an execution (ACTION_TIMEOUT).
@@ -222,6 +231,7 @@ class ActionRunner:
                 recorder,
             )
             run.context.tool_runner = _tool_runner(setting.tools, calls)
+            run.context.watches = watches = _TestWatches(interrupts, masker, setting)
             try:
                 with self._signals(interrupts):
                     outcome = work(run, lambda: _parse_inputs(self.action, inputs, masker))
@@ -239,6 +249,7 @@ class ActionRunner:
             events=self._store.events[events_before:],
             results=results,
             calls=calls,
+            watched=watches.asked,
             log=log.getvalue(),
         )
 
@@ -254,6 +265,48 @@ class _JumpingClock:
 
     def sleep(self, seconds: float) -> None:
         self._slept += seconds
+
+
+class _TestWatches(Watches):
+    """Watches of fakes, which print at the times that they say, and of real tools, heard in real time only."""
+
+    def __init__(self, interrupts: Interrupts, masker: Masker, setting: _Setting) -> None:
+        super().__init__(interrupts, masker.text)
+        self.asked: list[tuple[str, ...]] = []
+        self._setting, self._clock = setting, interrupts.clock
+        self._lines: list[float] = []
+        self._fakes: set[tuple[str, ...]] = set()
+
+    def add(self, argv: Sequence[str]) -> None:
+        if (known := tuple(argv)) not in self.asked:
+            self.asked.append(known)
+        if (fake := self._setting.watches.get(argv[0])) is None:
+            if argv[0] not in self._setting.tools:
+                super().add(argv)
+        elif known not in self._fakes:
+            self._fakes.add(known)
+            self._lines += [self._clock.monotonic() + seconds for seconds in fake(list(argv))]
+
+    def start(self) -> bool:
+        runs = super().start()
+        return bool(self._fakes) or (runs and self._setting.real_time)
+
+    def close(self) -> None:
+        super().close()
+        self._lines.clear()
+        self._fakes.clear()
+
+    def _listen(self, seconds: float) -> bool:
+        next_line, now = min(self._lines, default=inf), self._clock.monotonic()
+        if next_line <= now + seconds:
+            self._lines.remove(next_line)
+            self._clock.sleep(max(0.0, next_line - now))
+            return True
+        if self._setting.real_time:
+            return super()._listen(seconds)
+        super()._listen(0)
+        self._clock.sleep(seconds)
+        return False
 
 
 class _InMemoryStore(StorageClient):

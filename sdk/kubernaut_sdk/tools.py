@@ -14,7 +14,7 @@ from typing import Any
 from kubernaut_sdk.errors import Failed, PreconditionFailed
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Completed", "run_tool"]
+__all__ = ["Completed", "kill_tool", "run_tool", "start_tool"]
 
 _STOP_GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL for a tool that must stop."""
@@ -78,13 +78,39 @@ def run_tool(
         PreconditionFailed: if there is no such tool.
         Failed: if an argument cannot be passed (a NUL byte).
     """
+    started = time.monotonic()
+    process = start_tool(argv, has_stdin=stdin is not None, env=env, cwd=cwd)
+    try:
+        stdout, stderr = process.communicate(stdin)
+    except BaseException:
+        _stop(process)
+        raise
+    finally:
+        _signal_group(process, signal.SIGKILL)
+    return Completed(tuple(argv), process.returncode, stdout, stderr, time.monotonic() - started, mask)
+
+
+def start_tool(
+    argv: Sequence[str],
+    *,
+    has_stdin: bool = False,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> "subprocess.Popen[str]":
+    """Start a tool in a session of its own, and return it; raises as `run_tool`.
+
+    Args:
+        argv: As of `run_tool`.
+        has_stdin: True to give it a pipe as its standard input.
+        env: As of `run_tool`.
+        cwd: As of `run_tool`.
+    """
     if any("\0" in part for part in argv):
         raise Failed(f"a NUL byte cannot be passed to {argv[0]}.", reason="UnusableArgument")
-    started = time.monotonic()
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             list(argv),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})},
@@ -101,14 +127,13 @@ def run_tool(
         raise PreconditionFailed(message, reason="ToolMissing") from None
     except OSError as error:
         raise Failed(f"{argv[0]} cannot be started: {error.strerror}.", reason="UnusableArgument") from None
-    try:
-        stdout, stderr = process.communicate(stdin)
-    except BaseException:
-        _stop(process)
-        raise
-    finally:
-        _signal_group(process, signal.SIGKILL)
-    return Completed(tuple(argv), process.returncode, stdout, stderr, time.monotonic() - started, mask)
+
+
+def kill_tool(process: "subprocess.Popen[str]") -> None:
+    """Kill a tool and what it has started, at once."""
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+    _close(process)
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
@@ -118,6 +143,10 @@ def _stop(process: "subprocess.Popen[str]") -> None:
     except subprocess.TimeoutExpired:
         _signal_group(process, signal.SIGKILL)
         process.wait()
+    _close(process)
+
+
+def _close(process: "subprocess.Popen[str]") -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, find
 from kubernaut_kubectl.cluster.pointers import KindText, PointerText, value_at
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.guarded import require_readable_kind
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef
@@ -43,7 +44,7 @@ class WaitForInputs(Inputs):
 
 wait_for = Action(
     "kubernetes/wait_for",
-    permissions={f"{OWN_RESOURCE}: get": "the object itself"},
+    permissions={f"{OWN_RESOURCE}: get, watch": "the object itself"},
     tools=["kubectl"],
     risk="low",
     examples=[
@@ -66,7 +67,7 @@ def plan(ctx: Context, inputs: WaitForInputs) -> Change:
     It waits for as long as the step may take, and ends with code 4 if the goal is not reached, with what there is
     instead. A condition counts only once its controller has seen the newest spec. An object that is not there when the
     step starts is refused, unless it is waited for until it is gone. Secrets are not read. It ends as `unchanged`.
-    Grant the ServiceAccount `get` of that resource alone: `kubernaut render --rbac` cannot know it.
+    Grant the ServiceAccount `get` and `watch` of that resource alone: `kubernaut render --rbac` cannot know it.
     """
     require_readable_kind(inputs.kind)
     found = find(ctx, inputs.kind, inputs.name, inputs.namespace)
@@ -86,6 +87,7 @@ def apply(ctx: Context, inputs: WaitForInputs, change: Change) -> None:
 @wait_for.verify
 def verify(ctx: Context, inputs: WaitForInputs, change: Change) -> bool | str:
     """Return True once the goal is reached and has held."""
+    watch(ctx, inputs.kind, inputs.name, inputs.namespace)
     found = find(ctx, inputs.kind, inputs.name, inputs.namespace)
     tracker = tracker_of(ctx)
     shortfall = _shortfall(inputs, found)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
 from kubernaut_effectiveness.counting.changes import TargetChanges
+from kubernaut_effectiveness.counting.deletions import is_named_by
 from kubernaut_effectiveness.counting.problems import AlertProblem, ProblemIncident
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.settings import DAY, CountingRules
@@ -97,7 +98,8 @@ class JudgedIncident:
         target: The first line's target.
         acted: When the first line began.
         ended: When it ended.
-        resolved: When the signal that it answered was resolved; infinity while it fires.
+        resolved: When the signal that it answered was resolved, or where nothing was changed, the last one; infinity
+            while it fires.
         outcome: None where nothing was changed.
         why: Why it was not watched.
         image: The first line's image.
@@ -191,7 +193,9 @@ def _judge(
     decision = _decision(problem, incident, acts, evidence)
     changing = [act for act in acts if act.kind is _CHANGED and act.undoes is None]
     if not changing:
-        return JudgedIncident(problem.key, problem.name, problem.severity, incident.began, decision=decision)
+        return JudgedIncident(
+            problem.key, problem.name, problem.severity, incident.began, resolved=incident.ended, decision=decision
+        )
     line = _first_line(changing)
     first = line.acts[0]
     answered = incident.span_at(first.fired if first.fired is not None else first.began) or 0
@@ -275,7 +279,7 @@ def _outcome(
         events.append((deadline, 1, _UNRESOLVED))
     if answered + 1 < len(incident.spans):
         events.append((incident.spans[answered + 1][0], 0, Outcome.RECURRED))
-    if (deleted := evidence.watch.deleted(line.targets, line.ended, over)) <= over:
+    if (deleted := _deleted(problem, line.acts, over, evidence)) <= over:
         events.append((deleted, 0, _UNWATCHED))
     outcome = min((event for event in events if event[0] <= over), default=_NOTHING)[2]
     return outcome, DELETED if outcome is _UNWATCHED else None
@@ -313,8 +317,7 @@ def _decision(
     if evidence.watch.fault(problem, first.decided, over) is not None:
         return None
     resolved = incident.spans[place][1]
-    known = first.decided if first.kind is _WITHHELD else max(first.decided, first.ended)
-    if first.target is not None and evidence.watch.deleted([first.target], known, over) <= min(resolved, over):
+    if _deleted(problem, [first], over, evidence) <= min(resolved, over):
         return None
     return FirstDecision(
         action_type=first.action_type,
@@ -347,7 +350,7 @@ def _returned(
     if evidence.watch.fault(problem, line.acts[0].decided, resolved) is not None:
         return None
     end = min(resolved + FOLLOWED, evidence.now, evidence.watch.watched_until(problem, resolved))
-    end = min(end, evidence.watch.deleted(line.targets, line.ended, end))
+    end = min(end, _deleted(problem, line.acts, end, evidence))
     if end <= resolved:
         return None
     others = [act.began for act in evidence.changes.between(line.targets, resolved, end) if act.id not in line.ids]
@@ -356,6 +359,23 @@ def _returned(
     if first <= end:
         return SurvivalObservation(first - resolved, cause)
     return SurvivalObservation(end - resolved, None)
+
+
+def _deleted(problem: AlertProblem, acts: Sequence[Act], until: float, evidence: Evidence) -> float:
+    """Return when a target was first deleted up to a time; infinity if none was.
+
+    What was deleted while an action ran, the action did. That counts only where the alert names the very object: it
+    cannot fire again, whatever the action was good for.
+    """
+    found = math.inf
+    if not evidence.watch.knows_deletions:
+        return found
+    ended = max(act.ended for act in acts)
+    for act in acts:
+        if act.target is not None:
+            did = act.kind is not _WITHHELD and not is_named_by(act.target, problem.labels)
+            found = min(found, evidence.watch.deleted([act.target], ended if did else act.decided, until))
+    return found
 
 
 def by_fingerprint(problems: Mapping[str, AlertProblem]) -> dict[str, str]:

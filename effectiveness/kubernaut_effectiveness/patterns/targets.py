@@ -64,16 +64,16 @@ def find_crowds(by_target: Mapping[str, Sequence[Act]]) -> list[Crowd]:
     """Return the times at which three or more actions changed one target within two hours: counts, not findings."""
     found = []
     for target, acts in by_target.items():
-        place = 0
-        while place < len(acts):
-            last = place
-            while last + 1 < len(acts) and acts[last + 1].began - acts[max(place, last - 1)].began <= CROWD_WINDOW:
-                last += 1
-            within = acts[place : last + 1]
-            if len(within) >= CROWD:
-                types = tuple(dict.fromkeys(act.action_type for act in within))
-                found.append(Crowd(target, within[0].began, within[-1].began, len(within), types))
-            place = last + 1
+        groups: list[tuple[int, int]] = []
+        for place in range(len(acts) - CROWD + 1):
+            last = place + CROWD - 1
+            if acts[last].began - acts[place].began <= CROWD_WINDOW:
+                first = groups.pop()[0] if groups and place <= groups[-1][1] else place
+                groups.append((first, last))
+        for first, last in groups:
+            within = acts[first : last + 1]
+            types = tuple(dict.fromkeys(act.action_type for act in within))
+            found.append(Crowd(target, within[0].began, within[-1].began, len(within), types))
     return sorted(found, key=lambda one: (-one.acts, -one.until))
 
 

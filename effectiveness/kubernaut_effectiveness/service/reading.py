@@ -1,5 +1,6 @@
 """Data Storage as the monitor reads it: records as a few typed fields, in the order in which they changed."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -10,19 +11,22 @@ import httpx
 import msgspec
 
 from kubernaut_effectiveness.counting.acts import kind_of
+from kubernaut_effectiveness.counting.deletions import DELETED, deleted_by_change
 from kubernaut_effectiveness.counting.problems import Firing
 from kubernaut_effectiveness.counting.watching import WatchSpan, span_of_item
 from kubernaut_effectiveness.service.ledger.rows import kept_value
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.states import State, same
 
-__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "row_of_narrow"]
+__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "deletions_of_narrow", "row_of_narrow", "target_text"]
 
 _RECORDS = "/api/v1/action-records"
 _FIELDS = (
     "id,seq,state,at,action_type,image,target,change,error,dry_run,workflow,step,requester,signal,undoes,"
     "intended_at,started_at,finished_at"
 )
+_TELLING = (b'"uid"', b'"terminated"', b'"pods"')
+"""Names in a change that may tell of a deletion."""
 _PATIENCE = 30.0
 
 
@@ -130,6 +134,20 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
     )
 
 
+def deletions_of_narrow(record: NarrowRecord) -> list[WatchSpan]:
+    """Return the deletions that a record tells of."""
+    change = record.change
+    after = b"" if change is None else bytes(change.after)
+    if change is None or not any(name in after for name in _TELLING):  # most need no more than that
+        return []
+    target = _target_text(record.target)
+    if target is None or record.state is not State.SUCCEEDED or record.dry_run:
+        return []
+    at = (record.finished_at or record.at).timestamp()
+    sides = (msgspec.json.decode(side) for side in (change.before, change.after))
+    return [WatchSpan(DELETED, gone, at, at) for gone in deleted_by_change(target, *sides)]
+
+
 def _change(change: _Change | None) -> tuple[str | None, str | None, bool]:
     """Return both sides of a change as they are kept, and whether they differ."""
     if change is None:
@@ -142,6 +160,11 @@ def _differ(before: bytes, after: bytes) -> bool:
     """Return True for two texts of different JSON values."""
     one, other = msgspec.json.decode(before), msgspec.json.decode(after)
     return one != other or not same(one, other)  # to Python, 1 and true are the same
+
+
+def target_text(target: Any) -> str | None:
+    """Return the target of a whole record as one text."""
+    return _target_text(msgspec.convert(target, _Ref) if isinstance(target, dict) else target)
 
 
 def _target_text(target: _Ref | str | None) -> str | None:
@@ -271,4 +294,5 @@ class StorageReader:
             raise StorageFault(f"Data Storage ({self.url}) answered {answer.status_code}")
 
     def _fault(self, error: Exception) -> StorageFault:
-        return StorageFault(f"Data Storage ({self.url}) cannot be read: {error or type(error).__name__}")
+        why = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+        return StorageFault(f"Data Storage ({self.url}) cannot be read: {why}")

@@ -6,6 +6,7 @@ the verbs and by `kubernaut_sdk.testing`.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -263,7 +264,7 @@ class Execution:
     def _plan(self, inputs: Inputs) -> Change:
         assert self.action.plan_function is not None
         try:
-            with self.tracing.span("plan"):
+            with closing(self.context.watches), self.tracing.span("plan"):
                 change = self.action.plan_function(self.context, inputs)
         finally:
             self.interrupts.check()
@@ -278,7 +279,7 @@ class Execution:
     ) -> Result | None:
         assert function is not None
         self._changed = None
-        with self.interrupts.applying(), self.tracing.span(name):
+        with self.interrupts.applying(), closing(self.context.watches), self.tracing.span(name):
             try:
                 result = function(self.context, inputs, change)
             except BaseException:
@@ -343,9 +344,10 @@ class Execution:
         if (verify := self.action.verify_function) is not None:
             self.context.waiting = True
             try:
-                with self.tracing.span("verify"):
+                with closing(self.context.watches), self.tracing.span("verify"):
                     await_goal(
                         self.action,
+                        self.context,
                         self.interrupts,
                         lambda: verify(self.context, inputs, change),
                         applied=self._changed is not False,

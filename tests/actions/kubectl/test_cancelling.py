@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -149,11 +150,14 @@ def test_so_does_one_whose_pods_do_not_start(
 
 
 def cancel(cluster: Cluster, action: Any, name: str, inputs: Json, folder: Path) -> None:
-    """Run an action, cancel it while it waits for its goal, and undo it if that can be."""
+    """Run an action, cancel it while it waits for its goal and watches, and undo it if that can be."""
     env = {"ACTION_INPUTS": json.dumps(inputs), "KUBECONFIG": str(cluster.kubeconfig)}
-    cluster.proxy.requests.clear()
-    process = action.start("run", f"kubernetes/{name}", **env)
-    told = read_until_waiting(process)
+    with cluster.recorded(find(f"kubernetes/{name}")):
+        process = action.start("run", f"kubernetes/{name}", **env)
+        told = read_until_waiting(process)
+        while not any((request.permission or "").endswith(": watch") for request in cluster.proxy.requests):
+            assert process.poll() is None, f"it ended before it watched: {told}"
+            time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     written = writes(cluster)
     ended = action.ended(process)

@@ -69,7 +69,7 @@ def test_resources_that_leave_no_room_are_refused(cluster: Cluster, app: App) ->
     limit_range = f"lr-{uuid4().hex[:6]}"
 
     def refused(**more: Any) -> tuple[tuple[int, str | None], str]:
-        ran = cluster.run("set_resources", named(name, **more))
+        ran = cluster.run("set_resources", named(name, **more), retries=9)  # its controller may not have seen it yet
         return reason_of(ran), message_of(ran)
 
     assert refused(limits={"memory": "128Mi"})[0] == (3, "LimitReached")

@@ -107,7 +107,7 @@ class Cluster:
     ) -> Ran:
         """Run an action, in this namespace if it takes one."""
         runner = self.runner(name, minutes=minutes, retries=retries, real_time=real_time)
-        with self._recorded(runner.action):
+        with self.recorded(runner.action):
             return runner.run({**self._place(runner.action), **inputs, **more}, record_id=record)
 
     def run_with(
@@ -149,7 +149,7 @@ class Cluster:
         own = os.environ.get("KUBECONFIG", "")
         action, time = self.runner(name).action, timedelta(minutes=minutes)
         runner = ActionRunner(action, tools={"kubectl": kubectl}, timeout=time, retries=retries, storage="none")
-        with self._recorded(action):
+        with self.recorded(action):
             return runner.run({**self._place(action), **inputs})
 
     def run_failing(self, name: str, when: Callable[[list[str]], bool], count: int, /, **inputs: Any) -> Ran:
@@ -161,14 +161,14 @@ class Cluster:
         """Undo what an action has changed."""
         assert ran.change is not None, ran
         runner = self.runner(name)
-        with self._recorded(runner.action):
+        with self.recorded(runner.action):
             return runner.undo({**self._place(runner.action), **inputs, **more}, ran.change)
 
     def _place(self, action: Action) -> dict[str, str]:
         return {"namespace": self.namespace} if "namespace" in action.inputs_model.model_fields else {}
 
     @contextmanager
-    def _recorded(self, action: Action) -> Iterator[None]:
+    def recorded(self, action: Action) -> Iterator[None]:
         """Let kubectl go through the proxy, and check that each permission it takes is declared."""
         self.proxy.requests.clear()
         with patch.dict(os.environ, KUBECONFIG=str(self.kubeconfig)):

@@ -8,6 +8,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.errors import NO_SUCH_KIND
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, find, get, patch_status
 from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef, PreconditionFailed, Result, VerifyFailed
 from kubernaut_sdk.times import utcnow
@@ -38,7 +39,7 @@ renew_certificate = Action(
     "kubernetes/renew_certificate",
     permissions={
         "cert-manager.io/certificates/status: get, patch": "to set the condition Issuing, as cmctl does",
-        "cert-manager.io/certificates: get": "the Certificate itself",
+        "cert-manager.io/certificates: get, watch": "the Certificate itself",
         "cert-manager.io/clusterissuers: get": "to refuse a renewal that its issuer cannot make",
         "cert-manager.io/issuers: get": "the same, of an issuer of the namespace",
     },
@@ -83,6 +84,7 @@ def apply(ctx: Context, inputs: RenewCertificateInputs, change: Change) -> Renew
 @renew_certificate.verify
 def verify(ctx: Context, inputs: RenewCertificateInputs, change: Change) -> bool | str:
     """Return True once the certificate was issued anew and is ready."""
+    watch(ctx, CERTIFICATES, inputs.certificate, inputs.namespace)
     tracker, found = tracker_of(ctx), _read(ctx, inputs)
     assert tracker.planned is not None
     assert tracker.owner is not None

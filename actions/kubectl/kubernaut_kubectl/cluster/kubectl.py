@@ -1,19 +1,17 @@
 """The kubectl binary: reads as JSON, writes as JSON patches, failures as errors of the action contract."""
 
 import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
+from kubernaut_kubectl.cluster.connection import connection
 from kubernaut_kubectl.cluster.errors import NO_SUCH_KIND, PATCH_TEST_FAILED, error_of, error_text
 from kubernaut_kubectl.cluster.patches import Operation
 from kubernaut_kubectl.cluster.version import skew_caution
 from kubernaut_sdk import Caution, Completed, Context, Failed, NotFound, PreconditionFailed, Transient
-from kubernaut_sdk.incluster import ServiceAccount, api_server
 from kubernaut_sdk.permissions import parse_permission
 
 __all__ = [
@@ -40,8 +38,6 @@ Name = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="A name, as Kubernetes has them."),
 ]
-
-_ACCOUNT = ServiceAccount()
 
 
 def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
@@ -238,7 +234,7 @@ def pod_log(
     """
     query = {"container": container, "tailLines": str(lines), **({"previous": "true"} if previous else {}), **options}
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/log?{urlencode(query)}"
-    completed = ctx.run(["kubectl", "get", *_connection(ctx), f"--raw={path}"], check=False)
+    completed = ctx.run(["kubectl", "get", *connection(ctx), f"--raw={path}"], check=False)
     return completed.mask(completed.stdout.strip()) if completed.exit_code == 0 else ""
 
 
@@ -260,13 +256,12 @@ def can_i(ctx: Context, permissions: Sequence[str], namespace: str | None) -> di
             what = f"{permission.resource}.{permission.group}" if permission.group else permission.resource
             where = [f"--namespace={namespace}"] if namespace and not permission.cluster_wide else []
             part = [f"--subresource={permission.subresource}"] if permission.subresource else []
-            words = ["kubectl", "auth", "can-i", *_connection(ctx), *where, *part, "--", verb, what]
+            words = ["kubectl", "auth", "can-i", *connection(ctx), *where, *part, "--", verb, what]
             asked = ctx.run(words, check=False)
             shown = f"{what}/{permission.subresource}" if permission.subresource else what
-            problems = {
-                "yes": None,
-                "no": f"the ServiceAccount may not {verb} {shown}; bind it a Role with that rule.",
-            }
+            missing = f"the ServiceAccount may not {verb} {shown}; bind it a Role with that rule."
+            slower = Caution(f"{missing} Without it, a change is seen only after seconds.")
+            problems = {"yes": None, "no": slower if verb == "watch" else missing}
             unknown = f"whether it may {verb} {shown} is not known: {error_text(asked)}"
             answer = asked.stdout.strip().partition(" ")[0]
             answers[f"permission {permission.name}: {verb}"] = problems.get(answer, unknown)
@@ -288,7 +283,7 @@ def run(
         ActionError: if it fails; see `error_of`.
     """
     where = [f"--namespace={namespace}"] if namespace else []
-    argv = ["kubectl", verb, *_connection(ctx), *where, *options, "--", *names]
+    argv = ["kubectl", verb, *connection(ctx), *where, *options, "--", *names]
     completed = ctx.run(argv, stdin=stdin, check=False)
     if completed.exit_code != 0:
         raise error_of(completed, f"{verb} {' '.join(names)}" + (f" in {namespace}" if namespace else ""))
@@ -297,37 +292,13 @@ def run(
 
 def _raw(ctx: Context, verb: str, path: str, body: dict[str, Any], what: str) -> Completed:
     ctx.log.debug("%s", what)
-    argv = ["kubectl", verb, *_connection(ctx), f"--raw={path}", "--filename=-"]
+    argv = ["kubectl", verb, *connection(ctx), f"--raw={path}", "--filename=-"]
     return ctx.run(argv, stdin=json.dumps(body), check=False)
 
 
 def _check_version(ctx: Context) -> Caution | None:
-    completed = ctx.run(["kubectl", "version", *_connection(ctx), "--output=json"], check=False)
+    completed = ctx.run(["kubectl", "version", *connection(ctx), "--output=json"], check=False)
     if completed.exit_code != 0:
         return None  # the checks of the permissions say why
     caution = skew_caution(completed.json())
     return Caution(caution) if caution else None
-
-
-def _connection(ctx: Context) -> list[str]:
-    """Return kubectl's options for the time limit and, in a pod, for its ServiceAccount's cluster.
-
-    kubectl finds the pod's cluster by itself only if no option configures anything, and the time limit counts as such.
-    So the same configuration is written here. The kubeconfig names the token's file, and holds no secret.
-    """
-    timeout = f"--request-timeout={max(1, min(30, int(ctx.remaining())))}s"
-    server = api_server()
-    personal = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().is_file()
-    if personal or server is None or not _ACCOUNT.mounted:
-        return [timeout]
-    kubeconfig = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": str(_ACCOUNT.ca_file)}}],
-        "users": [{"name": "pod", "user": {"tokenFile": str(_ACCOUNT.token_file)}}],
-        "contexts": [{"name": "pod", "context": {"cluster": "pod", "user": "pod"}}],
-        "current-context": "pod",
-    }
-    file = ctx.workspace / f"kubeconfig-{os.getpid()}.json"
-    file.write_text(json.dumps(kubeconfig))
-    return [timeout, f"--kubeconfig={file}"]

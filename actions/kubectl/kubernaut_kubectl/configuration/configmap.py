@@ -7,6 +7,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
 from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -40,7 +41,7 @@ patch_configmap = Action(
         "apps/daemonsets: list": "to name the DaemonSets that only a restart will tell",
         "apps/deployments: list": "the same of Deployments",
         "apps/statefulsets: list": "the same of StatefulSets",
-        "configmaps: get, patch": "the ConfigMap itself",
+        "configmaps: get, patch, watch": "the ConfigMap itself",
     },
     tools=["kubectl"],
     risk="medium",
@@ -96,6 +97,7 @@ def apply(ctx: Context, inputs: PatchConfigMapInputs, change: Change) -> PatchCo
 @patch_configmap.verify
 def verify(ctx: Context, inputs: PatchConfigMapInputs, change: Change) -> bool | str:
     """Return True once the value has stood for a while."""
+    watch(ctx, "configmap", inputs.configmap, inputs.namespace)
     found = get(ctx, "configmap", inputs.configmap, inputs.namespace)
     tracker = tracker_of(ctx)
     now = (found.get("data") or {}).get(inputs.key)

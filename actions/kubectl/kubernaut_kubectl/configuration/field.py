@@ -8,6 +8,7 @@ from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, get, patch, try_patch
 from kubernaut_kubectl.cluster.patches import Operation, swap, unchanged
 from kubernaut_kubectl.cluster.pointers import KindText, PointerText, field_path, value_at
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.owners.guarded import require_free_field, require_free_kind
@@ -41,7 +42,7 @@ class SetFieldResult(ResultWithNote):
 
 set_field = Action(
     "kubernetes/set_field",
-    permissions={f"{OWN_RESOURCE}: get, patch": "the object itself"},
+    permissions={f"{OWN_RESOURCE}: get, patch, watch": "the object itself"},
     tools=["kubectl"],
     risk="high",
     examples=[
@@ -64,8 +65,8 @@ def plan(ctx: Context, inputs: SetFieldInputs) -> Change:
     exists, that is better: it knows what its field does. Refused are Secrets, RBAC, admission webhooks and policies,
     CustomResourceDefinitions and API services; a status; all metadata but labels and annotations; a pointer that leads
     through a field that is missing; and what the API server refuses, or drops, in a dry run. So is a field that an
-    autoscaler, Argo CD, Flux or an operator owns, unless `when_owned` is `proceed`. Grant the ServiceAccount `get` and
-    `patch` of that resource alone: `kubernaut render --rbac` cannot know it.
+    autoscaler, Argo CD, Flux or an operator owns, unless `when_owned` is `proceed`. Grant the ServiceAccount `get`,
+    `patch` and `watch` of that resource alone: `kubernaut render --rbac` cannot know it.
     """
     if inputs.value is None:
         raise InvalidInputs("inputs.value is null, which the API server takes for a missing field; give a value.")
@@ -100,6 +101,7 @@ def apply(ctx: Context, inputs: SetFieldInputs, change: Change) -> SetFieldResul
 @set_field.verify
 def verify(ctx: Context, inputs: SetFieldInputs, change: Change) -> bool | str:
     """Return True once the value has stood for `settle`."""
+    watch(ctx, inputs.kind, inputs.name, inputs.namespace)
     found = get(ctx, inputs.kind, inputs.name, inputs.namespace)
     tracker = tracker_of(ctx)
     shortfall = tracker.require_own_value(

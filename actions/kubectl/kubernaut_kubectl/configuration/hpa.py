@@ -8,6 +8,7 @@ from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, swap
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
@@ -47,7 +48,7 @@ class UpdateHpaResult(ResultWithNote):
 
 update_hpa = Action(
     "kubernetes/update_hpa",
-    permissions={"autoscaling/horizontalpodautoscalers: get, patch": "the autoscaler itself"},
+    permissions={"autoscaling/horizontalpodautoscalers: get, patch, watch": "the autoscaler itself"},
     tools=["kubectl"],
     risk="medium",
     examples=[{"namespace": "shop", "hpa": "checkout", "max_replicas": 12}],
@@ -103,6 +104,7 @@ def apply(ctx: Context, inputs: UpdateHpaInputs, change: Change) -> UpdateHpaRes
 @update_hpa.verify
 def verify(ctx: Context, inputs: UpdateHpaInputs, change: Change) -> bool | str:
     """Return True once the bounds have stood for a minute, and the autoscaler is within them."""
+    watch(ctx, RESOURCE, inputs.hpa, inputs.namespace)
     found = get(ctx, RESOURCE, inputs.hpa, inputs.namespace)
     tracker = tracker_of(ctx)
     now = _bounds(found)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_kubectl.cluster.patches import annotate, expect, pointer, swap
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.disruption.budgets import budget_text
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -58,7 +59,7 @@ class PdbResult(ResultWithNote):
 
 relax_pdb = Action(
     "kubernetes/relax_pdb",
-    permissions={"policy/poddisruptionbudgets: get, patch": "the budget itself"},
+    permissions={"policy/poddisruptionbudgets: get, patch, watch": "the budget itself"},
     tools=["kubectl"],
     risk="high",
     restored_by="kubernetes/restore_pdb",
@@ -113,6 +114,7 @@ def apply_relax(ctx: Context, inputs: RelaxPdbInputs, change: Change) -> PdbResu
 @relax_pdb.verify
 def verify_relax(ctx: Context, inputs: RelaxPdbInputs, change: Change) -> bool | str:
     """Return True once the budget allows a disruption."""
+    watch(ctx, BUDGETS, inputs.pdb, inputs.namespace)
     found = _read(ctx, inputs)
     tracker = tracker_of(ctx)
     if shortfall := _shortfall(ctx, found, change):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import delete_raw
 from kubernaut_kubectl.jobs.guards import JobInputs, register_job, require_free_job
-from kubernaut_kubectl.jobs.outcome import job_named, job_path, pods_of_job
+from kubernaut_kubectl.jobs.outcome import job_named, job_path, pods_of_job, watch_job
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, NotFound, Result
 
@@ -21,7 +21,10 @@ class DeleteJobResult(Result):
 
 delete_job = Action(
     "kubernetes/delete_job",
-    permissions={"batch/jobs: delete, list": "the Job itself", "pods: list": "to see that its pods are gone, too"},
+    permissions={
+        "batch/jobs: delete, list, watch": "the Job itself",
+        "pods: list, watch": "to see that its pods are gone, too",
+    },
     tools=["kubectl"],
     idempotent=False,
     risk="medium",
@@ -65,6 +68,8 @@ def apply(ctx: Context, inputs: JobInputs, change: Change) -> DeleteJobResult:
 def verify(ctx: Context, inputs: JobInputs, change: Change) -> bool | str:
     """Return True once the Job and its pods are gone."""
     planned = tracker_of(ctx).owner
+    if planned is not None:
+        watch_job(ctx, planned)
     job = job_named(ctx, inputs.namespace, inputs.job)
     if job is not None and planned is not None and job["metadata"]["uid"] == planned["metadata"]["uid"]:
         holders = ", ".join(job["metadata"].get("finalizers") or ())

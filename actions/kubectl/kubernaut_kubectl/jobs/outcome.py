@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from kubernaut_kubectl.cluster.kubectl import list_all, pod_log
 from kubernaut_kubectl.cluster.selectors import selector_text
+from kubernaut_kubectl.cluster.watching import watch_list, watch_pods
 from kubernaut_kubectl.owners.controllers import owned_by
 from kubernaut_kubectl.rollouts.diagnosis import with_evidence
 from kubernaut_kubectl.rollouts.obstacles import group_texts, obstacle_of
@@ -20,6 +21,7 @@ __all__ = [
     "job_path",
     "pods_of_job",
     "running_jobs",
+    "watch_job",
 ]
 
 JOBS = "job.batch"
@@ -27,7 +29,7 @@ JOBS = "job.batch"
 POD_PERMISSIONS = {
     "events: list": "to say why a pod does not start",
     "pods/log: get": "to show the last lines of a container that failed",
-    "pods: list": "to say why the Job fails, or does not get on",
+    "pods: list, watch": "to say why the Job fails, or does not get on",
 }
 """The permissions to say why a Job fails or does not get on, and what each is for."""
 _LAST_LINES = 10
@@ -62,6 +64,12 @@ def pods_of_job(ctx: Context, job: dict[str, Any]) -> list[dict[str, Any]]:
     return list_all(ctx, "pod", job["metadata"]["namespace"], selector=selector) if selector else []
 
 
+def watch_job(ctx: Context, job: dict[str, Any]) -> None:
+    """Let a change of a Job, or of its pods, end the wait at once."""
+    watch_list(ctx, JOBS, job["metadata"]["namespace"], fields=f"metadata.name={job['metadata']['name']}")
+    watch_pods(ctx, job)
+
+
 def check_outcome(ctx: Context, job: dict[str, Any]) -> bool | str:
     """Return True once a Job is complete, until then a sentence.
 
@@ -70,6 +78,7 @@ def check_outcome(ctx: Context, job: dict[str, Any]) -> bool | str:
             that does not go away by itself.
     """
     name = job["metadata"]["name"]
+    watch_job(ctx, job)
     condition = finished(job)
     if condition is not None and condition["type"] == "Complete":
         return True

@@ -16,6 +16,7 @@ from kubernaut_kubectl.jobs.outcome import (
     job_named,
     job_path,
     pods_of_job,
+    watch_job,
 )
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Failed, NotFound, PreconditionFailed, Result, VerifyFailed
@@ -42,7 +43,7 @@ class RecreateJobResult(Result):
 recreate_job = Action(
     "kubernetes/recreate_job",
     permissions={
-        "batch/jobs: create, delete, get, list, patch": "to stop the Job, delete it and make it again",
+        "batch/jobs: create, delete, get, list, patch, watch": "to stop the Job, delete it and make it again",
         **POD_PERMISSIONS,
     },
     tools=["kubectl"],
@@ -161,6 +162,7 @@ def _stop(ctx: Context, inputs: JobInputs, job: dict[str, Any]) -> None:
     if not job["spec"].get("suspend"):
         known = job["spec"].get("suspend")
         patch(ctx, JOBS, inputs.job, swap(pointer("spec", "suspend"), known, True), inputs.namespace)
+    watch_job(ctx, job)
     while True:
         now = job_named(ctx, inputs.namespace, inputs.job)
         if now is None or now["metadata"]["uid"] != job["metadata"]["uid"]:
@@ -174,4 +176,4 @@ def _stop(ctx: Context, inputs: JobInputs, job: dict[str, Any]) -> None:
                 f"{len(running)} pods of Job {inputs.job} have not ended; it is suspended, and was not made again.",
                 reason="PodsStay",
             )
-        ctx.sleep(1.0)
+        ctx.wait(2.0)

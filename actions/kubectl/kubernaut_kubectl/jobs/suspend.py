@@ -4,6 +4,7 @@ from typing import Any
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
 from kubernaut_kubectl.cluster.patches import pointer, swap, unchanged
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.jobs.outcome import running_jobs
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -33,7 +34,7 @@ def _action(verb: str, *, suspended: bool, summary: str) -> Action:
     action = Action(
         f"kubernetes/{verb}_cronjob",
         permissions={
-            "batch/cronjobs: get, patch": "the CronJob itself",
+            "batch/cronjobs: get, patch, watch": "the CronJob itself",
             **({"batch/jobs: list": "to say which of its Jobs still run"} if suspended else {}),
         },
         tools=["kubectl"],
@@ -62,6 +63,7 @@ def _action(verb: str, *, suspended: bool, summary: str) -> Action:
 
     @action.verify
     def verify(ctx: Context, inputs: CronJobInputs, change: Change) -> bool | str:
+        watch(ctx, CRON_JOBS, inputs.cronjob, inputs.namespace)
         found, tracker = _read(ctx, inputs), tracker_of(ctx)
         before, now = change.before["suspended"], _is_suspended(found)
         shortfall = tracker.require_own_value(found, SUSPEND, now, before=before, wanted=suspended, what="suspend")

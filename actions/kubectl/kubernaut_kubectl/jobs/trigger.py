@@ -36,7 +36,7 @@ trigger_cronjob = Action(
     "kubernetes/trigger_cronjob",
     permissions={
         "batch/cronjobs: get": "its template",
-        "batch/jobs: create, list": "the new Job, and those that still run",
+        "batch/jobs: create, list, watch": "the new Job, and those that still run",
         **POD_PERMISSIONS,
     },
     tools=["kubectl"],

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import delete_raw, list_all
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.nodes.target import NodeInputs, register_node, require_other_node
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, NotFound, PreconditionFailed, Result, VerifyFailed
@@ -38,7 +39,7 @@ _WATCHED = timedelta(seconds=10)
 
 delete_node = Action(
     "kubernetes/delete_node",
-    permissions={"nodes: delete, list": "the node itself"},
+    permissions={"nodes: delete, list, watch": "the node itself"},
     tools=["kubectl"],
     idempotent=False,
     risk="high",
@@ -97,6 +98,7 @@ def apply(ctx: Context, inputs: DeleteNodeInputs, change: Change) -> DeleteNodeR
 @delete_node.verify(settle=_WATCHED)
 def verify(ctx: Context, inputs: DeleteNodeInputs, change: Change) -> bool | str:
     """Return True while the node is gone."""
+    watch_list(ctx, "node", None, fields=f"metadata.name={inputs.node}")
     node, planned = _read(ctx, inputs), tracker_of(ctx).planned
     if node is None:
         return True

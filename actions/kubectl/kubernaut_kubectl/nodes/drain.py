@@ -10,7 +10,7 @@ from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
 from kubernaut_kubectl.cluster.limits import require_at_most
 from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
 from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, write_cordon
-from kubernaut_kubectl.nodes.eviction import EvictionInputs, NodeEviction, read_residents
+from kubernaut_kubectl.nodes.eviction import EvictionInputs, NodeEviction, read_residents, watch_residents
 from kubernaut_kubectl.nodes.leasing import DrainLease, require_free_lease
 from kubernaut_kubectl.nodes.replacements import Replaced, check_replaced, workloads_of
 from kubernaut_kubectl.nodes.residents import Residents, doubly_counted, pod_name
@@ -63,12 +63,12 @@ drain_node = Action(
         "apps/deployments: list": "to see that the workloads of evicted pods are available again",
         "apps/replicasets: list": "to find the Deployments of the pods",
         "apps/statefulsets: list": "the same of StatefulSets",
-        "coordination.k8s.io/leases: create, get, list, patch": "the Lease by which one drain runs at a time",
+        "coordination.k8s.io/leases: create, get, list, patch, watch": "the Lease by which one drain runs at a time",
         "events: list": "to say why a new pod does not start",
         "nodes: get, list, patch": "the node itself, and how many others take pods",
         "pods/eviction: create": "to evict the pods",
         "pods/log: get": "to show the last lines of a container that crashed",
-        "pods: list": "the pods of the node",
+        "pods: list, watch": "the pods of the node, and those that replace them",
         "policy/poddisruptionbudgets: list": "to name the budget that forbids an eviction",
     },
     tools=["kubectl"],
@@ -144,6 +144,7 @@ def verify(ctx: Context, inputs: DrainNodeInputs, change: Change) -> bool | str:
     if shortfall is not None:
         return shortfall
     drain = _DRAINS.setdefault(ctx, _Drain())
+    watch_residents(ctx, inputs)
     residents = read_residents(ctx, inputs)
     if residents.leaving:
         count, text = len(residents.leaving), drain.eviction.explain(residents)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import list_all
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.disruption.eviction import evict
 from kubernaut_kubectl.nodes.leasing import DrainLease
 from kubernaut_kubectl.nodes.residents import Residents, pod_name, sort_pods
@@ -14,7 +15,7 @@ from kubernaut_kubectl.nodes.target import NodeInputs
 from kubernaut_kubectl.owners.controllers import controller_of
 from kubernaut_sdk import Context, Failed, NotFound, PreconditionFailed, Transient
 
-__all__ = ["EvictionInputs", "NodeEviction", "read_residents"]
+__all__ = ["EvictionInputs", "NodeEviction", "read_residents", "watch_residents"]
 
 _QUIET = 5.0
 """Seconds for which no pod may be left: the scheduler may have bound one just before the cordon."""
@@ -48,6 +49,11 @@ def read_residents(ctx: Context, inputs: EvictionInputs) -> Residents:
     )
 
 
+def watch_residents(ctx: Context, inputs: NodeInputs) -> None:
+    """Let a change of a pod of the node end the wait at once."""
+    watch_list(ctx, "pod", None, fields=f"spec.nodeName={inputs.node}", everywhere=True)
+
+
 @dataclass
 class NodeEviction:
     """The evictions of one drain.
@@ -75,6 +81,7 @@ class NodeEviction:
     def run(self, ctx: Context, inputs: EvictionInputs, lease: DrainLease, *, reserve: float) -> None:
         """Evict until the node has been empty for a moment, nothing more can be done, or only `reserve` s are left."""
         quiet_since: float | None = None
+        watch_residents(ctx, inputs)
         while ctx.remaining() > reserve:
             lease.renew(ctx)
             residents = read_residents(ctx, inputs)
@@ -83,6 +90,7 @@ class NodeEviction:
                 quiet_since = ctx.remaining() if quiet_since is None else quiet_since
                 if quiet_since - ctx.remaining() >= _QUIET:
                     break
+                ctx.look_again_within(_QUIET - (quiet_since - ctx.remaining()))
             else:
                 quiet_since = None
                 for pod in residents.evictable:
@@ -91,7 +99,7 @@ class NodeEviction:
                         self._evict(ctx, pod)
                 if self._is_hopeless(residents):
                     break
-            ctx.sleep(min(_PAUSE, max(0.0, ctx.remaining() - reserve)))
+            ctx.wait(min(_PAUSE, max(0.0, ctx.remaining() - reserve)))
         self.over = True
 
     def explain(self, residents: Residents) -> str:

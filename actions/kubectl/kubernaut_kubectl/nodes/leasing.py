@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 from kubernaut_kubectl.cluster.kubectl import create, list_all, patch
 from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_sdk import ActionError, Context, PreconditionFailed, Transient
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["DrainLease", "require_free_lease"]
 
 _KIND, _NAME = "lease.coordination.k8s.io", "kubernaut-drain"
+_FIELDS = f"metadata.name={_NAME}"
 _DRAINING = "kubernaut.io/draining"
 _VALID = 30
 """Seconds for which the Lease is valid without being renewed."""
@@ -109,8 +111,9 @@ def require_free_lease(ctx: Context, namespace: str, node: str) -> DrainLease:
     if first is None or not _other_holder(ctx, first):
         return lease
     began = ctx.remaining()
+    watch_list(ctx, _KIND, namespace, fields=_FIELDS)
     while began - ctx.remaining() < first["spec"].get("leaseDurationSeconds", _VALID):
-        ctx.sleep(_LOOK_EVERY)
+        ctx.wait(_LOOK_EVERY)
         now = _read(ctx, namespace)
         if now is None or not _other_holder(ctx, now):
             return lease
@@ -121,7 +124,7 @@ def require_free_lease(ctx: Context, namespace: str, node: str) -> DrainLease:
 
 
 def _read(ctx: Context, namespace: str) -> dict[str, Any] | None:
-    found = list_all(ctx, _KIND, namespace, fields=f"metadata.name={_NAME}")
+    found = list_all(ctx, _KIND, namespace, fields=_FIELDS)
     return found[0] if found else None
 
 

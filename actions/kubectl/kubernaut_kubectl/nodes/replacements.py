@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubernaut_kubectl.cluster.kubectl import list_all
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.owners.controllers import controller_of, display_name
 from kubernaut_kubectl.rollouts.diagnosis import with_evidence
 from kubernaut_kubectl.rollouts.obstacles import group_texts, obstacle_of
@@ -14,6 +15,8 @@ from kubernaut_sdk import Context, VerifyFailed
 __all__ = ["Replaced", "check_replaced", "workloads_of"]
 
 _KINDS = "deployment.apps,replicaset.apps,statefulset.apps"
+_WATCHED = 3
+"""The namespaces whose pods are watched: each takes a kubectl."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def check_replaced(ctx: Context, workloads: Sequence[Replaced]) -> bool | str:
     """
     tracker = tracker_of(ctx)
     texts, obstacles, progress = [], [], []
-    for namespace in sorted({workload.namespace for workload in workloads}):
+    namespaces = sorted({workload.namespace for workload in workloads})
+    for namespace in namespaces[:_WATCHED]:
+        watch_list(ctx, "pod", namespace)
+    for namespace in namespaces:
         listed = list_all(ctx, f"{_KINDS},pod", namespace)
         items = {item["metadata"]["uid"]: item for item in listed}
         for workload in workloads:

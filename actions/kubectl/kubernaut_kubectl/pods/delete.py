@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find, list_all
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.disruption.eviction import MIRROR, evict, pod_path, try_eviction
 from kubernaut_kubectl.owners.controllers import controller_of, top_of
 from kubernaut_kubectl.rollouts.goal import check_rollout
@@ -50,16 +51,16 @@ class DeletePodResult(Result):
 delete_pod = Action(
     "kubernetes/delete_pod",
     permissions={
-        "apps/daemonsets: get": "the workload of the pod, which must be available again",
-        "apps/deployments: get": "the same of a Deployment",
+        "apps/daemonsets: get, watch": "the workload of the pod, which must be available again",
+        "apps/deployments: get, watch": "the same of a Deployment",
         "apps/replicasets: get, list": "to find the Deployment, and its newest pods",
-        "apps/statefulsets: get": "the same of a StatefulSet",
+        "apps/statefulsets: get, watch": "the same of a StatefulSet",
         "batch/jobs: get": "the same of a Job",
         "events: list": "to say why a new pod does not start",
         "nodes: list": "to count a DaemonSet's pods of nodes that are ready, and no others",
         "pods/eviction: create": "to evict the pod, and to try it beforehand",
         "pods/log: get": "to show the last lines of a container that crashed",
-        "pods: delete, list": "the pod itself; it is deleted only with delete_if_not_ready",
+        "pods: delete, list, watch": "the pod itself; it is deleted only with delete_if_not_ready",
         "policy/poddisruptionbudgets: list": "to name the budget that forbids it",
     },
     tools=["kubectl"],
@@ -120,6 +121,7 @@ def verify(ctx: Context, inputs: DeletePodInputs, change: Change) -> bool | str:
     """Return True once the pod is gone and its workload is available again."""
     tracker = tracker_of(ctx)
     assert tracker.planned is not None
+    watch_list(ctx, "pod", inputs.namespace, fields=f"metadata.name={inputs.pod}")
     pod = _read(ctx, inputs)
     if pod is not None and pod["metadata"]["uid"] == tracker.planned.before["uid"]:
         holders = ", ".join(pod["metadata"].get("finalizers") or ())

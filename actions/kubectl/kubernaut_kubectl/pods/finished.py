@@ -8,6 +8,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, list_all
 from kubernaut_kubectl.cluster.limits import require_at_most, require_some
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.disruption.eviction import pod_path
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef, Result
@@ -39,7 +40,7 @@ class DeleteFinishedPodsResult(Result):
 delete_finished_pods = Action(
     "kubernetes/delete_finished_pods",
     permissions={
-        "pods: delete, list": "the pods themselves",
+        "pods: delete, list, watch": "the pods themselves",
         "tekton.dev/taskruns: list": "to spare the pods of TaskRuns that still run",
     },
     tools=["kubectl"],
@@ -86,6 +87,7 @@ def apply(ctx: Context, inputs: DeleteFinishedPodsInputs, change: Change) -> Del
 @delete_finished_pods.verify
 def verify(ctx: Context, inputs: DeleteFinishedPodsInputs, change: Change) -> bool | str:
     """Return True once all of them are gone."""
+    watch_list(ctx, "pod", inputs.namespace, selector=inputs.selector, fields=_phases(inputs))
     left = _existing(ctx, inputs, change.before["pods"])
     return not left or f"{len(left)} pods are not gone yet, such as {min(left)}."
 
@@ -116,10 +118,14 @@ def finished_at(pod: dict[str, Any]) -> datetime:
 
 
 def _finished(ctx: Context, inputs: DeleteFinishedPodsInputs) -> list[dict[str, Any]]:
-    phases = "status.phase!=Running,status.phase!=Pending,status.phase!=Unknown"
-    if not inputs.include_succeeded:
-        phases = "status.phase=Failed"
-    return list_all(ctx, "pod", inputs.namespace, selector=inputs.selector, fields=phases)
+    return list_all(ctx, "pod", inputs.namespace, selector=inputs.selector, fields=_phases(inputs))
+
+
+def _phases(inputs: DeleteFinishedPodsInputs) -> str:
+    """Return the field selector of the pods that may be deleted."""
+    if inputs.include_succeeded:
+        return "status.phase!=Running,status.phase!=Pending,status.phase!=Unknown"
+    return "status.phase=Failed"
 
 
 def _existing(ctx: Context, inputs: DeleteFinishedPodsInputs, pods: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
 from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys
+from kubernaut_kubectl.cluster.watching import watch, watch_list
 from kubernaut_kubectl.owners.controllers import controller_of
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result
@@ -41,8 +42,8 @@ class QuarantinePodResult(Result):
 quarantine_pod = Action(
     "kubernetes/quarantine_pod",
     permissions={
-        "apps/replicasets: get": "the ReplicaSet that will make another pod",
-        "discovery.k8s.io/endpointslices: list": "to see that no Service sends to the pod any more",
+        "apps/replicasets: get, watch": "the ReplicaSet that will make another pod",
+        "discovery.k8s.io/endpointslices: list, watch": "to see that no Service sends to the pod any more",
         "networking.k8s.io/networkpolicies: list": "to see which other selectors share its labels",
         "pods: get, patch": "the pod itself",
         "services: list": "the Services that select it",
@@ -94,15 +95,16 @@ def apply(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> Quaranti
 @quarantine_pod.verify
 def verify(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> bool | str:
     """Return True once no Service leads to the pod, and its ReplicaSet has a new one that is ready."""
-    uid = change.after["uid"]
+    uid, owner = change.after["uid"], tracker_of(ctx).owner
+    watch_list(ctx, "endpointslices.discovery.k8s.io", inputs.namespace)
     for item in list_all(ctx, "endpointslices.discovery.k8s.io", inputs.namespace):
         for endpoint in item.get("endpoints") or ():
             if (endpoint.get("targetRef") or {}).get("uid") == uid:
                 service = (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name", "")
                 return f"Service {service} still leads to pod {inputs.pod}."
-    owner = tracker_of(ctx).owner
     if owner is None:
         return True
+    watch(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
     found = get(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
     wanted, available = found["spec"]["replicas"], found.get("status", {}).get("availableReplicas", 0)
     if available < wanted:

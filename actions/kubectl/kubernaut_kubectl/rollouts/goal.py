@@ -3,6 +3,7 @@
 from typing import Any
 
 from kubernaut_kubectl.cluster.kubectl import list_all
+from kubernaut_kubectl.cluster.watching import watch, watch_pods
 from kubernaut_kubectl.rollouts.diagnosis import explain_waiting, pods_of, quota_of, with_evidence
 from kubernaut_kubectl.rollouts.obstacles import group_texts, is_ready
 from kubernaut_kubectl.rollouts.progress import counts, is_complete_without_pods, replicas_of, rollout_shortfall
@@ -26,20 +27,22 @@ def check_rollout(ctx: Context, found: dict[str, Any], *, hold: float = SETTLE) 
     """
     tracker = tracker_of(ctx)
     tracker.remember_first_read(found)
-    tracker.namespace = found["metadata"]["namespace"]
+    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    tracker.namespace = namespace
+    watch(ctx, f"{found['kind'].lower()}.apps", name, namespace)
     shortfall = rollout_shortfall(found)
     if shortfall is None:
         return tracker.check_settled(ctx, 0.0 if is_complete_without_pods(found) else hold)
     if found.get("status", {}).get("observedGeneration", 0) < found["metadata"]["generation"]:
         tracker.reset(shortfall)
         return shortfall
+    watch_pods(ctx, found)
     reasons, stays, uncounted = _reasons(ctx, found)
     if uncounted and not reasons:
         ctx.log.warning("not counted: the pods on %s, which is not ready", ", ".join(uncounted))
         return tracker.check_settled(ctx, hold)
     message = " ".join([shortfall, *reasons])
     tracker.reset(message)
-    name = found["metadata"]["name"]
     # a rollout that is rolled back has often failed before: only a newer condition is about this change
     if (when := given_up_at(found)) is not None and when != tracker.given_up:
         raise VerifyFailed(

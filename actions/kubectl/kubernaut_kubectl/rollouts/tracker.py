@@ -75,9 +75,12 @@ class ChangeTracker:
         if self._reached_at is None:
             self._reached_at = ctx.remaining()
         held = self._reached_at - ctx.remaining()
+        if held >= wanted:
+            return True
+        ctx.look_again_within(wanted - held)
         why = f", to see if {' or '.join(reverting)} takes it back" if reverting else ""
         before = f" Before that: {self._last_shortfall}" if self._last_shortfall else ""
-        return held >= wanted or f"the goal is reached, and has held for {held:.0f} of {wanted:.0f} s{why}.{before}"
+        return f"the goal is reached, and has held for {held:.0f} of {wanted:.0f} s{why}.{before}"
 
     def reset(self, shortfall: str) -> None:
         """Start again: the goal is not reached. The reason is kept, since a crashing pod is ready in between."""

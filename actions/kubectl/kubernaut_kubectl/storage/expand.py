@@ -8,6 +8,7 @@ from kubernaut_kubectl.cluster.kubectl import find, get, patch, try_patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, replace
 from kubernaut_kubectl.cluster.quantities import QuantityText, parse_quantity, same_quantity
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.storage.claims import CLAIMS, ClaimInputs, mounting_pods, read_bound_claim, register_claim
@@ -36,7 +37,7 @@ class ExpandPvcResult(ResultWithNote):
 expand_pvc = Action(
     "kubernetes/expand_pvc",
     permissions={
-        "persistentvolumeclaims: get, patch": "the claim itself",
+        "persistentvolumeclaims: get, patch, watch": "the claim itself",
         "pods: list": "to say whether a pod mounts it, which some drivers wait for",
         "storage.k8s.io/storageclasses: get": "to see that its class allows it to grow",
     },
@@ -82,6 +83,7 @@ def apply(ctx: Context, inputs: ExpandPvcInputs, change: Change) -> ExpandPvcRes
 @expand_pvc.verify
 def verify(ctx: Context, inputs: ExpandPvcInputs, change: Change) -> bool | str:
     """Return True once the volume and its file system have the size."""
+    watch(ctx, CLAIMS, inputs.pvc, inputs.namespace)
     found = get(ctx, CLAIMS, inputs.pvc, inputs.namespace)
     tracker = tracker_of(ctx)
     now = _request(found)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, create, delete_raw, get, list_all
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.storage.claims import ClaimInputs, read_bound_claim, register_claim
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, VerifyFailed
@@ -41,7 +42,7 @@ snapshot_pvc = Action(
         "persistentvolumeclaims: get": "the claim itself",
         "persistentvolumes: get": "its driver",
         "snapshot.storage.k8s.io/volumesnapshotclasses: list": "the classes of that driver",
-        "snapshot.storage.k8s.io/volumesnapshots: create, delete, list": "the snapshot; it is deleted by undo",
+        "snapshot.storage.k8s.io/volumesnapshots: create, delete, list, watch": "the snapshot; it is deleted by undo",
     },
     tools=["kubectl"],
     idempotent=False,
@@ -88,6 +89,7 @@ def apply(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> SnapshotPv
 def verify(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> bool | str:
     """Return True once the snapshot is ready to use."""
     name = change.after["snapshot"]
+    watch_list(ctx, _SNAPSHOTS, inputs.namespace, fields=f"metadata.name={name}")
     found = _own(ctx, inputs, name)
     if found is None:
         raise VerifyFailed(f"VolumeSnapshot {name} was deleted before it was ready.", reason="Gone")

@@ -56,13 +56,13 @@ class Workload:
     @property
     def write(self) -> dict[str, str]:
         """The permission to read and change one, and what it is for."""
-        return {f"apps/{self.plural}: get, patch": f"the {self.kind} itself"}
+        return {f"apps/{self.plural}: get, patch, watch": f"the {self.kind} itself"}
 
 
 _PODS = {
     "events: list": "to say why a pod does not start: no room, a quota, a volume",
     "pods/log: get": "to show the last lines of a container that crashed",
-    "pods: list": "to say which pods are not ready, and why",
+    "pods: list, watch": "to say which pods are not ready, and why",
 }
 _REPLICA_SETS = "apps/replicasets: list"
 _REVISIONS = "apps/controllerrevisions: list"

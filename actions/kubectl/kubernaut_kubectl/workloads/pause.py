@@ -5,6 +5,7 @@ from typing import Any
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -48,6 +49,7 @@ def _action(verb: str, *, paused: bool, summary: str) -> Action:
 
     @action.verify
     def verify(ctx: Context, inputs: DeploymentInputs, change: Change) -> bool | str:
+        watch(ctx, inputs.workload.resource, inputs.deployment, inputs.namespace)
         found = read(ctx, inputs)
         tracker = tracker_of(ctx)
         shortfall = tracker.require_own_value(
@@ -74,7 +76,7 @@ def _is_paused(found: dict[str, Any]) -> bool:
 def _set(ctx: Context, inputs: DeploymentInputs, *, before: bool, after: bool) -> dict[str, Any]:
     # the API server omits a False
     operations = swap(pointer(*PAUSED), before or None, after)
-    return patch(ctx, "deployment.apps", inputs.deployment, operations, inputs.namespace)
+    return patch(ctx, inputs.workload.resource, inputs.deployment, operations, inputs.namespace)
 
 
 pause_rollout = _action(
