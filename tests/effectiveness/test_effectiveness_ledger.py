@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from histories import MINUTE, at
+from histories import MINUTE, Story, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +120,27 @@ def test_following_in_any_order_ends_with_the_ledger_of_a_first_build(
                 assert fleet.judged == expected.judged
                 assert fleet.problems == expected.problems
                 assert asked.patterns() == find_patterns(expected)
+
+
+def test_that_a_silence_lasts_makes_no_verdict_anew_at_once(story: Story) -> None:
+    alert = story.fires(0, 10)
+    story.acts_on(alert, 5)
+    with ledger() as followed:
+        followed.put_spans(_BEATS)
+        followed.put_firings(story.firings)
+        followed.put_rows(map(row_of_act, story.acts))
+        followed.refresh(at(200))
+        with questions(followed) as asked:
+            [before] = asked.returned("kubernetes/restart_pod")
+            followed._judge.judge({1: at(0)}, followed.watch, at(300))
+            assert followed._judge.touched == set()
+            followed.put_firing(replace(story.firings[0], fired=at(250), resolved=at(260)))
+            followed._judge.judge({1: at(0)}, followed.watch, at(300))
+            assert followed._judge.touched == {"kubernetes/restart_pod"}
+            followed.refresh(at(310))
+            [after] = asked.returned("kubernetes/restart_pod")
+    assert (before.cause, after.cause) == (None, "recurred")
+    assert after.duration > before.duration
 
 
 @contextmanager

@@ -25,6 +25,8 @@ _FIELDS = (
     "id,seq,state,at,action_type,image,target,change,error,dry_run,workflow,step,requester,signal,undoes,"
     "intended_at,started_at,finished_at"
 )
+_TELLING = (b'"uid"', b'"terminated"', b'"pods"')
+"""Names in a change that may tell of a deletion."""
 _PATIENCE = 30.0
 
 
@@ -134,11 +136,12 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
 
 def deletions_of_narrow(record: NarrowRecord) -> list[WatchSpan]:
     """Return the deletions that a record tells of."""
-    change, target = record.change, _target_text(record.target)
-    if change is None or target is None or record.state is not State.SUCCEEDED or record.dry_run:
+    change = record.change
+    after = b"" if change is None else bytes(change.after)
+    if change is None or not any(name in after for name in _TELLING):  # most need no more than that
         return []
-    after = bytes(change.after)
-    if not any(name in after for name in (b'"uid"', b'"terminated"', b'"pods"')):  # most need no decoding
+    target = _target_text(record.target)
+    if target is None or record.state is not State.SUCCEEDED or record.dry_run:
         return []
     at = (record.finished_at or record.at).timestamp()
     sides = (msgspec.json.decode(side) for side in (change.before, change.after))

@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 _WEEKS = 13
+_HELD = Outcome.HELD  # looked up once: in Python 3.11 that costs as much as all else that is done with an incident
+_UNWATCHED = Outcome.UNWATCHED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +211,8 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
     """Return the verdict on one action type, or on several that are steps of one workflow."""
     tally, incidents = history.tally, history.incidents
     counted = counted_incidents(incidents)
-    outcomes = Counter(one.outcome for one in incidents if one.outcome is not None)
-    unwatched = [one for one in incidents if one.outcome is Outcome.UNWATCHED]
+    outcomes = Counter(one.outcome._value_ for one in incidents if one.outcome is not None)
+    unwatched = [one for one in incidents if one.outcome is _UNWATCHED]
     alone = votes_of(_held(counted))
     lowest, highest = (
         (votes_of([*_held(counted), *((one.target, good) for one in unwatched)]) for good in (False, True))
@@ -223,7 +225,7 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
     return ActionVerdict(
         action_type=action,
         alone=share_of(alone),
-        outcomes={outcome.value: outcomes[outcome] for outcome in Outcome if outcomes[outcome]},
+        outcomes={outcome: outcomes[outcome] for outcome in map(str, Outcome) if outcomes[outcome]},
         unwatched=dict(Counter(one.why or "" for one in unwatched)),
         if_unwatched_held=highest.rate if enough and highest and unwatched else None,
         if_unwatched_not=lowest.rate if enough and lowest and unwatched else None,
@@ -253,7 +255,7 @@ def counted_incidents(incidents: Iterable[JudgedIncident]) -> list[JudgedInciden
 
 
 def _held(incidents: Iterable[JudgedIncident]) -> Iterable[tuple[str, bool]]:
-    return ((one.target, one.outcome is Outcome.HELD) for one in incidents)
+    return ((one.target, one.outcome is _HELD) for one in incidents)
 
 
 def _came_back(incidents: Iterable[JudgedIncident], seconds: float) -> ComeBack:
@@ -270,7 +272,7 @@ def _weeks(counted: Sequence[JudgedIncident], now: float) -> list[WeekShare]:
     for one in counted:
         place = bisect_right(edges, one.acted) - 1
         incidents[place] += 1
-        held[place] += one.outcome is Outcome.HELD
+        held[place] += one.outcome is _HELD
     return [
         WeekShare(week=day_of(edges[place]), good=held[place], incidents=incidents[place]) for place in range(_WEEKS)
     ]

@@ -21,7 +21,7 @@ _UPDATE_PROBLEM = "UPDATE problems SET dirty = NULL, name = ?, incidents = ?, re
 
 @dataclass(frozen=True)
 class Judgement:
-    """The finding on one problem.
+    """The findings about one problem.
 
     Attributes:
         number: Its number.

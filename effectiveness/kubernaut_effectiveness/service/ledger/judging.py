@@ -5,9 +5,10 @@ import sqlite3
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
 from kubernaut_effectiveness.counting.changes import OrderedChanges, TargetChanges
@@ -25,6 +26,7 @@ from kubernaut_effectiveness.service.ledger.rows import (
     FIRING_COLUMNS,
     act_of_row,
     firing_of_row,
+    row_of_judged,
 )
 from kubernaut_effectiveness.settings import HOUR, CountingRules
 
@@ -32,6 +34,7 @@ __all__ = ["Judge", "read_problem"]
 
 _MOST_ACTS = 50_000
 """Acts that are kept between problems of the same targets."""
+_CHANGED = ActKind.CHANGED
 _BY_TARGET = f"""
 SELECT coalesce(target, ''), problem, {ACT_COLUMNS} FROM acts LEFT JOIN fingerprints USING (fingerprint) ORDER BY 1
 """  # noqa: S608 – columns
@@ -115,7 +118,7 @@ class Judge:
             changed: list[Act] = []
             for row in rows:
                 number, act = row[1], act_of_row(row[2:])
-                if act.kind is ActKind.CHANGED:
+                if act.kind is _CHANGED:
                     changed.append(act)
                 if number is not None:
                     problems.add(number)
@@ -192,9 +195,8 @@ class Judge:
             )
             acts = [known.get(row[0]) or known.setdefault(row[0], act_of_row(row)) for row in rows]
         found = self._judge(number, key, acts, evidence, problem, cut)
-        self._replace(number, cut, found.judged)
         self.connection.execute("DELETE FROM flapping WHERE problem = ?", (number,))
-        return found
+        return found if self._forget_changed(number, cut, found.judged) else replace(found, judged=())
 
     def _reach(self, problem: AlertProblem) -> float:
         """Return for how long after it something may change what is said of an incident."""
@@ -210,30 +212,47 @@ class Judge:
         ).fetchone()
         return min([*began, *(value for value in row if value is not None)], default=since)
 
-    def _replace(self, number: int, cut: float, judged: Sequence[JudgedIncident]) -> None:
-        """Forget the incidents of a problem from `cut` on, and note what others in their place may change."""
-        one = self.connection.execute
-        before: dict[float, tuple[str | None, str | None]] = {}
-        for began, action, outcome, target, decision, on in one(
-            "SELECT began, action, outcome, target, decision, decided_on FROM judged WHERE problem = ? AND began >= ?",
-            (number, cut),
+    def _forget_changed(self, number: int, cut: float, judged: Sequence[JudgedIncident]) -> bool:
+        """Forget the incidents of a problem from `cut` on, unless all are as they were; return True if any is not.
+
+        Noted are the action types and targets of those that differ. That a silence lasts is no difference: it does for
+        each incident of the last day, and verdicts are made anew for it in turn.
+        """
+        one, place = self.connection.execute, (number, cut)
+        before = {row[1]: row for row in one("SELECT * FROM judged WHERE problem = ? AND began >= ?", place)}
+        after = {incident.began: row_of_judged(number, incident) for incident in judged}
+        if before == after:
+            return False
+        second_lines: dict[float, set[str]] = defaultdict(set)
+        for began, action_type in one(
+            "SELECT began, action_type FROM second_lines WHERE problem = ? AND began >= ?", place
         ):
-            before[began] = (action, outcome)
-            self._touch((action, decision), (target, on))
-        if before:
-            one("DELETE FROM judged WHERE problem = ? AND began >= ?", (number, cut))
-            gone = one("DELETE FROM second_lines WHERE problem = ? AND began >= ? RETURNING action_type", (number, cut))
-            self.touched.update(action_type for (action_type,) in gone)
+            second_lines[began].add(action_type)
         for incident in judged:
-            self._touch([incident.action], [incident.target])
-            if incident.decision is not None:
-                self._touch([incident.decision.action_type], [incident.decision.target])
-            self.touched.update(act.action_type for act in incident.second_line)
-            outcome = incident.outcome.value if incident.outcome else None
-            new = before.get(incident.began) != (incident.action, outcome)
-            if self.counts and new and incident.action and outcome and outcome != "pending":
-                self.outcomes[incident.action, outcome] += 1
+            second_lines[incident.began].update(act.action_type for act in incident.second_line)
+        for began in before.keys() | after.keys():
+            old, new = before.get(began), after.get(began)
+            if old is not None and new is not None and _without_silence(old) == _without_silence(new):
+                continue
+            for row in (old, new):
+                if row is not None:
+                    self._touch((row[4], row[17]), (row[5], row[19]))
+            self._touch(second_lines[began], ())
+            if new is not None and (old is None or (old[4], old[9]) != (new[4], new[9])):
+                self._count(new[4], new[9])
+        one("DELETE FROM judged WHERE problem = ? AND began >= ?", place)
+        one("DELETE FROM second_lines WHERE problem = ? AND began >= ?", place)
+        return True
+
+    def _count(self, action: str | None, outcome: str | None) -> None:
+        if self.counts and action and outcome and outcome != "pending":
+            self.outcomes[action, outcome] += 1
 
     def _touch(self, types: Iterable[str | None], targets: Iterable[str | None]) -> None:
         self.touched.update(filter(None, types))
         self.targets.update(filter(None, targets))
+
+
+def _without_silence(row: Sequence[Any]) -> Sequence[Any]:
+    """Return the row of an incident without the length of a silence that may still last."""
+    return (*row[:15], *row[16:]) if row[16] is None else row

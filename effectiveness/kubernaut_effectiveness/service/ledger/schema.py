@@ -30,8 +30,7 @@ CREATE TABLE judged (
   problem INTEGER NOT NULL, began REAL NOT NULL, name TEXT, severity TEXT, action TEXT, target TEXT NOT NULL,
   acted REAL NOT NULL, ended REAL NOT NULL, resolved REAL NOT NULL, outcome TEXT, why TEXT, image TEXT,
   first_line TEXT NOT NULL, second_line TEXT NOT NULL, following TEXT, returned REAL, cause TEXT,
-  decision TEXT, decided REAL, decided_on TEXT, withheld INTEGER, resolved_soon INTEGER,
-  PRIMARY KEY (problem, began)) WITHOUT ROWID;
+  decision TEXT, decided REAL, decided_on TEXT, withheld INTEGER, resolved_soon INTEGER);
 CREATE TABLE second_lines (problem INTEGER NOT NULL, began REAL NOT NULL, action_type TEXT NOT NULL);
 CREATE TABLE flapping (
   problem INTEGER NOT NULL, since REAL NOT NULL, until REAL, firings INTEGER NOT NULL,
@@ -55,6 +54,7 @@ CREATE INDEX acts_given_up ON acts (decided) WHERE reason = 'GivenUp';
 CREATE INDEX problems_dirty ON problems (dirty) WHERE dirty IS NOT NULL;
 CREATE INDEX problems_restless ON problems (judged_at) WHERE restless;
 CREATE INDEX problems_by_name ON problems (name);
+CREATE UNIQUE INDEX judged_by_problem ON judged (problem, began);
 CREATE INDEX judged_by_signal ON judged (name, action, severity, target, outcome) WHERE action IS NOT NULL;
 CREATE INDEX judged_withheld ON judged (name, decided_on, resolved_soon) WHERE withheld;
 CREATE INDEX judged_returned ON judged (action, returned, cause) WHERE returned IS NOT NULL;
