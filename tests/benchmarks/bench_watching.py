@@ -1,4 +1,4 @@
-"""How soon a reached goal is seen, and at what price, on a cluster: `python tests/benchmarks/bench_watching.py`.
+"""The time until a reached goal is seen, and its price, on a cluster: `python tests/benchmarks/bench_watching.py`.
 
 The floor is one `kubectl get`: a goal is reached once it was read. "looked at" is the same action whose watches are
 switched off. The moment from which the API server holds the goal is that of its answer to the change, or the end of

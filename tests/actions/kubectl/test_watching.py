@@ -40,7 +40,7 @@ def waiting_for(name: str) -> Json:
     return {"kind": "configmap", "name": name, "pointer": "/data/a", "value": "new"}
 
 
-class Change:
+class LaterChange:
     """A change that is made a while after its beginning, and the moment from which the API server has it.
 
     Args:
@@ -60,7 +60,7 @@ class Change:
         subprocess.run(["kubectl", *words], env=self._env, check=True, capture_output=True)
         self.made_at = time.monotonic()
 
-    def __enter__(self) -> "Change":
+    def __enter__(self) -> "LaterChange":
         self._timer.start()
         return self
 
@@ -69,7 +69,7 @@ class Change:
 
 
 def test_a_change_is_seen_at_once_and_read_rarely_before(cluster: Cluster, settings: str) -> None:
-    with Change(cluster, settings, after=7.0) as change:
+    with LaterChange(cluster, settings, after=7.0) as change:
         ran = cluster.run("wait_for", waiting_for(settings), real_time=True)
         took = time.monotonic() - change.made_at
 
@@ -199,7 +199,7 @@ def limited_to(cluster: Cluster, *verbs: str) -> Iterator[Path]:
 def test_without_the_permission_it_is_said_and_the_goal_is_seen(
     cluster: Cluster, settings: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with limited_to(cluster, "get") as kubeconfig, Change(cluster, settings, after=3.0):
+    with limited_to(cluster, "get") as kubeconfig, LaterChange(cluster, settings, after=3.0):
         monkeypatch.setattr(cluster, "kubeconfig", kubeconfig)
         ran = cluster.run("wait_for", waiting_for(settings), real_time=True)
 
@@ -229,7 +229,7 @@ def test_a_watch_that_is_cut_off_costs_nothing_but_time(cluster: Cluster, settin
 
     timer = threading.Timer(8.0, cut)
     timer.start()
-    with Change(cluster, settings, after=13.0) as change:
+    with LaterChange(cluster, settings, after=13.0) as change:
         ran = cluster.run("wait_for", waiting_for(settings), real_time=True)
         took = time.monotonic() - change.made_at
     timer.join()
