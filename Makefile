@@ -103,6 +103,10 @@ bench-monitor: .venv/ready ## Print the Effectiveness Monitor's figures, beside 
 pictures: .venv/ready ## Write README's pictures of the pages, from a simulated fleet (needs Chromium)
 	KUBERNAUT_PICTURES=$(CURDIR)/docs/pictures $(bin)/pytest -q -p no:xdist tests/effectiveness/test_effectiveness_browser.py -k pictures
 
+.PHONY: notebook
+notebook: .venv/ready ## Write the outputs of examples/demo/did-it-help.ipynb anew, from a simulated fleet
+	KUBERNAUT_NOTEBOOK=write $(bin)/pytest -q -p no:xdist tests/effectiveness/test_effectiveness_notebook.py
+
 .PHONY: crash-campaign
 crash-campaign: .venv/ready ## Kill the service, PostgreSQL and clients under load, ROUNDS=200 times, and count lost records
 	$(bin)/python tests/datastorage/crash.py $(or $(ROUNDS),200)

@@ -1,8 +1,9 @@
 """The manifests of a release: what `kubectl apply -f` installs without a clone, each image by digest.
 
 `python release/manifests.py DIGESTS FOLDER` reads the names of the images from the file DIGESTS, one
-`registry/name@sha256:…` a line, and writes `install.yaml`, `install-postgresql.yaml`, `catalog.yaml` and the folder
-`catalog` into FOLDER. The release workflow runs it with what it has published, and the tests with what they have built.
+`registry/name@sha256:…` a line, and writes `install.yaml`, `install-postgresql.yaml`, `catalog.yaml` and the folders
+`catalog` and `policy` into FOLDER. The release workflow runs it with what it has published, and the tests with what
+they have built.
 """
 
 import re
@@ -84,6 +85,8 @@ def write_manifests(images: Mapping[str, str], folder: Path) -> list[Path]:
     texts["catalog.yaml"] = "---\n".join(objects)
     written = []
     texts["catalog/artifacthub-repo.yml"] = (ROOT / "tekton" / "artifacthub-repo.yml").read_text(encoding="utf-8")
+    policy = ROOT / "tekton" / "policy"
+    texts |= {f"policy/{path.name}": path.read_text(encoding="utf-8") for path in sorted(policy.iterdir())}
     for name, text in {**texts, **{f"catalog/{path}": text for path, text in pinned.items()}}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from loopback import free_port
+
 from kubernaut_conformance.loopback_server import unreachable_address
 from kubernaut_datastorage import embedded
 from kubernaut_sdk.ids import mint
@@ -276,20 +280,19 @@ def listens(address: str) -> bool:
 
 
 @contextmanager
-def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
-    """A registry of this test's own; a closed one wants a password."""
+def registry(folder: Path, *, closed: bool = False, auth: dict[str, Any] | None = None) -> Iterator[str]:
+    """A registry of this test's own; a closed one wants a password, one with `auth` what that says."""
     if (program := shutil.which("docker-registry")) is None:
         pytest.skip("no docker-registry is installed (Debian: apt-get install docker-registry)")
     folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (folder / "htpasswd").write_text(HTPASSWD + "\n")
     config = {
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
         "http": {"addr": address},
         **({"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}} if closed else {}),
+        **({"auth": auth} if auth else {}),
     }
     (folder / "config.yml").write_text(json.dumps(config))
     with (folder / "log").open("w") as log:

@@ -109,6 +109,7 @@ class ArgoStandin:
         knows_enabled: False for an Argo CD before 3.1, whose cluster drops `automated.enabled`.
         has_v2: False for an Argo CD before 3.1, which lacks the second version of resource actions.
         hold: True while the controller stands still.
+        overwrites: How many requests to end an operation are lost to a try that fails in that moment.
         before_patch: Called before a patch through Kubernetes, as somebody who comes first.
     """
 
@@ -117,6 +118,7 @@ class ArgoStandin:
         self.calls: list[ArgoCall] = []
         self.script: list[str] = []
         self.can_sync, self.knows_enabled, self.has_v2, self.hold = True, True, True, False
+        self.overwrites = 0
         self.before_patch: Callable[[], None] = lambda: None
         self.generation = 3
         self.actions: list[dict[str, Any]] = [{"name": "restart"}, {"name": "resume", "disabled": True}]
@@ -151,8 +153,6 @@ class ArgoStandin:
         state = {"phase": phase, "message": f"it is {phase}", "startedAt": BEGIN, "operation": operation}
         if phase == "Waiting":
             state |= {"phase": "Running", "finishedAt": BEGIN, "message": "one failed. Retrying attempt #1 at 3:04PM."}
-        elif phase == "Terminating":
-            self._phases = ["Failed"]
         if phase in {"Succeeded", "Failed", "Error"}:
             state["finishedAt"] = BEGIN
             app.pop("operation")
@@ -197,7 +197,10 @@ class ArgoStandin:
             case "DELETE", "/operation":
                 if not app.get("operation"):
                     raise ArgoFault(400, 3, "Unable to terminate operation. No operation is in progress")
-                self._phases = ["Terminating"]
+                lost, self.overwrites = self.overwrites > 0, max(self.overwrites - 1, 0)
+                if not lost:
+                    app["status"]["operationState"]["phase"] = "Terminating"
+                    self._phases = ["Failed"]
                 return {}
             case "GET", "/syncwindows":
                 window = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "manualSync": False}

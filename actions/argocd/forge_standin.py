@@ -67,6 +67,7 @@ class ForgeStandin:
         faults: Answers to give instead, the first to the next call: a `Refused`, or a function that is called first.
         required: The checks that the base branch requires.
         statuses: Commit → check → `success`, `pending`, `failure`.
+        runs: The check runs of GitHub, of any commit: name, status, and conclusion or None.
         conflict: True if no pull request can be merged.
     """
 
@@ -78,6 +79,7 @@ class ForgeStandin:
         self.faults: list[Refused | Callable[[], None]] = []
         self.required: list[str] = []
         self.statuses: dict[str, dict[str, str]] = {}
+        self.runs: list[tuple[str, str, str | None]] = []
         self.conflict = False
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -281,7 +283,8 @@ def _reviewers(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[
 
 
 def _github_runs(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
-    return 200, {"total_count": 0, "check_runs": []}
+    runs = [{"name": name, "status": status, "conclusion": end} for name, status, end in forge.runs]
+    return 200, {"total_count": len(runs), "check_runs": runs}
 
 
 def _github_status(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
@@ -456,7 +459,8 @@ def _gitlab_statuses(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> 
     found = dict.fromkeys(forge.required, "pending") | forge.statuses.get(named["sha"], {})
     optional = forge.statuses.get("optional", {})
     return 200, [
-        {"name": name, "status": states[state], "allow_failure": name in optional} for name, state in found.items()
+        {"name": name, "status": states.get(state, state), "allow_failure": name in optional}
+        for name, state in found.items()
     ]
 
 

@@ -1,6 +1,8 @@
 """The fleet that Data Storage knows, judged: for the commands that show it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,14 @@ from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.records import utcnow
 
-__all__ = ["fleet_options", "parse_pending_for", "read_fleet_of"]
+__all__ = [
+    "counting_rules",
+    "fleet_options",
+    "ignored_labels_option",
+    "open_fleet",
+    "parse_pending_for",
+    "read_fleet_of",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +45,7 @@ def parse_pending_for(_ctx: click.Context, _parameter: click.Parameter, values: 
 
 
 def fleet_options(command: F) -> F:
-    """Add the options of a command that judges: `--since` and `--for`."""
+    """Add the options of a command that judges: `--since`, `--for` and `--ignore-label`."""
     since = click.option(
         "--since", type=AGE, default="90d", show_default=True, help="How far back, such as 12h, 1w or 90d."
     )
@@ -48,11 +57,34 @@ def fleet_options(command: F) -> F:
         callback=parse_pending_for,
         help="An alerting rule's `for`: within it, its alert cannot fire again.",
     )
-    return since(pending(command))
+    return since(pending(ignored_labels_option(command)))
 
 
-def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, float]) -> Fleet:
-    """Return all that the record store knows since an age, judged; say where it looked if there is no record."""
+def ignored_labels_option(command: F) -> F:
+    """Add the option `--ignore-label`."""
+    return click.option(
+        "--ignore-label",
+        "ignored_labels",
+        multiple=True,
+        metavar="NAME",
+        help="A label that a restart changes, beside pod, instance, container_id, uid and such: no part of a problem.",
+    )(command)
+
+
+def counting_rules(
+    pending_for: dict[str, float], ignored_labels: tuple[str, ...], window: timedelta | None = None
+) -> CountingRules:
+    """Return the settings of the counting that options gave."""
+    rules = CountingRules(pending_for=pending_for)
+    rules = replace(rules, changing_labels=rules.changing_labels | set(ignored_labels))
+    return rules if window is None else replace(rules, window=window.total_seconds())
+
+
+@contextmanager
+def open_fleet(
+    data: Path | None, since: timedelta, pending_for: dict[str, float], ignored_labels: tuple[str, ...]
+) -> Iterator[tuple[Fleet, DataStorage]]:
+    """Yield all that the record store knows since an age, judged, and the store; say where it looked in vain."""
     now = utcnow()
     with open_record_store(data, reads=True) as store, storage_errors("history cannot be read"):
         storage = DataStorage(store.url, store.token_file)
@@ -62,11 +94,19 @@ def read_fleet_of(data: Path | None, since: timedelta, pending_for: dict[str, fl
                 storage.get_signals(now - since),
                 storage.get_monitoring(now - since),
                 now=now,
-                settings=CountingRules(window=since.total_seconds(), pending_for=pending_for),
+                settings=counting_rules(pending_for, ignored_labels, since),
             )
             if not fleet.acts:
                 looked = HistoryReader(storage, place_of(store, data)).looked()
                 echo(f"no record since {now - since:%Y-%m-%d %H:%M} (UTC) {looked}", err=True)
-            return fleet
+            yield fleet, storage
         finally:
             storage.close()
+
+
+def read_fleet_of(
+    data: Path | None, since: timedelta, pending_for: dict[str, float], ignored_labels: tuple[str, ...]
+) -> Fleet:
+    """Return all that the record store knows since an age, judged."""
+    with open_fleet(data, since, pending_for, ignored_labels) as (fleet, _):
+        return fleet

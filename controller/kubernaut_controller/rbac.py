@@ -5,13 +5,14 @@ becomes a Role in the namespace that its inputs name, any other a ClusterRole; s
 as nodes, whatever the inputs name. Permissions of other domains are not RBAC.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from kubernaut_controller.validation import Find
 from kubernaut_controller.workflow import Step, WorkflowExecution
-from kubernaut_sdk.permissions import parse_permission
+from kubernaut_sdk.permissions import Permission, parse_permission
 
-__all__ = ["rbac_of"]
+__all__ = ["rbac_of", "rules_of"]
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -23,48 +24,48 @@ def rbac_of(workflow: WorkflowExecution, find: Find) -> list[dict[str, Any]]:
         workflow: Valid.
         find: The catalogue; a step whose action it does not know is passed over.
     """
-    rules: dict[tuple[str, str | None], dict[tuple[str, str], set[str]]] = {}
+    needs: dict[tuple[str, str | None], list[Permission]] = {}
     for step in workflow.spec.all_steps:
-        for place, group, resource, verbs in _needs(step, find):
-            account = step.service_account_name or "default"
-            rules.setdefault((account, place), {}).setdefault((group, resource), set()).update(verbs)
+        for place, permission in _needs(step, find):
+            needs.setdefault((step.service_account_name or "default", place), []).append(permission)
     namespace = workflow.metadata.namespace or "default"
     return [
         document
-        for (account, place), needed in sorted(rules.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+        for (account, place), needed in sorted(needs.items(), key=lambda item: (item[0][0], item[0][1] or ""))
         for document in _role(account, namespace, place, needed)
     ]
 
 
-def _needs(step: Step, find: Find) -> list[tuple[str | None, str, str, list[str]]]:
-    """Return namespace (None: the cluster), group, resource and verbs of each permission of a step's action."""
+def rules_of(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
+    """Return the rules of a Role with these permissions, one for each resource."""
+    needed: dict[tuple[str, str], set[str]] = {}
+    for one in permissions:
+        resource = f"{one.resource}/{one.subresource}" if one.subresource else one.resource
+        needed.setdefault((one.group, resource), set()).update(one.verbs)
+    return [
+        {"apiGroups": [group], "resources": [resource], "verbs": sorted(verbs)}
+        for (group, resource), verbs in sorted(needed.items())
+    ]
+
+
+def _needs(step: Step, find: Find) -> list[tuple[str | None, Permission]]:
+    """Return each permission of a step's action, with its namespace (None: the cluster)."""
     action = find(step.action_type) if step.action_type.startswith("kubernetes/") else None
     found = [parse_permission(permission) for permission in (action.permissions if action else ())]
     place = step.inputs.get("namespace")
     return [
-        (
-            place if isinstance(place, str) and not permission.cluster_wide else None,
-            permission.group,
-            f"{permission.resource}/{permission.subresource}" if permission.subresource else permission.resource,
-            list(permission.verbs),
-        )
+        (place if isinstance(place, str) and not permission.cluster_wide else None, permission)
         for permission in found
         if permission
     ]
 
 
-def _role(
-    account: str, namespace: str, place: str | None, needed: dict[tuple[str, str], set[str]]
-) -> list[dict[str, Any]]:
+def _role(account: str, namespace: str, place: str | None, needed: list[Permission]) -> list[dict[str, Any]]:
     kind = "Role" if place else "ClusterRole"
     name = f"kubernaut-{account}" if place else f"kubernaut-{namespace}-{account}"
     metadata = {"name": name, **({"namespace": place} if place else {})}
-    rules = [
-        {"apiGroups": [group], "resources": [resource], "verbs": sorted(verbs)}
-        for (group, resource), verbs in sorted(needed.items())
-    ]
     return [
-        {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules},
+        {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules_of(needed)},
         {
             "apiVersion": f"{_RBAC}/v1",
             "kind": f"{kind}Binding",

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act, act_of_record
+from kubernaut_effectiveness.counting.deletions import deletions_of_acts
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident, Outcome
 from kubernaut_effectiveness.counting.problems import AlertProblem, Firing, firing_of_item
 from kubernaut_effectiveness.counting.watching import Watch, WatchSpan, span_of_item
@@ -59,7 +60,7 @@ def read_fleet(
         now: The time.
         settings: The settings.
     """
-    acts = (act for record in records if (act := act_of_record(record)) is not None)
+    acts = [act for record in records if (act := act_of_record(record)) is not None]
     firings = [firing_of_item(item) for item in signals]
-    watch = Watch(span_of_item(item) for item in monitoring)
+    watch = Watch([*map(span_of_item, monitoring), *deletions_of_acts(acts)])
     return judge_fleet(acts, firings, watch, now=now.timestamp(), settings=settings)

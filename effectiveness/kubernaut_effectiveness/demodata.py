@@ -23,8 +23,8 @@ TRUTHS = {
     "kubernetes/raise_memory_limit": "helps: 8 of 10 incidents end by it, which else last for an hour",
     "kubernetes/restart_pod": "only looks as if: its alerts end by themselves within minutes",
     "kubernetes/rollback_deployment": "helped 9 times of 10 until a new image came in 35 days ago; since then 4 of 10",
-    "kubernetes/scale_deployment": "helps half of the time; on one target autoscaling puts it back, again and again",
-    "git/revert_commit": "comes after restart_pod has failed: the second line",
+    "kubernetes/scale_deployment": "helps half of the time; on one target a sync puts it back, again and again",
+    "git/revert_commit": "comes after another action has not helped: the second line",
 }
 _IMAGES = {name: f"ghcr.io/kubernaut/actions/kubectl@sha256:{sha256(name.encode()).hexdigest()}" for name in ("a", "b")}
 _APPLICATIONS = (

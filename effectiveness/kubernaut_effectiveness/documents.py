@@ -27,6 +27,7 @@ def act_document(act: Act) -> dict[str, Any]:
         "target": act.target,
         "began": time_text(act.began),
         "ended": time_text(act.ended),
+        "seconds": max(0.0, act.ended - act.began),
         "image": act.image,
         "workflow": act.workflow,
         "step": act.step,
@@ -51,6 +52,7 @@ def incident_document(one: JudgedIncident) -> dict[str, Any]:
         "resolved": time_text(one.resolved),
         "outcome": None if one.outcome is None else one.outcome.value,
         "why": one.why,
+        "withheld": one.decision is not None and one.decision.withheld,
         "records": [act.id for act in one.first_line],
         "second_line": [act.id for act in one.second_line],
     }
@@ -68,9 +70,9 @@ def target_document(history: TargetHistory) -> dict[str, Any]:
                 "problem": problem.key,
                 "alert": problem.name,
                 "firings": [
-                    {"fired": time_text(fired), "resolved": time_text(resolved)}
+                    {"fired": time_text(fired), "resolved": time_text(resolved), "recurrence": place > 0}
                     for incident in problem.incidents
-                    for fired, resolved in incident.spans
+                    for place, (fired, resolved) in enumerate(incident.spans)
                 ],
             }
             for problem in history.problems

@@ -83,7 +83,7 @@ def main() -> None:
     .venv/bin/kubernaut history git/update_file --data {relative}/data -o csv
   Take one of its commits back, by the id that the history shows (the AWS of this demo has ended with it):
     .venv/bin/kubernaut undo ID --data {relative}/data
-  See the simulated fleet on pages, at http://127.0.0.1:8090/ (Ctrl-C ends it):
+  See the simulated fleet on pages, at http://127.0.0.1:8090/, as in docs/pictures/is-it-helping.png (Ctrl-C ends it):
     .venv/bin/kubernaut monitor --data {relative}/fleet
   Write an action of your own: README.md shows one in 25 lines."""
     )

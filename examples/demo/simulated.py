@@ -6,6 +6,7 @@ What is true of it stands in `kubernaut_effectiveness.demodata`: so it can be se
 import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,9 @@ __all__ = ["fill"]
 def fill(folder: Path, now: datetime) -> SimulatedFleet:
     """Store a simulated fleet in a folder, and return it."""
     fleet = simulate_fleet(now)
-    asyncio.run(_store(SqliteStore(open_sqlite(folder), Settings(clock=lambda: now)), fleet))
+    store = SqliteStore(open_sqlite(folder), Settings(clock=lambda: now))
+    with ThreadPoolExecutor(1) as thread:  # where an event loop runs in this one, as in a notebook
+        thread.submit(asyncio.run, _store(store, fleet)).result()
     return fleet
 
 

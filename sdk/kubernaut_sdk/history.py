@@ -120,6 +120,19 @@ class DataStorage:
         """
         return list(self._client.get("/api/v1/monitoring", {"since": rfc3339(since)}, self._patience)["items"])
 
+    def record_deletion(self, target: str, at: datetime | None = None) -> None:
+        """Tell that a target was deleted: that it is silent afterwards is no sign that an action helped.
+
+        Args:
+            target: The target as one text, such as `shop/Deployment/api`.
+            at: When, within the last 24 hours; None for now.
+
+        Raises:
+            StorageUnavailable: if the service cannot be told, or refuses it.
+        """
+        deleted = [{"target": target, "at": rfc3339(at or utcnow())}]
+        self._client.post_document("/api/v1/monitoring", {"deleted": deleted}, self._patience)
+
     def count_records(self) -> int:
         """Return the number of records there are.
 
@@ -195,6 +208,10 @@ class AsyncDataStorage:
     async def get_signals(self, since: datetime) -> list[dict[str, Any]]:
         """Return the episodes of signals; see `DataStorage.get_signals`."""
         return await self._in_thread(lambda: self._storage.get_signals(since))
+
+    async def record_deletion(self, target: str, at: datetime | None = None) -> None:
+        """Tell that a target was deleted; see `DataStorage.record_deletion`."""
+        await self._in_thread(lambda: self._storage.record_deletion(target, at))
 
     async def get_monitoring(self, since: datetime) -> list[dict[str, Any]]:
         """Return what was seen of the monitoring; see `DataStorage.get_monitoring`."""

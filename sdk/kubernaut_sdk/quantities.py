@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["parse_quantity"]
@@ -16,5 +17,11 @@ def parse_quantity(value: Any) -> Fraction | None:
     """Return the number that a quantity stands for; None for a value that is no quantity."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    match = _QUANTITY.fullmatch(str(value))
+    return _parse(str(value))
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> Fraction | None:
+    """Return the number of a text; kept, since the same few sizes come again and again."""
+    match = _QUANTITY.fullmatch(text)
     return None if match is None else Fraction(match[1]) * _SUFFIXES[match[2] or ""]

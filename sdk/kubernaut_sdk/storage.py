@@ -105,6 +105,14 @@ class StorageClient:
             raise StorageUnavailable(f"{self.url}: the answer has not one outcome for each event")
         return outcomes
 
+    def post_document(self, path: str, document: Any, within: float) -> Any:
+        """Send one JSON document; return the JSON answer.
+
+        Raises:
+            StorageUnavailable: if the store could not be reached, or refuses it.
+        """
+        return self._request("POST", path, within, body=json.dumps(document).encode())[1]
+
     def read(self, record_id: UUID, within: float) -> dict[str, Any] | None:
         """Return one record, or None if the store has none of that id.
 

@@ -19,7 +19,8 @@ from forge_world import standin_world
 
 from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.syncing import rollback_application, sync_application
-from kubernaut_argocd.applications.watching import refresh_application, terminate_operation
+from kubernaut_argocd.applications.terminating import terminate_operation
+from kubernaut_argocd.applications.watching import refresh_application
 from kubernaut_argocd.requests.merging import merge_pull_request
 from kubernaut_argocd.requests.opening import open_pull_request
 from kubernaut_sdk.testing import ActionRunner

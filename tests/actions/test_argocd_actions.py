@@ -11,7 +11,8 @@ from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
 from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
 from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.syncing import rollback_application, sync_application
-from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+from kubernaut_argocd.applications.terminating import terminate_operation
+from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_sdk import Action
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.testing import ActionRunner, Ran
@@ -279,6 +280,30 @@ def test_a_policy_of_another_owner_is_refused_and_a_revert_told(argo: ArgoStandi
     assert owner in message(reverted)
 
 
+@pytest.mark.parametrize(("lists_it", "owned"), [(True, True), (False, False), (None, False)])
+def test_a_label_names_an_owner_only_if_that_application_makes_this_one(
+    argo: ArgoStandin, lists_it: bool | None, owned: bool
+) -> None:
+    """Argo CD before 3.0 tracks by a label by default; Helm sets the same label to its release."""
+    automated(argo, {"selfHeal": True}, labels={"app.kubernetes.io/instance": "root"})
+    if lists_it is not None:
+        argo.apps["root"] = an_application("root")
+        made = {"group": "argoproj.io", "kind": "Application", "namespace": "argocd", "name": "checkout"}
+        argo.apps["root"]["status"]["resources"] = [made] if lists_it else []
+    ran = autosync(pause_autosync, argo)
+
+    assert ran.exit_code == (3 if owned else 0), ran.error
+    if owned:
+        assert "belongs to Application root, which would take the change back" in message(ran)
+
+
+def test_a_copied_annotation_names_no_owner(argo: ArgoStandin) -> None:
+    tracking = {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/another"}
+    automated(argo, {"selfHeal": True}, annotations=tracking)
+
+    assert autosync(pause_autosync, argo).exit_code == 0
+
+
 def test_what_was_never_automatic_is_not_resumed(argo: ArgoStandin) -> None:
     assert ending(autosync(resume_autosync, argo)) == (3, "NothingPaused", False)
 
@@ -299,6 +324,17 @@ def test_only_an_old_operation_is_terminated(argo: ArgoStandin) -> None:
     assert "started by alice" in message(young)
     assert old.exit_code == 0, old.error
     assert nothing.status == "unchanged"
+
+
+def test_an_operation_that_goes_on_is_asked_to_end_again(argo: ArgoStandin) -> None:
+    argo.script, argo.overwrites = ["Waiting"] * 50, 2
+    argo.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
+    argo.step(argo.app())
+    ran = run(terminate_operation, argo)
+
+    assert ran.exit_code == 0, ran.error
+    assert [call.method for call in argo.calls].count("DELETE") == 3
+    assert argo.app()["status"]["operationState"]["phase"] == "Failed"
 
 
 def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:

@@ -121,6 +121,28 @@ def test_a_push_without_a_request_is_gone_on_with(standin: ForgeWorld) -> None:
     assert standin.git("rev-list", "--count", f"main..kubernaut/{record}").strip() == "1"
 
 
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [
+        ("gitea", Refused(404, {"message": "not found"})),
+        ("github", Refused(422, {"message": "Validation Failed", "errors": [{"field": "head", "code": "invalid"}]})),
+    ],
+)
+def test_a_forge_that_does_not_know_the_branch_yet_is_asked_again(repository: Any, kind: str, refusal: Refused) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world(kind, repository) as world:
+        looks: list[Any] = [
+            lambda: None
+        ] * 2  # for the plan, and before it is opened; GitHub is looked at after a 422, too
+        world.standin.faults = [*looks, refusal, *looks[: kind == "github"], refusal]
+        ran = opened(world)
+
+        assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+        assert "does not know branch" in ran.log
+        assert len(world.pulls()) == 1
+
+
 def test_a_request_that_was_opened_without_an_answer_is_found(standin: ForgeWorld) -> None:
     record = mint()
     assert opened(standin, record).exit_code == 0
@@ -275,6 +297,41 @@ def test_a_merge_needs_the_required_checks(world: ForgeWorld) -> None:
     assert green.output is not None
     assert green.output["commit"] == world.git("rev-parse", "main").strip()
     assert world.show("main", "hpa.yaml") == HPA.replace("6 #", "12 #")
+
+
+@pytest.mark.parametrize(
+    ("runs", "code", "reason"),
+    [
+        ([("test", "in_progress", None)], 3, "ChecksPending"),
+        ([("test", "completed", "failure")], 3, "ChecksFailed"),
+        ([("test", "completed", "failure"), ("test", "completed", "success")], 3, "ChecksFailed"),
+        ([("test", "completed", "success"), ("test", "queued", None)], 3, "ChecksPending"),
+        ([("test", "completed", "skipped"), ("lint", "completed", "failure")], 0, None),
+    ],
+)
+def test_a_required_check_of_github_has_passed_if_every_run_of_its_name_has(
+    github: ForgeWorld, runs: Any, code: int, reason: str | None
+) -> None:
+    opened(github)
+    github.require("test")
+    github.standin.runs = runs
+    ran = merged(github, 1, wait=0)
+
+    assert (ran.exit_code, ran.error and ran.error.reason) == (code, reason)
+
+
+@pytest.mark.parametrize("status", ["preparing", "scheduled", "canceling", "waiting_for_callback"])
+def test_a_job_of_gitlab_that_has_not_ended_is_waited_for(repository: Any, status: str) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitlab", repository) as world:
+        ran = opened(world)
+        assert ran.output is not None
+        world.set_status(ran.output["commit"], "test", status)
+        waiting = merged(world, 1, wait=0)
+
+    assert waiting.error is not None
+    assert (waiting.exit_code, waiting.error.reason) == (3, "ChecksPending")
 
 
 def test_a_merge_again_changes_nothing(world: ForgeWorld) -> None:

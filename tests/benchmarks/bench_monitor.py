@@ -7,6 +7,7 @@ its own, on SQLite; all but its first record are written to its file directly, a
 
 import asyncio
 import json
+import os
 import random
 import sqlite3
 import statistics
@@ -194,6 +195,11 @@ def memory(name: str) -> float:
     return int(line.split()[1]) / 1024
 
 
+def said() -> str:
+    """Return the processor time that this process took so far, and how busy the machine was beside it."""
+    return f"{time.process_time():.1f} s of this process' processor time, load {os.getloadavg()[0]:.0f}"
+
+
 def p95(times: list[float]) -> float:
     return statistics.quantiles(times, n=20)[-1]
 
@@ -211,7 +217,7 @@ def measure(folder: Path, number: int, now: datetime) -> None:
         ledger = follower._ledger
         assert ledger is not None
         size = ledger.path.stat().st_size / 1e6
-        print(f"first build: {number / build:,.0f} records/s ({build:.1f} s; wanted ≥ 50,000/s)")
+        print(f"first build: {number / build:,.0f} records/s ({build:.1f} s, {said()}; wanted ≥ 50,000/s)", flush=True)
         print(
             f"memory: {memory('VmRSS'):,.0f} MB, at most {memory('VmHWM'):,.0f} (wanted ≤ 300); {idle:,.0f} before;",
             end="",
@@ -220,7 +226,8 @@ def measure(folder: Path, number: int, now: datetime) -> None:
         patterns = time.perf_counter()
         while follower.behind:
             follower.step()
-        print(f"patterns of all targets, and marks: {time.perf_counter() - patterns:.1f} s later")
+        seconds = time.perf_counter() - patterns
+        print(f"patterns of all targets, and marks: {seconds:.1f} s later, {said()} since the beginning", flush=True)
         with serving(create_pages(follower)) as address, httpx.Client(base_url=address, trust_env=False) as client:
             for path, wanted in (
                 ("/index.json", 50),
@@ -270,7 +277,9 @@ def floor(folder: Path) -> None:
 
         seconds, (records, firings) = timed(read)
         reader.close()
-    print(f"read without the monitor: {records / seconds:,.0f} records/s, with {firings:,} firings (the floor)")
+    print(
+        f"read without the monitor: {records / seconds:,.0f} records/s, with {firings:,} firings, {said()} (the floor)"
+    )
 
 
 SHARES = """

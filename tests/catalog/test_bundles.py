@@ -1,6 +1,5 @@
 """`kubernaut catalog push`: Tekton bundles in a real registry on loopback, beside those that tkn makes."""
 
-import base64
 import gzip
 import io
 import json
@@ -9,7 +8,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -225,27 +224,6 @@ def failure_of(ended: Result) -> tuple[int | None, str]:
     return exit_code_of(ended.exception), ended.exception.message
 
 
-def test_credentials_are_dockers_own_and_in_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = small(tmp_path / "catalog")
-    with registry(tmp_path / "registry", closed=True) as address:
-        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nobody"))
-        anonymous = failure_of(push(f"{address}/c", folder))
-        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-        entry = {"auth": base64.b64encode(f"publisher:{PASSWORD}".encode()).decode()}
-        (tmp_path / "config.json").write_text(json.dumps({"auths": {address: entry}}))
-        known = push(f"{address}/c", folder)
-        wrong = {"auth": base64.b64encode(b"publisher:canary-wrong").decode()}
-        (tmp_path / "config.json").write_text(json.dumps({"auths": {address: wrong}}))
-        refused = failure_of(push(f"{address}/c", folder))
-
-    name = f"{address}/c/kubernetes-scale-deployment:0.1"
-    advice = f"log in with `docker login {address}`, as somebody who may write there."
-    assert anonymous == (3, f"{name} is not published: the registry asks for a login; {advice}")
-    assert known.exit_code == 0, known.output
-    assert refused == (3, f"{name} is not published: the registry answers 401; {advice}")
-    assert "canary" not in str(refused) + known.output
-
-
 def test_a_registry_that_is_not_there_is_an_error_for_later(tmp_path: Path, closed_port: str) -> None:
     address = closed_port.removeprefix("http://")
     code, message = failure_of(push(f"{address}/c", small(tmp_path)))
@@ -268,121 +246,11 @@ def test_a_name_without_a_registry_is_refused(tmp_path: Path) -> None:
     assert (code, message) == (2, "catalog/ names no registry; write REGISTRY/PATH, such as ghcr.io/you/catalog.")
 
 
-class TokenRegistry(ThreadingHTTPServer):
-    """A registry that takes tokens of a token service, and sends uploads to another address."""
-
-    daemon_threads = True
-
-    def __init__(self, elsewhere: str = "", realm: str = "", grant: Any = None) -> None:
-        super().__init__(("127.0.0.1", 0), _TokenRegistryHandler)
-        self.elsewhere, self.realm = elsewhere, realm
-        self.grant = {"token": "canary-token"} if grant is None else grant
-        self.seen: list[tuple[str, str, str]] = []
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-    def __enter__(self) -> "TokenRegistry":
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-
-class _TokenRegistryHandler(BaseHTTPRequestHandler):
-    server: TokenRegistry
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        authorization = self.headers.get("authorization", "")
-        path = self.path.partition("?")[0]
-        self.server.seen.append((self.command, self.path, authorization))
-        host = f"http://{self.server.elsewhere or self.server.address}"
-        realm = self.server.realm or f"http://{self.server.address}/token"
-        match self.command, path, authorization:
-            case _, "/token", _:
-                self._send(200, body=json.dumps(self.server.grant).encode())
-            case "PUT", "/upload", _:
-                self._send(201)
-            case _, _, "Bearer canary-token" if self.command == "HEAD":
-                self._send(404)
-            case "POST", _, "Bearer canary-token":
-                self._send(202, Location=f"{host}/upload?state=1")
-            case "PUT", _, "Bearer canary-token":
-                self._send(201)
-            case _:
-                self._send(401, WWW_Authenticate=f'Bearer realm="{realm}",service="test"')
-
-    do_GET = do_HEAD = do_POST = do_PUT = _answer  # noqa: N815 – the names that BaseHTTPRequestHandler calls
-
-    def _send(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
 def send_one(host: str) -> str:
     bundle = build_bundle(read_catalog(CATALOG)[:1])
     with OciRegistry(host) as client:
         name = Reference(host, "you/a", "1")
         return client.push(name, bundle.manifest, "application/vnd.oci.image.manifest.v1+json", bundle.blobs)
-
-
-def test_a_token_is_asked_for_with_the_scope_and_leaves_the_registry_for_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with TokenRegistry() as storage, TokenRegistry(elsewhere=storage.address) as server:
-        entry = {"auth": base64.b64encode(f"publisher:{PASSWORD}".encode()).decode()}
-        (tmp_path / "config.json").write_text(json.dumps({"auths": {server.address: entry}}))
-        assert send_one(server.address).startswith("sha256:")
-        tokens = [(path, sent) for _, path, sent in server.seen if path.startswith("/token")]
-
-    basic = "Basic " + base64.b64encode(f"publisher:{PASSWORD}".encode()).decode()
-    assert tokens == [("/token?service=test&scope=repository%3Ayou%2Fa%3Apull%2Cpush", basic)]
-    assert {path.partition("?")[0] for _, path, _ in storage.seen} == {"/upload"}
-    assert {sent for _, _, sent in storage.seen} == {""}
-
-
-def test_no_credentials_go_to_a_token_service_without_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with TokenRegistry(realm="http://tokens.example.com/token") as server, pytest.raises(ActionError) as refused:
-        send_one(server.address)
-
-    assert refused.value.message == (
-        f"{server.address}/you/a:1 is not published: its token service http://tokens.example.com/token is not HTTPS, "
-        f"and gets no credentials."
-    )
-
-
-def test_nothing_is_uploaded_to_a_place_without_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with TokenRegistry(elsewhere="storage.example.com") as server, pytest.raises(ActionError) as refused:
-        send_one(server.address)
-
-    assert refused.value.message == (
-        f"{server.address}/you/a:1 is not published: the registry leads to storage.example.com, which is not HTTPS."
-    )
-
-
-@pytest.mark.parametrize("grant", [["canary-token"], {}, {"token": 7}, "canary-token"])
-def test_a_token_service_that_grants_no_token_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grant: Any
-) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with TokenRegistry(grant=grant) as server, pytest.raises(ActionError) as refused:
-        send_one(server.address)
-
-    assert exit_code_of(refused.value) == 1
-    assert refused.value.message.endswith(f"its token service http://{server.address}/token answers no token.")
 
 
 def test_a_server_that_is_no_registry_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from click.testing import CliRunner
 
 from kubernaut_cli.catalog import action_entries
 from kubernaut_cli.program import program
-from kubernaut_cli.taskcatalog.files import catalog_files, included_images
+from kubernaut_cli.taskcatalog.files import catalog_files, included_images, task_files, write_files
 from kubernaut_cli.taskcatalog.incidents import INCIDENTS
 from kubernaut_cli.taskcatalog.pipelines import IncidentPipeline, Stage, pipeline
 from kubernaut_cli.taskcatalog.typedtask import CatalogAction, input_text, task_name, typed_task
 from kubernaut_sdk import InvalidInputs
 from kubernaut_sdk.catalog import find
 from kubernaut_sdk.models import from_text, parse_inputs
+from kubernaut_sdk.permissions import parse_permission
+from tests.docs.test_links import faults
 
 CATALOG = Path(__file__).parents[2] / "tekton" / "catalog"
 GENERIC = yaml.safe_load((CATALOG / "task/kubernaut-action/0.1/kubernaut-action.yaml").read_text())
@@ -28,6 +32,7 @@ BY_TYPE = {entry["action_type"]: entry for entry in ENTRIES}
 ACTIONS = {name: CatalogAction(BY_TYPE[name], image) for name, image in included_images().items()}
 
 
+@cache
 def document(folder: Path) -> Any:
     return yaml.safe_load((folder / f"{folder.parent.name}.yaml").read_text())
 
@@ -68,7 +73,7 @@ def test_the_layout_is_that_of_tektons_catalogue(folder: Path) -> None:
     assert samples
     assert "namespace" not in metadata
     for param in found["spec"]["params"]:
-        assert param["description"], param
+        assert re.match(r"[A-Za-z0-9]", param["description"]), param  # words, before its type in parentheses
 
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.action_type)
@@ -150,6 +155,89 @@ def test_the_page_of_a_pipeline_says_when_to_use_it_and_when_not() -> None:
             assert f"\n## {heading}\n" in page
 
 
+PAGES = [folder for folder in FOLDERS if folder.parts[-3] != "stepaction" and folder.parts[-2] != "kubernaut-action"]
+
+
+def entries_of(folder: Path) -> list[Any]:
+    """The actions of a Task or Pipeline."""
+    if folder.parts[-3] == "task":
+        return [BY_TYPE[next(one for one in BY_TYPE if task_name(one) == folder.parts[-2])]]
+    return [
+        entry
+        for task in document(folder)["spec"]["tasks"]
+        for entry in entries_of(CATALOG / "task" / task["taskRef"]["name"] / "0.1")
+    ]
+
+
+def commands_of(folder: Path) -> list[list[str]]:
+    """The commands of a README, each as its words."""
+    blocks = re.findall(r"```console\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line.removeprefix("$ ")) for line in lines]
+
+
+@pytest.mark.parametrize("folder", PAGES, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_the_cluster_role_has_what_the_actions_declare_and_no_more(folder: Path) -> None:
+    declared = {
+        (permission.group, "/".join(filter(None, (permission.resource, permission.subresource))), verb)
+        for entry in entries_of(folder)
+        for permission in filter(None, map(parse_permission, entry["permissions"]))
+        for verb in permission.verbs
+    }
+    file = folder / "samples" / "clusterrole.yaml"
+    rules = yaml.safe_load(file.read_text())["rules"] if file.exists() else []
+    granted = [
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+
+    assert sorted(granted) == sorted(declared)
+
+
+@pytest.mark.parametrize("folder", PAGES, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_the_commands_of_a_page_name_what_is_there(folder: Path) -> None:
+    kind, name = folder.parts[-3], folder.parts[-2]
+    spec = document(folder)["spec"]
+    commands = commands_of(folder)
+    [start] = [words for words in commands if words[:1] == ["tkn"]]
+    given = dict(word.removeprefix("--param=").split("=", 1) for word in start if word.startswith("--param="))
+    workspaces = [word.split("=")[2].split(",")[0] for word in start if word.startswith("--workspace=")]
+    files = [words[n + 1] for words in commands for n, word in enumerate(words) if word == "-f"]
+    roles = {word.partition("=")[2] for words in commands for word in words if word.startswith("--clusterrole=")}
+
+    assert start[:4] == ["tkn", kind, "start", name]
+    assert {one["name"] for one in spec["params"] if "default" not in one} <= set(given)
+    assert set(given) <= {one["name"] for one in spec["params"]}
+    assert given["dryRun"] == "true"
+    assert set(workspaces) <= {one["name"] for one in spec.get("workspaces", ())}
+    assert f"{name}.yaml" in files
+    assert [file for file in files if not (folder / file).is_file()] == []
+    if kind == "pipeline":
+        assert {Path(file).stem for file in files} >= {task["taskRef"]["name"] for task in spec["tasks"]}
+    assert roles == ({f"kubernaut-{name}"} if "samples/clusterrole.yaml" in files else set())
+    assert ["kubectl", "create", "serviceaccount", "kubernaut-remediator"] in commands
+
+
+def test_a_role_of_objects_of_no_namespace_is_bound_for_the_cluster_and_others_where_they_act() -> None:
+    def bindings(name: str) -> list[tuple[str, str]]:
+        words = [words for words in commands_of(CATALOG / name / "0.1") if words[2].endswith("rolebinding")]
+        return [(one[2], next((word for word in one if word.startswith("--namespace=")), "")) for one in words]
+
+    assert bindings("task/kubernetes-scale-deployment") == [("rolebinding", "--namespace=shop")]
+    assert bindings("task/argocd-pause-autosync") == [("rolebinding", "--namespace=argocd")]
+    assert bindings("task/kubernetes-drain-node") == [("clusterrolebinding", "")]
+    assert bindings("task/aws-reboot-instances") == []
+    assert bindings("pipeline/fail-over-database") == [("rolebinding", "--namespace=shop")]
+    assert bindings("pipeline/drain-reboot-return-node") == [("clusterrolebinding", "")]
+    assert bindings("pipeline/recover-autosynced-application") == [
+        ("rolebinding", "--namespace=argocd"),
+        ("rolebinding", "--namespace=shop"),
+    ]
+
+
 def _incident(**fields: Any) -> IncidentPipeline:
     texts = dict.fromkeys(("title", "description", "use_when", "not_when", "on_failure"), "x")
     stage = Stage(**{"name": "scale", "action_type": "kubernetes/scale_deployment", **fields})
@@ -198,6 +286,16 @@ def test_the_command_writes_the_catalogue_of_the_installed_actions(tmp_path: Pat
     assert ended.exit_code == 0, ended.output
     assert re.fullmatch(rf"{tmp_path}: \d+ files\n", ended.output)
     assert (tmp_path / task).read_text() == (CATALOG / task).read_text()
+
+
+def test_pages_of_a_catalogue_without_the_generic_task_lead_to_no_page_that_is_not_there(tmp_path: Path) -> None:
+    write_files(tmp_path, task_files(ACTIONS.values()))
+    pages = sorted(tmp_path.rglob("*.md"))
+
+    assert len(pages) == len(ACTIONS)
+    assert [f"{page}: {fault}" for page in pages for fault in faults(page, page.read_text())] == []
+    assert "the generic Task takes it" in pages[0].read_text()
+    assert pages[0].read_text().endswith("says, by its keys `url` and `policy`.\n")
 
 
 def test_an_image_without_a_digest_is_refused() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -201,6 +202,38 @@ def test_one_target_is_shown_in_full_and_several_are_listed(called: Run, world: 
     assert unknown.code == 3
     assert unknown.stderr.endswith("(UTC) names a target elsewhere; without a name, all targets are listed.\n")
     assert called("target", "elsewhere", "-o", "name", env=world).code == 3
+
+
+def test_the_deletion_of_a_target_is_told_and_shown(called: Run, tmp_path: Path) -> None:
+    with embedded(tmp_path / "served") as service:
+        client = StorageClient(service.url)
+        targets = [{"kind": "Deployment", "namespace": "shop", "name": name} for name in ("api", "web-api", "web")]
+        client.post([event(number, target) for number, target in enumerate(targets)], within=10)
+        client.close()
+        env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DATA_STORAGE_URL": service.url}
+        told = called("target", "web", "--deleted", "5m", env=env)
+        shown = called("target", "web", env=env).stdout
+        document = json.loads(called("target", "web", "-o", "json", env=env).stdout)
+        faults = {
+            words: called("target", *words, env=env)
+            for words in [("", "--deleted=1s"), ("eb", "--deleted=1s"), ("no", "--deleted=1s"), ("api", "--deleted=2d")]
+        }
+
+    assert told.code == 0
+    [minute] = re.findall(
+        r"^shop/Deployment/web: deleted (.{16}) \(UTC\); silence after that does not count$", told.stdout, re.MULTILINE
+    )
+    assert f"deleted {minute}: silence after that does not count\n" in shown
+    assert [one["deleted"][0][:16].replace("T", " ") for one in document] == [minute]
+    unnamed, several = faults["", "--deleted=1s"], faults["eb", "--deleted=1s"]
+    assert (unnamed.code, several.code) == (2, 2)
+    assert unnamed.stderr.endswith("Error: --deleted: name the target that was deleted.\n")
+    known = "shop/Deployment/web, shop/Deployment/web-api"
+    assert several.stderr.endswith(f"Error: --deleted: eb names 2 targets ({known}); name one of them whole.\n")
+    assert faults["no", "--deleted=1s"].code == 3
+    assert faults["api", "--deleted=2d"].code == 2
+    assert "the deletion was not stored: " in faults["api", "--deleted=2d"].stderr
+    assert " is not of the last 24 hours; " in faults["api", "--deleted=2d"].stderr
 
 
 def test_patterns_say_what_each_means(called: Run, world: dict[str, str]) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
+from loopback import free_port
 
 from kubernaut_controller.operator import server
 from kubernaut_controller.operator.api import ApiError
@@ -59,9 +59,7 @@ def test_who_never_gets_ready_is_not_healthy(
     monkeypatch: pytest.MonkeyPatch, ready: bool, seconds: float, status: int
 ) -> None:
     monkeypatch.setattr(server, "STARTING", seconds)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     async def ask() -> int:
         async with (

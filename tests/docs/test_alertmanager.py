@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from loopback import free_port
 
 from kubernaut_controller.remediation import read_remediation_request, workflow_of
 from kubernaut_controller.validation import faults_of
@@ -33,9 +33,7 @@ PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager"
 def alertmanager(folder: Path, configuration: str) -> Iterator[httpx.Client]:
     if PROGRAM is None:
         pytest.skip("no Alertmanager is installed (Debian: apt-get install prometheus-alertmanager)")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (folder / "alertmanager.yml").write_text(configuration)
     argv = [PROGRAM, f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/am"]
     with (folder / "log").open("w") as log:

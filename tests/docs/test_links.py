@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from kubernaut_cli.scaffold import name_project
+
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -46,6 +48,17 @@ def test_every_link_leads_somewhere(folder: str) -> None:
     names = [name for name in pages() if name.partition("/")[0] == folder]
 
     assert [f"{name}: {fault}" for name in names for fault in faults(ROOT / name, (ROOT / name).read_text())] == []
+
+
+def test_every_link_of_a_new_project_leads_somewhere(tmp_path: Path) -> None:
+    texts = name_project("queue-actions").texts()
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = {name: faults(tmp_path / name, text) for name, text in texts.items() if name.endswith(".md")}
+
+    assert "README.md" in found
+    assert [fault for faults_of_page in found.values() for fault in faults_of_page] == []
 
 
 def test_a_wrong_link_is_found(tmp_path: Path) -> None:

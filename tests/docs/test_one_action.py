@@ -13,9 +13,8 @@ from tests.conftest import ROOT
 
 GUIDE = (ROOT / "docs/clusters.md").read_text()
 TASK = ROOT / "tekton/catalog/task/kubernaut-action/0.1/kubernaut-action.yaml"
-[BLOCK] = [
-    text for text in re.findall(r"^```console\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL) if "tkn task start" in text
-]
+BLOCKS = re.findall(r"^```console\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+[BLOCK] = [text for text in BLOCKS if "tkn task start kubernaut-action" in text]
 
 
 def test_the_results_that_tkn_describes_are_those_of_the_task() -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from string import Template
 from typing import Any
 
 import pytest
+from loopback import free_port
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo"
@@ -85,9 +85,7 @@ def make_environment(folder: Path) -> Iterator[DemoEnvironment]:
 
     folder.mkdir()
     bare = git_repository(folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     daemon = subprocess.Popen(
         [
             "git",

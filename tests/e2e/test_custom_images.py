@@ -6,7 +6,6 @@ The image of the docs is pushed to a real registry, and the cluster's node pulls
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from loopback import free_port
 
 from kubernaut_conformance.examine import examine
 from kubernaut_conformance.image import ActionImage
@@ -29,12 +29,6 @@ NAMESPACE = "kubernaut-e2e-custom"
 TASK = ROOT / "tekton" / "catalog" / "task" / "kubernaut-action" / "0.1" / "kubernaut-action.yaml"
 CUSTOM = Path(__file__).parent / "custom"
 pytestmark = [pytest.mark.docker]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
+from loopback import free_port
 
 from kubernaut_sdk.ids import mint
 
@@ -39,12 +39,6 @@ def plan(ctx: Context, inputs: Note) -> Change:
 def apply(ctx: Context, inputs: Note, change: Change) -> None:
     return None
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

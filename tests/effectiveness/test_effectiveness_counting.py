@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_effectiveness import CountingRules, Outcome, WatchSpan, verdicts_of
-from kubernaut_effectiveness.counting.outcomes import OrderedChanges
+from kubernaut_effectiveness.counting.changes import OrderedChanges
 from kubernaut_effectiveness.counting.problems import ProblemIncident
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
 from kubernaut_sdk.states import State

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
-from histories import Story
+from histories import Story, at
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubernaut_effectiveness.patterns.flapping import find_flapping, flapping_of
 from kubernaut_effectiveness.patterns.incidents import find_follow_ups, find_side_effects
@@ -131,3 +133,23 @@ def test_a_side_effect_is_shown_only_against_a_baseline(story: Story, withheld: 
     restart = next(one for one in find_side_effects(fleet.judged, fleet.problems) if one.action_type.endswith("pod"))
     assert (restart.alert, restart.cases, restart.otherwise_cases) == ("Cold", 15 if withheld else 30, 0)
     assert restart.shown is withheld
+
+
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=12))
+def test_any_three_actions_within_two_hours_are_in_one_crowd(minutes: list[int]) -> None:
+    story = Story()
+    for minute in minutes:
+        change(story, minute, "a/b", 1, 2)
+    times = sorted(at(minute) for minute in minutes)
+
+    crowds = find_crowds(changes_by_target(story.acts))
+    for first, third in zip(times, times[2:], strict=False):
+        if third - first <= 2 * 3600:
+            assert any(one.since <= first and third <= one.until for one in crowds)
+    for one in crowds:
+        assert one.acts == sum(one.since <= time <= one.until for time in times) >= 3
+        assert any(
+            third - first <= 2 * 3600
+            for first, third in zip(times, times[2:], strict=False)
+            if one.since <= first and third <= one.until
+        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -35,7 +36,7 @@ from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
 from kubernaut_effectiveness.service.links import LinkTemplates
 from kubernaut_effectiveness.service.pages import create_pages
-from kubernaut_effectiveness.service.reading import NarrowRecord, StorageReader
+from kubernaut_effectiveness.service.reading import NarrowRecord, StorageFault, StorageReader
 from kubernaut_effectiveness.service.visible import visible
 from kubernaut_effectiveness.verdicts.comparison import compare_actions, compare_counts
 from kubernaut_sdk.ids import mint
@@ -243,6 +244,11 @@ def record(**fields: Any) -> dict[str, Any]:
     return {"id": str(mint()), "state": "succeeded", "at": now, "action_type": "a/b", "target": "t", **fields}
 
 
+def shown(time: str) -> str:
+    """Return a time as pages show it."""
+    return f'<time datetime="{time}">{time[:10]} {time[11:19]}</time>'
+
+
 def put(url: str, *events: dict[str, Any]) -> None:
     answer = httpx.post(f"{url}/api/v1/action-records", json=list(events), trust_env=False)
     assert {one["outcome"] for one in answer.json()} <= {"stored", "merged"}, answer.text
@@ -317,8 +323,66 @@ def test_a_deletion_that_is_told_late_changes_what_was_judged_and_is_shown(tmp_p
     assert [one["outcome"] for one in before["incidents"]] == ["held"]
     assert [(one["outcome"], one["why"]) for one in after["incidents"]] == [("unwatched", "the target was deleted")]
     assert (before["deleted"], len(after["deleted"])) == ([], 1)
-    assert f"It was deleted at {after['deleted'][0]}" in html
+    assert f"It was deleted at {shown(after['deleted'][0])}: silence after that does not count." in html
     assert "the target was deleted" in html
+
+
+def test_a_record_that_deleted_its_target_is_shown_and_its_silence_is_not_counted(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    ago = {hours: rfc3339(now - timedelta(hours=hours)) for hours in (3.0, 2.9, 2.85, 2.8)}
+    labels = {"alertname": "NodeDown", "node": "w1"}
+    firing = {"status": "resolved", "labels": labels, "startsAt": ago[3.0], "endsAt": ago[2.8], "fingerprint": "f"}
+    deleted = record(
+        action_type="kubernetes/delete_node",
+        target={"kind": "Node", "name": "w1"},
+        change={"before": {"node": "w1", "uid": "u"}, "after": {"node": "w1", "uid": None}},
+        signal={"fingerprint": "f", "firedAt": ago[3.0]},
+        intended_at=ago[2.9],
+        started_at=ago[2.9],
+        finished_at=ago[2.85],
+        at=ago[2.85],
+    )
+    heartbeats(tmp_path, now)
+    with embedded(tmp_path) as service:
+        post(service.url, "signals", {"version": "4", "alerts": [firing]})
+        put(service.url, record(target="t"))
+        with following(service.url) as (follower, client):
+            put(service.url, deleted)  # while it is followed
+            follower.step()
+            page, html = client.get("/targets/Node/w1.json").json(), client.get("/targets/Node/w1").text
+            read_at_once = Follower(StorageReader(service.url))
+            read_at_once.step()
+            assert read_at_once.view.verdicts == follower.view.verdicts
+            read_at_once.stop()
+
+    assert [(one["outcome"], one["why"]) for one in page["incidents"]] == [("unwatched", "the target was deleted")]
+    assert page["deleted"] == [ago[2.85].partition(".")[0].rstrip("Z") + "Z"]
+    assert f"It was deleted at {shown(page['deleted'][0])}: silence after that does not count." in html
+    assert 'class="m-deleted"' in html
+
+
+class BreakingReader(StorageReader):
+    """A reader whose Data Storage goes away within its first answer."""
+
+    broken = False
+
+    def records(self, after_seq: int) -> Iterator[NarrowRecord]:
+        for place, one in enumerate(super().records(after_seq)):
+            if place == 2 and not self.broken:
+                self.broken = True
+                raise StorageFault("Data Storage went away")
+            yield one
+
+
+def test_a_data_storage_that_goes_away_within_an_answer_loses_no_record(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, *(record(target=f"t{number}") for number in range(5)))
+        follower = Follower(BreakingReader(service.url))
+        follower.step()
+        fault = follower.view.fault
+        follower.step()
+        assert (fault, follower.view.fault, follower.view.records) == ("Data Storage went away", None, 5)
+        follower.stop()
 
 
 def heartbeats(folder: Path, now: datetime) -> None:
@@ -349,7 +413,7 @@ def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path:
 
         assert len(document["recent"]) == 1
         assert "cannot be read" in document["standing"]["fault"]
-        assert f"What is shown is of {document['standing']['as_of']}" in page.text
+        assert f"What is shown is of {shown(document['standing']['as_of'])}." in page.text
         assert client.get("/records/01a22557-b15d-7243-937e-cf0425334b45").status_code == 503
 
 
@@ -529,3 +593,27 @@ def test_beyond_loopback_the_monitor_needs_a_token(tmp_path: Path, options: list
 
     assert ended.exit_code == 2
     assert sentence.format(empty=empty) in ended.output
+
+
+def test_a_data_storage_that_does_not_answer_in_time_leaves_the_pages_as_they_are(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service, socket.socket() as silent:
+        put(service.url, record())
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with following(service.url) as (follower, client):
+            good = follower._reader
+            slow = follower._reader = StorageReader(f"http://127.0.0.1:{silent.getsockname()[1]}")
+            slow._client.timeout = httpx.Timeout(0.2)
+            follower.step()
+            away = client.get("/")
+            follower._reader = good
+            put(service.url, record(target="later"))
+            follower.step()
+            again = client.get("/")
+            slow.close()
+
+    assert "cannot be read: timed out." in away.text
+    assert "1 record, read" not in away.text
+    assert "/targets/t" in away.text
+    assert "cannot be read" not in again.text
+    assert "/targets/later" in again.text

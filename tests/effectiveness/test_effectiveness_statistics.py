@@ -12,7 +12,7 @@ from scipy import integrate, stats
 from statsmodels.stats.multitest import multipletests
 
 from kubernaut_effectiveness.statistics.association import Table, find_association
-from kubernaut_effectiveness.statistics.changepoint import find_change
+from kubernaut_effectiveness.statistics.changepoint import _scan, find_change
 from kubernaut_effectiveness.statistics.cusum import LIMIT, cusum_weights, run_cusum
 from kubernaut_effectiveness.statistics.multiplicity import q_values
 from kubernaut_effectiveness.statistics.proportions import newcombe_interval
@@ -274,3 +274,30 @@ def rejections(draw: Callable[[Random], list[bool]], rounds: int, permutations: 
 def test_5_percent_false_changes_are_5_percent(rounds: int, tolerance: float) -> None:
     share = rejections(lambda random: [random.random() < 0.7 for _ in range(60)], rounds, 99)
     assert share == pytest.approx(0.05, abs=tolerance)
+
+
+@given(series=st.lists(st.booleans(), min_size=20, max_size=90), seed=st.integers(0, 5))
+@settings(deadline=None)
+def test_a_change_s_p_value_is_that_of_looking_at_every_place_of_each_permutation(
+    series: list[bool], seed: int
+) -> None:
+    found = find_change(series, permutations=40, seed=seed)
+
+    assert found is not None
+    n, total = len(series), sum(series)
+    if not 0 < total < n:
+        assert found.p_value == 1.0
+        return
+    rarer, chance = total <= n - total, Random(seed)
+    as_large = 0
+    for _ in range(40):
+        drawn = set(chance.sample(range(n), min(total, n - total)))
+        as_large += _largest_ratio([(place in drawn) is rarer for place in range(n)]) >= _largest_ratio(series) - 1e-12
+    assert found.p_value == (1 + as_large) / 41
+
+
+def _largest_ratio(series: list[bool]) -> float:
+    """Return the largest ratio over all places with ten on each side, from the counts before each."""
+    n, places = len(series), range(10, len(series) - 9)
+    logs = [0.0] + [k * math.log(k) for k in range(1, n + 1)]
+    return max(_scan([sum(series[:place]) for place in places], places, sum(series), n, logs))

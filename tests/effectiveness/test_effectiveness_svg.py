@@ -18,7 +18,7 @@ PICTURES = {
     "weeks": svg.weeks([WeekShare(week="2026-01-05", good=3, incidents=4), WeekShare(week="x", good=5, incidents=9)]),
     "curve": svg.curve([CurvePoint(0, 0), CurvePoint(3600, 0.2)], 86400, [(0, 9), (3600, 4)], 1800),
     "lanes": svg.lanes(
-        [("<b>", [svg.LaneSpan(0, 5, "firing", "&")], [svg.Mark(3, "failed", '"')])], 0, 10, [(5, "noon")]
+        [("<b>", [svg.LaneSpan(0, 5, "firing", "&")], [svg.Mark(3, "failed", '"')])], 0, 10, [(5, "noon")], "<title>"
     ),
 }
 
@@ -60,12 +60,57 @@ def test_the_time_in_which_nothing_can_fire_is_shaded() -> None:
 
 
 def test_what_lies_outside_of_the_time_is_drawn_at_its_end() -> None:
-    picture = svg.lanes([("x", [svg.LaneSpan(-5, float("inf"), "firing", "")], [])], 0, 10, [], width=100)
+    picture = svg.lanes([("x", [svg.LaneSpan(-5, float("inf"), "firing", "")], [])], 0, 10, [], "x", width=100)
 
     assert 'x="0" y="20" width="100"' in picture
     assert "inf" not in picture
 
 
+def test_a_recurrence_is_a_line_between_two_bars_and_a_length_is_drawn_where_it_is_seen() -> None:
+    spans = [
+        svg.LaneSpan(0, 20, "firing", ""),
+        svg.LaneSpan(20, 50, "recurrence", "fired again"),
+        svg.LaneSpan(50, 60, "firing", ""),
+    ]
+    marks = [svg.Mark(5, "succeeded", "", 6), svg.Mark(50, "failed", "", 80), svg.Mark(90, "deleted", "")]
+    picture = svg.lanes([("x", spans, []), ("actions", [], marks)], 0, 100, [], "x", width=100)
+
+    assert '<line class="s-recurrence" x1="20" y1="26" x2="50" y2="26"><title>fired again</title></line>' in picture
+    assert picture.count('class="m-length"') == 1
+    assert '<line class="m-length" x1="50"' in picture
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        ("succeeded", "<circle"),
+        ("failed", "<path"),
+        ("timed_out", "<path"),
+        ("deleted", "<path"),
+        ("skipped", "<circle"),
+    ],
+)
+def test_a_mark_is_told_by_its_form_too(kind: str, form: str) -> None:
+    drawn = {
+        kind: svg.mark_of(kind, 6, 6).replace(f"m-{kind}", "") for kind in ("succeeded", "failed", "deleted", "skipped")
+    }
+
+    assert svg.mark_of(kind, 6, 6).startswith(form)
+    assert len(set(drawn.values())) == 4
+
+
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (0.125, "0.12"), (-0.001, "0"), (10, "10"), (2.5, "2.5")])
 def test_numbers_are_short(value: float, text: str) -> None:
     assert svg.number(value) == text
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_on_its_own_brings_its_colours(name: str) -> None:
+    root = ET.fromstring(svg.standalone(PICTURES[name]))
+    style, *parts = root
+
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("aria-label") == ET.fromstring(PICTURES[name]).get("aria-label")
+    assert len(parts) == len(ET.fromstring(PICTURES[name]))
+    for kind in {part.get("class", "").split()[0] for part in parts} - {"label", "mid", "end", "m-failed"}:
+        assert f".{kind}" in (style.text or "")

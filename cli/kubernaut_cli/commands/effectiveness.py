@@ -15,6 +15,7 @@ from kubernaut_effectiveness import ActionVerdict, Fleet, verdicts_of
 from kubernaut_effectiveness.verdicts.words import (
     alone_words,
     baseline_words,
+    bounds_words,
     change_words,
     percent,
     plural,
@@ -33,6 +34,7 @@ def effectiveness(
     action_type: str | None,
     since: timedelta,
     pending_for: dict[str, float],
+    ignored_labels: tuple[str, ...],
     output: str,
     no_headers: bool,
     data: Path | None,
@@ -41,7 +43,7 @@ def effectiveness(
 
     Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
     """
-    fleet = read_fleet_of(data, since, pending_for)
+    fleet = read_fleet_of(data, since, pending_for, ignored_labels)
     found = [verdict for verdict in verdicts_of(fleet) if action_type in {None, verdict.action_type}]
     if output == "table" and action_type is not None and found:
         for verdict in found:
@@ -64,9 +66,8 @@ def verdict_lines(verdict: ActionVerdict) -> list[str]:
     lines = [verdict.action_type, f"  alone was enough: {alone_words(alone)}", f"  incidents: {_outcomes(verdict)}"]
     if verdict.unwatched:
         lines.append(f"  unwatched: {', '.join(f'{number} {why}' for why, number in verdict.unwatched.items())}")
-    if verdict.if_unwatched_not is not None and verdict.if_unwatched_held is not None:
-        bounds = f"{percent(verdict.if_unwatched_not)} to {percent(verdict.if_unwatched_held)}"
-        lines.append(f"  if none or all of the unwatched had held: {bounds}")
+    if (bounds := bounds_words(verdict)) is not None:
+        lines.append(f"  {bounds}")
     if alone.largest_target is not None:
         lines.append(f"  the largest target has {percent(alone.largest_target)} of the incidents")
     lines.append(f"  against the baseline: {baseline_words(verdict.baseline)}")
@@ -110,11 +111,11 @@ def _print_caveats(fleet: Fleet) -> None:
 LISTING: Listing[ActionVerdict] = Listing(
     columns=[
         Column(heading="action", cell=lambda verdict: verdict.action_type, folds=False),
-        Column(heading="incidents", cell=_outcomes),
+        Column(heading="incidents", cell=_outcomes, rank=2),
         Column(heading="alone was enough", cell=lambda verdict: share_words(verdict.alone)),
-        Column(heading="against the baseline", cell=lambda verdict: baseline_words(verdict.baseline), rank=3),
-        Column(heading="came back 30 min, 24 h", cell=_came_back, rank=2),
-        Column(heading="ran", cell=_ran, rank=1),
+        Column(heading="against the baseline", cell=lambda verdict: baseline_words(verdict.baseline), rank=1),
+        Column(heading="came back 30 min, 24 h", cell=_came_back, rank=3),
+        Column(heading="ran", cell=_ran, rank=4),
     ],
     document=lambda verdict: verdict.model_dump(mode="json"),
     name=lambda verdict: verdict.action_type,

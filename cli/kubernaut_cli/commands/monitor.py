@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from kubernaut_cli.fleetreading import parse_pending_for
+from kubernaut_cli.fleetreading import counting_rules, ignored_labels_option, parse_pending_for
 from kubernaut_cli.options import data_option
 from kubernaut_cli.store import open_record_store
-from kubernaut_effectiveness import CountingRules
 from kubernaut_effectiveness.service.command import monitor_options, run_monitor
 
 __all__ = ["monitor"]
@@ -29,12 +28,15 @@ __all__ = ["monitor"]
     callback=parse_pending_for,
     help="An alerting rule's `for`: within it, its alert cannot fire again.",
 )
-def monitor(url: str | None, data: Path | None, pending_for: dict[str, float], **options: Any) -> None:
+@ignored_labels_option
+def monitor(
+    url: str | None, data: Path | None, pending_for: dict[str, float], ignored_labels: tuple[str, ...], **options: Any
+) -> None:
     """Run the Effectiveness Monitor until SIGTERM or Ctrl-C: pages, JSON and metrics.
 
     Exit code: 2 an option cannot be used, 3 the folder has no records, 75 Data Storage does not answer.
     """
-    settings = CountingRules(pending_for=pending_for)
+    settings = counting_rules(pending_for, ignored_labels)
     if url is not None:
         token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")
         run_monitor(url, Path(token_file) if token_file else None, settings=settings, **options)

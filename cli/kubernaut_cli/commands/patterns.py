@@ -30,10 +30,17 @@ LISTING: Listing[FoundPattern] = Listing(
 @fleet_options
 @listing_options
 @data_option
-def patterns(since: timedelta, pending_for: dict[str, float], output: str, no_headers: bool, data: Path | None) -> None:
+def patterns(
+    since: timedelta,
+    pending_for: dict[str, float],
+    ignored_labels: tuple[str, ...],
+    output: str,
+    no_headers: bool,
+    data: Path | None,
+) -> None:
     """Show patterns: flapping, circles, growth, follow-ups, side effects. `-o wide` says what each means.
 
     Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
     """
-    found = find_patterns(read_fleet_of(data, since, pending_for))
+    found = find_patterns(read_fleet_of(data, since, pending_for, ignored_labels))
     LISTING.print(list(found_patterns(found)), output, headers=not no_headers)

@@ -1,25 +1,31 @@
 """`kubernaut target`: show what was done to one target, what fired, and whether it is still so; or list the targets."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
-from kubernaut_cli.fleetreading import fleet_options, read_fleet_of
+from kubernaut_cli.fleetreading import fleet_options, open_fleet
 from kubernaut_cli.listing import Column, Listing, listing_options
 from kubernaut_cli.options import data_option
+from kubernaut_cli.store import storage_errors
 from kubernaut_cli.terminal import echo, one_line
 from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident
 from kubernaut_effectiveness.documents import act_document, incident_document, target_document
 from kubernaut_effectiveness.patterns.report import minute_of
 from kubernaut_effectiveness.targets import StillSo, TargetHistory, find_target, history_of_target
+from kubernaut_sdk import DataStorage
+from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.errors import NotFound
+from kubernaut_sdk.times import utcnow
 
 __all__ = ["target"]
 
 _SHOWN = 20
 """The most incidents, and the most records, that the page of a target shows; the newest."""
+_NAMED = 5
+"""The most targets that a message names."""
 
 
 def _last_of(history: TargetHistory) -> str:
@@ -73,21 +79,37 @@ _ACTS: Listing[Act] = Listing(
 
 @click.command()
 @click.argument("name", metavar="[NAME]", default="")
+@click.option(
+    "--deleted",
+    type=AGE,
+    metavar="AGE",
+    help="Tell Data Storage that NAME was deleted so long ago (1s, 2h): silence after that does not count.",
+)
 @fleet_options
 @listing_options
 @data_option
-def target(
-    name: str, since: timedelta, pending_for: dict[str, float], output: str, no_headers: bool, data: Path | None
+def target(  # noqa: PLR0913, PLR0917 – each is an option of the command
+    name: str,
+    deleted: timedelta | None,
+    since: timedelta,
+    pending_for: dict[str, float],
+    ignored_labels: tuple[str, ...],
+    output: str,
+    no_headers: bool,
+    data: Path | None,
 ) -> None:
     """Show the target NAME, whole (shop/Deployment/api) or the end of it (api); list them where there are several.
 
     Exit code: 2 Data Storage refuses the query, 3 no such target, no records or no right, 75 no answer.
     """
-    fleet = read_fleet_of(data, since, pending_for)
-    found = find_target(fleet, name)
-    if not found and name:
-        asked = f"no record since {minute_of(fleet.now - since.total_seconds())} (UTC) names a target {name}"
-        raise NotFound(f"{asked}; without a name, all targets are listed.", reason="NoSuchTarget")
+    with open_fleet(data, since, pending_for, ignored_labels) as (fleet, storage):
+        found = find_target(fleet, name)
+        if not found and name:
+            asked = f"no record since {minute_of(fleet.now - since.total_seconds())} (UTC) names a target {name}"
+            raise NotFound(f"{asked}; without a name, all targets are listed.", reason="NoSuchTarget")
+        if deleted is not None:
+            _record_deletion(storage, name, found, utcnow() - deleted)
+            return
     histories = [history for one in found if (history := history_of_target(fleet, one)) is not None]
     if output == "table" and name and len(histories) == 1:
         _show(histories[0], headers=not no_headers)
@@ -95,12 +117,24 @@ def target(
         LISTING.print(histories, output, headers=not no_headers)
 
 
+def _record_deletion(storage: DataStorage, name: str, found: list[str], at: datetime) -> None:
+    """Tell that the one target of a name was deleted."""
+    if not name:
+        raise click.UsageError("--deleted: name the target that was deleted.")
+    if len(found) > 1:
+        known = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
+        raise click.UsageError(f"--deleted: {name} names {len(found)} targets ({known}); name one of them whole.")
+    with storage_errors("the deletion was not stored"):
+        storage.record_deletion(found[0], at)
+    echo(one_line(f"{found[0]}: deleted {minute_of(at.timestamp())} (UTC); silence after that does not count"))
+
+
 def _show(history: TargetHistory, *, headers: bool) -> None:
     echo(one_line(history.name))
     if history.incidents:
         _INCIDENTS.print(history.incidents[-_SHOWN:], "table", headers=headers)
     for time in history.deleted:
-        echo(f"deleted {minute_of(time)}: that it was silent afterwards is not counted")
+        echo(f"deleted {minute_of(time)}: silence after that does not count")
     _ACTS.print(history.acts[-_SHOWN:], "table", headers=headers)
     for still in history.still_so:
         echo(one_line(f"is it still so? {_still(still)}"))

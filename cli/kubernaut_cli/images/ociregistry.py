@@ -2,9 +2,13 @@
 
 TLS is verified, except that a registry on loopback speaks plain HTTP, as it does for Docker. Credentials go to the
 registry's own address, and to the token service that the registry names, over HTTPS; no redirect is followed.
+
+Of the Python clients, oras (0.2) knows credential helpers as well, but no refresh tokens; and it sends the password to
+any token service that a registry names, and the token to any address to which an upload is sent.
 """
 
 import re
+import warnings
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -153,11 +157,14 @@ class OciRegistry:
 
     def _credentials(self, reference: Reference) -> dict[str, Any]:
         try:
-            found = load_config().resolve_authconfig(self.host) or {}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about a helper that is not there, which the error tells as well
+                found = load_config().resolve_authconfig("docker.io" if self.host in _HUB else self.host) or {}
         except DockerException as error:
-            raise PreconditionFailed(
-                f"{reference} is not published: Docker's credentials cannot be read: {error}.", reason="Unauthorized"
-            ) from None
+            problem = str(error.__cause__ or error).replace("\n", "").rstrip(".")
+            raise _unreadable(reference, problem) from None
+        except (ValueError, LookupError, TypeError):
+            raise _unreadable(reference, "the credential helper does not answer as one") from None
         return {name.lower(): value for name, value in found.items()}  # a helper's are in capitals, a file's are not
 
 
@@ -206,6 +213,14 @@ def _refused(reference: Reference, reason: str, problem: str, host: str) -> Acti
     return PreconditionFailed(
         f"{reference} is not published: {problem}; log in with `docker login {host}`, as somebody who may write there.",
         reason=reason,
+    )
+
+
+def _unreadable(reference: Reference, problem: str) -> ActionError:
+    return PreconditionFailed(
+        f"{reference} is not published: Docker's credentials cannot be read: {problem}; look at credHelpers and "
+        f"credsStore in Docker's config.json.",
+        reason="Unauthorized",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from kubernaut_cli.taskcatalog.access import cluster_role
 from kubernaut_cli.taskcatalog.incidents import INCIDENTS
 from kubernaut_cli.taskcatalog.pages import catalog_page, pipeline_page, pipeline_sample, task_page, task_sample
 from kubernaut_cli.taskcatalog.pipelines import pipeline
@@ -33,7 +34,7 @@ def included_images() -> dict[str, str]:
     return found
 
 
-def task_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
+def task_files(actions: Iterable[CatalogAction], *, beside_generic: bool = False) -> dict[str, str]:
     """Return the files of the actions' typed Tasks: path below the catalogue → text."""
     files = {}
     for action in actions:
@@ -41,8 +42,9 @@ def task_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
         name = task["metadata"]["name"]
         folder = f"task/{name}/{VERSION}"
         files[f"{folder}/{name}.yaml"] = dump_yaml(task)
-        files[f"{folder}/README.md"] = task_page(action, task)
+        files[f"{folder}/README.md"] = task_page(action, task, beside_generic=beside_generic)
         files[f"{folder}/samples/run.yaml"] = task_sample(action, task)
+        files |= _role_file(folder, name, [action])
     return files
 
 
@@ -52,17 +54,23 @@ def catalog_files(actions: Iterable[CatalogAction]) -> dict[str, str]:
     A Pipeline is left out if one of its actions is missing.
     """
     known = {action.action_type: action for action in actions}
-    files = task_files(known.values())
+    files = task_files(known.values(), beside_generic=True)
     incidents = [one for one in INCIDENTS if all(stage.action_type in known for stage in one.stages)]
     for incident in incidents:
         document = pipeline(incident, known)
         folder = f"pipeline/{incident.name}/{VERSION}"
         files[f"{folder}/{incident.name}.yaml"] = dump_yaml(document)
-        files[f"{folder}/README.md"] = pipeline_page(incident, document)
+        files[f"{folder}/README.md"] = pipeline_page(incident, document, known)
         files[f"{folder}/samples/run.yaml"] = pipeline_sample(incident, document)
+        files |= _role_file(folder, incident.name, [known[stage.action_type] for stage in incident.stages])
     files[f"stepaction/{GENERIC}/{VERSION}/{GENERIC}.yaml"] = dump_yaml(step_action())
     files["README.md"] = catalog_page(known.values(), incidents)
     return files
+
+
+def _role_file(folder: str, name: str, actions: Iterable[CatalogAction]) -> dict[str, str]:
+    role = cluster_role(name, [action.entry for action in actions])
+    return {f"{folder}/samples/clusterrole.yaml": dump_yaml(role)} if role else {}
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

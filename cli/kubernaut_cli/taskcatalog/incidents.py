@@ -42,13 +42,16 @@ INCIDENTS = (
             "The release migrated a database that the older revision cannot read, or GitOps owns the Deployment: "
             "use recover-autosynced-application, which takes the commit back as well."
         ),
-        on_failure="If the query does not hold in time, the Deployment stays rolled back, and the run fails: the release was not the cause, or not the only one.",
+        on_failure="If the query does not hold within watch_timeout, the Deployment stays rolled back, and the run fails: the release was not the cause, or not the only one.",
         stages=(
             Stage(name="roll-back", action_type="kubernetes/rollback_deployment", takes=_DEPLOYMENT),
             Stage(
                 name="watch",
                 action_type="prometheus/assert_query",
-                takes={"url": "prometheus", "query": "query", "op": "op", "threshold": "threshold", "hold": "hold"},
+                takes={
+                    "url": "prometheus", "query": "query", "op": "op", "threshold": "threshold", "hold": "hold",
+                    "timeout": "watch_timeout",
+                },
                 secrets="prometheus",
                 timeout="10m",
             ),
@@ -73,7 +76,12 @@ INCIDENTS = (
         ),
         on_failure="The node stays cordoned, so that nothing is scheduled on it while somebody looks; kubernetes-uncordon-node returns it.",
         stages=(
-            Stage(name="drain", action_type="kubernetes/drain_node", takes={"node": "node"}, timeout="15m"),
+            Stage(
+                name="drain",
+                action_type="kubernetes/drain_node",
+                takes={"node": "node", "min_schedulable": "min_schedulable"},
+                timeout="15m",
+            ),
             Stage(
                 name="reboot",
                 action_type="aws/reboot_instances",
@@ -151,7 +159,12 @@ INCIDENTS = (
         ),
         stages=(
             Stage(name="pause", action_type="argocd/pause_autosync", takes=_APPLICATION),
-            Stage(name="roll-back", action_type="kubernetes/rollback_deployment", takes=_DEPLOYMENT),
+            Stage(
+                name="roll-back",
+                action_type="kubernetes/rollback_deployment",
+                takes=_DEPLOYMENT,
+                fixed={"when_owned": "proceed"},  # the owner is Argo CD, which was just paused
+            ),
             Stage(name="revert", action_type="git/revert_commit", takes=_COMMIT, secrets="git"),
             Stage(name="resume", action_type="argocd/resume_autosync", takes=_APPLICATION),
             Stage(name="wait", action_type="argocd/wait_application", takes=_SERVER, secrets="argocd", timeout="15m"),

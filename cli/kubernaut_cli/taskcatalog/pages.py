@@ -1,9 +1,11 @@
 """The READMEs and samples of the catalogue's Tasks and Pipelines."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubernaut_cli.docs import permission_lines, traits
+from kubernaut_cli.taskcatalog.access import ACCOUNT, cluster_role, grant_commands
 from kubernaut_cli.taskcatalog.pipelines import IncidentPipeline
 from kubernaut_cli.taskcatalog.typedtask import CatalogAction, input_text, task_name
 from kubernaut_controller import dump_yaml
@@ -19,38 +21,49 @@ _VALUES = (
     "A value with a `$` after a `)` is refused, since Kubernetes may have altered it; "
     "the [generic Task](../../kubernaut-action/0.1) takes it, with each `$` written as `\\u0024`."
 )
+_SECRETS = {
+    "alertmanager": "`token`, or `username` and `password`; `ca.crt` for an authority of your own",
+    "argocd": "`token`, of an Argo CD account or project role; `ca.crt` for an authority of your own",
+    "aws": "`config` and `credentials`, in AWS's own formats; without them, the AWS SDK's chain, such as the ServiceAccount's web identity",
+    "git": "`username` and `password`, or `token`, for https; `ssh-privatekey` and `known_hosts` for ssh; `ca.crt` for an authority of your own",
+    "prometheus": "`token`, or `username` and `password`; `ca.crt` for an authority of your own",
+}
+"""Domain → the files of the Secret that its actions read."""
+_MORE = re.compile(r" \(\[more\]\([^)]*\)\)")
+_GENERIC_LINK = re.compile(r"\[(?P<name>[^\]]+)\]\(\.\./\.\./kubernaut-action[^)]*\)")
 _RECORDS = (
-    "Records go where the namespace's ConfigMap `kubernaut-data-storage` says "
-    "([Data Storage](../../kubernaut-action/0.1/README.md#data-storage))."
+    "Records go where the namespace's ConfigMap `kubernaut-data-storage` says, by its keys `url` and `policy` "
+    "([more](../../kubernaut-action/0.1/README.md#data-storage))."
 )
 
 
-def task_page(action: CatalogAction, task: Json) -> str:
-    """Return the README of a typed Task."""
+def task_page(action: CatalogAction, task: Json, *, beside_generic: bool) -> str:
+    """Return the README of a typed Task.
+
+    Args:
+        action: Its action.
+        task: The Task.
+        beside_generic: True if the generic Task is in the same catalogue, so that a link may lead there.
+    """
     entry, name = action.entry, str(task["metadata"]["name"])
-    required = [param["name"] for param in task["spec"]["params"] if "default" not in param]
+    params = {param["name"]: param for param in task["spec"]["params"]}
+    required = [name for name, param in params.items() if "default" not in param]
     example: Mapping[str, Any] = next(iter(entry["examples"]), {})
-    given = [f"--param {field}={_shell_word(_text(action, field, value))}" for field, value in example.items()]
+    given = {field: _text(action, field, value) for field, value in example.items()}
+    domain = action.action_type.partition("/")[0]
+    secret = f"--workspace=name=secrets,secret={domain}" if domain in _SECRETS else ""
     lines = [f"# {name}", "", _GENERATED, "", str(entry["summary"]), "", "; ".join(traits(entry)) + ".", ""]
-    lines += [
-        "```console",
-        f"$ kubectl apply -f {name}.yaml",
-        f"$ tkn task start {name} --use-param-defaults --skip-optional-workspace --showlog \\",
-        "    " + " \\\n    ".join([*given, "--param dryRun=true", "--serviceaccount kubernaut-remediator"]),
-        "```",
-        "",
-        f"`tkn` asks for {_and_list(required)} if they are not given" if required else "No param is required",
-    ]
+    lines += _console(name, "task", given, [secret] if secret else [])
+    lines += [f"`tkn` asks for {_and_list(required)} if not given" if required else "No param is required"]
     lines[-1] += "; `tkn taskrun describe --last` shows the results. Without `dryRun=true` the change is made."
-    lines += ["", "## Parameters", "", *_params_table(task["spec"]["params"]), _VALUES, ""]
+    lines += ["", "## Parameters", "", *_params_table(params.values()), _VALUES, ""]
     lines += ["## Results", "", *_results_table(task["spec"]["results"])]
     lines += ["They are written on failure too. On cancel and timeout Tekton takes no results.", ""]
-    lines += ["## Workspaces", "", "`secrets` (optional): a Secret whose files the action may read.", ""]
-    if entry["permissions"]:
-        lines += ["## Permissions", "", "What the ServiceAccount, or the Secret's identity, must be allowed to do:", ""]
-        lines += [*permission_lines(entry), ""]
-    lines.append(_RECORDS)
-    return "\n".join(lines) + "\n"
+    lines += ["## Workspaces", "", "`secrets` (optional): a Secret whose files the action may read."]
+    lines[-1] += f" This one: {_SECRETS[domain]}." if domain in _SECRETS else " This one reads none."
+    lines += ["", *_access(name, [entry], _namespaces([(params, {"namespace": "namespace"})], given)), _RECORDS]
+    page = "\n".join(lines) + "\n"
+    return page if beside_generic else _GENERIC_LINK.sub(r"\g<name>", _MORE.sub("", page))
 
 
 def task_sample(action: CatalogAction, task: Json) -> str:
@@ -62,7 +75,7 @@ def task_sample(action: CatalogAction, task: Json) -> str:
         "kind": "TaskRun",
         "metadata": {"generateName": f"{name}-"},
         "spec": {
-            "serviceAccountName": "kubernaut-remediator",
+            "serviceAccountName": ACCOUNT,
             "taskRef": {"name": name},
             "params": [
                 *({"name": field, "value": _text(action, field, value)} for field, value in example.items()),
@@ -73,31 +86,39 @@ def task_sample(action: CatalogAction, task: Json) -> str:
     return f"# {action.title}: a dry run.\n{dump_yaml(run)}"
 
 
-def pipeline_page(incident: IncidentPipeline, document: Json) -> str:
+def pipeline_page(incident: IncidentPipeline, document: Json, actions: Mapping[str, CatalogAction]) -> str:
     """Return the README of a Pipeline."""
-    spec = document["spec"]
+    spec, name = document["spec"], incident.name
     needed = list(dict.fromkeys(task["taskRef"]["name"] for task in spec["tasks"]))
-    lines = [f"# {incident.name}", "", _GENERATED, "", incident.description, ""]
+    workspaces = [str(one["name"]) for one in spec.get("workspaces", ())]
+    lines = [f"# {name}", "", _GENERATED, "", incident.description, ""]
     lines += ["## When to use it", "", incident.use_when, "", "## When not to", "", incident.not_when, ""]
     lines += ["## If it fails", "", incident.on_failure, "", "## How to run it", "", "It needs these Tasks:", ""]
-    lines += [*(f"- [{name}](../../../task/{name}/0.1)" for name in needed), ""]
-    lines += [
-        "```console",
-        f"$ kubectl apply -f {incident.name}.yaml",
-        f"$ tkn pipeline start {incident.name} --use-param-defaults --skip-optional-workspace --showlog",
-        "```",
-        "",
-        "or `kubectl create -f samples/run.yaml`. With `dryRun=true` every Task plans and changes nothing.",
-        "",
-        "## Parameters",
-        "",
-        *_params_table(spec["params"]),
-    ]
-    if "workspaces" in spec:
-        lines += ["## Workspaces", ""]
-        lines += [*(f"- `{one['name']}` (optional): {one['description']}" for one in spec["workspaces"]), ""]
+    lines += [*(f"- [{task}](../../../task/{task}/0.1)" for task in needed), ""]
+    files = [f"../../../task/{task}/0.1/{task}.yaml" for task in needed]
+    secrets = [f"--workspace=name={one},secret={one}" for one in workspaces]
+    lines += _console(name, "pipeline", incident.example, secrets, files)
+    lines += ["or `kubectl create -f samples/run.yaml`. Without `dryRun=true` the changes are made.", ""]
+    lines += ["## Parameters", "", *_params_table(spec["params"])]
+    if workspaces:
+        lines += [
+            "## Workspaces",
+            "",
+            "Each is a Secret whose files the Tasks may read; leave out what needs none.",
+            "",
+        ]
+        lines += [*(f"- `{one}` (optional): {_SECRETS[one]}." for one in workspaces), ""]
     lines += ["## Results", "", *_results_table(spec["results"])]
-    return "\n".join(lines).rstrip() + "\n"
+    params = {param["name"]: param for param in spec["params"]}
+    entries = [actions[stage.action_type].entry for stage in incident.stages]
+    kubernetes = [
+        (params, stage.takes)
+        for stage, entry in zip(incident.stages, entries, strict=True)
+        if cluster_role(name, [entry])
+    ]
+    records = _RECORDS.replace("../../", "../../../task/")
+    lines += [*_access(name, entries, _namespaces(kubernetes, incident.example)), records]
+    return "\n".join(lines) + "\n"
 
 
 def pipeline_sample(incident: IncidentPipeline, document: Json) -> str:
@@ -111,7 +132,7 @@ def pipeline_sample(incident: IncidentPipeline, document: Json) -> str:
         "metadata": {"generateName": f"{incident.name}-"},
         "spec": {
             "pipelineRef": {"name": incident.name},
-            "taskRunTemplate": {"serviceAccountName": "kubernaut-remediator"},
+            "taskRunTemplate": {"serviceAccountName": ACCOUNT},
             "params": [
                 *({"name": name, "value": value} for name, value in incident.example.items()),
                 {"name": "dryRun", "value": "true"},
@@ -145,7 +166,8 @@ def catalog_page(actions: Iterable[CatalogAction], incidents: Iterable[IncidentP
             "- The StepAction [kubernaut-action](stepaction/kubernaut-action/0.1) is the same step, for Tasks of your own.",
             "- The **Pipelines** are for common incidents.",
             "",
-            "Images are named by digest. In a checkout the digest is all zeros, and a release has the real ones.",
+            "Images are named by digest. In a checkout the digest is all zeros, and a release has the real ones. Each page says how to",
+            "install and run one; `kubectl apply --namespace NAMESPACE -f catalog.yaml`, with the file of a release, installs all.",
             "",
             "| Pipeline | what |",
             "| --- | --- |",
@@ -165,6 +187,54 @@ def catalog_page(actions: Iterable[CatalogAction], incidents: Iterable[IncidentP
             "",
         ]
     )
+
+
+def _console(
+    name: str, kind: str, given: Mapping[str, str], workspaces: list[str], tasks: Iterable[str] = ()
+) -> list[str]:
+    """Return the commands that install and start a Task or Pipeline, as a dry run."""
+    apply = "".join(f" -f {file}" for file in (*tasks, f"{name}.yaml"))
+    options = ["--use-param-defaults", "--skip-optional-workspace", "--showlog", f"--serviceaccount={ACCOUNT}"]
+    params = [f"--param={field}={_shell_word(value)}" for field, value in {**given, "dryRun": "true"}.items()]
+    return [
+        "```console",
+        f"$ kubectl apply{apply}".replace(" -f ", " \\\n    -f ") if tasks else f"$ kubectl apply{apply}",
+        f"$ tkn {kind} start {name} {' '.join(options)} \\",
+        "    " + " \\\n    ".join([*workspaces, *params]),
+        "```",
+        "",
+    ]
+
+
+def _namespaces(stages: Iterable[tuple[Mapping[str, Json], Mapping[str, str]]], given: Mapping[str, str]) -> list[str]:
+    """Return the namespaces that actions act in, by the examples of their params, or the defaults.
+
+    Args:
+        stages: For each action the params, and its inputs with the param that each is taken from.
+        given: The example.
+    """
+    taken = ((params, takes["namespace"]) for params, takes in stages if takes.get("namespace") in params)
+    return [str(given.get(name) or params[name].get("default", "default")) for params, name in taken]
+
+
+def _access(name: str, entries: list[Mapping[str, Any]], namespaces: list[str]) -> list[str]:
+    """Return the section about permissions: what they are, and how to grant those of Kubernetes."""
+    lines = list(dict.fromkeys(line for entry in entries for line in permission_lines(entry)))
+    granted = grant_commands(name, entries, namespaces)
+    return [
+        "## Permissions",
+        "",
+        "What the ServiceAccount, or the Secret's identity, must be allowed to do:",
+        "",
+        *lines,
+        "",
+        "Here the run is in the namespace `default`:",
+        "",
+        "```console",
+        *granted,
+        "```",
+        "",
+    ]
 
 
 def _text(action: CatalogAction, name: str, value: Any) -> str:

@@ -24,7 +24,7 @@ class Stage:
         takes: Input → the Pipeline's param that it is taken from.
         fixed: Input → the text that it always has.
         secrets: The Pipeline's workspace that holds the action's Secret.
-        timeout: The action's own time.
+        timeout: The action's own time; a param's default where `takes` has one for it.
     """
 
     name: str
@@ -118,10 +118,15 @@ def _params(stages: Iterable[tuple[Stage, Json]]) -> list[Json]:
         if missing := [name for name in needed if name not in {*stage.takes, *stage.fixed}]:
             raise InvalidInputs(f"{stage.name}: {stage.action_type} needs {', '.join(missing)}.")
         for name, taken in stage.takes.items():
-            params.setdefault(taken, {**known[name], "name": taken})
+            params.setdefault(taken, {**known[name], **(_own_time(stage) if name == "timeout" else {}), "name": taken})
         shared = known[_SHARED]
     required = sorted(params.values(), key=lambda param: "default" in param)
     return [*required, shared]
+
+
+def _own_time(stage: Stage) -> Json:
+    about = f"The time of the Task {stage.name}, all attempts together, such as 90s or 2m."
+    return {"description": about, "default": stage.timeout}
 
 
 def _workspace(name: str) -> Json:
@@ -141,7 +146,7 @@ def _task(stage: Stage, previous: Stage | None) -> Json:
             *({"name": name, "value": f"$(params.{taken})"} for name, taken in stage.takes.items()),
             *({"name": name, "value": value} for name, value in stage.fixed.items()),
             {"name": _SHARED, "value": f"$(params.{_SHARED})"},
-            {"name": "timeout", "value": stage.timeout},
+            *([] if "timeout" in stage.takes else [{"name": "timeout", "value": stage.timeout}]),
         ],
         **({"workspaces": [{"name": "secrets", "workspace": stage.secrets}]} if stage.secrets else {}),
     }

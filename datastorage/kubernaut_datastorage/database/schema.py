@@ -3,12 +3,14 @@
 On PostgreSQL, records are partitioned by the month within their id, and the log of commits by the month of the commit.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from kubernaut_datastorage.records.columns import RECORD_COLUMNS, RecordColumn
+from kubernaut_datastorage.records.documents import format_time
 from kubernaut_datastorage.records.packing import pack_document, unpack_document
 from kubernaut_sdk.times import rfc3339
 
@@ -16,7 +18,9 @@ __all__ = [
     "NEWEST_REVISION",
     "DocumentText",
     "JsonText",
+    "TimeText",
     "UtcTime",
+    "UuidText",
     "commits",
     "configure_postgresql",
     "counts",
@@ -72,6 +76,34 @@ class UtcTime(sa.TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
         return None if time is None else time.astimezone(UTC)
+
+
+class UuidText(sa.types.UserDefinedType[str]):
+    """A column of UUIDs that is read as text with hyphens, without an object in between. Only for results."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], str]:
+        del coltype
+        return _with_hyphens if dialect.name == "sqlite" else str
+
+
+class TimeText(sa.types.UserDefinedType[str]):
+    """A column of times that is read in the spelling of records, without an object in between. Only for results."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], str] | None:
+        del coltype
+        return None if dialect.name == "sqlite" else _in_utc
+
+
+def _with_hyphens(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _in_utc(time: datetime) -> str:
+    return format_time(time.astimezone(UTC))
 
 
 metadata = sa.MetaData()

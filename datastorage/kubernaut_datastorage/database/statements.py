@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kubernaut_datastorage.database.schema import commits, counts, records, signals, watch_spans
+from kubernaut_datastorage.database.schema import TimeText, UuidText, commits, counts, records, signals, watch_spans
 from kubernaut_datastorage.records.bounds import index_key
 from kubernaut_datastorage.records.columns import KNOWN
 from kubernaut_datastorage.store import Query, SignalPlace
@@ -31,7 +31,13 @@ __all__ = [
 PROBE_MONTH = "probe"
 PROBE_TEXT = "x" * 64 * 1024
 """The text of a row that is written and deleted in one transaction, to check that there is room."""
-_FOUND = (records.c.id, records.c.seq, records.c.recorded_at, records.c.document)
+_FOUND = (
+    sa.type_coerce(records.c.id, UuidText).label("id"),
+    records.c.seq,
+    sa.type_coerce(records.c.recorded_at, TimeText).label("recorded_at"),
+    records.c.document,
+)
+"""The columns of `FoundRecord`, read as the texts that it holds."""
 
 
 def select_records(query: Query) -> "sa.Select[Any]":
@@ -148,7 +154,9 @@ def episodes(fingerprint: str | None, since: str, until: str) -> "sa.Select[Any]
 def followed_episodes(heard_after: str, last: SignalPlace | None, limit: int) -> "sa.Select[Any]":
     """Select the episodes of which something was told since a time, in the order of the last message."""
     order = (signals.c.last_heard_at, signals.c.fingerprint, signals.c.fired_at)
-    statement = sa.select(signals).where(signals.c.last_heard_at >= heard_after).order_by(*order).limit(limit)
+    # the index is entered at the last message of the page before: none of what went before is looked at again
+    since = heard_after if last is None else max(heard_after, last[0])
+    statement = sa.select(signals).where(signals.c.last_heard_at >= since).order_by(*order).limit(limit)
     return statement if last is None else statement.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, last)))
 
 

@@ -9,10 +9,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from kubernaut_datastorage.database import statements
-from kubernaut_datastorage.database.schema import commits, holds, records, sweeps
+from kubernaut_datastorage.database.schema import commits, holds, records, signals, sweeps
 from kubernaut_datastorage.log.checkpoints import Commit
 from kubernaut_datastorage.log.plan import EventOutcome
-from kubernaut_datastorage.records.documents import FoundRecord, format_time
+from kubernaut_datastorage.records.documents import FoundRecord
 from kubernaut_datastorage.records.ingest import ReceivedEvent
 from kubernaut_datastorage.records.months import Month
 from kubernaut_datastorage.store import (
@@ -94,7 +94,8 @@ class SqlStore(Store):
 
     async def follow_signals(self, heard_after: str, last: SignalPlace | None, limit: int) -> list[dict[str, Any]]:
         rows = await self.read(statements.followed_episodes(heard_after, last, limit))
-        return [dict(row._mapping) for row in rows]
+        names = signals.c.keys()
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     async def find_watch(self, since: str) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in await self.read(statements.watch(since))]
@@ -138,4 +139,4 @@ def _first(rows: Rows) -> Commit | None:
 
 
 def _found(row: Any) -> FoundRecord:
-    return FoundRecord(str(row.id), row.seq, format_time(row.recorded_at), row.document)
+    return FoundRecord(row[0], row[1], row[2], row[3])

@@ -1,14 +1,15 @@
 """The outcome of an incident: what followed the first action that changed anything in it."""
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
+from kubernaut_effectiveness.counting.changes import TargetChanges
+from kubernaut_effectiveness.counting.deletions import is_named_by
 from kubernaut_effectiveness.counting.problems import AlertProblem, ProblemIncident
 from kubernaut_effectiveness.counting.watching import Watch
 from kubernaut_effectiveness.settings import DAY, CountingRules
@@ -19,9 +20,7 @@ __all__ = [
     "Evidence",
     "FirstDecision",
     "JudgedIncident",
-    "OrderedChanges",
     "Outcome",
-    "TargetChanges",
     "by_fingerprint",
     "judge_problem",
 ]
@@ -61,7 +60,7 @@ class Outcome(StrEnum):
 _NOT_COUNTED = frozenset({Outcome.UNWATCHED, Outcome.GONE, Outcome.PENDING})
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class FirstDecision:
     """The first decision in an incident: to run an action, or that it was kept from running.
 
@@ -80,9 +79,9 @@ class FirstDecision:
     resolved: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class JudgedIncident:
-    """An incident in which something was done or decided.
+    """An incident in which something was done or decided. Nobody changes one; see `Act` for why it is not frozen.
 
     Attributes:
         problem: The problem's key.
@@ -93,7 +92,8 @@ class JudgedIncident:
         target: The first line's target.
         acted: When the first line began.
         ended: When it ended.
-        resolved: When the signal that it answered was resolved; infinity while it fires.
+        resolved: When the signal that it answered was resolved, or where nothing was changed, the last one; infinity
+            while it fires.
         outcome: None where nothing was changed.
         why: Why it was not watched.
         image: The first line's image.
@@ -120,51 +120,6 @@ class JudgedIncident:
     second_line: tuple[Act, ...] = ()
     returned: SurvivalObservation | None = None
     decision: FirstDecision | None = None
-
-
-class OrderedChanges:
-    """The acts that changed one target, found by time without a look at all of them."""
-
-    def __init__(self, acts: Iterable[Act]) -> None:
-        self.acts = sorted(acts, key=_began)
-        self._began = [act.began for act in self.acts]
-        # the latest end of all acts up to each: those before it had all ended by then
-        self._over = list(accumulate((act.ended for act in self.acts), max))
-
-    def between(self, since: float, until: float) -> list[Act]:
-        """Return what began within a time, or had not ended at its beginning."""
-        first, last = bisect_left(self._over, since), bisect_right(self._began, until)
-        return [act for act in self.acts[first:last] if act.ended >= since]
-
-
-def _began(act: Act) -> float:
-    return act.began
-
-
-class TargetChanges:
-    """The acts that changed each target, in order.
-
-    Args:
-        acts: All acts.
-    """
-
-    def __init__(self, acts: Iterable[Act]) -> None:
-        by_target: dict[str, list[Act]] = defaultdict(list)
-        for act in acts:
-            if act.target is not None and act.kind is ActKind.CHANGED:
-                by_target[act.target].append(act)
-        self._of = {target: OrderedChanges(found) for target, found in by_target.items()}
-
-    def between(self, targets: Iterable[str], since: float, until: float) -> list[Act]:
-        """Return what changed any of the targets and began within a time, or had not ended at its beginning."""
-        found: list[Act] = []
-        for target in targets:
-            if (changes := self._changes_of(target)) is not None:
-                found += changes.between(since, until)
-        return found
-
-    def _changes_of(self, target: str) -> OrderedChanges | None:
-        return self._of.get(target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +155,15 @@ def judge_problem(problem: AlertProblem, acts: Sequence[Act], evidence: Evidence
             assigned[place].append(act)
     judged = []
     for place, found in sorted(assigned.items()):
-        found.sort(key=lambda act: (act.decided, act.began, act.id))
-        following = problem.incidents[place + 1].began if place + 1 < len(problem.incidents) else math.inf
+        if len(found) > 1:
+            found.sort(key=_in_order)
+        following = beginnings[place + 1] if place + 1 < len(beginnings) else math.inf
         judged.append(_judge(problem, place, found, following, evidence))
     return judged
+
+
+def _in_order(act: Act) -> tuple[float, float, str]:
+    return act.decided, act.began, act.id
 
 
 def _incident_of(
@@ -228,35 +188,63 @@ def _judge(
     changing = [act for act in acts if act.kind is ActKind.CHANGED and act.undoes is None]
     if not changing:
         return JudgedIncident(
-            problem=problem.key, name=problem.name, severity=problem.severity, began=incident.began, decision=decision
+            problem.key, problem.name, problem.severity, incident.began, resolved=incident.ended, decision=decision
         )
-    changing.sort(key=lambda act: (act.began, act.id))
-    first = changing[0]
-    unit = [first] if first.workflow is None else [act for act in changing if act.workflow == first.workflow]
+    line = _first_line(changing)
+    first = line.acts[0]
     answered = incident.span_at(first.fired if first.fired is not None else first.began) or 0
     resolved = incident.spans[answered][1]
-    ended = max(act.ended for act in unit)
-    mine = {act.id for act in unit}
-    second = tuple(act for act in acts if act.kind is ActKind.CHANGED and act.undoes is None and act.id not in mine)
-    outcome, why = _outcome(problem, incident, answered, unit, acts, evidence)
     refired = incident.spans[answered + 1][0] if answered + 1 < len(incident.spans) else following
+    outcome, why = _outcome(problem, incident, answered, line, acts, evidence)
     return JudgedIncident(
         problem=problem.key,
         name=problem.name,
         severity=problem.severity,
         began=incident.began,
-        decision=decision,
-        action=" + ".join(dict.fromkeys(act.action_type for act in unit)),
+        action=line.action,
         target=first.target or "",
         acted=first.began,
-        ended=ended,
+        ended=line.ended,
         resolved=resolved,
         outcome=outcome,
         why=why,
         image=first.image,
-        first_line=tuple(unit),
-        second_line=second,
-        returned=_returned(problem, unit, resolved, refired, outcome, evidence),
+        first_line=line.acts,
+        second_line=tuple(act for act in changing if act.id not in line.ids) if len(changing) > 1 else (),
+        returned=_returned(problem, line, resolved, refired, outcome, evidence),
+        decision=decision,
+    )
+
+
+@dataclass(slots=True)
+class _FirstLine:
+    """The acts that changed something first: one, or the steps of a workflow."""
+
+    acts: tuple[Act, ...]
+    ids: Collection[str]
+    targets: Collection[str]
+    action: str
+    decided: float
+    ended: float
+
+
+def _first_line(changing: list[Act]) -> _FirstLine:
+    """Return the first line of the acts that changed something for a problem, in the order of decision."""
+    if len(changing) == 1:
+        [only] = changing
+        targets = () if only.target is None else (only.target,)
+        return _FirstLine((only,), (only.id,), targets, only.action_type, only.decided, only.ended)
+    first = min(changing, key=lambda act: (act.began, act.id))
+    acts = [first]
+    if first.workflow is not None:
+        acts = sorted((act for act in changing if act.workflow == first.workflow), key=lambda act: (act.began, act.id))
+    return _FirstLine(
+        acts=tuple(acts),
+        ids={act.id for act in acts},
+        targets=dict.fromkeys(act.target for act in acts if act.target is not None),
+        action=" + ".join(dict.fromkeys(act.action_type for act in acts)),
+        decided=min(act.decided for act in acts),
+        ended=max(act.ended for act in acts),
     )
 
 
@@ -264,52 +252,57 @@ def _outcome(
     problem: AlertProblem,
     incident: ProblemIncident,
     answered: int,
-    unit: Sequence[Act],
+    line: _FirstLine,
     acts: Sequence[Act],
     evidence: Evidence,
 ) -> tuple[Outcome, str | None]:
-    began, ended = unit[0].began, max(act.ended for act in unit)
     resolved = incident.spans[answered][1]
     quiet = evidence.settings.quiet_time(problem.name)
-    deadline = ended + evidence.settings.resolve
-    if resolved <= began:
+    deadline = line.ended + evidence.settings.resolve
+    if resolved <= line.acts[0].began:
         return Outcome.GONE, None
     if deadline + quiet > evidence.now:
         return Outcome.PENDING, None
     over = resolved + quiet if resolved <= deadline else deadline
-    decided = min(act.decided for act in unit)
-    if (why := evidence.watch.fault(problem, decided, over)) is not None:
+    if (why := evidence.watch.fault(problem, line.decided, over)) is not None:
         return Outcome.UNWATCHED, why
-    if any(act.failed for act in unit):
+    if any(act.failed for act in line.acts):
         return Outcome.FAILED, None
-    events: list[tuple[float, int, Outcome]] = []
+    events = _other_changes(line, acts, evidence.changes.between(line.targets, incident.began, over))
     if resolved > deadline:
         events.append((deadline, 1, Outcome.UNRESOLVED))
     if answered + 1 < len(incident.spans):
         events.append((incident.spans[answered + 1][0], 0, Outcome.RECURRED))
-    mine = {act.id for act in unit}
-    types = {act.action_type for act in unit}
-    targets = {act.target for act in unit if act.target is not None}
-    for_problem = {act.id: act for act in acts if act.kind is ActKind.CHANGED and act.id not in mine}
-    others = {act.id: act for act in evidence.changes.between(targets, incident.began, over) if act.id not in mine}
-    for act in (for_problem | others).values():
-        again = act.action_type in types and act.undoes is None and act.id in for_problem
-        events.append((act.began, 0, Outcome.UNRESOLVED if again else Outcome.SUPERSEDED))
-    if (deleted := evidence.watch.deleted(targets, ended, over)) <= over:
+    if (deleted := _deleted(problem, line.acts, over, evidence)) <= over:
         events.append((deleted, 0, Outcome.UNWATCHED))
-    within = [event for event in events if event[0] <= over]
-    outcome = min(within)[2] if within else Outcome.HELD
+    outcome = min((event for event in events if event[0] <= over), default=_NOTHING)[2]
     return outcome, DELETED if outcome is Outcome.UNWATCHED else None
+
+
+_Event = tuple[float, int, Outcome]
+"""The time at which something ended a window, its rank among those of that time, and the outcome that it makes."""
+_NOTHING: _Event = (math.inf, 0, Outcome.HELD)
+"""The event of a window in which nothing happened."""
+
+
+def _other_changes(line: _FirstLine, acts: Sequence[Act], on_targets: Iterable[Act]) -> list[_Event]:
+    """Return what else changed something: for the problem, or on the first line's targets for whatever reason."""
+    events: list[_Event] = []
+    counted = set(line.ids)
+    for act in acts:
+        if act.kind is ActKind.CHANGED and act.id not in counted:
+            counted.add(act.id)
+            again = act.undoes is None and any(act.action_type == one.action_type for one in line.acts)
+            events.append((act.began, 0, Outcome.UNRESOLVED if again else Outcome.SUPERSEDED))
+    events += [(act.began, 0, Outcome.SUPERSEDED) for act in on_targets if act.id not in counted]
+    return events
 
 
 def _decision(
     problem: AlertProblem, incident: ProblemIncident, acts: Sequence[Act], evidence: Evidence
 ) -> FirstDecision | None:
-    deciding = [act for act in acts if act.kind is not ActKind.SKIPPED and act.undoes is None]
-    if not deciding:
-        return None
-    first = deciding[0]
-    if first.kind is ActKind.HELD_UP or _is_queued(first, evidence.settings.resolve):
+    first = next((act for act in acts if act.kind is not ActKind.SKIPPED and act.undoes is None), None)
+    if first is None or first.kind is ActKind.HELD_UP or _is_queued(first, evidence.settings.resolve):
         return None
     place = incident.span_at(first.decided)
     over = first.decided + evidence.settings.resolve
@@ -318,8 +311,7 @@ def _decision(
     if evidence.watch.fault(problem, first.decided, over) is not None:
         return None
     resolved = incident.spans[place][1]
-    known = first.decided if first.kind is ActKind.WITHHELD else max(first.decided, first.ended)
-    if first.target is not None and evidence.watch.deleted([first.target], known, over) <= min(resolved, over):
+    if _deleted(problem, [first], over, evidence) <= min(resolved, over):
         return None
     return FirstDecision(
         action_type=first.action_type,
@@ -340,7 +332,7 @@ def _is_queued(act: Act, within: float) -> bool:
 
 def _returned(
     problem: AlertProblem,
-    unit: Sequence[Act],
+    line: _FirstLine,
     resolved: float,
     refired: float,
     outcome: Outcome,
@@ -349,20 +341,35 @@ def _returned(
     """Return how long the problem stayed silent: until it fired, something else changed the target, or nobody knows."""
     if outcome is Outcome.GONE or resolved > evidence.now:
         return None
-    if evidence.watch.fault(problem, unit[0].decided, resolved) is not None:
+    if evidence.watch.fault(problem, line.acts[0].decided, resolved) is not None:
         return None
     end = min(resolved + FOLLOWED, evidence.now, evidence.watch.watched_until(problem, resolved))
-    mine = {act.id for act in unit}
-    targets = {act.target for act in unit if act.target is not None}
-    end = min(end, evidence.watch.deleted(targets, max(act.ended for act in unit), end))
+    end = min(end, _deleted(problem, line.acts, end, evidence))
     if end <= resolved:
         return None
-    others = [act.began for act in evidence.changes.between(targets, resolved, end) if act.id not in mine]
-    superseded = max(resolved, min(others, default=math.inf))
-    first, cause = min((refired, "recurred"), (superseded, "superseded"), key=lambda event: event[0])
+    others = [act.began for act in evidence.changes.between(line.targets, resolved, end) if act.id not in line.ids]
+    superseded = max(resolved, min(others)) if others else math.inf
+    first, cause = (superseded, "superseded") if superseded < refired else (refired, "recurred")
     if first <= end:
         return SurvivalObservation(first - resolved, cause)
     return SurvivalObservation(end - resolved, None)
+
+
+def _deleted(problem: AlertProblem, acts: Sequence[Act], until: float, evidence: Evidence) -> float:
+    """Return when a target was first deleted up to a time; infinity if none was.
+
+    What was deleted while an action ran, the action did. That counts only where the alert names the very object: it
+    cannot fire again, whatever the action was good for.
+    """
+    found = math.inf
+    if not evidence.watch.knows_deletions:
+        return found
+    ended = max(act.ended for act in acts)
+    for act in acts:
+        if act.target is not None:
+            did = act.kind is not ActKind.WITHHELD and not is_named_by(act.target, problem.labels)
+            found = min(found, evidence.watch.deleted([act.target], ended if did else act.decided, until))
+    return found
 
 
 def by_fingerprint(problems: Mapping[str, AlertProblem]) -> dict[str, str]:

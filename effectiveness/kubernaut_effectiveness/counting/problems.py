@@ -14,9 +14,12 @@ from kubernaut_effectiveness.settings import CountingRules
 __all__ = ["AlertProblem", "Firing", "ProblemIncident", "find_problems", "firing_of_item", "problem_key", "problem_of"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class Firing:
-    """One firing of a signal. `resolved` is None while it fires, or where nobody told of its end."""
+    """One firing of a signal. `resolved` is None while it fires, or where nobody told of its end.
+
+    Not frozen, which would make it five times as dear: there are as many as records.
+    """
 
     fingerprint: str
     fired: float

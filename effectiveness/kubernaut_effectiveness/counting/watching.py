@@ -10,11 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from kubernaut_effectiveness.counting.problems import AlertProblem
+from kubernaut_effectiveness.settings import MINUTE
 
 __all__ = ["Watch", "WatchSpan", "span_of_item"]
 
 ANY = ""
 """The cluster of a watchdog that names none: it stands for all of which no other is known."""
+
+_ONE_DELETION = 10 * MINUTE
+"""Seconds within which two told of one deletion: the record of the action, and who watches the cluster."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class Watch:
         return bool(self._polled)
 
     @property
+    def knows_deletions(self) -> bool:
+        """True if any target is known to have been deleted."""
+        return bool(self._deleted)
+
+    @property
     def last_heartbeats(self) -> dict[str, float]:
         """The last heartbeat of each cluster."""
         return {cluster: spans[-1][1] for cluster, spans in self._heartbeats.items()}
@@ -79,7 +88,8 @@ class Watch:
     def fault(self, problem: AlertProblem, since: float, until: float) -> str | None:
         """Return why a problem was not watched over a time, or None if it was."""
         spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
-        if not _covered(spans, since, until):
+        place = bisect_right(spans, (since, math.inf)) - 1
+        if place < 0 or spans[place][1] < until:
             return "the monitoring was not heard"
         if self._held_back:
             for fingerprint in problem.fingerprints:
@@ -93,7 +103,13 @@ class Watch:
 
     def deletions_of(self, target: str) -> list[float]:
         """Return when a target was deleted, as far as anybody told; deletions within 10 minutes are one."""
-        return sorted(since for since, _ in self._deleted.get(target, ()))
+        found: list[float] = []
+        last = -math.inf
+        for since, until in sorted(self._deleted.get(target, ())):
+            if since > last + _ONE_DELETION:
+                found.append(since)
+            last = max(last, until)
+        return found
 
     def deleted(self, targets: Iterable[str], since: float, until: float) -> float:
         """Return when any of the targets was first deleted after a time and up to another; infinity if none was."""
@@ -119,8 +135,3 @@ def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             joined.append((since, until))
     return joined
-
-
-def _covered(spans: list[tuple[float, float]], since: float, until: float) -> bool:
-    place = bisect_right(spans, (since, math.inf)) - 1
-    return place >= 0 and spans[place][1] >= until

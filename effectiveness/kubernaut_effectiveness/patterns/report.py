@@ -1,5 +1,6 @@
 """All patterns of a fleet, and the sentences that say them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,12 +87,20 @@ class FoundPattern:
     sentence: str
     pattern: Flapping | Cycle | Growth | Crowd | FollowUp | SideEffect
 
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.sentence}"
+
+    @property
+    def target(self) -> str | None:
+        """The target that it is about, if it is about one."""
+        return self.pattern.target if isinstance(self.pattern, Cycle | Growth | Crowd) else None
+
 
 def found_patterns(patterns: Patterns) -> Iterator[FoundPattern]:
     """Yield the patterns worth a sentence, kind by kind."""
     for flapping in patterns.flapping:
         end = " and still" if flapping.until is None else f" until {minute_of(flapping.until)}"
-        sentence = f"{plural(flapping.firings, 'firing')} since {minute_of(flapping.since)}{end}"
+        sentence = f"{plural(flapping.firings, 'firing')} since {minute_of(flapping.since)}{end}{_labels(flapping)}"
         yield FoundPattern("flapping", flapping.name or flapping.problem, sentence, flapping)
     for cycle in patterns.cycles:
         chain = f"{cycle.first} → {cycle.back} → {cycle.first}"
@@ -114,11 +123,21 @@ def found_patterns(patterns: Patterns) -> Iterator[FoundPattern]:
             )
 
 
-def pattern_sections(patterns: Patterns) -> Iterator[tuple[str, list[str]]]:
-    """Yield the meanings of the patterns, each with its sentences."""
+def pattern_sections(patterns: Patterns) -> Iterator[tuple[str, list[FoundPattern]]]:
+    """Yield the meanings of the patterns, each with what was found."""
     found = list(found_patterns(patterns))
     for kind, meaning in PATTERN_MEANINGS.items():
-        yield meaning, [f"{one.subject}: {one.sentence}" for one in found if one.kind == kind]
+        yield meaning, [one for one in found if one.kind == kind]
+
+
+def _labels(flapping: Flapping) -> str:
+    """Return the labels by which a problem differs from others of its name, in brackets."""
+    try:
+        labels = json.loads(flapping.problem)
+    except ValueError:
+        return ""  # its labels are not known
+    shown = [f"{name}={text}" for name, text in labels.items() if name != "alertname"]
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _side_effect(one: SideEffect) -> str:

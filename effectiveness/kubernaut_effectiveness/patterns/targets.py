@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind, canonical_text
 from kubernaut_effectiveness.settings import DAY, HOUR
@@ -64,16 +64,16 @@ def find_crowds(by_target: Mapping[str, Sequence[Act]]) -> list[Crowd]:
     """Return the times at which three or more actions changed one target within two hours: counts, not findings."""
     found = []
     for target, acts in by_target.items():
-        place = 0
-        while place < len(acts):
-            last = place
-            while last + 1 < len(acts) and acts[last + 1].began - acts[max(place, last - 1)].began <= CROWD_WINDOW:
-                last += 1
-            within = acts[place : last + 1]
-            if len(within) >= CROWD:
-                types = tuple(dict.fromkeys(act.action_type for act in within))
-                found.append(Crowd(target, within[0].began, within[-1].began, len(within), types))
-            place = last + 1
+        groups: list[tuple[int, int]] = []
+        for place in range(len(acts) - CROWD + 1):
+            last = place + CROWD - 1
+            if acts[last].began - acts[place].began <= CROWD_WINDOW:
+                first = groups.pop()[0] if groups and place <= groups[-1][1] else place
+                groups.append((first, last))
+        for first, last in groups:
+            within = acts[first : last + 1]
+            types = tuple(dict.fromkeys(act.action_type for act in within))
+            found.append(Crowd(target, within[0].began, within[-1].began, len(within), types))
     return sorted(found, key=lambda one: (-one.acts, -one.until))
 
 
@@ -81,13 +81,12 @@ def find_cycles(by_target: Mapping[str, Sequence[Act]]) -> list[Cycle]:
     """Return the circles A→B→A within 24 h, read from the values of the changes."""
     counted: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for target, acts in by_target.items():
-        changed = [(act, *_values(act)) for act in acts if act.changes]
-        for (one, before, after), (two, back_from, back_to), (three, again_from, again_to) in zip(
-            changed, changed[1:], changed[2:], strict=False
-        ):
-            circle = (back_from, back_to) == (after, before) and (again_from, again_to) == (before, after)
-            if circle and one.action_type == three.action_type and three.began - one.began <= CYCLE_WINDOW:
-                counted[target, one.action_type, two.action_type].append(three.began)
+        changed = [act for act in acts if act.changes]
+        for one, two, three in zip(changed, changed[1:], changed[2:], strict=False):
+            if one.action_type == three.action_type and three.began - one.began <= CYCLE_WINDOW:
+                before, after = _values(one)
+                if _values(two) == (after, before) and _values(three) == (before, after):
+                    counted[target, one.action_type, two.action_type].append(three.began)
     cycles = [Cycle(*place, len(times), max(times)) for place, times in counted.items()]
     return sorted(cycles, key=lambda one: (-one.times, -one.last, one.target))
 
@@ -96,34 +95,41 @@ def find_growth(by_target: Mapping[str, Sequence[Act]]) -> list[Growth]:
     """Return the chains in which one field was raised, at least twice, each time from what it was raised to."""
     found: list[Growth] = []
     for target, acts in by_target.items():
-        chains: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
+        chains: dict[tuple[str, str], list[tuple[_Size, float]]] = {}
         for act in acts:
             for path, before, after in _raised(act.before, act.after, ""):
                 place = (act.action_type, path)
-                chain = chains.get(place, [])
-                if not chain or chain[-1][1] != float(parse_quantity(before) or 0):
-                    found += _grown(target, place, chain)
-                    chain = [(str(before), float(parse_quantity(before) or 0), act.began)]
-                chains[place] = [*chain, (str(after), float(parse_quantity(after) or 0), act.began)]
+                chain = chains.get(place)
+                if chain is None or chain[-1][0].number != before.number:
+                    found += _grown(target, place, chain or ())
+                    chain = chains[place] = [(before, act.began)]
+                chain.append((after, act.began))
         for place, chain in chains.items():
             found += _grown(target, place, chain)
     return sorted(found, key=lambda one: (-len(one.values), -one.last, one.target))
 
 
-def _grown(target: str, place: tuple[str, str], chain: Sequence[tuple[str, float, float]]) -> Iterator[Growth]:
+class _Size(NamedTuple):
+    """A quantity: as it is written, and its number."""
+
+    text: str
+    number: float
+
+
+def _grown(target: str, place: tuple[str, str], chain: Sequence[tuple[_Size, float]]) -> Iterator[Growth]:
     if len(chain) >= 3:
-        yield Growth(target, *place, tuple(text for text, _, _ in chain), chain[-1][2])
+        yield Growth(target, *place, tuple(size.text for size, _ in chain), chain[-1][1])
 
 
-def _raised(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def _raised(before: Any, after: Any, path: str) -> Iterator[tuple[str, _Size, _Size]]:
     """Yield each field that is a quantity on both sides and was raised."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
+    if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted(before.keys() & after.keys(), key=str):
             yield from _raised(before[name], after[name], f"{path}.{name}" if path else str(name))
         return
     one, other = parse_quantity(before), parse_quantity(after)
     if one is not None and other is not None and other > one > 0:
-        yield path or "value", before, after
+        yield path or "value", _Size(str(before), float(one)), _Size(str(after), float(other))
 
 
 def _values(act: Act) -> tuple[str, str]:

@@ -103,7 +103,7 @@ def action_page(view: View, name: str) -> Document | None:
     if verdict is None or view.questions is None:
         return None
     returned = view.questions.returned(name)
-    times = [0.0, 0.5 * HOUR, 6 * HOUR, 12 * HOUR, 18 * HOUR, 24 * HOUR]
+    times = [0.0, 6 * HOUR, 12 * HOUR, 18 * HOUR, 24 * HOUR]
     pending = [view.settings.pending_for.get(signal, 0.0) for signal in verdict.signals]
     lengths = view.questions.lengths(name)
     return {

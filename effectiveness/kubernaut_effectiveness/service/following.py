@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,12 +11,17 @@ from time import time as unix_time
 from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act
-from kubernaut_effectiveness.counting.watching import Watch
+from kubernaut_effectiveness.counting.watching import Watch, WatchSpan
 from kubernaut_effectiveness.demodata import REQUESTER
 from kubernaut_effectiveness.patterns.report import Patterns
 from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
-from kubernaut_effectiveness.service.reading import NarrowRecord, StorageFault, StorageReader, row_of_narrow
+from kubernaut_effectiveness.service.reading import (
+    StorageFault,
+    StorageReader,
+    deletions_of_narrow,
+    row_of_narrow,
+)
 from kubernaut_effectiveness.settings import DAY, MINUTE, CountingRules
 from kubernaut_effectiveness.verdicts.models import ActionVerdict
 from kubernaut_sdk.portable import shorten
@@ -218,8 +223,25 @@ class Follower:
         spans = self._reader.spans(rfc3339_of(max(0.0, self._heard - DAY)))  # a deletion may be told late
         changed = ledger.put_spans(spans)
         changed = self._read_firings(ledger) or changed
-        rows = filter(None, map(self._row_of, self._reader.records(self._seq)))
-        return ledger.put_rows(rows) > 0 or changed
+        return self._read_records(ledger) or changed
+
+    def _read_records(self, ledger: Ledger) -> bool:
+        """Read what changed; where Data Storage goes away within an answer, all of it is read again."""
+        newest = self._seq
+        deletions: list[WatchSpan] = []
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            nonlocal newest
+            for record in self._reader.records(self._seq):
+                newest = max(newest, record.seq)
+                deletions.extend(deletions_of_narrow(record))
+                if (row := row_of_narrow(record)) is not None:
+                    yield row
+
+        changed = ledger.put_rows(rows()) > 0
+        told = ledger.put_spans(deletions)
+        self._seq = newest
+        return changed or told
 
     def _read_firings(self, ledger: Ledger) -> bool:
         changed = False
@@ -228,10 +250,6 @@ class Follower:
             changed = ledger.put_firings(firings) or changed
         self._heard = max(self._heard, started - _OVERLAP)
         return changed
-
-    def _row_of(self, record: NarrowRecord) -> tuple[Any, ...] | None:
-        self._seq = max(self._seq, record.seq)
-        return row_of_narrow(record)
 
     def _open(self) -> None:
         """Open the ledger: the one that was kept, if it fits, or a new one."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 __all__ = ["COOKIE", "MonitorGate", "is_loopback", "session_of"]
 
 COOKIE = "kubernaut_monitor"
-_OPEN = {"/healthz", "/login", "/static/style.css", "/static/htmx.min.js", "/static/icon.svg"}
+_OPEN = {"/healthz", "/login", "/static/style.css", "/static/pictures.css", "/static/htmx.min.js", "/static/icon.svg"}
 _SAFE = {"GET", "HEAD"}
 
 

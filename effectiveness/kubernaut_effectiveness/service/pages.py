@@ -1,17 +1,17 @@
 """The routes: pages drawn here, the same content as JSON beside each, and what a browser needs."""
 
-import difflib
 import hmac
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,13 +21,14 @@ from starlette.types import ASGIApp
 
 from kubernaut_effectiveness.patterns.report import pattern_sections
 from kubernaut_effectiveness.service import documents, pictures
+from kubernaut_effectiveness.service.changes import changed_lines, diff_lines
 from kubernaut_effectiveness.service.following import Follower, View
 from kubernaut_effectiveness.service.gate import COOKIE, MonitorGate, session_of
 from kubernaut_effectiveness.service.links import LinkTemplates
 from kubernaut_effectiveness.service.metrics import MonitorMetrics
 from kubernaut_effectiveness.service.proofs import is_proof_valid
-from kubernaut_effectiveness.service.reading import StorageFault
-from kubernaut_effectiveness.service.visible import visible
+from kubernaut_effectiveness.service.reading import StorageFault, target_text
+from kubernaut_effectiveness.service.visible import breakable, visible
 from kubernaut_effectiveness.verdicts import words
 from kubernaut_effectiveness.verdicts.models import ActionVerdict, Share
 
@@ -46,6 +47,7 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 _TYPES = {
+    "pictures.css": "text/css; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -64,19 +66,22 @@ def _environment() -> Environment:
         "percent": words.percent,
         "points": words.points,
         "link": lambda text: quote(text, safe="/"),
+        "breakable": breakable,
+        "minute": lambda text: _moment(text, "%Y-%m-%d %H:%M"),
+        "second": lambda text: _moment(text, "%Y-%m-%d %H:%M:%S"),
     }
     environment.globals |= {"words": words, "pictures": pictures, "verdict_of": ActionVerdict.model_validate}
-    environment.globals |= {"share_of": Share.model_validate, "diff": _diff}
+    environment.globals |= {"share_of": Share.model_validate, "diff": diff_lines, "changed_lines": changed_lines}
     return environment
 
 
-def _diff(before: Any, after: Any) -> list[tuple[str, str]]:
-    """Return the lines of a change, each with its kind: same, removed or added."""
-    first, second = (
-        json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).splitlines() for value in (before, after)
-    )
-    kinds = {"-": "removed", "+": "added", " ": "same"}
-    return [(kinds[line[0]], line[2:]) for line in difflib.ndiff(first, second) if line[0] in kinds]
+def _moment(text: str, form: str) -> Markup:
+    """Return a time as people read it; what is none stays as it is."""
+    try:
+        shown = datetime.fromisoformat(text).astimezone(UTC).strftime(form)
+    except ValueError:
+        return Markup(escape(visible(text, 40)))  # noqa: S704 – escaped
+    return Markup('<time datetime="{}">{}</time>').format(text, shown)
 
 
 class _Pages:
@@ -135,21 +140,27 @@ class _Pages:
         async def page(request: Request) -> Response:
             name = request.path_params["name"]
             wants_json = name.endswith(".json")
+            if self._follower.view.read_at is None:
+                problem = "Nothing is known yet: Data Storage has not answered since this monitor started."
+                return self._problem(problem, 503, wants_json=wants_json)
             try:
                 found = await run_in_threadpool(document, name.removesuffix(".json"))
             except StorageFault as error:
-                return self._html("problem", {"problem": f"{error}.", "name": name}, 503)
+                return self._problem(f"{error}.", 503, wants_json=wants_json)
             if found is None:
                 problem = f"Nothing is known of {visible(name, 200)}: no record of the last 90 days names it."
-                if wants_json:
-                    return _json({"problem": problem}, 404)
-                return self._html("problem", {"problem": problem, "name": name}, 404)
+                return self._problem(problem, 404, wants_json=wants_json)
             if wants_json:
                 return _json(found)
             place = path.partition("{")[0]
             return self._html(template, {**found, "name": name, "json_path": f"{place}{quote(name, safe='/')}.json"})
 
         return Route(path, page)
+
+    def _problem(self, problem: str, status: int, *, wants_json: bool) -> Response:
+        return (
+            _json({"problem": problem}, status) if wants_json else self._html("problem", {"problem": problem}, status)
+        )
 
     def _record(self, record_id: str) -> Document | None:
         if len(record_id) != 36:
@@ -161,6 +172,7 @@ class _Pages:
         return {
             "standing": documents.standing(self._follower.view),
             "record": record,
+            "target_name": target_text(record.get("target")),
             "links": self._links.of_record(record),
             "events": documents.events_of(record),
             "proof": proof,

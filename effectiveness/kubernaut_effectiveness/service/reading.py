@@ -1,5 +1,6 @@
 """Data Storage as the monitor reads it: records as a few typed fields, in the order in which they changed."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -10,13 +11,14 @@ import httpx
 import msgspec
 
 from kubernaut_effectiveness.counting.acts import kind_of
+from kubernaut_effectiveness.counting.deletions import DELETED, deleted_by_change
 from kubernaut_effectiveness.counting.problems import Firing
 from kubernaut_effectiveness.counting.watching import WatchSpan, span_of_item
 from kubernaut_effectiveness.service.ledger.rows import kept_value
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.states import State, same
 
-__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "row_of_narrow"]
+__all__ = ["NarrowRecord", "StorageFault", "StorageReader", "deletions_of_narrow", "row_of_narrow", "target_text"]
 
 _RECORDS = "/api/v1/action-records"
 _FIELDS = (
@@ -101,7 +103,8 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
     """Return a record as the ledger's row of it, or None for one whose action is unknown."""
     if record.action_type is None:
         return None
-    begun = record.started_at or record.intended_at or record.at
+    decided, started, finished = record.intended_at, record.started_at, record.finished_at
+    began = (started or decided or record.at).timestamp()
     signal, workflow = record.signal, record.workflow
     before, after, changes = _change(record.change)
     dry_run, reason = bool(record.dry_run), record.error.reason if record.error else None
@@ -109,10 +112,10 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
         record.id,
         record.action_type,
         record.state._value_,  # as `value`, which costs ten times as much
+        decided.timestamp() if decided else began,
+        began,
+        (finished or record.at).timestamp(),
         _target_text(record.target),
-        (record.intended_at or begun).timestamp(),
-        begun.timestamp(),
-        (record.finished_at or record.at).timestamp(),
         signal.fingerprint if signal else None,
         signal.firedAt.timestamp() if signal and signal.firedAt else None,
         dry_run,
@@ -129,6 +132,19 @@ def row_of_narrow(record: NarrowRecord) -> tuple[Any, ...] | None:
     )
 
 
+def deletions_of_narrow(record: NarrowRecord) -> list[WatchSpan]:
+    """Return the deletions that a record tells of."""
+    change, target = record.change, _target_text(record.target)
+    if change is None or target is None or record.state is not State.SUCCEEDED or record.dry_run:
+        return []
+    after = bytes(change.after)
+    if not any(name in after for name in (b'"uid"', b'"terminated"', b'"pods"')):  # most need no decoding
+        return []
+    at = (record.finished_at or record.at).timestamp()
+    sides = (msgspec.json.decode(side) for side in (change.before, change.after))
+    return [WatchSpan(DELETED, gone, at, at) for gone in deleted_by_change(target, *sides)]
+
+
 def _change(change: _Change | None) -> tuple[str | None, str | None, bool]:
     """Return both sides of a change as they are kept, and whether they differ."""
     if change is None:
@@ -141,6 +157,11 @@ def _differ(before: bytes, after: bytes) -> bool:
     """Return True for two texts of different JSON values."""
     one, other = msgspec.json.decode(before), msgspec.json.decode(after)
     return one != other or not same(one, other)  # to Python, 1 and true are the same
+
+
+def target_text(target: Any) -> str | None:
+    """Return the target of a whole record as one text."""
+    return _target_text(msgspec.convert(target, _Ref) if isinstance(target, dict) else target)
 
 
 def _target_text(target: _Ref | str | None) -> str | None:
@@ -193,12 +214,12 @@ class StorageReader:
         page = self._decoded("/api/v1/signals", query, _SIGNALS_DECODER)
         firings = [
             Firing(
-                fingerprint=item.fingerprint,
-                fired=item.fired_at.timestamp(),
-                resolved=item.resolved_at.timestamp() if item.resolved_at else None,
-                name=item.name,
-                severity=item.severity,
-                labels=item.labels,
+                item.fingerprint,
+                item.fired_at.timestamp(),
+                item.resolved_at.timestamp() if item.resolved_at else None,
+                item.name,
+                item.severity,
+                item.labels,
             )
             for item in page.items
         ]
@@ -270,4 +291,5 @@ class StorageReader:
             raise StorageFault(f"Data Storage ({self.url}) answered {answer.status_code}")
 
     def _fault(self, error: Exception) -> StorageFault:
-        return StorageFault(f"Data Storage ({self.url}) cannot be read: {error or type(error).__name__}")
+        why = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+        return StorageFault(f"Data Storage ({self.url}) cannot be read: {why}")

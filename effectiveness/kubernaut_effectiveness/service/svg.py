@@ -6,21 +6,38 @@ Every picture has a title, which is its name for a screen reader. Text is escape
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from kubernaut_effectiveness.statistics.survival import CurvePoint
 from kubernaut_effectiveness.verdicts.models import Share, WeekShare
 from kubernaut_effectiveness.verdicts.words import percent
 
-__all__ = ["LaneSpan", "Mark", "curve", "difference", "lanes", "number", "outcome_bar", "weeks", "whisker"]
+__all__ = [
+    "LaneSpan",
+    "Mark",
+    "curve",
+    "difference",
+    "lanes",
+    "mark_of",
+    "number",
+    "outcome_bar",
+    "standalone",
+    "weeks",
+    "whisker",
+]
 
 _OUTCOMES = ("held", "recurred", "unresolved", "failed", "superseded", "unwatched", "gone", "pending")
+_STYLE = Path(__file__).parent / "static" / "pictures.css"
+_BAD_ENDS = frozenset({"failed", "timed_out", "lost", "cancelled"})
+_MARK, _SEEN = 4.5, 6.0
+"""Half the width of a mark, and the length from which a line is seen beside it."""
 _FEW = 5
 """Incidents below which a week is a dot."""
 
 
 @dataclass(frozen=True)
 class LaneSpan:
-    """A bar of a lane, from one time to another."""
+    """A bar of a lane, from one time to another; one of the kind `recurrence` is a line between two bars."""
 
     since: float
     until: float
@@ -30,11 +47,12 @@ class LaneSpan:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark of a lane at a time."""
+    """A mark of a lane at a time, with a line for its length where that can be seen."""
 
     at: float
     kind: str
     title: str
+    until: float | None = None
 
 
 def number(value: float) -> str:
@@ -175,7 +193,8 @@ def lanes(
     since: float,
     until: float,
     ticks: Sequence[tuple[float, str]],
-    width: float = 900,
+    title: str,
+    width: float = 1100,
 ) -> str:
     """Return swimlanes over time: bars and marks, a lane for each row, with its name above it."""
     rows = list(rows)
@@ -192,19 +211,49 @@ def lanes(
         parts.append(f'<line class="axis" x1="0" y1="{number(y + 22)}" x2="{number(width)}" y2="{number(y + 22)}"/>')
         for one in spans:
             size = max(1.5, x(one.until) - x(one.since))
+            if one.kind == "recurrence":
+                parts.append(
+                    f'<line class="s-recurrence" x1="{number(x(one.since))}" y1="{number(y + 22)}" '
+                    f'x2="{number(x(one.until))}" y2="{number(y + 22)}"><title>{escape(one.title)}</title></line>'
+                )
+                continue
             parts.append(
                 f'<rect class="s-{escape(one.kind)}" x="{number(x(one.since))}" y="{number(y + 16)}" '
                 f'width="{number(size)}" height="12"><title>{escape(one.title)}</title></rect>'
             )
-        parts += [
-            f'<circle class="m-{escape(mark.kind)}" cx="{number(x(mark.at))}" cy="{number(y + 22)}" r="4">'
-            f"<title>{escape(mark.title)}</title></circle>"
-            for mark in marks
-        ]
+        for mark in marks:
+            if mark.until is not None and x(mark.until) - x(mark.at) > _SEEN:
+                parts.append(
+                    f'<line class="m-length" x1="{number(x(mark.at))}" y1="{number(y + 22)}" '
+                    f'x2="{number(x(mark.until))}" y2="{number(y + 22)}"/>'
+                )
+            parts.append(mark_of(mark.kind, x(mark.at), y + 22, mark.title))
     height = top + len(rows) * lane + 18
     for time, text in ticks:
         parts.append(f'<text class="label mid" x="{number(x(time))}" y="{number(height - 4)}">{escape(text)}</text>')
-    return _picture(width, height, f"{len(rows)} lanes from {ticks[0][1] if ticks else ''}", parts)
+    return _picture(width, height, title, parts)
+
+
+def mark_of(kind: str, x: float, y: float, title: str = "") -> str:
+    """Return a mark, told by its form too: a dot, a diamond for a bad end, a cross for a deletion, else a ring."""
+    left, right, top, bottom = (number(value) for value in (x - _MARK, x + _MARK, y - _MARK, y + _MARK))
+    named = f"<title>{escape(title)}</title>" if title else ""
+    css = f'class="m-{escape(kind)}"'
+    if kind in _BAD_ENDS:
+        middle = number(x), number(y)
+        form = f"M{left} {middle[1]}L{middle[0]} {top}L{right} {middle[1]}L{middle[0]} {bottom}Z"
+        return f'<path {css} d="{form}">{named}</path>'
+    if kind == "deleted":
+        return f'<path {css} d="M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}">{named}</path>'
+    ring = "" if kind == "succeeded" else " ring"
+    return f'<circle class="m-{escape(kind)}{ring}" cx="{number(x)}" cy="{number(y)}" r="4">{named}</circle>'
+
+
+def standalone(picture: str) -> str:
+    """Return a picture with its colours and background, for a file or a notebook, where no style sheet is beside it."""
+    style = f"{_STYLE.read_text()}svg {{ background: var(--page); }}"
+    opened, _, rest = picture.removeprefix("<svg").partition(">")
+    return f'<svg xmlns="http://www.w3.org/2000/svg"{opened}><style>{style}</style>{rest}'
 
 
 def _picture(width: float, height: float, title: str, parts: Iterable[str]) -> str:

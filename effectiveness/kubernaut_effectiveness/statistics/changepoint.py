@@ -5,6 +5,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import ge, lt
 from typing import NamedTuple
 
 __all__ = ["EACH_SIDE", "ShareChange", "find_change"]
@@ -83,26 +84,68 @@ def _p_value(
     permutations: int,
     chance: random.Random,
 ) -> float:
-    """Return the share of permutations with as large a statistic: which of the n are the rarer ones is drawn."""
+    """Return the share of permutations with as large a statistic: which of the n are the rarer ones is drawn.
+
+    A draw is compared with bounds that are found once: its statistic is as large where so few of the rarer ones come
+    before a place, or so many, that the ratio there is.
+    """
     rarer = min(total, n - total)
+    few, many = _bounds(statistic - 1e-12, places, total, n, logs)
+    # at most k of the sorted draw lie before a place if the one after these lies at it or later; k or more, if the k-th
+    # lies before it
+    rank_of_few, place_of_few = zip(*few, strict=True) if few else ((), ())
+    rank_of_many, place_of_many = zip(*((count - 1, place) for count, place in many), strict=True) if many else ((), ())
     as_large = 0
     for number in range(1, permutations + 1):
         drawn = sorted(chance.sample(range(n), rarer))
-        counts = [bisect_left(drawn, place) for place in places]
-        lefts = counts if rarer == total else [place - few for place, few in zip(places, counts, strict=True)]
-        as_large += max(_scan(lefts, places, total, n, logs)) >= statistic - 1e-12
+        as_large += any(map(ge, map(drawn.__getitem__, rank_of_few), place_of_few)) or any(
+            map(lt, map(drawn.__getitem__, rank_of_many), place_of_many)
+        )
         if as_large == EXCEEDED:
             return as_large / number
     return (1 + as_large) / (1 + permutations)
 
 
+_Bounds = list[tuple[int, int]]
+
+
+def _bounds(statistic: float, places: range, total: int, n: int, logs: Sequence[float]) -> tuple[_Bounds, _Bounds]:
+    """Return how few, and how many, of the rarer ones before which places make a ratio so large.
+
+    The ratio is convex in the count, and least at the expected one: beyond a bound it is larger still. A place at which
+    no count is few enough, or many enough, has no such bound.
+    """
+    rarer = min(total, n - total)
+    whole = logs[total] + logs[n - total] - logs[n]
+    few: _Bounds = []
+    many: _Bounds = []
+    for place in places:
+
+        def is_large(count: int, place: int = place) -> bool:
+            left = count if rarer == total else place - count
+            return _ratio(left, place, total, n, logs, whole) >= statistic
+
+        least, most, expected = max(0, rarer - (n - place)), min(rarer, place), rarer * place // n
+        below = expected - bisect_left(range(expected - least + 1), True, key=lambda off: is_large(expected - off))
+        above = expected + 1 + bisect_left(range(most - expected), True, key=lambda off: is_large(expected + 1 + off))
+        if below >= least:
+            few.append((below, place))
+        if above <= most:
+            many.append((above, place))
+    return few, many
+
+
 def _scan(lefts: Sequence[int], places: range, total: int, n: int, logs: Sequence[float]) -> list[float]:
     """Return twice the log-likelihood ratio at each place, before which there are so many good ones."""
     whole = logs[total] + logs[n - total] - logs[n]
-    found = []
-    for place, left in zip(places, lefts, strict=True):
-        right, rest = total - left, n - place
-        # Σ k log k + (n − k) log(n − k) − n log n is a binomial's largest log-likelihood
-        value = logs[left] + logs[place - left] - logs[place] + logs[right] + logs[rest - right] - logs[rest]
-        found.append(2 * (value - whole))
-    return found
+    return [_ratio(left, place, total, n, logs, whole) for place, left in zip(places, lefts, strict=True)]
+
+
+def _ratio(left: int, place: int, total: int, n: int, logs: Sequence[float], whole: float) -> float:
+    """Return twice the log-likelihood ratio of two binomials against one.
+
+    Σ k log k + (n − k) log(n − k) − n log n is a binomial's largest log-likelihood.
+    """
+    right, rest = total - left, n - place
+    value = logs[left] + logs[place - left] - logs[place] + logs[right] + logs[rest - right] - logs[rest]
+    return 2 * (value - whole)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind
+from kubernaut_effectiveness.counting.changes import TargetChanges
 from kubernaut_effectiveness.counting.outcomes import (
     Evidence,
     JudgedIncident,
     Outcome,
-    TargetChanges,
     by_fingerprint,
     judge_problem,
 )

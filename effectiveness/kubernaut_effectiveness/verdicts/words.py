@@ -2,7 +2,32 @@
 
 from kubernaut_effectiveness.verdicts.models import ActionVerdict, BaselineComparison, Share
 
-__all__ = ["alone_words", "baseline_words", "change_words", "percent", "plural", "points", "share_words", "short_image"]
+__all__ = [
+    "OUTCOME_MEANINGS",
+    "alone_words",
+    "baseline_words",
+    "bounds_words",
+    "change_words",
+    "counts_words",
+    "length_words",
+    "percent",
+    "plural",
+    "points",
+    "share_words",
+    "short_image",
+]
+
+OUTCOME_MEANINGS = {
+    "held": "resolved within 30 min of the action's end, silent for the quiet time, and nothing else changed",
+    "recurred": "resolved, and it fired again within the quiet time",
+    "unresolved": "still firing 30 min after the action, or the same action was needed again",
+    "failed": "the action failed, timed out, or was lost after a change",
+    "superseded": "something else changed the target, or acted for the problem, before anything could be said",
+    "unwatched": "nobody can tell: the monitoring was not heard, the alert was silenced, or the target was deleted",
+    "gone": "resolved before the action began",
+    "pending": "too early to say",
+}
+"""The outcomes of incidents in the order of bars, each in plain words."""
 
 
 def percent(share: float) -> str:
@@ -36,6 +61,27 @@ def share_words(share: Share) -> str:
     if share.rate is None or share.lower is None or share.upper is None:
         return share.refusal or ""
     return f"{percent(share.rate)} ({share.lower * 100:.0f}–{share.upper * 100:.0f} %)"
+
+
+def length_words(seconds: float) -> str:
+    """Return a length of time in its largest unit: `23 s`, `4 min`, `2.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def counts_words(share: Share) -> str:
+    """Return what a share is of: `58 incidents on 23 targets, the largest has 12 %`."""
+    largest = "" if share.largest_target is None else f", the largest has {percent(share.largest_target)}"
+    return f"{plural(share.incidents, 'incident')} on {plural(share.targets, 'target')}{largest}"
+
+
+def bounds_words(verdict: ActionVerdict) -> str | None:
+    """Return the bounds of what was not watched: `60 % to 70 % if none or all of the unwatched had held`."""
+    if verdict.if_unwatched_not is None or verdict.if_unwatched_held is None:
+        return None
+    bounds = f"{percent(verdict.if_unwatched_not)} to {percent(verdict.if_unwatched_held)}"
+    return f"{bounds} if none or all of the unwatched had held"
 
 
 def alone_words(share: Share) -> str:

@@ -7,7 +7,8 @@ from kubectl_cluster import workload
 from kubernaut_argocd.applications.autosync import pause_autosync, resume_autosync
 from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.syncing import rollback_application, sync_application
-from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+from kubernaut_argocd.applications.terminating import terminate_operation
+from kubernaut_argocd.applications.watching import refresh_application, wait_application
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

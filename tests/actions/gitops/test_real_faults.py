@@ -1,6 +1,5 @@
 """Faults between actions and a real Argo CD: who owns a field, operations at once, windows, retries."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +9,8 @@ from real_argocd import kubectl
 
 from kubernaut_argocd.applications.autosync import pause_autosync
 from kubernaut_argocd.applications.syncing import sync_application
-from kubernaut_argocd.applications.watching import refresh_application, terminate_operation, wait_application
+from kubernaut_argocd.applications.terminating import terminate_operation
+from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_kubectl.workloads.scale import scale_deployment
 from kubernaut_sdk.testing import Ran
 
@@ -127,20 +127,49 @@ def test_a_sync_window_is_respected(deployed: Deployed, run: Run) -> None:
     assert "operationState" not in deployed.argo.read(deployed.name)["status"]
 
 
-def test_an_applicationset_that_owns_the_policy_is_named(deployed: Deployed, run: Run) -> None:
+def test_an_applicationset_takes_the_policy_of_its_application_back(deployed: Deployed, run: Run) -> None:
     deployed.push(workload("Deployment", deployed.name))
-    name = deployed.create(automated={})
-    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet"}  # no controller of theirs is here
-    where = {"name": "shops", "namespace": deployed.argo.namespace}
-    spec: Json = {
-        "generators": [],
-        "template": {"metadata": {"name": "x"}, "spec": deployed.argo.read(deployed.name)["spec"]},
+    made = deployed.argo.application("{{name}}", deployed.forge.address, automated={"selfHeal": True})
+    generated = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": "shops", "namespace": deployed.argo.namespace},
+        "spec": {
+            "generators": [{"list": {"elements": [{"name": deployed.name}]}}],
+            "template": {"metadata": {"name": "{{name}}"}, "spec": made["spec"]},
+        },
     }
-    made = kubectl("create", "--filename=-", "--output=json", stdin={**owner, "metadata": where, "spec": spec})
-    owner |= {"name": "shops", "uid": json.loads(made)["metadata"]["uid"]}
-    deployed.argo.patch(deployed.name, {"metadata": {"ownerReferences": [owner]}})
+    kubectl("create", "--filename=-", stdin=generated)
+    name = {"application": deployed.name}
+    where = {**name, "namespace": deployed.argo.namespace}
+    within(60, lambda: deployed.name in kubectl("get", "applications", f"--namespace={deployed.argo.namespace}"))
+    ended_well(run(wait_application, **name))
 
-    code, reason, text = refused(run(pause_autosync, **name, namespace=deployed.argo.namespace))
+    refusal = refused(run(pause_autosync, **where))
+    paused = run(pause_autosync, **where, when_owned="proceed")
+    revert = refused(paused)
+
+    assert refusal[:2] == (3, "Owned")
+    assert "ApplicationSet shops" in refusal[2]
+    assert (*revert[:2], paused.changed) == (4, "Reverted", True)
+    assert "most likely by ApplicationSet shops" in revert[2]
+    assert deployed.argo.read(deployed.name)["spec"]["syncPolicy"]["automated"] == {"selfHeal": True}
+    kubectl("delete", "applicationset", "shops", f"--namespace={deployed.argo.namespace}", "--timeout=60s")
+
+
+def test_an_application_that_another_one_makes_is_not_paused(deployed: Deployed, run: Run) -> None:
+    """Argo CD 3 knows what the parent made by an annotation, Argo CD 2 by a label."""
+    child = f"{deployed.name}-child"
+    made = deployed.argo.application(child, deployed.forge.address, path="child", automated={"selfHeal": True})
+    deployed.push(made)
+    name = deployed.create(automated={"selfHeal": True})
+    here = f"--namespace={deployed.argo.namespace}"
+    within(60, lambda: child in kubectl("get", "applications", here))
+    within(30, lambda: deployed.argo.read(deployed.name)["status"].get("resources"))
+
+    code, reason, text = refused(run(pause_autosync, application=child, namespace=deployed.argo.namespace))
+    ended_well(run(pause_autosync, **name, namespace=deployed.argo.namespace))
 
     assert (code, reason) == (3, "Owned")
-    assert "ApplicationSet shops" in text
+    assert f"belongs to Application {deployed.name}, which would take the change back" in text
+    kubectl("delete", "application", child, here)

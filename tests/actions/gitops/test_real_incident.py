@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
-from gitops_world import Deployed, Run, ended_well, incident
+from gitops_world import Deployed, Json, Run, ended_well, incident
 from kubectl_cluster import workload
 from realcluster import (
     ControllerProcess,
@@ -31,6 +33,9 @@ from realcluster import (
 )
 
 from kubernaut_argocd.applications.watching import wait_application
+from kubernaut_effectiveness import alone_words, read_fleet, verdicts_of
+from kubernaut_sdk.history import DataStorage
+from kubernaut_sdk.times import rfc3339, utcnow
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -63,6 +68,48 @@ def watched(images: dict[str, str], tmp_path: Path) -> Iterator[Watched]:
             yield Watched(name, storage, image)
             kubectl("delete", "wfe", "--all", f"--namespace={name}", "--timeout=60s", check=False)
         remove_namespace(name)
+
+
+class FiringAlert:
+    """The alert of the incident, as an Alertmanager tells Data Storage of it, with its watchdog beside it."""
+
+    def __init__(self, storage: str, autoscaler: str, namespace: str) -> None:
+        self.storage, self.fired = storage, utcnow()
+        self.labels = {
+            "alertname": "KubeHpaMaxedOut",
+            "severity": "warning",
+            "namespace": namespace,
+            "horizontalpodautoscaler": autoscaler,
+        }
+        self.signal = {"fingerprint": f"maxed-{autoscaler}", "name": "KubeHpaMaxedOut", "severity": "warning"}
+        self._tell("firing", "0001-01-01T00:00:00Z")
+
+    def resolve(self) -> None:
+        self._tell("resolved", rfc3339(utcnow()))
+
+    def _tell(self, status: str, ends: str) -> None:
+        told = [
+            self._alert(self.labels, self.signal["fingerprint"], status, ends),
+            self._alert({"alertname": "Watchdog"}, "watchdog", "firing", "0001-01-01T00:00:00Z"),
+        ]
+        body = {"version": "4", "status": status, "receiver": "kubernaut", "truncatedAlerts": 0, "alerts": told}
+        httpx.post(f"{self.storage}/api/v1/signals", json=body, trust_env=False).raise_for_status()
+
+    def _alert(self, labels: Json, fingerprint: str, status: str, ends: str) -> Json:
+        times = {"startsAt": rfc3339(self.fired), "endsAt": ends}
+        return {"status": status, "labels": labels, "annotations": {}, "fingerprint": fingerprint, **times}
+
+
+def verdict_at(storage: str, time: datetime) -> tuple[str, dict[str, int], str]:
+    """Return the first line, its outcomes and words, as the Monitor judges at a time until which heartbeats go on."""
+    since = utcnow() - timedelta(days=1)
+    with DataStorage(storage) as client:
+        history, signals = list(client.get_action_history()), client.get_signals(since)
+        watched = client.get_monitoring(since)
+    beats = [{**span, "until": rfc3339(time)} if span["kind"] == "heartbeat" else span for span in watched]
+    fleet = read_fleet(history, signals, beats, now=time)
+    (verdict,) = (one for one in verdicts_of(fleet) if one.outcomes)
+    return verdict.action_type, verdict.outcomes, alone_words(verdict.alone)
 
 
 class TestIncidentInGit:
@@ -121,23 +168,17 @@ class TestIncidentInGit:
     def test_the_controller_raises_it(self, deployed: Deployed, run: Run, tmp_path: Path, watched: Watched) -> None:
         deployed.push(workload("Deployment", deployed.name), deployed.autoscaler(6))
         ended_well(run(wait_application, **deployed.create(automated={})))
-        file, _ = incident(deployed, tmp_path)
-        document = yaml.safe_load(file.read_text())
-        document["metadata"]["namespace"] = watched.namespace
-        for step in document["spec"]["steps"]:
-            step["image"] = watched.image
-        here = f"--namespace={watched.namespace}"
-        for name, token in (("forge", deployed.gitea.token), ("argocd", deployed.argo.token)):
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"token": token}}
-            kubectl("create", here, "-f", "-", stdin=secret)
-        kubectl("create", "-f", "-", stdin=document)
-        name = document["metadata"]["name"]
+        alert = FiringAlert(watched.storage, deployed.name, deployed.argo.namespace)
+        request = self.remediation(deployed, tmp_path, watched, alert)
+        name = request["metadata"]["name"]
+        kubectl("create", "-f", "-", stdin=request)
 
         ended = until(
             "the workflow's end", lambda: is_closed(found := get("wfe", name, watched.namespace)) and found, 240
         )
 
         assert (phase_of(ended), states(ended)) == ("Succeeded", STEPS), condition(ended, "Succeeded")
+        until("the outcome", lambda: phase_of(get("rr", name, watched.namespace)) == "Succeeded")
         assert deployed.most() == 10
         assert deployed.forge.pulls()[0]["state"] == "merged"
         stored = records(watched.storage, name)
@@ -147,4 +188,35 @@ class TestIncidentInGit:
         assert deployed.argo.read(deployed.name)["status"]["sync"]["revision"] == commit
         body = deployed.forge.pulls()[0]["body"]
         assert stored["propose"]["id"] in body
+        assert alert.signal["name"] in body
         assert deployed.gitea.token not in json.dumps([stored, ended])
+        self.is_judged(alert)
+
+    def remediation(self, deployed: Deployed, folder: Path, watched: Watched, alert: FiringAlert) -> Json:
+        """Return the request that answers the alert by the incident's workflow, once the Secrets are there."""
+        file, _ = incident(deployed, folder)
+        workflow = yaml.safe_load(file.read_text())
+        for step in workflow["spec"]["steps"]:
+            step["image"] = watched.image
+        for name, token in (("forge", deployed.gitea.token), ("argocd", deployed.argo.token)):
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"token": token}}
+            kubectl("create", f"--namespace={watched.namespace}", "-f", "-", stdin=secret)
+        return {
+            "apiVersion": "kubernaut.io/v1alpha1",
+            "kind": "RemediationRequest",
+            "metadata": {"name": workflow["metadata"]["name"], "namespace": watched.namespace},
+            "spec": {
+                "signal": {**alert.signal, "firedAt": rfc3339(alert.fired)},
+                "target": workflow["spec"].pop("target"),
+                "workflow": workflow["spec"],
+            },
+        }
+
+    def is_judged(self, alert: FiringAlert) -> None:
+        """Assert the verdict of the Monitor: none while the alert may come back, and that it held two hours later."""
+        alert.resolve()
+        together, outcomes, _ = verdict_at(alert.storage, utcnow() + timedelta(minutes=20))
+        assert set(together.split(" + ")) >= {"git/open_pull_request", "git/merge_pull_request"}
+        assert outcomes == {"pending": 1}
+
+        assert verdict_at(alert.storage, utcnow() + timedelta(hours=2)) == (together, {"held": 1}, "1 of 1 on 1 target")

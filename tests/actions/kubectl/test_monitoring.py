@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from loopback import free_port
 
 from kubernaut_kubectl.monitoring.alertmanager import silence_alert
 from kubernaut_kubectl.monitoring.prometheus import assert_query, query_shortfall
@@ -231,12 +231,6 @@ def test_a_silence_that_somebody_expires_is_told(serve: Callable[[Answer], Monit
     ran = run(silence_alert, {"url": serve(expiring).url, "matchers": ALERT})
     assert ran.exit_code == 4
     assert message_of(ran) == "the silence s0 was expired by somebody."
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

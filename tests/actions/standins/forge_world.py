@@ -2,9 +2,7 @@
 
 import json
 import os
-import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from forge_standin import TOKEN, WEB, ForgeStandin
+from loopback import await_listener, free_port
 
 __all__ = ["FORGES", "ForgeWorld", "GiteaWorld", "RealGitea", "gitea_server", "standin_world"]
 
@@ -162,9 +161,7 @@ class GiteaWorld(ForgeWorld):
 @contextmanager
 def gitea_server(program: Path, folder: Path) -> Iterator[RealGitea]:
     """A Gitea of this test run's own, on loopback, with SQLite."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url, config = f"http://127.0.0.1:{port}", folder / "app.ini"
     config.write_text(
         f"RUN_USER = {os.environ.get('GITEA_USER', 'root')}\nWORK_PATH = {folder}\n"
@@ -192,12 +189,7 @@ def gitea_server(program: Path, folder: Path) -> Iterator[RealGitea]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([program, "--config", config, "web"], env=env, stdout=log, stderr=log)
     try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
+        await_listener(port, process, folder / "log")
         yield RealGitea(url, token)
     finally:
         process.terminate()

@@ -44,7 +44,7 @@ class Deployed:
 
     def create(self, **policy: Any) -> Json:
         """Create the Application, and return the inputs that name it."""
-        self.argo.create(self.name, self.forge.address, **policy)
+        kubectl("create", "--filename=-", stdin=self.argo.application(self.name, self.forge.address, **policy))
         return {"application": self.name}
 
     def autoscaler(self, most: int) -> Json:

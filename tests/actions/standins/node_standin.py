@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from kubernaut_sdk.times import rfc3339, utcnow
+
 __all__ = ["StandInNode", "crashing", "running"]
 
 Json = dict[str, Any]
@@ -80,6 +82,7 @@ class StandInNode:
     def _be_ready(self) -> None:
         room = {"cpu": "8", "memory": "8Gi", "pods": "110", "ephemeral-storage": "10Gi"}
         ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "it is played"}
+        ready["lastHeartbeatTime"] = rfc3339(utcnow())  # without it, the node is given up after 50 s
         status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
         self._call("PATCH", f"/api/v1/nodes/{self.name}/status", status)
 

@@ -1,4 +1,4 @@
-"""A real Argo CD for tests: its server, repo-server and application-controller as processes, on a real cluster.
+"""A real Argo CD for tests: its server, repo-server and controllers as processes, on a real cluster.
 
 ARGOCD_BIN names the folder of its program (one program, which acts by ARGOCD_BINARY_NAME), with the custom resources in
 `manifests/crds` beside it; Redis is Debian's. All listen on loopback only.
@@ -7,7 +7,6 @@ ARGOCD_BIN names the folder of its program (one program, which acts by ARGOCD_BI
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from loopback import free_ports
 
 __all__ = ["RealArgo", "argocd_server"]
 
@@ -64,20 +65,21 @@ class RealArgo:
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {**where, "labels": labels}, "stringData": data}
         kubectl("create", "--filename=-", stdin=secret)
 
-    def create(self, name: str, repository: str, project: str = "default", **policy: Any) -> None:
-        """Create an Application that deploys a repository's folder into this namespace."""
-        application = {
+    def application(
+        self, name: str, repository: str, project: str = "default", path: str = "deploy", **policy: Any
+    ) -> dict[str, Any]:
+        """Return an Application that deploys a repository's folder into this namespace."""
+        return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
                 "project": project,
-                "source": {"repoURL": repository, "path": "deploy", "targetRevision": "main"},
+                "source": {"repoURL": repository, "path": path, "targetRevision": "main"},
                 "destination": {"server": "https://kubernetes.default.svc", "namespace": self.namespace},
                 **({"syncPolicy": policy} if policy else {}),
             },
         }
-        kubectl("create", "--filename=-", stdin=application)
 
     def patch(self, name: str, patch: dict[str, Any], kind: str = "application") -> None:
         """Merge a patch into an Application or AppProject, as its owner would."""
@@ -98,7 +100,7 @@ class RealArgo:
 @contextmanager
 def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealArgo]:
     """An Argo CD of this test run's own."""
-    redis, repo, server, *metrics = _free_ports(8)
+    redis, repo, server, *others = free_ports(9)
     resources = f"--kustomize={program.parent / 'manifests' / 'crds'}"
     known = subprocess.run(["kubectl", "get", "crd", "applications.argoproj.io"], capture_output=True).returncode == 0
     if not known:
@@ -118,14 +120,19 @@ def argocd_server(program: Path, folder: Path, namespace: str) -> Iterator[RealA
         "argocd-repo-server": [
             program, "--disable-tls", *client_ca, "--address=127.0.0.1", f"--port={repo}",
             f"--redis=127.0.0.1:{redis}",
-            "--metrics-address=127.0.0.1", f"--metrics-port={metrics[0]}",
+            "--metrics-address=127.0.0.1", f"--metrics-port={others[0]}",
         ],
         "argocd-server": [
             program, "--insecure", "--address=127.0.0.1", f"--port={server}", "--repo-server-plaintext", *shared,
-            "--metrics-address=127.0.0.1", f"--metrics-port={metrics[1]}",
+            "--metrics-address=127.0.0.1", f"--metrics-port={others[1]}",
         ],
         "argocd-application-controller": [
-            program, "--repo-server-plaintext", *shared, f"--metrics-port={metrics[2]}", "--app-resync=30",
+            program, "--repo-server-plaintext", *shared, f"--metrics-port={others[2]}", "--app-resync=30",
+        ],
+        "argocd-applicationset-controller": [
+            program, f"--namespace={namespace}", f"--argocd-repo-server=127.0.0.1:{repo}", "--repo-server-plaintext",
+            f"--metrics-addr=127.0.0.1:{others[3]}", f"--probe-addr=127.0.0.1:{others[4]}",
+            f"--webhook-addr=127.0.0.1:{others[5]}",
         ],
     }  # fmt: skip
     # the repo-server calls its wrapper of git verify-commit, and itself when git asks for a password
@@ -197,13 +204,3 @@ def _logs(folder: Path) -> str:
 def _knows(program: Path, name: str, option: str) -> bool:
     env = {**os.environ, "ARGOCD_BINARY_NAME": name}
     return option in subprocess.run([str(program), "--help"], env=env, capture_output=True, text=True).stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -142,21 +142,32 @@ def _closed(document: Any, is_closed: Callable[[Any], bool]) -> Any:
 
 
 @pytest.fixture
-def signed(catalog: CatalogNamespace, address: str, tmp_path: Path) -> Iterator[Path]:
-    """A catalogue of one Task that a key has signed, in a namespace whose policy asks for that key."""
+def key(catalog: CatalogNamespace, address: str, tmp_path: Path) -> Iterator[Path]:
+    """A private key, in a namespace whose policy asks for it in all bundles below `signed`."""
     key, public, secret = tmp_path / "key.pem", tmp_path / "key.pub", f"{catalog.name}-key"
     sh("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(key))
     sh("openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public))
-    folder = tmp_path / "catalog"
-    shutil.copytree(catalog.folder / "task" / SCALE, folder / "task" / SCALE)
-    path = folder / "task" / SCALE / "0.1" / f"{SCALE}.yaml"
-    path.write_text(yaml.safe_dump(sign(yaml.safe_load(path.read_text()), key), sort_keys=False))
     policy = yaml.safe_load(POLICY.read_text())
     policy["spec"]["resources"] = [{"pattern": f"^{re.escape(address)}/signed/.*$"}]
     policy["spec"]["authorities"][0]["key"]["secretRef"] = {"name": secret, "namespace": catalog.name}
     catalog.apply(manifest("Secret", secret, stringData={"cosign.pub": public.read_text()}), policy)
-    yield folder
+    yield key
     catalog.kubectl("delete", "verificationpolicy", policy["metadata"]["name"], f"--namespace={catalog.name}")
+
+
+def signed_copy(catalog: CatalogNamespace, kind: str, name: str, folder: Path, key: Path) -> Path:
+    """Copy a Task or Pipeline of the catalogue into a folder, sign it, and return its file."""
+    shutil.copytree(catalog.folder / kind / name, folder / kind / name)
+    path = folder / kind / name / "0.1" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(sign(yaml.safe_load(path.read_text()), key), sort_keys=False))
+    return path
+
+
+@pytest.fixture
+def signed(catalog: CatalogNamespace, key: Path, tmp_path: Path) -> Path:
+    """A catalogue of one Task that the key has signed."""
+    signed_copy(catalog, "task", SCALE, tmp_path / "catalog", key)
+    return tmp_path / "catalog"
 
 
 def test_a_signed_task_runs_and_an_edited_one_is_refused(
@@ -186,3 +197,70 @@ def test_a_task_that_nobody_signed_is_refused(
     refused = run(catalog, "Task", SCALE, bundle, scaling(catalog, "nobody"))
 
     assert condition(refused, "Succeeded")["reason"] == "ResourceVerificationFailed", refused["status"]
+
+
+class TestSignedPipeline:
+    """A Pipeline that is signed, of Tasks that are."""
+
+    NAME = "roll-back-bad-release"
+    TASKS = ("kubernetes-rollback-deployment", "prometheus-assert-query")
+
+    @pytest.fixture
+    def folder(self, catalog: CatalogNamespace, address: str, key: Path, tmp_path: Path) -> Path:
+        """The catalogue of both: the Pipeline as its first push has made it, which names its Tasks' bundles, signed."""
+        folder = tmp_path / "catalog"
+        for task in self.TASKS:
+            signed_copy(catalog, "task", task, folder, key)
+        shutil.copytree(catalog.folder / "pipeline" / self.NAME, folder / "pipeline" / self.NAME)
+        bundle = push(f"{address}/signed", folder)[self.NAME]
+        pinned = yaml.safe_load(sh("tkn", "bundle", "list", bundle, "pipeline", self.NAME, "--output=yaml"))
+        path = folder / "pipeline" / self.NAME / "0.1" / f"{self.NAME}.yaml"
+        path.write_text(yaml.safe_dump(sign(pinned, key), sort_keys=False))
+        return folder
+
+    def run(self, catalog: CatalogNamespace, bundle: str) -> Any:
+        """Plan a rollback by the Pipeline of a bundle."""
+        watched = {"prometheus": "http://127.0.0.1:9", "query": "up", "op": ">=", "threshold": "1"}
+        params = {"namespace": catalog.name, "deployment": "checkout", **watched, "dryRun": "true"}
+        return run(catalog, "Pipeline", self.NAME, bundle, params)
+
+    def test_it_runs_and_an_edited_one_is_refused(
+        self, catalog: CatalogNamespace, address: str, folder: Path, deployment: str
+    ) -> None:
+        catalog.kubectl("set", "env", f"deployment/{deployment}", "RELEASE=2", f"--namespace={catalog.name}")
+        bundle = push(f"{address}/signed", folder)[self.NAME]
+        trusted = self.run(catalog, bundle)
+        taskruns = catalog.get("taskruns", f"--selector=tekton.dev/pipelineRun={trusted['metadata']['name']}")["items"]
+        path = folder / "pipeline" / self.NAME / "0.1" / f"{self.NAME}.yaml"
+        path.write_text(path.read_text().replace("$(params.threshold)", "0"))
+        edited = push(f"{address}/signed", folder)[self.NAME]
+        refused = self.run(catalog, edited)
+
+        assert condition(trusted, "TrustedResourcesVerified")["status"] == "True", trusted["status"]
+        assert {condition(one, "TrustedResourcesVerified")["status"] for one in taskruns} == {"True"}
+        assert results({"status": taskruns[0]["status"]})["status"] == "planned"
+        assert edited != bundle
+        failed = condition(refused, "Succeeded")
+        assert (failed["status"], failed["reason"]) == ("False", "ResourceVerificationFailed")
+        assert f"resource {self.NAME} in namespace" in failed["message"]
+        assert "fails verification" in failed["message"]
+        assert not refused["status"].get("childReferences")
+
+    def test_one_with_a_task_that_nobody_signed_is_refused_before_any_runs(
+        self, catalog: CatalogNamespace, address: str, folder: Path, key: Path, deployment: str
+    ) -> None:
+        catalog.kubectl("set", "env", f"deployment/{deployment}", "RELEASE=2", f"--namespace={catalog.name}")
+        path = folder / "pipeline" / self.NAME / "0.1" / f"{self.NAME}.yaml"
+        document = yaml.safe_load(path.read_text())
+        plain = folder.parent / "plain"
+        shutil.copytree(catalog.folder / "task" / self.TASKS[1], plain / "task" / self.TASKS[1])
+        bundle = push(f"{address}/signed/later", plain)[self.TASKS[1]]
+        document["spec"]["tasks"][1]["taskRef"] = reference("task", self.TASKS[1], bundle)
+        del document["metadata"]["annotations"]["tekton.dev/signature"]
+        path.write_text(yaml.safe_dump(sign(document, key), sort_keys=False))
+        ended = self.run(catalog, push(f"{address}/signed", folder)[self.NAME])
+
+        failed = condition(ended, "Succeeded")
+        assert (failed["status"], failed["reason"]) == ("False", "ResourceVerificationFailed"), failed
+        assert f"resource {self.TASKS[1]} in namespace" in failed["message"], failed
+        assert not ended["status"].get("childReferences")

@@ -3,21 +3,16 @@
 import json
 import os
 import socket
-import subprocess
 import sys
-import venv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.release.packageindex import build_packages, package_index
-
-from ..conftest import ROOT, finished, manifest, scaler, sh  # noqa: TID252 – tests/ is no package to name it by
-from .conftest import release_module
+from ..conftest import ROOT, finished, manifest, scaler  # noqa: TID252 – tests/ is no package to name it by
+from .installation import Release, installed_command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.slow]
 
@@ -27,57 +22,33 @@ SYSTEM = "kubernaut-system"
 TASK = "kubernetes-scale-deployment"
 
 
-@dataclass(frozen=True)
-class Release:
-    """The files of a release, and an environment with its packages.
-
-    Attributes:
-        folder: The folder that has them, and nothing else.
-        images: The images by digest: the last part of the name → the image.
-    """
-
-    folder: Path
-    images: dict[str, str]
-
-    def sh(self, *words: str, **env: str) -> str:
-        """Run a program of the environment, or of the machine, in the folder."""
-        path = f"{self.folder / 'env' / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-        known = {name: os.environ[name] for name in ("KUBECONFIG",) if name in os.environ}
-        variables = {"PATH": path, "HOME": str(self.folder), **known, **env}
-        ended = subprocess.run(words, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=300)
-        assert ended.returncode == 0, f"{words}: {ended.stdout[-2000:]}{ended.stderr[-2000:]}"
-        return ended.stdout
+def patched_in(released: list[Any], applied: list[Any]) -> dict[str, set[str]]:
+    """Return the top fields in which what is applied differs from what a release has: object → fields."""
+    by_name = {f"{one['kind']}/{one['metadata']['name']}": one for one in released}
+    assert {f"{one['kind']}/{one['metadata']['name']}" for one in applied} >= set(by_name)
+    found: dict[str, set[str]] = {}
+    for one in applied:
+        name = f"{one['kind']}/{one['metadata']['name']}"
+        theirs = by_name.get(name, {"added": True})
+        if differing := {field for field in {*theirs, *one} if theirs.get(field) != one.get(field)}:
+            found[name] = differing if name in by_name else {"added"}
+    return found
 
 
-@pytest.fixture(scope="module")
-def release(
-    kubectl: Callable[..., str],
-    digests: dict[str, str],
-    controller_image: str,
-    storage_image: str,
-    once: Callable[[str, Callable[[], None]], None],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Release:
-    """A release, made by its own programs, and `pip install kubernaut-cli` in an empty environment."""
-    loaded = sh(os.environ["KUBERNAUT_LOAD_IMAGES"], controller_image, storage_image).split()
-    folder = tmp_path_factory.mktemp("release")
-    (folder / "images.txt").write_text("\n".join([*digests.values(), *loaded]))
-    assert release_module("manifests").main([str(folder / "images.txt"), str(folder)]) == 0
-    once("packages", build_packages)
-    venv.create(folder / "env", with_pip=True)
-    made = Release(folder, {image.partition("@")[0].rpartition("/")[2]: image for image in loaded})
-    with package_index() as index:
-        options = ("--quiet", "--disable-pip-version-check", "--no-compile", f"--index-url={index.url}")
-        cache = os.environ.get("PIP_CACHE_DIR") or str(Path.home() / ".cache" / "pip")
-        made.sh("pip", "install", *options, "kubernaut-cli", PIP_CACHE_DIR=cache)
-    return made
+@pytest.fixture
+def command(release: Release) -> None:
+    """The command, by `pip install kubernaut-cli` in an empty environment."""
+    with installed_command(release) as index:
+        release.sh("pip", "install", "kubernaut-cli", **index)
 
 
 @pytest.fixture
 def storage(release: Release, kubectl: Callable[..., str], tmp_path: Path) -> Iterator[str]:
     """The address of Data Storage, after `kubectl apply -f install.yaml` with this cluster's patches.
 
-    They give the Deployments the host's network, since no proxy leads to Services here, and a volume.
+    They give the Deployments the host's network and this run's ports, since no proxy leads to Services here, and so the
+    namespace the right to pods of the host's network; and a volume, since nothing makes one. All else is as it is in
+    the file. (On a cluster that has these, test_install_empty patches nothing.)
     """
     from realcluster import on_this_host
 
@@ -120,6 +91,13 @@ def storage(release: Release, kubectl: Callable[..., str], tmp_path: Path) -> It
         "patches": [{"patch": yaml.safe_dump(one)} for one in patches],
     }
     (release.folder / "kustomization.yaml").write_text(yaml.safe_dump(customization))
+    changed = yaml.safe_load_all(kubectl("kustomize", str(release.folder)))
+    assert patched_in(documents, list(changed)) == {
+        "Deployment/kubernaut-controller": {"spec"},
+        "Deployment/kubernaut-data-storage": {"spec"},
+        f"Namespace/{SYSTEM}": {"metadata"},
+        "PersistentVolume/kubernaut-data-storage": {"added"},
+    }
     before = set(kubectl("get", "deployments", f"--namespace={SYSTEM}", "--output=name", "--ignore-not-found").split())
     assert before == set(), f"{SYSTEM} is in use by another test"
     kubectl("apply", "--server-side", "--force-conflicts", "-k", str(release.folder))
@@ -159,7 +137,7 @@ def team(kubectl: Callable[..., str], digests: dict[str, str], storage: str) -> 
 
 
 def test_installed_from_a_release_a_task_acts_and_the_history_shows_it(
-    release: Release, storage: str, team: str, kubectl: Callable[..., str]
+    release: Release, command: None, storage: str, team: str, kubectl: Callable[..., str]
 ) -> None:
     task = f"catalog/task/{TASK}/0.1/{TASK}.yaml"
     release.sh("kubectl", "apply", f"--namespace={team}", "-f", task)

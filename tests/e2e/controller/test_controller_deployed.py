@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from loopback import free_port
 from realcluster import (
     DEPLOY,
     ROOT,
@@ -57,9 +57,7 @@ def image(controller_image: str, probe: str) -> str:
 @pytest.fixture(scope="module")
 def port() -> int:
     """A loopback port for the deployed Data Storage, since pods here use the host's network."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def write_overlay(name: str, base: str, images: dict[str, str], *patches: Json, extra: Sequence[Json] = ()) -> str:

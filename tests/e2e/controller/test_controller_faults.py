@@ -1,12 +1,12 @@
 """Some faults of the fault campaign (`make fault-campaign` runs all), and Data Storage away."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 from realcluster import (
     ROOT,
     ControllerProcess,
@@ -40,9 +40,7 @@ def test_whatever_happens_the_end_is_the_same(probe: str) -> None:
 
 
 def test_while_data_storage_is_away_workflows_run_on_and_records_catch_up(probe: str, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     where, url = f"kubernaut-ctl-away-{os.getpid()}", f"http://127.0.0.1:{port}"
     install()
     namespace(where, storage=url)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 import yaml
+from loopback import free_port
 from realcluster import ROOT, kubectl, remove_namespace, sh, storage_at, until
 
 from kubernaut_sdk.ids import mint
@@ -75,9 +75,7 @@ def overlay(image: str, port: int, url: str) -> str:
 @pytest.fixture(scope="module")
 def monitor(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, str]]:
     """The monitor in the cluster, and the address of the Data Storage that it follows."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     privileged = {"pod-security.kubernetes.io/enforce": "privileged"}  # for the host's network
     before = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": WHERE, "labels": privileged}},

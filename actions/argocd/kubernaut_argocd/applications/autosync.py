@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kubernaut_argocd.applications.cluster import open_cluster
+from kubernaut_argocd.applications.cluster import ApplicationCluster, open_cluster
+from kubernaut_argocd.applications.owning import owner_of
 from kubernaut_argocd.applications.server import ApplicationName
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result, VerifyFailed
 
@@ -21,14 +22,13 @@ KEPT = "kubernaut.io/paused-autosync"
 """The annotation with the policy as it was, and the record that paused it."""
 _POLICY = "/spec/syncPolicy/automated"
 _ANNOTATION = f"/metadata/annotations/{KEPT.replace('/', '~1')}"
-_TRACKING = "argocd.argoproj.io/tracking-id"
 
 
 class AutosyncInputs(Inputs):
     """The inputs of argocd/pause_autosync and argocd/resume_autosync."""
 
-    application: ApplicationName
-    namespace: ApplicationName = "argocd"
+    application: Annotated[ApplicationName, Field(description="The Application's name.")]
+    namespace: Annotated[ApplicationName, Field(description="The Application's namespace.")] = "argocd"
     when_owned: Annotated[
         Literal["refuse", "proceed"],
         Field(description="If an ApplicationSet or another Application would take the change back."),
@@ -68,11 +68,12 @@ def plan_pause(ctx: Context, inputs: AutosyncInputs) -> Change:
     ApplicationSet, or another Application, owns this one, it would take the change back: refused, unless `when_owned`
     is `proceed`; then it is watched for 20 s, and a revert fails the step. Undo resumes.
     """
-    found = open_cluster(ctx).read(inputs.namespace, inputs.application)
+    cluster = open_cluster(ctx)
+    found = cluster.read(inputs.namespace, inputs.application)
     before = _state(found)
     after = {**before, "autosync": False}
     if before != after and ctx.undoing is None:
-        _require_free(found, inputs)
+        _require_free(cluster, found, inputs)
     return Change(before, after)
 
 
@@ -107,7 +108,8 @@ def plan_resume(ctx: Context, inputs: AutosyncInputs) -> Change:
     An Application that never had an automatic sync is refused, since nobody said what it should do by itself. Argo CD
     deploys what git says within seconds. Undo pauses again.
     """
-    found = open_cluster(ctx).read(inputs.namespace, inputs.application)
+    cluster = open_cluster(ctx)
+    found = cluster.read(inputs.namespace, inputs.application)
     before = _state(found)
     after = {**before, "autosync": True}
     if before != after and _policy(found) is None and _kept(found) is None:
@@ -116,7 +118,7 @@ def plan_resume(ctx: Context, inputs: AutosyncInputs) -> Change:
             reason="NothingPaused",
         )
     if before != after and ctx.undoing is None:
-        _require_free(found, inputs)
+        _require_free(cluster, found, inputs)
     return Change(before, after)
 
 
@@ -188,10 +190,11 @@ def _resume(ctx: Context, inputs: AutosyncInputs) -> AutosyncResult:
 
 
 def _verify(ctx: Context, inputs: AutosyncInputs, *, wanted: bool) -> bool | str:
-    found = open_cluster(ctx).read(inputs.namespace, inputs.application)
+    cluster = open_cluster(ctx)
+    found = cluster.read(inputs.namespace, inputs.application)
     if _state(found)["autosync"] is wanted:
         return True
-    if owner := _owner(found):
+    if owner := owner_of(cluster, found):
         raise VerifyFailed(
             f"automatic sync of Application {inputs.application} was set back, most likely by {owner}, which owns it.",
             reason="Reverted",
@@ -234,22 +237,10 @@ def _annotate(found: dict[str, Any], text: str) -> list[dict[str, Any]]:
     return [{"op": "add", "path": "/metadata/annotations", "value": {KEPT: text}}]
 
 
-def _require_free(found: dict[str, Any], inputs: AutosyncInputs) -> None:
-    owner = _owner(found)
-    if owner and inputs.when_owned == "refuse":
+def _require_free(cluster: ApplicationCluster, found: dict[str, Any], inputs: AutosyncInputs) -> None:
+    if inputs.when_owned == "refuse" and (owner := owner_of(cluster, found)):
         raise PreconditionFailed(
             f"Application {inputs.application} belongs to {owner}, which would take the change back; change the "
             f"policy there, or set when_owned: proceed.",
             reason="Owned",
         )
-
-
-def _owner(found: dict[str, Any]) -> str:
-    """Return the ApplicationSet or Application that makes this one; empty if there is none."""
-    for reference in found["metadata"].get("ownerReferences") or ():
-        if reference.get("kind") == "ApplicationSet":
-            return f"ApplicationSet {reference['name']}"
-    tracked = str((found["metadata"].get("annotations") or {}).get(_TRACKING, ""))
-    if ":argoproj.io/Application:" in tracked:
-        return f"Application {tracked.partition(':')[0]}"
-    return ""

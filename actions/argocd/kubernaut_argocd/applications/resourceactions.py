@@ -20,11 +20,17 @@ class ResourceActionInputs(ApplicationInputs):
         Literal["restart", "resume", "promote-full"],
         Field(description="restart of a workload; resume and promote-full of a Rollout."),
     ]
-    group: Annotated[str, Field(max_length=253)] = "apps"
-    version: Annotated[str, Field(pattern=r"^v[0-9][a-z0-9]*$", max_length=63)] = "v1"
-    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*$", max_length=63)] = "Deployment"
-    namespace: ApplicationName
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+    group: Annotated[str, Field(max_length=253, description="The resource's API group.")] = "apps"
+    version: Annotated[
+        str, Field(pattern=r"^v[0-9][a-z0-9]*$", max_length=63, description="The version of that group.")
+    ] = "v1"
+    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*$", max_length=63, description="The resource's kind.")] = (
+        "Deployment"
+    )
+    namespace: Annotated[ApplicationName, Field(description="The resource's namespace.")]
+    name: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="The resource's name.")
+    ]
 
 
 class ResourceActionResult(Result):

@@ -36,7 +36,7 @@ class ApplicationInputs(Inputs):
             description="The address of Argo CD's API server, such as https://argocd.example.com.",
         ),
     ]
-    application: ApplicationName
+    application: Annotated[ApplicationName, Field(description="The Application's name.")]
     application_namespace: Annotated[
         ApplicationName | None, Field(description="If it is not in Argo CD's own namespace.")
     ] = None

@@ -1,7 +1,7 @@
-"""The actions argocd/refresh_application, argocd/wait_application and argocd/terminate_operation."""
+"""The actions argocd/refresh_application and argocd/wait_application."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -9,10 +9,9 @@ from kubernaut_argocd.applications.application import AppView
 from kubernaut_argocd.applications.goals import state_goal
 from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer
 from kubernaut_argocd.applications.syncing import Revision, application_target
-from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed, Result, Transient
-from kubernaut_sdk.times import utcnow
+from kubernaut_sdk import Action, Change, Context, ObjectRef, Result
 
-__all__ = ["refresh_application", "terminate_operation", "wait_application"]
+__all__ = ["refresh_application", "wait_application"]
 
 
 class RefreshInputs(ApplicationInputs):
@@ -113,76 +112,5 @@ def verify_wait(ctx: Context, inputs: WaitInputs, change: Change) -> bool | str:
 
 @wait_application.target
 def target_wait(inputs: WaitInputs) -> ObjectRef:
-    """Return the Application."""
-    return application_target(inputs)
-
-
-class TerminateInputs(ApplicationInputs):
-    """The inputs of argocd/terminate_operation."""
-
-    min_age: Annotated[int, Field(ge=0, le=86400, description="Seconds; a younger operation is left alone.")] = 300
-
-
-class TerminateResult(Result):
-    """The operation that was ended."""
-
-    application: Annotated[str, Field(max_length=253)]
-    started_at: Annotated[str, Field(max_length=64)]
-
-
-terminate_operation = Action(
-    "argocd/terminate_operation",
-    permissions=["Argo CD: applications get, sync"],
-    risk="medium",
-    examples=[{"server": "https://argocd.example.com", "application": "checkout", "min_age": 600}],
-)
-
-
-@terminate_operation.plan
-def plan_terminate(ctx: Context, inputs: TerminateInputs) -> Change:
-    """End an operation of an Application that hangs, such as a sync whose hook never ends.
-
-    Only an operation that is older than `min_age` is ended, and only the one that was looked at. Resources that it has
-    applied stay as they are. If none runs, nothing is done.
-    """
-    operation = AppView(ArgoServer(ctx, inputs).read()).operation()
-    if operation is None or not operation.running:
-        return Change({"operation": None}, {"operation": None})
-    age = operation.age(utcnow())
-    if age < inputs.min_age:
-        raise PreconditionFailed(
-            f"the operation of Application {inputs.application}, started by {operation.by}, is {age:.0f} s old, and "
-            f"min_age is {inputs.min_age} s; let it run.",
-            reason="TooYoung",
-        )
-    shown: dict[str, Any] = {"started_at": operation.started_at, "by": operation.by, "message": operation.message}
-    return Change({"operation": shown}, {"operation": None})
-
-
-@terminate_operation.apply
-def apply_terminate(ctx: Context, inputs: TerminateInputs, change: Change) -> TerminateResult:
-    """End the operation, if it is still the one that was looked at; Argo CD has no call that compares."""
-    server = ArgoServer(ctx, inputs)
-    operation = AppView(server.read()).operation()
-    started = change.before["operation"]["started_at"]
-    if operation is None or not operation.running or operation.started_at != started:
-        raise Transient("the operation ended, or another one began; it is planned anew.", reason="Conflict")
-    server.terminate()
-    return TerminateResult(application=inputs.application, started_at=started)
-
-
-@terminate_operation.verify(within=timedelta(minutes=2))
-def verify_terminate(ctx: Context, inputs: TerminateInputs, change: Change) -> bool | str:
-    """Return True if that operation has ended."""
-    if change.empty:
-        return True
-    operation = AppView(ArgoServer(ctx, inputs).read()).operation()
-    ended = operation is None or not operation.running
-    other = operation is not None and operation.started_at != change.before["operation"]["started_at"]
-    return ended or other or "the operation has not ended yet"
-
-
-@terminate_operation.target
-def target_terminate(inputs: TerminateInputs) -> ObjectRef:
     """Return the Application."""
     return application_target(inputs)

@@ -10,8 +10,19 @@ from typing import Literal
 
 from kubernaut_argocd._http import HttpApi, complaint
 
-__all__ = ["Check", "Forge", "MergeMethod", "Mergeability", "NewPullRequest", "PullRequest", "mark_required"]
+__all__ = [
+    "Check",
+    "CheckState",
+    "Forge",
+    "MergeMethod",
+    "Mergeability",
+    "NewPullRequest",
+    "PullRequest",
+    "mark_required",
+]
 
+CheckState = Literal["passed", "pending", "failed"]
+PullRequestState = Literal["open", "merged", "closed"]
 MergeMethod = Literal["merge", "squash", "rebase"]
 
 
@@ -32,7 +43,7 @@ class PullRequest:
 
     number: int
     url: str
-    state: Literal["open", "merged", "closed"]
+    state: PullRequestState
     draft: bool
     head: str
     commit: str
@@ -56,7 +67,7 @@ class Check:
     """A check of a commit: a CI job, a commit status, an approval rule."""
 
     name: str
-    state: Literal["passed", "pending", "failed"]
+    state: CheckState
     required: bool
 
 
@@ -105,7 +116,12 @@ class Forge(ABC):
 
     @abstractmethod
     def open(self, new: NewPullRequest) -> PullRequest:
-        """Open a pull request, or return the one that is open for these branches already."""
+        """Open a pull request, or return the one that is open for these branches already.
+
+        Raises:
+            NotFound: if the forge does not know one of the branches, or not yet.
+            Failed: if it refuses the pull request.
+        """
 
     @abstractmethod
     def add_labels(self, number: int, labels: Sequence[str]) -> None:

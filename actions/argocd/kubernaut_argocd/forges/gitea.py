@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from kubernaut_argocd.forges.forge import (
     Check,
+    CheckState,
     Forge,
     Mergeability,
     MergeMethod,
@@ -19,7 +20,7 @@ __all__ = ["Gitea"]
 
 _DRAFT = "WIP: "
 """The prefix of a title that makes a draft, by default."""
-_STATES = {"success": "passed", "skipped": "passed", "warning": "passed", "pending": "pending"}
+_STATES: dict[str, CheckState] = {"success": "passed", "skipped": "passed", "warning": "passed", "pending": "pending"}
 
 
 class Gitea(Forge):
@@ -61,7 +62,7 @@ class Gitea(Forge):
     def checks(self, request: PullRequest) -> list[Check]:
         document = self.api.call("GET", self._path(f"/commits/{request.commit}/status")).document
         found = [
-            Check(status["context"], _STATES.get(status["status"], "failed"), required=False)  # type: ignore[arg-type]
+            Check(status["context"], _STATES.get(status["status"], "failed"), required=False)
             for status in document.get("statuses") or ()
         ]
         branch = self.api.call("GET", self._path(f"/branches/{quote(request.base, safe='')}")).document

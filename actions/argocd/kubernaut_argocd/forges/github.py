@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from kubernaut_argocd.forges.forge import (
     Check,
+    CheckState,
     Forge,
     Mergeability,
     MergeMethod,
@@ -13,11 +14,12 @@ from kubernaut_argocd.forges.forge import (
     PullRequest,
     mark_required,
 )
-from kubernaut_sdk import Failed, PreconditionFailed, Transient
+from kubernaut_sdk import Failed, NotFound, PreconditionFailed, Transient
 
 __all__ = ["GitHub"]
 
 _PASSED = {"success", "neutral", "skipped"}
+_STATUSES: dict[str, CheckState] = {"success": "passed", "pending": "pending"}
 
 
 class GitHub(Forge):
@@ -39,9 +41,13 @@ class GitHub(Forge):
         reply = self.api.call("POST", self._path("/pulls"), body, expected=(422,))
         if reply.status == 422:
             found = self.find(new.head, new.base)
-            if found is None or found.state != "open":
-                raise Failed(self.refusal(reply.document), reason="PullRequestRefused")
-            return found
+            if found is not None and found.state == "open":
+                return found
+            if any(
+                error.get("field") == "head" and error.get("code") == "invalid" for error in _errors(reply.document)
+            ):
+                raise NotFound(self.refusal(reply.document))
+            raise Failed(self.refusal(reply.document), reason="PullRequestRefused")
         return _pull(reply.document)
 
     def add_labels(self, number: int, labels: Sequence[str]) -> None:
@@ -56,11 +62,10 @@ class GitHub(Forge):
     def checks(self, request: PullRequest) -> list[Check]:
         runs = self._all(f"/commits/{request.commit}/check-runs", "check_runs")
         statuses = self._all(f"/commits/{request.commit}/status", "statuses")
-        found = {run["name"]: Check(run["name"], _run_state(run), required=False) for run in runs}
-        for status in statuses:
-            state = {"success": "passed", "pending": "pending"}.get(status["state"], "failed")
-            found[status["context"]] = Check(status["context"], state, required=False)  # type: ignore[arg-type]
-        return mark_required(list(found.values()), self._required(request.base))
+        # two workflows may have jobs of one name: a required check has passed only if each of them has
+        found = [Check(run["name"], _run_state(run), required=False) for run in runs]
+        found += [Check(status["context"], _status_state(status), required=False) for status in statuses]
+        return mark_required(found, self._required(request.base))
 
     def mergeability(self, number: int) -> Mergeability:
         pull = self.api.call("GET", self._path(f"/pulls/{number}")).document
@@ -118,7 +123,17 @@ def _pull(item: dict[str, Any]) -> PullRequest:
     )
 
 
-def _run_state(run: dict[str, Any]) -> Any:
+def _errors(document: Any) -> list[dict[str, Any]]:
+    """Return the errors of an answer with status 422 (docs.github.com/rest, *Validation failed*)."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _run_state(run: dict[str, Any]) -> CheckState:
     if run["status"] != "completed":
         return "pending"
     return "passed" if run["conclusion"] in _PASSED else "failed"
+
+
+def _status_state(status: dict[str, Any]) -> CheckState:
+    return _STATUSES.get(status["state"], "failed")

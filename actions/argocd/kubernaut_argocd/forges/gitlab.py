@@ -4,14 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from kubernaut_argocd.forges.forge import Check, Forge, Mergeability, MergeMethod, NewPullRequest, PullRequest
+from kubernaut_argocd.forges.forge import (
+    Check,
+    CheckState,
+    Forge,
+    Mergeability,
+    MergeMethod,
+    NewPullRequest,
+    PullRequest,
+    PullRequestState,
+)
 from kubernaut_sdk import Failed, NotFound, PreconditionFailed, Transient
 
 __all__ = ["GitLab"]
 
 _DRAFT = "Draft: "
-_STATES = {"opened": "open", "locked": "open", "merged": "merged", "closed": "closed"}
-_PASSED, _PENDING = {"success", "skipped", "manual"}, {"created", "pending", "running", "waiting_for_resource"}
+_STATES: dict[str, PullRequestState] = {"opened": "open", "locked": "open", "merged": "merged", "closed": "closed"}
+_PASSED = {"success", "skipped", "manual"}
+_ENDED = _PASSED | {"failed", "canceled"}
+"""The statuses of a job that has ended, or waits for a person; every other one may still become one of them
+(docs.gitlab.com/api/jobs/: created, waiting_for_resource, preparing, pending, running, scheduled, canceling)."""
 _UNDECIDED = {"unchecked", "checking", "approvals_syncing", "preparing", "ci_still_running"}
 _BLOCKS = {
     "broken_status": "it conflicts with its base, or has no commits",
@@ -112,7 +124,7 @@ def _pull(item: dict[str, Any]) -> PullRequest:
     return PullRequest(
         number=item["iid"],
         url=item["web_url"],
-        state=_STATES[item["state"]],  # type: ignore[arg-type]
+        state=_STATES[item["state"]],
         draft=bool(item.get("draft")),
         head=item["source_branch"],
         commit=item["sha"],
@@ -121,5 +133,7 @@ def _pull(item: dict[str, Any]) -> PullRequest:
     )
 
 
-def _state(status: str) -> Any:
-    return "passed" if status in _PASSED else "pending" if status in _PENDING else "failed"
+def _state(status: str) -> CheckState:
+    if status in _PASSED:
+        return "passed"
+    return "failed" if status in _ENDED else "pending"

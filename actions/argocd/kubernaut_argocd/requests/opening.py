@@ -19,6 +19,7 @@ from kubernaut_sdk import (
     Context,
     Failed,
     Inputs,
+    NotFound,
     PreconditionFailed,
     Result,
     Transient,
@@ -29,6 +30,8 @@ __all__ = ["open_pull_request"]
 
 _PREFIX = "kubernaut/"
 _MOST_EDITS = 50
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the requests to open a pull request, while the forge does not know its branch."""
 
 
 class OpenInputs(Inputs):
@@ -42,20 +45,31 @@ class OpenInputs(Inputs):
         BranchName | None,
         Field(description="The branch that is made for it; by default kubernaut/ and the record's id."),
     ] = None
-    edits: Annotated[list[FileEdit], Field(min_length=1, max_length=_MOST_EDITS)]
-    title: Annotated[str | None, Field(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")] = None
+    edits: Annotated[
+        list[FileEdit], Field(min_length=1, max_length=_MOST_EDITS, description="The changes of files, in one commit.")
+    ]
+    title: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            pattern=r"^[^\r\n]+$",
+            description="The title; by default it says what is set.",
+        ),
+    ] = None
     body: Annotated[
         str | None,
         Field(max_length=8192, description="Markdown; the signal, the record and the diff are added."),
     ] = None
     labels: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=100)]], Field(default_factory=list, max_length=20)
+        list[Annotated[str, Field(min_length=1, max_length=100)]],
+        Field(default_factory=list, max_length=20, description="Labels."),
     ]
     reviewers: Annotated[
         list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$", max_length=100)]],
         Field(default_factory=list, max_length=20, description="User names."),
     ]
-    draft: bool = False
+    draft: Annotated[bool, Field(description="Whether it is opened as a draft.")] = False
     message: CommitMessage = None
     author: Author = AUTHOR
 
@@ -159,7 +173,7 @@ def apply(ctx: Context, inputs: OpenInputs, change: Change) -> OpenResult:
     body = describe(inputs.body, diff, ctx.about, ctx.record_id)
     request = forge.find(head, inputs.base)
     if request is None or request.state != "open":
-        request = forge.open(NewPullRequest(title, body, head, inputs.base, inputs.draft))
+        request = _open(ctx, forge, NewPullRequest(title, body, head, inputs.base, inputs.draft))
     warnings = _decorate(ctx, inputs, forge, request)
     return OpenResult(number=request.number, state="open", head=head, commit=commit, url=request.url, warnings=warnings)
 
@@ -267,6 +281,17 @@ def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, chang
             raise
         raise Transient(f"somebody has just made branch {head}; it is planned anew.", reason="Conflict") from None
     return commit
+
+
+def _open(ctx: Context, forge: Forge, new: NewPullRequest) -> PullRequest:
+    """Open the pull request. It may take a forge a moment to know the branch that was just pushed."""
+    for pause in _PAUSES:
+        try:
+            return forge.open(new)
+        except NotFound:
+            ctx.log.info("the forge does not know branch %s yet; it is asked again in %s s", new.head, pause)
+            ctx.sleep(pause)
+    return forge.open(new)
 
 
 def _decorate(ctx: Context, inputs: OpenInputs, forge: Forge, request: PullRequest) -> list[str]:

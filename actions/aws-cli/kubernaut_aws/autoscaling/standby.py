@@ -19,7 +19,9 @@ class EnterStandbyInputs(AwsInputs):
     """The inputs of aws/enter_standby."""
 
     group: Annotated[Name, Field(description="The Auto Scaling group's name.")]
-    instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=20)]
+    instance_ids: Annotated[
+        list[InstanceId], Field(min_length=1, max_length=20, description="The ids of the EC2 instances.")
+    ]
     decrement: Annotated[
         bool, Field(description="Whether the group's desired capacity goes down; otherwise AWS starts replacements.")
     ] = True
@@ -31,7 +33,9 @@ class ExitStandbyInputs(AwsInputs):
     """The inputs of aws/exit_standby."""
 
     group: Annotated[Name, Field(description="The Auto Scaling group's name.")]
-    instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=20)]
+    instance_ids: Annotated[
+        list[InstanceId], Field(min_length=1, max_length=20, description="The ids of the EC2 instances.")
+    ]
     max_instances: Limit = 5
 
 

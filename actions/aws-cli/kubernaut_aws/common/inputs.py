@@ -11,7 +11,7 @@ __all__ = ["Account", "AwsInputs", "InstanceId", "Limit", "MinHealthy", "Name", 
 
 Account = Annotated[str, Field(pattern=r"^[0-9]{12}$", max_length=12)]
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=600)]
-InstanceId = Annotated[str, Field(pattern=r"^i-[0-9a-f]{8,17}$")]
+InstanceId = Annotated[str, Field(pattern=r"^i-[0-9a-f]{8,17}$", description="The id of an EC2 instance.")]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Limit = Annotated[int, Field(ge=1, le=50, description="Refused if it would be more at once.")]
 MinHealthy = Annotated[

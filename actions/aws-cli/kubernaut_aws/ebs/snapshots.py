@@ -21,7 +21,9 @@ class SnapshotInputs(AwsInputs):
     """The inputs of aws/create_snapshot."""
 
     volume_id: VolumeId
-    description: Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")] = "made by Kubernaut"
+    description: Annotated[
+        str, Field(max_length=200, pattern=r"^[ -~]*$", description="The snapshot's description.")
+    ] = "made by Kubernaut"
 
 
 class SnapshotResult(Result):

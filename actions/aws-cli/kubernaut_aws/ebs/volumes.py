@@ -13,7 +13,7 @@ from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, V
 
 __all__ = ["VolumeId", "extend_volume", "find_volume"]
 
-VolumeId = Annotated[str, Field(pattern=r"^vol-[0-9a-f]{8,17}$")]
+VolumeId = Annotated[str, Field(pattern=r"^vol-[0-9a-f]{8,17}$", description="The id of an EBS volume.")]
 
 
 class ExtendInputs(AwsInputs):

@@ -19,14 +19,18 @@ __all__ = ["start_instances", "stop_instances"]
 class StartInputs(AwsInputs):
     """The inputs of aws/start_instances."""
 
-    instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=50)]
+    instance_ids: Annotated[
+        list[InstanceId], Field(min_length=1, max_length=50, description="The ids of the EC2 instances.")
+    ]
     max_instances: Limit = 10
 
 
 class StopInputs(AwsInputs):
     """The inputs of aws/stop_instances."""
 
-    instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=50)]
+    instance_ids: Annotated[
+        list[InstanceId], Field(min_length=1, max_length=50, description="The ids of the EC2 instances.")
+    ]
     max_instances: Limit = 10
     lose_instance_store: Annotated[
         bool, Field(description="Whether data on instance store volumes, which a stop erases, may be lost.")

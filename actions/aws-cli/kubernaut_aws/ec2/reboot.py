@@ -18,7 +18,9 @@ __all__ = ["reboot_instances"]
 class RebootInputs(AwsInputs):
     """The inputs of aws/reboot_instances."""
 
-    instance_ids: Annotated[list[InstanceId], Field(min_length=1, max_length=50)]
+    instance_ids: Annotated[
+        list[InstanceId], Field(min_length=1, max_length=50, description="The ids of the EC2 instances.")
+    ]
     max_instances: Limit = 50
     settle: Annotated[
         int,

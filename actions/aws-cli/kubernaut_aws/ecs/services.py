@@ -14,8 +14,10 @@ __all__ = ["ServiceInputs", "find_service", "last_event", "primary_of"]
 class ServiceInputs(AwsInputs):
     """The inputs of every action for an ECS service."""
 
-    cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", max_length=255)] = "default"
-    service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", max_length=255)]
+    cluster: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", max_length=255, description="The ECS cluster.")
+    ] = "default"
+    service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", max_length=255, description="The service.")]
 
 
 def find_service(aws: Aws, cluster: str, service: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ EksName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_lengt
 class ScaleNodegroupInputs(AwsInputs):
     """The inputs of aws/scale_nodegroup."""
 
-    cluster: EksName
-    nodegroup: EksName
+    cluster: Annotated[EksName, Field(description="The EKS cluster.")]
+    nodegroup: Annotated[EksName, Field(description="The managed node group.")]
     desired: Annotated[int, Field(ge=0, le=450, description="As many nodes as there shall be.")]
     allow_zero: Annotated[bool, Field(description="Whether 0 is meant, which ends the group's last node.")] = False
 

@@ -31,6 +31,7 @@ class _TargetsInputs(AwsInputs):
         Field(
             pattern=r"^arn:aws(-[a-z]+)*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]+/[0-9a-f]+$",
             max_length=255,
+            description="The target group.",
         ),
     ]
     targets: Annotated[

@@ -18,7 +18,9 @@ Version = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,9}$", max_length=10)]
 class AliasInputs(FunctionInputs):
     """The inputs of aws/set_lambda_alias."""
 
-    alias: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$", max_length=128)]
+    alias: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$", max_length=128, description="The alias.")
+    ]
     version: Annotated[Version, Field(description="The version that it shall lead to; $LATEST is none.")]
     second_version: Annotated[Version | None, Field(description="One that gets a part of the requests.")] = None
     second_weight: Annotated[

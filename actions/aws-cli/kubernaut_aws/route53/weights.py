@@ -20,10 +20,23 @@ class WeightInputs(AwsInputs):
     region: Annotated[Region, Field(description="Route 53 is in none; this is for the partition and STS.")] = (
         "us-east-1"
     )
-    hosted_zone_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,32}$", max_length=32)]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_*]([a-z0-9_.-]*[a-z0-9])?$", max_length=253)]
-    type: Literal["A", "AAAA", "CNAME", "HTTPS", "SRV", "SVCB", "TXT"]
-    set_identifier: Annotated[str, Field(min_length=1, max_length=128)]
+    hosted_zone_id: Annotated[
+        str, Field(pattern=r"^[A-Z0-9]{1,32}$", max_length=32, description="The id of the hosted zone.")
+    ]
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9_*]([a-z0-9_.-]*[a-z0-9])?$",
+            max_length=253,
+            description="The record's name, without a dot at its end.",
+        ),
+    ]
+    type: Annotated[
+        Literal["A", "AAAA", "CNAME", "HTTPS", "SRV", "SVCB", "TXT"], Field(description="The record's type.")
+    ]
+    set_identifier: Annotated[
+        str, Field(min_length=1, max_length=128, description="Which of the records of that name and type.")
+    ]
     weight: Annotated[int, Field(ge=0, le=255, description="Its part is this by the sum of all; 0 takes it out.")]
 
 

@@ -16,7 +16,10 @@ __all__ = ["run_ssm_document"]
 class RunDocumentInputs(AwsInputs):
     """The inputs of aws/run_ssm_document."""
 
-    document: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{3,128}$", max_length=128)]
+    document: Annotated[
+        str,
+        Field(pattern=r"^[a-zA-Z0-9_.-]{3,128}$", max_length=128, description="The name of the Automation document."),
+    ]
     version: Annotated[
         str, Field(pattern=r"^[1-9][0-9]{0,9}$", max_length=10, description="A number; $LATEST and $DEFAULT change.")
     ]

@@ -31,7 +31,9 @@ class CollectDiagnosticsInputs(Inputs):
     """The inputs of kubernetes/collect_diagnostics."""
 
     namespace: Name
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"]
+    kind: Annotated[
+        Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"], Field(description="The workload's kind.")
+    ]
     name: Name
     tail_lines: Annotated[int, Field(ge=1, le=10_000, description="The last lines of each container's log.")] = 200
     since: Annotated[DurationText, Field(description="How old the lines of a log may be.")] = "1h"

@@ -1,29 +1,30 @@
 """The judging of a ledger's problems: only what a change concerns, and what time alone may change."""
 
+import math
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
-from kubernaut_effectiveness.counting.acts import Act
+from kubernaut_effectiveness.counting.acts import Act, ActKind
+from kubernaut_effectiveness.counting.changes import OrderedChanges, TargetChanges
 from kubernaut_effectiveness.counting.outcomes import (
     FOLLOWED,
     Evidence,
     JudgedIncident,
-    OrderedChanges,
-    TargetChanges,
     judge_problem,
 )
 from kubernaut_effectiveness.counting.problems import AlertProblem, problem_of
 from kubernaut_effectiveness.counting.watching import Watch
-from kubernaut_effectiveness.patterns.flapping import flapping_of
+from kubernaut_effectiveness.service.ledger.judgements import Judgement, JudgementWriter
 from kubernaut_effectiveness.service.ledger.rows import (
     ACT_COLUMNS,
     FIRING_COLUMNS,
     act_of_row,
     firing_of_row,
-    row_of_judged,
 )
 from kubernaut_effectiveness.settings import HOUR, CountingRules
 
@@ -31,6 +32,12 @@ __all__ = ["Judge", "read_problem"]
 
 _MOST_ACTS = 50_000
 """Acts that are kept between problems of the same targets."""
+_BY_TARGET = f"""
+SELECT coalesce(target, ''), problem, {ACT_COLUMNS} FROM acts LEFT JOIN fingerprints USING (fingerprint) ORDER BY 1
+"""  # noqa: S608 – columns
+_LAST_TARGETS = """
+SELECT problem, max(coalesce(target, '')) FROM acts JOIN fingerprints USING (fingerprint) GROUP BY problem
+"""
 
 
 def read_problem(
@@ -47,7 +54,7 @@ def read_problem(
     return problem_of(key, firings, settings) if firings else None
 
 
-class _Changes(TargetChanges):
+class _ChangesOnDemand(TargetChanges):
     """The acts that changed each target, read when they are asked for."""
 
     def __init__(self, connection: sqlite3.Connection, known: dict[str, Act]) -> None:
@@ -55,12 +62,9 @@ class _Changes(TargetChanges):
         self._connection, self._known = connection, known
 
     def _changes_of(self, target: str) -> OrderedChanges:
-        changes = self._of.get(target)
-        if changes is None:
-            changes = self._of[target] = OrderedChanges(self._read(target))
-        return changes
+        return self._of.get(target) or self.put(target, self._read(target))
 
-    def forget(self) -> None:
+    def forget_all(self) -> None:
         """Forget what was read."""
         self._of.clear()
 
@@ -92,6 +96,41 @@ class Judge:
     touched: set[str] = field(default_factory=set)
     targets: set[str] = field(default_factory=set)
 
+    def judge_all(self, watch: Watch, end: float) -> None:
+        """Judge all problems for the first time, as of `end`.
+
+        Targets pass by in order, each with all its records: every record is read once. A problem is judged when the
+        last of its targets has passed; a target is forgotten when the last of its problems was judged.
+        """
+        one = self.connection.execute
+        keys: dict[int, str] = dict(one("SELECT id, key FROM problems"))
+        last_target: dict[int, str] = dict(one(_LAST_TARGETS))
+        acts_of: dict[int, list[Act]] = defaultdict(list)
+        passing: dict[str, list[str]] = defaultdict(list)
+        changes = TargetChanges(())
+        evidence = Evidence(changes=changes, watch=watch, settings=self.settings, now=end)
+        writer = JudgementWriter(self.connection, end)
+        for target, rows in groupby(one(_BY_TARGET), key=itemgetter(0)):
+            problems: set[int] = set()
+            changed: list[Act] = []
+            for row in rows:
+                number, act = row[1], act_of_row(row[2:])
+                if act.kind is ActKind.CHANGED:
+                    changed.append(act)
+                if number is not None:
+                    problems.add(number)
+                    acts_of[number].append(act)
+            changes.put(target, changed)
+            passing[max((last_target[number] for number in problems), default=target)].append(target)
+            for number in sorted(problems):
+                if last_target[number] == target:
+                    writer.add(self._judge(number, keys.pop(number), acts_of.pop(number), evidence))
+            for passed in passing.pop(target, ()):
+                changes.forget(passed)
+        for number, key in keys.items():
+            writer.add(self._judge(number, key, (), evidence))
+        writer.flush()
+
     def judge(self, since_of: Mapping[int, float], watch: Watch, end: float, seconds: float | None = None) -> bool:
         """Judge problems as of `end`, each from a time on.
 
@@ -105,56 +144,61 @@ class Judge:
             True if all were judged.
         """
         known: dict[str, Act] = {}
-        changes = _Changes(self.connection, known)
+        changes = _ChangesOnDemand(self.connection, known)
         evidence = Evidence(changes=changes, watch=watch, settings=self.settings, now=end)
+        writer = JudgementWriter(self.connection, end)
         started = time.monotonic()
         for number, since in since_of.items():
             if seconds is not None and time.monotonic() - started > seconds:
+                writer.flush()
                 return False
-            self._judge(number, since, evidence, known)
+            writer.add(self._judge_anew(number, since, evidence, known))
             if len(known) > _MOST_ACTS:
                 known.clear()
-                changes.forget()
+                changes.forget_all()
+        writer.flush()
         return True
 
-    def _judge(self, number: int, since: float, evidence: Evidence, known: dict[str, Act]) -> None:
-        connection, settings, end = self.connection, self.settings, evidence.now
-        [(key,)] = connection.execute("SELECT key FROM problems WHERE id = ?", (number,))
-        problem = read_problem(connection, number, key, settings, end)
+    def _judge(
+        self,
+        number: int,
+        key: str,
+        acts: Sequence[Act],
+        evidence: Evidence,
+        problem: AlertProblem | None = None,
+        cut: float = -math.inf,
+    ) -> Judgement:
+        """Return what is found of a problem by its acts; of its incidents those that began at `cut` or later."""
+        problem = problem or read_problem(self.connection, number, key, self.settings, evidence.now)
         if problem is None:
-            told = connection.execute("SELECT 1 FROM fingerprints WHERE problem = ? LIMIT 1", (number,)).fetchone()
-            self._store(number, float("-inf"), [])
-            connection.execute(
-                "UPDATE problems SET dirty = NULL, incidents = 0, restless = ?, judged_at = ? WHERE id = ?",
-                (told is not None, end, number),
-            )
-            return
-        reach = settings.quiet_time(problem.name) + settings.resolve + FOLLOWED + HOUR
-        cut = self._cut(number, problem, since - reach) if since > 0 else float("-inf")
-        rows = connection.execute(
-            f"SELECT {ACT_COLUMNS} FROM fingerprints JOIN acts USING (fingerprint) "  # noqa: S608 – columns
-            "WHERE problem = ? AND decided >= ?",
-            (number, cut - HOUR),
-        )
-        acts = [known.get(row[0]) or known.setdefault(row[0], act_of_row(row)) for row in rows]
+            told = self.connection.execute("SELECT 1 FROM fingerprints WHERE problem = ? LIMIT 1", (number,)).fetchone()
+            return Judgement(number, key, None, (), restless=told is not None)
         judged = [one for one in judge_problem(problem, acts, evidence) if one.began >= cut] if acts else []
-        self._store(number, cut, judged)
-        times = [fired for incident in problem.incidents for fired, _ in incident.spans]
-        connection.execute("DELETE FROM flapping WHERE problem = ?", (number,))
-        connection.executemany(
-            "INSERT INTO flapping VALUES (?, ?, ?, ?)", [(number, *found) for found in flapping_of(times, end)]
-        )
         latest = max((act.ended for act in acts), default=0.0)
-        connection.execute(
-            "UPDATE problems SET dirty = NULL, name = ?, incidents = ?, restless = ?, judged_at = ? WHERE id = ?",
-            (
-                problem.name or key,
-                len(problem.incidents),
-                max(latest, problem.incidents[-1].ended) > end - reach,
-                end,
-                number,
-            ),
-        )
+        restless = max(latest, problem.incidents[-1].ended) > evidence.now - self._reach(problem)
+        return Judgement(number, key, problem, judged, restless=restless)
+
+    def _judge_anew(self, number: int, since: float, evidence: Evidence, known: dict[str, Act]) -> Judgement:
+        """Return what is found of a problem of which something may be different from a time on."""
+        [(key,)] = self.connection.execute("SELECT key FROM problems WHERE id = ?", (number,))
+        problem = read_problem(self.connection, number, key, self.settings, evidence.now)
+        cut, acts = -math.inf, []
+        if problem is not None:
+            cut = self._cut(number, problem, since - self._reach(problem)) if since > 0 else -math.inf
+            rows = self.connection.execute(
+                f"SELECT {ACT_COLUMNS} FROM fingerprints JOIN acts USING (fingerprint) "  # noqa: S608 – columns
+                "WHERE problem = ? AND decided >= ?",
+                (number, cut - HOUR),
+            )
+            acts = [known.get(row[0]) or known.setdefault(row[0], act_of_row(row)) for row in rows]
+        found = self._judge(number, key, acts, evidence, problem, cut)
+        self._replace(number, cut, found.judged)
+        self.connection.execute("DELETE FROM flapping WHERE problem = ?", (number,))
+        return found
+
+    def _reach(self, problem: AlertProblem) -> float:
+        """Return for how long after it something may change what is said of an incident."""
+        return self.settings.quiet_time(problem.name) + self.settings.resolve + FOLLOWED + HOUR
 
     def _cut(self, number: int, problem: AlertProblem, since: float) -> float:
         """Return the beginning of the first incident that may be different: the ones before are as they were."""
@@ -166,33 +210,30 @@ class Judge:
         ).fetchone()
         return min([*began, *(value for value in row if value is not None)], default=since)
 
-    def _store(self, number: int, cut: float, judged: list[JudgedIncident]) -> None:
-        connection = self.connection
+    def _replace(self, number: int, cut: float, judged: Sequence[JudgedIncident]) -> None:
+        """Forget the incidents of a problem from `cut` on, and note what others in their place may change."""
+        one = self.connection.execute
         before: dict[float, tuple[str | None, str | None]] = {}
-        for began, action, outcome, target, decision, on in connection.execute(
+        for began, action, outcome, target, decision, on in one(
             "SELECT began, action, outcome, target, decision, decided_on FROM judged WHERE problem = ? AND began >= ?",
             (number, cut),
         ):
             before[began] = (action, outcome)
-            self.touched.update(name for name in (action, decision) if name)
-            self.targets.update(name for name in (target, on) if name)
+            self._touch((action, decision), (target, on))
         if before:
-            connection.execute("DELETE FROM judged WHERE problem = ? AND began >= ?", (number, cut))
-            for (action_type,) in connection.execute(
-                "DELETE FROM second_lines WHERE problem = ? AND began >= ? RETURNING action_type", (number, cut)
-            ):
-                self.touched.add(action_type)
-        connection.executemany(
-            f"INSERT INTO judged VALUES ({', '.join('?' * 22)})",  # noqa: S608 – a number of places
-            [row_of_judged(number, one) for one in judged],
-        )
-        for one in judged:
-            self.touched.update(name for name in (one.action, one.decision and one.decision.action_type) if name)
-            self.targets.update(name for name in (one.target, one.decision and one.decision.target) if name)
-            for act in one.second_line:
-                self.touched.add(act.action_type)
-                connection.execute("INSERT INTO second_lines VALUES (?, ?, ?)", (number, one.began, act.action_type))
-            outcome = one.outcome.value if one.outcome else None
-            new = before.get(one.began) != (one.action, outcome)
-            if self.counts and new and one.action and outcome and outcome != "pending":
-                self.outcomes[one.action, outcome] += 1
+            one("DELETE FROM judged WHERE problem = ? AND began >= ?", (number, cut))
+            gone = one("DELETE FROM second_lines WHERE problem = ? AND began >= ? RETURNING action_type", (number, cut))
+            self.touched.update(action_type for (action_type,) in gone)
+        for incident in judged:
+            self._touch([incident.action], [incident.target])
+            if incident.decision is not None:
+                self._touch([incident.decision.action_type], [incident.decision.target])
+            self.touched.update(act.action_type for act in incident.second_line)
+            outcome = incident.outcome.value if incident.outcome else None
+            new = before.get(incident.began) != (incident.action, outcome)
+            if self.counts and new and incident.action and outcome and outcome != "pending":
+                self.outcomes[incident.action, outcome] += 1
+
+    def _touch(self, types: Iterable[str | None], targets: Iterable[str | None]) -> None:
+        self.touched.update(filter(None, types))
+        self.targets.update(filter(None, targets))

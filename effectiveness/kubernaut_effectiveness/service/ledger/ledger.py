@@ -33,6 +33,8 @@ _SECONDS = 2.0
 """Seconds of each round for what only time changes, and for patterns: a large fleet's turn comes later."""
 _GOES_ON = frozenset({"heartbeat", "polled"})
 """Spans that grow with every minute; what they may change is judged in turn."""
+_ANALYSED = 1_000
+"""Rows of an index that SQLite looks at, to plan its queries."""
 _SPARE = 7 * DAY
 """Firings are kept so much longer than records, which may answer them late."""
 
@@ -130,17 +132,18 @@ class Ledger:
         for one in (known, row):
             if one is None:
                 continue
-            self._judge.touched.add(one[1])
-            since = min(time for time in (one[4], one[5], one[8]) if time is not None)
-            self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", one[7], since)
-            if one[3] is not None:
-                self._mark_stale([one[3]])
+            _, action_type, _, decided, began, _, target, fingerprint, fired, _, undone = one[:11]
+            self._judge.touched.add(action_type)
+            since = min(decided, began, began if fired is None else fired)
+            self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", fingerprint, since)
+            if target is not None:
+                self._mark_stale([target])
                 self._mark_dirty(
-                    "SELECT problem FROM acts JOIN fingerprints USING (fingerprint) WHERE target = ?", one[3], since
+                    "SELECT problem FROM acts JOIN fingerprints USING (fingerprint) WHERE target = ?", target, since
                 )
-            if one[10] is not None:
-                undone = self._connection.execute("SELECT action_type FROM acts WHERE id = ?", (one[10],)).fetchone()
-                self._judge.touched.update(undone or ())
+            if undone is not None:
+                types = self._connection.execute("SELECT action_type FROM acts WHERE id = ?", (undone,)).fetchone()
+                self._judge.touched.update(types or ())
 
     def _mark_dirty(self, problems: str, subject: str | int | None, since: float) -> None:
         """Mark problems, which a query of one subject selects, to be judged anew from a time on."""
@@ -270,14 +273,13 @@ class Ledger:
         """Judge a ledger for the first time, and let readers in."""
         one = self._connection.execute
         one("DELETE FROM acts WHERE decided < ?", (now - self.settings.window,))
-        create_indexes(self._connection, judged=False)
+        self._judge.judge_all(self.watch, end)
+        create_indexes(self._connection)
         one("INSERT INTO stale_targets SELECT DISTINCT target FROM acts WHERE target IS NOT NULL")
-        self._judge.judge(dict(one("SELECT id, 0.0 FROM problems")), self.watch, end)
-        self._judge.targets.clear()  # all are stale
-        create_indexes(self._connection, judged=True)
         one("COMMIT")
         one("PRAGMA journal_mode = WAL")
         one("PRAGMA synchronous = NORMAL")
+        one(f"PRAGMA analysis_limit = {_ANALYSED}")
         one("ANALYZE")
         one("BEGIN")
         self.built, self._judge.counts, self._forgotten = True, True, now

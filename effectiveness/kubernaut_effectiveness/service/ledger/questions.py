@@ -17,7 +17,13 @@ from kubernaut_effectiveness.patterns.flapping import Flapping
 from kubernaut_effectiveness.patterns.report import Patterns
 from kubernaut_effectiveness.service.ledger.findings import read_flapping, read_patterns
 from kubernaut_effectiveness.service.ledger.judging import read_problem
-from kubernaut_effectiveness.service.ledger.rows import ACT_COLUMNS, JUDGED_COLUMNS, act_of_row, judged_of_row
+from kubernaut_effectiveness.service.ledger.rows import (
+    ACT_COLUMNS,
+    JUDGED_COLUMNS,
+    LINE_COLUMNS,
+    act_of_row,
+    judged_of_row,
+)
 from kubernaut_effectiveness.service.ledger.schema import connect
 from kubernaut_effectiveness.settings import CountingRules
 from kubernaut_effectiveness.statistics.survival import SurvivalObservation
@@ -170,7 +176,7 @@ class LedgerQuestions:
         """Return the newest incidents whose first line was an action type, the newest first."""
         with self._reading() as connection:
             query = (
-                f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – columns
+                f"SELECT {JUDGED_COLUMNS}, {LINE_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – columns
                 "WHERE action = ? ORDER BY acted DESC LIMIT ?"
             )
             return _with_acts(connection, connection.execute(query, (name, limit)).fetchall())
@@ -244,7 +250,7 @@ def _acts(connection: sqlite3.Connection, rest: str, values: tuple[Any, ...]) ->
 def _judged(connection: sqlite3.Connection, numbers: list[int]) -> list[JudgedIncident]:
     """Return the incidents of problems in the order of time, with their records."""
     rows = connection.execute(
-        f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – columns
+        f"SELECT {JUDGED_COLUMNS}, {LINE_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – columns
         "WHERE problem IN (SELECT value FROM json_each(?)) ORDER BY began, problems.key",
         (json.dumps(numbers),),
     )
@@ -252,6 +258,6 @@ def _judged(connection: sqlite3.Connection, numbers: list[int]) -> list[JudgedIn
 
 
 def _with_acts(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> list[JudgedIncident]:
-    ids = json.dumps([one for row in rows for text in row[12:14] for one in text.split()])
+    ids = json.dumps([one for row in rows for text in row[19:21] for one in text.split()])
     acts = {act.id: act for act in _acts(connection, "WHERE id IN (SELECT value FROM json_each(?))", (ids,))}
     return [judged_of_row(row, acts) for row in rows]

@@ -5,20 +5,21 @@ from pathlib import Path
 
 __all__ = ["VERSION", "connect", "create_indexes", "create_tables"]
 
-VERSION = 2
+VERSION = 3
 """Part of what a kept file must agree with; another one is built anew."""
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE acts (
-  id TEXT PRIMARY KEY, action_type TEXT NOT NULL, state TEXT NOT NULL, target TEXT, decided REAL NOT NULL,
-  began REAL NOT NULL, ended REAL NOT NULL, fingerprint TEXT, fired REAL, dry_run INTEGER NOT NULL, undoes TEXT,
+  id TEXT PRIMARY KEY, action_type TEXT NOT NULL, state TEXT NOT NULL, decided REAL NOT NULL, began REAL NOT NULL,
+  ended REAL NOT NULL, target TEXT, fingerprint TEXT, fired REAL, dry_run INTEGER NOT NULL, undoes TEXT,
   changes INTEGER NOT NULL, reason TEXT, image TEXT, workflow TEXT, step TEXT, requester TEXT, kind TEXT NOT NULL,
   before TEXT, after TEXT);
 CREATE TABLE problems (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT, incidents INTEGER NOT NULL DEFAULT 0,
   dirty REAL, restless INTEGER NOT NULL DEFAULT 0, judged_at REAL NOT NULL DEFAULT 0);
 CREATE TABLE fingerprints (fingerprint TEXT PRIMARY KEY, problem INTEGER NOT NULL, labels TEXT) WITHOUT ROWID;
+CREATE INDEX fingerprints_by_problem ON fingerprints (problem);
 CREATE TABLE firings (
   fingerprint TEXT NOT NULL, fired REAL NOT NULL, resolved REAL, name TEXT, severity TEXT,
   PRIMARY KEY (fingerprint, fired)) WITHOUT ROWID;
@@ -41,7 +42,7 @@ CREATE TABLE side_effects (
   target TEXT NOT NULL, action_type TEXT NOT NULL, alert TEXT, withheld INTEGER NOT NULL, cases INTEGER NOT NULL);
 CREATE TABLE stale_targets (target TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_FOR_JUDGING = """
+_INDEXES = """
 CREATE INDEX acts_by_fingerprint ON acts (fingerprint, decided);
 CREATE INDEX acts_by_target ON acts (target, began);
 CREATE INDEX acts_by_type ON acts (action_type, kind, ended, began);
@@ -51,12 +52,9 @@ CREATE INDEX acts_of_people ON acts (target, began)
   WHERE fingerprint IS NULL AND requester IS NOT NULL AND kind = 'changed';
 CREATE INDEX acts_pending ON acts (decided) WHERE kind = 'pending';
 CREATE INDEX acts_given_up ON acts (decided) WHERE reason = 'GivenUp';
-CREATE INDEX fingerprints_by_problem ON fingerprints (problem);
 CREATE INDEX problems_dirty ON problems (dirty) WHERE dirty IS NOT NULL;
 CREATE INDEX problems_restless ON problems (judged_at) WHERE restless;
 CREATE INDEX problems_by_name ON problems (name);
-"""
-_FOR_QUESTIONS = """
 CREATE INDEX judged_by_signal ON judged (name, action, severity, target, outcome) WHERE action IS NOT NULL;
 CREATE INDEX judged_withheld ON judged (name, decided_on, resolved_soon) WHERE withheld;
 CREATE INDEX judged_returned ON judged (action, returned, cause) WHERE returned IS NOT NULL;
@@ -92,7 +90,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.executescript(_TABLES)
 
 
-def create_indexes(connection: sqlite3.Connection, *, judged: bool) -> None:
-    """Create the indexes: once all is read, those by which it is judged; then those of what was judged."""
-    for statement in (_FOR_QUESTIONS if judged else _FOR_JUDGING).split(";"):  # not executescript, which commits
+def create_indexes(connection: sqlite3.Connection) -> None:
+    """Create the indexes, once all is read and judged: each is then made in one go."""
+    for statement in _INDEXES.split(";"):  # not executescript, which commits
         connection.execute(statement)

@@ -33,16 +33,19 @@ WITH RECURSIVE found (name) AS (
 SELECT found.name FROM found WHERE found.name NOTNULL
 """
 """The names in a column, each found by one look into its index: a fleet has few types and many records."""
+_INCIDENTS = f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem"  # noqa: S608 – columns
 
 
-def read_incidents(connection: sqlite3.Connection, column: str, action: str) -> list[JudgedIncident]:
-    """Return the incidents of an action type in the order of time, by `action` or `decision`, without their records."""
+def read_incidents(connection: sqlite3.Connection, action: str) -> list[JudgedIncident]:
+    """Return the incidents that an action type was first in or decided about, in the order of time, without records."""
     rows = connection.execute(
-        f"SELECT {JUDGED_COLUMNS} FROM judged JOIN problems ON problems.id = problem "  # noqa: S608 – two names
-        f"WHERE {column} = ? ORDER BY began, problems.key",
-        (action,),
+        f"{_INCIDENTS} WHERE action = ?1 UNION ALL {_INCIDENTS} WHERE decision = ?1 AND action IS NOT ?1", (action,)
     )
-    return [judged_of_row(row) for row in rows]
+    return sorted(map(judged_of_row, rows), key=_began)
+
+
+def _began(one: JudgedIncident) -> tuple[float, str]:
+    return one.began, one.problem
 
 
 class VerdictKeeper:
@@ -98,7 +101,8 @@ class VerdictKeeper:
         late = [name for name in sorted(names) if self._candidates.get(name, (0.0, None))[0] < monday]
         started = time.monotonic()
         while late and (marking is None or time.monotonic() - started < marking):
-            counted = counted_incidents(read_incidents(self._connection, "action", name := late.pop(0)))
+            name = late.pop(0)
+            counted = counted_incidents(one for one in read_incidents(self._connection, name) if one.action == name)
             self._candidates[name] = monday, candidate_mark(counted, end)
         self.behind = bool(late)
         known = {name: one for name, (_, one) in sorted(self._candidates.items()) if one is not None}
@@ -142,10 +146,11 @@ class VerdictKeeper:
             "AND began > judged.ended AND began <= judged.ended + ?)",
             (name, HOUR),
         )
+        incidents = read_incidents(self._connection, name)
         return ActionHistory(
             tally=self._tally(name),
-            incidents=read_incidents(self._connection, "action", name),
-            decided=read_incidents(self._connection, "decision", name),
+            incidents=[one for one in incidents if one.action == name],
+            decided=[one for one in incidents if one.decision is not None and one.decision.action_type == name],
             undone=undone,
             second_line=second,
             touched=touched,

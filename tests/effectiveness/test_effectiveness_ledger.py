@@ -1,0 +1,140 @@
+"""A ledger that is built at once, and one that followed the same history in whatever order: both hold the same."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from histories import MINUTE, at
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubernaut_effectiveness import Act, Firing, Watch, WatchSpan, judge_fleet, verdicts_of
+from kubernaut_effectiveness.patterns.report import find_patterns
+from kubernaut_effectiveness.service.ledger.ledger import Ledger
+from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
+from kubernaut_effectiveness.service.ledger.rows import row_of_act
+from kubernaut_sdk.states import State
+
+_NOW = 3000.0
+_BEATS = [WatchSpan("heartbeat", "", at(-1e6), at(900)), WatchSpan("heartbeat", "", at(930), at(1e6))]
+_APPS = st.integers(0, 2)
+_MINUTES = st.integers(0, 2_400).map(float)
+
+
+@st.composite
+def _firings(draw: st.DrawFn) -> list[Firing]:
+    """Firings of few problems, whose pods come and go; some without an end, some of which no labels are known."""
+    found: dict[tuple[str, float], Firing] = {}
+    for app, pod, fired, length in draw(
+        st.lists(st.tuples(_APPS, st.integers(0, 1), _MINUTES, st.sampled_from([1, 20, 29, 31, 200, None])), max_size=9)
+    ):
+        labels = {"alertname": f"Slow{app}", "pod": f"p{pod}"} if pod or app else None
+        found[f"{app}/{pod}", fired] = Firing(
+            fingerprint=f"{app}/{pod}",
+            fired=at(fired),
+            resolved=None if length is None else at(fired + length),
+            name=f"Slow{app}",
+            severity="critical",
+            labels=labels,
+        )
+    return list(found.values())
+
+
+@st.composite
+def _acts(draw: st.DrawFn) -> list[Act]:
+    """Records on few targets: some of no signal, some of another target than their problem's others, undone, queued."""
+    acts: list[Act] = []
+    for number in range(draw(st.integers(0, 9))):
+        began = draw(_MINUTES)
+        size = draw(st.integers(1, 3))
+        changes = draw(st.booleans())
+        acts.append(
+            Act(
+                id=f"{number:08}",
+                action_type=f"kubernetes/action_{draw(st.integers(0, 2))}",
+                state=draw(
+                    st.sampled_from([State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.SKIPPED, State.LOST])
+                ),
+                decided=at(began - draw(st.sampled_from([0, 0, 40]))),
+                began=at(began),
+                ended=at(began + draw(st.sampled_from([0.5, 1, 30]))),
+                target=draw(st.sampled_from([None, "shop/Deployment/a", "shop/Deployment/b", "shop/Deployment/c"])),
+                fingerprint=draw(
+                    st.one_of(st.none(), st.tuples(_APPS, st.integers(0, 1)).map(lambda p: f"{p[0]}/{p[1]}"))
+                ),
+                dry_run=draw(st.sampled_from([False, False, False, True])),
+                undoes=draw(st.sampled_from([None, None, None, f"{max(0, number - 1):08}"])),
+                changes=changes,
+                reason=draw(st.sampled_from([None, "Frozen", "GivenUp"])),
+                workflow=draw(st.sampled_from([None, None, "shop/fix"])),
+                requester=draw(st.sampled_from([None, "alice"])),
+                before={"replicas": size} if changes else None,
+                after={"replicas": size + 1} if changes else None,
+            )
+        )
+    return acts
+
+
+@st.composite
+def _order(draw: st.DrawFn, things: st.SearchStrategy[list[Any]]) -> tuple[list[Any], list[Any]]:
+    known = draw(things)
+    return known, draw(st.permutations(known))
+
+
+@settings(max_examples=60, deadline=None)
+@given(acts=_order(_acts()), firings=_order(_firings()), data=st.data())
+def test_following_in_any_order_ends_with_the_ledger_of_a_first_build(
+    acts: tuple[list[Act], list[Act]], firings: tuple[list[Firing], list[Firing]], data: st.DataObject
+) -> None:
+    """Records one by one, late, first in an earlier state; ends of firings that are told later."""
+    now = at(_NOW)
+    with ledger() as built, ledger() as followed:
+        built.put_spans(_BEATS)
+        built.put_firings(firings[0])
+        built.put_rows(map(row_of_act, acts[0]))
+
+        followed.put_spans(_BEATS[:1])
+        followed.refresh(at(data.draw(_MINUTES, label="begun at")))
+        events: list[Act | Firing] = [*acts[1], *firings[1]]
+        for event in data.draw(st.permutations(events), label="events"):
+            if isinstance(event, Act):
+                followed.put_act(replace(event, state=State.STARTED))
+            else:
+                followed.put_firing(replace(event, resolved=None))
+            if data.draw(st.booleans(), label="looked at"):
+                followed.refresh(now - data.draw(st.sampled_from([0.0, 600 * MINUTE]), label="earlier"))
+        followed.put_spans(_BEATS)
+        for event in reversed(events):
+            if isinstance(event, Act):
+                followed.put_act(event)
+            else:
+                followed.put_firing(event)
+
+        expected = judge_fleet(acts[0], firings[0], Watch(_BEATS), now=now)
+        verdicts = verdicts_of(expected)
+        for one in (built, followed):
+            assert list(one.refresh(now)) == verdicts
+            with questions(one) as asked:
+                fleet = asked.fleet(expected.now, one.watch)
+                assert fleet.judged == expected.judged
+                assert fleet.problems == expected.problems
+                assert asked.patterns() == find_patterns(expected)
+
+
+@contextmanager
+def ledger() -> Iterator[Ledger]:
+    made = Ledger()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def questions(of: Ledger) -> Iterator[LedgerQuestions]:
+    asked = LedgerQuestions(of.path, of.settings)
+    try:
+        yield asked
+    finally:
+        asked.close()
