@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import pytest
 from kubectl_cluster import IMAGE, Cluster, Json, proxied_kubeconfig, workload
+from node_standin import StandInNode
 
+from kubernaut_sdk.ids import mint
 from kubernaut_sdk.testing import Ran
 
 pytestmark = pytest.mark.cluster
@@ -122,6 +124,45 @@ def test_what_an_owner_may_take_back_is_watched_while_it_must_stand(
     assert (ran.exit_code, ran.status) == (0, "succeeded"), ran
     assert [argv[-1] for argv in ran.watched] == [name]
     assert any(permission.endswith(": watch") for permission in cluster.used[f"kubernetes/{action}"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
+def test_the_workload_of_a_deleted_pod_is_watched(cluster: Cluster, app: App, kind: str) -> None:
+    name = app(kind)
+    pod = cluster.pods(name)[0]["metadata"]["name"]
+    ran = cluster.run("delete_pod", pod=pod, real_time=True)
+    watched = [argv[argv.index("--") + 1 :] for argv in ran.watched]
+
+    assert ran.exit_code == 0, ran
+    assert watched[:2] == [("pod",), (f"{kind.lower()}.apps", name)]
+    assert f"apps/{kind.lower()}s: watch" in cluster.used["kubernetes/delete_pod"]
+
+
+@pytest.mark.slow
+def test_a_lease_that_is_given_back_is_seen_at_once(cluster: Cluster, machine: StandInNode) -> None:
+    spec = {"holderIdentity": str(mint()), "leaseDurationSeconds": 60, "renewTime": "2026-01-01T00:00:00.000000Z"}
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "kubernaut-drain"}}
+    cluster.make({**lease, "spec": spec})
+    env = dict(os.environ)
+    words = [
+        "patch",
+        "lease",
+        "kubernaut-drain",
+        cluster.here,
+        "--type=merge",
+        '--patch={"spec": {"holderIdentity": ""}}',
+    ]
+    given_back = threading.Timer(6.0, lambda: subprocess.run(["kubectl", *words], env=env, capture_output=True))
+    given_back.start()
+    inputs = {"node": machine.name, "lease_namespace": cluster.namespace, "min_schedulable": 0.0}
+    began = time.monotonic()
+    ran = cluster.run("drain_node", inputs, real_time=True)
+    given_back.join()
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran
+    assert time.monotonic() - began < 45
+    assert "coordination.k8s.io/leases: watch" in cluster.used["kubernetes/drain_node"]
 
 
 @contextmanager
