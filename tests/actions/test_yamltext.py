@@ -191,7 +191,6 @@ z: 1 # kept
 """
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.text(max_size=8)
@@ -212,7 +211,6 @@ def test_every_json_value_fits_everywhere(value: Any, field: str) -> None:
     assert changed.endswith("\nz: 1 # kept\n")
 
 
-@settings(deadline=None)
 @given(
     st.text(max_size=30) | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False)
 )
@@ -327,7 +325,7 @@ PLACES = [
 ]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.sampled_from(PLACES),
     st.recursive(

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_cli.engine.pipelinerun import PipelineTask
@@ -88,7 +88,6 @@ def test_a_when_may_name_what_must_not_be() -> None:
     assert names(next_tasks([task("a")], [final("f", "Failed", "notin")], {"a": F}, None, {"a": "Failed"}))[0] == []
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_graph_ends_with_every_step_started_once_or_skipped(data: Any) -> None:
     size = data.draw(st.integers(1, 12))

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.markup import escape
 from rich.table import Table
@@ -26,7 +26,6 @@ HOSTILE = st.text(
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_printed_text_has_no_control_characters(text: str) -> None:
     assert not CONTROLS.search(printable(text))
@@ -34,7 +33,6 @@ def test_printed_text_has_no_control_characters(text: str) -> None:
     assert printable(printable(text)) == printable(text)
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_json_stays_the_same_json(text: str) -> None:
     shown = printable(json.dumps({"message": text}, ensure_ascii=False))
@@ -42,7 +40,6 @@ def test_json_stays_the_same_json(text: str) -> None:
     assert json.loads(shown) == {"message": text}
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_in_tables_and_lines_only_our_styles_are_escapes(text: str) -> None:
     screen = io.StringIO()

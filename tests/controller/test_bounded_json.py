@@ -16,14 +16,13 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_what_is_not_deep_is_read_as_it_is(value: Any) -> None:
     assert read_json(json.dumps(value).encode()) == value
     assert prune(json.dumps(value).encode()) == json.dumps(value).encode()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(VALUES, st.sampled_from([101, 500, 1200, 9_000]), st.booleans())
 def test_of_a_list_only_what_is_too_deep_is_lost(value: Any, levels: int, arrays: bool) -> None:
     poison = "[" * levels + "]" * levels if arrays else deep(levels)

@@ -316,7 +316,7 @@ def test_the_undisturbed_run_ends_well() -> None:
     assert is_closed(WorkflowView(UNDISTURBED.document))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(MOVES, max_size=25))
 def test_crashes_anywhere_end_as_if_there_were_none(moves: list[str]) -> None:
     cluster = play(moves)
@@ -341,7 +341,7 @@ def test_who_last_read_that_the_target_was_anothers_releases_the_lock_that_a_sec
     assert cluster.lease["spec"]["holderIdentity"] == ""
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(MOVES, max_size=25), st.integers(0, 25))
 def test_a_cancel_at_any_time_is_carried_out_once(moves: list[str], at: int) -> None:
     cluster = play(moves, cancel_at=at)
@@ -358,7 +358,7 @@ def test_a_cancel_at_any_time_is_carried_out_once(moves: list[str], at: int) -> 
     assert cluster.lease is None or cluster.lease["spec"]["holderIdentity"] == ""
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(MOVES, max_size=25), st.integers(0, 25))
 def test_a_deletion_at_any_time_leaves_nothing_behind_but_records(moves: list[str], at: int) -> None:
     cluster = play(moves, delete_at=at)

@@ -221,7 +221,7 @@ FILES = st.dictionaries(st.sampled_from(sorted(WELL)), TEXTS | STATUSES) | st.bu
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.sampled_from([0, 1, 2, 3, 5, 75, 124, 137, 143]), FILES)
 def test_whatever_the_results_both_say_the_same_and_success_needs_code_and_status(
     code: int, files: dict[str, str]

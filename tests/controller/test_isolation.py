@@ -336,7 +336,6 @@ def test_documents_of_the_schema_stop_nobody(
 ) -> None:
     @settings(
         max_examples=examples,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
         database=None,

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_controller.reconciling.events import event_key
@@ -94,7 +94,6 @@ def test_a_line_that_is_no_json_is_passed_over(bad: str) -> None:
     assert read(bad, line(SAID)) == read(line(SAID))
 
 
-@settings(deadline=None)
 @given(
     st.text(),
     st.dictionaries(

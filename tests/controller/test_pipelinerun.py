@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_cli.engine.pipelinerun import read_pipeline_run
@@ -142,7 +142,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))
 def test_every_value_survives_tekton_kubernetes_and_yaml(inputs: dict[str, Any]) -> None:
     document = {

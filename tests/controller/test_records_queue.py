@@ -159,7 +159,7 @@ def test_an_answer_that_nobody_understands_is_no_outcome(body: Any) -> None:
         assert answers_to(url, [{"id": "a"}]) == {0: None}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["good", "refused", "odd"])), min_size=1, max_size=15))
 def test_whatever_one_event_is_the_outcome_of_others_is_as_without_it(kinds: list[tuple[int, str]]) -> None:
     def answer(events: list[Json]) -> Answer:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_controller import InvalidWorkflow, Step, parse_workflow, render, require_valid
@@ -310,7 +310,6 @@ JUNK = st.recursive(
 FIELDS = st.sampled_from([item.alias or name for name, item in Step.model_fields.items()])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(
     st.lists(JUNK | st.dictionaries(FIELDS, JUNK), max_size=3),
     st.dictionaries(st.sampled_from(["finally", "timeout", "target", "signal", "cancel", "zz"]), JUNK, max_size=3),

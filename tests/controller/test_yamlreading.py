@@ -94,7 +94,7 @@ def test_aliases_nest_no_deeper_than_what_is_written() -> None:
         read_yaml(text)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(TEXT | WORDS, VALUES, max_size=4))
 @example({"y": "22:00", "1": "1e3", "~": "~", "=": "<<"})
 def test_what_is_printed_means_the_same_to_every_reader(document: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_datastorage.records.bounds import LARGEST_RECORD, MOST_ATTEMPTS, index_key, trim_event
@@ -97,7 +97,6 @@ def test_a_message_that_is_too_long_says_how_long_it_was(shared: httpx.Client) -
     assert len(message) <= 4096
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from('a\x01é☃\U0001f600"'), min_size=0, max_size=20_000), st.integers(0, 120))
 def test_what_was_cut_once_is_not_cut_again(text: str, number: int) -> None:
     error = {"code": 1, "reason": text, "message": text}

@@ -54,7 +54,7 @@ def event(state: str, at: int = 0, **fields: Any) -> dict[str, Any]:
     return {"id": "019b5e4e-0000-7000-8000-000000000000", "attempt": 0, "state": state, "at": TIMES[at], **fields}
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.lists(EVENT, min_size=1, max_size=6), st.data())
 def test_any_order_and_any_repetition_make_the_same_record(events: list[dict[str, Any]], data: Any) -> None:
     sent = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]))
@@ -62,7 +62,6 @@ def test_any_order_and_any_repetition_make_the_same_record(events: list[dict[str
     assert text(fold(sent)) == text(fold(events))
 
 
-@settings(deadline=None)
 @given(st.lists(EVENT, min_size=1, max_size=6))
 def test_the_same_event_again_changes_nothing(events: list[dict[str, Any]]) -> None:
     merged = fold(events)
@@ -70,7 +69,6 @@ def test_the_same_event_again_changes_nothing(events: list[dict[str, Any]]) -> N
     assert {merge(merged, event)[1] for event in events} == {"duplicate"}
 
 
-@settings(deadline=None)
 @given(st.lists(EVENT, min_size=2, max_size=6))
 def test_no_field_goes_back_to_empty(events: list[dict[str, Any]]) -> None:
     known: set[str] = set()
@@ -80,7 +78,6 @@ def test_no_field_goes_back_to_empty(events: list[dict[str, Any]]) -> None:
         known = now
 
 
-@settings(deadline=None)
 @given(st.lists(EVENT, min_size=1, max_size=6))
 def test_the_state_is_of_the_highest_rank_that_was_sent(events: list[dict[str, Any]]) -> None:
     best = max(RANK[State(event["state"])] for event in events)
@@ -198,7 +195,7 @@ WORDS: Any = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.lists(WORDS, min_size=1, max_size=6), st.data())
 def test_any_order_makes_the_same_record_also_of_what_is_the_controller_s(
     events: list[dict[str, Any]], data: Any

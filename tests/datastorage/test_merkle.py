@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_datastorage.log.merkle import Leaf, audit_path, is_in_tree, pack_leaves, tree_root, unpack_leaves
@@ -45,7 +45,6 @@ def test_the_empty_tree() -> None:
     assert tree_root([]) == hashlib.sha256().digest()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 70))
 def test_the_tree_is_that_of_the_definition(count: int) -> None:
     hashes = [leaf(bytes([number])) for number in range(count)]
@@ -53,7 +52,6 @@ def test_the_tree_is_that_of_the_definition(count: int) -> None:
     assert tree_root(hashes) == by_definition(hashes)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 70), st.data())
 def test_each_leaf_is_proved_and_no_other(count: int, data: st.DataObject) -> None:
     hashes = [leaf(bytes([number])) for number in range(count)]

@@ -12,7 +12,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from conftest import run_sql
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubernaut_datastorage.postgresql import PostgresStore
@@ -68,7 +68,7 @@ def good_event() -> dict[str, Any]:
     return {"id": str(mint()), "state": "succeeded", "at": rfc3339(utcnow()), "step": "s", "changed": True}
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(odd=st.lists(odd_event(), min_size=1, max_size=4), places=st.lists(st.integers(0, 4), min_size=4, max_size=4))
 def test_an_odd_event_is_its_own_trouble_alone(shared: httpx.Client, odd: list[Any], places: list[int]) -> None:
     good = [good_event() for _ in range(4)]
@@ -101,7 +101,7 @@ def odd_alert(draw: st.DrawFn) -> Any:
     return alert
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(odd=st.lists(odd_alert(), min_size=1, max_size=3))
 def test_an_odd_alert_loses_only_itself(shared: httpx.Client, odd: list[Any]) -> None:
     good = [

@@ -59,7 +59,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(EVENT)
 def test_both_ways_make_the_same_event(event: dict[str, Any]) -> None:
     text = json.dumps(event).encode()

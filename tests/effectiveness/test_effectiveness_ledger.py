@@ -82,7 +82,7 @@ def _order(draw: st.DrawFn, things: st.SearchStrategy[list[Any]]) -> tuple[list[
     return known, draw(st.permutations(known))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(acts=_order(_acts()), firings=_order(_firings()), data=st.data())
 def test_following_in_any_order_ends_with_the_ledger_of_a_first_build(
     acts: tuple[list[Act], list[Act]], firings: tuple[list[Firing], list[Firing]], data: st.DataObject

@@ -76,7 +76,7 @@ def test_wilson_refuses_what_is_no_proportion(rate: float, n: float, confidence:
 
 
 @given(COUNTS, COUNTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_both_intervals_are_those_of_statsmodels(one: tuple[int, int], other: tuple[int, int]) -> None:
     rates = one[0] / one[1], other[0] / other[1]
     wilson = proportion_confint(*one, method="wilson")

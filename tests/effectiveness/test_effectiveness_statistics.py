@@ -149,7 +149,7 @@ def test_the_probability_of_better_is_scipys(rate: float, n: float, other: float
 
 
 @given(st.integers(1, 40), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_stratum_has_fishers_p_value(total: int, data: st.DataObject) -> None:
     first, second = data.draw(st.integers(1, total)), data.draw(st.integers(1, total))
     both = data.draw(st.integers(max(0, first + second - total), min(first, second)))
@@ -277,7 +277,6 @@ def test_5_percent_false_changes_are_5_percent(rounds: int, tolerance: float) ->
 
 
 @given(series=st.lists(st.booleans(), min_size=20, max_size=90), seed=st.integers(0, 5))
-@settings(deadline=None)
 def test_a_change_s_p_value_is_that_of_looking_at_every_place_of_each_permutation(
     series: list[bool], seed: int
 ) -> None:

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubernaut_sdk.masking import MASK, Masker
@@ -17,7 +17,6 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]),
 AROUND = st.text(st.sampled_from("abc =:{}[]\"'\n"), max_size=20)
 
 
-@settings(deadline=None)
 @given(SECRETS, AROUND, AROUND)
 def test_every_encoding_is_masked(secret: str, before: str, after: str) -> None:
     masker = Masker()
@@ -36,7 +35,6 @@ def test_every_encoding_is_masked(secret: str, before: str, after: str) -> None:
         assert form.strip("'") not in masker.text(before + form + after).replace(MASK, "\x00")
 
 
-@settings(deadline=None)
 @given(SECRETS, st.binary(max_size=5), st.binary(max_size=5), st.booleans())
 def test_base64_is_masked_at_any_offset(secret: str, before: bytes, after: bytes, url: bool) -> None:
     masker = Masker()
@@ -51,7 +49,6 @@ def test_base64_is_masked_at_any_offset(secret: str, before: bytes, after: bytes
     assert len("".join(kept)) <= len(text) - (len(secret.encode()) * 8 // 6 - 1)
 
 
-@settings(deadline=None)
 @given(
     SECRETS, st.recursive(st.none() | st.integers() | SECRETS, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
 )
@@ -81,7 +78,6 @@ def test_what_overlaps_is_hidden_as_a_whole() -> None:
     assert masker.text("(abcd-efgh-ijkl) aaaaaa") == f"({MASK}) {MASK}"
 
 
-@settings(deadline=None)
 @given(st.lists(SECRETS, min_size=1, max_size=4), st.lists(st.text(max_size=12), max_size=6), st.randoms())
 def test_of_several_secrets_none_is_left_and_all_else_stays(secrets: list[str], around: list[str], order: Any) -> None:
     masker = Masker()

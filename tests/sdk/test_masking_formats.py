@@ -148,7 +148,7 @@ SHAPES: dict[str, Callable[[str], str]] = {
 }
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(SECRETS, st.sampled_from(sorted(FILES)), st.sampled_from(sorted(SHAPES)))
 def test_a_secret_of_any_file_is_hidden_in_any_shape(secret: str, file: str, shape: str) -> None:
     if file == "dotenv" and any(sign in secret for sign in "\"\\'"):
@@ -173,7 +173,7 @@ def test_a_line_of_signs_is_a_secret_and_a_line_that_separates_is_none() -> None
     assert masker.text("(!@#$%^&*()) ========== |----|:---|") == f"({MASK}) ========== |----|:---|"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(min_size=8, max_size=60), st.sampled_from(["base64", "hex", "replaced", "latin-1", "escaped"]))
 def test_binary_secrets_count(secret: bytes, shape: str) -> None:
     secret = b"\xff\x00\xfe" + secret

@@ -21,7 +21,7 @@ from kubernaut_sdk.results import RESULT_NAMES
 HERE = Path(__file__).parent
 CODES = {1, 2, 3, 4, 5, 75, 124, 143}
 STATES = {124: "timed_out", 143: "cancelled"}
-SOME = settings(deadline=None, max_examples=20)
+SOME = settings(max_examples=20)
 
 
 @dataclass(frozen=True)

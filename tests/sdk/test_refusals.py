@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubernaut_controller import InvalidWorkflow, parse_workflow
@@ -147,7 +147,7 @@ def test_which_addresses_hold_a_secret(address: str, holds: bool) -> None:
     assert has_credentials(address) is holds
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text("abcXYZ019-_~!$&'()*+,;=%:", min_size=6, max_size=20), st.sampled_from(["http", "https", "HTTPS"]))
 def test_no_refusal_shows_what_stands_before_the_at_of_an_address(userinfo: str, scheme: str) -> None:
     from kubernaut_argocd.files import UpdateInputs
@@ -172,7 +172,7 @@ def workflow(inputs: Any) -> str:
     )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.sampled_from(WRONG), st.booleans())
 def test_what_a_workflow_is_told_repeats_no_secret(inputs: dict[str, Any], as_text: bool) -> None:
     try:

@@ -56,7 +56,7 @@ def test_files_that_are_no_results_are_passed_over(tmp_path: Path) -> None:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from(sorted(RESULT_NAMES)), st.binary(max_size=60) | st.sampled_from(sorted(ODD))),
     st.sampled_from([0, 1, 137, 143]),

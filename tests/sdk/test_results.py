@@ -18,7 +18,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(max_size=20), JSON, max_size=8), TEXT, st.booleans(), JSON, JSON)
 def test_within_the_budget_whatever_an_action_says(
     output: dict[str, Any], message: str, failed: bool, before: Any, after: Any

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, Result
@@ -172,7 +172,7 @@ SHAPES: dict[str, Any] = {
 }
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(SECRETS, st.sampled_from(sorted(SHAPES)), st.sampled_from(PLACES))
 def test_a_secret_leaves_nowhere_in_any_shape(secret: str, shape: str, place: str) -> None:
     text = SHAPES[shape](secret)

@@ -78,7 +78,7 @@ def test_a_harmless_text_stays_plain(text: str) -> None:
     assert not needs_quotes(text)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text("0123456789abefnotxyESO_.:,+-~= /@T", max_size=12))
 @example("1:30")
 @example("0b-1")

@@ -129,7 +129,7 @@ def test_documents_and_statuses_stop_nobody_at_the_start_and_while_it_runs(
 def test_documents_of_the_schema_stop_nobody(places: tuple[str, str], folder: Path, probe: str) -> None:
     where, good = places
 
-    @settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(documents(60), st.integers(0, 2**32))
     def test(made: list[Json], number: int) -> None:
         with api_client() as api:
