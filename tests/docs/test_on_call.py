@@ -169,6 +169,7 @@ def deployment(namespace: str) -> Iterator[Callable[[], str]]:
         yield lambda: subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_the_questions_are_answered_for_a_real_cluster(tmp_path: Path) -> None:
 

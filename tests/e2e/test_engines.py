@@ -79,6 +79,7 @@ def test_tekton_accepts_the_task_and_what_is_rendered(kubectl: Callable[..., str
     assert "scale-checkout-" in kubectl("create", "--dry-run=server", f"--namespace={NAMESPACE}", "-f", sample)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_tekton_ends_as_processes_do(
     as_processes: dict[str, Any],

@@ -177,6 +177,7 @@ def _snapshots(cluster: Cluster) -> Iterator[None]:
 
 @pytest.mark.cluster
 @pytest.mark.usefixtures("_snapshots")
+@pytest.mark.slow
 class TestSnapshot:
     """A snapshot."""
 

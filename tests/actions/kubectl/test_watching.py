@@ -90,6 +90,7 @@ def test_a_rollout_is_watched_with_its_pods(cluster: Cluster, app: App) -> None:
     assert not watching(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "kind", "inputs", "spec"),
     [
@@ -222,6 +223,7 @@ def test_check_only_warns_of_a_missing_watch(cluster: Cluster, settings: str, ac
     )
 
 
+@pytest.mark.slow
 def test_a_watch_that_is_cut_off_costs_nothing_but_time(cluster: Cluster, settings: str) -> None:
     def cut() -> None:
         for process in watching(settings):
