@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from histories import MINUTE, Story, at
@@ -13,7 +14,8 @@ from kubernaut_effectiveness import Act, Firing, Watch, WatchSpan, judge_fleet, 
 from kubernaut_effectiveness.patterns.report import find_patterns
 from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
-from kubernaut_effectiveness.service.ledger.rows import row_of_act
+from kubernaut_effectiveness.service.ledger.rows import ACT_FIELDS, JUDGED_FIELDS, row_of_act
+from kubernaut_effectiveness.service.ledger.schema import connect, create_tables
 from kubernaut_sdk.states import State
 
 _NOW = 3000.0
@@ -159,3 +161,16 @@ def questions(of: Ledger) -> Iterator[LedgerQuestions]:
         yield asked
     finally:
         asked.close()
+
+
+def test_rows_have_the_order_of_their_tables(tmp_path: Path) -> None:
+    """Rows are written and compared by place."""
+    connection = connect(tmp_path / "ledger.db")
+    create_tables(connection)
+    judged, acts = (
+        [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")] for table in ("judged", "acts")
+    )
+    connection.close()
+
+    assert judged == list(JUDGED_FIELDS)
+    assert acts == [*ACT_FIELDS, "kind", "before", "after"]

@@ -25,7 +25,7 @@ __all__ = [
     "judge_problem",
 ]
 
-DELETED = "the target was deleted"
+_TARGET_DELETED = "the target was deleted"
 """The reason for which later silence is not counted."""
 FOLLOWED = DAY
 """Seconds after a resolution for which recurrences are followed."""
@@ -282,7 +282,7 @@ def _outcome(
     if (deleted := _deleted(problem, line.acts, over, evidence)) <= over:
         events.append((deleted, 0, _UNWATCHED))
     outcome = min((event for event in events if event[0] <= over), default=_NOTHING)[2]
-    return outcome, DELETED if outcome is _UNWATCHED else None
+    return outcome, _TARGET_DELETED if outcome is _UNWATCHED else None
 
 
 _Event = tuple[float, int, Outcome]

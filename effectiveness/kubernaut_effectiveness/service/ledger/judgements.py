@@ -8,12 +8,12 @@ from typing import Any
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident
 from kubernaut_effectiveness.counting.problems import AlertProblem
 from kubernaut_effectiveness.patterns.flapping import flapping_of
-from kubernaut_effectiveness.service.ledger.rows import row_of_judged
+from kubernaut_effectiveness.service.ledger.rows import JUDGED_FIELDS, row_of_judged
 
 __all__ = ["Judgement", "JudgementWriter"]
 
 _ROWS = 5_000
-_INSERT_JUDGED = f"INSERT INTO judged VALUES ({', '.join('?' * 22)})"  # noqa: S608 – a number of places
+_INSERT_JUDGED = f"INSERT INTO judged VALUES ({', '.join('?' * len(JUDGED_FIELDS))})"  # noqa: S608 – a number of places
 _INSERT_SECOND_LINES = "INSERT INTO second_lines VALUES (?, ?, ?)"
 _INSERT_FLAPPING = "INSERT INTO flapping VALUES (?, ?, ?, ?)"
 _UPDATE_PROBLEM = "UPDATE problems SET dirty = NULL, name = ?, incidents = ?, restless = ?, judged_at = ? WHERE id = ?"

@@ -24,6 +24,7 @@ from kubernaut_effectiveness.service.ledger.judgements import Judgement, Judgeme
 from kubernaut_effectiveness.service.ledger.rows import (
     ACT_COLUMNS,
     FIRING_COLUMNS,
+    JUDGED_FIELDS,
     act_of_row,
     firing_of_row,
     row_of_judged,
@@ -35,6 +36,9 @@ __all__ = ["Judge", "read_problem"]
 _MOST_ACTS = 50_000
 """Acts that are kept between problems of the same targets."""
 _CHANGED = ActKind.CHANGED
+_BEGAN, _ACTION, _TARGET, _OUTCOME, _RETURNED, _CAUSE, _DECISION, _DECIDED_ON = map(
+    JUDGED_FIELDS.index, ("began", "action", "target", "outcome", "returned", "cause", "decision", "decided_on")
+)
 _BY_TARGET = f"""
 SELECT coalesce(target, ''), problem, {ACT_COLUMNS} FROM acts LEFT JOIN fingerprints USING (fingerprint) ORDER BY 1
 """  # noqa: S608 – columns
@@ -219,7 +223,7 @@ class Judge:
         each incident of the last day, and verdicts are made anew for it in turn.
         """
         one, place = self.connection.execute, (number, cut)
-        before = {row[1]: row for row in one("SELECT * FROM judged WHERE problem = ? AND began >= ?", place)}
+        before = {row[_BEGAN]: row for row in one("SELECT * FROM judged WHERE problem = ? AND began >= ?", place)}
         after = {incident.began: row_of_judged(number, incident) for incident in judged}
         if before == after:
             return False
@@ -236,10 +240,10 @@ class Judge:
                 continue
             for row in (old, new):
                 if row is not None:
-                    self._touch((row[4], row[17]), (row[5], row[19]))
+                    self._touch((row[_ACTION], row[_DECISION]), (row[_TARGET], row[_DECIDED_ON]))
             self._touch(second_lines[began], ())
-            if new is not None and (old is None or (old[4], old[9]) != (new[4], new[9])):
-                self._count(new[4], new[9])
+            if new is not None and (old is None or _answer(old) != _answer(new)):
+                self._count(*_answer(new))
         one("DELETE FROM judged WHERE problem = ? AND began >= ?", place)
         one("DELETE FROM second_lines WHERE problem = ? AND began >= ?", place)
         return True
@@ -253,6 +257,11 @@ class Judge:
         self.targets.update(filter(None, targets))
 
 
+def _answer(row: Sequence[Any]) -> tuple[str | None, str | None]:
+    """Return the action type and the outcome in the row of an incident."""
+    return row[_ACTION], row[_OUTCOME]
+
+
 def _without_silence(row: Sequence[Any]) -> Sequence[Any]:
     """Return the row of an incident without the length of a silence that may still last."""
-    return (*row[:15], *row[16:]) if row[16] is None else row
+    return (*row[:_RETURNED], *row[_RETURNED + 1 :]) if row[_CAUSE] is None else row

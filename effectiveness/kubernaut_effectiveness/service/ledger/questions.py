@@ -258,6 +258,6 @@ def _judged(connection: sqlite3.Connection, numbers: list[int]) -> list[JudgedIn
 
 
 def _with_acts(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> list[JudgedIncident]:
-    ids = json.dumps([one for row in rows for text in row[19:21] for one in text.split()])
+    ids = json.dumps([one for row in rows for text in row[-2:] for one in text.split()])
     acts = {act.id: act for act in _acts(connection, "WHERE id IN (SELECT value FROM json_each(?))", (ids,))}
     return [judged_of_row(row, acts) for row in rows]

@@ -18,6 +18,7 @@ __all__ = [
     "ACT_FIELDS",
     "FIRING_COLUMNS",
     "JUDGED_COLUMNS",
+    "JUDGED_FIELDS",
     "LINE_COLUMNS",
     "act_of_row",
     "firing_of_row",
@@ -34,6 +35,12 @@ ACT_FIELDS = (
 """The columns of a record in the order of `Act`; its kind and both sides of its change follow."""
 ACT_COLUMNS = ", ".join(f"acts.{name}" for name in ACT_FIELDS)
 FIRING_COLUMNS = "firings.fingerprint, fired, resolved, firings.name, severity, labels"
+JUDGED_FIELDS = (
+    *("problem", "began", "name", "severity", "action", "target", "acted", "ended", "resolved", "outcome", "why"),
+    *("image", "first_line", "second_line", "following", "returned", "cause"),
+    *("decision", "decided", "decided_on", "withheld", "resolved_soon"),
+)
+"""The columns of the table `judged`, in their order; see `row_of_judged`."""
 JUDGED_COLUMNS = (
     "problems.key, judged.name, severity, began, action, target, acted, ended, resolved, outcome, why, image, "
     "returned, cause, decision, decided, decided_on, withheld, resolved_soon"
@@ -66,27 +73,11 @@ def row_of_act(act: Act) -> tuple[Any, ...]:
 
 def act_of_row(row: Sequence[Any]) -> Act:
     """Return the act of a row; with two more columns, its change too."""
-    act = Act(
-        row[0],
-        row[1],
-        _STATES[row[2]],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        bool(row[9]),
-        row[10],
-        bool(row[11]),
-        row[12],
-        row[13],
-        row[14],
-        row[15],
-        row[16],
-    )
-    if len(row) > len(ACT_FIELDS):
-        act.before, act.after = _value_of(row[17]), _value_of(row[18])
+    id_, action_type, state, decided, began, ended, target, fingerprint, fired, dry_run, undoes, changes, *rest = row
+    times, answers = (decided, began, ended), (target, fingerprint, fired)
+    act = Act(id_, action_type, _STATES[state], *times, *answers, bool(dry_run), undoes, bool(changes), *rest[:5])
+    if len(rest) > 5:
+        act.before, act.after = map(_value_of, rest[5:])
     return act
 
 
@@ -105,7 +96,7 @@ def firing_of_row(row: Sequence[Any], labels: dict[str, Mapping[str, str] | None
 
 
 def row_of_judged(problem: int, one: JudgedIncident) -> tuple[Any, ...]:
-    """Return the row of an incident."""
+    """Return the row of an incident, in the order of `JUDGED_FIELDS`."""
     following, decision = following_act(one), one.decision
     return (
         problem,
@@ -135,25 +126,27 @@ def row_of_judged(problem: int, one: JudgedIncident) -> tuple[Any, ...]:
 
 def judged_of_row(row: Sequence[Any], acts: Mapping[str, Act] | None = None) -> JudgedIncident:
     """Return the incident of a row; with two more columns, the records of its lines are those of `acts`."""
+    key, name, severity, began, action, target, acted, ended, resolved, outcome, why, image, *rest = row
+    returned, cause, decision, decided, decided_on, withheld, resolved_soon, *lines = rest
     first_line: tuple[Act, ...] = ()
     second_line: tuple[Act, ...] = ()
     if acts is not None:
-        first_line, second_line = (tuple(acts[one] for one in text.split() if one in acts) for text in row[19:21])
+        first_line, second_line = (tuple(acts[one] for one in text.split() if one in acts) for text in lines)
     return JudgedIncident(
-        row[0],
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        _OUTCOMES[row[9]],
-        row[10],
-        row[11],
+        key,
+        name,
+        severity,
+        began,
+        action,
+        target,
+        acted,
+        ended,
+        resolved,
+        _OUTCOMES[outcome],
+        why,
+        image,
         first_line,
         second_line,
-        None if row[12] is None else SurvivalObservation(row[12], row[13]),
-        None if row[14] is None else FirstDecision(row[14], row[15], row[16], bool(row[17]), bool(row[18])),
+        None if returned is None else SurvivalObservation(returned, cause),
+        None if decision is None else FirstDecision(decision, decided, decided_on, bool(withheld), bool(resolved_soon)),
     )
