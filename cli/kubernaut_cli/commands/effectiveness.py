@@ -1,15 +1,12 @@
 """`kubernaut effectiveness`: show for each type of action whether it helped, with the uncertainty."""
 
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 
 import click
 
 from kubernaut_cli.completion import complete_types
-from kubernaut_cli.fleetreading import fleet_options, read_fleet_of
+from kubernaut_cli.fleetreading import FleetQuery, fleet_options
 from kubernaut_cli.listing import Column, Listing, listing_options
-from kubernaut_cli.options import data_option
 from kubernaut_cli.terminal import echo
 from kubernaut_effectiveness import ActionVerdict, Fleet, verdicts_of
 from kubernaut_effectiveness.verdicts.words import (
@@ -29,21 +26,12 @@ __all__ = ["effectiveness", "verdict_lines"]
 @click.argument("action_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
 @fleet_options
 @listing_options
-@data_option
-def effectiveness(
-    action_type: str | None,
-    since: timedelta,
-    pending_for: dict[str, float],
-    ignored_labels: tuple[str, ...],
-    output: str,
-    no_headers: bool,
-    data: Path | None,
-) -> None:
+def effectiveness(action_type: str | None, query: FleetQuery, output: str, no_headers: bool) -> None:
     """Show whether one TYPE of action helped, or each type; that with the most incidents not solved comes first.
 
     Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
     """
-    fleet = read_fleet_of(data, since, pending_for, ignored_labels)
+    fleet = query.read()
     found = [verdict for verdict in verdicts_of(fleet) if action_type in {None, verdict.action_type}]
     if output == "table" and action_type is not None and found:
         for verdict in found:

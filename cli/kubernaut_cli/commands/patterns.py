@@ -1,14 +1,11 @@
 """`kubernaut patterns`: show what flaps, goes in circles, grows, comes together, or has side effects."""
 
 from dataclasses import asdict
-from datetime import timedelta
-from pathlib import Path
 
 import click
 
-from kubernaut_cli.fleetreading import fleet_options, read_fleet_of
+from kubernaut_cli.fleetreading import FleetQuery, fleet_options
 from kubernaut_cli.listing import Column, Listing, listing_options
-from kubernaut_cli.options import data_option
 from kubernaut_effectiveness.patterns.report import PATTERN_MEANINGS, FoundPattern, find_patterns, found_patterns
 
 __all__ = ["patterns"]
@@ -29,18 +26,10 @@ LISTING: Listing[FoundPattern] = Listing(
 @click.command()
 @fleet_options
 @listing_options
-@data_option
-def patterns(
-    since: timedelta,
-    pending_for: dict[str, float],
-    ignored_labels: tuple[str, ...],
-    output: str,
-    no_headers: bool,
-    data: Path | None,
-) -> None:
+def patterns(query: FleetQuery, output: str, no_headers: bool) -> None:
     """Show patterns: flapping, circles, growth, follow-ups, side effects. `-o wide` says what each means.
 
     Exit code: 0 also where nothing was found, 2 Data Storage refuses the query, 3 no records or no right, 75 no answer.
     """
-    found = find_patterns(read_fleet_of(data, since, pending_for, ignored_labels))
+    found = find_patterns(query.read())
     LISTING.print(list(found_patterns(found)), output, headers=not no_headers)

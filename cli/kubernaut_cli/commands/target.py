@@ -1,13 +1,11 @@
 """`kubernaut target`: show what was done to one target, what fired, and whether it is still so; or list the targets."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import click
 
-from kubernaut_cli.fleetreading import fleet_options, open_fleet
+from kubernaut_cli.fleetreading import FleetQuery, fleet_options
 from kubernaut_cli.listing import Column, Listing, listing_options
-from kubernaut_cli.options import data_option
 from kubernaut_cli.store import storage_errors
 from kubernaut_cli.terminal import echo, one_line
 from kubernaut_effectiveness.counting.acts import Act
@@ -88,25 +86,15 @@ _ACTS: Listing[Act] = Listing(
 )
 @fleet_options
 @listing_options
-@data_option
-def target(  # noqa: PLR0913, PLR0917 – each is an option of the command
-    name: str,
-    deleted: timedelta | None,
-    since: timedelta,
-    pending_for: dict[str, float],
-    ignored_labels: tuple[str, ...],
-    output: str,
-    no_headers: bool,
-    data: Path | None,
-) -> None:
+def target(name: str, deleted: timedelta | None, query: FleetQuery, output: str, no_headers: bool) -> None:
     """Show the target NAME, whole (shop/Deployment/api) or the end of it (api); list them where there are several.
 
     Exit code: 2 Data Storage refuses the query, 3 no such target, no records or no right, 75 no answer.
     """
-    with open_fleet(data, since, pending_for, ignored_labels) as (fleet, storage):
+    with query.open() as (fleet, storage):
         found = find_target(fleet, name)
         if not found and name:
-            asked = f"no record since {minute_of(fleet.now - since.total_seconds())} (UTC) names a target {name}"
+            asked = f"no record since {minute_of(fleet.now - query.since.total_seconds())} (UTC) names a target {name}"
             raise NotFound(f"{asked}; without a name, all targets are listed.", reason="NoSuchTarget")
         if deleted is not None:
             _record_deletion(storage, name, found, utcnow() - deleted)
