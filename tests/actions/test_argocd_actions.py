@@ -337,6 +337,25 @@ def test_an_operation_that_goes_on_is_asked_to_end_again(argo: ArgoStandin) -> N
     assert argo.app()["status"]["operationState"]["phase"] == "Failed"
 
 
+def test_an_operation_that_ends_just_before_the_request_is_ended(argo: ArgoStandin) -> None:
+    argo.script = ["Running"] * 20
+    argo.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
+    argo.step(argo.app())
+    answers = argo.answer
+
+    def end_first(method: str, path: str, query: Any, sent: Any) -> Any:
+        if method == "DELETE":
+            argo.app().pop("operation")
+            argo.app()["status"]["operationState"]["phase"] = "Succeeded"
+        return answers(method, path, query, sent)
+
+    argo.answer = end_first  # type: ignore[method-assign]
+    ran = run(terminate_operation, argo)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert argo.app()["status"]["operationState"]["phase"] == "Succeeded"
+
+
 def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:
     ran = run(refresh_application, argo)
 

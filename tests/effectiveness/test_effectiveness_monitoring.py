@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from loopback import free_port
 from serving import serving
 from simulated import fill
 
@@ -50,12 +50,6 @@ def eventually(found: Callable[[], Any]) -> Any:
             pass
         sleep(0.1)
     pytest.fail("it did not come to be so in a minute")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

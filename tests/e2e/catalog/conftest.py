@@ -16,6 +16,8 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from tests.actions.conftest import repository  # noqa: F401 – a fixture that `deployed` takes
+from tests.actions.gitops.conftest import argo, deployed, gitea  # noqa: F401 – fixtures: an Argo CD and its Gitea
 from tests.release.packageindex import build_packages
 
 from ..conftest import finished, manifest, sh  # noqa: TID252 – tests/ is no package to name it by

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import free_ports
 
 NAMESPACE = "tekton-pipelines-resolvers"
 _FLAGS = {f"enable-{name}-resolver": "true" for name in ("bundles", "cluster", "git", "http", "hub")}
@@ -56,7 +56,7 @@ def tekton_resolvers(kubectl: Callable[..., str], folder: Path) -> Iterator[None
     for name, data in _CONFIGS.items():
         config: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
         kubectl("apply", f"--namespace={NAMESPACE}", "-f", "-", stdin=config)
-    probes, metrics, profiling = _free_ports(3)
+    probes, metrics, profiling = free_ports(3)
     ports = {"PROBES_PORT": probes, "METRICS_PROMETHEUS_PORT": metrics, "PROFILING_PORT": profiling}
     variables = {**os.environ, **_VARIABLES, **{name: str(port) for name, port in ports.items()}}
     kubeconfig = os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config"))
@@ -71,14 +71,3 @@ def tekton_resolvers(kubectl: Callable[..., str], folder: Path) -> Iterator[None
         process.wait(timeout=30)
         if not existed:
             kubectl("delete", "namespace", NAMESPACE)
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from loopback import free_ports
 
 from ..conftest import ROOT, finished, manifest, scaler  # noqa: TID252 – tests/ is no package to name it by
 from .installation import Release, installed_command
@@ -55,10 +55,7 @@ def storage(release: Release, kubectl: Callable[..., str], tmp_path: Path) -> It
     volume = tmp_path / "volume"
     volume.mkdir()
     volume.chmod(0o777)
-    with socket.socket() as probe, socket.socket() as other:
-        probe.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        port, health = probe.getsockname()[1], other.getsockname()[1]
+    port, health = free_ports(2)
     claim = {"name": "kubernaut-data-storage", "namespace": SYSTEM}
     disk = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "10Gi"}, "hostPath": {"path": str(volume)}}
     documents = [one for one in yaml.safe_load_all((release.folder / "install.yaml").read_text()) if one]

@@ -7,13 +7,13 @@ Kubernaut was ever there, a claim gets a volume, pods have a network, and Servic
 import json
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import free_port
 
 from ..conftest import ROOT, manifest, sh  # noqa: TID252 – tests/ is no package to name it by
 from .conftest import sleeper
@@ -83,9 +83,7 @@ def test_the_lines_of_the_page_install_run_a_task_and_read_its_record(
     log = shell(f"release=x\ncurl {act}")
     *_, line = log.strip().splitlines()
     ended: Any = json.loads(line.removeprefix("[action] "))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     read = lines_of("Read the records").replace(" 8080 &", f" {port}:8080 &").replace(":8080 DATA", f":{port} DATA")
     first, *others = read.strip().splitlines()
     ready = f"until curl --silent http://127.0.0.1:{port}/readyz >/dev/null; do sleep 0.2; done"

@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.actions.conftest import repository  # noqa: F401 – a fixture that `deployed` takes
-from tests.actions.gitops.conftest import argo, deployed, gitea  # noqa: F401 – fixtures
-
 from ..conftest import ROOT  # noqa: TID252 – tests/ is no package to name it by
 from .conftest import CatalogNamespace
 
@@ -24,7 +21,7 @@ GOOD, BAD = "sleep 1000", "exit 3"
 
 
 @pytest.fixture
-def incident(deployed: "Deployed") -> str:  # noqa: F811 – a fixture
+def incident(deployed: "Deployed") -> str:
     """An Application with automatic sync, whose Deployment crashes since the last commit; that commit."""
     from gitops_world import within
     from kubectl_cluster import workload
@@ -38,11 +35,11 @@ def incident(deployed: "Deployed") -> str:  # noqa: F811 – a fixture
     return commit
 
 
-def health(deployed: "Deployed") -> Any:  # noqa: F811 – a fixture's name
+def health(deployed: "Deployed") -> Any:
     return deployed.argo.read(deployed.name).get("status", {}).get("health", {}).get("status")
 
 
-def script(deployed: "Deployed") -> str:  # noqa: F811 – a fixture's name
+def script(deployed: "Deployed") -> str:
     """The script that the Deployment runs."""
     [container] = deployed.live("deployment")["spec"]["template"]["spec"]["containers"]
     return str(container["command"][-1])
@@ -50,7 +47,7 @@ def script(deployed: "Deployed") -> str:  # noqa: F811 – a fixture's name
 
 def recover(
     catalog: CatalogNamespace,
-    deployed: "Deployed",  # noqa: F811 – a fixture's name
+    deployed: "Deployed",
     granted: Callable[..., str],
     commit: str,
     password: str,
@@ -77,13 +74,13 @@ def recover(
     return catalog.ended(PIPELINE)
 
 
-def automated(deployed: "Deployed") -> Any:  # noqa: F811 – a fixture's name
+def automated(deployed: "Deployed") -> Any:
     return deployed.argo.read(deployed.name)["spec"]["syncPolicy"].get("automated")
 
 
 def test_a_bad_commit_is_taken_back_and_argo_cd_deploys_from_git_again(
     catalog: CatalogNamespace,
-    deployed: "Deployed",  # noqa: F811 – a fixture
+    deployed: "Deployed",
     incident: str,
     granted: Callable[..., str],
 ) -> None:
@@ -106,7 +103,7 @@ def test_a_bad_commit_is_taken_back_and_argo_cd_deploys_from_git_again(
 
 def test_where_git_refuses_the_revert_automatic_sync_stays_off_as_the_page_says(
     catalog: CatalogNamespace,
-    deployed: "Deployed",  # noqa: F811 – a fixture
+    deployed: "Deployed",
     incident: str,
     granted: Callable[..., str],
 ) -> None:

@@ -1,7 +1,6 @@
 """The Pipeline roll-back-bad-release on a real Tekton: a real Deployment, and a real Prometheus that scrapes it."""
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import free_port
 
 from ..conftest import sh  # noqa: TID252 – tests/ is no package to name it by
 from .conftest import CatalogNamespace
@@ -27,12 +27,6 @@ class Metrics(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"errors " + sys.argv[2].encode() + b"\\n")
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Metrics).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

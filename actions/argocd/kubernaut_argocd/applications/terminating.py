@@ -8,7 +8,7 @@ from pydantic import Field
 from kubernaut_argocd.applications.application import AppView, Operation
 from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer
 from kubernaut_argocd.applications.syncing import application_target
-from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed, Result, Transient
+from kubernaut_sdk import Action, Change, Context, Failed, ObjectRef, PreconditionFailed, Result, Transient
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["terminate_operation"]
@@ -71,11 +71,17 @@ def apply_terminate(ctx: Context, inputs: TerminateInputs, change: Change) -> Te
     started = change.before["operation"]["started_at"]
     if _read(server, started) is None:
         raise Transient("the operation ended, or another one began; it is planned anew.", reason="Conflict")
-    for _ in range(_REQUESTS):
-        server.terminate()
+    for request in range(_REQUESTS):
+        if request:
+            ctx.log.warning("Argo CD went on with the operation all the same; it is asked again")
+        try:
+            server.terminate()
+        except (Failed, PreconditionFailed):
+            if _read(server, started) is not None:
+                raise
+            break  # it has ended by itself just now
         if not _goes_on(ctx, server, started):
             break
-        ctx.log.warning("Argo CD went on with the operation all the same; it is asked again")
     return TerminateResult(application=inputs.application, started_at=started)
 
 

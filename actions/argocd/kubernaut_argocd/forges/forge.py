@@ -18,6 +18,7 @@ __all__ = [
     "Mergeability",
     "NewPullRequest",
     "PullRequest",
+    "PullRequestState",
     "mark_required",
 ]
 
