@@ -30,7 +30,7 @@ demo: .venv/ready ## Plan, run, record and judge a remediation workflow on this 
 
 .PHONY: test
 test: check ## Check, then run the tests that can run here (slow ones apart); skips say why
-	$(bin)/pytest -n 4 --dist loadfile --no-loadscope-reorder # more than cores: tests wait for deadlines, containers and pods
+	$(bin)/pytest -n 3 --dist loadfile --no-loadscope-reorder # more than cores: tests wait for deadlines, containers and pods
 
 .PHONY: test-slow
 test-slow: .venv/ready ## Run the tests that take minutes: images under the kit, the controller on a cluster

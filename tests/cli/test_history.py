@@ -5,10 +5,11 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 from kubernaut_cli.commands.history import history
 from kubernaut_cli.history.changes import change_lines, change_text
 from kubernaut_cli.history.course import course_of
+from kubernaut_cli.history.reading import HistoryReader
 from kubernaut_controller.pipelinerun import run_name_of
 from kubernaut_datastorage import embedded
 from kubernaut_sdk import DataStorage
@@ -279,26 +281,49 @@ def test_a_problem_of_the_service_is_a_sentence(called: Run, night: Path) -> Non
     )
 
 
+def test_what_changes_while_the_list_is_printed_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list is as of a moment, and following begins at it."""
+    record = step("scale", "kubernetes/scale_deployment", None)
+    begun: list[int] = []
+    with embedded(tmp_path) as service, DataStorage(service.url) as storage:
+        storage.record({**record, "id": str(mint())})
+
+        def print_late(*_: Any, **__: Any) -> None:
+            storage.record(record)
+
+        def follow(_: HistoryReader, __: Any, after_seq: int) -> Iterator[Record]:
+            begun.append(after_seq)
+            return iter(())
+
+        monkeypatch.setattr("kubernaut_cli.commands.history.LISTING", SimpleNamespace(print=print_late))
+        monkeypatch.setattr(HistoryReader, "follow", follow)
+        done = CliRunner().invoke(history, ["--follow"], env={"DATA_STORAGE_URL": service.url})
+        changed = next(storage.follow(begun[0]))
+
+    assert done.exit_code == 0, done.output
+    assert str(changed.id) == record["id"]
+
+
 def test_following_prints_a_line_for_each_change(tmp_path: Path) -> None:
     record = step("scale", "kubernetes/scale_deployment", {"before": {"replicas": 1}, "after": {"replicas": 3}})
     with embedded(tmp_path) as service, DataStorage(service.url) as storage:
         storage.record({**record, "id": str(mint()), "step": "earlier"})
         argv = [sys.executable, "-m", "kubernaut_cli", "history", "--follow", "--target=checkout", "--no-headers"]
         env = {"DATA_STORAGE_URL": service.url, "PYTHONUNBUFFERED": "1"}
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env)
-        guard = Timer(60, process.kill)
-        guard.start()
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "")
-        assert "earlier" in next(lines)
-        storage.record({**record, "state": "started"})
-        started = next(line for line in lines if "scale-out/scale" in line)
-        storage.record(record)
-        ended = next(lines)
-        process.terminate()
-        process.wait(timeout=30)
-        process.stdout.close()
-        guard.cancel()
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as process:
+            guard = Timer(60, process.kill)
+            guard.start()
+            try:
+                assert process.stdout is not None
+                lines = iter(process.stdout.readline, "")
+                assert "earlier" in next(lines)
+                storage.record({**record, "state": "started"})
+                started = next(line for line in lines if "scale-out/scale" in line)
+                storage.record(record)
+                ended = next(lines)
+            finally:
+                process.terminate()
+                guard.cancel()
 
     assert record["id"][-8:] in started
     assert "  started" in started

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -71,6 +72,7 @@ def list_(**options: Any) -> None:
     data, output = options["data"], options["output"]
     filters = _filters(options)
     with open_history(data) as reader:
+        begin = reader.newest_seq() if options["follow"] else 0  # before the list: no change falls between both
         records = _find(reader, filters, options)
         more = len(records) > options["limit"]
         records = last_ended(records, options["limit"])
@@ -82,7 +84,7 @@ def list_(**options: Any) -> None:
         if more:
             echo(f"these are the newest {options['limit']}; --limit shows more, --since fewer", err=True)
         if options["follow"]:
-            _follow(reader, filters, options)
+            _follow(reader, filters, options, begin, {record.id: record.state for record in records})
 
 
 @history.command()
@@ -148,14 +150,16 @@ def _asked(options: Mapping[str, Any]) -> str:
     return f"{question}{period} (UTC) "
 
 
-def _follow(reader: HistoryReader, filters: dict[str, str], options: Mapping[str, Any]) -> None:
+def _follow(
+    reader: HistoryReader, filters: dict[str, str], options: Mapping[str, Any], begin: int, shown: dict[UUID, State]
+) -> None:
+    """Print a line for each change after `begin`, unless the list has shown the record in that state."""
     if options["output"] not in {"table", "wide", "json", "name"}:
         raise click.UsageError(f"--follow prints a line for each change; {options['output']} has no such form.")
     if options["until"] is not None:
         raise click.UsageError("--follow has no end, so it does not go with --until.")
     wanted = set(reader.fingerprints(options["signal"])) if options["signal"] else None
-    shown: dict[Any, State] = {}
-    for record in reader.follow(filters):
+    for record in reader.follow(filters, begin):
         if shown.get(record.id) is record.state:
             continue
         shown[record.id] = record.state

@@ -139,9 +139,13 @@ class HistoryReader:
         found = _of_run(self.records(filters, since=since), run)
         return [one for one in found if not namespace or (one.workflow and one.workflow.namespace == namespace)]
 
-    def follow(self, filters: Mapping[str, str]) -> Iterator[Record]:
-        """Yield each record that changes from now on, without an end."""
-        return self.storage.follow(self.storage.newest_seq(), interval=1.0, **filters)
+    def newest_seq(self) -> int:
+        """Return the number of the last change, from which `follow` goes on; 0 before the first."""
+        return self.storage.newest_seq()
+
+    def follow(self, filters: Mapping[str, str], after_seq: int) -> Iterator[Record]:
+        """Yield each record that changes after a change, without an end."""
+        return self.storage.follow(after_seq, interval=1.0, **filters)
 
     @staticmethod
     def is_of_workflow(record: Record, name: str) -> bool:
