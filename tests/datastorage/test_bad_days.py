@@ -85,7 +85,7 @@ def test_a_short_absence_is_waited_out(cluster: PostgresCluster, event: Make) ->
 
 def test_a_service_that_starts_before_its_database_waits_for_it(cluster: PostgresCluster, event: Make) -> None:
     cluster.kill()
-    store = PostgresStore(cluster.url, Settings(patience=2))
+    store = PostgresStore(cluster.url, Settings(patience=6))
     with hosted(store) as running, httpx.Client(base_url=running.url, trust_env=False, timeout=60) as service:
         before = service.get("/readyz"), service.get("/healthz"), service.post(RECORDS, json=[event()])
         cluster.start()
