@@ -1,79 +1,33 @@
-"""The monitor over a real Data Storage: pages, JSON, metrics, and bad days."""
+"""The monitor over a real Data Storage: pages, JSON and metrics."""
 
-import asyncio
 import json
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from time import sleep
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-from click.testing import CliRunner
-from histories import BEGINNING, Story, at
+from monitors import following, heartbeats, post, put, record, shown
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from serving import serving
-from simulated import fill
 
 from kubernaut_datastorage.http.beside import PagesBeside
 from kubernaut_datastorage.http.locality import LocalOnly
 from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_datastorage.store import WatchKind, WatchMark
-from kubernaut_effectiveness import CountingRules, Watch, judge_fleet, verdicts_of
 from kubernaut_effectiveness.demodata import TRUTHS
-from kubernaut_effectiveness.patterns.report import find_patterns
-from kubernaut_effectiveness.service.command import main
 from kubernaut_effectiveness.service.embedded import EmbeddedPages
 from kubernaut_effectiveness.service.following import Follower
-from kubernaut_effectiveness.service.ledger.ledger import Ledger
-from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
 from kubernaut_effectiveness.service.links import LinkTemplates
-from kubernaut_effectiveness.service.pages import create_pages
-from kubernaut_effectiveness.service.reading import NarrowRecord, StorageFault, StorageReader
+from kubernaut_effectiveness.service.reading import StorageReader
 from kubernaut_effectiveness.service.visible import visible
-from kubernaut_effectiveness.verdicts.comparison import compare_actions, compare_counts
-from kubernaut_sdk.ids import mint
-from kubernaut_sdk.states import State
 from kubernaut_sdk.times import rfc3339
 
 HOSTILE = '<script>alert(1)</script>"\u202e\u001b[31m&'
+
+
 PAGES = ["/", "/targets", "/signals", "/patterns"]
-
-
-@pytest.fixture(scope="module")
-def fleet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet")
-    fill(folder, datetime.now(UTC))
-    return folder
-
-
-@contextmanager
-def following(url: str, **options: Any) -> Iterator[tuple[Follower, httpx.Client]]:
-    follower = Follower(StorageReader(url))
-    try:
-        follower.step()
-        while follower.behind:
-            follower.step()
-        with (
-            serving(create_pages(follower, **options)) as address,
-            httpx.Client(base_url=address, trust_env=False, follow_redirects=False, timeout=30) as client,
-        ):
-            yield follower, client
-    finally:
-        follower.stop()
-
-
-@pytest.fixture(scope="module")
-def monitor(fleet_folder: Path) -> Iterator[tuple[Follower, httpx.Client]]:
-    with embedded(fleet_folder) as service, following(service.url) as made:
-        yield made
 
 
 def test_the_verdicts_on_the_simulated_fleet_are_what_is_true(monitor: tuple[Follower, httpx.Client]) -> None:
@@ -161,40 +115,7 @@ def test_a_record_leads_to_its_trace_and_its_workflow(tmp_path: Path) -> None:
     assert "See also" not in bare
 
 
-class AskedReader(StorageReader):
-    """A reader that remembers from which seq on it was asked."""
-
-    asked: int | None = None
-
-    def records(self, after_seq: int) -> Iterator[NarrowRecord]:
-        self.asked = after_seq
-        return super().records(after_seq)
-
-
-def test_a_kept_ledger_is_read_on_from_and_one_of_other_settings_is_built_anew(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-
-    def follow(url: str, settings: CountingRules | None = None) -> tuple[int | None, int]:
-        reader = AskedReader(url)
-        follower = Follower(reader, settings, state=state)
-        try:
-            follower.step()
-            return reader.asked, follower.view.records
-        finally:
-            follower.stop()
-
-    with embedded(tmp_path / "storage") as service:
-        put(service.url, record(), record())
-        first = follow(service.url)
-        put(service.url, record())
-        again = follow(service.url)
-        other = follow(service.url, CountingRules(quiet=60))
-
-    assert (first, again, other) == ((0, 2), (2, 3), (0, 3))
-
-
 UNKNOWN = "01a22557-b15d-7243-937e-cf0425334b45"
-"""The id of no record; said once, since each worker of pytest must collect the same tests."""
 
 
 @pytest.mark.parametrize(
@@ -237,21 +158,6 @@ def test_counters_count_what_is_new_since_the_start(tmp_path: Path) -> None:
             put(service.url, record())
             follower.step()
             assert (before, total(client)) == (0, 1)
-
-
-def record(**fields: Any) -> dict[str, Any]:
-    now = rfc3339(datetime.now(UTC))
-    return {"id": str(mint()), "state": "succeeded", "at": now, "action_type": "a/b", "target": "t", **fields}
-
-
-def shown(time: str) -> str:
-    """Return a time as pages show it."""
-    return f'<time datetime="{time}">{time[:10]} {time[11:19]}</time>'
-
-
-def put(url: str, *events: dict[str, Any]) -> None:
-    answer = httpx.post(f"{url}/api/v1/action-records", json=list(events), trust_env=False)
-    assert {one["outcome"] for one in answer.json()} <= {"stored", "merged"}, answer.text
 
 
 def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
@@ -361,202 +267,6 @@ def test_a_record_that_deleted_its_target_is_shown_and_its_silence_is_not_counte
     assert 'class="m-deleted"' in html
 
 
-class BreakingReader(StorageReader):
-    """A reader whose Data Storage goes away within its first answer."""
-
-    broken = False
-
-    def records(self, after_seq: int) -> Iterator[NarrowRecord]:
-        for place, one in enumerate(super().records(after_seq)):
-            if place == 2 and not self.broken:
-                self.broken = True
-                raise StorageFault("Data Storage went away")
-            yield one
-
-
-def test_a_data_storage_that_goes_away_within_an_answer_loses_no_record(tmp_path: Path) -> None:
-    with embedded(tmp_path) as service:
-        put(service.url, *(record(target=f"t{number}") for number in range(5)))
-        follower = Follower(BreakingReader(service.url))
-        follower.step()
-        fault = follower.view.fault
-        follower.step()
-        assert (fault, follower.view.fault, follower.view.records) == ("Data Storage went away", None, 5)
-        follower.stop()
-
-
-def heartbeats(folder: Path, now: datetime) -> None:
-    """Keep that the monitoring was heard over the last hours."""
-
-    async def work() -> None:
-        store = SqliteStore(open_sqlite(folder))
-        await store.start()
-        times = [now - timedelta(minutes=minutes) for minutes in range(0, 300, 5)]
-        await store.put_watch([WatchMark(WatchKind.HEARTBEAT, "", time) for time in times])
-        await store.close()
-
-    asyncio.run(work())
-
-
-def post(url: str, path: str, document: Any) -> None:
-    httpx.post(f"{url}/api/v1/{path}", json=document, trust_env=False).raise_for_status()
-
-
-def test_a_data_storage_that_is_away_leaves_what_is_known_with_its_age(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        with embedded(tmp_path) as service:
-            put(service.url, record())
-            follower, client = stack.enter_context(following(service.url))
-        follower.step()
-        page = client.get("/")
-        document = client.get("/index.json").json()
-
-        assert len(document["recent"]) == 1
-        assert "cannot be read" in document["standing"]["fault"]
-        assert f"What is shown is of {shown(document['standing']['as_of'])}." in page.text
-        assert client.get("/records/01a22557-b15d-7243-937e-cf0425334b45").status_code == 503
-
-
-def test_before_the_first_answer_nothing_is_said_to_be_known() -> None:
-    with following("http://127.0.0.1:9") as (_, client):
-        assert "Nothing is known yet" in client.get("/").text
-
-
-def test_a_record_that_merges_later_is_shown_anew_and_a_restored_store_is_read_anew(tmp_path: Path) -> None:
-    begun = record(state="started")
-    with embedded(tmp_path / "one") as service:
-        put(service.url, begun, record())
-        with following(service.url) as (follower, client):
-            put(service.url, {**begun, "state": "failed", "at": rfc3339(datetime.now(UTC))})
-            follower.step()
-            states = {one["id"]: one["state"] for one in client.get("/index.json").json()["recent"]}
-            assert states[begun["id"]] == "failed"
-            with hosted(SqliteStore(open_sqlite(tmp_path / "two"))) as other:
-                put(other.url, record(action_type="c/d"))
-                follower.reader.close()
-                follower._reader = StorageReader(other.url)
-                follower.step()
-                assert [one["action_type"] for one in client.get("/index.json").json()["actions"]] == ["c/d"]
-
-
-def test_following_says_the_same_as_reading_all_at_once(story: Story) -> None:
-    """Judged change by change, in another order, and with states that come later."""
-    index = Ledger()
-    for number in range(30):
-        alert = story.fires(number * 90, number * 90 + 20 + number % 50, app=f"a{number % 4}", pod=f"p{number}")
-        act = story.acts_on(alert, number * 90 + 5, target=f"t{number % 4}")
-        index.put_act(replace(act, state=State.STARTED))
-        if number % 5 == 0:
-            story.acts_on(alert, number * 90 + 7, target=f"t{number % 4}", action="kubernetes/scale_deployment")
-        if number % 7 == 0:
-            story.acts_on(alert, number * 90 + 4, state=State.SKIPPED, reason="Frozen", target=f"t{number % 4}")
-        if number % 3 == 0:
-            index.refresh(at(number * 90 + 30))
-    for act in reversed(story.acts):
-        index.put_act(act)
-    for firing in reversed(story.firings):
-        index.put_firing(firing)
-        index.put_firing(replace(firing, resolved=firing.resolved))
-    spans = [replace(span) for span in story.spans]
-    index.put_spans([*spans, *_beats(story)])
-    expected = judge_fleet(story.acts, story.firings, Watch([*spans, *_beats(story)]), now=at(3000))
-
-    verdicts = index.refresh(at(3000))
-    questions = LedgerQuestions(index.path, index.settings)
-    found = questions.fleet(expected.now, index.watch)
-    assert found.judged == expected.judged
-    assert list(verdicts) == verdicts_of(found) == verdicts_of(expected)
-    assert questions.patterns() == find_patterns(expected)
-    counts = questions.signal("Slow")
-    assert counts is not None
-    incidents = sum(len(problem.incidents) for problem in expected.problems.values())
-    assert compare_counts("Slow", counts) == compare_actions("Slow", expected.judged, incidents)
-    assert found.acts[0].decided >= BEGINNING
-    questions.close()
-    index.close()
-
-
-def _beats(story: Story) -> list[Any]:
-    from kubernaut_effectiveness import WatchSpan
-
-    return [WatchSpan("heartbeat", "", at(first), at(last)) for first, last in story.watched]
-
-
-@pytest.fixture(scope="module")
-def guarded(fleet_folder: Path) -> Iterator[httpx.Client]:
-    with embedded(fleet_folder) as service, following(service.url, token="s3cret", hosts=("monitor.example",)) as made:
-        yield made[1]
-
-
-def test_a_browser_logs_in_once_for_a_strict_cookie(guarded: httpx.Client) -> None:
-    html = {"accept": "text/html"}
-    turned = guarded.get("/patterns", headers=html)
-    wrong = guarded.post("/login", data={"token": "wrong", "next": "/patterns"})
-    right = guarded.post("/login", data={"token": "s3cret", "next": "/patterns"})
-
-    assert (turned.status_code, turned.headers["location"]) == (303, "/login?next=/patterns")
-    assert wrong.status_code == 401
-    assert "This is not the monitor&#39;s token." in wrong.text
-    assert (right.status_code, right.headers["location"]) == (303, "/patterns")
-    cookie = right.headers["set-cookie"].lower()
-    assert "samesite=strict" in cookie
-    assert "httponly" in cookie
-    assert "s3cret" not in cookie
-    assert guarded.get("/patterns", headers=html).status_code == 200
-    guarded.cookies.clear()
-
-
-@pytest.mark.parametrize("place", ["//evil.example", "https://evil.example", "/\\evil.example"])
-def test_a_login_never_leads_elsewhere(guarded: httpx.Client, place: str) -> None:
-    answer = guarded.post("/login", data={"token": "s3cret", "next": place})
-    guarded.cookies.clear()
-
-    assert answer.headers["location"] == "/"
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"authorization": "Bearer s3cret"}, 200),
-        ({"authorization": "Bearer s3cret", "host": "10.0.0.7:8090"}, 200),
-        ({"authorization": "Bearer wrong"}, 401),
-        ({}, 401),
-        ({"cookie": "kubernaut_monitor=x"}, 401),
-        ({"host": "evil.example"}, 403),
-        ({"host": "monitor.example"}, 401),
-    ],
-)
-def test_who_has_no_token_sees_nothing(guarded: httpx.Client, headers: dict[str, str], status: int) -> None:
-    assert guarded.get("/metrics", headers=headers).status_code == status
-
-
-def test_a_form_of_another_site_is_refused(guarded: httpx.Client) -> None:
-    answer = guarded.post("/login", data={"token": "s3cret"}, headers={"origin": "http://evil.example"})
-
-    assert answer.status_code == 403
-    assert guarded.get("/healthz", headers={"host": "10.0.0.7"}).status_code == 200
-
-
-def test_without_a_token_only_this_machine_s_names_are_served(monitor: tuple[Follower, httpx.Client]) -> None:
-    assert monitor[1].get("/", headers={"host": "evil.example"}).status_code == 403
-    assert monitor[1].get("/", headers={"host": "[::1]:8090"}).status_code == 200
-
-
-def test_a_new_record_is_visible_within_5_seconds(tmp_path: Path) -> None:
-    with embedded(tmp_path) as service:
-        follower = Follower(StorageReader(service.url))
-        follower.start()
-        try:
-            put(service.url, record())
-            deadline = datetime.now(UTC) + timedelta(seconds=5)
-
-            while not follower.view.records and datetime.now(UTC) < deadline:
-                sleep(0.05)
-            assert follower.view.records == 1
-        finally:
-            follower.stop()
-
-
 def test_json_has_no_number_that_is_none(monitor: tuple[Follower, httpx.Client]) -> None:
     for page in ("index", "patterns", "targets", "signals"):
         json.loads(monitor[1].get(f"/{page}.json").text, parse_constant=pytest.fail)
@@ -576,44 +286,3 @@ def test_the_pages_are_beside_the_service_on_one_machine(tmp_path: Path) -> None
             assert httpx.get(service.url, headers={"host": "evil.example"}, trust_env=False).status_code == 403
         finally:
             pages.close()
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (["--host=0.0.0.0"], "--host 0.0.0.0 is not of loopback; without --token-file it listens on 127.0.0.1 only."),
-        (["--token-file={empty}"], "--token-file {empty} is empty."),
-    ],
-)
-def test_beyond_loopback_the_monitor_needs_a_token(tmp_path: Path, options: list[str], sentence: str) -> None:
-    empty = tmp_path / "empty"
-    empty.write_text("\n")
-    argv = ["--data-storage=http://127.0.0.1:9", *(option.format(empty=empty) for option in options)]
-    ended = CliRunner().invoke(main, argv)
-
-    assert ended.exit_code == 2
-    assert sentence.format(empty=empty) in ended.output
-
-
-def test_a_data_storage_that_does_not_answer_in_time_leaves_the_pages_as_they_are(tmp_path: Path) -> None:
-    with embedded(tmp_path) as service, socket.socket() as silent:
-        put(service.url, record())
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        with following(service.url) as (follower, client):
-            good = follower._reader
-            slow = follower._reader = StorageReader(f"http://127.0.0.1:{silent.getsockname()[1]}")
-            slow._client.timeout = httpx.Timeout(0.2)
-            follower.step()
-            away = client.get("/")
-            follower._reader = good
-            put(service.url, record(target="later"))
-            follower.step()
-            again = client.get("/")
-            slow.close()
-
-    assert "cannot be read: timed out." in away.text
-    assert "1 record, read" not in away.text
-    assert "/targets/t" in away.text
-    assert "cannot be read" not in again.text
-    assert "/targets/later" in again.text
