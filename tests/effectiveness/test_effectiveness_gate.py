@@ -1,4 +1,4 @@
-"""Who may see the monitor: tokens, logins, names of hosts."""
+"""Access to the monitor: tokens, logins, names of hosts."""
 
 from collections.abc import Iterator
 from pathlib import Path
