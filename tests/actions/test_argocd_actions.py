@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
 
 from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
 from kubernaut_argocd.applications.resourceactions import run_resource_action
-from kubernaut_argocd.applications.syncing import rollback_application, sync_application
+from kubernaut_argocd.applications.rollingback import rollback_application
+from kubernaut_argocd.applications.syncing import sync_application
 from kubernaut_argocd.applications.terminating import terminate_operation
 from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_sdk import Action
@@ -184,6 +186,150 @@ def test_a_refusal_of_argo_cd_says_what_to_do(
 
     assert ending(ran) == (3, reason, False)
     assert text in message(ran)
+
+
+def test_a_commit_that_argo_cd_has_not_seen_yet_is_synced(argo: ArgoStandin) -> None:
+    """Argo CD looks at git every three minutes: until then it shows what was before a merge as Synced."""
+    status = argo.app()["status"]
+    resources, status["resources"] = status["resources"], []
+    status["sync"] = {"status": "Synced", "revision": OLD}
+    new = {"sync": {"status": "OutOfSync", "revision": NEW}, "resources": resources}
+    argo.before_refresh = lambda: status.update(new) if status["sync"]["revision"] == OLD else None
+    planned = ActionRunner(sync_application, secrets={"token": TOKEN}).dry_run(
+        {"server": argo.url, "application": "checkout"}
+    )
+    assert planned.status == "unchanged"  # a dry run asks for no comparison
+    assert [call.query.get("refresh") for call in argo.calls] == [None]
+    ran = run(sync_application, argo)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert ran.change is not None
+    assert ran.change.after["revisions"] == [NEW]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_git_has_no_more_stays_unless_it_is_to_be_pruned(argo: ArgoStandin, prune: bool) -> None:
+    ran = run(sync_application, argo, prune=prune)
+    again = run(sync_application, argo, prune=prune)
+
+    assert (ran.exit_code, again.status) == (0, "unchanged"), ran.error
+    assert ran.change is not None
+    old = {"kind": "Service", "namespace": "shop", "name": "old", "change": "delete"}
+    assert ran.change.after.get("kept") == (None if prune else [old])
+    assert (old in ran.change.before["resources"]) is prune
+    assert argo.app()["status"]["sync"]["status"] == ("Synced" if prune else "OutOfSync")
+
+
+def manifest(kind: str, name: str, api_version: str = "v1", **more: Any) -> str:
+    return json.dumps({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **more}})
+
+
+def test_another_revision_shows_what_differs_there_and_is_out_of_sync_afterwards(argo: ArgoStandin) -> None:
+    hook = {"annotations": {"argocd.argoproj.io/hook": "PreSync"}}
+    kept = manifest("ConfigMap", "settings")
+    argo.manifests = {
+        NEW: [kept, manifest("Deployment", "checkout", "apps/v1", labels={"a": "1"}), manifest("Service", "added")],
+        OLD: [kept, manifest("Deployment", "checkout", "apps/v1"), manifest("Job", "migrate", "batch/v1", **hook)],
+    }
+    refused = run(sync_application, argo, revision=OLD, prune=True, max_resources=1)
+    ran = run(sync_application, argo, revision=OLD)
+
+    assert ending(refused) == (3, "TooMany", False)
+    assert "would change 3 resources" in message(refused)  # the Deployment; Services old and added are deleted
+    assert ran.exit_code == 0, ran.error
+    assert ran.change is not None
+    assert ran.change.before["resources"] == [
+        {"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "checkout", "change": "apply"}
+    ]
+    assert (ran.change.after["sync"], ran.change.after["revisions"]) == ("OutOfSync", [OLD])
+    assert argo.app()["status"]["history"][-1]["revision"] == OLD
+
+
+def test_the_own_revision_by_name_or_id_is_no_other_one(argo: ArgoStandin) -> None:
+    assert run(sync_application, argo, revision="main").exit_code == 0
+    assert run(sync_application, argo, revision=NEW[:8]).status == "unchanged"
+
+
+def test_only_the_resources_that_are_named_are_synced(argo: ArgoStandin) -> None:
+    service = {"kind": "Service", "namespace": "shop", "name": "web", "status": "OutOfSync"}
+    argo.app()["status"]["resources"].append(service)
+    ran = run(sync_application, argo, resources=[{"group": "apps", "kind": "Deployment", "name": "checkout"}])
+
+    assert ran.exit_code == 0, ran.error
+    assert ran.output is not None
+    assert ran.output["resources"] == 1
+    assert service["status"] == "OutOfSync"
+
+
+@pytest.mark.parametrize(
+    ("resource", "text"),
+    [
+        (
+            {"kind": "Deployment", "name": "checkout"},
+            "has no resource Deployment checkout of group (core); it has Deployment checkout of group apps.",
+        ),
+        ({"kind": "Service", "name": "old", "namespace": "other"}, "of group (core) in other; it has Service old."),
+        ({"kind": "Secret", "name": "nothing"}, "it has ConfigMap settings, Deployment checkout of group apps"),
+    ],
+)
+def test_a_resource_that_the_application_has_not_is_refused(argo: ArgoStandin, resource: Any, text: str) -> None:
+    ran = run(sync_application, argo, resources=[resource])
+
+    assert ending(ran) == (3, "NoSuchResource", False)
+    assert text in message(ran)
+
+
+def test_what_argo_cd_cannot_compare_is_not_synced(argo: ArgoStandin) -> None:
+    broken = {"type": "ComparisonError", "message": "rpc error: deploy: app path does not exist"}
+    argo.app()["status"] |= {"conditions": [broken, {"type": "OrphanedResourceWarning", "message": "3"}]}
+    argo.app()["status"]["sync"]["status"] = "Unknown"
+    ran = run(sync_application, argo)
+
+    assert ending(ran) == (3, "ComparisonFailed", False)
+    assert message(ran).endswith("so it cannot be synced: ComparisonError: rpc error: deploy: app path does not exist.")
+
+
+@pytest.mark.parametrize(("action", "inputs"), [(sync_application, {}), (rollback_application, {"history_id": 1})])
+def test_an_application_that_is_being_deleted_is_left_alone(argo: ArgoStandin, action: Action, inputs: Any) -> None:
+    argo.app()["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    assert ending(run(action, argo, **inputs)) == (3, "BeingDeleted", False)
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs"),
+    [(sync_application, {}), (rollback_application, {"history_id": 1}), (wait_application, {"synced": False})],
+)
+def test_suspended_is_healthy_only_if_that_is_said(argo: ArgoStandin, action: Action, inputs: Any) -> None:
+    argo.app()["status"]["health"] = {"status": "Suspended"}
+    runner = ActionRunner(action, secrets={"token": TOKEN}, timeout=timedelta(seconds=20))
+    inputs = {"server": argo.url, "application": "checkout", **inputs}
+    accepted = runner.run({**inputs, "accept_suspended": True})
+    argo.apps["checkout"] = an_application()
+    argo.app()["status"]["health"] = {"status": "Suspended"}
+    refused = runner.run(inputs)
+
+    assert accepted.exit_code == 0, accepted.error
+    assert ending(refused)[:2] == (4, "VerifyFailed")
+    assert "Application checkout is Suspended" in message(refused)
+
+
+def test_deployments_that_differ_in_nothing_but_their_values_are_told_apart(argo: ArgoStandin) -> None:
+    first, last = argo.app()["status"]["history"]
+    first["revision"] = last["revision"]
+    first["source"] = {**last["source"], "helm": {"values": "replicas: 2\n"}}
+    last["source"] = {**last["source"], "helm": {"values": "replicas: 6\n"}}
+    ran = run(rollback_application, argo, history_id=1)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert argo.app()["status"]["history"][-1]["source"] == first["source"]
+    assert "replicas" not in json.dumps(ran.events)
+
+
+def test_a_sync_window_forbids_a_rollback_too(argo: ArgoStandin) -> None:
+    argo.can_sync = False
+
+    assert ending(run(rollback_application, argo, history_id=1)) == (3, "SyncWindow", False)
 
 
 def test_a_rollback_deploys_an_entry_of_the_history_and_undo_the_one_before(argo: ArgoStandin) -> None:

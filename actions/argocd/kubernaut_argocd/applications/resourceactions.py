@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kubernaut_argocd.applications.application import AppView
-from kubernaut_argocd.applications.server import ApplicationInputs, ApplicationName, ArgoServer
-from kubernaut_argocd.applications.syncing import application_target
+from kubernaut_argocd.applications.server import ApplicationInputs, ApplicationName, ArgoServer, application_target
 from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Result, VerifyFailed
 
 __all__ = ["run_resource_action"]
