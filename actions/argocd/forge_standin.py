@@ -53,7 +53,7 @@ class StandinPull:
 
 
 class Refused(Exception):
-    """An answer with an error's status."""
+    """An answer with an error's status; a document of bytes is sent as it is."""
 
     def __init__(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
@@ -122,7 +122,10 @@ class ForgeStandin:
                     status, document, headers = refused.status, refused.document, refused.headers
                     template = refused.template
                 forge.calls.append(ForgeCall(self.command, template, sent, status, document))
-                data = b"" if document is None else json.dumps(document).encode()
+                if isinstance(document, bytes):
+                    data = document
+                else:
+                    data = b"" if document is None else json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
+from argocd_standin import NEW, OLD, TOKEN, ArgoFault, ArgoStandin, an_application
 
 from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
 from kubernaut_argocd.applications.resourceactions import run_resource_action
@@ -500,6 +500,17 @@ def test_an_operation_that_ends_just_before_the_request_is_ended(argo: ArgoStand
 
     assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
     assert argo.app()["status"]["operationState"]["phase"] == "Succeeded"
+
+
+def test_a_cluster_that_refuses_names_the_kubeconfig_and_not_the_secret(
+    argo: ArgoStandin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argo, "require_token", lambda header: (_ for _ in ()).throw(ArgoFault(403, 7, "forbidden")))
+    text = message(autosync(pause_autosync, argo))
+
+    assert "the user of the kubeconfig" in text
+    assert "it needs a Role with applications.argoproj.io: get, patch" in text
+    assert "Secret" not in text
 
 
 def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:

@@ -1,6 +1,7 @@
 """git/open_pull_request and git/merge_pull_request on each forge: stand-ins, and a real Gitea (GITEA_BIN)."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from forge_standin import Refused
 from forge_world import FORGES, ForgeWorld, GiteaWorld, RealGitea, gitea_server, standin_world
 from programs import program_in
 
+from kubernaut_argocd._http import HttpReply, rate_limit_pause
 from kubernaut_argocd.requests.merging import merge_pull_request
 from kubernaut_argocd.requests.opening import open_pull_request
 from kubernaut_sdk.ids import mint
@@ -275,6 +277,65 @@ def test_a_limit_that_the_step_has_time_for_is_waited_out(
 
     assert (ran.exit_code, ran.status) == (0, "succeeded")
     assert "asks for fewer requests" in ran.log
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 60),
+        ({"retry-after": "Wed, 21 Oct 2015 07:26:00 GMT"}, 1),
+        ({"retry-after": "0"}, 1),
+        ({"retry-after": "soon"}, 60),
+        ({"retry-after": "Wed, 99 Oct 2015 07:28:00 GMT", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, 1),
+    ],
+)
+def test_the_time_that_a_server_asks_for_is_read(headers: dict[str, str], seconds: float) -> None:
+    now = datetime(2015, 10, 21, 7, 27, tzinfo=UTC).timestamp()
+
+    assert rate_limit_pause(HttpReply(429, None, headers), now) == seconds
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_page_of_a_proxy_is_no_answer_of_the_forge(repository: Any, status: int) -> None:
+    """Gitea answers 404 where there is no request, so that a proxy's 404 would have been taken for that."""
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitea", repository) as world:
+        world.standin.faults = [Refused(status, b"<html><h1>Please log in</h1></html>")]
+        ran = opened(world)
+
+        assert ran.error is not None
+        assert (ran.exit_code, ran.error.reason, ran.changed) == (3, "NotTheApi", False)
+        assert "speaks no JSON; perhaps it is a page to log in" in ran.error.message
+        assert world.branches() == ["main"]
+
+
+@pytest.mark.parametrize("token", ["one\ntwo", "pas\u2713"])
+def test_a_token_that_no_header_can_hold_is_told_without_it(github: ForgeWorld, token: str) -> None:
+    ran = opened(github, runner=ActionRunner(open_pull_request, secrets={"token": token}))
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (3, "TokenUnusable")
+    assert "the token in the step's Secret holds a line break" in ran.error.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"api": "http://127.0.0.1:99999/api/v3"},
+        {"api": "https://[::1/api/v3"},
+        {"repository": "https://forge.example.com:port/shop/deploy.git"},
+        {"base": "a..b"},
+        {"base": "a/"},
+        {"head": "fix.lock"},
+        {"base": "a/.b"},
+    ],
+)
+def test_an_address_or_branch_that_is_none_is_refused_as_an_input(github: ForgeWorld, wrong: dict[str, Any]) -> None:
+    ran = opened(github, **wrong)
+
+    assert ran.exit_code == 2
+    assert github.standin.calls == []
 
 
 def test_a_merge_needs_the_required_checks(world: ForgeWorld) -> None:

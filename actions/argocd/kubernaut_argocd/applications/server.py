@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from kubernaut_argocd._address import well_formed
 from kubernaut_argocd._credentials import read_authority
 from kubernaut_argocd._http import HttpApi, complaint
 from kubernaut_argocd.applications.application import AppView
@@ -20,6 +21,9 @@ __all__ = ["ApplicationInputs", "ApplicationName", "ArgoServer", "Revision", "ap
 
 _IN_PROGRESS = "another operation is already in progress"
 _FAILED_PRECONDITION, _INVALID = 9, 3
+_PATIENCE, _COMPARISON = 20.0, 120.0
+"""The most seconds of silence from the server, as a rule and while it compares with git, for which it may have to make
+large charts anew."""
 _RIGHTS = (
     "the rights applications get and sync, for this Application and project (Argo CD answers so, too, if there is no "
     "such Application)"
@@ -39,6 +43,7 @@ class ApplicationInputs(Inputs):
             max_length=2048,
             description="The address of Argo CD's API server, such as https://argocd.example.com.",
         ),
+        AfterValidator(well_formed),
     ]
     application: Annotated[ApplicationName, Field(description="The Application's name.")]
     application_namespace: Annotated[
@@ -76,7 +81,7 @@ class ArgoServer:
 
     def read(self, refresh: str | None = None) -> dict[str, Any]:
         """Return the Application; with `refresh`, `normal` or `hard`, after Argo CD has compared it anew."""
-        return self._call("GET", "", query={"refresh": refresh})
+        return self._call("GET", "", query={"refresh": refresh}, patience=_PATIENCE if refresh is None else _COMPARISON)
 
     def sync_windows(self) -> dict[str, Any]:
         """Return the sync windows that concern the Application now, and if it may be synced."""
@@ -120,9 +125,17 @@ class ArgoServer:
             query = {**self._where, **place}
             self.api.call("POST", f"{self._path}/resource/actions", action, query=query)
 
-    def _call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: dict[str, Any] | None = None,
+        patience: float = _PATIENCE,
+    ) -> dict[str, Any]:
         query = None if body is not None else {**self._where, **(query or {})}
-        reply = self.api.call(method, f"{self._path}{path}", body, query=query, expected=(400, 409, 412))
+        path = f"{self._path}{path}"
+        reply = self.api.call(method, path, body, query=query, expected=(400, 409, 412), patience=patience)
         if reply.status < 300:
             return dict(reply.document or {})
         said = complaint(reply.document)
