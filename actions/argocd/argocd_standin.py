@@ -113,6 +113,7 @@ class ArgoStandin:
         overwrites: How many requests to end an operation are lost to a try that fails in that moment.
         before_patch: Called before a patch through Kubernetes, as somebody who comes first.
         before_refresh: Called before a comparison that somebody asks for, such as a push of which it learns by that.
+        live: Parts of the live resource that differ from a Deployment that is complete.
         manifests: Revision → the objects that git says there, each as JSON.
     """
 
@@ -126,6 +127,7 @@ class ArgoStandin:
         self.before_refresh: Callable[[], None] = lambda: None
         self.manifests: dict[str, list[str]] = {OLD: [], NEW: []}
         self.generation = 3
+        self.live: dict[str, Any] = {}
         self.actions: list[dict[str, Any]] = [{"name": "restart"}, {"name": "resume", "disabled": True}]
         self._phases: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -241,7 +243,8 @@ class ArgoStandin:
 
     def _deployment(self) -> dict[str, Any]:
         status = {"observedGeneration": self.generation, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
-        return {"metadata": {"generation": self.generation}, "spec": {"replicas": 2}, "status": status}
+        name = {"name": "checkout", "generation": self.generation}
+        return {"kind": "Deployment", "spec": {"replicas": 2}, "status": status, **self.live, "metadata": name}
 
     def _kubernetes(self, method: str, name: str, sent: Any) -> Any:
         if name not in self.apps:

@@ -1,63 +1,21 @@
 """The actions on Argo CD's Applications, against a stand-in that is held to Argo CD's own description."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from argocd_standin import NEW, OLD, TOKEN, ArgoFault, ArgoStandin, an_application
+from argocd_runs import automated, ending, message, run
+from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
 
-from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
-from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.rollingback import rollback_application
 from kubernaut_argocd.applications.syncing import sync_application
 from kubernaut_argocd.applications.terminating import terminate_operation
 from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_sdk import Action
 from kubernaut_sdk.ids import mint
-from kubernaut_sdk.testing import ActionRunner, Ran
+from kubernaut_sdk.testing import ActionRunner
 from kubernaut_sdk.times import rfc3339, utcnow
-
-
-@pytest.fixture
-def argo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArgoStandin]:
-    standin = ArgoStandin()
-    kubeconfig = {
-        "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": standin.url}}],
-        "users": [{"name": "u", "user": {"token": TOKEN}}],
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    yield standin
-    standin.close_server()
-
-
-def run(ours: Action, argo: ArgoStandin, record_id: Any = None, retries: int = 0, **inputs: Any) -> Ran:
-    runner = ActionRunner(ours, secrets={"token": TOKEN}, retries=retries)
-    return runner.run({"server": argo.url, "application": "checkout", **inputs}, record_id=record_id)
-
-
-def autosync(action: Action, argo: ArgoStandin, **inputs: Any) -> Ran:
-    return ActionRunner(action).run({"application": "checkout", **inputs})
-
-
-def ending(ran: Ran) -> tuple[int, str, bool | None]:
-    assert ran.error is not None, ran.status
-    return ran.exit_code, ran.error.reason, ran.changed
-
-
-def message(ran: Ran) -> str:
-    assert ran.error is not None, ran.status
-    return ran.error.message
-
-
-def automated(argo: ArgoStandin, policy: dict[str, Any], **metadata: Any) -> None:
-    argo.apps["checkout"] = an_application(syncPolicy={"automated": policy})
-    argo.apps["checkout"]["metadata"].update(metadata)
 
 
 def test_a_sync_shows_what_it_applies_and_ends_with_its_own_operation(argo: ArgoStandin) -> None:
@@ -359,101 +317,6 @@ def test_a_rollback_to_nothing_names_what_there_is(argo: ArgoStandin) -> None:
     assert "has no deployment 7; it has 1, 2." in message(run(rollback_application, argo, history_id=7))
 
 
-@pytest.mark.parametrize("knows_enabled", [True, False], ids=["3.1 and newer", "2.14"])
-def test_automatic_sync_is_paused_and_resumed_as_it_was(argo: ArgoStandin, knows_enabled: bool) -> None:
-    argo.knows_enabled = knows_enabled
-    automated(argo, {"prune": True, "selfHeal": True})
-    paused, again = autosync(pause_autosync, argo), autosync(pause_autosync, argo)
-    policy = argo.app()["spec"]["syncPolicy"].get("automated")
-    resumed = autosync(resume_autosync, argo)
-
-    assert (paused.exit_code, again.status) == (0, "unchanged"), paused.error
-    assert paused.output == {"application": "checkout", "autosync": False, "self_heal": True, "prune": True}
-    assert policy == ({"prune": True, "selfHeal": True, "enabled": False} if knows_enabled else None)
-    assert resumed.exit_code == 0, resumed.error
-    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
-    assert KEPT not in argo.app()["metadata"]["annotations"]
-
-
-def test_undo_of_a_pause_resumes(argo: ArgoStandin) -> None:
-    automated(argo, {"selfHeal": True})
-    runner = ActionRunner(pause_autosync)
-    ran = runner.run({"application": "checkout"})
-    assert ran.change is not None
-    undone = runner.undo({"application": "checkout"}, ran.change)
-
-    assert undone.exit_code == 0, undone.error
-    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"selfHeal": True}
-
-
-def test_a_policy_that_somebody_changed_first_is_not_overwritten(argo: ArgoStandin) -> None:
-    automated(argo, {"selfHeal": True})
-    theirs = {"selfHeal": False, "prune": True}
-    argo.before_patch = lambda: argo.app()["spec"]["syncPolicy"].update(automated=dict(theirs))
-    ran = autosync(pause_autosync, argo)
-
-    assert ending(ran)[:2] == (75, "Conflict")
-    assert argo.app()["spec"]["syncPolicy"]["automated"] == theirs
-
-
-@pytest.mark.parametrize(
-    ("metadata", "owner"),
-    [
-        ({"ownerReferences": [{"kind": "ApplicationSet", "name": "shops"}]}, "ApplicationSet shops"),
-        (
-            {"annotations": {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/checkout"}},
-            "Application root",
-        ),
-    ],
-)
-def test_a_policy_of_another_owner_is_refused_and_a_revert_told(argo: ArgoStandin, metadata: Any, owner: str) -> None:
-    automated(argo, {"selfHeal": True}, **metadata)
-    refused = autosync(pause_autosync, argo)
-    looks = argo.answer
-
-    def revert(method: str, path: str, query: Any, sent: Any) -> Any:
-        answer = looks(method, path, query, sent)
-        if method == "PATCH":  # the owner is there within a moment
-            argo.app()["spec"]["syncPolicy"]["automated"] = {"selfHeal": True}
-        return answer
-
-    argo.answer = revert  # type: ignore[method-assign]
-    reverted = autosync(pause_autosync, argo, when_owned="proceed")
-
-    assert ending(refused) == (3, "Owned", False)
-    assert f"belongs to {owner}, which would take the change back" in message(refused)
-    assert ending(reverted) == (4, "Reverted", True)
-    assert owner in message(reverted)
-
-
-@pytest.mark.parametrize(("lists_it", "owned"), [(True, True), (False, False), (None, False)])
-def test_a_label_names_an_owner_only_if_that_application_makes_this_one(
-    argo: ArgoStandin, lists_it: bool | None, owned: bool
-) -> None:
-    """Argo CD before 3.0 tracks by a label by default; Helm sets the same label to its release."""
-    automated(argo, {"selfHeal": True}, labels={"app.kubernetes.io/instance": "root"})
-    if lists_it is not None:
-        argo.apps["root"] = an_application("root")
-        made = {"group": "argoproj.io", "kind": "Application", "namespace": "argocd", "name": "checkout"}
-        argo.apps["root"]["status"]["resources"] = [made] if lists_it else []
-    ran = autosync(pause_autosync, argo)
-
-    assert ran.exit_code == (3 if owned else 0), ran.error
-    if owned:
-        assert "belongs to Application root, which would take the change back" in message(ran)
-
-
-def test_a_copied_annotation_names_no_owner(argo: ArgoStandin) -> None:
-    tracking = {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/another"}
-    automated(argo, {"selfHeal": True}, annotations=tracking)
-
-    assert autosync(pause_autosync, argo).exit_code == 0
-
-
-def test_what_was_never_automatic_is_not_resumed(argo: ArgoStandin) -> None:
-    assert ending(autosync(resume_autosync, argo)) == (3, "NothingPaused", False)
-
-
 def test_only_an_old_operation_is_terminated(argo: ArgoStandin) -> None:
     argo.script = ["Running"] * 20
     argo.start("checkout", {"sync": {"revision": OLD}, "initiatedBy": {"username": "alice"}})
@@ -502,17 +365,6 @@ def test_an_operation_that_ends_just_before_the_request_is_ended(argo: ArgoStand
     assert argo.app()["status"]["operationState"]["phase"] == "Succeeded"
 
 
-def test_a_cluster_that_refuses_names_the_kubeconfig_and_not_the_secret(
-    argo: ArgoStandin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(argo, "require_token", lambda header: (_ for _ in ()).throw(ArgoFault(403, 7, "forbidden")))
-    text = message(autosync(pause_autosync, argo))
-
-    assert "the user of the kubeconfig" in text
-    assert "it needs a Role with applications.argoproj.io: get, patch" in text
-    assert "Secret" not in text
-
-
 def test_a_refresh_ends_with_the_comparison(argo: ArgoStandin) -> None:
     ran = run(refresh_application, argo)
 
@@ -531,21 +383,3 @@ def test_a_wait_ends_when_the_commit_is_deployed(argo: ArgoStandin) -> None:
     assert "Application checkout is OutOfSync: Deployment checkout" in message(late)
     assert f"is at {NEW}, not {OLD}" in message(other)
     assert (done.exit_code, done.status) == (0, "unchanged")
-
-
-@pytest.mark.parametrize("has_v2", [True, False], ids=["3.1 and newer", "2.14"])
-def test_a_resource_is_restarted_by_argo_cds_own_action(argo: ArgoStandin, has_v2: bool) -> None:
-    argo.has_v2 = has_v2
-    ran = run(run_resource_action, argo, action="restart", namespace="shop", name="checkout")
-
-    assert (ran.exit_code, argo.generation) == (0, 4), ran.error
-
-
-@pytest.mark.parametrize(
-    ("action", "text"), [("resume", "does not allow resume in its present state"), ("promote-full", "it has restart,")]
-)
-def test_an_action_that_is_not_offered_is_refused(argo: ArgoStandin, action: str, text: str) -> None:
-    ran = run(run_resource_action, argo, action=action, namespace="shop", name="checkout")
-
-    assert (ran.exit_code, ran.changed) == (3, False)
-    assert text in message(ran)
