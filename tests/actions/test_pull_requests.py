@@ -13,6 +13,7 @@ from programs import program_in
 from kubernaut_argocd._http import HttpReply, rate_limit_pause
 from kubernaut_argocd.requests.merging import merge_pull_request
 from kubernaut_argocd.requests.opening import open_pull_request
+from kubernaut_sdk import Action
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.testing import ActionRunner, Ran
 
@@ -53,14 +54,19 @@ def github(repository: Any) -> Iterator[ForgeWorld]:
         yield made
 
 
+def runner_of(action: Action, world: ForgeWorld) -> ActionRunner:
+    """A runner whose pauses take their time where the forge is a real one: it may not know a branch at once."""
+    return ActionRunner(action, secrets=world.secrets, real_time=isinstance(world, GiteaWorld))
+
+
 def opened(world: ForgeWorld, record_id: Any = None, runner: ActionRunner | None = None, **inputs: Any) -> Ran:
     edits = [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]
-    runner = runner or ActionRunner(open_pull_request, secrets=world.secrets)
+    runner = runner or runner_of(open_pull_request, world)
     return runner.run({**world.inputs, "edits": edits, **inputs}, record_id=record_id)
 
 
 def merged(world: ForgeWorld, number: int, **inputs: Any) -> Ran:
-    runner = ActionRunner(merge_pull_request, secrets=world.secrets)
+    runner = runner_of(merge_pull_request, world)
     return runner.run({**world.inputs, "number": number, **inputs})
 
 
@@ -100,9 +106,9 @@ def test_several_fields_and_files_are_one_commit(world: ForgeWorld) -> None:
 
 
 def test_the_same_step_again_finds_its_request(world: ForgeWorld) -> None:
-    record, runner = mint(), ActionRunner(open_pull_request, secrets=world.secrets)
+    record, runner = mint(), runner_of(open_pull_request, world)
     first = opened(world, record, runner)
-    second = opened(world, record, ActionRunner(open_pull_request, secrets=world.secrets))
+    second = opened(world, record, runner_of(open_pull_request, world))
 
     assert (first.status, second.status) == ("succeeded", "unchanged")
     assert len(world.pulls()) == 1
@@ -182,7 +188,7 @@ def test_a_branch_with_other_content_is_left_alone(world: ForgeWorld) -> None:
 
 
 def test_undo_closes_the_request_and_deletes_its_branch(world: ForgeWorld) -> None:
-    runner = ActionRunner(open_pull_request, secrets=world.secrets)
+    runner = runner_of(open_pull_request, world)
     ran = opened(world, runner=runner)
     inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
     assert ran.change is not None
@@ -196,7 +202,7 @@ def test_undo_closes_the_request_and_deletes_its_branch(world: ForgeWorld) -> No
 
 
 def test_a_merged_request_is_not_undone(world: ForgeWorld) -> None:
-    runner = ActionRunner(open_pull_request, secrets=world.secrets)
+    runner = runner_of(open_pull_request, world)
     ran = opened(world, runner=runner)
     assert merged(world, 1).exit_code == 0
     inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
@@ -395,6 +401,112 @@ def test_a_job_of_gitlab_that_has_not_ended_is_waited_for(repository: Any, statu
     assert (waiting.exit_code, waiting.error.reason) == (3, "ChecksPending")
 
 
+def test_a_check_on_a_later_page_is_seen(world: ForgeWorld) -> None:
+    ran = opened(world)
+    assert ran.output is not None
+    commit = ran.output["commit"]
+    for number in range(54 if isinstance(world, GiteaWorld) else 104):  # each forge has pages of its own size
+        world.set_status(commit, f"job {number:03}", "success")
+    world.set_status(commit, "a last one", "failure")  # a forge may show the newest first, or the last
+    world.set_status(commit, "z last one", "failure")
+    refused = merged(world, 1, wait=0)
+
+    assert refused.error is not None
+    assert (refused.exit_code, refused.error.reason) == (3, "ChecksFailed"), refused.error
+    assert "a last one" in refused.error.message
+    assert "z last one" in refused.error.message
+
+
+@pytest.mark.parametrize("pattern", ["ci/*", "ci/{lint,test}", "ci/[st]est", "*"])
+def test_a_required_check_of_gitea_may_be_a_pattern(repository: Any, pattern: str) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitea", repository) as world:
+        ran = opened(world)
+        assert ran.output is not None
+        world.require(pattern)
+        missing = merged(world, 1, wait=0)
+        world.set_status(ran.output["commit"], "ci/test", "failure")
+        failed = merged(world, 1, wait=0)
+        world.set_status(ran.output["commit"], "ci/test", "success")
+        passed = merged(world, 1, wait=0)
+
+    assert missing.error is not None
+    assert failed.error is not None
+    assert (missing.error.reason, failed.error.reason) == ("ChecksPending", "ChecksFailed")
+    assert passed.exit_code == 0, passed.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusal", "code", "reason"),
+    [
+        (
+            "github",
+            Refused(405, {"message": "Base branch was modified. Review and try the merge again."}),
+            75,
+            "ForgeBusy",
+        ),
+        ("github", Refused(405, {"message": "At least 1 approving review is required."}), 1, "MergeRefused"),
+        ("gitlab", Refused(401, {"message": "401 Unauthorized"}), 1, "AccessDenied"),
+        ("gitlab", Refused(406, {"message": "Branch cannot be merged"}), 1, "MergeRefused"),
+        ("gitea", Refused(405, {"message": "Please try again later"}), 75, "ForgeBusy"),
+    ],
+)
+def test_a_merge_that_a_forge_refuses_is_tried_again_only_if_that_can_help(
+    repository: Any, kind: str, refusal: Refused, code: int, reason: str
+) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world(kind, repository) as world:
+        opened(world)
+        answer = world.standin.answer
+
+        def refuse(method: str, path: str, query: Any, sent: Any) -> Any:
+            if path.endswith("/merge"):
+                raise refusal
+            return answer(method, path, query, sent)
+
+        world.standin.answer = refuse  # type: ignore[method-assign]
+        ran = merged(world, 1)
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (code, reason)
+
+
+def test_the_commit_of_a_merge_is_waited_for(repository: Any) -> None:
+    """GitLab may merge after its answer, and a fast-forward makes no commit of its own."""
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitlab", repository) as world:
+        ran = opened(world)
+        assert ran.output is not None
+        answer, looks = world.standin.answer, [0]
+
+        def later(method: str, path: str, query: Any, sent: Any) -> Any:
+            template, status, document = answer(method, path, query, sent)
+            if method == "GET" and isinstance(document, dict) and document.get("state") == "merged":
+                looks[0] += 1
+                document |= {"merge_commit_sha": None, "state": "opened" if looks[0] < 4 else "merged"}
+            return template, status, document
+
+        world.standin.answer = later  # type: ignore[method-assign]
+        done = merged(world, 1)
+
+    assert done.exit_code == 0, done.error
+    assert done.output is not None
+    assert done.output["commit"] == ran.output["commit"]
+
+
+def test_a_label_that_gitea_does_not_know_is_a_warning(world: ForgeWorld) -> None:
+    """Gitea passes over it without a word; the others make it."""
+    ran = opened(world, labels=["unknown"])
+
+    assert ran.exit_code == 0, ran.error
+    assert ran.output is not None
+    warned = [text for text in ran.output["warnings"] if "has no label unknown" in text]
+    assert len(warned) == (1 if world.inputs["forge"] == "gitea" else 0)
+
+
 def test_a_merge_again_changes_nothing(world: ForgeWorld) -> None:
     opened(world)
     first, second = merged(world, 1), merged(world, 1)
@@ -436,7 +548,7 @@ def test_the_token_goes_to_the_forge_alone(github: ForgeWorld, repository: Any) 
 
 def test_a_dry_run_opens_nothing(world: ForgeWorld) -> None:
     inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
-    ran = ActionRunner(open_pull_request, secrets=world.secrets).dry_run(inputs)
+    ran = runner_of(open_pull_request, world).dry_run(inputs)
 
     assert (ran.exit_code, ran.status) == (0, "planned")
     assert ran.change is not None
