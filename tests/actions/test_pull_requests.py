@@ -54,13 +54,16 @@ def github(repository: Any) -> Iterator[ForgeWorld]:
         yield made
 
 
+EDIT: dict[str, Any] = {"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}
+
+
 def runner_of(action: Action, world: ForgeWorld) -> ActionRunner:
     """A runner whose pauses take their time where the forge is a real one: it may not know a branch at once."""
     return ActionRunner(action, secrets=world.secrets, real_time=isinstance(world, GiteaWorld))
 
 
 def opened(world: ForgeWorld, record_id: Any = None, runner: ActionRunner | None = None, **inputs: Any) -> Ran:
-    edits = [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]
+    edits = [EDIT]
     runner = runner or runner_of(open_pull_request, world)
     return runner.run({**world.inputs, "edits": edits, **inputs}, record_id=record_id)
 
@@ -185,6 +188,66 @@ def test_a_branch_with_other_content_is_left_alone(world: ForgeWorld) -> None:
     assert ran.error.reason == "BranchTaken"
     assert world.git("rev-parse", "hotfix").strip() == theirs
     assert world.pulls() == []
+
+
+def test_a_branch_with_more_below_its_newest_commit_is_left_alone(world: ForgeWorld) -> None:
+    """The newest commit is exactly this change; merged would be what is below it, too."""
+    world.push_elsewhere("hotfix", "main", "app.yaml", "replicas: 0\n")
+    theirs = world.push_elsewhere("hotfix", "hotfix", "hpa.yaml", HPA.replace("6 #", "12 #"))
+    ran = opened(world, head="hotfix")
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (3, "BranchTaken")
+    assert theirs[:12] in ran.error.message
+    assert world.pulls() == []
+
+
+def test_a_branch_that_holds_exactly_this_change_is_proposed(world: ForgeWorld) -> None:
+    world.push_elsewhere("hotfix", "main", "hpa.yaml", HPA.replace("6 #", "12 #"))
+    world.push_elsewhere("main", "main", "app.yaml", "replicas: 4\n")  # the base may go on
+    ran = opened(world, head="hotfix")
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert [pull["head"] for pull in world.pulls()] == ["hotfix"]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed by a person"])
+def test_undo_leaves_a_branch_to_which_somebody_pushed(world: ForgeWorld, closed: bool) -> None:
+    runner = runner_of(open_pull_request, world)
+    ran = opened(world, runner=runner)
+    head = f"kubernaut/{ran.record_id}"
+    theirs = world.push_elsewhere(head, head, "hpa.yaml", HPA.replace("6 #", "12 #").replace("2\n", "3\n"))
+    if closed:
+        world.close(1)
+    assert ran.change is not None
+    undone = runner.undo({**world.inputs, "edits": [EDIT]}, ran.change)
+
+    assert undone.error is not None
+    assert (undone.exit_code, undone.error.reason) == (3, "BranchTaken")
+    assert world.git("rev-parse", head).strip() == theirs
+    assert [pull["state"] for pull in world.pulls()] == ["closed" if closed else "open"]
+
+
+def test_a_request_that_is_closed_between_plan_and_apply_is_planned_anew(github: ForgeWorld) -> None:
+    record = mint()
+    assert opened(github, record).exit_code == 0
+    github.close(1)
+    answer, looks = github.standin.answer, [0]
+
+    def hide(method: str, path: str, query: Any, sent: Any) -> Any:
+        template, status, document = answer(method, path, query, sent)
+        if (method, path) == ("GET", "/repos/shop/deploy/pulls") or path.endswith("/pulls"):
+            looks[0] += 1
+            document = [] if looks[0] == 1 else document  # it is closed right after the first look
+        return template, status, document
+
+    github.standin.answer = hide  # type: ignore[method-assign]
+    runner = ActionRunner(open_pull_request, secrets=github.secrets, retries=1)
+    again = opened(github, record, runner)
+
+    assert again.error is not None
+    assert again.error.reason == "ClosedByPerson"
+    assert [pull["state"] for pull in github.pulls()] == ["closed"]
 
 
 def test_undo_closes_the_request_and_deletes_its_branch(world: ForgeWorld) -> None:
@@ -335,9 +398,10 @@ def test_a_token_that_no_header_can_hold_is_told_without_it(github: ForgeWorld, 
         {"base": "a/"},
         {"head": "fix.lock"},
         {"base": "a/.b"},
+        {"edits": [EDIT, {"path": "hpa.yaml", "content": "a: 1\n"}]},
     ],
 )
-def test_an_address_or_branch_that_is_none_is_refused_as_an_input(github: ForgeWorld, wrong: dict[str, Any]) -> None:
+def test_an_input_that_cannot_be_meant_is_refused_as_such(github: ForgeWorld, wrong: dict[str, Any]) -> None:
     ran = opened(github, **wrong)
 
     assert ran.exit_code == 2
