@@ -61,6 +61,23 @@ def test_a_conflict_pushes_nothing(repository: Any, bad_commit: str) -> None:
     assert repository.commits() == 4
 
 
+def test_a_conflict_names_each_file_whatever_its_kind_and_name(repository: Any) -> None:
+    """git's own messages end otherwise for each kind of conflict, and quote names."""
+    names = {"deleted since.yaml": "a: 1\n", "changed ü.yaml": "b: 1\n"}
+    repository.push(**names)
+    for name in names:
+        (repository.work / name).write_text("c: 2\n")
+    repository.push()
+    commit = tip(repository)
+    (repository.work / "deleted since.yaml").unlink()
+    (repository.work / "changed ü.yaml").write_text("d: 3\n")
+    repository.push()
+    ran = reverted(repository, commit)
+
+    assert (ran.exit_code, ran.error.reason, ran.changed) == (3, "Conflict", False)
+    assert "changed ü.yaml, deleted since.yaml was changed again since" in ran.error.message
+
+
 def test_a_merge_needs_the_side_that_stays(repository: Any) -> None:
     git = repository.git
     git("checkout", "--quiet", "-b", "side")

@@ -1,5 +1,6 @@
 """git/open_pull_request and git/merge_pull_request on each forge: stand-ins, and a real Gitea (GITEA_BIN)."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -399,6 +400,12 @@ def test_a_token_that_no_header_can_hold_is_told_without_it(github: ForgeWorld, 
         {"head": "fix.lock"},
         {"base": "a/.b"},
         {"edits": [EDIT, {"path": "hpa.yaml", "content": "a: 1\n"}]},
+        {"edits": [{"path": "a/GIT~1/config", "content": "x", "create": True}]},
+        {"edits": [{"path": "a" * 256, "content": "x", "create": True}]},
+        {"edits": [{**EDIT, "value": json.loads("[" * 900 + "]" * 900)}]},
+        {"title": "a\0b"},
+        {"message": "a\0b"},
+        {"author": "a\0b <a@example.com>"},
     ],
 )
 def test_an_input_that_cannot_be_meant_is_refused_as_such(github: ForgeWorld, wrong: dict[str, Any]) -> None:
@@ -569,6 +576,15 @@ def test_a_label_that_gitea_does_not_know_is_a_warning(world: ForgeWorld) -> Non
     assert ran.output is not None
     warned = [text for text in ran.output["warnings"] if "has no label unknown" in text]
     assert len(warned) == (1 if world.inputs["forge"] == "gitea" else 0)
+
+
+def test_a_blank_message_is_none(github: ForgeWorld) -> None:
+    ran = opened(github, message=" \n ", title="  ")
+
+    assert ran.exit_code == 0, ran.error
+    title = "Set spec.maxReplicas in hpa.yaml"
+    assert github.git("log", "-1", "--format=%s", f"kubernaut/{ran.record_id}").strip() == title
+    assert [pull["title"] for pull in github.pulls()] == [title]
 
 
 def test_a_merge_again_changes_nothing(world: ForgeWorld) -> None:

@@ -144,3 +144,13 @@ def test_whatever_is_created_stands_beside_the_old(tree: Any, path: list[str], v
     assert place >= 0
     assert yaml.safe_load(edit.text) == expected
     assert restore(edit.text, "/" + "/".join(path), 0, edit.before) == text
+
+
+def test_a_new_item_must_hold_the_key_by_which_it_is_named() -> None:
+    text = "items:\n  - name: a\n"
+    with pytest.raises(PreconditionFailed, match=r"a new item items\[name=b\] must hold name: b"):
+        plan_edit(text, "items[name=b]", 0, {"size": 2}, create=True)
+    made = plan_edit(text, "items[name=b]", 0, {"name": "b", "size": 2}, create=True).text
+
+    assert made == "items:\n  - name: a\n  - name: b\n    size: 2\n"
+    assert plan_edit(made, "items[name=b]", 0, {"name": "b", "size": 2}, create=True).text == made

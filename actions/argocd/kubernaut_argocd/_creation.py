@@ -80,6 +80,7 @@ def insertions(text: str, path: Path, document: int, value: Any) -> Iterator[Fie
         node, depth = child, depth + 1
     if depth == len(path):
         return
+    _require_selected(path, value)
     step, nested = path[depth], _nested(path, depth + 1, value)
     if node.empty_scalar:
         yield from _in_place_of_nothing(text, node, _nested(path, depth, value), newline)
@@ -186,6 +187,15 @@ def _nested(path: Path, depth: int, value: Any) -> Any:
         else:
             value = {str(step): value}
     return value
+
+
+def _require_selected(path: Path, value: Any) -> None:
+    """Refuse a whole new item whose value lacks the key by which it is named: the next run would not find it."""
+    last = path[-1]
+    if isinstance(last, Selector) and isinstance(value, dict) and str(value.get(last.key)) != last.value:
+        raise PreconditionFailed(
+            f"a new item {format_path(path)} must hold {last.key}: {last.value}; write that into the value, too."
+        )
 
 
 def _item(selector: Selector, value: Any) -> dict[str, Any]:

@@ -1,19 +1,55 @@
 """The types of inputs that several actions on git share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kubernaut_argocd._address import well_formed, without_credentials
 
-__all__ = ["Author", "BranchName", "CommitMessage", "Document", "FieldPath", "FilePath", "RepositoryAddress"]
+__all__ = [
+    "Author",
+    "BranchName",
+    "CommitMessage",
+    "Document",
+    "FieldPath",
+    "FilePath",
+    "NewValue",
+    "RepositoryAddress",
+    "Title",
+]
+
+
+_GIT = {".git", "git~1"}
+"""The names of git's own folder; the second one is that of Windows, which git refuses everywhere."""
+_LONGEST_NAME, _DEEPEST = 255, 60
 
 
 def _require_inside(path: str) -> str:
     parts = path.split("/")
-    if not path.isprintable() or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts):
+    if not path.isprintable() or any(part in {"", ".", ".."} or part.lower() in _GIT for part in parts):
         raise ValueError("it leads out of the repository, or into .git; write it from the root, as deploy/app.yaml")
+    if any(len(part.encode()) > _LONGEST_NAME for part in parts):
+        raise ValueError(f"a part of it is longer than {_LONGEST_NAME} bytes, which no file system can hold")
     return path
+
+
+def _require_text(text: str | None) -> str | None:
+    """Return a text that goes to git as an argument or variable unchanged, if it can be one."""
+    if text is not None and "\0" in text:
+        raise ValueError("it holds a NUL character, which git cannot be given")
+    return text
+
+
+def _require_flat(value: Any) -> Any:
+    """Return a JSON value unchanged, if it is not nested so deep that it cannot be read or written."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        inner = [part for part in level if isinstance(part, dict | list)]
+        level = [item for part in inner for item in (part.values() if isinstance(part, dict) else part)]
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+    return value
 
 
 def _require_branch(name: str) -> str:
@@ -50,5 +86,13 @@ FieldPath = Annotated[
     ),
 ]
 Document = Annotated[int, Field(ge=0, description="Which document of the file, counted from 0.")]
-CommitMessage = Annotated[str | None, Field(min_length=1, max_length=4096, description="The commit's message.")]
-Author = Annotated[str, Field(pattern=r"^[^<>\n]+ <[^<>\s]+>$", description="Of the commit.")]
+CommitMessage = Annotated[
+    str | None,
+    Field(min_length=1, max_length=4096, description="The commit's message."),
+    AfterValidator(_require_text),
+]
+Author = Annotated[
+    str, Field(pattern=r"^[^<>\n]+ <[^<>\s]+>$", description="Of the commit."), AfterValidator(_require_text)
+]
+Title = Annotated[str | None, AfterValidator(_require_text)]
+NewValue = Annotated[Any, AfterValidator(_require_flat)]

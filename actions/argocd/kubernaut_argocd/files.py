@@ -8,7 +8,16 @@ from pydantic import Field
 
 from kubernaut_argocd._commits import AUTHOR, push_anew, record_trailer, with_record, with_trailer
 from kubernaut_argocd._git import Checkout, clone
-from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, Document, FieldPath, FilePath, RepositoryAddress
+from kubernaut_argocd._inputs import (
+    Author,
+    BranchName,
+    CommitMessage,
+    Document,
+    FieldPath,
+    FilePath,
+    NewValue,
+    RepositoryAddress,
+)
 from kubernaut_argocd.yamltext import ABSENT, plan_edit, read_state, restore
 from kubernaut_sdk import Action, ActionError, Change, Context, Inputs, PreconditionFailed, Result, Transient
 
@@ -25,7 +34,7 @@ class UpdateInputs(Inputs):
     path: FilePath
     field: FieldPath
     document: Document = 0
-    value: Annotated[Any, Field(description="Any JSON value.")]
+    value: Annotated[NewValue, Field(description="Any JSON value.")]
     create: Annotated[
         bool, Field(description="Create the field, with the mappings and list items around it, if it is not there.")
     ] = False

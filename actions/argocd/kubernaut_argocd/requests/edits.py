@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from kubernaut_argocd._git import Checkout
-from kubernaut_argocd._inputs import Document, FieldPath, FilePath
+from kubernaut_argocd._inputs import Document, FieldPath, FilePath, NewValue
 from kubernaut_argocd.yamltext import ABSENT, plan_edit
 from kubernaut_sdk import Inputs
 
@@ -21,7 +21,7 @@ class FileEdit(Inputs):
     path: FilePath
     field: FieldPath | None = None
     document: Document = 0
-    value: Annotated[Any, Field(description="Any JSON value, for the field.")] = None
+    value: Annotated[NewValue, Field(description="Any JSON value, for the field.")] = None
     content: Annotated[
         str | None, Field(max_length=24 * 1024, description="The whole text of the file, instead of a field.")
     ] = None

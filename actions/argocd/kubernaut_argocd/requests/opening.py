@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from kubernaut_argocd._commits import AUTHOR, with_record
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
-from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, RepositoryAddress
+from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, RepositoryAddress, Title
 from kubernaut_argocd.forges.finding import ApiAddress, ForgeKind, find_forge
 from kubernaut_argocd.forges.forge import Forge, NewPullRequest, PullRequest
 from kubernaut_argocd.requests.branches import Proposal, proposed_by, require_own_branch
@@ -50,7 +50,7 @@ class OpenInputs(Inputs):
         list[FileEdit], Field(min_length=1, max_length=_MOST_EDITS, description="The changes of files, in one commit.")
     ]
     title: Annotated[
-        str | None,
+        Title,
         Field(
             min_length=1,
             max_length=200,
@@ -179,7 +179,7 @@ def apply(ctx: Context, inputs: OpenInputs, change: Change) -> OpenResult:
         else:
             commit = _push(ctx, inputs, checkout, head, change)
             diff = checkout.diff()
-    title = inputs.title or title_of(inputs.edits)
+    title = (inputs.title or "").strip() or title_of(inputs.edits)
     body = describe(inputs.body, diff, ctx.about, ctx.record_id)
     request = forge.find(head, inputs.base)
     if request is not None and request.state != "open":
@@ -265,7 +265,7 @@ def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, chang
         raise Transient(f"branch {inputs.base} changed since it was read; it is planned anew.", reason="Conflict")
     for path, text in planned.texts.items():
         checkout.write(path, text, create=True)
-    message = with_record(ctx, inputs.message or inputs.title or title_of(inputs.edits))
+    message = with_record(ctx, _subject(inputs))
     commit = checkout.commit(list(planned.texts), message, inputs.author)
     try:
         checkout.push(to=head)
@@ -274,6 +274,11 @@ def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, chang
             raise
         raise Transient(f"somebody has just made branch {head}; it is planned anew.", reason="Conflict") from None
     return commit
+
+
+def _subject(inputs: OpenInputs) -> str:
+    texts = (inputs.message, inputs.title, title_of(inputs.edits))
+    return next(text.strip() for text in texts if text is not None and text.strip())
 
 
 def _open(ctx: Context, forge: Forge, new: NewPullRequest) -> PullRequest:

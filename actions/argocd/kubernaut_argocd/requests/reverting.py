@@ -1,6 +1,5 @@
 """The action git/revert_commit: take a commit back by a new one."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -169,7 +168,8 @@ def _revert(checkout: Checkout, commit: str, inputs: RevertInputs) -> None:
     done = checkout.try_run(["revert", "--no-commit", *mainline, commit], {"GIT_EDITOR": "true"})
     if done.exit_code == 0:
         return
-    conflicts = sorted(set(re.findall(r"^CONFLICT \([^)]*\): .*?(?: in )?(\S+)$", done.stdout, re.MULTILINE)))
+    listed = checkout.run(["diff", "--name-only", "--diff-filter=U", "-z"]).stdout
+    conflicts = [name for name in listed.split("\0") if name]
     if not conflicts:
         raise checkout.error("revert", done)
     raise PreconditionFailed(
