@@ -327,12 +327,12 @@ def _patched(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict
         *parents, last = [token.replace("~1", "/").replace("~0", "~") for token in operation["path"][1:].split("/")]
         at = document
         for token in parents:
+            if token not in at:
+                raise ArgoFault(422, 422, "the server rejected our request due to an error in our request")
             at = at[token]
         match operation["op"]:
             case "test" if at.get(last) != operation["value"]:
-                raise ArgoFault(
-                    422, 422, f"the server rejected our request: test operation failed: {operation['path']}"
-                )
+                raise ArgoFault(422, 422, "the server rejected our request due to an error in our request")
             case "add":
                 at[last] = operation["value"]
             case "remove":

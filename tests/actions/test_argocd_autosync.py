@@ -114,3 +114,60 @@ def test_a_cluster_that_refuses_names_the_kubeconfig_and_not_the_secret(
     assert "the user of the kubeconfig" in text
     assert "it needs a Role with applications.argoproj.io: get, patch" in text
     assert "Secret" not in text
+
+
+def test_an_annotation_that_somebody_adds_first_is_not_lost(argo: ArgoStandin) -> None:
+    automated(argo, {"selfHeal": True})
+    theirs = {"argocd.argoproj.io/refresh": "normal"}
+    argo.before_patch = lambda: argo.app()["metadata"].update(annotations=dict(theirs))
+    ran = autosync(pause_autosync, argo)
+
+    assert ending(ran)[:2] == (75, "Conflict")
+    assert argo.app()["metadata"]["annotations"] == theirs
+
+
+def test_a_status_that_changes_all_the_time_hinders_no_resume(argo: ArgoStandin) -> None:
+    """Argo CD before 3.1 has the whole policy in the annotation, and writes the Application's status every minute."""
+    argo.knows_enabled = False
+    automated(argo, {"selfHeal": True})
+    assert autosync(pause_autosync, argo).exit_code == 0
+    argo.before_patch = lambda: argo.app()["metadata"].update(resourceVersion="77")
+
+    assert autosync(resume_autosync, argo).exit_code == 0
+    assert argo.app()["spec"]["syncPolicy"] == {"automated": {"selfHeal": True}}
+
+
+def test_a_policy_that_somebody_sets_before_the_resume_is_not_overwritten(argo: ArgoStandin) -> None:
+    argo.knows_enabled = False
+    automated(argo, {"selfHeal": True})
+    assert autosync(pause_autosync, argo).exit_code == 0
+    argo.before_patch = lambda: argo.app()["spec"].update(syncPolicy={"automated": {"prune": True}})
+
+    assert ending(autosync(resume_autosync, argo))[:2] == (75, "Conflict")
+    assert argo.app()["spec"]["syncPolicy"] == {"automated": {"prune": True}}
+
+
+def test_what_was_said_of_the_policy_is_said_again(argo: ArgoStandin) -> None:
+    automated(argo, {"enabled": True, "prune": True})
+    assert autosync(pause_autosync, argo).exit_code == 0
+    assert autosync(resume_autosync, argo).exit_code == 0
+
+    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"enabled": True, "prune": True}
+
+
+def test_an_owner_that_takes_a_resume_back_is_told(argo: ArgoStandin) -> None:
+    owned = {"ownerReferences": [{"kind": "ApplicationSet", "name": "shops"}]}
+    automated(argo, {"selfHeal": True, "enabled": False}, **owned)
+    looks, answer = [0], argo.answer
+
+    def revert(method: str, path: str, query: Any, sent: Any) -> Any:
+        looks[0] += 1
+        if looks[0] == 6:  # after the first looks of verify
+            argo.app()["spec"]["syncPolicy"]["automated"] = {"selfHeal": True, "enabled": False}
+        return answer(method, path, query, sent)
+
+    argo.answer = revert  # type: ignore[method-assign]
+    ran = autosync(resume_autosync, argo, when_owned="proceed")
+
+    assert ending(ran) == (4, "Reverted", True)
+    assert "most likely by ApplicationSet shops" in message(ran)

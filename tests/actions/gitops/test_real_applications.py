@@ -1,10 +1,13 @@
 """The actions on Applications on a real Argo CD."""
 
+from typing import Any
+
 import pytest
 from gitops_world import Deployed, Run, ended_well, refused
 from kubectl_cluster import workload
 
 from kubernaut_argocd.applications.autosync import pause_autosync, resume_autosync
+from kubernaut_argocd.applications.cluster import ApplicationCluster
 from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.rollingback import rollback_application
 from kubernaut_argocd.applications.syncing import sync_application
@@ -95,6 +98,33 @@ def test_automatic_sync_is_paused_and_resumed(deployed: Deployed, run: Run) -> N
     assert deployed.argo.read(deployed.name)["spec"]["syncPolicy"]["automated"] == {"selfHeal": True}
     ended_well(run(wait_application, **name, revision=second))
     assert deployed.most() == 8  # automatic sync deploys what git says
+
+
+def test_a_policy_that_changes_between_look_and_patch_is_a_conflict_on_a_real_cluster(
+    deployed: Deployed, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.push(workload("Deployment", deployed.name))
+    name = deployed.create(automated={"selfHeal": True})
+    where, patch = {**name, "namespace": deployed.argo.namespace}, ApplicationCluster.patch
+    theirs = {"spec": {"syncPolicy": {"automated": {"selfHeal": False, "prune": True}}}}
+
+    def late(self: ApplicationCluster, namespace: str, application: str, operations: Any) -> Any:
+        monkeypatch.setattr(ApplicationCluster, "patch", patch)
+        deployed.argo.patch(deployed.name, theirs)
+        return patch(self, namespace, application, operations)
+
+    monkeypatch.setattr(ApplicationCluster, "patch", late)
+    code, reason, _ = refused(run(pause_autosync, **where))
+    assert (code, reason) == (75, "Conflict")
+    found = deployed.argo.read(deployed.name)
+    assert found["spec"]["syncPolicy"]["automated"] == {"selfHeal": False, "prune": True}
+
+    monkeypatch.setattr(ApplicationCluster, "patch", late)
+    theirs["spec"]["syncPolicy"]["automated"] = {"selfHeal": True, "prune": True}
+    ended_well(run(pause_autosync, **where, retries=1))
+    ended_well(run(resume_autosync, **where))
+    found = deployed.argo.read(deployed.name)
+    assert found["spec"]["syncPolicy"]["automated"] == {"selfHeal": True, "prune": True}
 
 
 def test_a_workload_is_restarted_by_argo_cds_own_action(deployed: Deployed, run: Run) -> None:

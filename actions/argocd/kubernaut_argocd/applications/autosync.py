@@ -106,7 +106,8 @@ def plan_resume(ctx: Context, inputs: AutosyncInputs) -> Change:
     """Resume the automatic sync of an Application, with pruning and self-heal as they were before it was paused.
 
     An Application that never had an automatic sync is refused, since nobody said what it should do by itself. Argo CD
-    deploys what git says within seconds. Undo pauses again.
+    deploys what git says within seconds. An owner is looked for as in `argocd/pause_autosync`, and the policy watched
+    for 20 s, too. Undo pauses again.
     """
     cluster = open_cluster(ctx)
     found = cluster.read(inputs.namespace, inputs.application)
@@ -128,7 +129,7 @@ def apply_resume(ctx: Context, inputs: AutosyncInputs, change: Change) -> Autosy
     return _resume(ctx, inputs)
 
 
-@resume_autosync.verify(within=timedelta(seconds=60))
+@resume_autosync.verify(within=timedelta(seconds=60), settle=timedelta(seconds=20))
 def verify_resume(ctx: Context, inputs: AutosyncInputs, change: Change) -> bool | str:
     """Return True if it is on."""
     return _verify(ctx, inputs, wanted=True)
@@ -154,15 +155,11 @@ def _pause(ctx: Context, inputs: AutosyncInputs) -> AutosyncResult:
         return _result(inputs, found)
     kept = json.dumps({"automated": policy, "record": str(ctx.record_id)})
     note = _annotate(found, kept)
-    tested: dict[str, Any] = {"op": "test", "path": _POLICY, "value": policy}
-    switched: dict[str, Any] = {"op": "add", "path": f"{_POLICY}/enabled", "value": False}
-    written = cluster.patch(inputs.namespace, inputs.application, [tested, switched, *note])
+    switched = {"op": "add", "path": f"{_POLICY}/enabled", "value": False}
+    written = cluster.patch(inputs.namespace, inputs.application, [_test(_POLICY, policy), switched, *note])
     left = _policy(written)
     if left is not None and left.get("enabled") is not False:  # Argo CD before 3.1 does not know the field
-        operations: list[dict[str, Any]] = [
-            {"op": "test", "path": _POLICY, "value": left},
-            {"op": "remove", "path": _POLICY},
-        ]
+        operations = [_test(_POLICY, left), {"op": "remove", "path": _POLICY}]
         written = cluster.patch(inputs.namespace, inputs.application, operations)
     return _result(inputs, written)
 
@@ -171,21 +168,21 @@ def _resume(ctx: Context, inputs: AutosyncInputs) -> AutosyncResult:
     cluster = open_cluster(ctx)
     found = cluster.read(inputs.namespace, inputs.application)
     policy, kept = _policy(found), _kept(found)
-    clean = [{"op": "remove", "path": _ANNOTATION}] if kept is not None else []
+    note = (found["metadata"].get("annotations") or {}).get(KEPT)
+    clean = [_test(_ANNOTATION, note), {"op": "remove", "path": _ANNOTATION}] if note is not None else []
     if policy is not None:
-        switch = [{"op": "remove", "path": f"{_POLICY}/enabled"}] if "enabled" in policy else []
-        operations: list[dict[str, Any]] = [{"op": "test", "path": _POLICY, "value": policy}, *switch, *clean]
+        switch: list[dict[str, Any]] = [{"op": "remove", "path": f"{_POLICY}/enabled"}] if "enabled" in policy else []
+        if (kept or {}).get("enabled") is True:  # it was said, though it is the default
+            switch = [{"op": "add", "path": f"{_POLICY}/enabled", "value": True}]
+        operations = [_test(_POLICY, policy), *switch, *clean]
     else:
         automated = {key: value for key, value in (kept or {}).items() if key != "enabled"}
-        version: dict[str, Any] = {
-            "op": "test",
-            "path": "/metadata/resourceVersion",
-            "value": found["metadata"]["resourceVersion"],
-        }
-        parent: list[dict[str, Any]] = (
-            [] if "syncPolicy" in found["spec"] else [{"op": "add", "path": "/spec/syncPolicy", "value": {}}]
-        )
-        operations = [version, *parent, {"op": "add", "path": _POLICY, "value": automated}, *clean]
+        if "syncPolicy" in found["spec"]:
+            absent = [_test(_POLICY, None)]
+        else:
+            parent = {"op": "add", "path": "/spec/syncPolicy", "value": {}}
+            absent = [_test("/spec/syncPolicy", None), parent]
+        operations = [*absent, {"op": "add", "path": _POLICY, "value": automated}, *clean]
     return _result(inputs, cluster.patch(inputs.namespace, inputs.application, operations))
 
 
@@ -232,9 +229,16 @@ def _state(found: dict[str, Any]) -> dict[str, bool]:
 
 
 def _annotate(found: dict[str, Any], text: str) -> list[dict[str, Any]]:
-    if found["metadata"].get("annotations"):
-        return [{"op": "add", "path": _ANNOTATION, "value": text}]
-    return [{"op": "add", "path": "/metadata/annotations", "value": {KEPT: text}}]
+    annotations = found["metadata"].get("annotations")
+    if annotations:
+        return [_test(_ANNOTATION, annotations.get(KEPT)), {"op": "add", "path": _ANNOTATION, "value": text}]
+    whole = {"op": "add", "path": "/metadata/annotations", "value": {KEPT: text}}
+    return [_test("/metadata/annotations", None), whole]
+
+
+def _test(path: str, value: Any) -> dict[str, Any]:
+    """Return the operation that lets the patch fail unless this value, or with None nothing, stands at the path."""
+    return {"op": "test", "path": path, "value": value}
 
 
 def _require_free(cluster: ApplicationCluster, found: dict[str, Any], inputs: AutosyncInputs) -> None:

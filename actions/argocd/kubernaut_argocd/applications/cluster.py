@@ -38,8 +38,12 @@ class ApplicationCluster:
     def patch(self, namespace: str, name: str, operations: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Apply a JSON patch (RFC 6902), and return the Application as the cluster keeps it.
 
+        A `test` for null passes where there is no such key. The API server does not say that a `test` failed, only that
+        the patch cannot be applied; of a document that would be invalid it names the causes.
+
         Raises:
             Transient: if a `test` fails, since somebody else changed it first.
+            Failed: if the patched Application would be invalid.
         """
         reply = self._api.call(
             "PATCH",
@@ -50,9 +54,10 @@ class ApplicationCluster:
             content_type="application/json-patch+json",
         )
         if reply.status in {409, 422}:
-            said = complaint(reply.document)
-            if reply.status == 409 or "test" in said:
+            details = reply.document.get("details") if isinstance(reply.document, dict) else None
+            if reply.status == 409 or not (details or {}).get("causes"):
                 raise Transient(f"Application {name} changed since it was read; it is planned anew.", reason="Conflict")
+            said = complaint(reply.document)
             raise Failed(f"the cluster refuses the patch of Application {name}: {said}.", reason="RequestRefused")
         return dict(reply.document)
 
