@@ -117,6 +117,21 @@ def test_a_field_is_set_repeated_and_undone(cluster: Cluster) -> None:
     assert reason_of(cluster.run("set_field", note)) == (3, "NotFound")  # it has no labels yet
 
 
+def test_a_field_within_a_list_that_its_owner_writes_as_a_whole_is_refused(cluster: Cluster) -> None:
+    name = f"ingress-{uuid4().hex[:6]}"
+    backend = {"service": {"name": "shop", "port": {"number": 80}}}
+    rule = {"host": "a.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    document = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}}
+    apply = ["apply", "--server-side", "--field-manager=argocd-controller", "-f", "-"]
+    cluster.kubectl(*apply, stdin={**document, "spec": {"rules": [rule]}})
+    where = {"kind": "ingress.networking.k8s.io", "name": name, "pointer": "/spec/rules/0/host", "value": "a.test"}
+    refused = cluster.run("set_field", where)
+    cluster.delete("ingress", name)
+
+    assert reason_of(refused) == (3, "Owned")
+    assert "belongs to Argo CD, which would take the change back" in message_of(refused)
+
+
 @pytest.mark.parametrize(
     ("where", "reason"),
     [
