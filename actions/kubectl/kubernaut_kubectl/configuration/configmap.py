@@ -61,7 +61,7 @@ def plan(ctx: Context, inputs: PatchConfigMapInputs) -> Change:
     """
     found = get(ctx, "configmap", inputs.configmap, inputs.namespace)
     before = (found.get("data") or {}).get(inputs.key)
-    if before != inputs.value:
+    if before != inputs.value and ctx.undoing is None:
         if found.get("immutable"):
             raise PreconditionFailed(
                 f"ConfigMap {inputs.configmap} is immutable; make a new one, and let the workload name that.",

@@ -78,7 +78,7 @@ def plan(ctx: Context, inputs: SetFieldInputs) -> Change:
     require_free_kind(found["kind"], found["apiVersion"])
     before = _state(found, inputs.pointer)
     after = {"value": inputs.value}
-    if before != after:
+    if before != after and ctx.undoing is None:
         written = try_patch(ctx, inputs.kind, inputs.name, _operations(found, inputs, before, after), inputs.namespace)
         if _state(written, inputs.pointer) == before:
             raise PreconditionFailed(

@@ -70,7 +70,7 @@ def plan(ctx: Context, inputs: UpdateHpaInputs) -> Change:
         "min_replicas": before["min_replicas"] if inputs.min_replicas is None else inputs.min_replicas,
         "max_replicas": before["max_replicas"] if inputs.max_replicas is None else inputs.max_replicas,
     }
-    if before != after:
+    if before != after and ctx.undoing is None:
         if after["min_replicas"] > after["max_replicas"]:
             raise PreconditionFailed(
                 f"the minimum of {inputs.hpa} would be {after['min_replicas']}, above its maximum "

@@ -45,7 +45,7 @@ def _action(verb: str, *, suspended: bool, summary: str) -> Action:
     def plan(ctx: Context, inputs: CronJobInputs) -> Change:
         found = _read(ctx, inputs)
         before = _is_suspended(found)
-        if before != suspended:
+        if before != suspended and ctx.undoing is None:
             tracker_of(ctx).owners = check_owners(ctx, found, SUSPEND, suspended, inputs.when_owned)
         return Change({"suspended": before}, {"suspended": suspended})
 

@@ -66,7 +66,7 @@ def plan(ctx: Context, inputs: SetImageInputs) -> Change:
     """
     found, container = read_container(ctx, inputs)
     before = container.spec["image"]
-    if before != inputs.image:
+    if before != inputs.image and ctx.undoing is None:
         require_rollout(found)
         note_unready_nodes(ctx, found)
         tracker_of(ctx).owners = check_owners(ctx, found, container.field("image"), inputs.image, inputs.when_owned)

@@ -35,7 +35,7 @@ def _action(verb: str, *, paused: bool, summary: str) -> Action:
     def plan(ctx: Context, inputs: DeploymentInputs) -> Change:
         found = read(ctx, inputs)
         before = _is_paused(found)
-        if before != paused:
+        if before != paused and ctx.undoing is None:
             tracker_of(ctx).owners = check_owners(ctx, found, PAUSED, paused, inputs.when_owned)
         return Change({"paused": before}, {"paused": paused})
 

@@ -87,7 +87,7 @@ def plan(ctx: Context, inputs: SetResourcesInputs) -> Change:
     """
     found, container = read_container(ctx, inputs)
     before, after = _state(container, inputs), _wanted(inputs)
-    if before != after:
+    if before != after and ctx.undoing is None:
         require_rollout(found)
         note_unready_nodes(ctx, found)
         _require_factor(inputs, before, after)

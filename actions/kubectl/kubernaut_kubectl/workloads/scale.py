@@ -58,7 +58,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     def plan(ctx: Context, inputs: Any) -> Change:
         found = read(ctx, inputs)
         before = replicas_of(found)
-        if before != inputs.replicas:
+        if before != inputs.replicas and ctx.undoing is None:
             if not inputs.replicas and not inputs.allow_zero:
                 raise PreconditionFailed(
                     f"{inputs.workload_name} has {before} replicas, and 0 would stop it; "
