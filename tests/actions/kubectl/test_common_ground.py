@@ -271,7 +271,13 @@ def test_a_partition_keeps_pods_at_the_earlier_template() -> None:
 
 @pytest.mark.parametrize(
     ("rolling", "expected"),
-    [({}, 1), ({"maxUnavailable": 2}, 2), ({"maxUnavailable": "34%"}, 4), ({"maxSurge": 1, "maxUnavailable": 0}, 10)],
+    [
+        ({}, 1),
+        ({"maxUnavailable": 2}, 2),
+        ({"maxUnavailable": "34%"}, 4),
+        ({"maxSurge": 1, "maxUnavailable": 0}, 10),
+        ({"maxSurge": "10%", "maxUnavailable": "0%"}, 10),
+    ],
 )
 def test_how_many_pods_of_a_daemon_set_may_be_missing(rolling: Json, expected: int) -> None:
     found = {**daemon(10), "spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}}}

@@ -149,18 +149,23 @@ def test_a_pod_in_quarantine_gets_no_traffic_and_is_replaced(cluster: Cluster, a
 def test_who_must_not_be_put_into_quarantine(cluster: Cluster, app: App) -> None:
     single, stateful = app(), app("StatefulSet")
     shared = app(replicas=2)
+    unready = app(replicas=2, wait=False, container=UNREADY)
+    cluster.kubectl("wait", "deployment", unready, "--for=jsonpath={.status.replicas}=2", "--timeout=30s")
     spec = {"podSelector": {"matchLabels": {"app": shared}}, "policyTypes": ["Ingress"]}
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": shared}}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": shared}}
     cluster.make({**policy, "spec": spec}, {**service, "spec": {"selector": {"app": shared}, "ports": [{"port": 80}]}})
     refused = {
         name: cluster.run("quarantine_pod", pod=cluster.pods(name)[0]["metadata"]["name"])
-        for name in (single, stateful, shared)
+        for name in (single, stateful, shared, unready)
     }
     cluster.kubectl("delete", "service,networkpolicy", shared)
 
     assert reason_of(refused[single]) == (3, "LimitReached")
     assert "has 1 replicas, fewer than min_replicas 2; scale it up first" in message_of(refused[single])
+    assert reason_of(refused[unready]) == (3, "LimitReached")
+    assert "0 pods of ReplicaSet" in message_of(refused[unready])
+    assert "would be available, fewer than min_replicas 2 less this one" in message_of(refused[unready])
     assert reason_of(refused[stateful]) == (3, "NoReplicaSet")
     assert reason_of(refused[shared]) == (3, "SharedLabels")
     assert f"would fall out of NetworkPolicy {shared} as well" in message_of(refused[shared])

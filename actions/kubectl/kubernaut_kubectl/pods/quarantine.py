@@ -8,8 +8,10 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
 from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys
-from kubernaut_kubectl.cluster.watching import watch, watch_list
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.owners.controllers import controller_of
+from kubernaut_kubectl.rollouts.goal import check_rollout
+from kubernaut_kubectl.rollouts.obstacles import is_ready
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result
 
@@ -44,8 +46,10 @@ quarantine_pod = Action(
     permissions={
         "apps/replicasets: get, watch": "the ReplicaSet that will make another pod",
         "discovery.k8s.io/endpointslices: list, watch": "to see that no Service sends to the pod any more",
+        "events: list": "to say why the new pod does not start",
         "networking.k8s.io/networkpolicies: list": "to see which other selectors share its labels",
-        "pods: get, patch": "the pod itself",
+        "pods/log: get": "to show the last lines of a container that crashed",
+        "pods: get, list, patch, watch": "the pod itself, and the one that takes its place",
         "services: list": "the Services that select it",
     },
     tools=["kubectl"],
@@ -61,8 +65,9 @@ def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
     It takes the labels away by which they select it; the ReplicaSet makes a new pod. The labels are kept in an
     annotation, and undo gives them back: the ReplicaSet then takes the pod in again and deletes one. Refused are pods
     of other controllers (a StatefulSet could not replace it, since the name is taken), a ReplicaSet of fewer than
-    `min_replicas`, and a label by which a NetworkPolicy selects it too, unless `leave_policies` is true. Delete the
-    pod after the look: nothing else does.
+    `min_replicas`, one whose other pods are too few available for that, and a label by which a NetworkPolicy selects it
+    too, unless `leave_policies` is true. It is reached when all pods of the ReplicaSet have been available for 5 s, and
+    fails at once where they never will be, with the reason. Delete the pod after the look: nothing else does.
     """
     pod = get(ctx, "pod", inputs.pod, inputs.namespace)
     metadata = pod["metadata"]
@@ -70,6 +75,8 @@ def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
     if kept is not None:
         state = {"uid": metadata["uid"], "labels": json.loads(kept), "quarantined": True}
         return Change(state, state)
+    if ctx.undoing is not None:
+        return Change({**ctx.undoing.before, "uid": metadata["uid"]}, ctx.undoing.before)
     owner = _replica_set(ctx, inputs, pod)
     labels = _labels_to_take(ctx, inputs, pod, owner)
     before = {"uid": metadata["uid"], "labels": labels, "quarantined": False}
@@ -104,12 +111,7 @@ def verify(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> bool | 
                 return f"Service {service} still leads to pod {inputs.pod}."
     if owner is None:
         return True
-    watch(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
-    found = get(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
-    wanted, available = found["spec"]["replicas"], found.get("status", {}).get("availableReplicas", 0)
-    if available < wanted:
-        return f"{available} of {wanted} pods of ReplicaSet {owner['metadata']['name']} are available."
-    return tracker_of(ctx).check_settled(ctx)
+    return check_rollout(ctx, get(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace))
 
 
 @quarantine_pod.undo
@@ -153,6 +155,13 @@ def _replica_set(ctx: Context, inputs: QuarantinePodInputs, pod: dict[str, Any])
         raise PreconditionFailed(
             f"ReplicaSet {reference['name']} has {replicas} replicas, fewer than min_replicas {inputs.min_replicas}; "
             f"scale it up first (kubernetes/scale_deployment).",
+            reason="LimitReached",
+        )
+    others = found.get("status", {}).get("availableReplicas", 0) - is_ready(pod)
+    if others < inputs.min_replicas - 1:
+        raise PreconditionFailed(
+            f"without pod {inputs.pod}, {max(0, others)} pods of ReplicaSet {reference['name']} would be available, "
+            f"fewer than min_replicas {inputs.min_replicas} less this one; wait for the others, or lower min_replicas.",
             reason="LimitReached",
         )
     return found
