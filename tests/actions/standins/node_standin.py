@@ -75,6 +75,14 @@ class StandInNode:
             path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
             self._call("PATCH", f"{path}/status", unready)
 
+    def report(self, pod: Json, reason: str, message: str) -> None:
+        """Report an event about a pod, as a kubelet does."""
+        place = pod["metadata"]["namespace"]
+        regarding = {"kind": "Pod", "namespace": place, **{key: pod["metadata"][key] for key in ("name", "uid")}}
+        event = {"metadata": {"generateName": "played-"}, "involvedObject": regarding, "type": "Warning"}
+        event |= {"reason": reason, "message": message, "lastTimestamp": rfc3339(utcnow())[:19] + "Z"}
+        self._call("POST", f"/api/v1/namespaces/{place}/events", event)
+
     def pods(self) -> list[Json]:
         """The pods of the node."""
         found: list[Json] = self._call("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.name}")["items"]

@@ -1,5 +1,6 @@
 """The reasons why a rollout does not go on: from its pods, their logs and their events."""
 
+import re
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ _LINES = 5
 _LOG_LENGTH = 300
 _SCALING_UP = {"TriggeredScaleUp", "Nominated", "Provisioned"}
 """The reasons of events with which cluster-autoscaler and Karpenter say that a node comes for a pod."""
+_NOT_THERE = re.compile(r'\b(configmap|secret|persistentvolumeclaim) "[^"]+" not found', re.IGNORECASE)
+"""A part of an event's message: what a volume is made of is not there, and does not come by itself."""
 _REPORTED = {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedCreate", "Failed"}
 
 
@@ -83,7 +86,7 @@ def explain_waiting(
         obstacles.append(quota)
     elif found["kind"] != "Deployment" and len(new) + len(old) < replicas_of(found):
         obstacles += _not_created(ctx, found)
-    return sorted(obstacles, key=lambda obstacle: STUCK + 1 if obstacle.patience is None else obstacle.patience)
+    return sorted(obstacles, key=lambda obstacle: obstacle.urgency)
 
 
 def quota_of(found: dict[str, Any]) -> Obstacle | None:
@@ -111,7 +114,9 @@ def with_evidence(ctx: Context, obstacle: Obstacle, waited: float) -> Obstacle:
     reported = [event for event in events if event.get("reason") in _REPORTED]
     if obstacle.patience is None and reported:
         newest = max(reported, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-        return replace(obstacle, text=f"{newest['reason']}: {str(newest.get('message', ''))[:_LOG_LENGTH]}")
+        text = str(newest.get("message", ""))
+        patience = STUCK if _NOT_THERE.search(text) else None
+        return replace(obstacle, text=f"{newest['reason']}: {text[:_LOG_LENGTH]}", patience=patience)
     return obstacle
 
 
