@@ -1,7 +1,7 @@
 """The kubectl binary: reads as JSON, writes as JSON patches, failures as errors of the action contract."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -21,6 +21,7 @@ __all__ = [
     "create",
     "create_raw",
     "delete_raw",
+    "existing",
     "find",
     "get",
     "list_all",
@@ -61,6 +62,13 @@ def find(ctx: Context, kind: str, name: str, namespace: str | None = None) -> di
         return None
     found: dict[str, Any] = completed.json()
     return found
+
+
+def existing(ctx: Context, kind: str, names: Iterable[str], namespace: str | None = None) -> set[str]:
+    """Return those of the names under which there is an object of a kind, by one kubectl; raises as `get`."""
+    wanted = sorted(names)
+    completed = run(ctx, "get", ["--output=name", "--ignore-not-found"], [kind, *wanted], namespace)
+    return {line.partition("/")[2] for line in completed.stdout.split()}
 
 
 def list_all(
