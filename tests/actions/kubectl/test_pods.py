@@ -100,8 +100,14 @@ def test_failed_pods_are_cleared_away_within_limits(cluster: Cluster) -> None:
         cluster.kubectl("wait", "pod", name, "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
     cluster.kubectl("wait", "pod", done, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     cluster.kubectl("label", "pod", names[2], "tekton.dev/taskRun=runs")
+    cluster.kubectl("label", "pod", names[1], "tekton.dev/taskRun=ended", "tekton.dev/pipelineRun=waits")
     spec = {"taskSpec": {"steps": [{"name": "a", "image": IMAGE}]}, "status": ""}
-    cluster.make({"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": "runs"}, "spec": spec})
+    task = {"name": "a", "taskSpec": spec["taskSpec"]}
+    waits: Json = {"pipelineSpec": {"tasks": [task]}, "status": "PipelineRunPending"}
+    cluster.make(
+        {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": "runs"}, "spec": spec},
+        {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "metadata": {"name": "waits"}, "spec": waits},
+    )
     where = {"selector": f"batch={label}", "min_age": "0s"}
 
     young = cluster.run("delete_finished_pods", {**where, "min_age": "1h"})
@@ -113,12 +119,16 @@ def test_failed_pods_are_cleared_away_within_limits(cluster: Cluster) -> None:
 
     cluster.kubectl("patch", "taskrun", "runs", "--type=merge", '--patch={"spec": {"status": ""}}')
     ended = cluster.run("delete_finished_pods", where)
+    left = set(cluster.kubectl("get", "pods", f"--selector=batch={label}", "--output=name").split())
+    cluster.delete("pipelinerun", "waits")
+    cluster.kubectl("wait", "pipelinerun", "waits", "--for=delete", "--timeout=20s")
+    after = cluster.run("delete_finished_pods", where)
     cluster.delete("taskrun", "runs")
 
-    assert ended.exit_code == 0, ended
-    left = set(cluster.kubectl("get", "pods", f"--selector=batch={label}", "--output=name").split())
-    assert f"pod/{done}" in left
-    assert not {f"pod/{names[0]}", f"pod/{names[1]}"} & left
+    assert ended.exit_code == after.exit_code == 0, (ended, after)
+    assert {f"pod/{done}", f"pod/{names[1]}"} <= left
+    assert f"pod/{names[0]}" not in left
+    assert f"pod/{names[1]}" not in cluster.kubectl("get", "pods", "--output=name").split()
 
 
 def test_a_pod_in_quarantine_gets_no_traffic_and_is_replaced(cluster: Cluster, app: App) -> None:
