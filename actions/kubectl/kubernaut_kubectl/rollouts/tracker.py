@@ -36,6 +36,7 @@ class ChangeTracker:
         notes: Sentences for the result, found while planning.
         namespace: The namespace of the workload that is looked at.
         logs: The last lines of containers that crashed, so that each is read once.
+        restarts: How often containers had been started again when their pods were first seen ready, by uid and name.
     """
 
     owners: Sequence[Owner] = ()
@@ -47,6 +48,7 @@ class ChangeTracker:
     notes: list[str] = field(default_factory=list)
     namespace: str = ""
     logs: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    restarts: dict[tuple[str, str], int] = field(default_factory=dict)
     _has_read: bool = field(default=False, init=False)
     _reached_at: float | None = field(default=None, init=False)
     _last_shortfall: str = field(default="", init=False)
