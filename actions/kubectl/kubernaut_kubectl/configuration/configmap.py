@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
 from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap
@@ -20,13 +20,25 @@ LARGEST = 16 * 1024
 WORKLOADS = "daemonsets.apps,deployments.apps,statefulsets.apps"
 
 
+def _at_most_16_kib(text: str) -> str:
+    if (size := len(text.encode())) > LARGEST:
+        raise ValueError(f"it has {size} bytes, more than {LARGEST}")
+    return text
+
+
 class PatchConfigMapInputs(OwnedInputs):
     """The inputs of kubernetes/patch_configmap."""
 
     namespace: Name
     configmap: Name
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253, description="The key to set.")]
-    value: Annotated[str, Field(max_length=LARGEST, description="Its whole new value, at most 16 KiB.")]
+    key: Annotated[
+        str, Field(pattern=r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", max_length=253, description="The key to set.")
+    ]
+    value: Annotated[
+        str,
+        Field(max_length=LARGEST, description="Its whole new value, at most 16 KiB."),
+        AfterValidator(_at_most_16_kib),
+    ]
 
 
 class PatchConfigMapResult(ResultWithNote):
@@ -51,7 +63,7 @@ patch_configmap = Action(
 
 @patch_configmap.plan
 def plan(ctx: Context, inputs: PatchConfigMapInputs) -> Change:
-    """Set one key of a ConfigMap, and watch that the value stands.
+    """Set one key of a ConfigMap, and watch for 5 s that the value stands.
 
     The result names the workloads that use the ConfigMap by environment variables or by a subPath: their pods see the
     value only after a restart (`kubernetes/restart_deployment`). Mounted files follow by themselves, within a minute or

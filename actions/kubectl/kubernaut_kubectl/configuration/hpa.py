@@ -28,7 +28,7 @@ class UpdateHpaInputs(OwnedInputs):
     min_replicas: Annotated[int | None, Field(ge=1, le=10_000, description="The new minimum; it stays without.")] = None
     max_replicas: Annotated[int | None, Field(ge=1, le=10_000, description="The new maximum; it stays without.")] = None
     max_factor: Annotated[
-        float, Field(ge=1, le=100, description="By what factor the maximum may grow or shrink at most.")
+        float, Field(ge=1, le=100, description="By what factor minimum and maximum may grow or shrink at most.")
     ] = 2.0
     settle: Annotated[DurationText, Field(description="For how long the bounds must stand.")] = "60s"
 
@@ -60,9 +60,9 @@ def plan(ctx: Context, inputs: UpdateHpaInputs) -> Change:
     """Set the minimum and maximum of a HorizontalPodAutoscaler, and watch that they stand for `settle`.
 
     It is reached if they are still ours after 60 s (`settle`), and the autoscaler is not held back by the new maximum
-    any more (its condition ScalingLimited). The maximum changes by at most `max_factor`; the minimum is bounded by it.
-    An autoscaler that KEDA made, or that Argo CD, Flux or an operator owns, is refused, unless `when_owned` is
-    `proceed`.
+    any more (its condition ScalingLimited). Each of them changes by at most `max_factor`: a higher minimum starts pods
+    at once, a lower one takes them away. An autoscaler that KEDA made, or that Argo CD, Flux or an operator owns, is
+    refused, unless `when_owned` is `proceed`.
     """
     found = get(ctx, RESOURCE, inputs.hpa, inputs.namespace)
     before = _bounds(found)
@@ -77,10 +77,10 @@ def plan(ctx: Context, inputs: UpdateHpaInputs) -> Change:
                 f"{after['max_replicas']}; set both.",
                 reason="MinimumAboveMaximum",
             )
-        what = f"maxReplicas of {inputs.hpa} from {before['max_replicas']} to {after['max_replicas']}"
-        require_factor(before["max_replicas"], after["max_replicas"], inputs.max_factor, what)
         owners: dict[str, Owner] = {}
         for name, field in FIELDS.items():
+            what = f"{field} of {inputs.hpa} from {before[name]} to {after[name]}"
+            require_factor(before[name], after[name], inputs.max_factor, what)
             if before[name] != after[name]:
                 found_owners = check_owners(ctx, found, ("spec", field), after[name], inputs.when_owned)
                 owners |= {owner.name: owner for owner in found_owners}
