@@ -80,6 +80,11 @@ def test_an_annotation_is_set_and_removed_wherever_it_is_missing(template: Json)
     assert changed["spec"]["template"]["metadata"]["annotations"]["a/b~c"] == "x"
     back = apply(changed, patches.annotate(changed, "a/b~c", None, "spec", "template"))
     assert "a/b~c" not in back["spec"]["template"]["metadata"]["annotations"]
+    # what somebody else has annotated since is never overwritten
+    metadata = {"annotations": {**template.get("metadata", {}).get("annotations", {}), "a/b~c": "theirs"}}
+    theirs = {"spec": {"template": {"metadata": metadata}}}
+    assert apply(theirs, patches.annotate(found, "a/b~c", "x", "spec", "template")) is None
+    assert apply(theirs, patches.annotate(changed, "a/b~c", None, "spec", "template")) is None
 
 
 # Quantities

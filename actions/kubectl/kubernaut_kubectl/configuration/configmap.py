@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
-from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all
+from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap, unchanged
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
@@ -161,12 +162,11 @@ def uses_until_restart(pod: dict[str, Any], name: str) -> Iterator[str]:
 
 
 def _set(ctx: Context, inputs: PatchConfigMapInputs, before: str | None, after: str | None) -> dict[str, Any]:
-    found = get(ctx, "configmap", inputs.configmap, inputs.namespace)
-    operations: list[Operation] = [expect("/metadata/uid", found["metadata"]["uid"])]
-    if not found.get("data"):
-        operations += [expect("/data", None), add("/data", {})]
-    operations += swap(pointer("data", inputs.key), before, after)
-    return patch(ctx, "configmap", inputs.configmap, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        first = [] if found.get("data") else [expect("/data", None), add("/data", {})]
+        return [*unchanged(found), *first, *swap(pointer("data", inputs.key), before, after)]
+
+    return compare_and_swap(ctx, "configmap", inputs.configmap, inputs.namespace, operations)
 
 
 def _short(value: str | None) -> str | None:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, swap
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -152,12 +153,12 @@ def _bounds(found: dict[str, Any]) -> dict[str, int]:
 
 
 def _set(ctx: Context, inputs: UpdateHpaInputs, before: dict[str, int], after: dict[str, int]) -> dict[str, Any]:
-    found = get(ctx, RESOURCE, inputs.hpa, inputs.namespace)
-    operations: list[Operation] = [expect("/metadata/uid", found["metadata"]["uid"])]
-    for name, field in FIELDS.items():
-        stored = before[name] if field in found["spec"] else None
-        operations += swap(pointer("spec", field), stored, after[name])
-    return patch(ctx, RESOURCE, inputs.hpa, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        stored = {field: before[name] if field in found["spec"] else None for name, field in FIELDS.items()}
+        bounds = [swap(pointer("spec", field), stored[field], after[name]) for name, field in FIELDS.items()]
+        return [expect("/metadata/uid", found["metadata"]["uid"]), *bounds[0], *bounds[1]]
+
+    return compare_and_swap(ctx, RESOURCE, inputs.hpa, inputs.namespace, operations)
 
 
 def _condition(found: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
-from kubernaut_kubectl.cluster.patches import pointer, swap, unchanged
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
+from kubernaut_kubectl.cluster.patches import Operation, pointer, swap, unchanged
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.jobs.outcome import running_jobs
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
@@ -93,11 +94,12 @@ def _is_suspended(found: dict[str, Any]) -> bool:
 
 
 def _set(ctx: Context, inputs: CronJobInputs, *, before: bool, after: bool) -> dict[str, Any]:
-    found = _read(ctx, inputs)
-    # unlike most, this field is kept by the API server where it is False
-    known = before if "suspend" in found["spec"] else None
-    operations = [*unchanged(found)[:1], *swap(pointer(*SUSPEND), known, after)]
-    return patch(ctx, CRON_JOBS, inputs.cronjob, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        # unlike most, this field is kept by the API server where it is False
+        known = before if "suspend" in found["spec"] else None
+        return [*unchanged(found)[:1], *swap(pointer(*SUSPEND), known, after)]
+
+    return compare_and_swap(ctx, CRON_JOBS, inputs.cronjob, inputs.namespace, operations)
 
 
 suspend_cronjob = _action(

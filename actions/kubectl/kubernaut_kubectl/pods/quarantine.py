@@ -1,13 +1,15 @@
 """The action kubernetes/quarantine_pod."""
 
 import json
+from itertools import chain
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
-from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all
+from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove, swap
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.owners.controllers import controller_of
 from kubernaut_kubectl.rollouts.goal import check_rollout
@@ -86,16 +88,20 @@ def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
 @quarantine_pod.apply
 def apply(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> QuarantinePodResult:
     """Take the labels away, each only if it still has its value."""
-    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
     labels: dict[str, str] = change.before["labels"]
-    reference = controller_of(pod)
-    tracker_of(ctx).owner = None if reference is None else {"metadata": reference}
-    operations: list[Operation] = [expect("/metadata/uid", change.before["uid"])]
-    for key, value in labels.items():
-        operations += [expect(pointer("metadata", "labels", key), value), remove(pointer("metadata", "labels", key))]
-    operations.append(add(pointer("metadata", "labels", QUARANTINED), str(ctx.record_id)))
-    operations += annotate(pod, LABELS, json.dumps(labels, sort_keys=True))
-    patch(ctx, "pod", inputs.pod, operations, inputs.namespace)
+
+    def operations(pod: dict[str, Any]) -> list[Operation]:
+        reference = controller_of(pod)
+        tracker_of(ctx).owner = None if reference is None else {"metadata": reference}
+        taken = [swap(pointer("metadata", "labels", key), value, None) for key, value in labels.items()]
+        return [
+            expect("/metadata/uid", change.before["uid"]),
+            *chain.from_iterable(taken),
+            add(pointer("metadata", "labels", QUARANTINED), str(ctx.record_id)),
+            *annotate(pod, LABELS, json.dumps(labels, sort_keys=True)),
+        ]
+
+    compare_and_swap(ctx, "pod", inputs.pod, inputs.namespace, operations)
     return QuarantinePodResult(labels=labels)
 
 
@@ -117,11 +123,17 @@ def verify(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> bool | 
 @quarantine_pod.undo
 def undo(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> None:
     """Give the labels back."""
-    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
-    operations: list[Operation] = [expect("/metadata/uid", change.before["uid"])]
-    operations += [add(pointer("metadata", "labels", key), value) for key, value in change.before["labels"].items()]
-    operations += [remove(pointer("metadata", "labels", QUARANTINED)), *annotate(pod, LABELS, None)]
-    patch(ctx, "pod", inputs.pod, operations, inputs.namespace)
+
+    def operations(pod: dict[str, Any]) -> list[Operation]:
+        labels = change.before["labels"]
+        return [
+            expect("/metadata/uid", change.before["uid"]),
+            *(add(pointer("metadata", "labels", key), value) for key, value in labels.items()),
+            remove(pointer("metadata", "labels", QUARANTINED)),
+            *annotate(pod, LABELS, None),
+        ]
+
+    compare_and_swap(ctx, "pod", inputs.pod, inputs.namespace, operations)
 
 
 @quarantine_pod.target

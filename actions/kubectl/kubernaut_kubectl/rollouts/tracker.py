@@ -8,11 +8,14 @@ apart is *not yet*, never *somebody else*.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from kubernaut_kubectl.owners.fields import Field, Owner, last_writer
 from kubernaut_sdk import Change, Context, VerifyFailed
+
+if TYPE_CHECKING:
+    from kubernaut_kubectl.rollouts.revisions import Revisions
 
 __all__ = ["SETTLE", "SETTLE_OWNED", "ChangeTracker", "given_up_at", "tracker_of"]
 
@@ -30,6 +33,7 @@ class ChangeTracker:
         owners: The owners of the field that is changed.
         written: The object as the API server returned it after our write; None if another execution wrote.
         given_up: The time at which an earlier rollout had failed before our write, as Kubernetes reports it.
+        revisions: The earlier revisions of a workload, as they were planned with.
         planned: The change that was planned, where it cannot be seen any more once it is made (a deleted pod).
         owner: The workload of a pod that is acted on, as it was before.
         unmade: An object that was deleted to be made anew, and is not made yet.
@@ -42,6 +46,7 @@ class ChangeTracker:
     owners: Sequence[Owner] = ()
     written: dict[str, Any] | None = None
     given_up: str | None = None
+    revisions: "Revisions | None" = None
     planned: Change | None = None
     owner: dict[str, Any] | None = None
     unmade: dict[str, Any] | None = None

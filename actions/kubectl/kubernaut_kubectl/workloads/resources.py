@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, add, swap, unchanged
 from kubernaut_kubectl.cluster.quantities import QuantityText, parse_quantity, same_quantity
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.diagnosis import newest_pods
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
@@ -16,7 +16,13 @@ from kubernaut_kubectl.rollouts.obstacles import sidecars_of
 from kubernaut_kubectl.rollouts.progress import rollout_shortfall
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.capacity import require_room
-from kubernaut_kubectl.workloads.containers import Container, ContainerInputs, read_container, register_container_target
+from kubernaut_kubectl.workloads.containers import (
+    Container,
+    ContainerInputs,
+    container_of,
+    read_container,
+    register_container_target,
+)
 from kubernaut_kubectl.workloads.daemons import note_unready_nodes
 from kubernaut_kubectl.workloads.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Transient, VerifyFailed
@@ -193,8 +199,20 @@ def _require_order(inputs: SetResourcesInputs, resources: dict[str, dict[str, st
 
 
 def _set(ctx: Context, inputs: SetResourcesInputs, before: State, after: State) -> dict[str, Any]:
-    found, container = read_container(ctx, inputs)
-    operations: list[Operation] = [*unchanged(found), container.same_name()]
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        container = container_of(found, inputs.container)
+        return [*unchanged(found), container.same_name(), *_swaps(inputs, container, before, after)]
+
+    return compare_and_swap(ctx, inputs.resource, inputs.name, inputs.namespace, operations)
+
+
+def _swaps(inputs: SetResourcesInputs, container: Container, before: State, after: State) -> list[Operation]:
+    """Return the operations that set each value.
+
+    Raises:
+        Transient: if one is not what it was before.
+    """
+    operations: list[Operation] = []
     resources = container.spec.get("resources")
     if resources is None:
         operations.append(add(container.path("resources"), {}))
@@ -209,7 +227,7 @@ def _set(ctx: Context, inputs: SetResourcesInputs, before: State, after: State) 
                     reason="Conflict",
                 )
             operations += swap(container.path("resources", part, name), known.get(name), value)
-    return patch(ctx, inputs.resource, inputs.name, operations, inputs.namespace)
+    return operations
 
 
 def _require_no_crash(ctx: Context, found: dict[str, Any], named: str) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import existing, patch
-from kubernaut_kubectl.cluster.patches import annotate, replace, unchanged
+from kubernaut_kubectl.cluster.kubectl import existing
+from kubernaut_kubectl.cluster.patches import Operation, annotate, replace, unchanged
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.owners.fields import TEMPLATE, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.revisions import Revisions, images_of, named_by, read_revisions
@@ -92,6 +93,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
         template = kept.templates[revision]
         _require_references(ctx, inputs, template)
         note_unready_nodes(ctx, found)
+        tracker_of(ctx).revisions = kept
         tracker_of(ctx).owners = check_owners(ctx, found, TEMPLATE, template["spec"], inputs.when_owned)
         return Change(before, {"revision": revision, "images": images_of(template)})
 
@@ -101,22 +103,20 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
 
     @action.apply
     def apply(ctx: Context, inputs: RollbackInputs, change: Change) -> RollbackResult:
-        found = read(ctx, inputs)
-        require_rollout(found)
-        kept = read_revisions(ctx, found)
-        template = kept.templates.get(change.after["revision"])
-        if template is None or kept.current != change.before["revision"]:
-            raise Transient(
-                f"the revisions of {inputs.workload_name} changed since they were planned; it is planned anew.",
-                reason="Conflict",
-            )
-        operations = [
-            *unchanged(found),
-            replace("/spec/template", template),
-            *annotate(found, ROLLED_BACK_BY, str(ctx.record_id)),
-        ]
-        tracker = tracker_of(ctx)
-        tracker.remember_write(patch(ctx, workload.resource, inputs.workload_name, operations, inputs.namespace))
+        tracker, name = tracker_of(ctx), inputs.workload_name
+
+        def operations(found: dict[str, Any]) -> list[Operation]:
+            require_rollout(found)
+            kept, tracker.revisions = tracker.revisions or read_revisions(ctx, found), None
+            template = kept.templates.get(change.after["revision"])
+            if template is None or kept.current != change.before["revision"]:
+                raise Transient(
+                    f"the revisions of {name} changed since they were planned; it is planned anew.", reason="Conflict"
+                )
+            mark = annotate(found, ROLLED_BACK_BY, str(ctx.record_id))
+            return [*unchanged(found), replace("/spec/template", template), *mark]
+
+        tracker.remember_write(compare_and_swap(ctx, workload.resource, name, inputs.namespace, operations))
         note = ownership_note(tracker.owners, tracker.notes)
         return RollbackResult(revision=change.after["revision"], images=change.after["images"], note=note)
 
