@@ -27,7 +27,7 @@ def before_its_write(cluster: Cluster, action: str, event: Callable[[], Any], **
 
 
 def reads_of_the_object(ran: Ran) -> int:
-    """How often the object itself was read before the first write."""
+    """The number of times that the object itself was read before the first write."""
     calls = [list(call) for call in ran.calls]
     write = next(number for number, call in enumerate(calls) if is_write(call))
     target = calls[write][calls[write].index("--") + 1 :]

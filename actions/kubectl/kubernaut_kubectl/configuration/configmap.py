@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
 from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap, unchanged
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, ActionError, Change, Context, ObjectRef, PreconditionFailed
+from kubernaut_sdk import Action, ActionError, Change, Context, PreconditionFailed
 
 __all__ = ["patch_configmap", "uses_until_restart"]
 
@@ -131,16 +132,7 @@ def undo(ctx: Context, inputs: PatchConfigMapInputs, change: Change) -> None:
     _set(ctx, inputs, change.after["value"], change.before["value"])
 
 
-@patch_configmap.target
-def target(inputs: PatchConfigMapInputs) -> ObjectRef:
-    """Return the ConfigMap."""
-    return ObjectRef(kind="ConfigMap", namespace=inputs.namespace, name=inputs.configmap)
-
-
-@patch_configmap.check
-def check(ctx: Context, inputs: PatchConfigMapInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, patch_configmap.permissions, inputs.namespace)
+register_object(patch_configmap, "ConfigMap", "configmap")
 
 
 def uses_until_restart(pod: dict[str, Any], name: str) -> Iterator[str]:

@@ -5,15 +5,16 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
+from kubernaut_kubectl.cluster.kubectl import Name, get
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, swap
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed
 
 __all__ = ["update_hpa"]
 
@@ -136,16 +137,7 @@ def undo(ctx: Context, inputs: UpdateHpaInputs, change: Change) -> None:
     _set(ctx, inputs, change.after, change.before)
 
 
-@update_hpa.target
-def target(inputs: UpdateHpaInputs) -> ObjectRef:
-    """Return the autoscaler."""
-    return ObjectRef(kind="HorizontalPodAutoscaler", namespace=inputs.namespace, name=inputs.hpa)
-
-
-@update_hpa.check
-def check(ctx: Context, inputs: UpdateHpaInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, update_hpa.permissions, inputs.namespace)
+register_object(update_hpa, "HorizontalPodAutoscaler", "hpa")
 
 
 def _bounds(found: dict[str, Any]) -> dict[str, int]:

@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
+from kubernaut_kubectl.cluster.kubectl import Name, get
 from kubernaut_kubectl.cluster.patches import Operation, annotate, expect, pointer, swap
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.disruption.budgets import budget_text
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed, Transient
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Transient
 
 __all__ = ["healthy_needed", "relax_pdb", "restore_pdb"]
 
@@ -198,18 +199,8 @@ def relax_fault(found: dict[str, Any], after: dict[str, str | None], *, allow_ze
     return None
 
 
-def _register(action: Action) -> None:
-    @action.target
-    def target(inputs: PdbInputs) -> ObjectRef:
-        return ObjectRef(kind="PodDisruptionBudget", namespace=inputs.namespace, name=inputs.pdb)
-
-    @action.check
-    def check(ctx: Context, inputs: PdbInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)
-
-
-_register(relax_pdb)
-_register(restore_pdb)
+register_object(relax_pdb, "PodDisruptionBudget", "pdb")
+register_object(restore_pdb, "PodDisruptionBudget", "pdb")
 
 
 def _count(limit: str, expected: int) -> int:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
+from kubernaut_kubectl.cluster.kubectl import Name, get
 from kubernaut_kubectl.cluster.patches import Operation, pointer, swap, unchanged
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.jobs.outcome import running_jobs
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, Change, Context, ObjectRef
+from kubernaut_sdk import Action, Change, Context
 
 __all__ = ["resume_cronjob", "suspend_cronjob"]
 
@@ -74,13 +75,7 @@ def _action(verb: str, *, suspended: bool, summary: str) -> Action:
     def undo(ctx: Context, inputs: CronJobInputs, change: Change) -> None:
         _set(ctx, inputs, before=suspended, after=change.before["suspended"])
 
-    @action.target
-    def target(inputs: CronJobInputs) -> ObjectRef:
-        return ObjectRef(kind="CronJob", namespace=inputs.namespace, name=inputs.cronjob)
-
-    @action.check
-    def check(ctx: Context, inputs: CronJobInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)
+    register_object(action, "CronJob", "cronjob")
 
     return action
 

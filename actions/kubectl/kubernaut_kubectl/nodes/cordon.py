@@ -7,9 +7,10 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.kubectl import get
 from kubernaut_kubectl.cluster.patches import Operation
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
 from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, cordon_operations
-from kubernaut_kubectl.nodes.target import NodeInputs, register_node
+from kubernaut_kubectl.nodes.target import NodeInputs
 from kubernaut_kubectl.owners.fields import last_writer
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, Transient
@@ -112,7 +113,7 @@ def _register(action: Action, *, unschedulable: bool) -> None:
     def undo(ctx: Context, inputs: NodeInputs, change: Change) -> None:
         _write(ctx, inputs, before=Cordon(**change.after), after=Cordon(**change.before))
 
-    register_node(action)
+    register_object(action, "Node", "node")
 
 
 def _write(ctx: Context, inputs: NodeInputs, *, before: Cordon, after: Cordon) -> None:

@@ -8,6 +8,7 @@ from kubernaut_kubectl.cluster.kubectl import get, list_all
 from kubernaut_kubectl.cluster.limits import require_at_most
 from kubernaut_kubectl.cluster.patches import Operation
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
 from kubernaut_kubectl.nodes.tainting import (
     TAINTS,
@@ -18,7 +19,7 @@ from kubernaut_kubectl.nodes.tainting import (
     taint_operations,
     tolerates,
 )
-from kubernaut_kubectl.nodes.target import NodeInputs, register_node
+from kubernaut_kubectl.nodes.target import NodeInputs
 from kubernaut_kubectl.owners.fields import last_writer
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, Transient
@@ -159,7 +160,7 @@ def _register(action: Action, *, tainted: bool) -> None:
     def undo(ctx: Context, inputs: TaintInputs, change: Change) -> None:
         _write(ctx, inputs, change.after, change.before)
 
-    register_node(action)
+    register_object(action, "Node", "node")
 
 
 def _require_free(inputs: TaintInputs) -> None:

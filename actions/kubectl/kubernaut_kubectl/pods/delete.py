@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find, list_all
+from kubernaut_kubectl.cluster.kubectl import Name, delete_raw, find, list_all
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.disruption.eviction import MIRROR, evict, pod_path, try_eviction
 from kubernaut_kubectl.owners.controllers import controller_of, top_of
@@ -17,7 +18,6 @@ from kubernaut_sdk import (
     Context,
     Inputs,
     NotFound,
-    ObjectRef,
     PreconditionFailed,
     Result,
     Transient,
@@ -135,16 +135,7 @@ def verify(ctx: Context, inputs: DeletePodInputs, change: Change) -> bool | str:
     return True if owner is None else check_rollout(ctx, owner)
 
 
-@delete_pod.target
-def target(inputs: DeletePodInputs) -> ObjectRef:
-    """Return the pod."""
-    return ObjectRef(kind="Pod", namespace=inputs.namespace, name=inputs.pod)
-
-
-@delete_pod.check
-def check(ctx: Context, inputs: DeletePodInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, delete_pod.permissions, inputs.namespace)
+register_object(delete_pod, "Pod", "pod")
 
 
 def _read(ctx: Context, inputs: DeletePodInputs) -> dict[str, Any] | None:

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
 from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove, swap
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.owners.controllers import controller_of
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.obstacles import is_ready
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result
+from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, Result
 
 __all__ = ["quarantine_pod"]
 
@@ -136,16 +137,7 @@ def undo(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> None:
     compare_and_swap(ctx, "pod", inputs.pod, inputs.namespace, operations)
 
 
-@quarantine_pod.target
-def target(inputs: QuarantinePodInputs) -> ObjectRef:
-    """Return the pod."""
-    return ObjectRef(kind="Pod", namespace=inputs.namespace, name=inputs.pod)
-
-
-@quarantine_pod.check
-def check(ctx: Context, inputs: QuarantinePodInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, quarantine_pod.permissions, inputs.namespace)
+register_object(quarantine_pod, "Pod", "pod")
 
 
 def _replica_set(ctx: Context, inputs: QuarantinePodInputs, pod: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.patches import Operation, annotate, unchanged
 from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -21,7 +22,6 @@ from kubernaut_kubectl.workloads.kinds import (
     StatefulSetInputs,
     WorkloadInputs,
     read,
-    register_target,
 )
 from kubernaut_sdk import Action, Change, Context
 
@@ -84,7 +84,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
         )
         return shortfall or check_rollout(ctx, found)
 
-    register_target(action)
+    register_object(action, workload.kind, workload.field)
     return action
 
 

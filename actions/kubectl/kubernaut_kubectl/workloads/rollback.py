@@ -12,6 +12,7 @@ from kubernaut_kubectl.cluster.kubectl import existing
 from kubernaut_kubectl.cluster.patches import Operation, annotate, replace, unchanged
 from kubernaut_kubectl.cluster.reasons import in_order
 from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.owners.fields import TEMPLATE, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.revisions import Revisions, images_of, named_by, read_revisions
@@ -23,7 +24,6 @@ from kubernaut_kubectl.workloads.kinds import (
     StatefulSetInputs,
     WorkloadInputs,
     read,
-    register_target,
 )
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Transient
 
@@ -125,7 +125,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
         found = read(ctx, inputs)
         return _template_shortfall(ctx, found, change) or check_rollout(ctx, found)
 
-    register_target(action)
+    register_object(action, workload.kind, workload.field)
     return action
 
 

@@ -7,11 +7,12 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.owners.fields import REPLICAS, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.progress import replicas_of
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_kubectl.workloads.kinds import DeploymentInputs, StatefulSetInputs, WorkloadInputs, read, register_target
+from kubernaut_kubectl.workloads.kinds import DeploymentInputs, StatefulSetInputs, WorkloadInputs, read
 from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed
 
 __all__ = ["scale_deployment", "scale_statefulset"]
@@ -95,7 +96,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     def undo(ctx: Context, inputs: ScaleInputs, change: Change) -> None:
         _set(ctx, inputs, change.after["replicas"], change.before["replicas"])
 
-    register_target(action)
+    register_object(action, workload.kind, workload.field)
     return action
 
 
