@@ -27,6 +27,7 @@ TEMPLATES = (
     "/api/v1/applications/{name}/rollback",
     "/api/v1/applications/{name}/operation",
     "/api/v1/applications/{name}/syncwindows",
+    "/api/v1/applications/{name}/manifests",
     "/api/v1/applications/{name}/resource",
     "/api/v1/applications/{name}/resource/actions",
     "/api/v1/applications/{name}/resource/actions/v2",
@@ -111,6 +112,9 @@ class ArgoStandin:
         hold: True while the controller stands still.
         overwrites: How many requests to end an operation are lost to a try that fails in that moment.
         before_patch: Called before a patch through Kubernetes, as somebody who comes first.
+        before_refresh: Called before a comparison that somebody asks for, such as a push of which it learns by that.
+        live: Parts of the live resource that differ from a Deployment that is complete.
+        manifests: Revision → the objects that git says there, each as JSON.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -120,7 +124,10 @@ class ArgoStandin:
         self.can_sync, self.knows_enabled, self.has_v2, self.hold = True, True, True, False
         self.overwrites = 0
         self.before_patch: Callable[[], None] = lambda: None
+        self.before_refresh: Callable[[], None] = lambda: None
+        self.manifests: dict[str, list[str]] = {OLD: [], NEW: []}
         self.generation = 3
+        self.live: dict[str, Any] = {}
         self.actions: list[dict[str, Any]] = [{"name": "restart"}, {"name": "resume", "disabled": True}]
         self._phases: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -164,14 +171,26 @@ class ArgoStandin:
             self.deploy(app, operation)
 
     def deploy(self, app: dict[str, Any], operation: dict[str, Any]) -> None:
-        status, revision = app["status"], operation["sync"]["revision"]
-        rolled_back = operation["sync"].get("source") is not None
-        status["sync"] = {"status": "OutOfSync" if rolled_back else "Synced", "revision": NEW}
-        for item in status["resources"]:
+        """Apply the chosen resources; it is Synced only if nothing is left, and git says the same."""
+        status, sync = app["status"], operation["sync"]
+        chosen = {(item["kind"], item["name"]) for item in sync.get("resources") or ()}
+        for item in list(status["resources"]):
+            if chosen and (item["kind"], item["name"]) not in chosen:
+                continue
             if not item.get("requiresPruning"):
                 item["status"] = "Synced"
+            elif sync.get("prune"):
+                status["resources"].remove(item)
+        left = any(item["status"] == "OutOfSync" for item in status["resources"])
+        elsewhere = sync["revision"] != NEW or sync.get("source") is not None
+        status["sync"] = {"status": "OutOfSync" if left or elsewhere else "Synced", "revision": NEW}
         ids = [entry["id"] for entry in status["history"]]
-        entry = {"id": max(ids) + 1, "revision": revision, "deployedAt": BEGIN, "source": app["spec"]["source"]}
+        entry = {
+            "id": max(ids) + 1,
+            "revision": sync["revision"],
+            "deployedAt": BEGIN,
+            "source": sync.get("source") or app["spec"]["source"],
+        }
         status["history"].append(entry)
 
     def answer(self, method: str, path: str, query: dict[str, str], sent: Any) -> Any:
@@ -182,11 +201,13 @@ class ArgoStandin:
         match method, path.partition(f"/applications/{name}")[2]:
             case "GET", "":
                 if query.get("refresh"):
+                    self.before_refresh()
                     app["status"]["reconciledAt"] = "2026-01-01T00:01:00Z"
                 self.step(app)
                 return app
             case "POST", "/sync":
                 sync = {"revision": sent.get("revision") or NEW, "prune": sent.get("prune", False)}
+                sync |= {"resources": sent.get("resources") or []}
                 self.start(name, {"sync": sync, "info": sent["infos"], "initiatedBy": {"username": "kubernaut"}})
                 return app
             case "POST", "/rollback":
@@ -206,6 +227,8 @@ class ArgoStandin:
                 window = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "manualSync": False}
                 windows = [] if self.can_sync else [window]
                 return {"canSync": self.can_sync, "activeWindows": windows, "assignedWindows": windows}
+            case "GET", "/manifests":
+                return {"manifests": self.manifests[query["revision"]], "revision": query["revision"]}
             case "GET", "/resource":
                 return {"manifest": json.dumps(self._deployment())}
             case "GET", "/resource/actions":
@@ -220,7 +243,8 @@ class ArgoStandin:
 
     def _deployment(self) -> dict[str, Any]:
         status = {"observedGeneration": self.generation, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
-        return {"metadata": {"generation": self.generation}, "spec": {"replicas": 2}, "status": status}
+        name = {"name": "checkout", "generation": self.generation}
+        return {"kind": "Deployment", "spec": {"replicas": 2}, "status": status, **self.live, "metadata": name}
 
     def _kubernetes(self, method: str, name: str, sent: Any) -> Any:
         if name not in self.apps:

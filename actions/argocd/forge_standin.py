@@ -53,7 +53,7 @@ class StandinPull:
 
 
 class Refused(Exception):
-    """An answer with an error's status."""
+    """An answer with an error's status; a document of bytes is sent as it is."""
 
     def __init__(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
@@ -122,7 +122,10 @@ class ForgeStandin:
                     status, document, headers = refused.status, refused.document, refused.headers
                     template = refused.template
                 forge.calls.append(ForgeCall(self.command, template, sent, status, document))
-                data = b"" if document is None else json.dumps(document).encode()
+                if isinstance(document, bytes):
+                    data = document
+                else:
+                    data = b"" if document is None else json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -221,6 +224,13 @@ class ForgeStandin:
 Dialect = dict[tuple[str, str], Callable[[ForgeStandin, dict[str, str], dict[str, str], Any], tuple[int, Any]]]
 
 
+def _page(items: list[Any], query: dict[str, str]) -> list[Any]:
+    """Return a page of a list; as on Gitea, one has 50 items at most."""
+    size = min(int(query.get("limit") or query.get("per_page") or 30), 50 if "limit" in query else 100)
+    begin = (int(query.get("page") or 1) - 1) * size
+    return items[begin : begin + size]
+
+
 def _github_pull(forge: ForgeStandin, pull: StandinPull) -> dict[str, Any]:
     merged = pull.state == "merged"
     return {
@@ -284,12 +294,13 @@ def _reviewers(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[
 
 def _github_runs(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
     runs = [{"name": name, "status": status, "conclusion": end} for name, status, end in forge.runs]
-    return 200, {"total_count": len(runs), "check_runs": runs}
+    return 200, {"total_count": len(runs), "check_runs": _page(runs, query)}
 
 
 def _github_status(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
     found = forge.statuses.get(named["ref"], {})
-    return 200, {"state": "success", "statuses": [{"context": name, "state": state} for name, state in found.items()]}
+    statuses = [{"context": name, "state": state} for name, state in found.items()]
+    return 200, {"state": "success", "statuses": _page(statuses, query)}
 
 
 def _github_branch(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
@@ -338,7 +349,7 @@ def _gitea_find(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple
 
 def _gitea_list(forge: ForgeStandin, named: Any, query: dict[str, str], sent: Any) -> tuple[int, Any]:
     found = [pull for pull in forge.pulls if pull.state == query["state"] and pull.base == query["base_branch"]]
-    return 200, [_gitea_pull(forge, pull) for pull in found]
+    return 200, _page([_gitea_pull(forge, pull) for pull in found], query)
 
 
 def _gitea_open(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
@@ -367,13 +378,15 @@ def _gitea_merge(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tupl
 
 
 def _gitea_labels(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
-    forge.pull(named["index"]).labels += sent["labels"]
-    return 200, [{"name": name} for name in sent["labels"]]
+    pull = forge.pull(named["index"])
+    pull.labels += [name for name in sent["labels"] if name != "unknown"]
+    return 200, [{"name": name} for name in pull.labels]
 
 
 def _gitea_status(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
     found = forge.statuses.get(named["ref"], {})
-    return 200, {"state": "", "statuses": [{"context": name, "status": state} for name, state in found.items()]}
+    statuses = [{"context": name, "status": state} for name, state in found.items()]
+    return 200, {"state": "", "statuses": _page(statuses, query)}
 
 
 def _gitea_branch(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> tuple[int, Any]:
@@ -458,10 +471,11 @@ def _gitlab_statuses(forge: ForgeStandin, named: Any, query: Any, sent: Any) -> 
     states = {"success": "success", "pending": "running", "failure": "failed"}
     found = dict.fromkeys(forge.required, "pending") | forge.statuses.get(named["sha"], {})
     optional = forge.statuses.get("optional", {})
-    return 200, [
+    items = [
         {"name": name, "status": states.get(state, state), "allow_failure": name in optional}
         for name, state in found.items()
     ]
+    return 200, _page(items, query)
 
 
 def _gitlab_users(forge: ForgeStandin, named: Any, query: dict[str, str], sent: Any) -> tuple[int, Any]:

@@ -98,3 +98,21 @@ def kubectl() -> Callable[..., Any]:
         return json.loads(done.stdout) if "--output=json" in words else done.stdout
 
     return call
+
+
+@pytest.fixture
+def argo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A small Argo CD on loopback, and a kubeconfig that leads to its cluster."""
+    from argocd_standin import TOKEN, ArgoStandin  # its folder is not importable before this file has run
+
+    standin = ArgoStandin()
+    kubeconfig = {
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": standin.url}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    yield standin
+    standin.close_server()

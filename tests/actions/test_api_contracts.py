@@ -18,7 +18,8 @@ from argocd_standin import ArgoStandin
 from forge_world import standin_world
 
 from kubernaut_argocd.applications.resourceactions import run_resource_action
-from kubernaut_argocd.applications.syncing import rollback_application, sync_application
+from kubernaut_argocd.applications.rollingback import rollback_application
+from kubernaut_argocd.applications.syncing import sync_application
 from kubernaut_argocd.applications.terminating import terminate_operation
 from kubernaut_argocd.applications.watching import refresh_application
 from kubernaut_argocd.requests.merging import merge_pull_request

@@ -1,61 +1,21 @@
 """The actions on Argo CD's Applications, against a stand-in that is held to Argo CD's own description."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from argocd_runs import automated, ending, message, run
 from argocd_standin import NEW, OLD, TOKEN, ArgoStandin, an_application
 
-from kubernaut_argocd.applications.autosync import KEPT, pause_autosync, resume_autosync
-from kubernaut_argocd.applications.resourceactions import run_resource_action
-from kubernaut_argocd.applications.syncing import rollback_application, sync_application
+from kubernaut_argocd.applications.rollingback import rollback_application
+from kubernaut_argocd.applications.syncing import sync_application
 from kubernaut_argocd.applications.terminating import terminate_operation
 from kubernaut_argocd.applications.watching import refresh_application, wait_application
 from kubernaut_sdk import Action
 from kubernaut_sdk.ids import mint
-from kubernaut_sdk.testing import ActionRunner, Ran
+from kubernaut_sdk.testing import ActionRunner
 from kubernaut_sdk.times import rfc3339, utcnow
-
-
-@pytest.fixture
-def argo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArgoStandin]:
-    standin = ArgoStandin()
-    kubeconfig = {
-        "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": standin.url}}],
-        "users": [{"name": "u", "user": {"token": TOKEN}}],
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    yield standin
-    standin.close_server()
-
-
-def run(ours: Action, argo: ArgoStandin, record_id: Any = None, retries: int = 0, **inputs: Any) -> Ran:
-    runner = ActionRunner(ours, secrets={"token": TOKEN}, retries=retries)
-    return runner.run({"server": argo.url, "application": "checkout", **inputs}, record_id=record_id)
-
-
-def autosync(action: Action, argo: ArgoStandin, **inputs: Any) -> Ran:
-    return ActionRunner(action).run({"application": "checkout", **inputs})
-
-
-def ending(ran: Ran) -> tuple[int, str, bool | None]:
-    assert ran.error is not None, ran.status
-    return ran.exit_code, ran.error.reason, ran.changed
-
-
-def message(ran: Ran) -> str:
-    assert ran.error is not None, ran.status
-    return ran.error.message
-
-
-def automated(argo: ArgoStandin, policy: dict[str, Any], **metadata: Any) -> None:
-    argo.apps["checkout"] = an_application(syncPolicy={"automated": policy})
-    argo.apps["checkout"]["metadata"].update(metadata)
 
 
 def test_a_sync_shows_what_it_applies_and_ends_with_its_own_operation(argo: ArgoStandin) -> None:
@@ -186,6 +146,150 @@ def test_a_refusal_of_argo_cd_says_what_to_do(
     assert text in message(ran)
 
 
+def test_a_commit_that_argo_cd_has_not_seen_yet_is_synced(argo: ArgoStandin) -> None:
+    """Argo CD looks at git every three minutes: until then it shows what was before a merge as Synced."""
+    status = argo.app()["status"]
+    resources, status["resources"] = status["resources"], []
+    status["sync"] = {"status": "Synced", "revision": OLD}
+    new = {"sync": {"status": "OutOfSync", "revision": NEW}, "resources": resources}
+    argo.before_refresh = lambda: status.update(new) if status["sync"]["revision"] == OLD else None
+    planned = ActionRunner(sync_application, secrets={"token": TOKEN}).dry_run(
+        {"server": argo.url, "application": "checkout"}
+    )
+    assert planned.status == "unchanged"  # a dry run asks for no comparison
+    assert [call.query.get("refresh") for call in argo.calls] == [None]
+    ran = run(sync_application, argo)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert ran.change is not None
+    assert ran.change.after["revisions"] == [NEW]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_git_has_no_more_stays_unless_it_is_to_be_pruned(argo: ArgoStandin, prune: bool) -> None:
+    ran = run(sync_application, argo, prune=prune)
+    again = run(sync_application, argo, prune=prune)
+
+    assert (ran.exit_code, again.status) == (0, "unchanged"), ran.error
+    assert ran.change is not None
+    old = {"kind": "Service", "namespace": "shop", "name": "old", "change": "delete"}
+    assert ran.change.after.get("kept") == (None if prune else [old])
+    assert (old in ran.change.before["resources"]) is prune
+    assert argo.app()["status"]["sync"]["status"] == ("Synced" if prune else "OutOfSync")
+
+
+def manifest(kind: str, name: str, api_version: str = "v1", **more: Any) -> str:
+    return json.dumps({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **more}})
+
+
+def test_another_revision_shows_what_differs_there_and_is_out_of_sync_afterwards(argo: ArgoStandin) -> None:
+    hook = {"annotations": {"argocd.argoproj.io/hook": "PreSync"}}
+    kept = manifest("ConfigMap", "settings")
+    argo.manifests = {
+        NEW: [kept, manifest("Deployment", "checkout", "apps/v1", labels={"a": "1"}), manifest("Service", "added")],
+        OLD: [kept, manifest("Deployment", "checkout", "apps/v1"), manifest("Job", "migrate", "batch/v1", **hook)],
+    }
+    refused = run(sync_application, argo, revision=OLD, prune=True, max_resources=1)
+    ran = run(sync_application, argo, revision=OLD)
+
+    assert ending(refused) == (3, "TooMany", False)
+    assert "would change 3 resources" in message(refused)  # the Deployment; Services old and added are deleted
+    assert ran.exit_code == 0, ran.error
+    assert ran.change is not None
+    assert ran.change.before["resources"] == [
+        {"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "checkout", "change": "apply"}
+    ]
+    assert (ran.change.after["sync"], ran.change.after["revisions"]) == ("OutOfSync", [OLD])
+    assert argo.app()["status"]["history"][-1]["revision"] == OLD
+
+
+def test_the_own_revision_by_name_or_id_is_no_other_one(argo: ArgoStandin) -> None:
+    assert run(sync_application, argo, revision="main").exit_code == 0
+    assert run(sync_application, argo, revision=NEW[:8]).status == "unchanged"
+
+
+def test_only_the_resources_that_are_named_are_synced(argo: ArgoStandin) -> None:
+    service = {"kind": "Service", "namespace": "shop", "name": "web", "status": "OutOfSync"}
+    argo.app()["status"]["resources"].append(service)
+    ran = run(sync_application, argo, resources=[{"group": "apps", "kind": "Deployment", "name": "checkout"}])
+
+    assert ran.exit_code == 0, ran.error
+    assert ran.output is not None
+    assert ran.output["resources"] == 1
+    assert service["status"] == "OutOfSync"
+
+
+@pytest.mark.parametrize(
+    ("resource", "text"),
+    [
+        (
+            {"kind": "Deployment", "name": "checkout"},
+            "has no resource Deployment checkout of group (core); it has Deployment checkout of group apps.",
+        ),
+        ({"kind": "Service", "name": "old", "namespace": "other"}, "of group (core) in other; it has Service old."),
+        ({"kind": "Secret", "name": "nothing"}, "it has ConfigMap settings, Deployment checkout of group apps"),
+    ],
+)
+def test_a_resource_that_the_application_has_not_is_refused(argo: ArgoStandin, resource: Any, text: str) -> None:
+    ran = run(sync_application, argo, resources=[resource])
+
+    assert ending(ran) == (3, "NoSuchResource", False)
+    assert text in message(ran)
+
+
+def test_what_argo_cd_cannot_compare_is_not_synced(argo: ArgoStandin) -> None:
+    broken = {"type": "ComparisonError", "message": "rpc error: deploy: app path does not exist"}
+    argo.app()["status"] |= {"conditions": [broken, {"type": "OrphanedResourceWarning", "message": "3"}]}
+    argo.app()["status"]["sync"]["status"] = "Unknown"
+    ran = run(sync_application, argo)
+
+    assert ending(ran) == (3, "ComparisonFailed", False)
+    assert message(ran).endswith("so it cannot be synced: ComparisonError: rpc error: deploy: app path does not exist.")
+
+
+@pytest.mark.parametrize(("action", "inputs"), [(sync_application, {}), (rollback_application, {"history_id": 1})])
+def test_an_application_that_is_being_deleted_is_left_alone(argo: ArgoStandin, action: Action, inputs: Any) -> None:
+    argo.app()["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    assert ending(run(action, argo, **inputs)) == (3, "BeingDeleted", False)
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs"),
+    [(sync_application, {}), (rollback_application, {"history_id": 1}), (wait_application, {"synced": False})],
+)
+def test_suspended_is_healthy_only_if_that_is_said(argo: ArgoStandin, action: Action, inputs: Any) -> None:
+    argo.app()["status"]["health"] = {"status": "Suspended"}
+    runner = ActionRunner(action, secrets={"token": TOKEN}, timeout=timedelta(seconds=20))
+    inputs = {"server": argo.url, "application": "checkout", **inputs}
+    accepted = runner.run({**inputs, "accept_suspended": True})
+    argo.apps["checkout"] = an_application()
+    argo.app()["status"]["health"] = {"status": "Suspended"}
+    refused = runner.run(inputs)
+
+    assert accepted.exit_code == 0, accepted.error
+    assert ending(refused)[:2] == (4, "VerifyFailed")
+    assert "Application checkout is Suspended" in message(refused)
+
+
+def test_deployments_that_differ_in_nothing_but_their_values_are_told_apart(argo: ArgoStandin) -> None:
+    first, last = argo.app()["status"]["history"]
+    first["revision"] = last["revision"]
+    first["source"] = {**last["source"], "helm": {"values": "replicas: 2\n"}}
+    last["source"] = {**last["source"], "helm": {"values": "replicas: 6\n"}}
+    ran = run(rollback_application, argo, history_id=1)
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert argo.app()["status"]["history"][-1]["source"] == first["source"]
+    assert "replicas" not in json.dumps(ran.events)
+
+
+def test_a_sync_window_forbids_a_rollback_too(argo: ArgoStandin) -> None:
+    argo.can_sync = False
+
+    assert ending(run(rollback_application, argo, history_id=1)) == (3, "SyncWindow", False)
+
+
 def test_a_rollback_deploys_an_entry_of_the_history_and_undo_the_one_before(argo: ArgoStandin) -> None:
     runner = ActionRunner(rollback_application, secrets={"token": TOKEN})
     inputs = {"server": argo.url, "application": "checkout", "history_id": 1}
@@ -211,101 +315,6 @@ def test_a_rollback_is_refused_while_automatic_sync_is_on(argo: ArgoStandin) -> 
 
 def test_a_rollback_to_nothing_names_what_there_is(argo: ArgoStandin) -> None:
     assert "has no deployment 7; it has 1, 2." in message(run(rollback_application, argo, history_id=7))
-
-
-@pytest.mark.parametrize("knows_enabled", [True, False], ids=["3.1 and newer", "2.14"])
-def test_automatic_sync_is_paused_and_resumed_as_it_was(argo: ArgoStandin, knows_enabled: bool) -> None:
-    argo.knows_enabled = knows_enabled
-    automated(argo, {"prune": True, "selfHeal": True})
-    paused, again = autosync(pause_autosync, argo), autosync(pause_autosync, argo)
-    policy = argo.app()["spec"]["syncPolicy"].get("automated")
-    resumed = autosync(resume_autosync, argo)
-
-    assert (paused.exit_code, again.status) == (0, "unchanged"), paused.error
-    assert paused.output == {"application": "checkout", "autosync": False, "self_heal": True, "prune": True}
-    assert policy == ({"prune": True, "selfHeal": True, "enabled": False} if knows_enabled else None)
-    assert resumed.exit_code == 0, resumed.error
-    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
-    assert KEPT not in argo.app()["metadata"]["annotations"]
-
-
-def test_undo_of_a_pause_resumes(argo: ArgoStandin) -> None:
-    automated(argo, {"selfHeal": True})
-    runner = ActionRunner(pause_autosync)
-    ran = runner.run({"application": "checkout"})
-    assert ran.change is not None
-    undone = runner.undo({"application": "checkout"}, ran.change)
-
-    assert undone.exit_code == 0, undone.error
-    assert argo.app()["spec"]["syncPolicy"]["automated"] == {"selfHeal": True}
-
-
-def test_a_policy_that_somebody_changed_first_is_not_overwritten(argo: ArgoStandin) -> None:
-    automated(argo, {"selfHeal": True})
-    theirs = {"selfHeal": False, "prune": True}
-    argo.before_patch = lambda: argo.app()["spec"]["syncPolicy"].update(automated=dict(theirs))
-    ran = autosync(pause_autosync, argo)
-
-    assert ending(ran)[:2] == (75, "Conflict")
-    assert argo.app()["spec"]["syncPolicy"]["automated"] == theirs
-
-
-@pytest.mark.parametrize(
-    ("metadata", "owner"),
-    [
-        ({"ownerReferences": [{"kind": "ApplicationSet", "name": "shops"}]}, "ApplicationSet shops"),
-        (
-            {"annotations": {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/checkout"}},
-            "Application root",
-        ),
-    ],
-)
-def test_a_policy_of_another_owner_is_refused_and_a_revert_told(argo: ArgoStandin, metadata: Any, owner: str) -> None:
-    automated(argo, {"selfHeal": True}, **metadata)
-    refused = autosync(pause_autosync, argo)
-    looks = argo.answer
-
-    def revert(method: str, path: str, query: Any, sent: Any) -> Any:
-        answer = looks(method, path, query, sent)
-        if method == "PATCH":  # the owner is there within a moment
-            argo.app()["spec"]["syncPolicy"]["automated"] = {"selfHeal": True}
-        return answer
-
-    argo.answer = revert  # type: ignore[method-assign]
-    reverted = autosync(pause_autosync, argo, when_owned="proceed")
-
-    assert ending(refused) == (3, "Owned", False)
-    assert f"belongs to {owner}, which would take the change back" in message(refused)
-    assert ending(reverted) == (4, "Reverted", True)
-    assert owner in message(reverted)
-
-
-@pytest.mark.parametrize(("lists_it", "owned"), [(True, True), (False, False), (None, False)])
-def test_a_label_names_an_owner_only_if_that_application_makes_this_one(
-    argo: ArgoStandin, lists_it: bool | None, owned: bool
-) -> None:
-    """Argo CD before 3.0 tracks by a label by default; Helm sets the same label to its release."""
-    automated(argo, {"selfHeal": True}, labels={"app.kubernetes.io/instance": "root"})
-    if lists_it is not None:
-        argo.apps["root"] = an_application("root")
-        made = {"group": "argoproj.io", "kind": "Application", "namespace": "argocd", "name": "checkout"}
-        argo.apps["root"]["status"]["resources"] = [made] if lists_it else []
-    ran = autosync(pause_autosync, argo)
-
-    assert ran.exit_code == (3 if owned else 0), ran.error
-    if owned:
-        assert "belongs to Application root, which would take the change back" in message(ran)
-
-
-def test_a_copied_annotation_names_no_owner(argo: ArgoStandin) -> None:
-    tracking = {"argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/another"}
-    automated(argo, {"selfHeal": True}, annotations=tracking)
-
-    assert autosync(pause_autosync, argo).exit_code == 0
-
-
-def test_what_was_never_automatic_is_not_resumed(argo: ArgoStandin) -> None:
-    assert ending(autosync(resume_autosync, argo)) == (3, "NothingPaused", False)
 
 
 def test_only_an_old_operation_is_terminated(argo: ArgoStandin) -> None:
@@ -374,21 +383,3 @@ def test_a_wait_ends_when_the_commit_is_deployed(argo: ArgoStandin) -> None:
     assert "Application checkout is OutOfSync: Deployment checkout" in message(late)
     assert f"is at {NEW}, not {OLD}" in message(other)
     assert (done.exit_code, done.status) == (0, "unchanged")
-
-
-@pytest.mark.parametrize("has_v2", [True, False], ids=["3.1 and newer", "2.14"])
-def test_a_resource_is_restarted_by_argo_cds_own_action(argo: ArgoStandin, has_v2: bool) -> None:
-    argo.has_v2 = has_v2
-    ran = run(run_resource_action, argo, action="restart", namespace="shop", name="checkout")
-
-    assert (ran.exit_code, argo.generation) == (0, 4), ran.error
-
-
-@pytest.mark.parametrize(
-    ("action", "text"), [("resume", "does not allow resume in its present state"), ("promote-full", "it has restart,")]
-)
-def test_an_action_that_is_not_offered_is_refused(argo: ArgoStandin, action: str, text: str) -> None:
-    ran = run(run_resource_action, argo, action=action, namespace="shop", name="checkout")
-
-    assert (ran.exit_code, ran.changed) == (3, False)
-    assert text in message(ran)

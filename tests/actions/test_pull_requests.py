@@ -1,6 +1,7 @@
 """git/open_pull_request and git/merge_pull_request on each forge: stand-ins, and a real Gitea (GITEA_BIN)."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from forge_standin import Refused
 from forge_world import FORGES, ForgeWorld, GiteaWorld, RealGitea, gitea_server, standin_world
 from programs import program_in
 
+from kubernaut_argocd._http import HttpReply, rate_limit_pause
 from kubernaut_argocd.requests.merging import merge_pull_request
 from kubernaut_argocd.requests.opening import open_pull_request
+from kubernaut_sdk import Action
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.testing import ActionRunner, Ran
 
@@ -51,14 +54,22 @@ def github(repository: Any) -> Iterator[ForgeWorld]:
         yield made
 
 
+EDIT: dict[str, Any] = {"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}
+
+
+def runner_of(action: Action, world: ForgeWorld) -> ActionRunner:
+    """A runner whose pauses take their time where the forge is a real one: it may not know a branch at once."""
+    return ActionRunner(action, secrets=world.secrets, real_time=isinstance(world, GiteaWorld))
+
+
 def opened(world: ForgeWorld, record_id: Any = None, runner: ActionRunner | None = None, **inputs: Any) -> Ran:
-    edits = [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]
-    runner = runner or ActionRunner(open_pull_request, secrets=world.secrets)
+    edits = [EDIT]
+    runner = runner or runner_of(open_pull_request, world)
     return runner.run({**world.inputs, "edits": edits, **inputs}, record_id=record_id)
 
 
 def merged(world: ForgeWorld, number: int, **inputs: Any) -> Ran:
-    runner = ActionRunner(merge_pull_request, secrets=world.secrets)
+    runner = runner_of(merge_pull_request, world)
     return runner.run({**world.inputs, "number": number, **inputs})
 
 
@@ -98,9 +109,9 @@ def test_several_fields_and_files_are_one_commit(world: ForgeWorld) -> None:
 
 
 def test_the_same_step_again_finds_its_request(world: ForgeWorld) -> None:
-    record, runner = mint(), ActionRunner(open_pull_request, secrets=world.secrets)
+    record, runner = mint(), runner_of(open_pull_request, world)
     first = opened(world, record, runner)
-    second = opened(world, record, ActionRunner(open_pull_request, secrets=world.secrets))
+    second = opened(world, record, runner_of(open_pull_request, world))
 
     assert (first.status, second.status) == ("succeeded", "unchanged")
     assert len(world.pulls()) == 1
@@ -179,8 +190,68 @@ def test_a_branch_with_other_content_is_left_alone(world: ForgeWorld) -> None:
     assert world.pulls() == []
 
 
+def test_a_branch_with_more_below_its_newest_commit_is_left_alone(world: ForgeWorld) -> None:
+    """The newest commit is exactly this change; merged would be what is below it, too."""
+    world.push_elsewhere("hotfix", "main", "app.yaml", "replicas: 0\n")
+    theirs = world.push_elsewhere("hotfix", "hotfix", "hpa.yaml", HPA.replace("6 #", "12 #"))
+    ran = opened(world, head="hotfix")
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (3, "BranchTaken")
+    assert theirs[:12] in ran.error.message
+    assert world.pulls() == []
+
+
+def test_a_branch_that_holds_exactly_this_change_is_proposed(world: ForgeWorld) -> None:
+    world.push_elsewhere("hotfix", "main", "hpa.yaml", HPA.replace("6 #", "12 #"))
+    world.push_elsewhere("main", "main", "app.yaml", "replicas: 4\n")  # the base may go on
+    ran = opened(world, head="hotfix")
+
+    assert (ran.exit_code, ran.status) == (0, "succeeded"), ran.error
+    assert [pull["head"] for pull in world.pulls()] == ["hotfix"]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed by a person"])
+def test_undo_leaves_a_branch_to_which_somebody_pushed(world: ForgeWorld, closed: bool) -> None:
+    runner = runner_of(open_pull_request, world)
+    ran = opened(world, runner=runner)
+    head = f"kubernaut/{ran.record_id}"
+    theirs = world.push_elsewhere(head, head, "hpa.yaml", HPA.replace("6 #", "12 #").replace("2\n", "3\n"))
+    if closed:
+        world.close(1)
+    assert ran.change is not None
+    undone = runner.undo({**world.inputs, "edits": [EDIT]}, ran.change)
+
+    assert undone.error is not None
+    assert (undone.exit_code, undone.error.reason) == (3, "BranchTaken")
+    assert world.git("rev-parse", head).strip() == theirs
+    assert [pull["state"] for pull in world.pulls()] == ["closed" if closed else "open"]
+
+
+def test_a_request_that_is_closed_between_plan_and_apply_is_planned_anew(github: ForgeWorld) -> None:
+    record = mint()
+    assert opened(github, record).exit_code == 0
+    github.close(1)
+    answer, looks = github.standin.answer, [0]
+
+    def hide(method: str, path: str, query: Any, sent: Any) -> Any:
+        template, status, document = answer(method, path, query, sent)
+        if (method, path) == ("GET", "/repos/shop/deploy/pulls") or path.endswith("/pulls"):
+            looks[0] += 1
+            document = [] if looks[0] == 1 else document  # it is closed right after the first look
+        return template, status, document
+
+    github.standin.answer = hide  # type: ignore[method-assign]
+    runner = ActionRunner(open_pull_request, secrets=github.secrets, retries=1)
+    again = opened(github, record, runner)
+
+    assert again.error is not None
+    assert again.error.reason == "ClosedByPerson"
+    assert [pull["state"] for pull in github.pulls()] == ["closed"]
+
+
 def test_undo_closes_the_request_and_deletes_its_branch(world: ForgeWorld) -> None:
-    runner = ActionRunner(open_pull_request, secrets=world.secrets)
+    runner = runner_of(open_pull_request, world)
     ran = opened(world, runner=runner)
     inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
     assert ran.change is not None
@@ -194,7 +265,7 @@ def test_undo_closes_the_request_and_deletes_its_branch(world: ForgeWorld) -> No
 
 
 def test_a_merged_request_is_not_undone(world: ForgeWorld) -> None:
-    runner = ActionRunner(open_pull_request, secrets=world.secrets)
+    runner = runner_of(open_pull_request, world)
     ran = opened(world, runner=runner)
     assert merged(world, 1).exit_code == 0
     inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
@@ -277,6 +348,66 @@ def test_a_limit_that_the_step_has_time_for_is_waited_out(
     assert "asks for fewer requests" in ran.log
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 60),
+        ({"retry-after": "Wed, 21 Oct 2015 07:26:00 GMT"}, 1),
+        ({"retry-after": "0"}, 1),
+        ({"retry-after": "soon"}, 60),
+        ({"retry-after": "Wed, 99 Oct 2015 07:28:00 GMT", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, 1),
+    ],
+)
+def test_the_time_that_a_server_asks_for_is_read(headers: dict[str, str], seconds: float) -> None:
+    now = datetime(2015, 10, 21, 7, 27, tzinfo=UTC).timestamp()
+
+    assert rate_limit_pause(HttpReply(429, None, headers), now) == seconds
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_page_of_a_proxy_is_no_answer_of_the_forge(repository: Any, status: int) -> None:
+    """Gitea answers 404 where there is no request, so that a proxy's 404 would have been taken for that."""
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitea", repository) as world:
+        world.standin.faults = [Refused(status, b"<html><h1>Please log in</h1></html>")]
+        ran = opened(world)
+
+        assert ran.error is not None
+        assert (ran.exit_code, ran.error.reason, ran.changed) == (3, "NotTheApi", False)
+        assert "speaks no JSON; perhaps it is a page to log in" in ran.error.message
+        assert world.branches() == ["main"]
+
+
+@pytest.mark.parametrize("token", ["one\ntwo", "pas\u2713"])
+def test_a_token_that_no_header_can_hold_is_told_without_it(github: ForgeWorld, token: str) -> None:
+    ran = opened(github, runner=ActionRunner(open_pull_request, secrets={"token": token}))
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (3, "TokenUnusable")
+    assert "the token in the step's Secret holds a line break" in ran.error.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"api": "http://127.0.0.1:99999/api/v3"},
+        {"api": "https://[::1/api/v3"},
+        {"repository": "https://forge.example.com:port/shop/deploy.git"},
+        {"base": "a..b"},
+        {"base": "a/"},
+        {"head": "fix.lock"},
+        {"base": "a/.b"},
+        {"edits": [EDIT, {"path": "hpa.yaml", "content": "a: 1\n"}]},
+    ],
+)
+def test_an_input_that_cannot_be_meant_is_refused_as_such(github: ForgeWorld, wrong: dict[str, Any]) -> None:
+    ran = opened(github, **wrong)
+
+    assert ran.exit_code == 2
+    assert github.standin.calls == []
+
+
 def test_a_merge_needs_the_required_checks(world: ForgeWorld) -> None:
     ran = opened(world)
     assert ran.output is not None
@@ -334,6 +465,112 @@ def test_a_job_of_gitlab_that_has_not_ended_is_waited_for(repository: Any, statu
     assert (waiting.exit_code, waiting.error.reason) == (3, "ChecksPending")
 
 
+def test_a_check_on_a_later_page_is_seen(world: ForgeWorld) -> None:
+    ran = opened(world)
+    assert ran.output is not None
+    commit = ran.output["commit"]
+    for number in range(54 if isinstance(world, GiteaWorld) else 104):  # each forge has pages of its own size
+        world.set_status(commit, f"job {number:03}", "success")
+    world.set_status(commit, "a last one", "failure")  # a forge may show the newest first, or the last
+    world.set_status(commit, "z last one", "failure")
+    refused = merged(world, 1, wait=0)
+
+    assert refused.error is not None
+    assert (refused.exit_code, refused.error.reason) == (3, "ChecksFailed"), refused.error
+    assert "a last one" in refused.error.message
+    assert "z last one" in refused.error.message
+
+
+@pytest.mark.parametrize("pattern", ["ci/*", "ci/{lint,test}", "ci/[st]est", "*"])
+def test_a_required_check_of_gitea_may_be_a_pattern(repository: Any, pattern: str) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitea", repository) as world:
+        ran = opened(world)
+        assert ran.output is not None
+        world.require(pattern)
+        missing = merged(world, 1, wait=0)
+        world.set_status(ran.output["commit"], "ci/test", "failure")
+        failed = merged(world, 1, wait=0)
+        world.set_status(ran.output["commit"], "ci/test", "success")
+        passed = merged(world, 1, wait=0)
+
+    assert missing.error is not None
+    assert failed.error is not None
+    assert (missing.error.reason, failed.error.reason) == ("ChecksPending", "ChecksFailed")
+    assert passed.exit_code == 0, passed.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusal", "code", "reason"),
+    [
+        (
+            "github",
+            Refused(405, {"message": "Base branch was modified. Review and try the merge again."}),
+            75,
+            "ForgeBusy",
+        ),
+        ("github", Refused(405, {"message": "At least 1 approving review is required."}), 1, "MergeRefused"),
+        ("gitlab", Refused(401, {"message": "401 Unauthorized"}), 1, "AccessDenied"),
+        ("gitlab", Refused(406, {"message": "Branch cannot be merged"}), 1, "MergeRefused"),
+        ("gitea", Refused(405, {"message": "Please try again later"}), 75, "ForgeBusy"),
+    ],
+)
+def test_a_merge_that_a_forge_refuses_is_tried_again_only_if_that_can_help(
+    repository: Any, kind: str, refusal: Refused, code: int, reason: str
+) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world(kind, repository) as world:
+        opened(world)
+        answer = world.standin.answer
+
+        def refuse(method: str, path: str, query: Any, sent: Any) -> Any:
+            if path.endswith("/merge"):
+                raise refusal
+            return answer(method, path, query, sent)
+
+        world.standin.answer = refuse  # type: ignore[method-assign]
+        ran = merged(world, 1)
+
+    assert ran.error is not None
+    assert (ran.exit_code, ran.error.reason) == (code, reason)
+
+
+def test_the_commit_of_a_merge_is_waited_for(repository: Any) -> None:
+    """GitLab may merge after its answer, and a fast-forward makes no commit of its own."""
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    with standin_world("gitlab", repository) as world:
+        ran = opened(world)
+        assert ran.output is not None
+        answer, looks = world.standin.answer, [0]
+
+        def later(method: str, path: str, query: Any, sent: Any) -> Any:
+            template, status, document = answer(method, path, query, sent)
+            if method == "GET" and isinstance(document, dict) and document.get("state") == "merged":
+                looks[0] += 1
+                document |= {"merge_commit_sha": None, "state": "opened" if looks[0] < 4 else "merged"}
+            return template, status, document
+
+        world.standin.answer = later  # type: ignore[method-assign]
+        done = merged(world, 1)
+
+    assert done.exit_code == 0, done.error
+    assert done.output is not None
+    assert done.output["commit"] == ran.output["commit"]
+
+
+def test_a_label_that_gitea_does_not_know_is_a_warning(world: ForgeWorld) -> None:
+    """Gitea passes over it without a word; the others make it."""
+    ran = opened(world, labels=["unknown"])
+
+    assert ran.exit_code == 0, ran.error
+    assert ran.output is not None
+    warned = [text for text in ran.output["warnings"] if "has no label unknown" in text]
+    assert len(warned) == (1 if world.inputs["forge"] == "gitea" else 0)
+
+
 def test_a_merge_again_changes_nothing(world: ForgeWorld) -> None:
     opened(world)
     first, second = merged(world, 1), merged(world, 1)
@@ -375,7 +612,7 @@ def test_the_token_goes_to_the_forge_alone(github: ForgeWorld, repository: Any) 
 
 def test_a_dry_run_opens_nothing(world: ForgeWorld) -> None:
     inputs = {**world.inputs, "edits": [{"path": "hpa.yaml", "field": "spec.maxReplicas", "value": 12}]}
-    ran = ActionRunner(open_pull_request, secrets=world.secrets).dry_run(inputs)
+    ran = runner_of(open_pull_request, world).dry_run(inputs)
 
     assert (ran.exit_code, ran.status) == (0, "planned")
     assert ran.change is not None

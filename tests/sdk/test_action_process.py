@@ -43,6 +43,26 @@ def test_plan_writes_neither_results_nor_records(action: Any, tmp_path: Path, cl
     assert action.kept() == []
 
 
+@pytest.mark.parametrize(("verb", "dry"), [("plan", True), ("check", True), ("run", False)])
+def test_an_action_is_told_that_nothing_will_be_applied(action: Any, tmp_path: Path, verb: str, dry: bool) -> None:
+    module = tmp_path / "look.py"
+    module.write_text(
+        "from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed\n"
+        "look = Action('probe/look_around')\n"
+        "@look.plan\n"
+        "def plan(ctx: Context, inputs: Inputs) -> Change:\n"
+        "    'Look.'\n"
+        "    raise PreconditionFailed(f'dry run: {ctx.dry_run}.')\n"
+        "@look.apply\n"
+        "def apply(ctx: Context, inputs: Inputs, change: Change) -> None:\n"
+        "    'Do nothing.'\n"
+    )
+    ended = action.run(verb, "probe/look_around", ACTION_MODULES=str(module))
+
+    assert ended.code == 3
+    assert f"dry run: {dry}." in json.dumps(ended.document)
+
+
 def test_precedence_is_flag_then_file_then_environment_then_default(action: Any, tmp_path: Path) -> None:
     file = tmp_path / "inputs.json"
     file.write_text(json.dumps({"path": str(tmp_path / "file"), "text": "file"}))

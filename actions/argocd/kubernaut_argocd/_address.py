@@ -1,12 +1,13 @@
-"""Validation of repository addresses: a password or token in one would be recorded and shown, so it is refused."""
+"""Validation of addresses: a password or token in one would be recorded and shown, so it is refused."""
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-__all__ = ["without_credentials"]
+__all__ = ["well_formed", "without_credentials"]
 
 _USERINFO = re.compile(r"(?P<before>(?:^|.*?[:/])//)(?P<who>[^/?#]*)@", re.DOTALL)
 _PASSWORD = re.compile(r"(?P<before>.*?://)[^/@]*:(?!\d+/)[^@]*@", re.DOTALL)
@@ -17,6 +18,20 @@ _QUERY = re.compile(r"[?#].*", re.DOTALL)
 _SSH = re.compile(r"(?:git\+)?ssh(?:\+git)?:", re.IGNORECASE)
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 """A user name that ssh accepts. Tokens are longer."""
+
+
+def well_formed(address: str | None) -> str | None:
+    """Return the address unchanged.
+
+    Raises:
+        ValueError: if it has no host, or a port that is none.
+    """
+    if address is not None and "://" in address:
+        parts = urlsplit(address)
+        if not parts.hostname and parts.scheme != "file":
+            raise ValueError("it has no host; write it as https://host/path")
+        _ = parts.port  # raises for one that is no number, or too large
+    return address
 
 
 def without_credentials(repository: Any) -> Any:

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable
+from typing import Literal
 from uuid import UUID
 
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
@@ -23,8 +24,8 @@ _TRAILERS = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:[ \t]*\S.*(?:\n[ \t]+
 """A paragraph that git takes for a block of trailers; a trailer may have several lines."""
 
 
-def record_trailer(record_id: UUID) -> str:
-    """Return the trailer that names a record."""
+def record_trailer(record_id: UUID | Literal[""]) -> str:
+    """Return the trailer that names a record; for an empty id, how that of any record begins."""
     return f"{_RECORD}: {record_id}"
 
 

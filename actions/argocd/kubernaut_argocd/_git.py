@@ -151,6 +151,16 @@ class Checkout:
         listed = self._git(["ls-remote", "--", self.url, f"refs/heads/{branch}"]).stdout
         return listed.split("\t")[0].strip()
 
+    def follows(self, base: str) -> bool:
+        """Return True if the checked-out commit is the first one after a commit of another branch of the server."""
+        # commits alone, since only their parents are looked at
+        fetch = ["fetch", "--quiet", "--no-tags", "--filter=tree:0", "--", _REMOTE, f"refs/heads/{base}"]
+        self._git(fetch)
+        parents = self._git(["rev-list", "--parents", "--max-count=1", "HEAD"]).stdout.split()[1:]
+        return len(parents) == 1 and (
+            self.try_run(["merge-base", "--is-ancestor", parents[0], "FETCH_HEAD"]).exit_code == 0
+        )
+
     def diff(self, context: int = 3) -> str:
         """Return the change of the checked-out commit as a unified diff, masked."""
         shown = self._git(

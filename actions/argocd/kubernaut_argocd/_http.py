@@ -10,7 +10,8 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -40,11 +41,13 @@ class HttpReply:
         status: The HTTP status.
         document: The body as JSON; None if it is empty.
         headers: The headers, names in lower case.
+        foreign: True if the body is not JSON, as a proxy's page; `document` then holds its beginning, as `message`.
     """
 
     status: int
     document: Any
     headers: Mapping[str, str]
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class HttpApi:
         advice: The rights that the token needs, for messages about a denied request.
         authority: The file with the certificate authority; by default those of the machine.
         identity: The files of a client's certificate and key, if the server asks for them.
+        credential: What the token is, for messages.
     """
 
     ctx: Context
@@ -68,6 +72,7 @@ class HttpApi:
     advice: str = ""
     authority: Path | None = None
     identity: tuple[Path, Path] | None = None
+    credential: str = "the token in the step's Secret"
 
     def call(
         self,
@@ -78,6 +83,7 @@ class HttpApi:
         query: Mapping[str, Any] | None = None,
         expected: tuple[int, ...] = (),
         content_type: str = "application/json",
+        patience: float = _PATIENCE,
     ) -> HttpReply:
         """Send one request and return its answer.
 
@@ -88,11 +94,12 @@ class HttpApi:
             query: The query's fields; absent ones are None.
             expected: Statuses beside 2xx that are returned, not raised.
             content_type: The media type of the body.
+            patience: The most seconds of silence from the server.
 
         Raises:
             NotFound: for 404.
-            PreconditionFailed: if the token is refused or lacks a right, or for a redirect or a certificate that cannot
-                be verified.
+            PreconditionFailed: if the token is refused or lacks a right, for a redirect or a certificate that cannot be
+                verified, or if what answers is not the API.
             Transient: if the server is out of reach, has trouble of its own, or asks for more time than the step has.
             Failed: for any other status, with what the server says.
         """
@@ -100,8 +107,10 @@ class HttpApi:
         address = f"{self.url}{path}" + (f"?{urlencode(fields, doseq=True)}" if fields else "")
         waited = 0.0
         while True:
-            reply = self._send(method, address, body, content_type)
+            reply = self._send(method, address, body, content_type, patience)
             if 200 <= reply.status < 300 or reply.status in expected:
+                if reply.foreign:
+                    raise _not_the_api(self.name, reply)
                 return reply
             pause = rate_limit_pause(reply, time.time())
             if pause is None:
@@ -114,21 +123,29 @@ class HttpApi:
             self.ctx.log.warning("%s asks for fewer requests; the next one in %.0f s", self.name, pause)
             self.ctx.sleep(pause)
 
-    def _send(self, method: str, address: str, body: Any, content_type: str) -> HttpReply:
+    def _send(self, method: str, address: str, body: Any, content_type: str, patience: float) -> HttpReply:
         data = None if body is None else json.dumps(body).encode()
         headers = {"accept": "application/json", "user-agent": "kubernaut", **self.headers}
         if method != "GET":  # without a body, too: Argo CD refuses a write that does not say that it is JSON
             headers["content-type"] = content_type
         request = Request(address, data=data, headers=headers, method=method)  # noqa: S310 – http or https, checked when it was built
-        timeout = max(1.0, min(_PATIENCE, self.ctx.remaining()))
+        timeout = max(1.0, min(patience, self.ctx.remaining()))
         try:
             with self._opener().open(request, timeout=timeout) as answer:
                 return _reply(answer.status, answer.headers, answer.read(_LARGEST + 1), self.name)
         except HTTPError as error:
             with error:
                 return _reply(error.code, error.headers, error.read(_LARGEST + 1), self.name)
+        except InvalidURL:
+            raise PreconditionFailed(f"the address {self.url} is not usable.", reason="BadAddress") from None
         except (URLError, HTTPException, OSError) as error:
             raise self._unreachable(error) from None
+        except ValueError:  # http.client's own message would repeat the token
+            raise PreconditionFailed(
+                f"{self.credential} holds a line break, or another character that no HTTP header can hold; put the "
+                f"bare token there.",
+                reason="TokenUnusable",
+            ) from None
 
     def _opener(self) -> OpenerDirector:
         context = ssl.create_default_context(cafile=self.authority)
@@ -168,13 +185,13 @@ class HttpApi:
                 )
             case 401:
                 return PreconditionFailed(
-                    f"{what}: the token in the step's Secret is not valid, or has expired; make a new one"
+                    f"{what}: {self.credential} is not valid, or has expired; make a new one"
                     f"{f' ({self.advice})' if self.advice else ''}{tail}.",
                     reason=_REASONS[401],
                 )
             case 403:
                 return PreconditionFailed(
-                    f"{what}: the token in the step's Secret has not the right for it"
+                    f"{what}: {self.credential} has not the right for it"
                     f"{f'; it needs {self.advice}' if self.advice else ''}{tail}.",
                     reason=_REASONS[403],
                 )
@@ -195,15 +212,15 @@ class _NoRedirect(HTTPRedirectHandler):
 def rate_limit_pause(reply: HttpReply, now: float) -> float | None:
     """Return the seconds to wait before the next request, or None if the answer asks for no wait.
 
-    `Retry-After` (RFC 9110, in seconds), GitHub's `x-ratelimit-remaining: 0` with `x-ratelimit-reset` and its secondary
-    limits, which answer 403 or 429, and GitLab's `RateLimit-Reset`.
+    `Retry-After` (RFC 9110, in seconds or as a date), GitHub's `x-ratelimit-remaining: 0` with `x-ratelimit-reset` and
+    its secondary limits, which answer 403 or 429, and GitLab's `RateLimit-Reset`. A pause is a second at least.
     """
     if reply.status not in {403, 429, 503}:
         return None
     headers = reply.headers
-    after = headers.get("retry-after", "")
-    if after.isdigit():
-        return float(after)
+    after = _seconds_after(headers.get("retry-after", ""), now)
+    if after is not None:
+        return max(1.0, after)
     limited = reply.status == 429 or "rate limit" in (complaint(reply.document) or "").lower()
     exhausted = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining")) == "0"
     reset = headers.get("x-ratelimit-reset", headers.get("ratelimit-reset", ""))
@@ -217,15 +234,28 @@ def _reply(status: int, headers: Any, body: bytes, name: str) -> HttpReply:
         raise Failed(f"{name} answered with more than {_LARGEST >> 20} MiB.", reason="AnswerTooLarge")
     named = {key.lower(): value for key, value in headers.items()}
     try:
-        document = json.loads(body) if body.strip() else None
-    except ValueError:
-        if 200 <= status < 300:
-            raise PreconditionFailed(
-                f"what answers as {name} speaks no JSON; perhaps it is a page to log in: check the address.",
-                reason="NotTheApi",
-            ) from None
-        document = {"message": body[:200].decode("utf-8", "replace")}
-    return HttpReply(status, document, named)
+        return HttpReply(status, json.loads(body) if body.strip() else None, named)
+    except (ValueError, RecursionError):
+        return HttpReply(status, {"message": body[:200].decode("utf-8", "replace")}, named, foreign=True)
+
+
+def _not_the_api(name: str, reply: HttpReply) -> PreconditionFailed:
+    begin = " ".join(str(reply.document["message"]).split())[:80]
+    return PreconditionFailed(
+        f"what answers as {name} speaks no JSON; perhaps it is a page to log in, or a proxy: check the address. It "
+        f"begins: {begin}",
+        reason="NotTheApi",
+    )
+
+
+def _seconds_after(after: str, now: float) -> float | None:
+    """Return the seconds that a `Retry-After` names, or None if it is no such field."""
+    if after.isdigit():
+        return float(after)
+    try:
+        return parsedate_to_datetime(after).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
 
 
 def complaint(document: Any) -> str:

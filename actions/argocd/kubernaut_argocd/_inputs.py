@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kubernaut_argocd._address import without_credentials
+from kubernaut_argocd._address import well_formed, without_credentials
 
 __all__ = ["Author", "BranchName", "CommitMessage", "Document", "FieldPath", "FilePath", "RepositoryAddress"]
 
@@ -16,13 +16,24 @@ def _require_inside(path: str) -> str:
     return path
 
 
+def _require_branch(name: str) -> str:
+    """Return a branch's name unchanged, if it is one by git's own rules (`git check-ref-format`)."""
+    parts = name.split("/")
+    if ".." in name or any(not part or part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
+        raise ValueError("it is no name of a branch: git allows no .., no // and no end in / or .lock")
+    return name
+
+
 RepositoryAddress = Annotated[
     str,
     BeforeValidator(without_credentials),
     Field(pattern=r"^[^-\s]\S*$", max_length=2048, description="A URL, or a path; without a user's password."),
+    AfterValidator(well_formed),
 ]
 BranchName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@#+=-]*$", max_length=200, description="It must be there.")
+    str,
+    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./@#+=-]*$", max_length=200, description="It must be there."),
+    AfterValidator(_require_branch),
 ]
 FilePath = Annotated[
     str,

@@ -83,7 +83,7 @@ class Execution:
             record: If False, neither results nor record are written, as the verb `plan` needs it.
             plan_only: If True, nothing is applied.
         """
-        dry = plan_only or self.settings.dry_run
+        dry = self.context.dry_run = plan_only or self.settings.dry_run
         return self._conclude(lambda: self._execute(parse, dry=dry, record=record), record=record, dry=dry)
 
     def undo(self, read: Callable[[], tuple[Inputs, Change]]) -> ExecutionOutcome:

@@ -101,6 +101,7 @@ def check(action_type: str | None, **sources: Any) -> VerbWork:
             learn_files(settings.secrets_dir, masker)
             action = _find(settings)
             context = Context(settings, settings.record_id or mint(), interrupts, masker, Tracing(masker.text))
+            context.dry_run = True
             checks = run_prechecks(action, context, inputs_parser(action, settings, masker, sources))
             interrupts.close()
         rows = [

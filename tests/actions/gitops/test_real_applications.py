@@ -6,7 +6,8 @@ from kubectl_cluster import workload
 
 from kubernaut_argocd.applications.autosync import pause_autosync, resume_autosync
 from kubernaut_argocd.applications.resourceactions import run_resource_action
-from kubernaut_argocd.applications.syncing import rollback_application, sync_application
+from kubernaut_argocd.applications.rollingback import rollback_application
+from kubernaut_argocd.applications.syncing import sync_application
 from kubernaut_argocd.applications.terminating import terminate_operation
 from kubernaut_argocd.applications.watching import refresh_application, wait_application
 
@@ -40,6 +41,37 @@ def test_an_application_is_synced_rolled_back_and_waited_for(deployed: Deployed,
     assert ended_well(run(rollback_application, **name, history_id=history[0]["id"])).status == "succeeded"
     assert deployed.most() == 6
     assert run(terminate_operation, **name).status == "unchanged"
+
+
+def test_what_git_has_no_more_is_kept_until_it_is_pruned_and_comes_back_with_an_older_revision(
+    deployed: Deployed, run: Run
+) -> None:
+    first = deployed.push(workload("Deployment", deployed.name), deployed.autoscaler(6))
+    name = deployed.create()
+    ended_well(run(sync_application, **name))
+    (deployed.repository.work / "deploy" / "horizontalpodautoscaler.yaml").unlink()
+    second = deployed.push()
+
+    kept = ended_well(run(sync_application, **name))  # nobody has asked Argo CD to look at git
+    assert kept.change is not None
+    assert [item["kind"] for item in kept.change.after["kept"]] == ["HorizontalPodAutoscaler"]
+    assert kept.status == "unchanged"
+    assert deployed.most() == 6
+    pruned = ended_well(run(sync_application, **name, prune=True))
+    assert pruned.change is not None
+    assert [(item["kind"], item["change"]) for item in pruned.change.before["resources"]] == [
+        ("HorizontalPodAutoscaler", "delete")
+    ]
+    with pytest.raises(AssertionError, match="not found"):
+        deployed.live("hpa")
+
+    older = ended_well(run(sync_application, **name, revision=first))
+    assert older.change is not None
+    assert [item["kind"] for item in older.change.before["resources"]] == ["HorizontalPodAutoscaler"]
+    assert deployed.most() == 6
+    status = deployed.argo.read(deployed.name)["status"]
+    assert (status["sync"]["status"], status["sync"]["revision"]) == ("OutOfSync", second)
+    assert status["history"][-1]["revision"] == first
 
 
 def test_automatic_sync_is_paused_and_resumed(deployed: Deployed, run: Run) -> None:

@@ -4,13 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kubernaut_sdk import Transient
+from kubernaut_sdk import PreconditionFailed, Transient
 
-__all__ = ["RECORD", "AppView", "Operation", "require_idle"]
+__all__ = [
+    "RECORD",
+    "AppView",
+    "Operation",
+    "require_idle",
+    "require_lasting",
+    "shown_source",
+    "shows_all",
+    "sources_of",
+]
 
 RECORD = "kubernaut.io/record"
 """The name of the operation's info that holds the id of the step's record."""
 _MOST_SHOWN = 30
+_PLACE = ("repoURL", "path", "chart", "targetRevision", "ref")
+"""The fields that say where a source is."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class Operation:
         revisions: The revisions that it syncs, or synced.
         waits: True while it waits to be tried again.
         failed: The resources that could not be synced, each with the reason.
+        sync: The request, as the API gives it: revisions and sources.
     """
 
     phase: str
@@ -36,6 +48,7 @@ class Operation:
     revisions: tuple[str, ...]
     waits: bool
     failed: tuple[str, ...]
+    sync: dict[str, Any]
 
     @property
     def running(self) -> bool:
@@ -97,9 +110,19 @@ class AppView:
         return sources_of(self.document["spec"])
 
     @property
+    def destination_namespace(self) -> str:
+        """The namespace for resources that name none; empty if there is none."""
+        return str((self.document["spec"].get("destination") or {}).get("namespace") or "")
+
+    @property
     def target_revisions(self) -> tuple[str, ...]:
         """The revision that each source asks for."""
         return tuple(str(source.get("targetRevision") or "HEAD") for source in self.sources)
+
+    @property
+    def deployed_revisions(self) -> tuple[str, ...]:
+        """The revisions of the last deployment, one a source; empty if there was none."""
+        return _revisions(self.history[-1]) if self.history else ()
 
     @property
     def automated(self) -> dict[str, Any] | None:
@@ -115,12 +138,35 @@ class AppView:
     @property
     def problems(self) -> str:
         """The messages of its error conditions, as one sentence."""
+        return self._conditions("Error")
+
+    @property
+    def comparison_problems(self) -> str:
+        """The messages of the conditions under which Argo CD does not sync, as one sentence."""
+        return self._conditions("ComparisonError", "InvalidSpecError")
+
+    def _conditions(self, *kinds: str) -> str:
         found = [
             f"{item['type']}: {' '.join(str(item.get('message', '')).split())[:300]}"
             for item in self._status.get("conditions") or ()
-            if str(item.get("type", "")).endswith("Error")
+            if str(item.get("type", "")).endswith(kinds)
         ]
         return "; ".join(found)
+
+    @property
+    def all_resources(self) -> list[dict[str, Any]]:
+        """The resources that it has, or would have, with all that the API says of each."""
+        return list(self._status.get("resources") or ())
+
+    @property
+    def to_be_pruned(self) -> list[dict[str, Any]]:
+        """The resources that git has no more, which only a sync with `prune` deletes."""
+        return [item for item in self.resources() if item["change"] == "delete"]
+
+    def is_synced(self, *, prune: bool = True) -> bool:
+        """Return True if it is Synced; without `prune`, also if only what would be deleted is out of sync."""
+        only_kept = self.sync == "OutOfSync" and bool(self.to_be_pruned) and not self.resources(prune=False)
+        return self.sync == "Synced" or (only_kept and not prune)
 
     def resources(self, *, prune: bool = True) -> list[dict[str, Any]]:
         """Return the resources that a sync would change: those out of sync, and with `prune` those to be deleted."""
@@ -166,6 +212,12 @@ def require_idle(app: AppView, record: str) -> None:
         )
 
 
+def require_lasting(app: AppView) -> None:
+    """Raise PreconditionFailed if an Application is being deleted: Argo CD starts no operation then."""
+    if app.document["metadata"].get("deletionTimestamp"):
+        raise PreconditionFailed(f"Application {app.name} is being deleted.", reason="BeingDeleted")
+
+
 def sources_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Return an Application's sources, or those of an entry of its history."""
     return list(spec.get("sources") or ()) or ([spec["source"]] if spec.get("source") else [])
@@ -176,13 +228,27 @@ def shown_source(source: dict[str, Any]) -> dict[str, Any]:
 
     Values files and inline values are left out: they may be long, and hold secrets.
     """
-    shown = {key: source[key] for key in ("repoURL", "path", "chart", "targetRevision", "ref") if source.get(key)}
+    shown = {key: source[key] for key in _PLACE if source.get(key)}
     helm, kustomize = source.get("helm") or {}, source.get("kustomize") or {}
     if parameters := helm.get("parameters"):
         shown["helm"] = {str(item.get("name")): item.get("value") for item in parameters[:_MOST_SHOWN]}
     if images := kustomize.get("images"):
         shown["images"] = list(images[:_MOST_SHOWN])
     return shown
+
+
+def shows_all(source: dict[str, Any]) -> bool:
+    """Return True if `shown_source` leaves nothing out."""
+    helm, kustomize = source.get("helm") or {}, source.get("kustomize") or {}
+    parameters, images = helm.get("parameters") or [], kustomize.get("images") or []
+    return (
+        set(source) <= {*_PLACE, "helm", "kustomize"}
+        and set(helm) <= {"parameters"}
+        and set(kustomize) <= {"images"}
+        and all(set(item) <= {"name", "value"} for item in parameters)
+        and max(len(parameters), len(images)) <= _MOST_SHOWN
+        and len({item.get("name") for item in parameters}) == len(parameters)
+    )
 
 
 def _operation(operation: dict[str, Any], state: dict[str, Any]) -> Operation:
@@ -205,6 +271,7 @@ def _operation(operation: dict[str, Any], state: dict[str, Any]) -> Operation:
         # the controller leaves the phase Running, and the time of the try's end, while it waits to try again
         waits=phase == "Running" and bool(state.get("finishedAt")),
         failed=tuple(failed[:5]),
+        sync=operation.get("sync") or {},
     )
 
 

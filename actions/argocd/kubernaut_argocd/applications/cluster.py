@@ -18,6 +18,7 @@ __all__ = ["ApplicationCluster", "open_cluster"]
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _MANAGER = "kubernaut"
+_RIGHTS = "a Role with applications.argoproj.io: get, patch, bound to the step's ServiceAccount"
 
 
 class ApplicationCluster:
@@ -69,16 +70,15 @@ def open_cluster(ctx: Context) -> ApplicationCluster:
         return ApplicationCluster(_from_kubeconfig(ctx, file))
     if host and (_ACCOUNT / "token").is_file():
         server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-        headers = {"authorization": f"Bearer {(_ACCOUNT / 'token').read_text().strip()}"}
-        return ApplicationCluster(HttpApi(ctx, "the cluster", server, headers, _rights(), _ACCOUNT / "ca.crt"))
+        token = (_ACCOUNT / "token").read_text().strip()
+        ctx.mask(token)
+        headers, whose = {"authorization": f"Bearer {token}"}, "the token of the step's ServiceAccount"
+        api = HttpApi(ctx, "the cluster", server, headers, _RIGHTS, _ACCOUNT / "ca.crt", credential=whose)
+        return ApplicationCluster(api)
     raise PreconditionFailed(
         "this runs in no pod with a ServiceAccount's token, and there is no kubeconfig (KUBECONFIG); name one.",
         reason="NoCluster",
     )
-
-
-def _rights() -> str:
-    return "a Role with applications.argoproj.io: get, patch, bound to the step's ServiceAccount"
 
 
 def _path(namespace: str, name: str) -> str:
@@ -103,7 +103,8 @@ def _from_kubeconfig(ctx: Context, file: Path) -> HttpApi:
         ctx.mask(token)
     headers = {"authorization": f"Bearer {token}"} if token else {}
     identity = (certificate, key) if certificate and key else None
-    return HttpApi(ctx, f"the cluster at {server}", server, headers, _rights(), authority, identity)
+    whose = f"the user of the kubeconfig {file}"
+    return HttpApi(ctx, f"the cluster at {server}", server, headers, _RIGHTS, authority, identity, whose)
 
 
 def _named(config: dict[str, Any], part: str, name: str) -> dict[str, Any]:

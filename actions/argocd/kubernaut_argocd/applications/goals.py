@@ -1,11 +1,22 @@
 """The goals of actions on an Application: an operation that ended well, an Application that is Synced and Healthy."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from kubernaut_argocd.applications.application import AppView, Operation
 from kubernaut_sdk import VerifyFailed
 
-__all__ = ["operation_goal", "same_revision", "state_goal"]
+__all__ = ["AcceptSuspended", "operation_goal", "same_revision", "state_goal"]
+
+AcceptSuspended = Annotated[
+    bool,
+    Field(
+        description="Take Suspended for Healthy, too: a Rollout that waits for its promotion, a paused Deployment, a "
+        "suspended CronJob."
+    ),
+]
 
 
 def operation_goal(app: AppView, operation: Operation) -> bool | str:
@@ -28,15 +39,30 @@ def operation_goal(app: AppView, operation: Operation) -> bool | str:
     )
 
 
-def state_goal(app: AppView, *, synced: bool = True, revisions: Sequence[str] = ()) -> bool | str:
-    """Return True if an Application is Healthy and, if asked for, Synced at revisions; otherwise what is missing."""
-    if synced and app.sync != "Synced":
-        left = [f"{item['kind']} {item['name']}" for item in app.resources()][:5]
+def state_goal(
+    app: AppView,
+    *,
+    synced: bool = True,
+    prune: bool = True,
+    revisions: Sequence[str] = (),
+    accept_suspended: bool = False,
+) -> bool | str:
+    """Return True if an Application is Healthy and, if asked for, Synced at revisions; otherwise what is missing.
+
+    Args:
+        app: The Application.
+        synced: True if it must be Synced.
+        prune: False if what git has no more may be left.
+        revisions: The revisions that it must be at, the first of them for the first source.
+        accept_suspended: True if Suspended is Healthy enough.
+    """
+    if synced and not app.is_synced(prune=prune):
+        left = [f"{item['kind']} {item['name']}" for item in app.resources(prune=prune)][:5]
         tail = f": {', '.join(left)}" if left else ""
         return f"Application {app.name} is {app.sync}{tail}{f'; {app.problems}' if app.problems else ''}"
     if revisions and not all(map(same_revision, revisions, app.revisions)):
         return f"Application {app.name} is at {', '.join(app.revisions) or 'no revision'}, not {', '.join(revisions)}"
-    if app.health not in {"Healthy", "Suspended"}:
+    if app.health not in ({"Healthy", "Suspended"} if accept_suspended else {"Healthy"}):
         details = app.unhealthy() or app.problems
         return f"Application {app.name} is {app.health}{f': {details}' if details else ''}"
     return True

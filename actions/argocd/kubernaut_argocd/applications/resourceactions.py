@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kubernaut_argocd.applications.application import AppView
-from kubernaut_argocd.applications.server import ApplicationInputs, ApplicationName, ArgoServer
-from kubernaut_argocd.applications.syncing import application_target
+from kubernaut_argocd.applications.progress import generation_of, progress_of, step_of
+from kubernaut_argocd.applications.server import ApplicationInputs, ApplicationName, ArgoServer, application_target
 from kubernaut_sdk import Action, Change, Context, NotFound, ObjectRef, PreconditionFailed, Result, VerifyFailed
 
 __all__ = ["run_resource_action"]
@@ -18,7 +18,7 @@ class ResourceActionInputs(ApplicationInputs):
 
     action: Annotated[
         Literal["restart", "resume", "promote-full"],
-        Field(description="restart of a workload; resume and promote-full of a Rollout."),
+        Field(description="restart of a workload or Rollout; resume and promote-full of a Rollout."),
     ]
     group: Annotated[str, Field(max_length=253, description="The resource's API group.")] = "apps"
     version: Annotated[
@@ -60,10 +60,13 @@ run_resource_action = Action(
 
 @run_resource_action.plan
 def plan(ctx: Context, inputs: ResourceActionInputs) -> Change:
-    """Run one of Argo CD's actions on a resource of an Application, and wait until the resource is Healthy.
+    """Run one of Argo CD's actions on a resource of an Application, and wait until it has reached its end.
 
-    Allowed are restart (Deployment, StatefulSet, DaemonSet), and resume and promote-full of an Argo Rollout. An action
-    that the resource does not offer now is refused. Not idempotent: each record runs it once.
+    Allowed are restart (Deployment, StatefulSet, DaemonSet, Rollout), and resume and promote-full of an Argo Rollout.
+    An action that the resource does not offer now is refused. A restart has ended when every pod is a new one, and
+    ready; promote-full when the new version is the only one, and Healthy; resume then, too, or as soon as the Rollout
+    is paused again at a later step. A rollout that is aborted or given up fails at once. Not idempotent: each record
+    runs it once.
     """
     server = ArgoServer(ctx, inputs)
     offered = {str(item.get("name")): bool(item.get("disabled")) for item in server.resource_actions(_place(inputs))}
@@ -77,10 +80,10 @@ def plan(ctx: Context, inputs: ResourceActionInputs) -> Change:
             f"{inputs.kind} {inputs.namespace}/{inputs.name} does not allow {inputs.action} in its present state.",
             reason="ActionDisabled",
         )
-    generation = _generation(_manifest(server, inputs))
-    return Change(
-        {"generation": generation, "done_by": None}, {"generation": generation, "done_by": str(ctx.record_id)}
-    )
+    manifest = _manifest(server, inputs)
+    step = step_of(manifest)
+    here = {"generation": generation_of(manifest)} | ({} if step is None else {"step": step})
+    return Change({**here, "done_by": None}, {**here, "done_by": str(ctx.record_id)})
 
 
 @run_resource_action.apply
@@ -92,18 +95,21 @@ def apply(ctx: Context, inputs: ResourceActionInputs, change: Change) -> Resourc
 
 @run_resource_action.verify
 def verify(ctx: Context, inputs: ResourceActionInputs, change: Change) -> bool | str:
-    """Return True if the resource is Healthy after it."""
-    server = ArgoServer(ctx, inputs)
-    manifest = _manifest(server, inputs)
-    if inputs.action == "restart":
-        if _generation(manifest) <= change.before["generation"]:
-            return f"{inputs.kind} {inputs.name} has not the new generation yet"
-        if (left := _outstanding(manifest)) is not None:
-            return f"{inputs.kind} {inputs.name}: {left}"
+    """Return True if the action has reached its end, and Argo CD finds the resource as healthy as that end is."""
+    server, name = ArgoServer(ctx, inputs), f"{inputs.kind} {inputs.namespace}/{inputs.name}"
+    try:
+        manifest = _manifest(server, inputs)
+    except (NotFound, PreconditionFailed) as error:
+        if error.reason not in {"NotFound", "Refused"}:
+            raise
+        raise VerifyFailed(f"{name} is gone: {error.message}", reason="Missing") from None
+    progress = progress_of(manifest, inputs.action, change.before)
+    if progress is not True:
+        return f"{name}: {progress}"
+    if inputs.kind == "Rollout":
+        return True  # its own controller says how it is; Argo CD says the same, later
     health = _health(AppView(server.read()), inputs)
-    if health == "Missing":
-        raise VerifyFailed(f"{inputs.kind} {inputs.namespace}/{inputs.name} is gone.", reason="Missing")
-    return health == "Healthy" or f"{inputs.kind} {inputs.name} is {health}"
+    return health in {"Healthy", None} or f"{name} is {health}"
 
 
 @run_resource_action.target
@@ -127,28 +133,10 @@ def _manifest(server: ArgoServer, inputs: ResourceActionInputs) -> dict[str, Any
     return dict(json.loads(server.resource(_place(inputs)).get("manifest") or "{}"))
 
 
-def _generation(manifest: dict[str, Any]) -> int:
-    return int((manifest.get("metadata") or {}).get("generation") or 0)
-
-
-def _outstanding(manifest: dict[str, Any]) -> str | None:
-    """Return what the rollout of a workload still lacks, or None."""
-    status = manifest.get("status") or {}
-    if int(status.get("observedGeneration") or 0) < _generation(manifest):
-        return "its controller has not seen the restart yet"
-    if "desiredNumberScheduled" in status:
-        wanted, names = status["desiredNumberScheduled"], ["updatedNumberScheduled", "numberAvailable"]
-    else:
-        wanted = (manifest.get("spec") or {}).get("replicas", 1)
-        names = ["updatedReplicas", "readyReplicas", "replicas"]
-    there = {name: int(status.get(name) or 0) for name in names}
-    missing = [f"{name} is {count} of {wanted}" for name, count in there.items() if count != wanted]
-    return ", ".join(missing) or None
-
-
-def _health(app: AppView, inputs: ResourceActionInputs) -> str:
+def _health(app: AppView, inputs: ResourceActionInputs) -> str | None:
+    """Return the resource's health as Argo CD last saw it; None if it is not one of those that git names."""
     wanted = (inputs.kind, inputs.namespace, inputs.name)
-    for item in (app.document.get("status") or {}).get("resources") or ():
+    for item in app.all_resources:
         if (item.get("kind"), item.get("namespace"), item.get("name")) == wanted:
             return str((item.get("health") or {}).get("status") or app.health)
-    return "Missing"
+    return None

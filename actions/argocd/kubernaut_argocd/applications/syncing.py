@@ -1,17 +1,23 @@
-"""The actions argocd/sync_application and argocd/rollback_application."""
+"""The action argocd/sync_application."""
 
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_argocd.applications.application import RECORD, AppView, require_idle, shown_source, sources_of
-from kubernaut_argocd.applications.goals import operation_goal, state_goal
-from kubernaut_argocd.applications.server import ApplicationInputs, ApplicationName, ArgoServer
+from kubernaut_argocd.applications.application import RECORD, AppView, require_idle, require_lasting, shown_source
+from kubernaut_argocd.applications.differences import changed_by
+from kubernaut_argocd.applications.goals import AcceptSuspended, operation_goal, same_revision, state_goal
+from kubernaut_argocd.applications.server import (
+    ApplicationInputs,
+    ApplicationName,
+    ArgoServer,
+    Revision,
+    application_target,
+    require_window,
+)
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef, PreconditionFailed, Result
 
-__all__ = ["application_target", "rollback_application", "sync_application"]
-
-Revision = Annotated[str, Field(pattern=r"^[^-\s]\S*$", max_length=200)]
+__all__ = ["sync_application"]
 
 
 class SyncedResource(Inputs):
@@ -37,6 +43,7 @@ class SyncInputs(ApplicationInputs):
     prune: Annotated[bool, Field(description="Delete what git has no more.")] = False
     max_resources: Annotated[int, Field(ge=1, le=1000, description="At most so many may be out of sync.")] = 50
     retry_limit: Annotated[int, Field(ge=0, le=10, description="How often Argo CD tries a failed sync again.")] = 3
+    accept_suspended: AcceptSuspended = False
 
 
 class SyncResult(Result):
@@ -55,31 +62,40 @@ sync_application = Action(
 )
 
 
-def application_target(inputs: ApplicationInputs) -> ObjectRef:
-    """Return the reference to the Application."""
-    return ObjectRef(kind="Application", namespace=inputs.application_namespace, name=inputs.application)
-
-
 @sync_application.plan
 def plan_sync(ctx: Context, inputs: SyncInputs) -> Change:
     """Sync an Application: apply what its git revision says, and wait until it is Synced and Healthy.
 
-    The change lists the resources that are out of sync, and the source with its Helm parameters and Kustomize images.
-    The operation carries the record's id, so that it succeeds when *that* operation has, and a step that runs again
-    finds it. If another operation runs, it is tried again (`retries`). A sync that a sync window forbids, or that would
-    change more than `max_resources`, is refused. An Application that is Synced already is left as it is. There is no
-    undo: `argocd/rollback_application` and `git/revert_commit` take a deployment back.
+    Argo CD first compares it with git anew (not in a dry run, which reads the last comparison), so that a commit of a
+    moment ago is seen. The change lists the resources that are out of sync, and the source with its Helm parameters and
+    Kustomize images; with another `revision`, also the resources whose manifests differ there. The operation carries
+    the record's id, so that it succeeds when *that* operation has, and a step that runs again finds it. If another
+    operation runs, it is tried again (`retries`). Refused are a sync that a sync window forbids, one that would change
+    more than `max_resources`, one of `resources` that the Application does not have, and one that cannot be compared.
+    An Application that is Synced already is left as it is. What git has no more stays without `prune`, and is listed as
+    `kept`. With another `revision` the Application is OutOfSync afterwards, until git says the same. There is no undo:
+    `argocd/rollback_application` and `git/revert_commit` take a deployment back.
     """
     server = ArgoServer(ctx, inputs)
-    app = AppView(server.read())
-    before = _sync_state(app, inputs, ctx)
-    after = {**before, "sync": "Synced", "resources": [], "revisions": _wanted(app, inputs) or list(app.revisions)}
+    app = AppView(server.read(None if ctx.dry_run else "normal"))
+    _require_one_each(app, inputs)
+    wanted = _wanted(app, inputs)
+    before = _sync_state(app, inputs)
+    goal = {"sync": "OutOfSync" if wanted else "Synced", "revisions": wanted or list(app.revisions), "resources": []}
+    after = {**before, **goal}
     operation = app.operation()
     if operation is not None and operation.record == str(ctx.record_id):
         return Change(after, after)  # an earlier pod of this step started it; verify waits for its end
-    if before["sync"] == "Synced" and before["revisions"] == after["revisions"]:
-        return Change(before, before)
-    _require_allowed(server, app, inputs, before["resources"])
+    require_lasting(app)
+    if wanted:
+        before["resources"] = changed_by(server, app, wanted, prune=inputs.prune)
+    else:
+        _require_comparable(app)
+        _require_present(app, inputs)
+        if before["sync"] == "Synced":
+            return Change(before, before)
+    require_window(server, app)
+    _require_allowed(app, inputs, before["resources"])
     require_idle(app, str(ctx.record_id))
     return Change(before, after)
 
@@ -111,6 +127,7 @@ def apply_sync(ctx: Context, inputs: SyncInputs, change: Change) -> SyncResult:
 def verify_sync(ctx: Context, inputs: SyncInputs, change: Change) -> bool | str:
     """Return True if our operation succeeded, and the Application is Synced and Healthy."""
     app = AppView(ArgoServer(ctx, inputs).read())
+    elsewhere = change.after["sync"] != "Synced"  # at another revision than the Application's own
     operation = app.operation()
     if operation is not None and operation.record == str(ctx.record_id):
         answer = operation_goal(app, operation)
@@ -118,7 +135,12 @@ def verify_sync(ctx: Context, inputs: SyncInputs, change: Change) -> bool | str:
             return answer
     elif operation is not None and operation.running:
         return f"an operation of {operation.by} is in progress"
-    return state_goal(app, synced=not inputs.resources)
+    elif elsewhere and app.deployed_revisions != tuple(change.after["revisions"]):
+        return f"Application {app.name} has deployed {', '.join(app.deployed_revisions) or 'nothing'}, by another sync"
+    if not elsewhere and inputs.resources and (left := _sync_state(app, inputs)["resources"]):
+        return f"{', '.join(item['kind'] + ' ' + item['name'] for item in left[:5])} is not in sync yet"
+    synced = not inputs.resources and not elsewhere
+    return state_goal(app, synced=synced, prune=inputs.prune, accept_suspended=inputs.accept_suspended)
 
 
 @sync_application.target
@@ -127,138 +149,67 @@ def target_sync(inputs: SyncInputs) -> ObjectRef:
     return application_target(inputs)
 
 
-class RollbackInputs(ApplicationInputs):
-    """The inputs of argocd/rollback_application."""
-
-    history_id: Annotated[int, Field(ge=0, description="The id of a deployment in the Application's history.")]
-    prune: Annotated[bool, Field(description="Delete what that deployment did not have.")] = False
-
-
-class RollbackApplicationResult(Result):
-    """The deployment that was rolled back to."""
-
-    application: Annotated[str, Field(max_length=253)]
-    history_id: int
-    revision: str | None = None
-
-
-rollback_application = Action(
-    "argocd/rollback_application",
-    permissions=["Argo CD: applications get, sync"],
-    risk="medium",
-    examples=[{"server": "https://argocd.example.com", "application": "checkout", "history_id": 7}],
-)
-
-
-@rollback_application.plan
-def plan_rollback(ctx: Context, inputs: RollbackInputs) -> Change:
-    """Roll an Application back to an earlier deployment of its history, and wait until it is Healthy.
-
-    It is refused while automatic sync is on, since that would deploy the newer revision again: `argocd/pause_autosync`
-    first. The Application is OutOfSync afterwards, until git says the same. If what was deployed last is what is asked
-    for, nothing is done. Undo rolls back to what was deployed before.
-    """
-    app = AppView(ArgoServer(ctx, inputs).read())
-    entry = next((item for item in app.history if item.get("id") == inputs.history_id), None)
-    if entry is None:
-        ids = ", ".join(str(item.get("id")) for item in app.history[-20:]) or "none"
-        raise NotFound(f"the history of Application {app.name} has no deployment {inputs.history_id}; it has {ids}.")
-    before, after = _deployed(app.history[-1]), _deployed(entry)
-    if before != after and app.automated is not None:
-        raise PreconditionFailed(
-            f"automatic sync of Application {app.name} is on, and would deploy the newer revision again; pause it "
-            f"first (argocd/pause_autosync).",
-            reason="AutoSync",
-        )
-    if before != after:
-        require_idle(app, "")
-    return Change(before, after)
-
-
-@rollback_application.apply
-def apply_rollback(ctx: Context, inputs: RollbackInputs, change: Change) -> RollbackApplicationResult:
-    """Start the rollback."""
-    ArgoServer(ctx, inputs).roll_back(inputs.history_id, prune=inputs.prune)
-    revision = next(iter(change.after["revisions"]), None)
-    return RollbackApplicationResult(application=inputs.application, history_id=inputs.history_id, revision=revision)
-
-
-@rollback_application.verify
-def verify_rollback(ctx: Context, inputs: RollbackInputs, change: Change) -> bool | str:
-    """Return True if the last deployment is the one that was asked for, and the Application is Healthy."""
-    app = AppView(ArgoServer(ctx, inputs).read())
-    operation = app.operation()
-    if operation is not None and (operation.running or not change.empty):
-        answer = operation_goal(app, operation)
-        if answer is not True:
-            return answer
-    if not app.history or _deployed(app.history[-1]) != change.after:
-        return f"Application {app.name} has not deployed it yet"
-    return state_goal(app, synced=False)
-
-
-@rollback_application.undo
-def undo_rollback(ctx: Context, inputs: RollbackInputs, change: Change) -> None:
-    """Roll back to what was deployed before."""
-    server = ArgoServer(ctx, inputs)
-    history = AppView(server.read()).history
-    earlier = next((item for item in reversed(history) if _deployed(item) == change.before), None)
-    if earlier is None:
-        raise NotFound(f"the history of Application {inputs.application} has no such deployment any more.")
-    server.roll_back(int(earlier["id"]), prune=inputs.prune)
-
-
-@rollback_application.target
-def target_rollback(inputs: RollbackInputs) -> ObjectRef:
-    """Return the Application."""
-    return application_target(inputs)
-
-
-def _deployed(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a deployment of the history, without what differs when it is deployed again."""
-    revisions = entry.get("revisions") or ([entry["revision"]] if entry.get("revision") else [])
-    return {"revisions": list(revisions), "sources": [shown_source(source) for source in sources_of(entry)]}
-
-
 def _wanted(app: AppView, inputs: SyncInputs) -> list[str]:
+    """Return the revisions to sync to, if they are others than the Application's own."""
+    wanted, compared = _given(inputs), [*app.revisions, *([""] * len(app.sources))]
+    own = all(
+        name == target or same_revision(name, there)
+        for name, target, there in zip(wanted, app.target_revisions, compared, strict=False)
+    )
+    return [] if own else wanted
+
+
+def _given(inputs: SyncInputs) -> list[str]:
     return list(inputs.revisions) or ([inputs.revision] if inputs.revision else [])
 
 
-def _sync_state(app: AppView, inputs: SyncInputs, ctx: Context) -> dict[str, Any]:
-    resources = app.resources(prune=inputs.prune)
-    if inputs.resources:
-        wanted = {(item.group, item.kind, item.namespace, item.name) for item in inputs.resources}
-        resources = [
-            item
-            for item in resources
-            if {(item.get("group", ""), item["kind"], where, item["name"]) for where in (item.get("namespace"), None)}
-            & wanted
-        ]
-    synced = app.sync == "Synced" or (bool(inputs.resources) and not resources)
+def _sync_state(app: AppView, inputs: SyncInputs) -> dict[str, Any]:
+    resources = [item for item in app.resources(prune=inputs.prune) if _selected(item, inputs)]
+    kept = [] if inputs.prune else [item for item in app.to_be_pruned if _selected(item, inputs)]
+    synced = app.is_synced(prune=inputs.prune) or (bool(inputs.resources) and not resources)
     return {
         "sync": "Synced" if synced else app.sync,
         "revisions": list(app.revisions),
         "resources": resources,
         "sources": [shown_source(source) for source in app.sources],
-    }
+    } | ({"kept": kept} if kept else {})
 
 
-def _require_allowed(server: ArgoServer, app: AppView, inputs: SyncInputs, resources: list[dict[str, Any]]) -> None:
-    windows = server.sync_windows()
-    if not windows.get("canSync"):
-        found = windows.get("activeWindows") or windows.get("assignedWindows") or ()
-        named = "; ".join(f"{item.get('kind')} {item.get('schedule')} for {item.get('duration')}" for item in found)
+def _selected(item: dict[str, Any], inputs: SyncInputs) -> bool:
+    return not inputs.resources or any(_names(wanted, item) for wanted in inputs.resources)
+
+
+def _names(wanted: SyncedResource, item: dict[str, Any]) -> bool:
+    return (
+        (wanted.group, wanted.kind, wanted.name) == (item.get("group") or "", item["kind"], item["name"])
+    ) and wanted.namespace in {None, item.get("namespace")}
+
+
+def _require_comparable(app: AppView) -> None:
+    if problems := app.comparison_problems:
         raise PreconditionFailed(
-            f"a sync window forbids to sync Application {app.name} now ({named}); wait until it is over, or let its "
-            f"owner change it.",
-            reason="SyncWindow",
+            f"Argo CD cannot compare Application {app.name} with git, so it cannot be synced: {problems}.",
+            reason="ComparisonFailed",
         )
-    if len(resources) > inputs.max_resources:
-        raise PreconditionFailed(
-            f"the sync would change {len(resources)} resources, and max_resources is {inputs.max_resources}; look at "
-            f"them, and raise it.",
-            reason="TooMany",
-        )
+
+
+def _require_present(app: AppView, inputs: SyncInputs) -> None:
+    for wanted in inputs.resources:
+        if not any(_names(wanted, item) for item in app.all_resources):
+            alike = [item for item in app.all_resources if item["name"] == wanted.name] or app.all_resources
+            there = ", ".join(
+                f"{item['kind']} {item['name']}" + (f" of group {item['group']}" if item.get("group") else "")
+                for item in alike[:10]
+            )
+            place = f"group {wanted.group or '(core)'}" + (f" in {wanted.namespace}" if wanted.namespace else "")
+            raise NotFound(
+                f"Application {app.name} has no resource {wanted.kind} {wanted.name} of {place}; it has "
+                f"{there or 'none'}.",
+                reason="NoSuchResource",
+            )
+
+
+def _require_one_each(app: AppView, inputs: SyncInputs) -> None:
     if len(app.sources) > 1 and inputs.revision:
         raise PreconditionFailed(
             f"Application {app.name} has {len(app.sources)} sources; name a revision for each, as revisions."
@@ -267,8 +218,17 @@ def _require_allowed(server: ArgoServer, app: AppView, inputs: SyncInputs, resou
         raise PreconditionFailed(
             f"Application {app.name} has {len(app.sources)} sources, and revisions names {len(inputs.revisions)}."
         )
-    wanted = _wanted(app, inputs)
-    if wanted and app.automated is not None and tuple(wanted) != app.target_revisions:
+
+
+def _require_allowed(app: AppView, inputs: SyncInputs, resources: list[dict[str, Any]]) -> None:
+    if len(resources) > inputs.max_resources:
+        raise PreconditionFailed(
+            f"the sync would change {len(resources)} resources, and max_resources is {inputs.max_resources}; look at "
+            f"them, and raise it.",
+            reason="TooMany",
+        )
+    given = _given(inputs)
+    if given and app.automated is not None and tuple(given) != app.target_revisions:
         raise PreconditionFailed(
             f"automatic sync of Application {app.name} is on, and would deploy {', '.join(app.target_revisions)} "
             f"again; pause it first (argocd/pause_autosync), or change git.",

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_argocd.applications.application import AppView, Operation
-from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer
-from kubernaut_argocd.applications.syncing import application_target
+from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer, application_target
 from kubernaut_sdk import Action, Change, Context, Failed, ObjectRef, PreconditionFailed, Result, Transient
 from kubernaut_sdk.times import utcnow
 

@@ -6,9 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from kubernaut_argocd.applications.application import AppView
-from kubernaut_argocd.applications.goals import state_goal
-from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer
-from kubernaut_argocd.applications.syncing import Revision, application_target
+from kubernaut_argocd.applications.goals import AcceptSuspended, state_goal
+from kubernaut_argocd.applications.server import ApplicationInputs, ArgoServer, Revision, application_target
 from kubernaut_sdk import Action, Change, Context, ObjectRef, Result
 
 __all__ = ["refresh_application", "wait_application"]
@@ -73,6 +72,7 @@ class WaitInputs(ApplicationInputs):
     revision: Annotated[
         Revision | None, Field(description="The commit that must be deployed, of the first source; 7 characters do.")
     ] = None
+    accept_suspended: AcceptSuspended = False
 
 
 wait_application = Action(
@@ -107,7 +107,8 @@ def verify_wait(ctx: Context, inputs: WaitInputs, change: Change) -> bool | str:
     operation = app.operation()
     if operation is not None and operation.running:
         return f"an operation of {operation.by} is in progress: {operation.message}"
-    return state_goal(app, synced=inputs.synced, revisions=[inputs.revision] if inputs.revision else [])
+    revisions = [inputs.revision] if inputs.revision else []
+    return state_goal(app, synced=inputs.synced, revisions=revisions, accept_suspended=inputs.accept_suspended)
 
 
 @wait_application.target

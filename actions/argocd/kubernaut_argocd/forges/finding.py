@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from kubernaut_argocd._address import well_formed
 from kubernaut_argocd._credentials import read_authority
 from kubernaut_argocd._http import HttpApi
 from kubernaut_argocd.forges.forge import Forge
@@ -29,6 +30,7 @@ ApiAddress = Annotated[
         description="The forge's API, where it does not follow from the repository's address, such as "
         "https://git.example.com/api/v1.",
     ),
+    AfterValidator(well_formed),
 ]
 
 _HOSTED = {"github.com": "github", "ssh.github.com": "github", "gitlab.com": "gitlab", "codeberg.org": "gitea"}

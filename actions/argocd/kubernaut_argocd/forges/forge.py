@@ -4,11 +4,12 @@ GitLab's merge requests are called pull requests here, and its `iid` their numbe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kubernaut_argocd._http import HttpApi, complaint
+from kubernaut_sdk import PreconditionFailed
 
 __all__ = [
     "Check",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 CheckState = Literal["passed", "pending", "failed"]
+_MOST_PAGES = 30
 PullRequestState = Literal["open", "merged", "closed"]
 MergeMethod = Literal["merge", "squash", "rebase"]
 
@@ -102,6 +104,32 @@ class Forge(ABC):
     def refusal(self, document: object) -> str:
         """Return the sentence for a request that the forge refuses, from the answer's document."""
         return f"{self.api.name} refuses it: {complaint(document) or 'it says no more'}."
+
+    def pages(
+        self, path: str, field: str | None = None, query: Mapping[str, Any] | None = None, *, size: str = "per_page"
+    ) -> list[dict[str, Any]]:
+        """Return the items of all pages of a list.
+
+        Args:
+            path: The path of the list.
+            field: The field of the answer that holds the items; by default the answer is the list itself.
+            query: Further fields of the query.
+            size: The name of the field for the number of items on a page, of which a server may send fewer.
+
+        Raises:
+            PreconditionFailed: if there are too many pages, since a decision on a part of them could be wrong.
+        """
+        items: list[dict[str, Any]] = []
+        for page in range(1, _MOST_PAGES + 1):
+            document = self.api.call("GET", path, query={**(query or {}), size: 100, "page": page}).document
+            found = document if field is None else document.get(field)
+            if not found:
+                return items
+            items += found
+        raise PreconditionFailed(
+            f"{self.api.name} has more than {len(items)} entries at {path}, of which not all can be looked at.",
+            reason="TooMany",
+        )
 
     @abstractmethod
     def find(self, head: str, base: str) -> PullRequest | None:

@@ -1,5 +1,6 @@
 """Gitea (1.22 and newer) and Forgejo (7 and newer), by their REST API, which both inherited."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -51,7 +52,13 @@ class Gitea(Forge):
         return _pull(reply.document)
 
     def add_labels(self, number: int, labels: Sequence[str]) -> None:
-        self.api.call("POST", self._path(f"/issues/{number}/labels"), {"labels": list(labels)})
+        reply = self.api.call("POST", self._path(f"/issues/{number}/labels"), {"labels": list(labels)})
+        there = {label["name"] for label in reply.document or ()}
+        if missing := [name for name in labels if name not in there]:  # it passes over those that it does not know
+            raise PreconditionFailed(
+                f"{self.api.name} has no label {', '.join(missing)} for this repository; make it there first.",
+                reason="NoSuchLabel",
+            )
 
     def request_reviews(self, number: int, reviewers: Sequence[str]) -> None:
         self.api.call("POST", self._path(f"/pulls/{number}/requested_reviewers"), {"reviewers": list(reviewers)})
@@ -60,14 +67,17 @@ class Gitea(Forge):
         self.api.call("PATCH", self._path(f"/pulls/{number}"), {"state": "closed"})
 
     def checks(self, request: PullRequest) -> list[Check]:
-        document = self.api.call("GET", self._path(f"/commits/{request.commit}/status")).document
+        path = self._path(f"/commits/{request.commit}/status")
         found = [
             Check(status["context"], _STATES.get(status["status"], "failed"), required=False)
-            for status in document.get("statuses") or ()
+            for status in self.pages(path, "statuses", size="limit")
         ]
         branch = self.api.call("GET", self._path(f"/branches/{quote(request.base, safe='')}")).document
-        required = branch.get("status_check_contexts") if branch.get("enable_status_check") else None
-        return mark_required(found, required or [])
+        patterns = (branch.get("status_check_contexts") if branch.get("enable_status_check") else None) or []
+        required: list[str] = []
+        for pattern in patterns:
+            required += [check.name for check in found if _glob(pattern).fullmatch(check.name)] or [pattern]
+        return mark_required(found, required)
 
     def mergeability(self, number: int) -> Mergeability:
         pull = self.api.call("GET", self._path(f"/pulls/{number}")).document
@@ -88,18 +98,40 @@ class Gitea(Forge):
             raise PreconditionFailed(said, reason="MergeRefused")
 
     def _open_one(self, head: str, base: str) -> PullRequest | None:
-        for page in range(1, 21):
-            query = {"state": "open", "base_branch": base, "sort": "recentupdate", "limit": 50, "page": page}
-            items = self.api.call("GET", self._path("/pulls"), query=query).document
-            own = [item for item in items if item["head"]["ref"] == head and _same_repository(item)]
-            if own:
-                return _pull(own[0])
-            if len(items) < 50:
-                break
-        return None
+        query = {"state": "open", "base_branch": base, "sort": "recentupdate"}
+        items = self.pages(self._path("/pulls"), query=query, size="limit")
+        own = [item for item in items if item["head"]["ref"] == head and _same_repository(item)]
+        return _pull(own[0]) if own else None
 
     def _path(self, rest: str) -> str:
         return f"/repos/{quote(self.repository)}{rest}"
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """Return a required context, which may be a pattern (`ci/*`, `{lint,test}`), as a regular expression."""
+    text, depth, place = "", 0, 0
+    while place < len(pattern):
+        sign = pattern[place]
+        closing = pattern.find("]", place + 2)
+        if sign == "\\" and place + 1 < len(pattern):
+            place += 1
+            text += re.escape(pattern[place])
+        elif sign == "[" and closing > 0:
+            inner = pattern[place + 1 : closing].replace("\\", "\\\\")
+            text += f"[{'^' + inner[1:] if inner.startswith('!') else inner}]"
+            place = closing
+        elif sign in "{}":
+            depth += 1 if sign == "{" else -1
+            text += "(?:" if sign == "{" else ")"
+        elif sign == "," and depth:
+            text += "|"
+        else:
+            text += {"*": ".*", "?": "."}.get(sign, re.escape(sign))
+        place += 1
+    try:
+        return re.compile(text, re.DOTALL)
+    except re.error:  # such as a brace that is not closed: it can only mean itself
+        return re.compile(re.escape(pattern))
 
 
 def _same_repository(item: dict[str, Any]) -> bool:

@@ -29,7 +29,7 @@ class GitHub(Forge):
 
     def find(self, head: str, base: str) -> PullRequest | None:
         owner = self.repository.partition("/")[0]
-        query = {"head": f"{owner}:{head}", "base": base, "state": "all", "sort": "created", "direction": "desc"}
+        query = {"head": f"{owner}:{head}", "base": base, "state": "all", "per_page": 100}  # the newest first
         found = [_pull(item) for item in self.api.call("GET", self._path("/pulls"), query=query).document]
         return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
 
@@ -60,8 +60,8 @@ class GitHub(Forge):
         self.api.call("PATCH", self._path(f"/pulls/{number}"), {"state": "closed"})
 
     def checks(self, request: PullRequest) -> list[Check]:
-        runs = self._all(f"/commits/{request.commit}/check-runs", "check_runs")
-        statuses = self._all(f"/commits/{request.commit}/status", "statuses")
+        runs = self.pages(self._path(f"/commits/{request.commit}/check-runs"), "check_runs")
+        statuses = self.pages(self._path(f"/commits/{request.commit}/status"), "statuses")
         # two workflows may have jobs of one name: a required check has passed only if each of them has
         found = [Check(run["name"], _run_state(run), required=False) for run in runs]
         found += [Check(status["context"], _status_state(status), required=False) for status in statuses]
@@ -82,8 +82,11 @@ class GitHub(Forge):
         reply = self.api.call("PUT", self._path(f"/pulls/{number}/merge"), body, expected=(405, 409, 422))
         if reply.status == 409:
             raise Transient(f"pull request {number} has another newest commit by now.", reason="Conflict")
+        said = self.refusal(reply.document)
+        if reply.status == 405 and "base branch was modified" in said.lower():  # another merge came first
+            raise Transient(said, reason="ForgeBusy")
         if reply.status in {405, 422}:
-            raise PreconditionFailed(self.refusal(reply.document), reason="MergeRefused")
+            raise PreconditionFailed(said, reason="MergeRefused")
 
     def _required(self, base: str) -> list[str]:
         branch = quote(base, safe="")
@@ -95,15 +98,6 @@ class GitHub(Forge):
             if rule["type"] == "required_status_checks":
                 names += [check["context"] for check in rule["parameters"]["required_status_checks"]]
         return list(dict.fromkeys(names))
-
-    def _all(self, path: str, field: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = []
-        for page in range(1, 11):
-            document = self.api.call("GET", self._path(path), query={"per_page": 100, "page": page}).document
-            items += document[field]
-            if len(document[field]) < 100:
-                break
-        return items
 
     def _path(self, rest: str) -> str:
         return f"/repos/{quote(self.repository)}{rest}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from kubernaut_argocd._http import complaint
 from kubernaut_argocd.forges.forge import (
     Check,
     CheckState,
@@ -47,7 +48,7 @@ class GitLab(Forge):
     kind = "GitLab"
 
     def find(self, head: str, base: str) -> PullRequest | None:
-        query = {"source_branch": head, "target_branch": base, "state": "all", "order_by": "created_at", "sort": "desc"}
+        query = {"source_branch": head, "target_branch": base, "state": "all", "per_page": 100}  # the newest first
         items = self.api.call("GET", self._path("/merge_requests"), query=query).document
         found = [_pull(item) for item in items if item["source_project_id"] == item["target_project_id"]]
         return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
@@ -81,14 +82,8 @@ class GitLab(Forge):
         self.api.call("PUT", self._path(f"/merge_requests/{number}"), {"state_event": "close"})
 
     def checks(self, request: PullRequest) -> list[Check]:
-        found: list[Check] = []
-        for page in range(1, 11):
-            path = self._path(f"/repository/commits/{request.commit}/statuses")
-            items = self.api.call("GET", path, query={"per_page": 100, "page": page}).document
-            found += [Check(item["name"], _state(item["status"]), required=not item["allow_failure"]) for item in items]
-            if len(items) < 100:
-                break
-        return found
+        items = self.pages(self._path(f"/repository/commits/{request.commit}/statuses"))
+        return [Check(item["name"], _state(item["status"]), required=not item["allow_failure"]) for item in items]
 
     def mergeability(self, number: int) -> Mergeability:
         status = self._read(number)["detailed_merge_status"]
@@ -106,10 +101,15 @@ class GitLab(Forge):
             )
         body = {"sha": commit, "squash": method == "squash"}
         path = self._path(f"/merge_requests/{number}/merge")
-        reply = self.api.call("PUT", path, body, expected=(405, 409, 422))
+        reply = self.api.call("PUT", path, body, expected=(401, 405, 406, 409, 422))
+        if reply.status == 401:  # its answer to a token that is valid: it has been used to look at the checks
+            raise PreconditionFailed(
+                f"{self.api.name} does not let the token's user merge into this branch ({complaint(reply.document)}).",
+                reason="AccessDenied",
+            )
         if reply.status == 409:
             raise Transient(f"merge request {number} has another newest commit by now.", reason="Conflict")
-        if reply.status in {405, 422}:
+        if reply.status in {405, 406, 422}:
             raise PreconditionFailed(self.refusal(reply.document), reason="MergeRefused")
 
     def _read(self, number: int) -> dict[str, Any]:
@@ -121,6 +121,9 @@ class GitLab(Forge):
 
 
 def _pull(item: dict[str, Any]) -> PullRequest:
+    made = item.get("merge_commit_sha") or item.get("squash_commit_sha")
+    if not made and item["state"] == "merged":
+        made = item["sha"]  # a fast-forward makes no commit of its own
     return PullRequest(
         number=item["iid"],
         url=item["web_url"],
@@ -129,7 +132,7 @@ def _pull(item: dict[str, Any]) -> PullRequest:
         head=item["source_branch"],
         commit=item["sha"],
         base=item["target_branch"],
-        merge_commit=item.get("merge_commit_sha") or item.get("squash_commit_sha") or "",
+        merge_commit=made or "",
     )
 
 

@@ -13,6 +13,8 @@ from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, R
 __all__ = ["merge_pull_request"]
 
 _POLL = 3.0
+_LOOKS, _PAUSE = 30, 1.0
+"""The number of looks for the commit of a merge, and the seconds after each."""
 _SPARE = 15.0
 """Seconds of the step's time that the merge itself may need."""
 _UNDECIDED = 15.0
@@ -95,7 +97,7 @@ def apply(ctx: Context, inputs: MergeInputs, change: Change) -> MergeResult:
     """Merge the commit that was looked at."""
     forge = find_forge(ctx, inputs.repository, inputs.forge, inputs.api)
     forge.merge(inputs.number, change.before["commit"], inputs.method)
-    request = forge.read(inputs.number)
+    request = _merged(ctx, forge, inputs.number)
     return MergeResult(number=request.number, state="merged", commit=request.merge_commit, url=request.url)
 
 
@@ -112,6 +114,20 @@ def verify(ctx: Context, inputs: MergeInputs, change: Change) -> bool | str:
 def target(inputs: MergeInputs) -> str:
     """Return the repository."""
     return inputs.repository
+
+
+def _merged(ctx: Context, forge: Forge, number: int) -> PullRequest:
+    """Return the pull request with the commit that it became; a forge may merge it after its answer.
+
+    Raises:
+        VerifyFailed: if that takes too long.
+    """
+    for _ in range(_LOOKS):
+        request = forge.read(number)
+        if request.state == "merged" and request.merge_commit:
+            return request
+        ctx.sleep(_PAUSE)
+    raise VerifyFailed(f"the forge took the merge of pull request {number}, and does not show it as merged yet.")
 
 
 def _state(request: PullRequest) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from kubernaut_argocd._commits import AUTHOR, record_trailer, with_record
+from kubernaut_argocd._commits import AUTHOR, with_record
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
 from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, RepositoryAddress
 from kubernaut_argocd.forges.finding import ApiAddress, ForgeKind, find_forge
 from kubernaut_argocd.forges.forge import Forge, NewPullRequest, PullRequest
+from kubernaut_argocd.requests.branches import Proposal, proposed_by, require_own_branch
 from kubernaut_argocd.requests.description import describe, title_of
-from kubernaut_argocd.requests.edits import FileEdit, PlannedEdits, plan_edits
+from kubernaut_argocd.requests.edits import FileEdit, plan_edits
 from kubernaut_sdk import (
     Action,
     ActionError,
@@ -80,6 +81,11 @@ class OpenInputs(Inputs):
         places = [(edit.path, edit.document, edit.field) for edit in self.edits]
         if len(set(places)) < len(places):
             raise ValueError("two edits set the same place; keep one of them")
+        whole = {edit.path for edit in self.edits if edit.content is not None}
+        if any(edit.path in whole and edit.content is None for edit in self.edits):
+            raise ValueError(
+                "a file is written as a whole, and a field in it is set, too; put the value into the content"
+            )
         return self
 
 
@@ -134,6 +140,8 @@ def plan(ctx: Context, inputs: OpenInputs) -> Change:
         tip = checkout.branch_tip(head)
         if ctx.undoing is not None and (found is None or found.state == "closed"):
             # an undo that was interrupted goes on: it is done only when the branch is gone, too
+            if tip:
+                require_own_branch(ctx, inputs.repository, head)
             return Change(ctx.undoing.after if tip else ctx.undoing.before, ctx.undoing.after)
         if found is not None and found.state == "closed":
             raise PreconditionFailed(
@@ -146,7 +154,9 @@ def plan(ctx: Context, inputs: OpenInputs) -> Change:
             return Change(state, state)
         planned = plan_edits(checkout, inputs.edits)
     if tip:
-        proposed = _proposed(ctx, inputs, head, tip)
+        proposed = proposed_by(
+            ctx, Proposal(inputs.repository, inputs.base, head, inputs.edits), named=bool(inputs.head)
+        )
         after = {"pull_request": _request(inputs, head, "open"), "edits": proposed.after}
         return Change(after if found is not None else {"pull_request": None, "edits": planned.before}, after)
     if not planned.texts:
@@ -172,7 +182,9 @@ def apply(ctx: Context, inputs: OpenInputs, change: Change) -> OpenResult:
     title = inputs.title or title_of(inputs.edits)
     body = describe(inputs.body, diff, ctx.about, ctx.record_id)
     request = forge.find(head, inputs.base)
-    if request is None or request.state != "open":
+    if request is not None and request.state != "open":
+        raise Transient(f"pull request {request.number} of {head} was {request.state} just now; it is planned anew.")
+    if request is None:
         request = _open(ctx, forge, NewPullRequest(title, body, head, inputs.base, inputs.draft))
     warnings = _decorate(ctx, inputs, forge, request)
     return OpenResult(number=request.number, state="open", head=head, commit=commit, url=request.url, warnings=warnings)
@@ -245,25 +257,6 @@ def _request(inputs: OpenInputs, head: str, state: str) -> dict[str, Any]:
 
 def _state(inputs: OpenInputs, head: str, state: str) -> dict[str, Any]:
     return {"pull_request": _request(inputs, head, state), "edits": []}
-
-
-def _proposed(ctx: Context, inputs: OpenInputs, head: str, tip: str) -> PlannedEdits:
-    """Return the edits as a branch that is there has them.
-
-    Raises:
-        PreconditionFailed: if it holds anything else than these edits.
-    """
-    with clone(ctx, inputs.repository, head, depth=2) as checkout:
-        planned = plan_edits(checkout, inputs.edits)
-        files = set(checkout.changed_files())
-        mine = inputs.head is not None or record_trailer(ctx.record_id) in checkout.message() or ctx.undoing is not None
-    if planned.texts or not mine or not files <= {edit.path for edit in inputs.edits}:
-        raise PreconditionFailed(
-            f"branch {head} is there already, and its newest commit {tip[:12]} does not hold this change; it is left "
-            f"alone. Delete it, or choose another head.",
-            reason="BranchTaken",
-        )
-    return planned
 
 
 def _push(ctx: Context, inputs: OpenInputs, checkout: Checkout, head: str, change: Change) -> str:
