@@ -298,6 +298,33 @@ def test_pages_of_a_catalogue_without_the_generic_task_lead_to_no_page_that_is_n
     assert pages[0].read_text().endswith("says, by its keys `url` and `policy`.\n")
 
 
+def test_the_page_of_an_own_action_claims_nothing_that_its_spec_does_not_say(tmp_path: Path) -> None:
+    entry = {**BY_TYPE["kubernetes/cordon_node"], "action_type": "feature/set_flag", "examples": []}
+    entry |= {"permissions": ["flags: read, write"], "permission_reasons": {}}
+    write_files(tmp_path, task_files([CatalogAction(entry, "x")]))
+    folder = tmp_path / "task/feature-set-flag/0.1"
+    page, sample = (folder / "README.md").read_text(), (folder / "samples" / "run.yaml").read_text()
+
+    assert "make catalog" not in page
+    assert "This one reads" not in page
+    assert not (folder / "samples" / "clusterrole.yaml").exists()
+    assert "clusterrole" not in page
+    assert "    --param=node=NODE \\\n" in page
+    assert {"name": "node", "value": "NODE"} in yaml.safe_load(sample)["spec"]["params"]
+    for text in (page, sample):
+        assert "Put your values in place of the words in capitals." in text
+
+
+@pytest.mark.parametrize("folder", PAGES, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_a_page_warns_that_tekton_ignores_a_misspelt_param(folder: Path) -> None:
+    kind = {"task": "Task", "pipeline": "Pipeline"}[folder.parts[-3]]
+
+    assert (
+        f"Tekton ignores a param that the {kind} does not have: with `dryrun` for `dryRun`"
+        in (folder / "README.md").read_text()
+    )
+
+
 def test_an_image_without_a_digest_is_refused() -> None:
     ended = CliRunner().invoke(program, ["catalog", "write", "--image", "ghcr.io/you/flags:1.0"])
 
