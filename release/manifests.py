@@ -84,7 +84,6 @@ def write_manifests(images: Mapping[str, str], folder: Path) -> list[Path]:
     objects = [text for path, text in pinned.items() if path.name == f"{path.parent.parent.name}.yaml"]
     texts["catalog.yaml"] = "---\n".join(objects)
     written = []
-    texts["catalog/artifacthub-repo.yml"] = (ROOT / "tekton" / "artifacthub-repo.yml").read_text(encoding="utf-8")
     policy = ROOT / "tekton" / "policy"
     texts |= {f"policy/{path.name}": path.read_text(encoding="utf-8") for path in sorted(policy.iterdir())}
     for name, text in {**texts, **{f"catalog/{path}": text for path, text in pinned.items()}}.items():

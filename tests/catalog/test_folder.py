@@ -41,6 +41,7 @@ def test_the_generated_files_are_fresh_and_no_other_is_there() -> None:
     files = catalog_files(CatalogAction(entry, included_images()[entry["action_type"]]) for entry in ENTRIES)
     found = {str(path.relative_to(CATALOG)): path.read_text() for path in CATALOG.rglob("*") if path.is_file()}
     by_hand = {name for name in found if "/kubernaut-action/" in name} - set(files)
+    by_hand |= {f"{kind}/artifacthub-repo.yml" for kind in KINDS}
 
     assert {name for name in files if found.get(name) != files[name]} == set(), "run `make catalog`"
     assert set(found) - set(files) - by_hand == set(), "left over: no action or Pipeline of this name is there any more"
@@ -74,6 +75,15 @@ def test_the_layout_is_that_of_tektons_catalogue(folder: Path) -> None:
     assert "namespace" not in metadata
     for param in found["spec"]["params"]:
         assert re.match(r"[A-Za-z0-9]", param["description"]), param  # words, before its type in parentheses
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_artifact_hub_finds_its_settings_beside_the_packages_of_each_kind(kind: str) -> None:
+    # it clones the repository, and reads PATH/artifacthub-repo.yml of the registered https://github.com/OWNER/REPOSITORY/PATH
+    file = CATALOG / kind / "artifacthub-repo.yml"
+
+    assert yaml.safe_load(file.read_text()) == {"ignore": []}
+    assert f"https://github.com/OWNER/REPOSITORY/{kind}," in file.read_text()
 
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.action_type)

@@ -52,8 +52,7 @@ def test_the_catalogue_is_whole_and_its_images_are_by_digest(folder: Path) -> No
 
     assert {path for path in files if path.name != "kustomization.yaml"} == {
         path.relative_to(folder / "catalog") for path in (folder / "catalog").rglob("*") if path.is_file()
-    } - {Path("artifacthub-repo.yml")}
-    assert (folder / "catalog" / "artifacthub-repo.yml").read_text().startswith("# Artifact Hub")
+    }
     assert images == {"$(params.actionImage)", *(IMAGES[name] for name in ("kubectl", "argocd", "aws-cli"))}
     assert "ghcr.io/kubernaut/" not in written
     assert (
