@@ -10,6 +10,8 @@ import click
 
 from kubernaut_effectiveness.service.links import LinkTemplates, check_template
 from kubernaut_effectiveness.settings import CountingRules
+from kubernaut_sdk.addresses import require_web_address
+from kubernaut_sdk.errors import InvalidInputs
 
 __all__ = ["main", "monitor_options", "run_monitor"]
 
@@ -158,4 +160,8 @@ def _with_rules_of(prometheus: str, settings: CountingRules) -> CountingRules:
 @monitor_options
 def main(url: str, storage_token_file: Path | None, **options: Any) -> None:
     """Run the Effectiveness Monitor."""
+    try:
+        require_web_address(url, "--data-storage")
+    except InvalidInputs as error:
+        raise click.UsageError(error.message) from None
     run_monitor(url, storage_token_file, **options)

@@ -16,6 +16,7 @@ from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import ActionError, InvalidInputs, explain
 from kubernaut_sdk.execution.outcome import ExecutionOutcome, refuse
 from kubernaut_sdk.execution.runner import Execution
+from kubernaut_sdk.faults import action_hint
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
@@ -255,8 +256,7 @@ def _recorder(settings: StepSettings) -> Iterator[Recorder]:
 
 def _find(settings: StepSettings) -> Action:
     if settings.action_type is None:
-        known = ", ".join(catalog.known_types())
         raise InvalidInputs(
-            f"no action named; set ACTION_TYPE or give one as argument: {known or 'none is installed'}."
+            f"no action named; set ACTION_TYPE or give one as argument; {action_hint('', catalog.known_types())}"
         )
     return catalog.find(settings.action_type)
