@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from kubernaut_cli.examples import add_example
 from kubernaut_cli.streams import discard_output
 
 __all__ = ["program"]
@@ -47,6 +48,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"kubernaut_cli.commands.{cmd_name}"), cmd_name)
+        add_example(cmd_name, command)
         return command
 
     def resolve_command(

@@ -19,11 +19,12 @@ from kubernaut_cli.taskcatalog.files import catalog_files, included_images, task
 from kubernaut_cli.taskcatalog.typedtask import CatalogAction
 from kubernaut_cli.terminal import echo
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
+from kubernaut_sdk.program.commandgroup import CommandGroup
 
 __all__ = ["catalog"]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def catalog() -> None:
     """Write Tekton Tasks, one for each action, and push them as Tekton bundles."""
 

@@ -40,7 +40,7 @@ def monitor_options(command: Any) -> Any:
     """Add the options of the service, beside the place of Data Storage."""
     options = (
         click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with a token."),
-        click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True),
+        click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0: a free one."),
         click.option(
             "--state",
             type=click.Path(path_type=Path, file_okay=False),

@@ -23,6 +23,7 @@ from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.program.answering import VerbResult, VerbWork, learn_mounted_secrets, run_verb, without_action
+from kubernaut_sdk.program.commandgroup import CommandGroup
 from kubernaut_sdk.program.sources import inputs_options, inputs_parser, parse_record_id, read_change, read_recorded
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.secrets.files import learn_files
@@ -36,7 +37,7 @@ __all__ = ["call", "program"]
 _STARTED = time.monotonic()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def program() -> None:
     """Run and inspect the remediation actions of this image."""
 
