@@ -235,13 +235,23 @@ def test_what_alertmanager_held_back_was_not_watched(story: Story, kind: str) ->
     assert verdict.unwatched == {kind: 1}
 
 
-@pytest.mark.parametrize(("app", "expected"), [("api", Outcome.UNWATCHED), ("web", Outcome.HELD)])
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ({"app": "api"}, Outcome.UNWATCHED),
+        ({"app": "api", "pod": "of-another-firing"}, Outcome.UNWATCHED),
+        ({}, Outcome.UNWATCHED),
+        ({"app": "web"}, Outcome.HELD),
+        ({"node": "n"}, Outcome.HELD),
+    ],
+)
 def test_alerts_left_out_of_a_webhook_were_not_watched_in_their_group(
-    story: Story, app: str, expected: Outcome
+    story: Story, group: dict[str, str], expected: Outcome
 ) -> None:
+    """A group by pod too: an alert of the problem's next pod may be among those that were left out."""
     alert = story.fires(0, 20)
     story.acts_on(alert, 5)
-    story.spans = [WatchSpan("truncated", json.dumps({"app": app}), at(30), at(30))]
+    story.spans = [WatchSpan("truncated", json.dumps(group), at(30), at(30))]
 
     assert story.judged().outcome is expected
 
@@ -383,6 +393,19 @@ def test_what_came_back_within_a_day_is_followed(story: Story) -> None:
     half_hour, day = only(story).came_back
     assert (half_hour.share, half_hour.followed) == (0.0, 6)
     assert day.share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"), [("silenced", "Slow/api/p"), ("inhibited", "Slow/api/p"), ("truncated", '{"app": "api"}')]
+)
+def test_whether_it_came_back_is_not_known_once_nobody_would_tell(story: Story, kind: str, subject: str) -> None:
+    """Alertmanager sends no webhook of a silenced alert: that none came is no silence of the problem."""
+    story.acts_on(story.fires(0, 20), 5)
+    story.spans = [WatchSpan(kind, subject, at(200), at(400))]
+
+    judged = story.judged()
+    assert judged.outcome is Outcome.HELD
+    assert judged.returned == ((200 - 20) * 60, None)
 
 
 def test_the_bounds_are_those_if_none_or_all_unwatched_had_held(story: Story) -> None:

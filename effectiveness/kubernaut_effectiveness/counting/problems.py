@@ -65,6 +65,7 @@ class AlertProblem:
         severity: As the last firing had it.
         cluster: Its label of that name, or empty.
         labels: The labels that stay.
+        changing: The names of its firings' other labels, which a restart changes.
         fingerprints: Of all its firings.
         incidents: In order.
     """
@@ -74,6 +75,7 @@ class AlertProblem:
     severity: str | None
     cluster: str
     labels: Mapping[str, str]
+    changing: frozenset[str]
     fingerprints: frozenset[str]
     incidents: tuple[ProblemIncident, ...]
 
@@ -118,6 +120,7 @@ def problem_of(key: str, firings: list[Firing], settings: CountingRules) -> Aler
         severity=last.severity,
         cluster=labels.get("cluster", ""),
         labels=labels,
+        changing=settings.changing_labels.intersection(last.labels or ()),
         fingerprints=frozenset(firing.fingerprint for firing in firings),
         incidents=_incidents(_spans(firings), settings.quiet_time(last.name)),
     )
