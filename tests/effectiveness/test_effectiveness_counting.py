@@ -184,6 +184,26 @@ def test_the_record_names_the_episode_that_it_answers(story: Story) -> None:
     assert story.judged().outcome is Outcome.GONE
 
 
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_record_may_name_its_episode_without_the_fraction_of_a_second(story: Story, earlier: bool) -> None:
+    """Alertmanager says 12:00:00.8, a custom resource says 12:00:00."""
+    if earlier:
+        story.fires(-500, -480)
+    alert = story.fires(0.8 / 60, 20)
+    story.acts_on(alert, 5, fired=0)
+
+    judged = story.judged()
+    assert (judged.outcome, judged.began) == (Outcome.HELD, at(0.8 / 60))
+
+
+def test_an_episode_of_which_nobody_told_is_not_the_one_before(story: Story) -> None:
+    """Its webhook was lost; that the earlier one was resolved in time says nothing of it."""
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 500, fired=498)
+
+    assert story.fleet().judged == []
+
+
 def test_a_window_that_is_not_over_does_not_count(story: Story) -> None:
     alert = story.fires(0, 20)
     story.acts_on(alert, 5)
