@@ -160,6 +160,37 @@ def test_counters_count_what_is_new_since_the_start(tmp_path: Path) -> None:
             assert (before, total(client)) == (0, 1)
 
 
+def test_more_than_200_action_types_have_no_labels_of_their_own(tmp_path: Path) -> None:
+    def named(client: httpx.Client, metric: str) -> dict[str, float]:
+        samples = parse_metrics(client.get("/metrics").text)[metric].samples
+        return {one.labels["action_type"]: one.value for one in samples if not one.name.endswith("_created")}
+
+    with embedded(tmp_path) as service, following(service.url) as (follower, client):
+        put(service.url, *(record(action_type=f"a/{number:03}") for number in range(205)))
+        follower.step()
+
+        ended = named(client, "kubernaut_actions")
+        assert (len(ended), ended["a/000"], ended["other"]) == (201, 1, 5)
+        assert len(named(client, "kubernaut_window_targets")) == 200
+        assert named(client, "kubernaut_actions") == ended
+
+
+def test_ages_are_those_of_now_and_the_last_day_is_24_hours(tmp_path: Path) -> None:
+    """What is known of incidents ends 10 minutes ago; what is known of records does not."""
+    now = datetime.now(UTC)
+    times = {"intended_at": rfc3339(now - timedelta(hours=2)), "started_at": rfc3339(now - timedelta(hours=2))}
+    before = rfc3339(now - timedelta(hours=24, minutes=5))
+    with embedded(tmp_path) as service:
+        put(service.url, record(state="started", **times), record(started_at=before, intended_at=before))
+        with following(service.url) as (_, client):
+            families = parse_metrics(client.get("/metrics").text)
+            front = client.get("/index.json").json()
+
+    [oldest] = families["kubernaut_actions_pending_oldest_seconds"].samples
+    assert 7200 <= oldest.value < 7260
+    assert front["last_day"] == {"started": 1}
+
+
 def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     hostile = record(
         action_type=f"a/{HOSTILE}"[:250],

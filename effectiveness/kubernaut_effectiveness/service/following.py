@@ -83,6 +83,11 @@ class View:
     ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
+    @property
+    def judged_at(self) -> float:
+        """When it was made, in Unix seconds."""
+        return self.now + self.settings.late
+
     @cached_property
     def patterns(self) -> Patterns:
         """The patterns, found when somebody asks."""
@@ -181,15 +186,14 @@ class Follower:
         most = self.view.most_remediated
         if not most or now - self._counted >= _AT_LEAST:
             most, self._counted = tuple(self._questions.most_remediated(_MOST_TARGETS)), now
-        end = now - self._settings.late
         self.view = View(
-            now=end,
+            now=now - self._settings.late,
             settings=self._settings,
             watch=ledger.watch,
             verdicts=verdicts,
             verdict_documents=tuple(map(self._document_of, verdicts)),
-            last_day=self._questions.states_since(end - DAY),
-            recent=tuple(self._questions.recent(end - DAY, _RECENT)),
+            last_day=self._questions.states_since(now - DAY),
+            recent=tuple(self._questions.recent(now - DAY, _RECENT)),
             given_up=tuple(self._questions.given_up(_LISTED)),
             questions=self._questions,
             records=self._questions.count(),
