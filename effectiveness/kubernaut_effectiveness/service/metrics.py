@@ -84,7 +84,8 @@ class MonitorMetrics:
                 self._raise(self._recurrences.labels(self._name(action)), ("recurred", action), number)
         self._records.set(view.records)
         if view.questions is not None:
-            self._given_up.set(len({act.target for act in view.questions.given_up(_MOST_GIVEN_UP, view.judged_at - DAY)}))
+            given_up = view.questions.given_up(_MOST_GIVEN_UP, view.judged_at - DAY)
+            self._given_up.set(len({act.target for act in given_up}))
             pending = view.questions.pending()
             self._pending.set(pending.number)
             self._oldest.set(0.0 if pending.oldest is None else max(0.0, view.judged_at - pending.oldest))
