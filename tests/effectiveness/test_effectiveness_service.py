@@ -1,7 +1,9 @@
 """The monitor over a real Data Storage: pages, JSON and metrics."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_effectiveness.demodata import TRUTHS
 from kubernaut_effectiveness.service.embedded import EmbeddedPages
 from kubernaut_effectiveness.service.following import Follower
-from kubernaut_effectiveness.service.links import LinkTemplates
+from kubernaut_effectiveness.service.links import LinkTemplates, page_link
 from kubernaut_effectiveness.service.reading import StorageReader
 from kubernaut_effectiveness.service.visible import visible
 from kubernaut_sdk.times import rfc3339
@@ -210,6 +212,52 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
         assert "\u202e" not in text
         assert "\u001b" not in text
     assert "\\u202e" in texts[-1]
+
+
+ODD_NAMES = [
+    "shop/ConfigMap/settings",
+    "shop/ConfigMap/settings.json",
+    "shop/ConfigMap/settings.json.json",
+    "https://git.example/shop/config.git?ref=main#top",
+    "arn:aws:ec2:eu-west-1:1:instance/i-1",
+    "a/../../login",
+    "./a//b/",
+    "100%/a%2Fb",
+    'x" onclick="y<z>&amp;',
+    "ü/名/🦉 with space",
+    "a\\b;c=d,e+f",
+]
+
+
+def test_a_target_of_any_name_has_a_page_that_leads_to_its_content(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, *(record(target=name) for name in ODD_NAMES))
+        with following(service.url) as (_, client):
+            front = client.get("/").text
+            for name in ODD_NAMES:
+                [link] = {link for link in re.findall('href="(/targets/[^"]*)"', front) if unescape(link) == linked(name)}
+                page = client.get(httpx.URL(client.base_url).join(unescape(link)))
+                [json_link] = re.findall('<a href="([^"]*)">This page as JSON', page.text)
+                content = client.get(httpx.URL(client.base_url).join(unescape(json_link)))
+
+                assert page.headers["content-type"].startswith("text/html")
+                assert content.json()["target"] == name
+            assert client.get("/targets/shop/ConfigMap/settings.json").json()["target"] == "shop/ConfigMap/settings"
+
+
+def linked(name: str) -> str:
+    return f"/targets/{page_link(name)}"
+
+
+def test_the_page_of_a_name_that_ends_with_json_is_found_without_its_link(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, record(target="shop/ConfigMap/a.json"))
+        with following(service.url) as (_, client):
+            answers = [client.get(f"/targets/shop/ConfigMap/{name}") for name in ("a.json", "a.json.json", "b.json")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert answers[0].headers["content-type"].startswith("text/html")
+    assert answers[1].json()["target"] == "shop/ConfigMap/a.json"
 
 
 def test_what_is_too_long_is_cut_visibly() -> None:

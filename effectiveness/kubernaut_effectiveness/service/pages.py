@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,7 +24,7 @@ from kubernaut_effectiveness.service import documents, pictures
 from kubernaut_effectiveness.service.changes import changed_lines, diff_lines
 from kubernaut_effectiveness.service.following import Follower, View
 from kubernaut_effectiveness.service.gate import COOKIE, MonitorGate, session_of
-from kubernaut_effectiveness.service.links import LinkTemplates
+from kubernaut_effectiveness.service.links import AS_PAGE, LinkTemplates, page_link, path_of_name
 from kubernaut_effectiveness.service.metrics import MonitorMetrics
 from kubernaut_effectiveness.service.proofs import is_proof_valid
 from kubernaut_effectiveness.service.reading import StorageFault, target_text
@@ -65,7 +65,7 @@ def _environment() -> Environment:
         "visible": visible,
         "percent": words.percent,
         "points": words.points,
-        "link": lambda text: quote(text, safe="/"),
+        "link": page_link,
         "breakable": breakable,
         "minute": lambda text: _moment(text, "%Y-%m-%d %H:%M"),
         "second": lambda text: _moment(text, "%Y-%m-%d %H:%M:%S"),
@@ -139,12 +139,15 @@ class _Pages:
     def _named(self, path: str, template: str, document: Callable[[str], Document | None]) -> Route:
         async def page(request: Request) -> Response:
             name = request.path_params["name"]
-            wants_json = name.endswith(".json")
+            wants_json = name.endswith(".json") and AS_PAGE not in request.query_params.items()
             if self._follower.view.read_at is None:
                 problem = "Nothing is known yet: Data Storage has not answered since this monitor started."
                 return self._problem(problem, 503, wants_json=wants_json)
             try:
-                found = await run_in_threadpool(document, name.removesuffix(".json"))
+                found = await run_in_threadpool(document, name.removesuffix(".json") if wants_json else name)
+                if found is None and wants_json:  # a ConfigMap may be called settings.json
+                    found = await run_in_threadpool(document, name)
+                    wants_json = found is None
             except StorageFault as error:
                 return self._problem(f"{error}.", 503, wants_json=wants_json)
             if found is None:
@@ -153,7 +156,7 @@ class _Pages:
             if wants_json:
                 return _json(found)
             place = path.partition("{")[0]
-            return self._html(template, {**found, "name": name, "json_path": f"{place}{quote(name, safe='/')}.json"})
+            return self._html(template, {**found, "name": name, "json_path": f"{place}{path_of_name(name)}.json"})
 
         return Route(path, page)
 
