@@ -235,18 +235,15 @@ def test_a_target_of_any_name_has_a_page_that_leads_to_its_content(tmp_path: Pat
         with following(service.url) as (_, client):
             front = client.get("/").text
             for name in ODD_NAMES:
-                [link] = {link for link in re.findall('href="(/targets/[^"]*)"', front) if unescape(link) == linked(name)}
-                page = client.get(httpx.URL(client.base_url).join(unescape(link)))
+                links = {unescape(link) for link in re.findall('href="(/targets/[^"]*)"', front)}
+                [link] = links & {f"/targets/{page_link(name)}"}
+                page = client.get(httpx.URL(client.base_url).join(link))
                 [json_link] = re.findall('<a href="([^"]*)">This page as JSON', page.text)
                 content = client.get(httpx.URL(client.base_url).join(unescape(json_link)))
 
                 assert page.headers["content-type"].startswith("text/html")
                 assert content.json()["target"] == name
             assert client.get("/targets/shop/ConfigMap/settings.json").json()["target"] == "shop/ConfigMap/settings"
-
-
-def linked(name: str) -> str:
-    return f"/targets/{page_link(name)}"
 
 
 def test_the_page_of_a_name_that_ends_with_json_is_found_without_its_link(tmp_path: Path) -> None:
@@ -258,6 +255,18 @@ def test_the_page_of_a_name_that_ends_with_json_is_found_without_its_link(tmp_pa
     assert [answer.status_code for answer in answers] == [200, 200, 404]
     assert answers[0].headers["content-type"].startswith("text/html")
     assert answers[1].json()["target"] == "shop/ConfigMap/a.json"
+
+
+def test_an_action_says_how_long_it_takes_also_where_two_clocks_differ(tmp_path: Path) -> None:
+    """The begin is the controller's word, the end the container's."""
+    now = datetime.now(UTC)
+    times = [(now, now + timedelta(seconds=seconds)) for seconds in (-5, *range(2, 21))]
+    with embedded(tmp_path) as service:
+        put(service.url, *(record(started_at=rfc3339(one), finished_at=rfc3339(other)) for one, other in times))
+        with following(service.url) as (_, client):
+            found = client.get("/actions/a/b.json").json()
+
+    assert (found["seconds_p50"], found["seconds_p95"]) == (pytest.approx(10), pytest.approx(19))
 
 
 def test_what_is_too_long_is_cut_visibly() -> None:

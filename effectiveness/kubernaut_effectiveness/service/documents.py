@@ -1,5 +1,6 @@
 """The documents of the pages: what a page shows, as JSON, made from a view."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -157,6 +158,4 @@ def patterns_page(view: View) -> Document:
 
 def _quantile(ordered: list[float], share: float) -> float | None:
     """Return the smallest value that at least this share does not exceed."""
-    if not ordered:
-        return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None

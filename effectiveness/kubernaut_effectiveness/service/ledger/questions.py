@@ -188,9 +188,9 @@ class LedgerQuestions:
             return [SurvivalObservation(*row) for row in connection.execute(query, (name,))]
 
     def lengths(self, name: str) -> list[float]:
-        """Return how long the records of an action type took that changed something, in order."""
+        """Return how long the records of an action type took that changed something, in order; see `act_document`."""
         with self._reading() as connection:
-            query = "SELECT ended - began FROM acts WHERE action_type = ? AND kind = 'changed' ORDER BY 1"
+            query = "SELECT max(0.0, ended - began) FROM acts WHERE action_type = ? AND kind = 'changed' ORDER BY 1"
             return [length for (length,) in connection.execute(query, (name,))]
 
     def patterns(self) -> Patterns:
