@@ -415,6 +415,15 @@ def test_what_came_back_within_a_day_is_followed(story: Story) -> None:
     assert day.share == pytest.approx(0.5)
 
 
+def test_what_the_rules_for_makes_impossible_is_not_said_to_be_0_percent(story: Story) -> None:
+    for number in range(6):
+        story.acts_on(story.fires(0, 20, app=f"a{number}"), 5, target=f"t{number}")
+    assert [one.share for one in only(story).came_back] == [0.0, 0.0]
+
+    story.settings = CountingRules(pending_for={"Slow": 30 * 60})
+    assert [one.share for one in only(story).came_back] == [None, 0.0]
+
+
 @pytest.mark.parametrize(
     ("kind", "subject"), [("silenced", "Slow/api/p"), ("inhibited", "Slow/api/p"), ("truncated", '{"app": "api"}')]
 )
