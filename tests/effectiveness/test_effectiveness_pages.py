@@ -109,6 +109,7 @@ def test_the_front_page_says_what_was_given_up_and_how_much_one_target_weighs(sh
     assert '<a href="/targets/shop/Deployment/api">' in html.partition("Given up")[2].partition("</section>")[0]
     assert "1 incident on 1 target, the largest has 100 %" in html
     assert "of 60 of them some three miss" in html
+    assert "Of some alerts the rule's <code>for</code> is not known" in html
     assert "resolved, and it fired again within the quiet time" in html  # what the words mean
 
 

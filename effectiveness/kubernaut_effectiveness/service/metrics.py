@@ -124,7 +124,9 @@ class _WindowCollector:
             labels=["action_type", "bound"],
         )
         alarm = GaugeMetricFamily(
-            "kubernaut_failure_alarm", "1 while failures are more than usual.", labels=["action_type"]
+            "kubernaut_failure_alarm",
+            "1 if the alarm on failures was raised in the last 30 days.",
+            labels=["action_type"],
         )
         for one in self.verdicts:
             for outcome, count in Count(one.outcomes).items():

@@ -106,7 +106,7 @@ def change_words(verdict: ActionVerdict) -> list[str]:
     """Return what changed: the alarm, the mark, the trend; nothing where nothing is shown."""
     said = []
     if verdict.alarm is not None and verdict.alarm.raised:
-        said.append(f"alarm: more failures than usual since {verdict.alarm.since}")
+        said.append(f"alarm of {verdict.alarm.since}: more failures than usual")
     if (mark := verdict.mark) is not None:
         digests = ", ".join(map(short_image, mark.digests))
         came = f"; digests in that time: {digests}" if digests else "; no new digest in that time"
@@ -116,5 +116,5 @@ def change_words(verdict: ActionVerdict) -> list[str]:
     shown = trend.lower is not None and trend.upper is not None and (trend.lower > 0 or trend.upper < 0)
     if trend.difference is not None and trend.lower is not None and trend.upper is not None and shown:
         interval = f"{points(trend.lower)} to {points(trend.upper)}"
-        said.append(f"last 30 days: {points(trend.difference)} points ({interval})")
+        said.append(f"last 30 days against the 60 before: {points(trend.difference)} points ({interval})")
     return said
