@@ -58,6 +58,17 @@ def test_a_circle_is_read_from_the_values(story: Story) -> None:
     assert (second.first, second.back, second.times) == ("git/sync", "kubernetes/scale", 1)
 
 
+def test_a_circle_is_one_whatever_else_changes_the_target_meanwhile(story: Story) -> None:
+    change(story, 0, "kubernetes/scale", {"replicas": 2}, {"replicas": 5})
+    change(story, 30, "kubernetes/restart", {"restartedAt": "8:00"}, {"restartedAt": "9:00"})
+    change(story, 60, "git/sync", {"replicas": 5}, {"replicas": 2})
+    change(story, 90, "kubernetes/restart", {"restartedAt": "9:00"}, {"restartedAt": "10:00"})
+    change(story, 120, "kubernetes/scale", {"replicas": 2}, {"replicas": 5})
+
+    [found] = find_cycles(changes_by_target(story.acts))
+    assert (found.first, found.back, found.times) == ("kubernetes/scale", "git/sync", 1)
+
+
 @pytest.mark.parametrize(
     ("minutes", "back_to"),
     [((0, 60, 24 * 60 + 1), 2), ((0, 60, 120), 3)],
