@@ -71,9 +71,14 @@ class Watch:
         return bool(self._heartbeats)
 
     @property
-    def knows_silences(self) -> bool:
-        """True if any Alertmanager was ever asked what it holds back."""
-        return bool(self._polled)
+    def heard_since(self) -> float:
+        """When the first heartbeat came; infinity if none did."""
+        return min((spans[0][0] for spans in self._heartbeats.values()), default=math.inf)
+
+    @property
+    def silences_known(self) -> list[tuple[float, float]]:
+        """The times in which an Alertmanager was asked what it holds back, in order and apart."""
+        return self._polled
 
     @property
     def knows_deletions(self) -> bool:

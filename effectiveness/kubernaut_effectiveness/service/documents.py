@@ -11,6 +11,7 @@ from kubernaut_effectiveness.settings import HOUR
 from kubernaut_effectiveness.statistics.survival import CurvePoint, incidence_curve, numbers_at_risk
 from kubernaut_effectiveness.targets import history_of_target
 from kubernaut_effectiveness.verdicts.comparison import compare_counts
+from kubernaut_effectiveness.verdicts.words import silence_words
 
 __all__ = [
     "action_page",
@@ -39,7 +40,8 @@ def standing(view: View) -> Document:
         "fault": view.fault,
         "records": view.records,
         "heartbeats": {name or "any cluster": time_text(at) for name, at in sorted(watch.last_heartbeats.items())},
-        "silences_known": watch.knows_silences,
+        "silences_known": bool(watch.silences_known),
+        "silences": silence_words(watch, view.now - view.settings.window, view.now),
         "simulated": view.simulated,
     }
 
