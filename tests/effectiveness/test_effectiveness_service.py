@@ -178,7 +178,7 @@ def test_more_than_200_action_types_have_no_labels_of_their_own(tmp_path: Path) 
 
 
 def test_ages_are_those_of_now_and_the_last_day_is_24_hours(tmp_path: Path) -> None:
-    """What is known of incidents ends 10 minutes ago; what is known of records does not."""
+    """Outcomes are known until 10 minutes ago; records are until now."""
     now = datetime.now(UTC)
     times = {"intended_at": rfc3339(now - timedelta(hours=2)), "started_at": rfc3339(now - timedelta(hours=2))}
     before = rfc3339(now - timedelta(hours=24, minutes=5))
@@ -226,6 +226,7 @@ ODD_NAMES = [
     'x" onclick="y<z>&amp;',
     "ü/名/🦉 with space",
     "a\\b;c=d,e+f",
+    " two\nlines\n",
 ]
 
 
@@ -255,6 +256,27 @@ def test_the_page_of_a_name_that_ends_with_json_is_found_without_its_link(tmp_pa
     assert [answer.status_code for answer in answers] == [200, 200, 404]
     assert answers[0].headers["content-type"].startswith("text/html")
     assert answers[1].json()["target"] == "shop/ConfigMap/a.json"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"action_type": None}, "not told yet"),
+        ({"signal": {"fingerprint": "f1"}}, "fingerprint f1"),
+        ({"signal": {"fingerprint": "f1", "name": "Slow"}}, '<a href="/signals/Slow">'),
+        ({"change": {"after": {"x": 1}}}, "null"),
+        ({"target": None}, "succeeded"),
+    ],
+)
+def test_a_record_of_which_little_was_told_is_shown(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    told = {name: value for name, value in record(**fields).items() if value is not None}
+    with embedded(tmp_path) as service:
+        put(service.url, told)
+        with following(service.url) as (_, client):
+            answer = client.get(f"/records/{told['id']}")
+
+    assert answer.status_code == 200
+    assert said in answer.text
 
 
 def test_an_action_says_how_long_it_takes_also_where_two_clocks_differ(tmp_path: Path) -> None:

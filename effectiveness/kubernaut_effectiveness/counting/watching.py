@@ -72,7 +72,7 @@ class Watch:
 
     @property
     def heard_since(self) -> float:
-        """When the first heartbeat came; infinity if none did."""
+        """The time of the first heartbeat; infinity if none came."""
         return min((spans[0][0] for spans in self._heartbeats.values()), default=math.inf)
 
     @property

@@ -85,7 +85,7 @@ class View:
 
     @property
     def judged_at(self) -> float:
-        """When it was made, in Unix seconds."""
+        """The time at which it was made, in Unix seconds."""
         return self.now + self.settings.late
 
     @cached_property

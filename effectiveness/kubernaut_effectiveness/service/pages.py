@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -53,6 +54,13 @@ _TYPES = {
     "icon.svg": "image/svg+xml",
 }
 _LONGEST_FORM = 4096
+_UNKNOWN = {
+    "target": "no record of the last 90 days names it as its target",
+    "signal": "Data Storage was told of no alert of that name in the last 90 days",
+    "action": "no record of the last 90 days is of that type",
+    "record": "Data Storage has no record of that id",
+}
+"""Reasons why a page of one thing has nothing to show, by its template."""
 
 Document = dict[str, Any]
 
@@ -84,6 +92,21 @@ def _moment(text: str, form: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(text, shown)
 
 
+class _TextConvertor(Convertor[str]):
+    """A part of a path that is any text; Starlette's own ends at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _TextConvertor())
+
+
 class _Pages:
     def __init__(self, follower: Follower, token: str | None, links: LinkTemplates) -> None:
         self._follower, self._token, self._links = follower, token, links
@@ -100,9 +123,9 @@ class _Pages:
             *self._page("/patterns", "/patterns", "patterns", lambda _name: documents.patterns_page(view())),
             *self._page("/targets", "/targets", "targets", lambda _name: documents.targets_page(view())),
             *self._page("/signals", "/signals", "signals", lambda _name: documents.signals_page(view())),
-            self._named("/targets/{name:path}", "target", lambda name: documents.target_page(view(), name)),
-            self._named("/signals/{name:path}", "signal", lambda name: documents.signal_page(view(), name)),
-            self._named("/actions/{name:path}", "action", lambda name: documents.action_page(view(), name)),
+            self._named("/targets/{name:text}", "target", lambda name: documents.target_page(view(), name)),
+            self._named("/signals/{name:text}", "signal", lambda name: documents.signal_page(view(), name)),
+            self._named("/actions/{name:text}", "action", lambda name: documents.action_page(view(), name)),
             self._named("/records/{name}", "record", self._record),
             Route("/status", self._status),
             Route("/login", self._login_form, methods=["GET"]),
@@ -151,7 +174,7 @@ class _Pages:
             except StorageFault as error:
                 return self._problem(f"{error}.", 503, wants_json=wants_json)
             if found is None:
-                problem = f"Nothing is known of {visible(name, 200)}: no record of the last 90 days names it."
+                problem = f"Nothing is known of {visible(name, 200)}: {_UNKNOWN[template]}."
                 return self._problem(problem, 404, wants_json=wants_json)
             if wants_json:
                 return _json(found)
