@@ -18,7 +18,7 @@ from kubernaut_datastorage.http.beside import PagesBeside
 from kubernaut_datastorage.http.locality import LocalOnly
 from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_effectiveness.demodata import TRUTHS
+from kubernaut_effectiveness.demodata import REQUESTER, TRUTHS
 from kubernaut_effectiveness.service.embedded import EmbeddedPages
 from kubernaut_effectiveness.service.following import Follower
 from kubernaut_effectiveness.service.links import LinkTemplates, page_link
@@ -277,6 +277,16 @@ def test_a_record_of_which_little_was_told_is_shown(tmp_path: Path, fields: dict
 
     assert answer.status_code == 200
     assert said in answer.text
+
+
+def test_a_simulation_is_said_to_be_one_among_real_records_too(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, record())
+        with following(service.url) as (follower, client):
+            assert "Simulated:" not in client.get("/").text
+            put(service.url, record(requester=REQUESTER), record(requester="alice"))
+            follower.step()
+            assert "Simulated:</strong> records of the requester “simulation”" in client.get("/").text
 
 
 def test_an_action_says_how_long_it_takes_also_where_two_clocks_differ(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+from kubernaut_effectiveness.demodata import REQUESTER
+
 __all__ = ["VERSION", "connect", "create_indexes", "create_tables"]
 
-VERSION = 3
+VERSION = 4
 """Part of what a kept file must agree with; another one is built anew."""
 
 _TABLES = """
@@ -41,7 +43,7 @@ CREATE TABLE side_effects (
   target TEXT NOT NULL, action_type TEXT NOT NULL, alert TEXT, withheld INTEGER NOT NULL, cases INTEGER NOT NULL);
 CREATE TABLE stale_targets (target TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_INDEXES = """
+_INDEXES = f"""
 CREATE INDEX acts_by_fingerprint ON acts (fingerprint, decided);
 CREATE INDEX acts_by_target ON acts (target, began);
 CREATE INDEX acts_by_type ON acts (action_type, kind, ended, began);
@@ -50,6 +52,7 @@ CREATE INDEX acts_undone ON acts (undoes) WHERE undoes IS NOT NULL;
 CREATE INDEX acts_of_people ON acts (target, began)
   WHERE fingerprint IS NULL AND requester IS NOT NULL AND kind = 'changed';
 CREATE INDEX acts_pending ON acts (decided) WHERE kind = 'pending';
+CREATE INDEX acts_simulated ON acts (id) WHERE requester = '{REQUESTER}';
 CREATE INDEX acts_given_up ON acts (decided) WHERE reason = 'GivenUp';
 CREATE INDEX problems_dirty ON problems (dirty) WHERE dirty IS NOT NULL;
 CREATE INDEX problems_restless ON problems (judged_at) WHERE restless;
