@@ -22,6 +22,9 @@ CREATE TABLE problems (
   dirty REAL, restless INTEGER NOT NULL DEFAULT 0, judged_at REAL NOT NULL DEFAULT 0);
 CREATE TABLE fingerprints (fingerprint TEXT PRIMARY KEY, problem INTEGER NOT NULL, labels TEXT) WITHOUT ROWID;
 CREATE INDEX fingerprints_by_problem ON fingerprints (problem);
+CREATE TABLE named_targets (
+  target TEXT NOT NULL, problem INTEGER NOT NULL, PRIMARY KEY (target, problem)) WITHOUT ROWID;
+CREATE INDEX named_targets_by_problem ON named_targets (problem);
 CREATE TABLE firings (
   fingerprint TEXT NOT NULL, fired REAL NOT NULL, resolved REAL, name TEXT, severity TEXT,
   PRIMARY KEY (fingerprint, fired)) WITHOUT ROWID;
