@@ -37,9 +37,10 @@ test-slow: .venv/ready ## Run the tests that take minutes: images under the kit,
 	$(bin)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 .PHONY: check
-check: .venv/ready ## Check lint, formatting, strict types and import layers
+check: .venv/ready ## Check lint, formatting, language, strict types and import layers
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+	$(bin)/python tests/docs/rules/language.py
 	$(bin)/mypy $(parts)
 	$(bin)/lint-imports --no-cache
 

@@ -20,6 +20,8 @@ INSTALLATIONS = {"install.yaml": "controller/deploy", "install-postgresql.yaml":
 _OURS = re.compile(r"ghcr\.io/kubernaut/(?:actions/)?(?P<name>[a-z-]+)(?::dev|@sha256:0{64})?(?![\w@:./-])")
 _DIGEST = re.compile(r"(?P<repository>[\w.:/-]+/(?P<name>[a-z-]+))@sha256:[0-9a-f]{64}")
 
+_GITHUB = re.compile(r"ghcr\.io/(?P<repository>[\w.-]+/[\w.-]+)")
+
 
 class ManifestError(Exception):
     """The manifests cannot be made, for the reason in the message."""
@@ -58,6 +60,18 @@ def pin(text: str, images: Mapping[str, str]) -> str:
     return _OURS.sub(digest, text)
 
 
+def trust_publisher(text: str, images: Mapping[str, str]) -> str:
+    """Return a policy that is about the repository of these images, and trusts that alone, if they are GitHub's."""
+    places = {image.rpartition("/")[0] for image in images.values()}
+    published = _GITHUB.fullmatch(places.pop()) if len(places) == 1 else None
+    if published is None:
+        return text
+    # an image's name is in lower case, and GitHub's names are not told apart by case
+    subject = rf"(?i:https://github\.com/{re.escape(published['repository'])})/"
+    text = text.replace("ghcr.io/kubernaut/**", f"{published[0]}/**")
+    return text.replace(r"https://github\.com/kubernaut/[^/]+/", subject)
+
+
 def build(kustomization: str) -> str:
     """Return the manifest of a kustomization of this repository, as kubectl builds it.
 
@@ -84,9 +98,11 @@ def write_manifests(images: Mapping[str, str], folder: Path) -> list[Path]:
     objects = [text for path, text in pinned.items() if path.name == f"{path.parent.parent.name}.yaml"]
     texts["catalog.yaml"] = "---\n".join(objects)
     written = []
-    texts["catalog/artifacthub-repo.yml"] = (ROOT / "tekton" / "artifacthub-repo.yml").read_text(encoding="utf-8")
     policy = ROOT / "tekton" / "policy"
-    texts |= {f"policy/{path.name}": path.read_text(encoding="utf-8") for path in sorted(policy.iterdir())}
+    texts |= {
+        f"policy/{path.name}": trust_publisher(path.read_text(encoding="utf-8"), images)
+        for path in sorted(policy.iterdir())
+    }
     for name, text in {**texts, **{f"catalog/{path}": text for path, text in pinned.items()}}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

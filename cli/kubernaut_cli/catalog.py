@@ -1,12 +1,12 @@
 """The actions of this machine (installed packages and ACTION_MODULES), or of an image."""
 
-import difflib
 import json
 from functools import cache
 from typing import Any
 
 from kubernaut_sdk import Action, InvalidInputs
 from kubernaut_sdk.catalog import all_actions, find, spec
+from kubernaut_sdk.faults import action_hint
 from kubernaut_sdk.portable import shorten
 
 __all__ = ["action_entries", "find_action", "find_action_entry", "known_types"]
@@ -59,6 +59,4 @@ def find_action_entry(known: list[dict[str, Any]], action_type: str) -> dict[str
     types = [entry["action_type"] for entry in known]
     if action_type in types:
         return known[types.index(action_type)]
-    close = difflib.get_close_matches(action_type, types, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(types) or 'none at all'}."
-    raise InvalidInputs(f"no action {shorten(action_type)} here; {hint}")
+    raise InvalidInputs(f"no action {shorten(action_type)} here; {action_hint(action_type, types)}")

@@ -39,18 +39,27 @@ def load_kubeconfig(context: str | None) -> KubeconfigContext:
         PreconditionFailed: if there is no usable kubeconfig.
     """
     from kubernetes import config  # noqa: PLC0415 – it takes most of a second
+    from yaml import YAMLError  # noqa: PLC0415 – by which the library reads it
 
     loader: Any = config  # the library has no types for this part
+    file = os.environ.get("KUBECONFIG") or _KUBECONFIG  # the library reads the variable when it is imported
     try:
-        file = os.environ.get("KUBECONFIG") or _KUBECONFIG  # the library reads the variable when it is imported
         contexts, current = loader.list_kube_config_contexts(file)
         loader.load_kube_config(file, context=context)
     except (loader.ConfigException, OSError, UnicodeDecodeError) as error:
-        raise PreconditionFailed(
-            f"kubeconfig: cannot be used: {str(error).rstrip('.')}.", reason="KubeconfigUnusable"
-        ) from None
+        text = str(error).rstrip(".").removeprefix("Invalid kube-config file. ")
+        why = "there is no such file; set KUBECONFIG to yours" if text == "No configuration found" else text
+        raise _unusable(file, why) from None
+    except YAMLError:
+        raise _unusable(file, "it is not YAML") from None
+    except (AttributeError, KeyError, TypeError, ValueError):  # of a document that has another form
+        raise _unusable(file, "it does not have the form of a kubeconfig") from None
     chosen = next((item for item in contexts if item["name"] == context), current)
     return KubeconfigContext(chosen["name"], chosen["context"].get("namespace") or "default")
+
+
+def _unusable(file: str, why: str) -> PreconditionFailed:
+    return PreconditionFailed(f"kubeconfig: cannot be used: {file}: {why}.", reason="KubeconfigUnusable")
 
 
 class ClusterClient:
@@ -151,7 +160,9 @@ def _error_of(place: str, error: Any) -> ActionError:
     kind: type[ActionError] = PreconditionFailed
     match error.status:
         case 404 if reason != "NotFound":
-            sentence = "this cluster has no WorkflowExecutions; install them: kubectl apply -k controller/deploy"
+            sentence = (
+                "this cluster has no WorkflowExecutions; install them: kubectl apply --server-side -k controller/deploy"
+            )
         case 404 if "namespaces" in message:
             kind, sentence = NotFound, f"there is no such namespace: {message}"
         case 404:

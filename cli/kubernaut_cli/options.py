@@ -9,7 +9,16 @@ import click
 
 from kubernaut_sdk.durations import parse_duration
 
-__all__ = ["ENVIRONMENT", "cluster_options", "data_option", "image_option", "secret_folders", "workflow_options"]
+__all__ = [
+    "ENVIRONMENT",
+    "cluster_options",
+    "data_option",
+    "engine_option",
+    "image_option",
+    "output_option",
+    "secret_folders",
+    "workflow_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,9 +41,28 @@ data_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of the records (and, of `run`, the logs). By default the platform's folder for data.",
 )
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["process", "docker"]),
+    default="process",
+    show_default=True,
+    help="process: the installed actions, as you; docker: the images, confined as in a pod.",
+)
 image_option = click.option(
     "--image", metavar="IMAGE", help="Read the actions of this image. By default the installed ones."
 )
+
+
+def output_option(*formats: str) -> Callable[[F], F]:
+    """Return the option `--output` of a command that shows one thing; the first of its formats is the default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="The format of what is printed.",
+    )
 
 
 def cluster_options(command: F) -> F:

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from kubernaut_cli.examples import add_example
 from kubernaut_cli.streams import discard_output
 
 __all__ = ["program"]
@@ -12,7 +13,7 @@ __all__ = ["program"]
 _COMMANDS = {
     "actions": "List actions, and show one.",
     "build": "Build an action image, and stamp it with its spec.",
-    "catalog": "Write a Tekton Task for each action.",
+    "catalog": "Write Tekton Tasks of actions, and push them as bundles.",
     "cancel": "Cancel a workflow of a cluster.",
     "completion": "Print a script that completes the command in a shell.",
     "conform": "Check an action image against the action contract.",
@@ -47,7 +48,18 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"kubernaut_cli.commands.{cmd_name}"), cmd_name)
+        add_example(cmd_name, command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from kubernaut_sdk.faults import did_you_mean  # noqa: PLC0415 – it imports pydantic
+
+            hint = did_you_mean(args[0], _COMMANDS) or "`kubernaut --help` lists all."
+            ctx.fail(f"No such command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernaut_datastorage.folder import DATABASE, data_folder
-from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.addresses import require_web_address, without_userinfo
 from kubernaut_sdk.errors import ActionError, InvalidInputs, NotFound, PreconditionFailed, Transient
 from kubernaut_sdk.settings import spool_dir
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import StorageClient, StorageUnavailable
 
-__all__ = ["RecordStore", "open_record_store", "require_records", "spool_folders", "storage_errors"]
+__all__ = ["RecordStore", "open_record_store", "require_records", "spool_folders", "storage_errors", "token_file"]
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def open_record_store(data: Path | None, *, reads: bool = False) -> Iterator[Rec
         reads: True if the command only reads: a folder that `--data` names must then hold records.
 
     Raises:
-        NotFound: if it does not.
-        PreconditionFailed: if the folder of the embedded one cannot be used.
+        InvalidInputs: if DATA_STORAGE_URL is no address.
+        NotFound: if the folder holds none.
+        PreconditionFailed: if the folder of the embedded one, or the token's file, cannot be used.
     """
     url = os.environ.get("DATA_STORAGE_URL")
     if url and data is None:
-        token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")
-        yield RecordStore(url, Path(token_file) if token_file else None, embedded=False)
+        require_web_address(url, "DATA_STORAGE_URL")
+        yield RecordStore(url, token_file(), embedded=False)
         return
     from kubernaut_datastorage import StorageError, embedded  # noqa: PLC0415 – the service's libraries take half a second
 
@@ -79,6 +80,24 @@ def open_record_store(data: Path | None, *, reads: bool = False) -> Iterator[Rec
     except StorageError as error:
         kind = Transient if error.exit_code == Transient.exit_code else PreconditionFailed
         raise kind(f"{folder}: {str(error).rstrip('.')}.", reason="DataFolderUnusable") from None
+
+
+def token_file() -> Path | None:
+    """Return the file that DATA_STORAGE_TOKEN_FILE names, if it does.
+
+    Raises:
+        PreconditionFailed: if that cannot be read.
+    """
+    name = os.environ.get("DATA_STORAGE_TOKEN_FILE")
+    if not name:
+        return None
+    try:
+        Path(name).read_bytes()
+    except OSError as error:
+        raise PreconditionFailed(
+            f"DATA_STORAGE_TOKEN_FILE={name}: it cannot be read: {error.strerror}.", reason="NoToken"
+        ) from None
+    return Path(name)
 
 
 def spool_folders(data: Path, store: RecordStore | None = None) -> list[Path]:

@@ -83,7 +83,7 @@ def read_scenarios(path: Path) -> list[Scenario]:
     try:
         document = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
+        raise InvalidInputs(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     except YamlFault as fault:
         place = f"{path}, line {fault.line}, column {fault.column}" if fault.line else str(path)
         raise InvalidInputs(f"{place}: not usable YAML: {fault}.") from None

@@ -1,8 +1,8 @@
 """The Roles that a workflow's actions declare, for the ServiceAccounts that its steps run under.
 
-An action of the domain `kubernetes` declares its needs as `apps/deployments: get, patch`. A need within a namespace
-becomes a Role in the namespace that its inputs name, any other a ClusterRole; so does a kind of the whole cluster, such
-as nodes, whatever the inputs name. Permissions of other domains are not RBAC.
+An action declares what it needs of Kubernetes as `apps/deployments: get, patch`. A need within a namespace becomes a
+Role in the namespace that its input `namespace` says, given or by default, any other a ClusterRole; so does a kind of
+the whole cluster, such as nodes, whatever the inputs name. Permissions in other words are not RBAC.
 """
 
 from collections.abc import Iterable
@@ -50,9 +50,12 @@ def rules_of(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
 
 def _needs(step: Step, find: Find) -> list[tuple[str | None, Permission]]:
     """Return each permission of a step's action, with its namespace (None: the cluster)."""
-    action = find(step.action_type) if step.action_type.startswith("kubernetes/") else None
-    found = [parse_permission(permission) for permission in (action.permissions if action else ())]
-    place = step.inputs.get("namespace")
+    action = find(step.action_type)
+    if action is None:
+        return []
+    found = [parse_permission(permission) for permission in action.permissions]
+    field = action.inputs_model.model_fields.get("namespace")
+    place = step.inputs.get("namespace", field.default if field else None)
     return [
         (place if isinstance(place, str) and not permission.cluster_wide else None, permission)
         for permission in found

@@ -17,6 +17,7 @@ import click
 from kubernaut_datastorage.folder import DATABASE, data_folder
 from kubernaut_datastorage.records.months import Month
 from kubernaut_sdk.ages import AGE
+from kubernaut_sdk.program.commandgroup import CommandGroup
 
 if TYPE_CHECKING:
     from kubernaut_datastorage.server import StoreLocation
@@ -82,9 +83,9 @@ def plain_storage_errors(place: "StoreLocation") -> Iterator[None]:
         raise StorageUnusable(f"{name}: {str(error).rstrip('.')}", error.exit_code) from None
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with tokens.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one.")
 @location_options
 @click.option("--retention", type=AGE, default="90d", show_default=True, help="How long records are kept, at least.")
 @click.option("--access-file", type=_FILE, help="Who may do what: a line a token's hash, or a ServiceAccount.")

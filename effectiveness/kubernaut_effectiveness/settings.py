@@ -32,6 +32,10 @@ class CountingRules:
         {"pod", "pod_name", "pod_uid", "instance", "container_id", "id", "uid", "endpoint"}
     )
 
+    def stable_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Return the labels of an alert that are a problem's, in order."""
+        return {name: text for name, text in sorted(labels.items()) if name not in self.changing_labels}
+
     def quiet_time(self, name: str | None) -> float:
         """Return how long a problem of this name must be silent: within the rule's `for` it could not fire again."""
         return self.quiet + self.pending_for.get(name or "", 0.0)

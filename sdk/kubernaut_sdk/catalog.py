@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from kubernaut_sdk.action import ACTION_TYPE, Action, defined
 from kubernaut_sdk.errors import ActionError, Failed, InvalidInputs
+from kubernaut_sdk.faults import action_hint
 from kubernaut_sdk.logs import logger
 from kubernaut_sdk.portable import shorten
 
@@ -36,7 +37,7 @@ def find(action_type: str) -> Action:
     """Return the action of a type. An action of a single file takes precedence over a package's.
 
     Raises:
-        InvalidInputs: if there is none, with a list of the known types.
+        InvalidInputs: if there is none; the message proposes one, or names known types.
         Failed: if the module cannot be imported, or the definition breaks a rule.
     """
     files = _file_actions()
@@ -45,8 +46,7 @@ def find(action_type: str) -> Action:
     entries = installed_entries()
     if action_type in entries:
         return _load_action(entries[action_type])
-    known = ", ".join(sorted({*files, *entries}))
-    raise InvalidInputs(f"no action {shorten(action_type)} here; there is {known or 'none at all'}.")
+    raise InvalidInputs(f"no action {shorten(action_type)} here; {action_hint(action_type, {*files, *entries})}")
 
 
 def known_types() -> list[str]:

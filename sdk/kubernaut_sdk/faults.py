@@ -11,7 +11,10 @@ from pydantic import BaseModel, ValidationError
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.portable import shorten
 
-__all__ = ["Fault", "did_you_mean", "show_value", "validation_faults"]
+__all__ = ["Fault", "action_hint", "did_you_mean", "show_value", "validation_faults"]
+
+_NAMED = 12
+"""The most action types that a message names."""
 
 
 class Fault(NamedTuple):
@@ -35,6 +38,22 @@ def did_you_mean(name: object, known: Iterable[str]) -> str | None:
 
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else None
+
+
+def action_hint(name: str, known: Iterable[str]) -> str:
+    """Return what to say of an action type that is not there: the one that is meant, or which there are.
+
+    Those of its domain come first, and of many only the first ones are named.
+    """
+    import difflib  # noqa: PLC0415 – as above
+
+    types = sorted(known)
+    if close := difflib.get_close_matches(name, types, n=1, cutoff=0.85):
+        return f"did you mean {close[0]}?"
+    domain = name.partition("/")[0] + "/"
+    types.sort(key=lambda one: not one.startswith(domain))
+    more = f" and {len(types) - _NAMED} more" if len(types) > _NAMED else ""
+    return f"there is {', '.join(types[:_NAMED]) or 'none at all'}{more}."
 
 
 def show_value(item: Any) -> str:

@@ -9,6 +9,8 @@ OWN_RESOURCE = "the object's own resource"
 """Stands for a resource in an action's permissions where an input names the kind."""
 
 _TEXT = re.compile(r"(?P<path>[a-z0-9.-]+(?:/[a-z0-9-]+){0,2}): (?P<verbs>[a-z]+(?:, [a-z]+)*)")
+_VERBS = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+"""The verbs of Kubernetes' objects; `flags: read` is in the words of something else."""
 _GROUPS = {"apps", "autoscaling", "batch", "extensions", "policy"}
 """The API groups whose names have no dot."""
 _CLUSTER_WIDE = {
@@ -59,11 +61,11 @@ class Permission:
 def parse_permission(text: str) -> Permission | None:
     """Return a permission, or None if the text is in the words of another target than Kubernetes."""
     match = _TEXT.fullmatch(text)
-    if match is None:
+    if match is None or not _VERBS.issuperset(verbs := match["verbs"].split(", ")):
         return None
     parts = match["path"].split("/")
     group = parts.pop(0) if len(parts) > 1 and (parts[0] in _GROUPS or "." in parts[0]) else ""
     if len(parts) > 2:
         return None
     resource, subresource = parts[0], parts[1] if len(parts) == 2 else ""
-    return Permission(match["path"], group, resource, subresource, tuple(match["verbs"].split(", ")))
+    return Permission(match["path"], group, resource, subresource, tuple(verbs))

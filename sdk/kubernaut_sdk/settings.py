@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.addresses import require_web_address, without_userinfo
 from kubernaut_sdk.durations import parse_duration
 from kubernaut_sdk.errors import InvalidInputs
 from kubernaut_sdk.portable import MAX_INPUTS, loads, shorten
@@ -72,9 +72,8 @@ class StepSettings:
         """
         given = {name: value for name, value in (os.environ if env is None else env).items() if value}
         storage_url = given.get("DATA_STORAGE_URL")
-        if storage_url and not storage_url.startswith(("http://", "https://")):
-            shown = shorten(without_userinfo(storage_url))
-            raise InvalidInputs(f"DATA_STORAGE_URL={shown}: it must start with http:// or https://.")
+        if storage_url:
+            require_web_address(storage_url, "DATA_STORAGE_URL")
         token_file = given.get("DATA_STORAGE_TOKEN_FILE")
         scratch = given.get("TMPDIR", "/tmp")  # noqa: S108 – where the Task mounts scratch space
         return cls(

@@ -187,7 +187,9 @@ class StorageClient:
                 try:
                     self._headers["authorization"] = f"Bearer {self._token_file.read_text().strip()}"
                 except OSError as error:
-                    raise StorageUnavailable(f"the token file {self._token_file} cannot be read: {error}") from None
+                    raise StorageUnavailable(
+                        f"the token file {self._token_file} cannot be read: {error.strerror}"
+                    ) from None
             # the https client verifies the certificate and the host name by default
             from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415
 

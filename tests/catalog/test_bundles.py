@@ -246,6 +246,12 @@ def test_a_name_without_a_registry_is_refused(tmp_path: Path) -> None:
     assert (code, message) == (2, "catalog/ names no registry; write REGISTRY/PATH, such as ghcr.io/you/catalog.")
 
 
+def test_a_registry_with_a_scheme_is_refused(tmp_path: Path) -> None:
+    code, message = failure_of(push("https://ghcr.io/you", small(tmp_path)))
+
+    assert (code, message) == (2, "https://ghcr.io/you: write the registry without https://, as docker does.")
+
+
 def send_one(host: str) -> str:
     bundle = build_bundle(read_catalog(CATALOG)[:1])
     with OciRegistry(host) as client:

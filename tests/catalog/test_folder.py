@@ -41,6 +41,7 @@ def test_the_generated_files_are_fresh_and_no_other_is_there() -> None:
     files = catalog_files(CatalogAction(entry, included_images()[entry["action_type"]]) for entry in ENTRIES)
     found = {str(path.relative_to(CATALOG)): path.read_text() for path in CATALOG.rglob("*") if path.is_file()}
     by_hand = {name for name in found if "/kubernaut-action/" in name} - set(files)
+    by_hand |= {f"{kind}/artifacthub-repo.yml" for kind in KINDS}
 
     assert {name for name in files if found.get(name) != files[name]} == set(), "run `make catalog`"
     assert set(found) - set(files) - by_hand == set(), "left over: no action or Pipeline of this name is there any more"
@@ -74,6 +75,15 @@ def test_the_layout_is_that_of_tektons_catalogue(folder: Path) -> None:
     assert "namespace" not in metadata
     for param in found["spec"]["params"]:
         assert re.match(r"[A-Za-z0-9]", param["description"]), param  # words, before its type in parentheses
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_artifact_hub_finds_its_settings_beside_the_packages_of_each_kind(kind: str) -> None:
+    # it clones the repository, and reads PATH/artifacthub-repo.yml of the registered https://github.com/OWNER/REPOSITORY/PATH
+    file = CATALOG / kind / "artifacthub-repo.yml"
+
+    assert yaml.safe_load(file.read_text()) == {"ignore": []}
+    assert f"https://github.com/OWNER/REPOSITORY/{kind}," in file.read_text()
 
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.action_type)
@@ -296,6 +306,33 @@ def test_pages_of_a_catalogue_without_the_generic_task_lead_to_no_page_that_is_n
     assert [f"{page}: {fault}" for page in pages for fault in faults(page, page.read_text())] == []
     assert "the generic Task takes it" in pages[0].read_text()
     assert pages[0].read_text().endswith("says, by its keys `url` and `policy`.\n")
+
+
+def test_the_page_of_an_own_action_claims_nothing_that_its_spec_does_not_say(tmp_path: Path) -> None:
+    entry = {**BY_TYPE["kubernetes/cordon_node"], "action_type": "feature/set_flag", "examples": []}
+    entry |= {"permissions": ["flags: read, write"], "permission_reasons": {}}
+    write_files(tmp_path, task_files([CatalogAction(entry, "x")]))
+    folder = tmp_path / "task/feature-set-flag/0.1"
+    page, sample = (folder / "README.md").read_text(), (folder / "samples" / "run.yaml").read_text()
+
+    assert "make catalog" not in page
+    assert "This one reads" not in page
+    assert not (folder / "samples" / "clusterrole.yaml").exists()
+    assert "clusterrole" not in page
+    assert "    --param=node=NODE \\\n" in page
+    assert {"name": "node", "value": "NODE"} in yaml.safe_load(sample)["spec"]["params"]
+    for text in (page, sample):
+        assert "Put your values in place of the words in capitals." in text
+
+
+@pytest.mark.parametrize("folder", PAGES, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_a_page_warns_that_tekton_ignores_a_misspelt_param(folder: Path) -> None:
+    kind = {"task": "Task", "pipeline": "Pipeline"}[folder.parts[-3]]
+
+    assert (
+        f"Tekton ignores a param that the {kind} does not have: with `dryrun` for `dryRun`"
+        in (folder / "README.md").read_text()
+    )
 
 
 def test_an_image_without_a_digest_is_refused() -> None:

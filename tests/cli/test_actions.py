@@ -39,6 +39,8 @@ def test_one_action_is_shown_whole(called: Run) -> None:
     [
         ("kubernetes/scale_deploymen", "no action kubernetes/scale_deploymen here; did you mean kubernetes/scale_dep"),
         ("nothing", "no action nothing here; there is alertmanager/silence_alert, "),
+        ("nothing", f" and {len(known_types()) - 12} more.\n"),
+        ("git/x", "no action git/x here; there is git/merge_pull_request, git/open_pull_request, git/revert_commit, "),
     ],
 )
 def test_an_unknown_action_is_refused_with_the_known_ones(called: Run, action_type: str, sentence: str) -> None:

@@ -41,6 +41,25 @@ def test_no_kubeconfig(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("contexts: [", "it is not YAML"),
+        ("- a", "it does not have the form of a kubeconfig"),
+        ("contexts: 3", "it does not have the form of a kubeconfig"),
+        (None, "there is no such file; set KUBECONFIG to yours"),
+    ],
+)
+def test_a_kubeconfig_that_is_none_is_a_sentence(tmp_path: Path, content: str | None, why: str) -> None:
+    file = tmp_path / "config"
+    if content is not None:
+        file.write_text(content)
+    ended = kubernaut(file, "status")
+
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr == f"kubernaut: kubeconfig: cannot be used: {file}: {why}.\n"
+
+
 def test_a_cluster_that_does_not_answer(nowhere: Path) -> None:
     ended = kubernaut(nowhere, "cancel", "fix")
 

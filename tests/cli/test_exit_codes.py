@@ -99,6 +99,54 @@ def test_a_file_that_cannot_be_used_is_2(called: Run, folder: Path, command: lis
     assert ended.stderr.startswith("kubernaut: ")
 
 
+@pytest.mark.parametrize("command", USING_RECORDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("nonsense", "it must start with http:// or https://"),
+        ("ftp://me:secret@host", "it must start with http:// or https://"),
+        ("http://host:port", "that is no address; write it as http://HOST:PORT or https://HOST"),
+        ("http://[::1", "that is no address; write it as http://HOST:PORT or https://HOST"),
+        ("https://", "that is no address; write it as http://HOST:PORT or https://HOST"),
+        ("http://a b", "that is no address; write it as http://HOST:PORT or https://HOST"),
+    ],
+)
+def test_an_address_that_is_none_is_2(called: Run, command: list[str], url: str, why: str) -> None:
+    ended = called(*command, env={**USABLE, "DATA_STORAGE_URL": url})
+    shown = url.replace("me:secret@", "***@")
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"kubernaut: DATA_STORAGE_URL={shown}: {why}.\n"
+
+
+def test_the_monitor_does_not_start_with_an_address_that_is_none(called: Run) -> None:
+    ended = called("monitor", "--data-storage=nonsense", env=USABLE)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == "kubernaut: --data-storage=nonsense: it must start with http:// or https://.\n"
+
+
+@pytest.mark.parametrize("command", [*USING_RECORDS, ["monitor", "--port=0"]], ids=" ".join)
+def test_a_token_file_that_is_not_there_is_3(called: Run, command: list[str]) -> None:
+    env = {**USABLE, "DATA_STORAGE_URL": "http://127.0.0.1:1", "DATA_STORAGE_TOKEN_FILE": "/none/token"}
+    ended = called(*command, env=env)
+
+    assert (ended.code, ended.stdout) == (3, "")
+    assert ended.stderr == (
+        "kubernaut: DATA_STORAGE_TOKEN_FILE=/none/token: it cannot be read: No such file or directory.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"), [("histroy", "did you mean history?"), ("fly", "`kubernaut --help` lists all.")]
+)
+def test_a_misspelt_command_is_2_and_the_right_one_is_proposed(called: Run, typed: str, hint: str) -> None:
+    ended = called(typed)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr.endswith(f"Error: No such command '{typed}'; {hint}\n")
+
+
 @pytest.mark.parametrize("command", USING_A_CLUSTER, ids=" ".join)
 def test_no_kubeconfig_is_3(called: Run, folder: Path, command: list[str]) -> None:
     ended = called(*command, cwd=folder, env={**USABLE, "KUBECONFIG": str(folder / "none")})

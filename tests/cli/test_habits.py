@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from kubernaut_cli.catalog import known_types
 from kubernaut_cli.commands.actions import actions
 from kubernaut_cli.commands.status import LISTING as WORKFLOWS
 from kubernaut_cli.errors import EXIT_CODES
+from kubernaut_cli.examples import EXAMPLES
 from kubernaut_cli.listing import FORMATS
 from kubernaut_cli.options import ENVIRONMENT
 from kubernaut_cli.program import program
@@ -225,3 +227,45 @@ def test_no_color_leaves_the_colours_out(variables: dict[str, str], coloured: bo
 
     assert "kubeconfig" in shown
     assert ("\x1b[3" in shown) is coloured
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_option_says_what_it_is_for(name: str) -> None:
+    options = [one for one in EVERY[name].params if isinstance(one, click.Option)]
+
+    assert [one.opts for one in options if not one.help] == []
+
+
+def test_every_command_has_an_example_and_there_is_no_other() -> None:
+    assert {f"kubernaut {name}" for name in EXAMPLES} == {*EVERY}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_help_of_a_command_ends_with_an_example_that_it_takes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = CliRunner().invoke(program, [*name.split(), "--help"]).output
+    assert shown.endswith(f"\n  Example:\n    {EXAMPLES[name]}\n")
+
+    monkeypatch.chdir(tmp_path)
+    for file in ("monitor-token", "checkpoint", "commits.pub", "workflow.yaml"):
+        (tmp_path / file).touch()
+    for folder in ("feature-flags", "secrets/git"):
+        (tmp_path / folder).mkdir(parents=True)
+    words = re.split(r" (?:\||2?>)", EXAMPLES[name].removeprefix('eval "$(').removesuffix(')"'))[0].split()[1:]
+    command: click.Command = program
+    context = command.make_context("kubernaut", words)
+    while isinstance(command, click.Group) and context._protected_args:
+        _, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert inner is not None
+        command, context = inner, inner.make_context(inner.name, rest, parent=context)
+
+    assert command.name == name.rpartition(" ")[2] or name == "history"
+
+
+@pytest.mark.parametrize("group", ["actions", "catalog", "records", "serve"])
+def test_the_help_of_a_group_cuts_no_sentence_off(group: str) -> None:
+    listed = CliRunner().invoke(program, [group, "--help"]).output.partition("Commands:\n")[2]
+
+    assert listed
+    assert "..." not in listed

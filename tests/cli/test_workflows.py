@@ -69,6 +69,30 @@ def test_rights_are_named_and_only_who_publishes_may_write(name: str) -> None:
         assert any(part.get("if") == "github.event_name == 'push'" for part in guarded)
 
 
+@pytest.mark.parametrize(("name", "job"), [("images.yml", "join"), ("release.yml", "publish-services")])
+def test_every_image_of_a_release_has_its_provenance_attested(name: str, job: str) -> None:
+    body = jobs(name)[job]
+    [attest] = [one for one in body["steps"] if one.get("uses", "").startswith("actions/attest-build-provenance@")]
+    [joined] = [one for one in body["steps"] if one.get("id") == "joined"]
+
+    assert attest["with"] == {
+        "subject-name": "${{ steps.joined.outputs.name }}",
+        "subject-digest": "${{ steps.joined.outputs.digest }}",
+        "push-to-registry": True,
+    }
+    for output in ("name", "digest"):
+        assert f'echo "{output}=${output}" >> "$GITHUB_OUTPUT"' in joined["run"]
+    assert body["permissions"]["attestations"] == body["permissions"]["id-token"] == "write"
+
+
+def test_a_called_workflow_asks_for_no_right_that_its_caller_does_not_have() -> None:
+    # GitHub refuses to start it
+    given = jobs("release.yml")["images"]["permissions"]
+    asked = {pair for body in jobs("images.yml").values() for pair in body.get("permissions", {}).items()}
+
+    assert asked <= set(given.items())
+
+
 @everywhere
 def test_no_job_runs_for_ever_and_no_checkout_leaves_a_token_behind(name: str) -> None:
     assert [

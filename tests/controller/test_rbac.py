@@ -55,6 +55,33 @@ def test_a_role_for_each_account_and_place(tmp_path: Path) -> None:
     ]
 
 
+def test_what_an_action_of_another_domain_takes_of_kubernetes_is_a_role_where_its_namespace_says(
+    tmp_path: Path,
+) -> None:
+    pause = {"application": "checkout"}
+    document = workflow(
+        step("there", "argocd/pause_autosync", inputs={**pause, "namespace": "gitops"}),
+        step("default", "argocd/pause_autosync", inputs=pause),
+    )
+    again = {"actionType": "argocd/resume_autosync", "image": IMAGE}
+    document["spec"]["finally"] = [
+        {**again, "name": "resume-there", "inputs": {**pause, "namespace": "gitops"}},
+        {**again, "name": "resume", "inputs": pause},
+    ]
+    file = tmp_path / "wf.json"
+    file.write_text(json.dumps(document))
+    argv = [sys.executable, "-m", "kubernaut_cli", "render", "--rbac", str(file)]
+    printed = subprocess.run(argv, capture_output=True, text=True)
+    assert printed.returncode == 0, printed.stderr
+    roles = [item for item in yaml.safe_load_all(printed.stdout) if item["kind"] == "Role"]
+
+    assert {role["metadata"]["namespace"] for role in roles} == {"argocd", "gitops"}
+    for role in roles:
+        assert role["rules"] == [
+            {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["get", "patch"]}
+        ]
+
+
 def test_the_rights_of_the_example_are_those_that_its_actions_declare() -> None:
     example = Path(__file__).parents[2] / "examples" / "shop"
     argv = [sys.executable, "-m", "kubernaut_cli", "render", "--rbac", str(example / "workflow.yaml")]

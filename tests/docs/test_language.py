@@ -1,24 +1,9 @@
-"""Class names are unique, and docstrings begin with a plain sentence or a noun phrase."""
+"""The rules of language tell good from bad; `make check` holds the whole repository to them."""
 
 from pathlib import Path
 
 import pytest
-from language import LanguageFault, odd_docstrings, python_files, repeated_classes
-
-EVERYWHERE = ["."]
-"""The rules hold for the whole repository."""
-
-
-def shown(faults: list[LanguageFault]) -> str:
-    return "\n".join(str(fault) for fault in faults)
-
-
-def test_no_class_name_is_defined_twice() -> None:
-    assert shown(repeated_classes(python_files(EVERYWHERE))) == ""
-
-
-def test_no_docstring_begins_with_a_riddle() -> None:
-    assert shown(odd_docstrings(python_files(EVERYWHERE))) == ""
+from language import odd_docstrings, repeated_classes
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,22 @@ def test_with_the_text_spacing_of_wcag_nothing_is_cut_off(browser: Browser, addr
     page.context.close()
 
 
+def test_on_a_narrow_screen_nothing_of_an_action_type_is_beside_it(browser: Browser, address: str) -> None:
+    """A reader who must scroll sideways does not see the alarm; each number has its heading."""
+    page, _ = open_page(browser, address, "/", viewport={"width": 320, "height": 800})
+    [wide, room] = page.evaluate(
+        "(one => [one.scrollWidth, one.clientWidth])(document.querySelector('.actions .scroll'))"
+    )
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('.actions td:has(svg)')].filter(one => !one.dataset.label).length"
+    )
+
+    assert wide <= room
+    assert unnamed == 0
+    assert page.get_by_role("row").filter(has_text="alarm of").count() == 1
+    page.context.close()
+
+
 @pytest.mark.parametrize("path", ["/", *SLOW_PAGES])
 def test_without_javascript_a_page_shows_the_same(browser: Browser, address: str, path: str) -> None:
     texts = []

@@ -184,6 +184,26 @@ def test_the_record_names_the_episode_that_it_answers(story: Story) -> None:
     assert story.judged().outcome is Outcome.GONE
 
 
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_record_may_name_its_episode_without_the_fraction_of_a_second(story: Story, earlier: bool) -> None:
+    """Alertmanager says 12:00:00.8, a custom resource says 12:00:00."""
+    if earlier:
+        story.fires(-500, -480)
+    alert = story.fires(0.8 / 60, 20)
+    story.acts_on(alert, 5, fired=0)
+
+    judged = story.judged()
+    assert (judged.outcome, judged.began) == (Outcome.HELD, at(0.8 / 60))
+
+
+def test_an_episode_of_which_nobody_told_is_not_the_one_before(story: Story) -> None:
+    """Its webhook was lost; that the earlier one was resolved in time says nothing of it."""
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 500, fired=498)
+
+    assert story.fleet().judged == []
+
+
 def test_a_window_that_is_not_over_does_not_count(story: Story) -> None:
     alert = story.fires(0, 20)
     story.acts_on(alert, 5)
@@ -235,13 +255,23 @@ def test_what_alertmanager_held_back_was_not_watched(story: Story, kind: str) ->
     assert verdict.unwatched == {kind: 1}
 
 
-@pytest.mark.parametrize(("app", "expected"), [("api", Outcome.UNWATCHED), ("web", Outcome.HELD)])
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ({"app": "api"}, Outcome.UNWATCHED),
+        ({"app": "api", "pod": "of-another-firing"}, Outcome.UNWATCHED),
+        ({}, Outcome.UNWATCHED),
+        ({"app": "web"}, Outcome.HELD),
+        ({"node": "n"}, Outcome.HELD),
+    ],
+)
 def test_alerts_left_out_of_a_webhook_were_not_watched_in_their_group(
-    story: Story, app: str, expected: Outcome
+    story: Story, group: dict[str, str], expected: Outcome
 ) -> None:
+    """A group by pod too: an alert of the problem's next pod may be among those that were left out."""
     alert = story.fires(0, 20)
     story.acts_on(alert, 5)
-    story.spans = [WatchSpan("truncated", json.dumps({"app": app}), at(30), at(30))]
+    story.spans = [WatchSpan("truncated", json.dumps(group), at(30), at(30))]
 
     assert story.judged().outcome is expected
 
@@ -383,6 +413,28 @@ def test_what_came_back_within_a_day_is_followed(story: Story) -> None:
     half_hour, day = only(story).came_back
     assert (half_hour.share, half_hour.followed) == (0.0, 6)
     assert day.share == pytest.approx(0.5)
+
+
+def test_what_the_rules_for_makes_impossible_is_not_said_to_be_0_percent(story: Story) -> None:
+    for number in range(6):
+        story.acts_on(story.fires(0, 20, app=f"a{number}"), 5, target=f"t{number}")
+    assert [one.share for one in only(story).came_back] == [0.0, 0.0]
+
+    story.settings = CountingRules(pending_for={"Slow": 30 * 60})
+    assert [one.share for one in only(story).came_back] == [None, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"), [("silenced", "Slow/api/p"), ("inhibited", "Slow/api/p"), ("truncated", '{"app": "api"}')]
+)
+def test_whether_it_came_back_is_not_known_once_nobody_would_tell(story: Story, kind: str, subject: str) -> None:
+    """Alertmanager sends no webhook of a silenced alert: that none came is no silence of the problem."""
+    story.acts_on(story.fires(0, 20), 5)
+    story.spans = [WatchSpan(kind, subject, at(200), at(400))]
+
+    judged = story.judged()
+    assert judged.outcome is Outcome.HELD
+    assert judged.returned == ((200 - 20) * 60, None)
 
 
 def test_the_bounds_are_those_if_none_or_all_unwatched_had_held(story: Story) -> None:

@@ -31,7 +31,8 @@ def _firings(draw: st.DrawFn) -> list[Firing]:
     for app, pod, fired, length in draw(
         st.lists(st.tuples(_APPS, st.integers(0, 1), _MINUTES, st.sampled_from([1, 20, 29, 31, 200, None])), max_size=9)
     ):
-        labels = {"alertname": f"Slow{app}", "pod": f"p{pod}"} if pod or app else None
+        named = {"namespace": "shop", "deployment": "abc"[app]}
+        labels = {"alertname": f"Slow{app}", "pod": f"p{pod}", **named} if pod or app else None
         found[f"{app}/{pod}", fired] = Firing(
             fingerprint=f"{app}/{pod}",
             fired=at(fired),
@@ -143,6 +144,24 @@ def test_that_a_silence_lasts_makes_no_verdict_anew_at_once(story: Story) -> Non
             [after] = asked.returned("kubernetes/restart_pod")
     assert (before.cause, after.cause) == (None, "recurred")
     assert after.duration > before.duration
+
+
+def test_another_problem_on_the_target_is_found_once_its_firing_is_of_the_known_history(story: Story) -> None:
+    """Nobody acted for it: its labels alone name the target. It is told at once, and known 10 minutes later."""
+    story.acts_on(story.fires(0, 40), 5, target="shop/Deployment/api")
+    labels = {"alertname": "Replicas", "namespace": "shop", "deployment": "api"}
+    with ledger() as followed:
+        followed.put_spans(_BEATS)
+        followed.put_firings(story.firings)
+        followed.put_rows(map(row_of_act, story.acts))
+        followed.refresh(at(50))
+        followed.put_firing(Firing("replicas", at(30), None, "Replicas", "warning", labels))
+        followed.refresh(at(39))
+        with questions(followed) as asked:
+            assert asked.patterns().side_effects == []
+            followed.refresh(at(50))
+            [found] = asked.patterns().side_effects
+    assert (found.alert, found.action_type, found.cases) == ("Replicas", "kubernetes/restart_pod", 1)
 
 
 @contextmanager

@@ -72,6 +72,19 @@ def test_every_rule_fires_when_it_should_and_not_before() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_no_number_of_the_dashboard_is_green_by_itself() -> None:
+    """Grafana's own thresholds make everything below 80 green: targets that were given up, incidents not solved."""
+    panels = json.loads((FOLDER / "dashboard.json").read_text())["panels"]
+    colours = {
+        panel["title"]: panel["fieldConfig"]["defaults"].get("color", {}).get("mode", "thresholds")
+        for panel in panels
+        if panel["type"] != "timeseries"  # a colour a series
+    }
+
+    assert colours
+    assert "thresholds" not in colours.values()
+
+
 @pytest.mark.slow
 def test_a_real_prometheus_and_alertmanager(tmp_path: Path) -> None:
     """The monitor is scraped, the dashboard's queries answer; Watchdog is a heartbeat; a silence is known."""

@@ -15,10 +15,12 @@ from serving import serving
 from kubernaut_datastorage.server import embedded
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
 from kubernaut_datastorage.store import WatchKind, WatchMark
+from kubernaut_effectiveness import Watch, WatchSpan
 from kubernaut_effectiveness.counting.acts import ActKind, act_of_record
 from kubernaut_effectiveness.service.following import Follower
 from kubernaut_effectiveness.service.pages import create_pages
 from kubernaut_effectiveness.service.reading import StorageReader
+from kubernaut_effectiveness.verdicts.words import silence_words
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.times import rfc3339, utcnow
@@ -109,6 +111,7 @@ def test_the_front_page_says_what_was_given_up_and_how_much_one_target_weighs(sh
     assert '<a href="/targets/shop/Deployment/api">' in html.partition("Given up")[2].partition("</section>")[0]
     assert "1 incident on 1 target, the largest has 100 %" in html
     assert "of 60 of them some three miss" in html
+    assert "Of some alerts the rule's <code>for</code> is not known" in html
     assert "resolved, and it fired again within the quiet time" in html  # what the words mean
 
 
@@ -184,3 +187,27 @@ def test_the_record_of_a_freeze_that_the_readme_writes_is_a_baseline(tmp_path: P
 
     assert act is not None
     assert (act.kind, act.fired) == (ActKind.WITHHELD, datetime.fromisoformat(fired).timestamp())
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("polled", "said"),
+    [
+        ([], "Silences are not known: kubernaut serve --alertmanager-url asks for them."),
+        ([(0, 90)], None),
+        ([(0.5, 40), (40, 90)], None),
+        ([(80, 90)], "from 1970-03-22 00:00 to 1970-04-01 00:00 only: else, what was silenced counts as silent."),
+        ([(0, 89)], "from 1970-01-01 00:00 to 1970-03-31 00:00 only: else, what was silenced counts as silent."),
+        ([(0, 40), (41, 90)], "to 1970-04-01 00:00 only, with 1 gap: else, what was silenced counts as silent."),
+    ],
+)
+def test_of_which_time_silences_are_known_is_said(polled: list[tuple[float, float]], said: str | None) -> None:
+    """That an Alertmanager was asked once says nothing of the days before, nor of those since."""
+    spans = [("heartbeat", "", 0.0, 90.0), *(("polled", "http://a", *times) for times in polled)]
+    watch = Watch(WatchSpan(kind, subject, since * DAY, until * DAY) for kind, subject, since, until in spans)
+    found = silence_words(watch, 0.0, 90 * DAY)
+
+    assert found == said or (said is not None and found is not None and found.endswith(said))
+    assert silence_words(Watch([WatchSpan("polled", "http://a", 80 * DAY, 90 * DAY)]), 0, 90 * DAY) is None

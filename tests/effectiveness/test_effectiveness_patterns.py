@@ -7,6 +7,8 @@ from histories import Story, at
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubernaut_effectiveness import Firing
+from kubernaut_effectiveness.counting.problems import targets_of_labels
 from kubernaut_effectiveness.patterns.flapping import find_flapping, flapping_of
 from kubernaut_effectiveness.patterns.incidents import find_follow_ups, find_side_effects
 from kubernaut_effectiveness.patterns.targets import changes_by_target, find_crowds, find_cycles, find_growth
@@ -56,6 +58,17 @@ def test_a_circle_is_read_from_the_values(story: Story) -> None:
     first, second = find_cycles(changes_by_target(story.acts))
     assert (first.first, first.back, first.times) == ("kubernetes/scale", "git/sync", 2)
     assert (second.first, second.back, second.times) == ("git/sync", "kubernetes/scale", 1)
+
+
+def test_a_circle_is_one_whatever_else_changes_the_target_meanwhile(story: Story) -> None:
+    change(story, 0, "kubernetes/scale", {"replicas": 2}, {"replicas": 5})
+    change(story, 30, "kubernetes/restart", {"restartedAt": "8:00"}, {"restartedAt": "9:00"})
+    change(story, 60, "git/sync", {"replicas": 5}, {"replicas": 2})
+    change(story, 90, "kubernetes/restart", {"restartedAt": "9:00"}, {"restartedAt": "10:00"})
+    change(story, 120, "kubernetes/scale", {"replicas": 2}, {"replicas": 5})
+
+    [found] = find_cycles(changes_by_target(story.acts))
+    assert (found.first, found.back, found.times) == ("kubernetes/scale", "git/sync", 1)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +146,30 @@ def test_a_side_effect_is_shown_only_against_a_baseline(story: Story, withheld: 
     restart = next(one for one in find_side_effects(fleet.judged, fleet.problems) if one.action_type.endswith("pod"))
     assert (restart.alert, restart.cases, restart.otherwise_cases) == ("Cold", 15 if withheld else 30, 0)
     assert restart.shown is withheld
+
+
+def test_a_side_effect_that_nobody_acted_for_is_on_the_target_that_its_labels_name(story: Story) -> None:
+    for number in range(6):
+        story.acts_on(story.fires(0, 40, app=f"a{number}"), 5, target=f"shop/Deployment/a{number}")
+        labels = {"alertname": "Replicas", "namespace": "shop", "deployment": f"a{number}"}
+        story.firings.append(Firing(f"replicas/{number}", at(12), at(20), "Replicas", "warning", labels))
+
+    fleet = story.fleet()
+    [found] = find_side_effects(fleet.judged, fleet.problems)
+    assert (found.alert, found.cases, found.acted) == ("Replicas", 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "targets"),
+    [
+        ({"namespace": "shop", "deployment": "api"}, ["shop/Deployment/api"]),
+        ({"namespace": "shop", "node": "n1"}, ["Node/n1"]),
+        ({"cluster": "eu", "node": "n1"}, ["Node/n1", "eu:Node/n1"]),
+        ({"deployment": "", "pod": "p"}, []),
+    ],
+)
+def test_labels_name_targets_as_records_write_them(labels: dict[str, str], targets: list[str]) -> None:
+    assert targets_of_labels(labels) == targets
 
 
 @given(st.lists(st.integers(0, 900), min_size=1, max_size=12))

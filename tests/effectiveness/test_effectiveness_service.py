@@ -1,7 +1,9 @@
 """The monitor over a real Data Storage: pages, JSON and metrics."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ from kubernaut_datastorage.http.beside import PagesBeside
 from kubernaut_datastorage.http.locality import LocalOnly
 from kubernaut_datastorage.server import embedded, hosted
 from kubernaut_datastorage.sqlite import SqliteStore, open_sqlite
-from kubernaut_effectiveness.demodata import TRUTHS
+from kubernaut_effectiveness.demodata import REQUESTER, TRUTHS
 from kubernaut_effectiveness.service.embedded import EmbeddedPages
 from kubernaut_effectiveness.service.following import Follower
-from kubernaut_effectiveness.service.links import LinkTemplates
+from kubernaut_effectiveness.service.links import LinkTemplates, page_link
 from kubernaut_effectiveness.service.reading import StorageReader
 from kubernaut_effectiveness.service.visible import visible
 from kubernaut_sdk.times import rfc3339
@@ -160,6 +162,37 @@ def test_counters_count_what_is_new_since_the_start(tmp_path: Path) -> None:
             assert (before, total(client)) == (0, 1)
 
 
+def test_more_than_200_action_types_have_no_labels_of_their_own(tmp_path: Path) -> None:
+    def named(client: httpx.Client, metric: str) -> dict[str, float]:
+        samples = parse_metrics(client.get("/metrics").text)[metric].samples
+        return {one.labels["action_type"]: one.value for one in samples if not one.name.endswith("_created")}
+
+    with embedded(tmp_path) as service, following(service.url) as (follower, client):
+        put(service.url, *(record(action_type=f"a/{number:03}") for number in range(205)))
+        follower.step()
+
+        ended = named(client, "kubernaut_actions")
+        assert (len(ended), ended["a/000"], ended["other"]) == (201, 1, 5)
+        assert len(named(client, "kubernaut_window_targets")) == 200
+        assert named(client, "kubernaut_actions") == ended
+
+
+def test_ages_are_those_of_now_and_the_last_day_is_24_hours(tmp_path: Path) -> None:
+    """Outcomes are known until 10 minutes ago; records are until now."""
+    now = datetime.now(UTC)
+    times = {"intended_at": rfc3339(now - timedelta(hours=2)), "started_at": rfc3339(now - timedelta(hours=2))}
+    before = rfc3339(now - timedelta(hours=24, minutes=5))
+    with embedded(tmp_path) as service:
+        put(service.url, record(state="started", **times), record(started_at=before, intended_at=before))
+        with following(service.url) as (_, client):
+            families = parse_metrics(client.get("/metrics").text)
+            front = client.get("/index.json").json()
+
+    [oldest] = families["kubernaut_actions_pending_oldest_seconds"].samples
+    assert 7200 <= oldest.value < 7260
+    assert front["last_day"] == {"started": 1}
+
+
 def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     hostile = record(
         action_type=f"a/{HOSTILE}"[:250],
@@ -179,6 +212,93 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
         assert "\u202e" not in text
         assert "\u001b" not in text
     assert "\\u202e" in texts[-1]
+
+
+ODD_NAMES = [
+    "shop/ConfigMap/settings",
+    "shop/ConfigMap/settings.json",
+    "shop/ConfigMap/settings.json.json",
+    "https://git.example/shop/config.git?ref=main#top",
+    "arn:aws:ec2:eu-west-1:1:instance/i-1",
+    "a/../../login",
+    "./a//b/",
+    "100%/a%2Fb",
+    'x" onclick="y<z>&amp;',
+    "ü/名/🦉 with space",
+    "a\\b;c=d,e+f",
+    " two\nlines\n",
+]
+
+
+def test_a_target_of_any_name_has_a_page_that_leads_to_its_content(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, *(record(target=name) for name in ODD_NAMES))
+        with following(service.url) as (_, client):
+            front = client.get("/").text
+            for name in ODD_NAMES:
+                links = {unescape(link) for link in re.findall('href="(/targets/[^"]*)"', front)}
+                [link] = links & {f"/targets/{page_link(name)}"}
+                page = client.get(httpx.URL(client.base_url).join(link))
+                [json_link] = re.findall('<a href="([^"]*)">This page as JSON', page.text)
+                content = client.get(httpx.URL(client.base_url).join(unescape(json_link)))
+
+                assert page.headers["content-type"].startswith("text/html")
+                assert content.json()["target"] == name
+            assert client.get("/targets/shop/ConfigMap/settings.json").json()["target"] == "shop/ConfigMap/settings"
+
+
+def test_the_page_of_a_name_that_ends_with_json_is_found_without_its_link(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, record(target="shop/ConfigMap/a.json"))
+        with following(service.url) as (_, client):
+            answers = [client.get(f"/targets/shop/ConfigMap/{name}") for name in ("a.json", "a.json.json", "b.json")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert answers[0].headers["content-type"].startswith("text/html")
+    assert answers[1].json()["target"] == "shop/ConfigMap/a.json"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"action_type": None}, "not told yet"),
+        ({"signal": {"fingerprint": "f1"}}, "fingerprint f1"),
+        ({"signal": {"fingerprint": "f1", "name": "Slow"}}, '<a href="/signals/Slow">'),
+        ({"change": {"after": {"x": 1}}}, "null"),
+        ({"target": None}, "succeeded"),
+    ],
+)
+def test_a_record_of_which_little_was_told_is_shown(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
+    told = {name: value for name, value in record(**fields).items() if value is not None}
+    with embedded(tmp_path) as service:
+        put(service.url, told)
+        with following(service.url) as (_, client):
+            answer = client.get(f"/records/{told['id']}")
+
+    assert answer.status_code == 200
+    assert said in answer.text
+
+
+def test_a_simulation_is_said_to_be_one_among_real_records_too(tmp_path: Path) -> None:
+    with embedded(tmp_path) as service:
+        put(service.url, record())
+        with following(service.url) as (follower, client):
+            assert "Simulated:" not in client.get("/").text
+            put(service.url, record(requester=REQUESTER), record(requester="alice"))
+            follower.step()
+            assert "Simulated:</strong> records of the requester “simulation”" in client.get("/").text
+
+
+def test_an_action_says_how_long_it_takes_also_where_two_clocks_differ(tmp_path: Path) -> None:
+    """The begin is the controller's word, the end the container's."""
+    now = datetime.now(UTC)
+    times = [(now, now + timedelta(seconds=seconds)) for seconds in (-5, *range(2, 21))]
+    with embedded(tmp_path) as service:
+        put(service.url, *(record(started_at=rfc3339(one), finished_at=rfc3339(other)) for one, other in times))
+        with following(service.url) as (_, client):
+            found = client.get("/actions/a/b.json").json()
+
+    assert (found["seconds_p50"], found["seconds_p95"]) == (pytest.approx(10), pytest.approx(19))
 
 
 def test_what_is_too_long_is_cut_visibly() -> None:

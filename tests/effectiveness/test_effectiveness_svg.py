@@ -1,5 +1,7 @@
 """Pictures as text: names, bounds, and nothing that escapes."""
 
+import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +10,7 @@ from kubernaut_effectiveness.service import svg
 from kubernaut_effectiveness.statistics.survival import CurvePoint
 from kubernaut_effectiveness.verdicts.models import Share, WeekShare
 
+PICTURES_CSS, STYLE_CSS = (Path(svg.__file__).parent / "static" / f"{name}.css" for name in ("pictures", "style"))
 KNOWN = Share(good=8, incidents=10, targets=6, rate=0.8, lower=0.5, upper=0.95, effective_n=10)
 PICTURES = {
     "outcomes": svg.outcome_bar({"held": 3, "failed": 1}),
@@ -47,6 +50,32 @@ def test_the_parts_of_a_bar_are_as_long_as_their_incidents() -> None:
 )
 def test_a_difference_is_green_only_above_0(lower: float, upper: float, kind: str) -> None:
     assert f'class="whisker {kind}"' in svg.difference(lower, (lower + upper) / 2, upper, "said")
+
+
+def test_nothing_is_green_but_what_helped_and_what_was_added() -> None:
+    """An action whose alerts end by themselves holds nearly always: its bar must not look as if it had helped."""
+    css = PICTURES_CSS.read_text()
+    colours = re.findall("--([a-z]+): #([0-9a-f]{3,6});", css)
+    green = {name for name, digits in colours if _is_green(digits if len(digits) == 6 else "".join(map(twice, digits)))}
+
+    assert len(colours) > 20
+    assert green == {"good"}
+    assert re.findall(r"[^{}]*\{[^{}]*var\(--good\)[^{}]*\}", css + STYLE_CSS.read_text()) == [
+        "\nsvg .whisker.helped { stroke: var(--good); }",
+        " svg .dot.helped { fill: var(--good); }",
+        "\n.good { color: var(--good); font-weight: 600; }",
+        "\nsmall.good { color: var(--good); font-weight: 600; }",
+        " .added { color: var(--good); }",
+    ]
+
+
+def twice(digit: str) -> str:
+    return digit * 2
+
+
+def _is_green(digits: str) -> bool:
+    red, green, blue = (int(digits[place : place + 2], 16) for place in (0, 2, 4))
+    return green > 1.1 * red and green > 1.1 * blue
 
 
 def test_a_week_of_fewer_than_5_is_a_dot() -> None:

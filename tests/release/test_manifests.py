@@ -1,5 +1,6 @@
 """The manifests, versions and notes of a release."""
 
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import versions
 import yaml
 
 ROOT = Path(__file__).parents[2]
+POLICY = ROOT / "tekton" / "policy" / "cluster-image-policy.yaml"
 NAMES = ("kubectl", "argocd", "aws-cli", "controller", "data-storage", "monitor")
 IMAGES = {name: f"registry.example.com:5000/you/{name}@sha256:{number:064x}" for number, name in enumerate(NAMES, 1)}
 
@@ -52,8 +54,7 @@ def test_the_catalogue_is_whole_and_its_images_are_by_digest(folder: Path) -> No
 
     assert {path for path in files if path.name != "kustomization.yaml"} == {
         path.relative_to(folder / "catalog") for path in (folder / "catalog").rglob("*") if path.is_file()
-    } - {Path("artifacthub-repo.yml")}
-    assert (folder / "catalog" / "artifacthub-repo.yml").read_text().startswith("# Artifact Hub")
+    }
     assert images == {"$(params.actionImage)", *(IMAGES[name] for name in ("kubectl", "argocd", "aws-cli"))}
     assert "ghcr.io/kubernaut/" not in written
     assert (
@@ -123,3 +124,30 @@ def test_notes_are_the_versions_section_and_no_more() -> None:
     assert notes.notes_of("0.2.0", changelog) == "- this\n"
     assert notes.notes_of("0.1.0", changelog) == "- old\n"
     assert notes.notes_of("0.3.0", changelog) is None
+
+
+@pytest.mark.parametrize(
+    ("identity", "trusted"),
+    [
+        ("https://github.com/You/Fleet.x/.github/workflows/release.yml@refs/tags/v1.2.3", True),
+        ("https://github.com/you/other/.github/workflows/release.yml@refs/tags/v1.2.3", False),
+        ("https://github.com/you/fleetyx/.github/workflows/release.yml@refs/tags/v1.2.3", False),
+        ("https://github.com/kubernaut/kubernaut/.github/workflows/release.yml@refs/tags/v1.2.3", False),
+        ("https://github.com/you/fleet.x/.GITHUB/workflows/release.yml@refs/tags/v1.2.3", False),
+    ],
+)
+def test_the_image_policy_of_a_release_trusts_the_repository_that_made_it(identity: str, trusted: bool) -> None:
+    names = ("controller", "kubectl")
+    images = {name: f"ghcr.io/you/fleet.x/{name}@sha256:{'1' * 64}" for name in names}
+    text = manifests.trust_publisher(POLICY.read_text(), images)
+    spec = yaml.safe_load(text)["spec"]
+
+    assert spec["images"] == [{"glob": "ghcr.io/you/fleet.x/**"}]
+    assert bool(re.search(spec["authorities"][0]["keyless"]["identities"][0]["subjectRegExp"], identity)) is trusted
+
+
+def test_the_image_policy_of_images_from_elsewhere_stays_a_sample() -> None:
+    text = POLICY.read_text()
+    images = {"kubectl": "registry.example.com/kubectl@sha256:1", "controller": "ghcr.io/you/x/controller@sha256:1"}
+
+    assert manifests.trust_publisher(text, images) == text

@@ -66,7 +66,7 @@ def checkout(tmp_path: Path) -> Callable[[str], Path]:
         for image in ACTIONS:
             part = folder / "released" / f"released-{image}"
             part.mkdir(parents=True)
-            (part / "image").write_text(f"ghcr.io/you/kubernaut/actions/{image}@{DIGEST}\n")
+            (part / "image").write_text(f"ghcr.io/you/kubernaut/{image}@{DIGEST}\n")
         (folder / "packages").mkdir()
         for file in ("kubernaut_sdk-0.1.0-py3-none-any.whl", "kubernaut_sdk-0.1.0.tar.gz"):
             (folder / "packages" / file).write_text(file)
@@ -94,7 +94,7 @@ def test_the_manifests_job_makes_the_files_of_the_release(checkout: Callable[[st
         *("kubernaut_sdk-0.1.0-py3-none-any.whl", "kubernaut_sdk-0.1.0.tar.gz"),
     }
     assert (folder / "notes.md").read_text() == "- The first release.\n"
-    assert image == f"ghcr.io/you/kubernaut/actions/kubectl@{DIGEST}"
+    assert image == f"ghcr.io/you/kubernaut/kubectl@{DIGEST}"
     assert "catalog/task/kubernetes-scale-deployment/0.1/samples/clusterrole.yaml" in members
     assert (files / "images.txt").read_text().count(DIGEST) == 6
     assert f"image: ghcr.io/you/kubernaut/controller@{DIGEST}\n" in (files / "install.yaml").read_text()
@@ -119,6 +119,35 @@ def test_the_same_commit_has_the_same_checksums(checkout: Callable[[str], Path])
         sums.append((folder / "files" / "SHA256SUMS").read_text())
 
     assert sums[0] == sums[1]
+
+
+TOOL = """#!/bin/sh
+echo "$(basename "$0") $*" >> "$LOG"
+case "$*" in *imagetools\\ inspect*-amd64) echo sha256:a ;; *imagetools\\ inspect*-arm64) echo sha256:b ;;
+*imagetools\\ inspect*) echo sha256:c ;; esac
+"""
+
+
+def test_each_architecture_of_a_service_has_its_own_bill_of_materials(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("docker", "cosign", "syft"):
+        (tmp_path / "bin" / name).write_text(TOOL)
+        (tmp_path / "bin" / name).chmod(0o755)
+    env = {"LOG": str(tmp_path / "log"), "GITHUB_OUTPUT": str(tmp_path / "output"), "SYFT": str(tmp_path / "bin/syft")}
+    script = commands("publish-services", "cosign attest")
+    run_script(script, tmp_path, REPOSITORY="You/Kubernaut", SERVICE="monitor", TAG="v0.1.0", **env)
+    called = (tmp_path / "log").read_text().splitlines()
+    name = "ghcr.io/you/kubernaut/monitor"
+
+    assert [line for line in called if line.startswith(("syft", "cosign"))] == [
+        f"syft scan registry:{name}@sha256:a --platform=linux/amd64 --output=spdx-json=sbom.json",
+        f"cosign attest --yes --type=spdxjson --predicate=sbom.json {name}@sha256:a",
+        f"syft scan registry:{name}@sha256:b --platform=linux/arm64 --output=spdx-json=sbom.json",
+        f"cosign attest --yes --type=spdxjson --predicate=sbom.json {name}@sha256:b",
+        f"cosign sign --yes --recursive {name}@sha256:c",
+    ]
+    assert (tmp_path / "image").read_text() == f"{name}@sha256:c\n"
+    assert (tmp_path / "output").read_text() == f"name={name}\ndigest=sha256:c\n"
 
 
 @pytest.mark.slow

@@ -124,6 +124,8 @@ def test_transient_failures_are_tried_again_within_the_step(action: Any) -> None
         ([THING], {"ACTION_CONTEXT": '{"confidence":"high"}'}, "ACTION_CONTEXT.confidence"),
         ([THING], {"ACTION_IMAGE": "x" * 1025}, "it has 1025 characters; at most 1024"),
         ([THING], {"DATA_STORAGE_URL": "ftp://x"}, "DATA_STORAGE_URL"),
+        ([THING], {"DATA_STORAGE_URL": "http://x:y"}, "DATA_STORAGE_URL=http://x:y: that is no address; write it as"),
+        ([THING], {"DATA_STORAGE_URL": "http://[x"}, "DATA_STORAGE_URL=http://[x: that is no address; write it as"),
         ([THING, "--input-from", "how", "/a", '{"b":1}'], {}, "the pointer /a names nothing; there is b"),
         ([THING, "--input-from", "how", "/a", ""], {}, "gave no output"),
         ([THING, "--inputs-file", "/no/such/file"], {}, "cannot be read"),

@@ -23,7 +23,13 @@ def test_what_a_permission_names(text: str, expected: tuple[str, str, str, tuple
     assert parse_permission(text) == Permission(text.partition(":")[0], *expected)
 
 
-@pytest.mark.parametrize("text", ["ec2:RebootInstances", "push to the repository", "pods", "pods: ", "a/b/c/d: get"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ec2:RebootInstances", "push to the repository", "pods", "pods: ", "a/b/c/d: get"),
+        *("flags: read, write", "flags: get, write"),  # a verb that Kubernetes does not have
+    ],
+)
 def test_what_is_no_permission_of_kubernetes(text: str) -> None:
     assert parse_permission(text) is None
 

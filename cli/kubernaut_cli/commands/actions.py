@@ -12,14 +12,15 @@ from kubernaut_cli import catalog
 from kubernaut_cli.completion import complete_types
 from kubernaut_cli.docs import action_page, schema_rows, traits
 from kubernaut_cli.listing import Column, Listing, listing_options
-from kubernaut_cli.options import image_option
+from kubernaut_cli.options import image_option, output_option
 from kubernaut_cli.progress import table_console
 from kubernaut_cli.terminal import echo
+from kubernaut_sdk.program.commandgroup import CommandGroup
 
 __all__ = ["actions"]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def actions() -> None:
     """List actions, and show one: its inputs, output and permissions."""
 
@@ -52,7 +53,7 @@ def list_(image: str | None, output: str, no_headers: bool) -> None:
 @actions.command()
 @click.argument("action_type", metavar="TYPE", shell_complete=complete_types)
 @image_option
-@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@output_option("text", "json", "markdown")
 def show(action_type: str, image: str | None, output: str) -> None:
     """Show the action TYPE: its inputs, output, permissions and examples.
 

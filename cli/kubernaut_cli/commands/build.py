@@ -12,6 +12,7 @@ from kubernaut_cli.images.build import BuildRequest, build_image
 from kubernaut_cli.images.engine import open_docker, remove_untagged
 from kubernaut_cli.images.origin import read_origin
 from kubernaut_cli.images.reference import parse_reference
+from kubernaut_cli.options import output_option
 from kubernaut_cli.terminal import echo
 from kubernaut_conformance.image import ActionImage
 from kubernaut_sdk import InvalidInputs
@@ -29,7 +30,7 @@ __all__ = ["build"]
 )
 @click.option("--platform", help="The platform, such as linux/arm64. By default the engine's own.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the builder's own lines.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option("text", "json")
 def build(
     *,
     folder: Path,

@@ -19,11 +19,12 @@ from kubernaut_cli.taskcatalog.files import catalog_files, included_images, task
 from kubernaut_cli.taskcatalog.typedtask import CatalogAction
 from kubernaut_cli.terminal import echo
 from kubernaut_sdk import InvalidInputs, PreconditionFailed
+from kubernaut_sdk.program.commandgroup import CommandGroup
 
 __all__ = ["catalog"]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def catalog() -> None:
     """Write Tekton Tasks, one for each action, and push them as Tekton bundles."""
 
@@ -69,6 +70,10 @@ def push(registry: str, folder: Path) -> None:
     """
     from kubernaut_cli.images.ociregistry import OciRegistry  # noqa: PLC0415 – its HTTP client takes 0.1 s
 
+    if "://" in registry:
+        raise InvalidInputs(
+            f"{registry}: write the registry without {registry.partition('://')[0]}://, as docker does."
+        )
     objects = read_catalog(folder)
     host = _bundle_name(registry, objects[0].name, objects[0].version).registry
     unreleased = sum(not has_digest(one) for one in objects)

@@ -17,6 +17,7 @@ from kubernaut_effectiveness.verdicts.words import (
     percent,
     plural,
     share_words,
+    silence_words,
 )
 
 __all__ = ["effectiveness", "verdict_lines"]
@@ -92,8 +93,8 @@ def _ran(verdict: ActionVerdict) -> str:
 def _print_caveats(fleet: Fleet) -> None:
     if not fleet.watch.has_heartbeat:
         echo("No heartbeat of the monitoring is known, so that no silence counts: send Data Storage a Watchdog alert.")
-    elif not fleet.watch.knows_silences:
-        echo("Silences are not known: kubernaut serve --alertmanager-url asks for them.")
+    elif said := silence_words(fleet.watch, fleet.now - fleet.settings.window, fleet.now):
+        echo(said)
 
 
 LISTING: Listing[ActionVerdict] = Listing(

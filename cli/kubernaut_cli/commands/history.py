@@ -16,8 +16,9 @@ from kubernaut_cli.history.reading import HistoryReader, last_ended, open_histor
 from kubernaut_cli.history.rows import LISTING, HistoryRow, follow_line, rows_of
 from kubernaut_cli.listing import listing_options
 from kubernaut_cli.moments import MOMENT
-from kubernaut_cli.options import data_option
+from kubernaut_cli.options import data_option, output_option
 from kubernaut_cli.terminal import echo
+from kubernaut_sdk.program.commandgroup import CommandGroup
 from kubernaut_sdk.records import Record, State, rfc3339
 from kubernaut_sdk.times import utcnow
 
@@ -28,7 +29,7 @@ _MOST_SIGNALS = 20
 """The most fingerprints of one alert's name that are asked for."""
 
 
-class _ListingGroup(click.Group):
+class _ListingGroup(CommandGroup):
     """A group whose first argument may be left out: `history` lists, `history show ID` shows one record."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -89,7 +90,7 @@ def list_(**options: Any) -> None:
 
 @history.command()
 @click.argument("record_id", metavar="ID", shell_complete=complete_records)
-@click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
+@output_option("text", "json", "yaml")
 @data_option
 def show(record_id: str, output: str, data: Path | None) -> None:
     """Show all that is known of one record: its workflow and signal, if it helped, and how to take it back.

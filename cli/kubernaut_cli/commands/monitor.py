@@ -1,6 +1,5 @@
 """`kubernaut monitor`: the Effectiveness Monitor over a Data Storage Service, or over the embedded one of a folder."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,9 @@ import click
 from kubernaut_cli.fleetreading import counting_rules, ignored_labels_option, parse_pending_for
 from kubernaut_cli.options import data_option
 from kubernaut_cli.store import open_record_store
+from kubernaut_cli.store import token_file as storage_token_file
 from kubernaut_effectiveness.service.command import monitor_options, run_monitor
+from kubernaut_sdk.addresses import require_web_address
 
 __all__ = ["monitor"]
 
@@ -34,12 +35,13 @@ def monitor(
 ) -> None:
     """Run the Effectiveness Monitor until SIGTERM or Ctrl-C: pages, JSON and metrics.
 
-    Exit code: 2 an option cannot be used, 3 the folder has no records, 75 Data Storage does not answer.
+    Exit code: 2 an option cannot be used, 3 the folder has no records, or no token is there, 75 Prometheus does not
+    answer.
     """
     settings = counting_rules(pending_for, ignored_labels)
     if url is not None:
-        token_file = os.environ.get("DATA_STORAGE_TOKEN_FILE")
-        run_monitor(url, Path(token_file) if token_file else None, settings=settings, **options)
+        require_web_address(url, "--data-storage")
+        run_monitor(url, storage_token_file(), settings=settings, **options)
         return
     with open_record_store(data, reads=True) as store:
         run_monitor(store.url, store.token_file, settings=settings, **options)

@@ -16,6 +16,7 @@ from kubernaut_datastorage.command import drop_month, location_options, plain_st
 from kubernaut_datastorage.folder import data_folder
 from kubernaut_sdk import InvalidInputs, Transient, VerifyFailed
 from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.program.commandgroup import CommandGroup
 from kubernaut_sdk.recorder import drain
 from kubernaut_sdk.spool import Spool
 from kubernaut_sdk.storage import RECORDS
@@ -32,7 +33,7 @@ _TIMEOUT = 30.0
 """Seconds for one request to Data Storage."""
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def records() -> None:
     """Send, verify and prove action records; show what waits to be sent."""
 

@@ -8,7 +8,7 @@ import click
 
 from kubernaut_cli.catalog import find_action
 from kubernaut_cli.iam import iam_of
-from kubernaut_cli.options import workflow_options
+from kubernaut_cli.options import output_option, workflow_options
 from kubernaut_cli.terminal import echo
 from kubernaut_cli.workflowfile import read_workflow, without_identity
 from kubernaut_controller import dump_yaml
@@ -21,7 +21,7 @@ __all__ = ["render"]
 
 @click.command()
 @workflow_options
-@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@output_option("yaml", "json")
 @click.option("--cluster-resolver", metavar="NAMESPACE", help="Take the Task from this namespace (cluster resolver).")
 @click.option("--bundle", metavar="IMAGE@DIGEST", help="Take the Task from this Tekton bundle.")
 @click.option(

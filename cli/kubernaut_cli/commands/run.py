@@ -10,7 +10,7 @@ from kubernaut_cli.engine.pipelinerun import PipelineRun, read_pipeline_run
 from kubernaut_cli.engine.run import DEFAULT_PARALLEL
 from kubernaut_cli.engine.task import generic_task
 from kubernaut_cli.localrun import LocalSettings, run_locally
-from kubernaut_cli.options import data_option, secret_folders
+from kubernaut_cli.options import data_option, engine_option, output_option, secret_folders
 from kubernaut_cli.workflowfile import as_created, read_text, read_workflow
 from kubernaut_controller import load_yaml, render
 from kubernaut_sdk.errors import InvalidInputs
@@ -20,9 +20,9 @@ __all__ = ["run"]
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@click.option("--engine", type=click.Choice(["process", "docker"]), default="process", show_default=True)
+@engine_option
 @click.option("--dry-run", is_flag=True, help="Plan every step; change nothing.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option("text", "json")
 @data_option
 @click.option(
     "--secret",

@@ -6,7 +6,7 @@ import click
 
 from kubernaut_cli.cluster import ClusterClient
 from kubernaut_cli.clusterrun import follow as follow_workflow
-from kubernaut_cli.options import cluster_options
+from kubernaut_cli.options import cluster_options, output_option
 from kubernaut_cli.terminal import echo
 from kubernaut_cli.workflowfile import read_text, read_workflow, without_cluster_fields
 from kubernaut_controller import load_yaml
@@ -18,7 +18,7 @@ __all__ = ["submit"]
 @click.argument("file", metavar="FILE")
 @click.option("--follow", is_flag=True, help="Watch it until its end; the exit code is then that of `kubernaut run`.")
 @click.option("--dry-run", is_flag=True, help="Plan every step; change nothing.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option("text", "json")
 @cluster_options
 def submit(file: str, follow: bool, dry_run: bool, output: str, namespace: str | None, context: str | None) -> None:
     """Create the WorkflowExecution in FILE (- for standard input) in a cluster, where the controller runs it.

@@ -11,8 +11,8 @@ from kubernaut_cli.terminal import echo, one_line
 from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident
 from kubernaut_effectiveness.documents import act_document, incident_document, target_document
-from kubernaut_effectiveness.patterns.report import minute_of
 from kubernaut_effectiveness.targets import StillSo, TargetHistory, find_target, history_of_target
+from kubernaut_effectiveness.verdicts.words import minute_of
 from kubernaut_sdk import DataStorage
 from kubernaut_sdk.ages import AGE
 from kubernaut_sdk.errors import NotFound

@@ -14,7 +14,7 @@ from kubernaut_cli.history.changes import change_text
 from kubernaut_cli.history.reading import HistoryReader, in_order, open_history, short_id, when, workflow_title
 from kubernaut_cli.history.rows import HistoryRow, rows_of, target_text
 from kubernaut_cli.localrun import LocalSettings, run_locally
-from kubernaut_cli.options import data_option, secret_folders
+from kubernaut_cli.options import data_option, engine_option, output_option, secret_folders
 from kubernaut_cli.terminal import echo, one_line
 from kubernaut_cli.undoing.images import image_can_undo, installed_can_undo
 from kubernaut_cli.undoing.pipelinerun import undo_pipeline_run
@@ -39,7 +39,7 @@ __all__ = ["undo"]
     "--render", is_flag=True, help="Print the PipelineRun that undoes it in a cluster, for kubectl create -f -."
 )
 @click.option("--requester", help="Who asks for it; by default the user of this machine.")
-@click.option("--engine", type=click.Choice(["process", "docker"]), default="process", show_default=True)
+@engine_option
 @click.option(
     "--secret",
     "secrets",
@@ -54,7 +54,7 @@ __all__ = ["undo"]
     metavar="STEP=NAME",
     help="With --render: the ServiceAccount of a step, which no record names; may be repeated.",
 )
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option("text", "json")
 @data_option
 def undo(record_id: str | None, workflow: str | None, **options: Any) -> None:
     """Take back what the record ID, or a whole workflow, changed: first the plan, then the question.

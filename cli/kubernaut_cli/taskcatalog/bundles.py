@@ -170,7 +170,7 @@ def _read_object(path: Path, kind: str) -> Json:
     try:
         document = load_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
+        raise InvalidInputs(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     is_object = isinstance(document, dict) and isinstance(document.get("metadata"), dict)
     if (
         not is_object

@@ -14,13 +14,19 @@ __all__ = ["catalog_page", "pipeline_page", "pipeline_sample", "task_page", "tas
 
 Json = dict[str, Any]
 
-_GENERATED = "<!-- Written by `make catalog` from the definitions of the actions. -->"
+_GENERATED = "<!-- Written by `kubernaut catalog write` from the definitions of the actions. -->"
 _VALUES = (
     "A value reaches the action as it is given (quotes, newlines, any letters). "
-    "What stands in `$(…)` belongs to Tekton where it is one of its variables, such as `$(context.taskRun.name)`: those are replaced. "
+    "What stands in `$(…)` belongs to Tekton where it is one of its variables, such as `$(context.taskRun.name)`: those are replaced, "
+    "and a run with `$(params.NAME)` of a param that is not there is refused. "
     "A value with a `$` after a `)` is refused, since Kubernetes may have altered it; "
     "the [generic Task](../../kubernaut-action/0.1) takes it, with each `$` written as `\\u0024`."
 )
+_MISSPELT = (
+    "Tekton ignores a param that the {kind} does not have: with `dryrun` for `dryRun` in the YAML of a run, the change is made. "
+    "`tkn` refuses such a param."
+)
+_CAPITALS = "Put your values in place of the words in capitals."
 _SECRETS = {
     "alertmanager": "`token`, or `username` and `password`; `ca.crt` for an authority of your own",
     "argocd": "`token`, of an Argo CD account or project role; `ca.crt` for an authority of your own",
@@ -48,19 +54,23 @@ def task_page(action: CatalogAction, task: Json, *, beside_generic: bool) -> str
     entry, name = action.entry, str(task["metadata"]["name"])
     params = {param["name"]: param for param in task["spec"]["params"]}
     required = [name for name, param in params.items() if "default" not in param]
-    example: Mapping[str, Any] = next(iter(entry["examples"]), {})
-    given = {field: _text(action, field, value) for field, value in example.items()}
+    given = _example(action, required)
     domain = action.action_type.partition("/")[0]
     secret = f"--workspace=name=secrets,secret={domain}" if domain in _SECRETS else ""
     lines = [f"# {name}", "", _GENERATED, "", str(entry["summary"]), "", "; ".join(traits(entry)) + ".", ""]
     lines += _console(name, "task", given, [secret] if secret else [])
     lines += [f"`tkn` asks for {_and_list(required)} if not given" if required else "No param is required"]
     lines[-1] += "; `tkn taskrun describe --last` shows the results. Without `dryRun=true` the change is made."
-    lines += ["", "## Parameters", "", *_params_table(params.values()), _VALUES, ""]
+    if not entry["examples"] and required:
+        lines[-1] += f" {_CAPITALS}"
+    lines += ["", "## Parameters", "", *_params_table(params.values()), _VALUES, "", _MISSPELT.format(kind="Task"), ""]
     lines += ["## Results", "", *_results_table(task["spec"]["results"])]
     lines += ["They are written on failure too. On cancel and timeout Tekton takes no results.", ""]
     lines += ["## Workspaces", "", "`secrets` (optional): a Secret whose files the action may read."]
-    lines[-1] += f" This one: {_SECRETS[domain]}." if domain in _SECRETS else " This one reads none."
+    if domain in _SECRETS:
+        lines[-1] += f" This one: {_SECRETS[domain]}."
+    elif beside_generic:
+        lines[-1] += " This one reads none."
     lines += ["", *_access(name, [entry], _namespaces([(params, {"namespace": "namespace"})], given)), _RECORDS]
     page = "\n".join(lines) + "\n"
     return page if beside_generic else _GENERIC_LINK.sub(r"\g<name>", _MORE.sub("", page))
@@ -69,7 +79,7 @@ def task_page(action: CatalogAction, task: Json, *, beside_generic: bool) -> str
 def task_sample(action: CatalogAction, task: Json) -> str:
     """Return a TaskRun of a typed Task, as a dry run."""
     name = str(task["metadata"]["name"])
-    example: Mapping[str, Any] = next(iter(action.entry["examples"]), {})
+    required = [str(param["name"]) for param in task["spec"]["params"] if "default" not in param]
     run: Json = {
         "apiVersion": "tekton.dev/v1",
         "kind": "TaskRun",
@@ -78,12 +88,13 @@ def task_sample(action: CatalogAction, task: Json) -> str:
             "serviceAccountName": ACCOUNT,
             "taskRef": {"name": name},
             "params": [
-                *({"name": field, "value": _text(action, field, value)} for field, value in example.items()),
+                *({"name": field, "value": value} for field, value in _example(action, required).items()),
                 {"name": "dryRun", "value": "true"},
             ],
         },
     }
-    return f"# {action.title}: a dry run.\n{dump_yaml(run)}"
+    capitals = f" {_CAPITALS}" if required and not action.entry["examples"] else ""
+    return f"# {action.title}: a dry run.{capitals}\n{dump_yaml(run)}"
 
 
 def pipeline_page(incident: IncidentPipeline, document: Json, actions: Mapping[str, CatalogAction]) -> str:
@@ -99,7 +110,7 @@ def pipeline_page(incident: IncidentPipeline, document: Json, actions: Mapping[s
     secrets = [f"--workspace=name={one},secret={one}" for one in workspaces]
     lines += _console(name, "pipeline", incident.example, secrets, files)
     lines += ["or `kubectl create -f samples/run.yaml`. Without `dryRun=true` the changes are made.", ""]
-    lines += ["## Parameters", "", *_params_table(spec["params"])]
+    lines += ["## Parameters", "", *_params_table(spec["params"]), _MISSPELT.format(kind="Pipeline"), ""]
     if workspaces:
         lines += [
             "## Workspaces",
@@ -235,6 +246,14 @@ def _access(name: str, entries: list[Mapping[str, Any]], namespaces: list[str]) 
         "```",
         "",
     ]
+
+
+def _example(action: CatalogAction, required: Iterable[str]) -> dict[str, str]:
+    """Return the texts of the params of the action's first example; without one, NAME in capitals for each required one."""
+    examples = action.entry["examples"]
+    if not examples:
+        return {name: name.upper() for name in required}
+    return {name: _text(action, name, value) for name, value in examples[0].items()}
 
 
 def _text(action: CatalogAction, name: str, value: Any) -> str:

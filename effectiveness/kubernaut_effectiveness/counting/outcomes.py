@@ -27,6 +27,8 @@ __all__ = [
 
 _TARGET_DELETED = "the target was deleted"
 """The reason for which later silence is not counted."""
+_FRACTION = 1.0
+"""Seconds by which a record may name a firing too early."""
 FOLLOWED = DAY
 """Seconds after a resolution for which recurrences are followed."""
 
@@ -175,11 +177,20 @@ def _in_order(act: Act) -> tuple[float, float, str]:
 def _incident_of(
     incidents: Sequence[ProblemIncident], beginnings: Sequence[float], act: Act, quiet: float
 ) -> int | None:
-    """Return the place of the incident that an act answers: the one that its record names, else the one at its time."""
-    place = bisect_right(beginnings, act.decided if act.fired is None else act.fired) - 1
-    if place < 0 or (act.fired is None and act.decided > incidents[place].ended + quiet):
-        return None
-    return place
+    """Return the place of the incident that an act answers: the one that its record names, else the one at its time.
+
+    It is None where none was told of that fired then: what is named is no earlier one.
+    """
+    place = bisect_right(beginnings, time := _named_time(act, act.decided)) - 1
+    return place if place >= 0 and time <= incidents[place].ended + quiet else None
+
+
+def _named_time(act: Act, other: float) -> float:
+    """Return the time of the firing that an act answers, or another one where its record names none.
+
+    It is a second later: Kubernetes' own times have no fractions, and the firing itself has.
+    """
+    return other if act.fired is None else act.fired + _FRACTION
 
 
 def _judge(
@@ -198,7 +209,7 @@ def _judge(
         )
     line = _first_line(changing)
     first = line.acts[0]
-    answered = incident.span_at(first.fired if first.fired is not None else first.began) or 0
+    answered = incident.span_at(_named_time(first, first.began)) or 0
     resolved = incident.spans[answered][1]
     refired = incident.spans[answered + 1][0] if answered + 1 < len(incident.spans) else following
     outcome, why = _outcome(problem, incident, answered, line, acts, evidence)

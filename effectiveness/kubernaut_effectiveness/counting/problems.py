@@ -11,7 +11,28 @@ from typing import Any
 
 from kubernaut_effectiveness.settings import CountingRules
 
-__all__ = ["AlertProblem", "Firing", "ProblemIncident", "find_problems", "firing_of_item", "problem_key", "problem_of"]
+__all__ = [
+    "AlertProblem",
+    "Firing",
+    "ProblemIncident",
+    "find_problems",
+    "firing_of_item",
+    "problem_key",
+    "problem_of",
+    "targets_of_labels",
+]
+
+_KINDS_OF_LABELS = {
+    "deployment": "Deployment",
+    "statefulset": "StatefulSet",
+    "daemonset": "DaemonSet",
+    "job_name": "Job",
+    "cronjob": "CronJob",
+    "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+    "persistentvolumeclaim": "PersistentVolumeClaim",
+    "node": "Node",
+}
+_WITHOUT_NAMESPACE = frozenset({"Node"})
 
 
 @dataclass(slots=True)
@@ -65,6 +86,7 @@ class AlertProblem:
         severity: As the last firing had it.
         cluster: Its label of that name, or empty.
         labels: The labels that stay.
+        changing: The names of its firings' other labels, which a restart changes.
         fingerprints: Of all its firings.
         incidents: In order.
     """
@@ -74,8 +96,23 @@ class AlertProblem:
     severity: str | None
     cluster: str
     labels: Mapping[str, str]
+    changing: frozenset[str]
     fingerprints: frozenset[str]
     incidents: tuple[ProblemIncident, ...]
+
+
+def targets_of_labels(labels: Mapping[str, str]) -> list[str]:
+    """Return the targets that an alert's labels name, as records write them: `shop/Deployment/api`.
+
+    The labels are those of kube-state-metrics. Where a cluster is named, the target of a record may name it or not.
+    """
+    found = []
+    for label, kind in _KINDS_OF_LABELS.items():
+        if name := labels.get(label):
+            namespace = "" if kind in _WITHOUT_NAMESPACE else labels.get("namespace", "")
+            found.append(f"{namespace}/{kind}/{name}" if namespace else f"{kind}/{name}")
+    cluster = labels.get("cluster")
+    return found + [f"{cluster}:{target}" for target in found if cluster]
 
 
 def firing_of_item(item: Mapping[str, Any]) -> Firing:
@@ -95,8 +132,7 @@ def problem_key(firing: Firing, settings: CountingRules) -> str:
     """Return what identifies a firing's problem. Without labels that is its fingerprint: a new pod is a new problem."""
     if firing.labels is None:
         return f"fingerprint:{firing.fingerprint}"
-    stable = {name: text for name, text in sorted(firing.labels.items()) if name not in settings.changing_labels}
-    return json.dumps(stable, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(settings.stable_labels(firing.labels), ensure_ascii=False, separators=(",", ":"))
 
 
 def find_problems(firings: Iterable[Firing], settings: CountingRules, until: float) -> dict[str, AlertProblem]:
@@ -111,13 +147,14 @@ def find_problems(firings: Iterable[Firing], settings: CountingRules, until: flo
 def problem_of(key: str, firings: list[Firing], settings: CountingRules) -> AlertProblem:
     """Return the problem of its firings, of which there is at least one."""
     last = max(firings, key=lambda firing: firing.fired)
-    labels = {name: text for name, text in sorted((last.labels or {}).items()) if name not in settings.changing_labels}
+    labels = settings.stable_labels(last.labels or {})
     return AlertProblem(
         key=key,
         name=last.name,
         severity=last.severity,
         cluster=labels.get("cluster", ""),
         labels=labels,
+        changing=settings.changing_labels.intersection(last.labels or ()),
         fingerprints=frozenset(firing.fingerprint for firing in firings),
         incidents=_incidents(_spans(firings), settings.quiet_time(last.name)),
     )

@@ -71,9 +71,14 @@ class Watch:
         return bool(self._heartbeats)
 
     @property
-    def knows_silences(self) -> bool:
-        """True if any Alertmanager was ever asked what it holds back."""
-        return bool(self._polled)
+    def heard_since(self) -> float:
+        """The time of the first heartbeat; infinity if none came."""
+        return min((spans[0][0] for spans in self._heartbeats.values()), default=math.inf)
+
+    @property
+    def silences_known(self) -> list[tuple[float, float]]:
+        """The times in which an Alertmanager was asked what it holds back, in order and apart."""
+        return self._polled
 
     @property
     def knows_deletions(self) -> bool:
@@ -91,15 +96,31 @@ class Watch:
         place = bisect_right(spans, (since, math.inf)) - 1
         if place < 0 or spans[place][1] < until:
             return "the monitoring was not heard"
-        if self._held_back:
-            for fingerprint in problem.fingerprints:
-                for first, last, kind in self._held_back.get(fingerprint, ()):
-                    if first <= until and last >= since:
-                        return kind
-        for first, last, labels in self._left_out:
-            if first <= until and last >= since and labels.items() <= {**problem.labels}.items():
-                return "left out of a webhook"
-        return None
+        held = self._first_unheard(problem, since, until)
+        return None if held is None else held[1]
+
+    def _first_unheard(self, problem: AlertProblem, since: float, until: float) -> tuple[float, str] | None:
+        """Return the first time in a span of which nobody would have told of a firing, and why; None if there is none.
+
+        An alert was held back, or may have been left out of a webhook: then the group's labels are the problem's, but
+        for those that are no part of a problem.
+        """
+        if not self._held_back and not self._left_out:
+            return None
+        found = [
+            (max(first, since), kind)
+            for fingerprint in problem.fingerprints
+            for first, last, kind in self._held_back.get(fingerprint, ())
+            if first <= until and last >= since
+        ]
+        found += [
+            (max(first, since), "left out of a webhook")
+            for first, last, labels in self._left_out
+            if first <= until
+            and last >= since
+            and all(problem.labels.get(name) == text or name in problem.changing for name, text in labels.items())
+        ]
+        return min(found, default=None)
 
     def deletions_of(self, target: str) -> list[float]:
         """Return when a target was deleted, as far as anybody told; deletions within 10 minutes are one."""
@@ -121,10 +142,12 @@ class Watch:
         return min((time for time in times if time <= until), default=math.inf)
 
     def watched_until(self, problem: AlertProblem, since: float) -> float:
-        """Return until when heartbeats came without a gap from a time on; the time itself if none did."""
+        """Return until when a problem was watched without a gap from a time on; the time itself if it was not."""
         spans = self._heartbeats.get(problem.cluster) or self._heartbeats.get(ANY, [])
         place = bisect_right(spans, (since, math.inf)) - 1
-        return max(since, spans[place][1]) if place >= 0 else since
+        until = max(since, spans[place][1]) if place >= 0 else since
+        unheard = self._first_unheard(problem, since, until)
+        return until if unheard is None else unheard[0]
 
 
 def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

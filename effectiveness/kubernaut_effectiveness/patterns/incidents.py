@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident
-from kubernaut_effectiveness.counting.problems import AlertProblem
+from kubernaut_effectiveness.counting.problems import AlertProblem, targets_of_labels
 from kubernaut_effectiveness.settings import MINUTE
 from kubernaut_effectiveness.statistics.association import Association, Table, find_association
 from kubernaut_effectiveness.statistics.multiplicity import q_values
@@ -188,11 +188,18 @@ def tested_side_effects(counts: SideEffectCounts) -> list[SideEffect]:
 def _beginnings(
     judged: Iterable[JudgedIncident], problems: Mapping[str, AlertProblem]
 ) -> dict[str, list[tuple[float, str, str]]]:
-    """Return when which problem began on each target: its time, alert and key."""
+    """Return when which problem began on each target: its time, alert and key.
+
+    A problem is on the targets of its incidents' records, and on those that its labels name.
+    """
     of: dict[str, set[str]] = defaultdict(set)
     for one in judged:
         for target in {one.target, one.decision.target if one.decision else ""} - {""}:
             of[target].add(one.problem)
+    for key, problem in problems.items():
+        for target in targets_of_labels(problem.labels):
+            if target in of:
+                of[target].add(key)
     return {
         target: sorted(
             (incident.began, problems[key].name or key, key) for key in keys for incident in problems[key].incidents

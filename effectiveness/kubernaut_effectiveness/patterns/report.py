@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from kubernaut_effectiveness.patterns.flapping import Flapping, find_flapping
 from kubernaut_effectiveness.patterns.incidents import FollowUp, SideEffect, find_follow_ups, find_side_effects
@@ -17,7 +16,7 @@ from kubernaut_effectiveness.patterns.targets import (
     find_growth,
 )
 from kubernaut_effectiveness.verdicts.fleet import Fleet
-from kubernaut_effectiveness.verdicts.words import plural
+from kubernaut_effectiveness.verdicts.words import minute_of, plural
 
 __all__ = [
     "PATTERN_MEANINGS",
@@ -25,7 +24,6 @@ __all__ = [
     "Patterns",
     "find_patterns",
     "found_patterns",
-    "minute_of",
     "pattern_sections",
 ]
 
@@ -53,11 +51,6 @@ def find_patterns(fleet: Fleet) -> Patterns:
         follow_ups=find_follow_ups(fleet.judged),
         side_effects=find_side_effects(fleet.judged, fleet.problems),
     )
-
-
-def minute_of(time: float) -> str:
-    """Return a time to the minute, in UTC: `2026-01-31 09:05`."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 PATTERN_MEANINGS = {

@@ -1,8 +1,10 @@
 """Patterns of what was done to one target: many actions at once, circles, and growth."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from kubernaut_effectiveness.counting.acts import Act, ActKind, canonical_text
@@ -78,15 +80,22 @@ def find_crowds(by_target: Mapping[str, Sequence[Act]]) -> list[Crowd]:
 
 
 def find_cycles(by_target: Mapping[str, Sequence[Act]]) -> list[Cycle]:
-    """Return the circles A→B→A within 24 h, read from the values of the changes."""
+    """Return the circles A→B→A within 24 h, read from the values of the changes; what else changed matters not."""
     counted: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for target, acts in by_target.items():
         changed = [act for act in acts if act.changes]
-        for one, two, three in zip(changed, changed[1:], changed[2:], strict=False):
-            if one.action_type == three.action_type and three.began - one.began <= CYCLE_WINDOW:
-                before, after = _values(one)
-                if _values(two) == (after, before) and _values(three) == (before, after):
-                    counted[target, one.action_type, two.action_type].append(three.began)
+        places: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for place, act in enumerate(changed):
+            places[_values(act)].append(place)
+        for (before, after), ways in list(places.items()):
+            backs = places.get((after, before), [])
+            for place, again in pairwise(ways):
+                one, three = changed[place], changed[again]
+                if one.action_type != three.action_type or three.began - one.began > CYCLE_WINDOW:
+                    continue
+                back = bisect_right(backs, place)
+                if back < len(backs) and backs[back] < again:
+                    counted[target, one.action_type, changed[backs[back]].action_type].append(three.began)
     cycles = [Cycle(*place, len(times), max(times)) for place, times in counted.items()]
     return sorted(cycles, key=lambda one: (-one.times, -one.last, one.target))
 

@@ -10,6 +10,8 @@ import click
 
 from kubernaut_effectiveness.service.links import LinkTemplates, check_template
 from kubernaut_effectiveness.settings import CountingRules
+from kubernaut_sdk.addresses import require_web_address
+from kubernaut_sdk.errors import InvalidInputs
 
 __all__ = ["main", "monitor_options", "run_monitor"]
 
@@ -38,7 +40,7 @@ def monitor_options(command: Any) -> Any:
     """Add the options of the service, beside the place of Data Storage."""
     options = (
         click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only with a token."),
-        click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True),
+        click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0: a free one."),
         click.option(
             "--state",
             type=click.Path(path_type=Path, file_okay=False),
@@ -158,4 +160,8 @@ def _with_rules_of(prometheus: str, settings: CountingRules) -> CountingRules:
 @monitor_options
 def main(url: str, storage_token_file: Path | None, **options: Any) -> None:
     """Run the Effectiveness Monitor."""
+    try:
+        require_web_address(url, "--data-storage")
+    except InvalidInputs as error:
+        raise click.UsageError(error.message) from None
     run_monitor(url, storage_token_file, **options)

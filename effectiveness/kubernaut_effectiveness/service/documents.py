@@ -1,5 +1,6 @@
 """The documents of the pages: what a page shows, as JSON, made from a view."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,7 @@ from kubernaut_effectiveness.settings import HOUR
 from kubernaut_effectiveness.statistics.survival import CurvePoint, incidence_curve, numbers_at_risk
 from kubernaut_effectiveness.targets import history_of_target
 from kubernaut_effectiveness.verdicts.comparison import compare_counts
+from kubernaut_effectiveness.verdicts.words import silence_words
 
 __all__ = [
     "action_page",
@@ -38,7 +40,8 @@ def standing(view: View) -> Document:
         "fault": view.fault,
         "records": view.records,
         "heartbeats": {name or "any cluster": time_text(at) for name, at in sorted(watch.last_heartbeats.items())},
-        "silences_known": watch.knows_silences,
+        "silences_known": bool(watch.silences_known),
+        "silences": silence_words(watch, view.now - view.settings.window, view.now),
         "simulated": view.simulated,
     }
 
@@ -157,6 +160,4 @@ def patterns_page(view: View) -> Document:
 
 def _quantile(ordered: list[float], share: float) -> float | None:
     """Return the smallest value that at least this share does not exceed."""
-    if not ordered:
-        return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None

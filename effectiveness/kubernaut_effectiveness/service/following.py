@@ -12,7 +12,6 @@ from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.watching import Watch, WatchSpan
-from kubernaut_effectiveness.demodata import REQUESTER
 from kubernaut_effectiveness.patterns.report import Patterns
 from kubernaut_effectiveness.service.ledger.ledger import Ledger
 from kubernaut_effectiveness.service.ledger.questions import LedgerQuestions
@@ -54,7 +53,7 @@ class View:
         verdicts: One for each action type.
         questions: What else pages ask; None before all is read for the first time.
         records: The number of records.
-        simulated: True if the newest record is of a simulation.
+        simulated: True if any record is of a simulation.
         most_remediated: The targets that were remediated most, with the number of their incidents.
         last_day: The numbers of records by state that began in the last 24 hours.
         recent: The records that ended last, of those.
@@ -82,6 +81,11 @@ class View:
     fault: str | None = None
     ended: Mapping[tuple[str, str], int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def judged_at(self) -> float:
+        """The time at which it was made, in Unix seconds."""
+        return self.now + self.settings.late
 
     @cached_property
     def patterns(self) -> Patterns:
@@ -177,23 +181,21 @@ class Follower:
         self._refreshed = now
         if self._questions is None:
             self._questions = LedgerQuestions(ledger.path, self._settings)
-        newest = self._questions.newest()
         most = self.view.most_remediated
         if not most or now - self._counted >= _AT_LEAST:
             most, self._counted = tuple(self._questions.most_remediated(_MOST_TARGETS)), now
-        end = now - self._settings.late
         self.view = View(
-            now=end,
+            now=now - self._settings.late,
             settings=self._settings,
             watch=ledger.watch,
             verdicts=verdicts,
             verdict_documents=tuple(map(self._document_of, verdicts)),
-            last_day=self._questions.states_since(end - DAY),
-            recent=tuple(self._questions.recent(end - DAY, _RECENT)),
+            last_day=self._questions.states_since(now - DAY),
+            recent=tuple(self._questions.recent(now - DAY, _RECENT)),
             given_up=tuple(self._questions.given_up(_LISTED)),
             questions=self._questions,
             records=self._questions.count(),
-            simulated=newest is not None and newest.requester == REQUESTER,
+            simulated=self._questions.has_simulated(),
             most_remediated=most,
             read_at=self._read_at,
             fault=fault,

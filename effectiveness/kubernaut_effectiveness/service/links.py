@@ -1,11 +1,24 @@
-"""Links from a record's page to other programs: where its trace is shown, and its workflow."""
+"""Links: between the pages, and from a record's page to where its trace is shown, and its workflow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-__all__ = ["LinkTemplates", "check_template"]
+__all__ = ["AS_PAGE", "LinkTemplates", "check_template", "page_link", "path_of_name"]
+
+AS_PAGE = ("as", "page")
+"""The query of a page whose name ends with `.json`, which would be the content of another one."""
+
+
+def path_of_name(name: str) -> str:
+    """Return a name as the end of a path. Browsers take `..` out of a path, unless its slashes are quoted."""
+    return quote(name, safe="" if {".", ".."} & set(name.split("/")) else "/")
+
+
+def page_link(name: str) -> str:
+    """Return the link to the page of a name, after the kind of page."""
+    return f"{path_of_name(name)}?{'='.join(AS_PAGE)}" if name.endswith(".json") else path_of_name(name)
 
 
 @dataclass(frozen=True, kw_only=True)

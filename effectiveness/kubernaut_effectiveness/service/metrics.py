@@ -6,6 +6,7 @@ and states: never targets or alerts, of which there is no end.
 
 from collections import Counter as Count
 from collections.abc import Iterator
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
@@ -19,7 +20,7 @@ __all__ = ["MonitorMetrics"]
 
 _MOST_GIVEN_UP = 10_000
 _MOST_TYPES = 200
-"""Action types that have labels of their own; what is beyond is `other`."""
+"""Action types that have labels of their own. Of those beyond, records and incidents are counted as `other`."""
 
 
 class MonitorMetrics:
@@ -58,31 +59,42 @@ class MonitorMetrics:
         self._window = _WindowCollector()
         self._registry.register(self._window)
         self._counted: dict[tuple[str, ...], int] = {}
+        self._named: set[str] = set()
+        self._lock = Lock()
 
     def render(self, view: View) -> tuple[bytes, str]:
         """Return the metrics of a view, and their media type."""
-        if view.read_at is not None:
-            self._count(view)
-            self._read.set(view.read_at)
-        self._window.verdicts = view.verdicts[:_MOST_TYPES]
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+        with self._lock:  # two scrapes at once would count what is new twice
+            if view.read_at is not None:
+                self._count(view)
+                self._read.set(view.read_at)
+            self._window.verdicts = tuple(one for one in view.verdicts if one.action_type in self._named)
+            return generate_latest(self._registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
 
     def _count(self, view: View) -> None:
         """Count what is new since the scrape before; what was there at the start is not."""
+        for one in view.verdicts:
+            if len(self._named) < _MOST_TYPES:
+                self._named.add(one.action_type)
         for (action, state), number in view.ended.items():
-            self._raise(self._actions.labels(action, state), ("ended", action, state), number)
+            self._raise(self._actions.labels(self._name(action), state), ("ended", action, state), number)
         for (action, outcome), number in view.outcomes.items():
-            self._raise(self._incidents.labels(action, outcome), ("outcome", action, outcome), number)
+            self._raise(self._incidents.labels(self._name(action), outcome), ("outcome", action, outcome), number)
             if outcome == "recurred":
-                self._raise(self._recurrences.labels(action), ("recurred", action), number)
+                self._raise(self._recurrences.labels(self._name(action)), ("recurred", action), number)
         self._records.set(view.records)
         if view.questions is not None:
-            self._given_up.set(len({act.target for act in view.questions.given_up(_MOST_GIVEN_UP, view.now - DAY)}))
+            given_up = view.questions.given_up(_MOST_GIVEN_UP, view.judged_at - DAY)
+            self._given_up.set(len({act.target for act in given_up}))
             pending = view.questions.pending()
             self._pending.set(pending.number)
-            self._oldest.set(0.0 if pending.oldest is None else view.now - pending.oldest)
+            self._oldest.set(0.0 if pending.oldest is None else max(0.0, view.judged_at - pending.oldest))
         for cluster, at in view.watch.last_heartbeats.items():
             self._heartbeat.labels(cluster).set(at)
+
+    def _name(self, action: str) -> str:
+        """Return the label of an action type; the first ones have their own, for as long as the process lasts."""
+        return action if action in self._named else "other"
 
     def _raise(self, counter: Counter, place: tuple[str, ...], number: int) -> None:
         """Bring a counter to a number; a ledger that was built anew begins at 0, which is no step back."""
@@ -112,7 +124,9 @@ class _WindowCollector:
             labels=["action_type", "bound"],
         )
         alarm = GaugeMetricFamily(
-            "kubernaut_failure_alarm", "1 while failures are more than usual.", labels=["action_type"]
+            "kubernaut_failure_alarm",
+            "1 if the alarm on failures was raised in the last 30 days.",
+            labels=["action_type"],
         )
         for one in self.verdicts:
             for outcome, count in Count(one.outcomes).items():

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -24,7 +25,7 @@ from kubernaut_effectiveness.service import documents, pictures
 from kubernaut_effectiveness.service.changes import changed_lines, diff_lines
 from kubernaut_effectiveness.service.following import Follower, View
 from kubernaut_effectiveness.service.gate import COOKIE, MonitorGate, session_of
-from kubernaut_effectiveness.service.links import LinkTemplates
+from kubernaut_effectiveness.service.links import AS_PAGE, LinkTemplates, page_link, path_of_name
 from kubernaut_effectiveness.service.metrics import MonitorMetrics
 from kubernaut_effectiveness.service.proofs import is_proof_valid
 from kubernaut_effectiveness.service.reading import StorageFault, target_text
@@ -53,6 +54,13 @@ _TYPES = {
     "icon.svg": "image/svg+xml",
 }
 _LONGEST_FORM = 4096
+_UNKNOWN = {
+    "target": "no record of the last 90 days names it as its target",
+    "signal": "Data Storage was told of no alert of that name in the last 90 days",
+    "action": "no record of the last 90 days is of that type",
+    "record": "Data Storage has no record of that id",
+}
+"""Reasons why a page of one thing has nothing to show, by its template."""
 
 Document = dict[str, Any]
 
@@ -65,7 +73,7 @@ def _environment() -> Environment:
         "visible": visible,
         "percent": words.percent,
         "points": words.points,
-        "link": lambda text: quote(text, safe="/"),
+        "link": page_link,
         "breakable": breakable,
         "minute": lambda text: _moment(text, "%Y-%m-%d %H:%M"),
         "second": lambda text: _moment(text, "%Y-%m-%d %H:%M:%S"),
@@ -84,6 +92,21 @@ def _moment(text: str, form: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(text, shown)
 
 
+class _TextConvertor(Convertor[str]):
+    """A part of a path that is any text; Starlette's own ends at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _TextConvertor())
+
+
 class _Pages:
     def __init__(self, follower: Follower, token: str | None, links: LinkTemplates) -> None:
         self._follower, self._token, self._links = follower, token, links
@@ -100,9 +123,9 @@ class _Pages:
             *self._page("/patterns", "/patterns", "patterns", lambda _name: documents.patterns_page(view())),
             *self._page("/targets", "/targets", "targets", lambda _name: documents.targets_page(view())),
             *self._page("/signals", "/signals", "signals", lambda _name: documents.signals_page(view())),
-            self._named("/targets/{name:path}", "target", lambda name: documents.target_page(view(), name)),
-            self._named("/signals/{name:path}", "signal", lambda name: documents.signal_page(view(), name)),
-            self._named("/actions/{name:path}", "action", lambda name: documents.action_page(view(), name)),
+            self._named("/targets/{name:text}", "target", lambda name: documents.target_page(view(), name)),
+            self._named("/signals/{name:text}", "signal", lambda name: documents.signal_page(view(), name)),
+            self._named("/actions/{name:text}", "action", lambda name: documents.action_page(view(), name)),
             self._named("/records/{name}", "record", self._record),
             Route("/status", self._status),
             Route("/login", self._login_form, methods=["GET"]),
@@ -139,21 +162,24 @@ class _Pages:
     def _named(self, path: str, template: str, document: Callable[[str], Document | None]) -> Route:
         async def page(request: Request) -> Response:
             name = request.path_params["name"]
-            wants_json = name.endswith(".json")
+            wants_json = name.endswith(".json") and AS_PAGE not in request.query_params.items()
             if self._follower.view.read_at is None:
                 problem = "Nothing is known yet: Data Storage has not answered since this monitor started."
                 return self._problem(problem, 503, wants_json=wants_json)
             try:
-                found = await run_in_threadpool(document, name.removesuffix(".json"))
+                found = await run_in_threadpool(document, name.removesuffix(".json") if wants_json else name)
+                if found is None and wants_json:  # a ConfigMap may be called settings.json
+                    found = await run_in_threadpool(document, name)
+                    wants_json = found is None
             except StorageFault as error:
                 return self._problem(f"{error}.", 503, wants_json=wants_json)
             if found is None:
-                problem = f"Nothing is known of {visible(name, 200)}: no record of the last 90 days names it."
+                problem = f"Nothing is known of {visible(name, 200)}: {_UNKNOWN[template]}."
                 return self._problem(problem, 404, wants_json=wants_json)
             if wants_json:
                 return _json(found)
             place = path.partition("{")[0]
-            return self._html(template, {**found, "name": name, "json_path": f"{place}{quote(name, safe='/')}.json"})
+            return self._html(template, {**found, "name": name, "json_path": f"{place}{path_of_name(name)}.json"})
 
         return Route(path, page)
 

@@ -1,5 +1,6 @@
 """Actions for one signal, compared where they can be. A ranking is advice, never a command."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -177,16 +178,28 @@ def _pair(first: tuple[str, _Tally], second: tuple[str, _Tally], pairs: int) -> 
             return bare.model_copy(update={"why_not": f"fewer than {ENOUGH_TARGETS} targets on one side"})
         return bare.model_copy(update={"why_not": "they met different severities or kinds of targets"})
     difference, lower, upper = pooled_difference(strata)
-    size = sum(one.n for one in strata), sum(one.other_n for one in strata)
-    rates = (
-        sum(one.rate * one.n for one in strata) / size[0],
-        sum(one.other * one.other_n for one in strata) / size[1],
-    )
-    probability = probability_better(rates[0], size[0], rates[1], size[1])
+    probability = probability_better(*_standardised(strata), *_standardised(map(_reversed, strata)))
     sure = 1 - 0.025 / pairs
     better = one if probability >= sure else other if probability <= 1 - sure else None
     known = {"difference": difference, "lower": lower, "upper": upper, "probability": probability, "better": better}
     return bare.model_copy(update=known)
+
+
+def _standardised(strata: Iterable[Stratum]) -> tuple[float, float]:
+    """Return the share of one side over strata, weighted as their difference is, and its effective number.
+
+    By Mantel and Haenszel's weights w = n₁n₀/(n₁ + n₀), the same for both sides: weighted by its own incidents, an
+    action that met the easy cases would look better than one that met the hard ones. The number is Kish's,
+    (Σw)² / Σ(w²/n), as in `count_votes`.
+    """
+    weighed = [(one.n * one.other_n / (one.n + one.other_n), one) for one in strata]
+    total = math.fsum(weight for weight, _ in weighed)
+    rate = math.fsum(weight * one.rate for weight, one in weighed) / total
+    return min(1.0, rate), total**2 / math.fsum(weight**2 / one.n for weight, one in weighed)
+
+
+def _reversed(one: Stratum) -> Stratum:
+    return Stratum(one.other, one.other_n, one.rate, one.n)
 
 
 def _kind(target: str) -> str:

@@ -222,6 +222,7 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
     enough = lowest is not None and highest is not None and lowest.targets >= ENOUGH_TARGETS
     unknown = fleet.unknown.get(action, 0)
     signals = Counter(one.name for one in incidents if one.name is not None)
+    impossible = min((fleet.settings.pending_for.get(name, 0.0) for name in signals), default=0.0)
     return ActionVerdict(
         action_type=action,
         alone=share_of(alone),
@@ -230,7 +231,7 @@ def verdict_of(action: str, history: ActionHistory, fleet: Fleet) -> ActionVerdi
         if_unwatched_held=highest.rate if enough and highest and unwatched else None,
         if_unwatched_not=lowest.rate if enough and lowest and unwatched else None,
         baseline=compare_with_baseline(history.decided),
-        came_back=[_came_back(incidents, seconds) for seconds in (30 * MINUTE, 24 * HOUR)],
+        came_back=[_came_back(incidents, seconds, impossible) for seconds in (30 * MINUTE, 24 * HOUR)],
         records=tally.records,
         ran=tally.ran,
         errors=tally.errors.total(),
@@ -258,9 +259,10 @@ def _held(incidents: Iterable[JudgedIncident]) -> Iterable[tuple[str, bool]]:
     return ((one.target, one.outcome is _HELD) for one in incidents)
 
 
-def _came_back(incidents: Iterable[JudgedIncident], seconds: float) -> ComeBack:
+def _came_back(incidents: Iterable[JudgedIncident], seconds: float, impossible: float) -> ComeBack:
+    """Return the share that fired again; within `impossible` seconds, the least `for` of the rules, none could."""
     followed = [one.returned for one in incidents if one.returned is not None]
-    incidence = aalen_johansen(followed, seconds) if len(followed) >= ENOUGH_TARGETS else None
+    incidence = aalen_johansen(followed, seconds) if len(followed) >= ENOUGH_TARGETS and seconds > impossible else None
     share = None if incidence is None else incidence.get("recurred", 0.0)
     return ComeBack(within_seconds=seconds, followed=len(followed), share=share)
 

@@ -36,7 +36,10 @@ class Share(_Verdict):
 
 
 class ComeBack(_Verdict):
-    """The share of resolved incidents that fired again in a time; None where too few were followed so far."""
+    """The share of resolved incidents that fired again in a time.
+
+    None where too few were followed so far, or where the rules' `for` let none fire again so soon.
+    """
 
     within_seconds: float
     followed: int

@@ -1,5 +1,10 @@
 """The sentences of verdicts, the same on pages and in the terminal."""
 
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from kubernaut_effectiveness.counting.watching import Watch
+from kubernaut_effectiveness.settings import DAY
 from kubernaut_effectiveness.verdicts.models import ActionVerdict, BaselineComparison, Share
 
 __all__ = [
@@ -10,11 +15,13 @@ __all__ = [
     "change_words",
     "counts_words",
     "length_words",
+    "minute_of",
     "percent",
     "plural",
     "points",
     "share_words",
     "short_image",
+    "silence_words",
 ]
 
 OUTCOME_MEANINGS = {
@@ -28,6 +35,33 @@ OUTCOME_MEANINGS = {
     "pending": "too early to say",
 }
 """The outcomes of incidents in the order of bars, each in plain words."""
+
+
+def silence_words(watch: Watch, since: float, until: float) -> str | None:
+    """Return of which part of a time silences are not known, as a sentence; None where they are of nearly all of it.
+
+    Before the first heartbeat nothing was watched: silences do not matter.
+
+    Args:
+        watch: When anybody was watching.
+        since: The beginning of what is judged.
+        until: The end of what is judged.
+    """
+    known = watch.silences_known
+    if not known:
+        return "Silences are not known: kubernaut serve --alertmanager-url asks for them."
+    first, last = known[0][0], known[-1][1]
+    gaps = sum(before[1] < after[0] for before, after in pairwise(known))
+    if first <= max(since, watch.heard_since) + DAY and last >= until and not gaps:
+        return None
+    but = f", with {plural(gaps, 'gap')}" if gaps else ""
+    known_in = f"from {minute_of(first)} to {minute_of(last)} only{but}"
+    return f"Silences are known {known_in}: else, what was silenced counts as silent."
+
+
+def minute_of(time: float) -> str:
+    """Return a time to the minute, in UTC: `2026-01-31 09:05`."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def percent(share: float) -> str:
@@ -106,7 +140,7 @@ def change_words(verdict: ActionVerdict) -> list[str]:
     """Return what changed: the alarm, the mark, the trend; nothing where nothing is shown."""
     said = []
     if verdict.alarm is not None and verdict.alarm.raised:
-        said.append(f"alarm: more failures than usual since {verdict.alarm.since}")
+        said.append(f"alarm of {verdict.alarm.since}: more failures than usual")
     if (mark := verdict.mark) is not None:
         digests = ", ".join(map(short_image, mark.digests))
         came = f"; digests in that time: {digests}" if digests else "; no new digest in that time"
@@ -116,5 +150,5 @@ def change_words(verdict: ActionVerdict) -> list[str]:
     shown = trend.lower is not None and trend.upper is not None and (trend.lower > 0 or trend.upper < 0)
     if trend.difference is not None and trend.lower is not None and trend.upper is not None and shown:
         interval = f"{points(trend.lower)} to {points(trend.upper)}"
-        said.append(f"last 30 days: {points(trend.difference)} points ({interval})")
+        said.append(f"last 30 days against the 60 before: {points(trend.difference)} points ({interval})")
     return said

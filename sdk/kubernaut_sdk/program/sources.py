@@ -102,7 +102,7 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputs(f"{path}: cannot be read: {error}.") from None
+        raise InvalidInputs(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def read_change(file: Path) -> Change:

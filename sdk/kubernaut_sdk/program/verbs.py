@@ -16,12 +16,14 @@ from kubernaut_sdk.context import Context
 from kubernaut_sdk.errors import ActionError, InvalidInputs, explain
 from kubernaut_sdk.execution.outcome import ExecutionOutcome, refuse
 from kubernaut_sdk.execution.runner import Execution
+from kubernaut_sdk.faults import action_hint
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.interrupts import Interrupts
 from kubernaut_sdk.masking import Masker
 from kubernaut_sdk.models import Inputs
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.program.answering import VerbResult, VerbWork, learn_mounted_secrets, run_verb, without_action
+from kubernaut_sdk.program.commandgroup import CommandGroup
 from kubernaut_sdk.program.sources import inputs_options, inputs_parser, parse_record_id, read_change, read_recorded
 from kubernaut_sdk.recorder import Recorder
 from kubernaut_sdk.secrets.files import learn_files
@@ -35,7 +37,7 @@ __all__ = ["call", "program"]
 _STARTED = time.monotonic()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def program() -> None:
     """Run and inspect the remediation actions of this image."""
 
@@ -256,8 +258,7 @@ def _recorder(settings: StepSettings) -> Iterator[Recorder]:
 
 def _find(settings: StepSettings) -> Action:
     if settings.action_type is None:
-        known = ", ".join(catalog.known_types())
         raise InvalidInputs(
-            f"no action named; set ACTION_TYPE or give one as argument: {known or 'none is installed'}."
+            f"no action named; set ACTION_TYPE or give one as argument; {action_hint('', catalog.known_types())}"
         )
     return catalog.find(settings.action_type)

@@ -121,7 +121,7 @@ class TestRelax:
             ended = cluster.run_with(
                 "relax_pdb",
                 lambda argv: argv[1] == "get",
-                3,
+                2,
                 lambda: cluster.patch("pdb", name, back),
                 pdb=name,
                 min_available="0",

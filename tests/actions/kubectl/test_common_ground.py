@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kubernaut_kubectl.cluster import patches
 from kubernaut_kubectl.cluster.limits import require_at_most, require_factor, require_some
 from kubernaut_kubectl.cluster.pointers import field_path, value_at
-from kubernaut_kubectl.cluster.quantities import parse_quantity, same_quantity
+from kubernaut_kubectl.cluster.quantities import parse_quantity, quantity_text, same_quantity
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys, selector_text
 from kubernaut_kubectl.configuration.configmap import uses_until_restart
 from kubernaut_kubectl.disruption.budgets import budget_text, covers
@@ -19,8 +19,16 @@ from kubernaut_kubectl.owners.guarded import require_free_field, require_free_ki
 from kubernaut_kubectl.rollouts.obstacles import NOW, STUCK, group_texts, obstacle_of
 from kubernaut_kubectl.rollouts.progress import rollout_shortfall, rolls_out
 from kubernaut_kubectl.rollouts.revisions import ConfigReference, named_by
-from kubernaut_kubectl.workloads.capacity import limit_range_fault, node_fault, quota_fault
+from kubernaut_kubectl.workloads.capacity import (
+    is_selected,
+    limit_range_fault,
+    node_fault,
+    pod_fault,
+    pod_limit_fault,
+    quota_fault,
+)
 from kubernaut_kubectl.workloads.daemons import max_unavailable
+from kubernaut_kubectl.workloads.totals import pod_totals
 from kubernaut_sdk import PreconditionFailed
 
 Json = dict[str, Any]
@@ -72,6 +80,11 @@ def test_an_annotation_is_set_and_removed_wherever_it_is_missing(template: Json)
     assert changed["spec"]["template"]["metadata"]["annotations"]["a/b~c"] == "x"
     back = apply(changed, patches.annotate(changed, "a/b~c", None, "spec", "template"))
     assert "a/b~c" not in back["spec"]["template"]["metadata"]["annotations"]
+    # what somebody else has annotated since is never overwritten
+    metadata = {"annotations": {**template.get("metadata", {}).get("annotations", {}), "a/b~c": "theirs"}}
+    theirs = {"spec": {"template": {"metadata": metadata}}}
+    assert apply(theirs, patches.annotate(found, "a/b~c", "x", "spec", "template")) is None
+    assert apply(theirs, patches.annotate(changed, "a/b~c", None, "spec", "template")) is None
 
 
 # Quantities
@@ -201,6 +214,50 @@ def test_what_keeps_a_pod_from_being_ready_and_for_how_long_it_may(found: Json, 
     assert obstacle.patience == patience
 
 
+def several(**more: Json) -> Json:
+    """A pod of an init container, a sidecar and two containers; all run and are ready but those that say otherwise."""
+    well = {"ready": True, "restartCount": 0, "state": {"running": {}}}
+    ended = {"ready": True, "restartCount": 0, "state": {"terminated": {"exitCode": 0}}}
+    status = {name: {"name": name, **well, **more.get(name, {})} for name in ("app", "helper", "proxy")}
+    init = [{"name": "init", **ended, **more.get("init", {})}, status.pop("proxy")]
+    spec = {"initContainers": [{"name": "init"}, {"name": "proxy", "restartPolicy": "Always"}]}
+    statuses = {"initContainerStatuses": init, "containerStatuses": list(status.values())}
+    return {"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": statuses}
+
+
+UNREADY: Json = {"ready": False}
+CRASHES: Json = {
+    **UNREADY,
+    "restartCount": 3,
+    "state": waiting("CrashLoopBackOff"),
+    "lastState": {"terminated": FAILED},
+}
+CREATED: Json = {**UNREADY, "state": waiting("PodInitializing")}
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "patience"),
+    [
+        # the one that crashes is why the other is not ready, whichever comes first
+        (several(app=UNREADY, helper=CRASHES), "container helper: CrashLoopBackOff: it ended with", NOW),
+        (several(proxy=UNREADY, app=CRASHES), "container app: CrashLoopBackOff: it ended with", NOW),
+        (several(proxy=CRASHES, app=CREATED), "container proxy: CrashLoopBackOff: it ended with", NOW),
+        (several(proxy=UNREADY, app=CREATED), "sidecar proxy runs and is not ready.", None),
+        (
+            several(init={**UNREADY, "state": {"running": {}}}, app=CREATED, helper=CREATED),
+            "init container init has not ended yet.",
+            None,
+        ),
+        (several(helper=UNREADY), "container helper runs and is not ready.", None),
+    ],
+)
+def test_which_of_several_containers_keeps_a_pod_from_being_ready(found: Json, text: str, patience: Any) -> None:
+    obstacle = obstacle_of(found)
+    assert obstacle is not None
+    assert obstacle.text.startswith(text)
+    assert obstacle.patience == patience
+
+
 def test_a_pod_that_no_node_takes_is_told_with_the_schedulers_words() -> None:
     condition = {
         "type": "PodScheduled",
@@ -271,7 +328,13 @@ def test_a_partition_keeps_pods_at_the_earlier_template() -> None:
 
 @pytest.mark.parametrize(
     ("rolling", "expected"),
-    [({}, 1), ({"maxUnavailable": 2}, 2), ({"maxUnavailable": "34%"}, 4), ({"maxSurge": 1, "maxUnavailable": 0}, 10)],
+    [
+        ({}, 1),
+        ({"maxUnavailable": 2}, 2),
+        ({"maxUnavailable": "34%"}, 4),
+        ({"maxSurge": 1, "maxUnavailable": 0}, 10),
+        ({"maxSurge": "10%", "maxUnavailable": "0%"}, 10),
+    ],
 )
 def test_how_many_pods_of_a_daemon_set_may_be_missing(rolling: Json, expected: int) -> None:
     found = {**daemon(10), "spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling}}}
@@ -320,6 +383,74 @@ def test_a_limit_range_a_quota_and_the_nodes_leave_room_or_not() -> None:
     assert node_fault([], MEMORY) is None
 
 
+def container(cpu: str, **more: Any) -> Json:
+    return {"name": f"c{cpu}", "resources": {"requests": {"cpu": cpu}}, **more}
+
+
+SIDECAR = {"restartPolicy": "Always"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "cpu"),
+    [
+        ({"containers": [container("1"), container("500m")]}, "1500m"),
+        ({"containers": [{"name": "a", "resources": {"limits": {"cpu": "2"}}}]}, "2"),  # a limit is a request, too
+        ({"containers": [container("1")], "initContainers": [container("3"), container("2")]}, "3"),
+        ({"containers": [container("1")], "initContainers": [container("1", **SIDECAR)]}, "2"),
+        ({"containers": [container("1")], "initContainers": [container("1", **SIDECAR), container("3")]}, "4"),
+        ({"containers": [container("1")], "initContainers": [container("3"), container("1", **SIDECAR)]}, "3"),
+        ({"containers": [container("1")], "overhead": {"cpu": "250m"}}, "1250m"),
+    ],
+)
+def test_what_a_pod_requests_in_all(pod: Json, cpu: str) -> None:
+    assert pod_totals(pod, "requests") == {"cpu": parse_quantity(cpu)}
+
+
+def test_the_containers_of_a_pod_need_room_together() -> None:
+    pod = {"containers": [container("3"), container("2", **SIDECAR)], "nodeSelector": {"pool": "web"}}
+    large, small = ({"metadata": {"labels": {"pool": pool}}, "spec": {}} for pool in ("batch", "web"))
+    large["status"] = {"allocatable": {"cpu": "64"}}
+    small["status"] = {"allocatable": {"cpu": "4", "memory": "1Gi"}}
+    assert [is_selected(node, pod) for node in (large, small)] == [False, True]
+    assert pod_fault([small], pod) == (
+        "its pods would request cpu 5 in all, and no node that they may be put on has that"
+    )
+    assert pod_fault([large, small], pod) is None
+    assert pod_fault([], pod) is None
+    both = {"containers": [{"resources": {"requests": {"cpu": "8", "memory": "2Gi"}}}]}
+    tall = {"spec": {}, "status": {"allocatable": {"cpu": "2", "memory": "8Gi"}}}
+    wide = {"spec": {}, "status": {"allocatable": {"cpu": "8", "memory": "1Gi"}}}
+    assert pod_fault([tall, wide], both) == (
+        "its pods would request cpu 8 and memory 2Gi in all, and no node that they may be put on has that"
+    )
+
+
+def test_a_limit_range_for_whole_pods_and_for_the_ratio_of_limit_and_request() -> None:
+    whole: Json = {"type": "Pod", "max": {"cpu": "4"}, "min": {"cpu": "1"}}
+    limits: Json = {"metadata": {"name": "lr"}, "spec": {"limits": [whole]}}
+    pod = {"containers": [container("3"), container("2")]}
+    assert pod_limit_fault(limits, pod) == "requests.cpu 5 in a whole pod, and LimitRange lr has max 4"
+    assert pod_limit_fault(limits, {"containers": [container("3")]}) is None
+    assert pod_limit_fault(limits, {"containers": [container("500m")]}) == (
+        "requests.cpu 500m in a whole pod, and LimitRange lr has min 1"
+    )
+    limits["spec"]["limits"] = [{"type": "Container", "maxLimitRequestRatio": {"memory": "2"}}]
+    assert limit_range_fault(limits, {"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}) is None
+    assert limit_range_fault(limits, {"requests": {"memory": "1Gi"}, "limits": {"memory": "3Gi"}}) == (
+        "limits.memory 3Gi for requests.memory 1Gi, and LimitRange lr has maxLimitRequestRatio 2"
+    )
+
+
+@pytest.mark.parametrize("text", ["5Gi", "1500m", "1", "0", "1023Mi", "7", "2560Ki", "3Ei", "1001"])
+def test_a_quantity_is_written_as_people_do(text: str) -> None:
+    assert quantity_text(parse_quantity(text)) == text
+
+
+@given(st.fractions(min_value=0, max_denominator=1000))
+def test_a_quantity_that_is_written_is_never_less(value: Fraction) -> None:
+    assert 0 <= parse_quantity(quantity_text(value)) - value < Fraction(1, 1000)
+
+
 def test_a_budget_in_words() -> None:
     budget = {
         "metadata": {"name": "b"},
@@ -359,6 +490,9 @@ def test_an_alias_cannot_hide_what_an_object_is() -> None:
         require_free_kind("Secret", "v1")
     with pytest.raises(PreconditionFailed):
         require_free_kind("Anything", "rbac.authorization.k8s.io/v1")
+    for kind, version in (("RoleBinding", "authorization"), ("SecurityContextConstraints", "security")):  # OpenShift's
+        with pytest.raises(PreconditionFailed):
+            require_free_kind(kind, f"{version}.openshift.io/v1")
     with pytest.raises(PreconditionFailed):
         require_readable_kind("Secret", "v1")
     require_free_kind("Role", "database.example.com/v1")  # another's kind of the same name

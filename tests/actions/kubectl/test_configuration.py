@@ -63,6 +63,11 @@ def test_a_value_may_have_signs_beyond_the_basic_plane(cluster: Cluster) -> None
     assert cluster.get("configmap", name)["data"] == {"a": value}
 
 
+@pytest.mark.parametrize(("key", "value"), [("a", "日" * 8192), ("..", "x"), ("..a", "x"), (".", "x"), ("a b", "x")])
+def test_a_key_or_value_that_no_config_map_takes_is_refused(cluster: Cluster, key: str, value: str) -> None:
+    assert reason_of(cluster.run("patch_configmap", configmap="any", key=key, value=value)) == (2, "InvalidInputs")
+
+
 def hpa(name: str, target: str, low: int, high: int, **metadata: Any) -> Json:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
     return {
@@ -85,6 +90,8 @@ def test_an_autoscalers_maximum_is_set_repeated_and_undone(cluster: Cluster) -> 
     assert reason_of(refused) == (3, "LimitReached")
     assert "from 8 to 17 is a factor of 2.12, more than max_factor 2" in message_of(refused)
     assert reason_of(cluster.run("update_hpa", hpa=name, min_replicas=9)) == (3, "MinimumAboveMaximum")
+    assert "minReplicas of" in message_of(cluster.run("update_hpa", hpa=name, min_replicas=3))
+    assert "from 1 to 3 is a factor of 3, more than" in message_of(cluster.run("update_hpa", hpa=name, min_replicas=3))
     assert cluster.undo(first, "update_hpa", hpa=name, max_replicas=8).exit_code == 0
     assert cluster.get("hpa", name)["spec"]["maxReplicas"] == 4
 
@@ -115,6 +122,21 @@ def test_a_field_is_set_repeated_and_undone(cluster: Cluster) -> None:
     assert cluster.undo(first, "set_field", where).exit_code == 0
     assert cluster.get("pdb", name)["spec"]["minAvailable"] == 1
     assert reason_of(cluster.run("set_field", note)) == (3, "NotFound")  # it has no labels yet
+
+
+def test_a_field_within_a_list_that_its_owner_writes_as_a_whole_is_refused(cluster: Cluster) -> None:
+    name = f"ingress-{uuid4().hex[:6]}"
+    backend = {"service": {"name": "shop", "port": {"number": 80}}}
+    rule = {"host": "a.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    document = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}}
+    apply = ["apply", "--server-side", "--field-manager=argocd-controller", "-f", "-"]
+    cluster.kubectl(*apply, stdin={**document, "spec": {"rules": [rule]}})
+    where = {"kind": "ingress.networking.k8s.io", "name": name, "pointer": "/spec/rules/0/host", "value": "a.test"}
+    refused = cluster.run("set_field", where)
+    cluster.delete("ingress", name)
+
+    assert reason_of(refused) == (3, "Owned")
+    assert "belongs to Argo CD, which would take the change back" in message_of(refused)
 
 
 @pytest.mark.parametrize(

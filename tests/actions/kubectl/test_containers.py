@@ -1,11 +1,14 @@
 """A container's image and resources, on the real API server."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from kubectl_cluster import IMAGE, Cluster, Json, message_of, reason_of
+
+from kubernaut_kubectl.cluster.quantities import parse_quantity
 
 pytestmark = pytest.mark.cluster
 App = Callable[..., str]
@@ -84,6 +87,34 @@ def test_resources_that_leave_no_room_are_refused(cluster: Cluster, app: App) ->
     assert ended[0] == (3, "NoRoom")
     assert f"limits.memory 64Mi, and LimitRange {limit_range} has max 48Mi" in ended[1]
     assert refused()[0] == (2, "InvalidInputs")
+
+
+def test_the_containers_of_a_pod_must_fit_one_node_together(cluster: Cluster, app: App) -> None:
+    name = app(wait=False)
+    nodes = json.loads(cluster.kubectl("get", "nodes", "--output=json"))["items"]
+    largest = max(parse_quantity(node["status"]["allocatable"]["cpu"]) for node in nodes)
+    share = f"{int(largest * 600)}m"  # of thousandths
+    helper = {"name": "helper", "image": IMAGE, "resources": {"requests": {"cpu": share}}}
+    cluster.patch("deployment", name, {"op": "add", "path": "/spec/template/spec/containers/-", "value": helper})
+    refused = cluster.run("set_resources", named(name, requests={"cpu": share}), retries=9)
+
+    assert reason_of(refused) == (3, "NoRoom")
+    assert "its pods would request cpu" in message_of(refused)
+    assert "in all, and no node that they may be put on has that" in message_of(refused)
+
+
+@pytest.mark.slow
+def test_a_sidecar_that_crashes_within_the_watch_is_told(cluster: Cluster, app: App) -> None:
+    name = app(wait=False)
+    command = ["/bin/sh", "-c", "sleep 3; exit 3"]
+    sidecar = {"name": "proxy", "image": IMAGE, "command": command, "restartPolicy": "Always"}
+    cluster.patch("deployment", name, {"op": "add", "path": "/spec/template/spec/initContainers", "value": [sidecar]})
+    where = {"name": name, "container": "proxy", "limits": {"memory": "64Mi"}}
+    ended = cluster.run("set_resources", where, minutes=10, retries=9, real_time=True)
+
+    assert ended.exit_code == 4, ended
+    assert "container proxy of pod" in message_of(ended)
+    assert "exit code 3" in message_of(ended)
 
 
 @pytest.mark.slow

@@ -81,6 +81,37 @@ def test_an_owner_is_known_by_what_the_object_says_of_itself(found: Any, field: 
     assert [owner.name for owner in owners_of(found, field)] == names
 
 
+ROUTE: Field = ("spec", "http", "0", "route", "0", "weight")
+POOL: Field = ("spec", "nodeSelector", "pool")
+
+
+@pytest.mark.parametrize(
+    ("spec", "managed", "field", "owners"),
+    [
+        # of a list without keys, the API server notes the writer of the whole
+        ({"http": [{"route": [{"weight": 9}]}]}, [("spec", "http")], ROUTE, ["Argo CD"]),
+        ({"http": []}, [("spec", "http")], ROUTE, []),
+        ({"http": [{"route": [{"weight": 9}]}]}, [("spec", "hosts")], ROUTE, []),
+        ({"nodeSelector": {"disk": "ssd"}}, [("spec", "nodeSelector")], POOL, ["Argo CD"]),
+        # of a map whose keys have writers of their own, it does not
+        ({"nodeSelector": {"disk": "ssd"}}, [("spec", "nodeSelector", "disk")], POOL, []),
+        ({"nodeSelector": {}}, [("spec", "nodeSelector")], POOL, []),
+    ],
+)
+def test_who_writes_a_list_or_map_as_a_whole_owns_what_is_in_it(
+    spec: Any, managed: list[Field], field: Field, owners: list[str]
+) -> None:
+    found = {**owned(*(("argocd-controller", one) for one in managed)), "spec": spec}
+    assert [owner.name for owner in owners_of(found, field)] == owners
+
+
+def test_a_list_is_looked_into_as_it_was_applied() -> None:
+    marks = {**TRACKED, **applied(http=[{"route": [{"weight": 9}]}])}
+    found = owned(("kubectl-client-side-apply", ROUTE), annotations=marks)
+    assert [owner.name for owner in owners_of(found, ROUTE)] == ["Argo CD's Application shop"]
+    assert owners_of(found, ("spec", "http", "1", "route")) == []
+
+
 def vpa(mode: str = "Auto") -> dict[str, Any]:
     target = {"kind": "Deployment", "name": "b"}
     spec = {"targetRef": target, "updatePolicy": {"updateMode": mode}}
@@ -113,7 +144,7 @@ def test_who_wrote_a_field_last_is_told_by_the_api_servers_own_notes() -> None:
     kubectl.write("argocd-controller", REPLICAS, time="2026-01-01T00:00:00Z")
     kubectl.write("kube-controller-manager", REPLICAS, time="2026-01-01T00:00:05Z", subresource="scale")
     kubectl.write("kubernaut", REPLICAS, time="2026-01-01T00:00:09Z")
-    kubectl.write("somebody", TEMPLATE, time="2026-01-01T00:00:09Z")
+    kubectl.write("somebody", (*TEMPLATE, "containers", "app", "image"), time="2026-01-01T00:00:09Z")
 
     assert last_writer(kubectl.found, REPLICAS) == "a HorizontalPodAutoscaler"
     assert last_writer(kubectl.found, TEMPLATE) == "the field manager somebody"

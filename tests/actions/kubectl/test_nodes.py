@@ -166,7 +166,7 @@ class TestCordon:
 
     def test_a_cordon_that_is_lifted_at_once_is_told(self, cluster: Cluster, node: str) -> None:
         ended = cluster.run_with(
-            "cordon_node", lambda argv: argv[1] == "get", 3, lambda: cluster.kubectl("uncordon", node), node=node
+            "cordon_node", lambda argv: argv[1] == "get", 2, lambda: cluster.kubectl("uncordon", node), node=node
         )
         assert reason_of(ended) == (4, "TakenBack")
         assert "unschedulable of" in message_of(ended)

@@ -102,12 +102,26 @@ class TestElsewhere:
         assert collected.exit_code == deleted.exit_code == 0, (collected, deleted)
 
     @pytest.mark.parametrize("answer", [crashing, None], ids=["crashing", "pending"])
+    @pytest.mark.parametrize(
+        ("action", "kind", "inputs"),
+        [
+            ("delete_pod", "Deployment", {}),
+            ("delete_pod", "ReplicaSet", {}),
+            ("quarantine_pod", "Deployment", {"min_replicas": 1}),
+        ],
+    )
     def test_a_pod_whose_successor_does_not_get_ready_says_why(
-        self, cluster: Cluster, machine: StandInNode, answer: Callable[[Json], Json] | None
+        self,
+        cluster: Cluster,
+        machine: StandInNode,
+        action: str,
+        kind: str,
+        inputs: Json,
+        answer: Callable[[Json], Json] | None,
     ) -> None:
-        with placed(cluster, machine, "Deployment", "delete_pod") as name:
+        with placed(cluster, machine, kind, action) as name:
             machine.answer = answer or (lambda _pod: None)
-            ended = cluster.run("delete_pod", pod=cluster.pods(name)[0]["metadata"]["name"], minutes=1)
+            ended = cluster.run(action, {"pod": cluster.pods(name)[0]["metadata"]["name"], **inputs}, minutes=1)
 
         assert (ended.exit_code, ended.changed) == (4, True), ended
         assert ("exit code 3" if answer else "its containers have not started") in message_of(ended)

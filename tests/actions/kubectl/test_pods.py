@@ -100,8 +100,14 @@ def test_failed_pods_are_cleared_away_within_limits(cluster: Cluster) -> None:
         cluster.kubectl("wait", "pod", name, "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
     cluster.kubectl("wait", "pod", done, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     cluster.kubectl("label", "pod", names[2], "tekton.dev/taskRun=runs")
+    cluster.kubectl("label", "pod", names[1], "tekton.dev/taskRun=ended", "tekton.dev/pipelineRun=waits")
     spec = {"taskSpec": {"steps": [{"name": "a", "image": IMAGE}]}, "status": ""}
-    cluster.make({"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": "runs"}, "spec": spec})
+    task = {"name": "a", "taskSpec": spec["taskSpec"]}
+    waits: Json = {"pipelineSpec": {"tasks": [task]}, "status": "PipelineRunPending"}
+    cluster.make(
+        {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": "runs"}, "spec": spec},
+        {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "metadata": {"name": "waits"}, "spec": waits},
+    )
     where = {"selector": f"batch={label}", "min_age": "0s"}
 
     young = cluster.run("delete_finished_pods", {**where, "min_age": "1h"})
@@ -113,12 +119,16 @@ def test_failed_pods_are_cleared_away_within_limits(cluster: Cluster) -> None:
 
     cluster.kubectl("patch", "taskrun", "runs", "--type=merge", '--patch={"spec": {"status": ""}}')
     ended = cluster.run("delete_finished_pods", where)
+    left = set(cluster.kubectl("get", "pods", f"--selector=batch={label}", "--output=name").split())
+    cluster.delete("pipelinerun", "waits")
+    cluster.kubectl("wait", "pipelinerun", "waits", "--for=delete", "--timeout=20s")
+    after = cluster.run("delete_finished_pods", where)
     cluster.delete("taskrun", "runs")
 
-    assert ended.exit_code == 0, ended
-    left = set(cluster.kubectl("get", "pods", f"--selector=batch={label}", "--output=name").split())
-    assert f"pod/{done}" in left
-    assert not {f"pod/{names[0]}", f"pod/{names[1]}"} & left
+    assert ended.exit_code == after.exit_code == 0, (ended, after)
+    assert {f"pod/{done}", f"pod/{names[1]}"} <= left
+    assert f"pod/{names[0]}" not in left
+    assert f"pod/{names[1]}" not in cluster.kubectl("get", "pods", "--output=name").split()
 
 
 def test_a_pod_in_quarantine_gets_no_traffic_and_is_replaced(cluster: Cluster, app: App) -> None:
@@ -149,18 +159,23 @@ def test_a_pod_in_quarantine_gets_no_traffic_and_is_replaced(cluster: Cluster, a
 def test_who_must_not_be_put_into_quarantine(cluster: Cluster, app: App) -> None:
     single, stateful = app(), app("StatefulSet")
     shared = app(replicas=2)
+    unready = app(replicas=2, wait=False, container=UNREADY)
+    cluster.kubectl("wait", "deployment", unready, "--for=jsonpath={.status.replicas}=2", "--timeout=30s")
     spec = {"podSelector": {"matchLabels": {"app": shared}}, "policyTypes": ["Ingress"]}
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": shared}}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": shared}}
     cluster.make({**policy, "spec": spec}, {**service, "spec": {"selector": {"app": shared}, "ports": [{"port": 80}]}})
     refused = {
         name: cluster.run("quarantine_pod", pod=cluster.pods(name)[0]["metadata"]["name"])
-        for name in (single, stateful, shared)
+        for name in (single, stateful, shared, unready)
     }
     cluster.kubectl("delete", "service,networkpolicy", shared)
 
     assert reason_of(refused[single]) == (3, "LimitReached")
     assert "has 1 replicas, fewer than min_replicas 2; scale it up first" in message_of(refused[single])
+    assert reason_of(refused[unready]) == (3, "LimitReached")
+    assert "0 pods of ReplicaSet" in message_of(refused[unready])
+    assert "would be available, fewer than min_replicas 2 less this one" in message_of(refused[unready])
     assert reason_of(refused[stateful]) == (3, "NoReplicaSet")
     assert reason_of(refused[shared]) == (3, "SharedLabels")
     assert f"would fall out of NetworkPolicy {shared} as well" in message_of(refused[shared])

@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 from kubectl_cluster import Cluster, Json, message_of, reason_of
+from node_standin import StandInNode
+from placed_workload import placed
 
 from kubernaut_sdk.ids import mint
 
@@ -167,6 +169,44 @@ def test_pause_and_resume(cluster: Cluster, app: App) -> None:
     assert before.isdisjoint(pod["metadata"]["uid"] for pod in cluster.pods(where["deployment"]))
     assert cluster.undo(resumed, "resume_rollout", where).exit_code == 0
     assert cluster.get("deployment", where["deployment"])["spec"]["paused"] is True
+
+
+def test_a_config_map_that_both_templates_name_must_exist_as_well(cluster: Cluster, app: App) -> None:
+    name = app(wait=False, container={"envFrom": [{"configMapRef": {"name": "gone"}}]})
+    cluster.patch("deployment", name, script("sleep 999"))
+    refused = cluster.run("rollback_deployment", deployment=name, retries=9)
+
+    assert reason_of(refused) == (3, "ReferenceMissing")
+    assert "needs ConfigMap gone, which is gone; restore it first." in message_of(refused)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('MountVolume.SetUp failed for volume "keys" : secret "lost" not found', "RolloutStuck"),
+        ('MountVolume.SetUp failed for volume "data" : rpc error: the driver is busy', "VerifyFailed"),
+    ],
+)
+def test_a_volume_of_what_is_not_there_is_told_long_before_the_deadline(
+    cluster: Cluster, machine: StandInNode, message: str, reason: str
+) -> None:
+    told: set[str] = set()
+
+    def unmounted(pod: Json) -> Json:
+        if pod["metadata"]["uid"] not in told:
+            told.add(pod["metadata"]["uid"])
+            machine.report(pod, "FailedMount", message)
+        creating = {"name": "app", "image": "", "imageID": "", "ready": False, "restartCount": 0}
+        creating["state"] = {"waiting": {"reason": "ContainerCreating"}}
+        return {"phase": "Pending", "containerStatuses": [creating]}
+
+    with placed(cluster, machine, "Deployment", "restart_deployment") as name:
+        machine.answer = unmounted
+        ended = cluster.run("restart_deployment", deployment=name, minutes=3)
+
+    assert reason_of(ended) == (4, reason), ended
+    assert f"FailedMount: {message}" in message_of(ended)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 IMAGE = os.environ.get("KUBERNAUT_TEST_IMAGE", "cluster.local/shell:1")
 OPTIONAL = {"namespaces: get", "secrets: get"}
 """Permissions that are used only if they are held: kubectl looks for the namespace of an object that is not there."""
-API = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1"}
+API = dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"), "apps/v1")
 
 
 class Cluster:
@@ -84,7 +84,10 @@ class Cluster:
         self.kubectl("delete", kind, *names, "--wait=false", "--ignore-not-found")
 
     def ready(self, kind: str, name: str) -> None:
-        self.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=60s")
+        if kind == "ReplicaSet":
+            self.kubectl("wait", kind, name, "--for=jsonpath={.status.availableReplicas}=1", "--timeout=60s")
+        else:
+            self.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=60s")
 
     def runner(
         self, name: str, *, minutes: int = 60, retries: int = 0, domain: str = "kubernetes", real_time: bool = False

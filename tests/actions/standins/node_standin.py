@@ -61,6 +61,28 @@ class StandInNode:
         self._thread.join()
         self._call("DELETE", f"/api/v1/nodes/{self.name}")
 
+    def die(self) -> None:
+        """Let the machine die: node and pods are not ready any more, and nothing starts or ends a pod.
+
+        That they are not ready is set here; the controller manager would do it after a minute without a sign of life.
+        """
+        self._ended.set()
+        self._thread.join()
+        condition = {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "it has died"}
+        self._call("PATCH", f"/api/v1/nodes/{self.name}/status", {"status": {"conditions": [condition]}})
+        unready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+        for pod in self.pods():
+            path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+            self._call("PATCH", f"{path}/status", unready)
+
+    def report(self, pod: Json, reason: str, message: str) -> None:
+        """Report an event about a pod, as a kubelet does."""
+        place = pod["metadata"]["namespace"]
+        regarding = {"kind": "Pod", "namespace": place, **{key: pod["metadata"][key] for key in ("name", "uid")}}
+        event = {"metadata": {"generateName": "played-"}, "involvedObject": regarding, "type": "Warning"}
+        event |= {"reason": reason, "message": message, "lastTimestamp": rfc3339(utcnow())[:19] + "Z"}
+        self._call("POST", f"/api/v1/namespaces/{place}/events", event)
+
     def pods(self) -> list[Json]:
         """The pods of the node."""
         found: list[Json] = self._call("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.name}")["items"]

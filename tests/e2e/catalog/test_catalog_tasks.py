@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ..conftest import finished  # noqa: TID252 – tests/ is no package to name it by
 from .conftest import ACCOUNT, CatalogNamespace, environment
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.slow]
@@ -26,6 +27,8 @@ VALUES = {
     "newlines": "one\ntwo\n\n\tthree\n",
     "unicode": "naïve – 日本語 🚀",
     "an option": "--all",
+    "commas": "a,b, c",
+    "a param of the Task": "$(params.namespace) $(params['key'])",
     "parentheses": "f(x) and (y)",
     "nothing": "",
 }
@@ -59,6 +62,28 @@ def test_a_value_that_may_be_altered_is_refused_and_the_last_line_says_why(
     assert catalog.get("configmap", configmap)["data"]["text"] == "before"
     assert "a $ or a service's address after a ) may be what Kubernetes made of $$" in log.strip().splitlines()[-1]
     assert catalog.results("task", "kubernetes-patch-configmap")["status"] == "failed"
+
+
+def test_a_value_that_names_a_param_that_is_not_there_is_refused_by_tekton(
+    catalog: CatalogNamespace, configmap: str
+) -> None:
+    log = patch(catalog, "$(params.nosuch)")
+
+    assert catalog.get("configmap", configmap)["data"]["text"] == "before"
+    assert 'non-existent variable in "$(:$(params.nosuch))"' in log
+
+
+def test_a_misspelt_param_of_a_run_is_ignored_as_the_pages_say(catalog: CatalogNamespace, configmap: str) -> None:
+    values = {"namespace": catalog.name, "configmap": configmap, "key": "text", "value": "after", "dryrun": "true"}
+    spec = {
+        "serviceAccountName": ACCOUNT,
+        "taskRef": {"name": "kubernetes-patch-configmap"},
+        "params": [{"name": name, "value": value} for name, value in values.items()],
+    }
+    catalog.apply({"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": "misspelt"}, "spec": spec})
+    finished(catalog.kubectl, "taskrun/misspelt", catalog.name)
+
+    assert catalog.get("configmap", configmap)["data"]["text"] == "after"
 
 
 def test_a_deployment_is_scaled_and_tkn_describes_the_results(catalog: CatalogNamespace, deployment: str) -> None:

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.errors import NO_SUCH_KIND
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, find, get, patch_status
+from kubernaut_kubectl.cluster.kubectl import Name, find, get, patch_status
 from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, ObjectRef, PreconditionFailed, Result, VerifyFailed
+from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Result, VerifyFailed
 from kubernaut_sdk.times import utcnow
 
 __all__ = ["condition_of", "issuing_operations", "renew_certificate"]
@@ -109,16 +110,7 @@ def verify(ctx: Context, inputs: RenewCertificateInputs, change: Change) -> bool
     return True
 
 
-@renew_certificate.target
-def target(inputs: RenewCertificateInputs) -> ObjectRef:
-    """Return the Certificate."""
-    return ObjectRef(kind="Certificate", namespace=inputs.namespace, name=inputs.certificate)
-
-
-@renew_certificate.check
-def check(ctx: Context, inputs: RenewCertificateInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, renew_certificate.permissions, inputs.namespace)
+register_object(renew_certificate, "Certificate", "certificate")
 
 
 def condition_of(found: dict[str, Any], kind: str) -> dict[str, Any]:

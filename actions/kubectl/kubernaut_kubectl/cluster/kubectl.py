@@ -1,9 +1,10 @@
 """The kubectl binary: reads as JSON, writes as JSON patches, failures as errors of the action contract."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
@@ -21,6 +22,7 @@ __all__ = [
     "create",
     "create_raw",
     "delete_raw",
+    "existing",
     "find",
     "get",
     "list_all",
@@ -28,11 +30,14 @@ __all__ = [
     "patch_status",
     "pod_log",
     "previous_log",
+    "take_read",
     "try_patch",
 ]
 
 MANAGER = "kubernaut"
 """The field manager of our writes, in an object's `managedFields`."""
+
+_READ: WeakKeyDictionary[Context, dict[tuple[str, str, str | None], dict[str, Any]]] = WeakKeyDictionary()
 
 Name = Annotated[
     str,
@@ -50,7 +55,13 @@ def get(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dic
     """
     options = ["--output=json", "--show-managed-fields"]
     found: dict[str, Any] = run(ctx, "get", options, [kind, name], namespace).json()
+    _READ.setdefault(ctx, {})[kind, name, namespace] = found
     return found
+
+
+def take_read(ctx: Context, kind: str, name: str, namespace: str | None) -> dict[str, Any] | None:
+    """Return an object as `get` has read it last in this execution; None if it did not, or if it was taken since."""
+    return _READ.get(ctx, {}).pop((kind, name, namespace), None)
 
 
 def find(ctx: Context, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
@@ -61,6 +72,13 @@ def find(ctx: Context, kind: str, name: str, namespace: str | None = None) -> di
         return None
     found: dict[str, Any] = completed.json()
     return found
+
+
+def existing(ctx: Context, kind: str, names: Iterable[str], namespace: str | None = None) -> set[str]:
+    """Return those of the names under which there is an object of a kind, by one kubectl; raises as `get`."""
+    wanted = sorted(names)
+    completed = run(ctx, "get", ["--output=name", "--ignore-not-found"], [kind, *wanted], namespace)
+    return {line.partition("/")[2] for line in completed.stdout.split()}
 
 
 def list_all(

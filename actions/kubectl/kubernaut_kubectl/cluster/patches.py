@@ -51,7 +51,7 @@ def unchanged(found: dict[str, Any]) -> list[Operation]:
 
 
 def annotate(found: dict[str, Any], key: str, value: str | None, *way: str) -> list[Operation]:
-    """Return the operations that set an annotation, or remove it.
+    """Return the operations that set an annotation, or remove it, and fail if its value, or the first, is new.
 
     Args:
         found: The object, as it was read.
@@ -62,10 +62,12 @@ def annotate(found: dict[str, Any], key: str, value: str | None, *way: str) -> l
     at: Any = found
     for part in way:
         at = at.get(part) or {}
-    annotations = (at.get("metadata") or {}).get("annotations")
+    annotations = (at.get("metadata") or {}).get("annotations") or {}
     if value is None:
-        return [remove(pointer(*way, "metadata", "annotations", key))] if key in (annotations or {}) else []
+        return swap(pointer(*way, "metadata", "annotations", key), annotations[key], None) if key in annotations else []
     if annotations:
-        return [add(pointer(*way, "metadata", "annotations", key), value)]
-    missing = [] if at.get("metadata") is not None else [add(pointer(*way, "metadata"), {})]
-    return [*missing, add(pointer(*way, "metadata", "annotations"), {key: value})]
+        return swap(pointer(*way, "metadata", "annotations", key), annotations.get(key), value)
+    if at.get("metadata") is None:
+        return [expect(pointer(*way, "metadata"), None), add(pointer(*way, "metadata"), {"annotations": {key: value}})]
+    path = pointer(*way, "metadata", "annotations")
+    return [expect(path, at["metadata"].get("annotations")), add(path, {key: value})]

@@ -6,11 +6,12 @@ The grammar is that of `k8s.io/apimachinery/pkg/api/resource`: a decimal number,
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from math import ceil
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["QuantityText", "parse_quantity", "same_quantity"]
+__all__ = ["QuantityText", "parse_quantity", "quantity_text", "same_quantity"]
 
 _QUANTITY = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d{1,3}))?")
 _BINARY = {f"{letter}i": Fraction(1024**power) for power, letter in enumerate("KMGTPE", start=1)}
@@ -32,6 +33,14 @@ def parse_quantity(text: str | float) -> Fraction:
     if suffix:
         return value * _FACTORS[suffix]
     return value * Fraction(10) ** int(exponent or 0)
+
+
+def quantity_text(value: Fraction) -> str:
+    """Return a value as a quantity: in the largest binary unit of which it is a multiple, a fraction in thousandths."""
+    if value.denominator != 1:
+        return f"{ceil(value * 1000)}m"
+    units = [suffix for suffix, factor in _BINARY.items() if value and value % factor == 0]
+    return f"{value / _BINARY[units[-1]]}{units[-1]}" if units else str(value)
 
 
 def same_quantity(one: str | float | None, other: str | float | None) -> bool:

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
-from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
+from kubernaut_kubectl.cluster.patches import Operation, add, expect, pointer, swap, unchanged
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, ActionError, Change, Context, ObjectRef, PreconditionFailed
+from kubernaut_sdk import Action, ActionError, Change, Context, PreconditionFailed
 
 __all__ = ["patch_configmap", "uses_until_restart"]
 
@@ -20,13 +22,25 @@ LARGEST = 16 * 1024
 WORKLOADS = "daemonsets.apps,deployments.apps,statefulsets.apps"
 
 
+def _at_most_16_kib(text: str) -> str:
+    if (size := len(text.encode())) > LARGEST:
+        raise ValueError(f"it has {size} bytes, more than {LARGEST}")
+    return text
+
+
 class PatchConfigMapInputs(OwnedInputs):
     """The inputs of kubernetes/patch_configmap."""
 
     namespace: Name
     configmap: Name
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253, description="The key to set.")]
-    value: Annotated[str, Field(max_length=LARGEST, description="Its whole new value, at most 16 KiB.")]
+    key: Annotated[
+        str, Field(pattern=r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", max_length=253, description="The key to set.")
+    ]
+    value: Annotated[
+        str,
+        Field(max_length=LARGEST, description="Its whole new value, at most 16 KiB."),
+        AfterValidator(_at_most_16_kib),
+    ]
 
 
 class PatchConfigMapResult(ResultWithNote):
@@ -51,7 +65,7 @@ patch_configmap = Action(
 
 @patch_configmap.plan
 def plan(ctx: Context, inputs: PatchConfigMapInputs) -> Change:
-    """Set one key of a ConfigMap, and watch that the value stands.
+    """Set one key of a ConfigMap, and watch for 5 s that the value stands.
 
     The result names the workloads that use the ConfigMap by environment variables or by a subPath: their pods see the
     value only after a restart (`kubernetes/restart_deployment`). Mounted files follow by themselves, within a minute or
@@ -61,7 +75,7 @@ def plan(ctx: Context, inputs: PatchConfigMapInputs) -> Change:
     """
     found = get(ctx, "configmap", inputs.configmap, inputs.namespace)
     before = (found.get("data") or {}).get(inputs.key)
-    if before != inputs.value:
+    if before != inputs.value and ctx.undoing is None:
         if found.get("immutable"):
             raise PreconditionFailed(
                 f"ConfigMap {inputs.configmap} is immutable; make a new one, and let the workload name that.",
@@ -118,16 +132,7 @@ def undo(ctx: Context, inputs: PatchConfigMapInputs, change: Change) -> None:
     _set(ctx, inputs, change.after["value"], change.before["value"])
 
 
-@patch_configmap.target
-def target(inputs: PatchConfigMapInputs) -> ObjectRef:
-    """Return the ConfigMap."""
-    return ObjectRef(kind="ConfigMap", namespace=inputs.namespace, name=inputs.configmap)
-
-
-@patch_configmap.check
-def check(ctx: Context, inputs: PatchConfigMapInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, patch_configmap.permissions, inputs.namespace)
+register_object(patch_configmap, "ConfigMap", "configmap")
 
 
 def uses_until_restart(pod: dict[str, Any], name: str) -> Iterator[str]:
@@ -149,12 +154,11 @@ def uses_until_restart(pod: dict[str, Any], name: str) -> Iterator[str]:
 
 
 def _set(ctx: Context, inputs: PatchConfigMapInputs, before: str | None, after: str | None) -> dict[str, Any]:
-    found = get(ctx, "configmap", inputs.configmap, inputs.namespace)
-    operations: list[Operation] = [expect("/metadata/uid", found["metadata"]["uid"])]
-    if not found.get("data"):
-        operations += [expect("/data", None), add("/data", {})]
-    operations += swap(pointer("data", inputs.key), before, after)
-    return patch(ctx, "configmap", inputs.configmap, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        first = [] if found.get("data") else [expect("/data", None), add("/data", {})]
+        return [*unchanged(found), *first, *swap(pointer("data", inputs.key), before, after)]
+
+    return compare_and_swap(ctx, "configmap", inputs.configmap, inputs.namespace, operations)
 
 
 def _short(value: str | None) -> str | None:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
-from kubernaut_kubectl.cluster.kubectl import Name, get, patch, try_patch
+from kubernaut_kubectl.cluster.kubectl import Name, get, try_patch
 from kubernaut_kubectl.cluster.patches import Operation, swap, unchanged
 from kubernaut_kubectl.cluster.pointers import KindText, PointerText, field_path, value_at
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.controllers import display_name
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
@@ -78,7 +79,7 @@ def plan(ctx: Context, inputs: SetFieldInputs) -> Change:
     require_free_kind(found["kind"], found["apiVersion"])
     before = _state(found, inputs.pointer)
     after = {"value": inputs.value}
-    if before != after:
+    if before != after and ctx.undoing is None:
         written = try_patch(ctx, inputs.kind, inputs.name, _operations(found, inputs, before, after), inputs.namespace)
         if _state(written, inputs.pointer) == before:
             raise PreconditionFailed(
@@ -151,6 +152,8 @@ def _operations(
 
 
 def _set(ctx: Context, inputs: SetFieldInputs, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    found = get(ctx, inputs.kind, inputs.name, inputs.namespace)
-    require_free_kind(found["kind"], found["apiVersion"])
-    return patch(ctx, inputs.kind, inputs.name, _operations(found, inputs, before, after), inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        require_free_kind(found["kind"], found["apiVersion"])
+        return _operations(found, inputs, before, after)
+
+    return compare_and_swap(ctx, inputs.kind, inputs.name, inputs.namespace, operations)

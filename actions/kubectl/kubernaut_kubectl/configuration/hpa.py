@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
+from kubernaut_kubectl.cluster.kubectl import Name, get
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, swap
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed
 
 __all__ = ["update_hpa"]
 
@@ -28,7 +30,7 @@ class UpdateHpaInputs(OwnedInputs):
     min_replicas: Annotated[int | None, Field(ge=1, le=10_000, description="The new minimum; it stays without.")] = None
     max_replicas: Annotated[int | None, Field(ge=1, le=10_000, description="The new maximum; it stays without.")] = None
     max_factor: Annotated[
-        float, Field(ge=1, le=100, description="By what factor the maximum may grow or shrink at most.")
+        float, Field(ge=1, le=100, description="By what factor minimum and maximum may grow or shrink at most.")
     ] = 2.0
     settle: Annotated[DurationText, Field(description="For how long the bounds must stand.")] = "60s"
 
@@ -60,9 +62,9 @@ def plan(ctx: Context, inputs: UpdateHpaInputs) -> Change:
     """Set the minimum and maximum of a HorizontalPodAutoscaler, and watch that they stand for `settle`.
 
     It is reached if they are still ours after 60 s (`settle`), and the autoscaler is not held back by the new maximum
-    any more (its condition ScalingLimited). The maximum changes by at most `max_factor`; the minimum is bounded by it.
-    An autoscaler that KEDA made, or that Argo CD, Flux or an operator owns, is refused, unless `when_owned` is
-    `proceed`.
+    any more (its condition ScalingLimited). Each of them changes by at most `max_factor`: a higher minimum starts pods
+    at once, a lower one takes them away. An autoscaler that KEDA made, or that Argo CD, Flux or an operator owns, is
+    refused, unless `when_owned` is `proceed`.
     """
     found = get(ctx, RESOURCE, inputs.hpa, inputs.namespace)
     before = _bounds(found)
@@ -70,17 +72,17 @@ def plan(ctx: Context, inputs: UpdateHpaInputs) -> Change:
         "min_replicas": before["min_replicas"] if inputs.min_replicas is None else inputs.min_replicas,
         "max_replicas": before["max_replicas"] if inputs.max_replicas is None else inputs.max_replicas,
     }
-    if before != after:
+    if before != after and ctx.undoing is None:
         if after["min_replicas"] > after["max_replicas"]:
             raise PreconditionFailed(
                 f"the minimum of {inputs.hpa} would be {after['min_replicas']}, above its maximum "
                 f"{after['max_replicas']}; set both.",
                 reason="MinimumAboveMaximum",
             )
-        what = f"maxReplicas of {inputs.hpa} from {before['max_replicas']} to {after['max_replicas']}"
-        require_factor(before["max_replicas"], after["max_replicas"], inputs.max_factor, what)
         owners: dict[str, Owner] = {}
         for name, field in FIELDS.items():
+            what = f"{field} of {inputs.hpa} from {before[name]} to {after[name]}"
+            require_factor(before[name], after[name], inputs.max_factor, what)
             if before[name] != after[name]:
                 found_owners = check_owners(ctx, found, ("spec", field), after[name], inputs.when_owned)
                 owners |= {owner.name: owner for owner in found_owners}
@@ -135,16 +137,7 @@ def undo(ctx: Context, inputs: UpdateHpaInputs, change: Change) -> None:
     _set(ctx, inputs, change.after, change.before)
 
 
-@update_hpa.target
-def target(inputs: UpdateHpaInputs) -> ObjectRef:
-    """Return the autoscaler."""
-    return ObjectRef(kind="HorizontalPodAutoscaler", namespace=inputs.namespace, name=inputs.hpa)
-
-
-@update_hpa.check
-def check(ctx: Context, inputs: UpdateHpaInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, update_hpa.permissions, inputs.namespace)
+register_object(update_hpa, "HorizontalPodAutoscaler", "hpa")
 
 
 def _bounds(found: dict[str, Any]) -> dict[str, int]:
@@ -152,12 +145,12 @@ def _bounds(found: dict[str, Any]) -> dict[str, int]:
 
 
 def _set(ctx: Context, inputs: UpdateHpaInputs, before: dict[str, int], after: dict[str, int]) -> dict[str, Any]:
-    found = get(ctx, RESOURCE, inputs.hpa, inputs.namespace)
-    operations: list[Operation] = [expect("/metadata/uid", found["metadata"]["uid"])]
-    for name, field in FIELDS.items():
-        stored = before[name] if field in found["spec"] else None
-        operations += swap(pointer("spec", field), stored, after[name])
-    return patch(ctx, RESOURCE, inputs.hpa, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        stored = {field: before[name] if field in found["spec"] else None for name, field in FIELDS.items()}
+        bounds = [swap(pointer("spec", field), stored[field], after[name]) for name, field in FIELDS.items()]
+        return [expect("/metadata/uid", found["metadata"]["uid"]), *bounds[0], *bounds[1]]
+
+    return compare_and_swap(ctx, RESOURCE, inputs.hpa, inputs.namespace, operations)
 
 
 def _condition(found: dict[str, Any], kind: str) -> dict[str, Any]:

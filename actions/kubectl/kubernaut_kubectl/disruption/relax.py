@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
-from kubernaut_kubectl.cluster.patches import annotate, expect, pointer, swap
+from kubernaut_kubectl.cluster.kubectl import Name, get
+from kubernaut_kubectl.cluster.patches import Operation, annotate, expect, pointer, swap
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.disruption.budgets import budget_text
 from kubernaut_kubectl.owners.fields import Owner, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, Change, Context, ObjectRef, PreconditionFailed, Transient
+from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Transient
 
 __all__ = ["healthy_needed", "relax_pdb", "restore_pdb"]
 
@@ -197,18 +199,8 @@ def relax_fault(found: dict[str, Any], after: dict[str, str | None], *, allow_ze
     return None
 
 
-def _register(action: Action) -> None:
-    @action.target
-    def target(inputs: PdbInputs) -> ObjectRef:
-        return ObjectRef(kind="PodDisruptionBudget", namespace=inputs.namespace, name=inputs.pdb)
-
-    @action.check
-    def check(ctx: Context, inputs: PdbInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)
-
-
-_register(relax_pdb)
-_register(restore_pdb)
+register_object(relax_pdb, "PodDisruptionBudget", "pdb")
+register_object(restore_pdb, "PodDisruptionBudget", "pdb")
 
 
 def _count(limit: str, expected: int) -> int:
@@ -257,17 +249,20 @@ def _owners(
 def _write(
     ctx: Context, inputs: PdbInputs, before: dict[str, str | None], after: dict[str, str | None], mark: str | None
 ) -> PdbResult:
-    found = _read(ctx, inputs)
-    operations = [expect(pointer("metadata", "uid"), found["metadata"]["uid"])]
+    limits: list[Operation] = []
     for name, field in FIELDS.items():
         path = pointer("spec", field)
         if before[name] == after[name]:
-            operations.append(expect(path, _field_value(before[name])))
+            limits.append(expect(path, _field_value(before[name])))
         else:
-            operations += swap(path, _field_value(before[name]), _field_value(after[name]))
-    operations += annotate(found, RELAXED_FROM, mark)
+            limits += swap(path, _field_value(before[name]), _field_value(after[name]))
+
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        uid = expect(pointer("metadata", "uid"), found["metadata"]["uid"])
+        return [uid, *limits, *annotate(found, RELAXED_FROM, mark)]
+
     tracker = tracker_of(ctx)
-    tracker.remember_write(patch(ctx, BUDGETS, inputs.pdb, operations, inputs.namespace))
+    tracker.remember_write(compare_and_swap(ctx, BUDGETS, inputs.pdb, inputs.namespace, operations))
     return PdbResult(
         min_available=after["min_available"],
         max_unavailable=after["max_unavailable"],

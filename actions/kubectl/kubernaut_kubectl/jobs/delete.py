@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import delete_raw
-from kubernaut_kubectl.jobs.guards import JobInputs, register_job, require_free_job
+from kubernaut_kubectl.cluster.targets import register_object
+from kubernaut_kubectl.jobs.guards import JobInputs, require_free_job
 from kubernaut_kubectl.jobs.outcome import job_named, job_path, pods_of_job, watch_job
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, NotFound, Result
@@ -78,4 +79,4 @@ def verify(ctx: Context, inputs: JobInputs, change: Change) -> bool | str:
     return not left or f"{len(left)} pods of Job {inputs.job} are not gone yet, such as {left[0]['metadata']['name']}."
 
 
-register_job(delete_job)
+register_object(delete_job, "Job", "job")

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i
+from kubernaut_kubectl.cluster.kubectl import Name
 from kubernaut_kubectl.jobs.outcome import finished
 from kubernaut_kubectl.owners.controllers import controller_of
 from kubernaut_kubectl.owners.fields import WhenOwned
-from kubernaut_sdk import Action, Context, Inputs, ObjectRef, PreconditionFailed
+from kubernaut_sdk import Inputs, PreconditionFailed
 
-__all__ = ["JobInputs", "register_job", "require_free_job"]
+__all__ = ["JobInputs", "require_free_job"]
 
 
 class JobInputs(Inputs):
@@ -43,15 +43,3 @@ def require_free_job(inputs: JobInputs, job: dict[str, Any]) -> None:
         raise PreconditionFailed(
             f"Job {inputs.job} {state}; wait for it, or set even_if_running: true.", reason="Running"
         )
-
-
-def register_job(action: Action) -> None:
-    """Register an action's `target` and `check`: the Job, and the permissions."""
-
-    @action.target
-    def target(inputs: JobInputs) -> ObjectRef:
-        return ObjectRef(kind="Job", namespace=inputs.namespace, name=inputs.job)
-
-    @action.check
-    def check(ctx: Context, inputs: JobInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import create, delete_raw, patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
-from kubernaut_kubectl.jobs.guards import JobInputs, register_job, require_free_job
+from kubernaut_kubectl.cluster.targets import register_object
+from kubernaut_kubectl.jobs.guards import JobInputs, require_free_job
 from kubernaut_kubectl.jobs.outcome import (
     JOBS,
     POD_PERMISSIONS,
@@ -120,7 +121,7 @@ def verify(ctx: Context, inputs: JobInputs, change: Change) -> bool | str:
     return check_outcome(ctx, job)
 
 
-register_job(recreate_job)
+register_object(recreate_job, "Job", "job")
 
 
 def manifest_of(job: dict[str, Any], record: str) -> dict[str, Any]:

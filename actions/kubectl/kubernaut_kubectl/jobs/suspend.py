@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, patch
-from kubernaut_kubectl.cluster.patches import pointer, swap, unchanged
+from kubernaut_kubectl.cluster.kubectl import Name, get
+from kubernaut_kubectl.cluster.patches import Operation, pointer, swap, unchanged
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.jobs.outcome import running_jobs
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
-from kubernaut_sdk import Action, Change, Context, ObjectRef
+from kubernaut_sdk import Action, Change, Context
 
 __all__ = ["resume_cronjob", "suspend_cronjob"]
 
@@ -45,7 +47,7 @@ def _action(verb: str, *, suspended: bool, summary: str) -> Action:
     def plan(ctx: Context, inputs: CronJobInputs) -> Change:
         found = _read(ctx, inputs)
         before = _is_suspended(found)
-        if before != suspended:
+        if before != suspended and ctx.undoing is None:
             tracker_of(ctx).owners = check_owners(ctx, found, SUSPEND, suspended, inputs.when_owned)
         return Change({"suspended": before}, {"suspended": suspended})
 
@@ -73,13 +75,7 @@ def _action(verb: str, *, suspended: bool, summary: str) -> Action:
     def undo(ctx: Context, inputs: CronJobInputs, change: Change) -> None:
         _set(ctx, inputs, before=suspended, after=change.before["suspended"])
 
-    @action.target
-    def target(inputs: CronJobInputs) -> ObjectRef:
-        return ObjectRef(kind="CronJob", namespace=inputs.namespace, name=inputs.cronjob)
-
-    @action.check
-    def check(ctx: Context, inputs: CronJobInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)
+    register_object(action, "CronJob", "cronjob")
 
     return action
 
@@ -93,11 +89,12 @@ def _is_suspended(found: dict[str, Any]) -> bool:
 
 
 def _set(ctx: Context, inputs: CronJobInputs, *, before: bool, after: bool) -> dict[str, Any]:
-    found = _read(ctx, inputs)
-    # unlike most, this field is kept by the API server where it is False
-    known = before if "suspend" in found["spec"] else None
-    operations = [*unchanged(found)[:1], *swap(pointer(*SUSPEND), known, after)]
-    return patch(ctx, CRON_JOBS, inputs.cronjob, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        # unlike most, this field is kept by the API server where it is False
+        known = before if "suspend" in found["spec"] else None
+        return [*unchanged(found)[:1], *swap(pointer(*SUSPEND), known, after)]
+
+    return compare_and_swap(ctx, CRON_JOBS, inputs.cronjob, inputs.namespace, operations)
 
 
 suspend_cronjob = _action(

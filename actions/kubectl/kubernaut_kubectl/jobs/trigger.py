@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, create, get
+from kubernaut_kubectl.cluster.kubectl import Name, create, get
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.jobs.outcome import POD_PERMISSIONS, check_outcome, job_named, job_path, running_jobs
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result, VerifyFailed
+from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, Result, VerifyFailed
 
 __all__ = ["job_name", "trigger_cronjob"]
 
@@ -103,16 +104,7 @@ def verify(ctx: Context, inputs: TriggerCronJobInputs, change: Change) -> bool |
     return check_outcome(ctx, job)
 
 
-@trigger_cronjob.target
-def target(inputs: TriggerCronJobInputs) -> ObjectRef:
-    """Return the CronJob."""
-    return ObjectRef(kind="CronJob", namespace=inputs.namespace, name=inputs.cronjob)
-
-
-@trigger_cronjob.check
-def check(ctx: Context, inputs: TriggerCronJobInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, trigger_cronjob.permissions, inputs.namespace)
+register_object(trigger_cronjob, "CronJob", "cronjob")
 
 
 def job_name(cronjob: str, record: str) -> str:

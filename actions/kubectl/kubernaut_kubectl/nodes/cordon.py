@@ -1,13 +1,16 @@
 """The actions kubernetes/cordon_node and kubernetes/uncordon_node."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import get
+from kubernaut_kubectl.cluster.patches import Operation
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
-from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, write_cordon
-from kubernaut_kubectl.nodes.target import NodeInputs, register_node
+from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, cordon_operations
+from kubernaut_kubectl.nodes.target import NodeInputs
 from kubernaut_kubectl.owners.fields import last_writer
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, Transient
@@ -110,14 +113,16 @@ def _register(action: Action, *, unschedulable: bool) -> None:
     def undo(ctx: Context, inputs: NodeInputs, change: Change) -> None:
         _write(ctx, inputs, before=Cordon(**change.after), after=Cordon(**change.before))
 
-    register_node(action)
+    register_object(action, "Node", "node")
 
 
 def _write(ctx: Context, inputs: NodeInputs, *, before: Cordon, after: Cordon) -> None:
-    node = get(ctx, "node", inputs.node)
-    if cordon_of(node) != before:
-        raise Transient(f"node {inputs.node} changed since it was read; it is planned anew.", reason="Conflict")
-    tracker_of(ctx).remember_write(write_cordon(ctx, node, after))
+    def operations(node: dict[str, Any]) -> list[Operation]:
+        if cordon_of(node) != before:
+            raise Transient(f"node {inputs.node} changed since it was read; it is planned anew.", reason="Conflict")
+        return cordon_operations(node, after)
+
+    tracker_of(ctx).remember_write(compare_and_swap(ctx, "node", inputs.node, None, operations, whole=True))
 
 
 _register(cordon_node, unschedulable=True)

@@ -8,12 +8,11 @@ program relies on, unless it is asked to. Where an API server keeps no `managedF
 from dataclasses import dataclass
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import MANAGER, patch
+from kubernaut_kubectl.cluster.kubectl import MANAGER
 from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer
 from kubernaut_kubectl.owners.fields import manages
-from kubernaut_sdk import Context
 
-__all__ = ["CORDONED_BY", "UNSCHEDULABLE", "Cordon", "cordon_of", "write_cordon"]
+__all__ = ["CORDONED_BY", "UNSCHEDULABLE", "Cordon", "cordon_of", "cordon_operations"]
 
 CORDONED_BY = "kubernaut.io/cordoned-by"
 """The annotation with the id of the record that cordoned a node."""
@@ -46,21 +45,13 @@ def cordon_of(node: dict[str, Any]) -> Cordon:
     return Cordon(unschedulable, mark if ours else None)
 
 
-def write_cordon(ctx: Context, node: dict[str, Any], after: Cordon) -> dict[str, Any]:
-    """Set the cordon and its mark, only while the node is the one that was read and its cordon as it was.
-
-    Returns:
-        The node as it is now.
-
-    Raises:
-        Transient: if somebody else was first; otherwise raises as `patch`.
-    """
+def cordon_operations(node: dict[str, Any], after: Cordon) -> list[Operation]:
+    """Return the operations that set the cordon and its mark, only while the node's cordon is as it was read."""
     path = pointer(*UNSCHEDULABLE)
-    operations: list[Operation] = [
+    return [
         expect(pointer("metadata", "uid"), node["metadata"]["uid"]),
         # the API server omits a False, and `test` takes null for a missing field; `add` replaces or creates it
         expect(path, node["spec"].get("unschedulable", False) or None),
         add(path, after.unschedulable),
         *annotate(node, CORDONED_BY, after.cordoned_by),
     ]
-    return patch(ctx, "node", node["metadata"]["name"], operations)

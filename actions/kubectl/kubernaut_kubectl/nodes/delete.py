@@ -8,8 +8,9 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
 from kubernaut_kubectl.cluster.kubectl import delete_raw, list_all
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch_list
-from kubernaut_kubectl.nodes.target import NodeInputs, register_node, require_other_node
+from kubernaut_kubectl.nodes.target import NodeInputs, require_other_node
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, NotFound, PreconditionFailed, Result, VerifyFailed
 from kubernaut_sdk.times import utcnow
@@ -112,7 +113,7 @@ def verify(ctx: Context, inputs: DeleteNodeInputs, change: Change) -> bool | str
     )
 
 
-register_node(delete_node)
+register_object(delete_node, "Node", "node")
 
 
 def not_ready_since(node: dict[str, Any]) -> datetime | None:

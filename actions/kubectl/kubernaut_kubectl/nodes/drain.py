@@ -6,15 +6,16 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all, patch
 from kubernaut_kubectl.cluster.limits import require_at_most
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
-from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, write_cordon
+from kubernaut_kubectl.nodes.cordoning import UNSCHEDULABLE, Cordon, cordon_of, cordon_operations
 from kubernaut_kubectl.nodes.eviction import EvictionInputs, NodeEviction, read_residents, watch_residents
 from kubernaut_kubectl.nodes.leasing import DrainLease, require_free_lease
 from kubernaut_kubectl.nodes.replacements import Replaced, check_replaced, workloads_of
 from kubernaut_kubectl.nodes.residents import Residents, doubly_counted, pod_name
-from kubernaut_kubectl.nodes.target import register_node, require_other_node
+from kubernaut_kubectl.nodes.target import require_other_node
 from kubernaut_kubectl.owners.fields import ResultWithNote
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Transient, VerifyFailed
@@ -164,10 +165,10 @@ def undo(ctx: Context, inputs: DrainNodeInputs, change: Change) -> None:
     node = get(ctx, "node", inputs.node)
     if cordon_of(node) != after:
         raise PreconditionFailed(f"the cordon of {inputs.node} is not the one of this record any more.")
-    write_cordon(ctx, node, before)
+    patch(ctx, "node", inputs.node, cordon_operations(node, before))
 
 
-register_node(drain_node)
+register_object(drain_node, "Node", "node")
 
 
 def _require_evictable(ctx: Context, inputs: DrainNodeInputs, residents: Residents) -> None:
@@ -187,4 +188,4 @@ def _cordon(ctx: Context, inputs: DrainNodeInputs, wanted: Cordon) -> None:
         return
     if now.unschedulable:
         raise Transient(f"{inputs.node} was cordoned by somebody else meanwhile; it is planned anew.")
-    write_cordon(ctx, node, wanted)
+    patch(ctx, "node", inputs.node, cordon_operations(node, wanted))

@@ -6,9 +6,20 @@ from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import get, list_all
 from kubernaut_kubectl.cluster.limits import require_at_most
+from kubernaut_kubectl.cluster.patches import Operation
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.nodes.capacity import MinSchedulable, require_schedulable
-from kubernaut_kubectl.nodes.tainting import TAINTS, NodeTaint, is_reserved, marks_of, taint_of, tolerates, write_taint
-from kubernaut_kubectl.nodes.target import NodeInputs, register_node
+from kubernaut_kubectl.nodes.tainting import (
+    TAINTS,
+    NodeTaint,
+    is_reserved,
+    marks_of,
+    taint_of,
+    taint_operations,
+    tolerates,
+)
+from kubernaut_kubectl.nodes.target import NodeInputs
 from kubernaut_kubectl.owners.fields import last_writer
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, Transient
@@ -149,7 +160,7 @@ def _register(action: Action, *, tainted: bool) -> None:
     def undo(ctx: Context, inputs: TaintInputs, change: Change) -> None:
         _write(ctx, inputs, change.after, change.before)
 
-    register_node(action)
+    register_object(action, "Node", "node")
 
 
 def _require_free(inputs: TaintInputs) -> None:
@@ -168,14 +179,17 @@ def _state(node: dict[str, Any], inputs: TaintInputs) -> dict[str, Any]:
 
 
 def _write(ctx: Context, inputs: TaintInputs, before: dict[str, Any], after: dict[str, Any]) -> None:
-    node = get(ctx, "node", inputs.node)
-    if _state(node, inputs) != before:
-        raise Transient(f"node {inputs.node} changed since it was read; it is planned anew.", reason="Conflict")
     old, new = (
         NodeTaint(inputs.key, inputs.effect, state["value"]) if state["value"] is not None else None
         for state in (before, after)
     )
-    tracker_of(ctx).remember_write(write_taint(ctx, node, old, new, after["tainted_by"]))
+
+    def operations(node: dict[str, Any]) -> list[Operation]:
+        if _state(node, inputs) != before:
+            raise Transient(f"node {inputs.node} changed since it was read; it is planned anew.", reason="Conflict")
+        return taint_operations(node, old, new, after["tainted_by"])
+
+    tracker_of(ctx).remember_write(compare_and_swap(ctx, "node", inputs.node, None, operations, whole=True))
 
 
 _register(taint_node, tainted=True)

@@ -4,11 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import Operation, annotate, expect, pointer, swap
-from kubernaut_sdk import Context
 
-__all__ = ["TAINTS", "NodeTaint", "is_reserved", "marks_of", "taint_of", "tolerates", "write_taint"]
+__all__ = ["TAINTS", "NodeTaint", "is_reserved", "marks_of", "taint_of", "taint_operations", "tolerates"]
 
 TAINTED_BY = "kubernaut.io/tainted-by"
 """The annotation with a JSON object: taint as `key:effect` → the id of the record that set it."""
@@ -67,17 +65,12 @@ def marks_of(node: dict[str, Any]) -> dict[str, str]:
     return {name: mark for name, mark in found.items() if isinstance(mark, str)} if isinstance(found, dict) else {}
 
 
-def write_taint(
-    ctx: Context,
-    node: dict[str, Any],
-    before: NodeTaint | None,
-    after: NodeTaint | None,
-    mark: str | None,
-) -> dict[str, Any]:
-    """Put one taint in the place of another, with its mark, only while the node's taints are as they were read.
+def taint_operations(
+    node: dict[str, Any], before: NodeTaint | None, after: NodeTaint | None, mark: str | None
+) -> list[Operation]:
+    """Return the operations that put one taint, with its mark, in the place of another.
 
-    Raises:
-        Transient: if somebody else was first; otherwise raises as `patch`.
+    They fail unless the node's taints are as they were read.
     """
     taints: list[dict[str, Any]] = node["spec"].get("taints") or []
     changed = before or after
@@ -86,12 +79,11 @@ def write_taint(
     kept = [item for item in taints if f"{item['key']}:{item['effect']}" != name]
     marks = {other: record for other, record in marks_of(node).items() if other != name}
     marks |= {name: mark} if mark is not None else {}
-    operations: list[Operation] = [
+    return [
         expect(pointer("metadata", "uid"), node["metadata"]["uid"]),
         *swap(pointer(*TAINTS), taints or None, [*kept, *([after.document()] if after else [])] or None),
         *annotate(node, TAINTED_BY, json.dumps(marks, sort_keys=True) if marks else None),
     ]
-    return patch(ctx, "node", node["metadata"]["name"], operations)
 
 
 def tolerates(pod: dict[str, Any], taint: NodeTaint) -> bool:

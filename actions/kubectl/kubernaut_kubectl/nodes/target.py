@@ -1,30 +1,18 @@
-"""The node that an action is about: its input, and what all of them register."""
+"""The node that an action is about: its input, and that it must not be the one on which the step itself runs."""
 
 import os
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i
-from kubernaut_sdk import Action, Context, Inputs, ObjectRef, PreconditionFailed
+from kubernaut_kubectl.cluster.kubectl import Name
+from kubernaut_sdk import Inputs, PreconditionFailed
 
-__all__ = ["NodeInputs", "register_node", "require_other_node"]
+__all__ = ["NodeInputs", "require_other_node"]
 
 
 class NodeInputs(Inputs):
     """The input that names a node."""
 
     node: Name
-
-
-def register_node(action: Action) -> None:
-    """Register an action's `target` and `check`: the node, and the permissions."""
-
-    @action.target
-    def target(inputs: NodeInputs) -> ObjectRef:
-        return ObjectRef(kind="Node", name=inputs.node)
-
-    @action.check
-    def check(ctx: Context, inputs: NodeInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, None)
 
 
 def require_other_node(inputs: NodeInputs, pods: list[dict[str, Any]]) -> None:

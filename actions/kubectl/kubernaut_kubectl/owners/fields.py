@@ -152,11 +152,7 @@ def owners_of(
 
 def last_writer(found: dict[str, Any], field: Field) -> str | None:
     """Return the last writer of a field other than us, from `managedFields`; None if there is none."""
-    notes = [
-        note
-        for note in found["metadata"].get("managedFields", ())
-        if note.get("manager") != MANAGER and _within(note.get("fieldsV1", {}), field)
-    ]
+    notes = [note for note in _notes(found, field) if note["manager"] != MANAGER]
     if not notes:
         return None
     note = max(notes, key=lambda note: str(note.get("time", "")))
@@ -211,34 +207,57 @@ def _applies(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
 
 def manages(found: dict[str, Any], field: Field, managers: set[str]) -> bool:
     """Return True if one of the managers wrote the field last, by `managedFields`."""
-    return any(
-        note.get("manager") in managers and _within(note.get("fieldsV1", {}), field)
-        for note in found["metadata"].get("managedFields", ())
-    )
+    return any(note["manager"] in managers for note in _notes(found, field))
+
+
+def _notes(found: dict[str, Any], field: Field) -> list[dict[str, Any]]:
+    """Return those notes of `managedFields` whose manager wrote the field, or the atomic list or map that it is in."""
+    notes = [note for note in found["metadata"].get("managedFields", ()) if note.get("manager")]
+    depths = {id(note): _depth(note.get("fieldsV1") or {}, field) for note in notes}
+    deepest = max((depth for depth, _ in depths.values()), default=0)
+    own = [note for note in notes if depths[id(note)][0] == len(field)]
+    if own or not deepest:
+        return own
+    # where nobody has noted a part of a list or map that is not empty, it is written as a whole
+    if not _value_at(found, field[:deepest]):
+        return []
+    atomic = all(is_leaf for depth, is_leaf in depths.values() if depth == deepest)
+    return [note for note in notes if depths[id(note)] == (deepest, True)] if atomic else []
 
 
 def _last_applied(found: dict[str, Any], field: Field) -> bool:
     """Return True if the field is in the annotation that client-side `kubectl apply` leaves."""
     text = (found["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/last-applied-configuration", "{}")
     try:
-        at = json.loads(text)
+        return _value_at(json.loads(text), field, missing=_MISSING) is not _MISSING
     except ValueError:
         return False
+
+
+_MISSING = object()
+
+
+def _value_at(found: Any, field: Field, missing: Any = None) -> Any:
+    """Return the value of a field; a list's item by its name, or by its index if it has none."""
+    at = found
     for part in field:
         if isinstance(at, list):
-            at = {item.get("name"): item for item in at if isinstance(item, dict)}
+            at = {str(item.get("name", n)) if isinstance(item, dict) else str(n): item for n, item in enumerate(at)}
         if not isinstance(at, dict) or part not in at:
-            return False
+            return missing
         at = at[part]
-    return True
+    return at
 
 
-def _within(fields: dict[str, Any], field: Field) -> bool:
-    """Return True if a path is in a `fieldsV1`, where a list item is `k:{"name":"app"}`."""
+def _depth(fields: dict[str, Any], field: Field) -> tuple[int, bool]:
+    """Return how many parts of a path are in a `fieldsV1`, and True if nothing is noted below the last of them.
+
+    A list's item is `k:{"name":"app"}` there.
+    """
     at: Any = fields
-    for part in field:
+    for depth, part in enumerate(field):
         key = next((key for key in (f"f:{part}", f'k:{{"name":"{part}"}}') if key in at), None)
         if key is None:
-            return False
+            return depth, not at
         at = at[key]
-    return True
+    return len(field), not at

@@ -12,6 +12,11 @@ _GROUPS = (
     "apiextensions.k8s.io",
     "apiregistration.k8s.io",
     "certificates.k8s.io",
+    # OpenShift's own
+    "authorization.openshift.io",
+    "oauth.openshift.io",
+    "security.openshift.io",
+    "user.openshift.io",
 )
 _KINDS = {
     "apiservice",

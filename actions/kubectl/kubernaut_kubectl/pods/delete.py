@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, delete_raw, find, list_all
+from kubernaut_kubectl.cluster.kubectl import Name, delete_raw, find, list_all
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.disruption.eviction import MIRROR, evict, pod_path, try_eviction
 from kubernaut_kubectl.owners.controllers import controller_of, top_of
-from kubernaut_kubectl.rollouts.goal import check_rollout
-from kubernaut_kubectl.rollouts.obstacles import is_ready
+from kubernaut_kubectl.rollouts.goal import check_rollout, unready_nodes
+from kubernaut_kubectl.rollouts.obstacles import STUCK, is_ready
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import (
     Action,
@@ -17,13 +18,16 @@ from kubernaut_sdk import (
     Context,
     Inputs,
     NotFound,
-    ObjectRef,
     PreconditionFailed,
     Result,
     Transient,
 )
 
 __all__ = ["delete_pod"]
+
+
+_AVAILABLE = {"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"}
+"""The kinds whose pods are available, or not; another's, such as a Job's, need not come back."""
 
 
 class DeletePodInputs(Inputs):
@@ -53,7 +57,7 @@ delete_pod = Action(
     permissions={
         "apps/daemonsets: get, watch": "the workload of the pod, which must be available again",
         "apps/deployments: get, watch": "the same of a Deployment",
-        "apps/replicasets: get, list": "to find the Deployment, and its newest pods",
+        "apps/replicasets: get, list, watch": "to find the Deployment, and its newest pods; or the workload itself",
         "apps/statefulsets: get, watch": "the same of a StatefulSet",
         "batch/jobs: get": "the same of a Job",
         "events: list": "to say why a new pod does not start",
@@ -124,30 +128,35 @@ def verify(ctx: Context, inputs: DeletePodInputs, change: Change) -> bool | str:
     watch_list(ctx, "pod", inputs.namespace, fields=f"metadata.name={inputs.pod}")
     pod = _read(ctx, inputs)
     if pod is not None and pod["metadata"]["uid"] == tracker.planned.before["uid"]:
-        holders = ", ".join(pod["metadata"].get("finalizers") or ())
-        return f"pod {inputs.pod} is not gone yet" + (f"; finalizers hold it: {holders}." if holders else ".")
-    if tracker.owner is None or tracker.owner["kind"] not in {"Deployment", "StatefulSet", "DaemonSet"}:
+        return _why_there(ctx, pod)
+    if tracker.owner is None or tracker.owner["kind"] not in _AVAILABLE:
         return True
     owner = find(ctx, f"{tracker.owner['kind'].lower()}.apps", tracker.owner["metadata"]["name"], inputs.namespace)
     return True if owner is None else check_rollout(ctx, owner)
 
 
-@delete_pod.target
-def target(inputs: DeletePodInputs) -> ObjectRef:
-    """Return the pod."""
-    return ObjectRef(kind="Pod", namespace=inputs.namespace, name=inputs.pod)
-
-
-@delete_pod.check
-def check(ctx: Context, inputs: DeletePodInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, delete_pod.permissions, inputs.namespace)
+register_object(delete_pod, "Pod", "pod")
 
 
 def _read(ctx: Context, inputs: DeletePodInputs) -> dict[str, Any] | None:
     """Return the pod, or None if it is gone; by a list, since kubectl would read the namespace after a 404."""
     pods = list_all(ctx, "pod", inputs.namespace, fields=f"metadata.name={inputs.pod}")
     return pods[0] if pods else None
+
+
+def _why_there(ctx: Context, pod: dict[str, Any]) -> str:
+    """Return that a pod is not gone yet; if it has stood for a while, and its node's kubelet is dead, that too."""
+    metadata, node = pod["metadata"], pod["spec"].get("nodeName")
+    text = f"pod {metadata['name']} is not gone yet"
+    if holders := ", ".join(metadata.get("finalizers") or ()):
+        return f"{text}; finalizers hold it: {holders}."
+    waited = tracker_of(ctx).blocked_for(ctx, [metadata["uid"]], None)[metadata["uid"]]
+    if waited >= STUCK and unready_nodes(ctx, [pod]):
+        return (
+            f"{text}: its node {node} is not ready, and only its kubelet can end it. If that machine is gone for good, "
+            f"delete the node (kubernetes/delete_node)."
+        )
+    return f"{text}."
 
 
 def _require_controller(pod: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from kubernaut_sdk.times import utcnow
 
 __all__ = ["delete_finished_pods", "finished_at"]
 
-TASK_RUN = "tekton.dev/taskRun"
+_RUNS = {"PipelineRun": "tekton.dev/pipelineRun", "TaskRun": "tekton.dev/taskRun"}
+"""The labels of a pod with the runs of Tekton that it belongs to."""
 
 
 class DeleteFinishedPodsInputs(Inputs):
@@ -41,7 +42,8 @@ delete_finished_pods = Action(
     "kubernetes/delete_finished_pods",
     permissions={
         "pods: delete, list, watch": "the pods themselves",
-        "tekton.dev/taskruns: list": "to spare the pods of TaskRuns that still run",
+        "tekton.dev/pipelineruns: list": "to spare the pods of PipelineRuns that still run",
+        "tekton.dev/taskruns: list": "the same of TaskRuns",
     },
     tools=["kubectl"],
     idempotent=False,
@@ -54,10 +56,10 @@ delete_finished_pods = Action(
 def plan(ctx: Context, inputs: DeleteFinishedPodsInputs) -> Change:
     """Delete the pods of a namespace that failed (evicted ones are among them), by uid, once they are old enough.
 
-    Pods that succeeded go only with `include_succeeded`. Pods of a Tekton TaskRun that still runs are left alone. No
-    pod, or more than `max_pods`, is refused. The age is that of the last container's end, compared with this machine's
-    clock. Their logs go with them: collect them first, if they are needed. Not idempotent: a second run finds other
-    pods, or none, which is refused.
+    Pods that succeeded go only with `include_succeeded`. Pods of a Tekton PipelineRun or TaskRun that still runs are
+    left alone. No pod, or more than `max_pods`, is refused. The age is that of the last container's end, compared with
+    this machine's clock. Their logs go with them: collect them first, if they are needed. Not idempotent: a second run
+    finds other pods, or none, which is refused.
     """
     tracker = tracker_of(ctx)
     if tracker.planned is not None:
@@ -136,15 +138,21 @@ def _existing(ctx: Context, inputs: DeleteFinishedPodsInputs, pods: dict[str, st
 def _choose(ctx: Context, inputs: DeleteFinishedPodsInputs) -> list[dict[str, Any]]:
     before = utcnow() - timedelta(seconds=seconds_of(inputs.min_age))
     found = [pod for pod in _finished(ctx, inputs) if finished_at(pod) <= before]
-    if any(TASK_RUN in (pod["metadata"].get("labels") or {}) for pod in found):
+    if any(_runs(pod) for pod in found):
         running = {
-            item["metadata"]["name"]
-            for item in list_all(ctx, "taskruns.tekton.dev", inputs.namespace)
+            (item["kind"], item["metadata"]["name"])
+            for item in list_all(ctx, "pipelineruns.tekton.dev,taskruns.tekton.dev", inputs.namespace)
             if "completionTime" not in item.get("status", {})
         }
-        found = [pod for pod in found if (pod["metadata"].get("labels") or {}).get(TASK_RUN) not in running]
+        found = [pod for pod in found if not _runs(pod) & running]
     kind = "finished" if inputs.include_succeeded else "failed"
     selected = f" with {inputs.selector}" if inputs.selector else ""
     require_some(found, f"{kind} pods in {inputs.namespace}{selected} that finished {inputs.min_age} ago or more")
     require_at_most(len(found), inputs.max_pods, "max_pods", f"{kind} pods in {inputs.namespace}")
     return found
+
+
+def _runs(pod: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the runs of Tekton that a pod belongs to, by kind and name."""
+    labels = pod["metadata"].get("labels") or {}
+    return {(kind, labels[label]) for kind, label in _RUNS.items() if label in labels}

@@ -1,17 +1,22 @@
 """The action kubernetes/quarantine_pod."""
 
 import json
+from itertools import chain
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, patch
-from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
+from kubernaut_kubectl.cluster.patches import Operation, add, annotate, expect, pointer, remove, swap
 from kubernaut_kubectl.cluster.selectors import matches, selected_keys
-from kubernaut_kubectl.cluster.watching import watch, watch_list
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
+from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.owners.controllers import controller_of
+from kubernaut_kubectl.rollouts.goal import check_rollout
+from kubernaut_kubectl.rollouts.obstacles import is_ready
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result
+from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, Result
 
 __all__ = ["quarantine_pod"]
 
@@ -44,8 +49,10 @@ quarantine_pod = Action(
     permissions={
         "apps/replicasets: get, watch": "the ReplicaSet that will make another pod",
         "discovery.k8s.io/endpointslices: list, watch": "to see that no Service sends to the pod any more",
+        "events: list": "to say why the new pod does not start",
         "networking.k8s.io/networkpolicies: list": "to see which other selectors share its labels",
-        "pods: get, patch": "the pod itself",
+        "pods/log: get": "to show the last lines of a container that crashed",
+        "pods: get, list, patch, watch": "the pod itself, and the one that takes its place",
         "services: list": "the Services that select it",
     },
     tools=["kubectl"],
@@ -61,8 +68,9 @@ def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
     It takes the labels away by which they select it; the ReplicaSet makes a new pod. The labels are kept in an
     annotation, and undo gives them back: the ReplicaSet then takes the pod in again and deletes one. Refused are pods
     of other controllers (a StatefulSet could not replace it, since the name is taken), a ReplicaSet of fewer than
-    `min_replicas`, and a label by which a NetworkPolicy selects it too, unless `leave_policies` is true. Delete the
-    pod after the look: nothing else does.
+    `min_replicas`, one whose other pods are too few available for that, and a label by which a NetworkPolicy selects it
+    too, unless `leave_policies` is true. It is reached when all pods of the ReplicaSet have been available for 5 s, and
+    fails at once where they never will be, with the reason. Delete the pod after the look: nothing else does.
     """
     pod = get(ctx, "pod", inputs.pod, inputs.namespace)
     metadata = pod["metadata"]
@@ -70,6 +78,8 @@ def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
     if kept is not None:
         state = {"uid": metadata["uid"], "labels": json.loads(kept), "quarantined": True}
         return Change(state, state)
+    if ctx.undoing is not None:
+        return Change({**ctx.undoing.before, "uid": metadata["uid"]}, ctx.undoing.before)
     owner = _replica_set(ctx, inputs, pod)
     labels = _labels_to_take(ctx, inputs, pod, owner)
     before = {"uid": metadata["uid"], "labels": labels, "quarantined": False}
@@ -79,16 +89,20 @@ def plan(ctx: Context, inputs: QuarantinePodInputs) -> Change:
 @quarantine_pod.apply
 def apply(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> QuarantinePodResult:
     """Take the labels away, each only if it still has its value."""
-    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
     labels: dict[str, str] = change.before["labels"]
-    reference = controller_of(pod)
-    tracker_of(ctx).owner = None if reference is None else {"metadata": reference}
-    operations: list[Operation] = [expect("/metadata/uid", change.before["uid"])]
-    for key, value in labels.items():
-        operations += [expect(pointer("metadata", "labels", key), value), remove(pointer("metadata", "labels", key))]
-    operations.append(add(pointer("metadata", "labels", QUARANTINED), str(ctx.record_id)))
-    operations += annotate(pod, LABELS, json.dumps(labels, sort_keys=True))
-    patch(ctx, "pod", inputs.pod, operations, inputs.namespace)
+
+    def operations(pod: dict[str, Any]) -> list[Operation]:
+        reference = controller_of(pod)
+        tracker_of(ctx).owner = None if reference is None else {"metadata": reference}
+        taken = [swap(pointer("metadata", "labels", key), value, None) for key, value in labels.items()]
+        return [
+            expect("/metadata/uid", change.before["uid"]),
+            *chain.from_iterable(taken),
+            add(pointer("metadata", "labels", QUARANTINED), str(ctx.record_id)),
+            *annotate(pod, LABELS, json.dumps(labels, sort_keys=True)),
+        ]
+
+    compare_and_swap(ctx, "pod", inputs.pod, inputs.namespace, operations)
     return QuarantinePodResult(labels=labels)
 
 
@@ -104,34 +118,26 @@ def verify(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> bool | 
                 return f"Service {service} still leads to pod {inputs.pod}."
     if owner is None:
         return True
-    watch(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
-    found = get(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace)
-    wanted, available = found["spec"]["replicas"], found.get("status", {}).get("availableReplicas", 0)
-    if available < wanted:
-        return f"{available} of {wanted} pods of ReplicaSet {owner['metadata']['name']} are available."
-    return tracker_of(ctx).check_settled(ctx)
+    return check_rollout(ctx, get(ctx, "replicaset.apps", owner["metadata"]["name"], inputs.namespace))
 
 
 @quarantine_pod.undo
 def undo(ctx: Context, inputs: QuarantinePodInputs, change: Change) -> None:
     """Give the labels back."""
-    pod = get(ctx, "pod", inputs.pod, inputs.namespace)
-    operations: list[Operation] = [expect("/metadata/uid", change.before["uid"])]
-    operations += [add(pointer("metadata", "labels", key), value) for key, value in change.before["labels"].items()]
-    operations += [remove(pointer("metadata", "labels", QUARANTINED)), *annotate(pod, LABELS, None)]
-    patch(ctx, "pod", inputs.pod, operations, inputs.namespace)
+
+    def operations(pod: dict[str, Any]) -> list[Operation]:
+        labels = change.before["labels"]
+        return [
+            expect("/metadata/uid", change.before["uid"]),
+            *(add(pointer("metadata", "labels", key), value) for key, value in labels.items()),
+            remove(pointer("metadata", "labels", QUARANTINED)),
+            *annotate(pod, LABELS, None),
+        ]
+
+    compare_and_swap(ctx, "pod", inputs.pod, inputs.namespace, operations)
 
 
-@quarantine_pod.target
-def target(inputs: QuarantinePodInputs) -> ObjectRef:
-    """Return the pod."""
-    return ObjectRef(kind="Pod", namespace=inputs.namespace, name=inputs.pod)
-
-
-@quarantine_pod.check
-def check(ctx: Context, inputs: QuarantinePodInputs) -> dict[str, str | None]:
-    """Check the permissions."""
-    return can_i(ctx, quarantine_pod.permissions, inputs.namespace)
+register_object(quarantine_pod, "Pod", "pod")
 
 
 def _replica_set(ctx: Context, inputs: QuarantinePodInputs, pod: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +159,13 @@ def _replica_set(ctx: Context, inputs: QuarantinePodInputs, pod: dict[str, Any])
         raise PreconditionFailed(
             f"ReplicaSet {reference['name']} has {replicas} replicas, fewer than min_replicas {inputs.min_replicas}; "
             f"scale it up first (kubernetes/scale_deployment).",
+            reason="LimitReached",
+        )
+    others = found.get("status", {}).get("availableReplicas", 0) - is_ready(pod)
+    if others < inputs.min_replicas - 1:
+        raise PreconditionFailed(
+            f"without pod {inputs.pod}, {max(0, others)} pods of ReplicaSet {reference['name']} would be available, "
+            f"fewer than min_replicas {inputs.min_replicas} less this one; wait for the others, or lower min_replicas.",
             reason="LimitReached",
         )
     return found

@@ -1,7 +1,8 @@
 """The reasons why a rollout does not go on: from its pods, their logs and their events."""
 
+import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernaut_kubectl.cluster.kubectl import list_all, previous_log
 from kubernaut_kubectl.cluster.selectors import selector_text
@@ -11,7 +12,7 @@ from kubernaut_kubectl.rollouts.progress import replicas_of, rolls_out
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_sdk import ActionError, Context
 
-__all__ = ["REVISION", "explain_waiting", "newest_pods", "pods_of", "quota_of", "with_evidence"]
+__all__ = ["REVISION", "WorkloadPods", "explain_waiting", "newest_pods", "pods_of", "quota_of", "with_evidence"]
 
 REVISION = "deployment.kubernetes.io/revision"
 _LINES = 5
@@ -19,11 +20,27 @@ _LINES = 5
 _LOG_LENGTH = 300
 _SCALING_UP = {"TriggeredScaleUp", "Nominated", "Provisioned"}
 """The reasons of events with which cluster-autoscaler and Karpenter say that a node comes for a pod."""
+_NOT_THERE = re.compile(r'\b(configmap|secret|persistentvolumeclaim) "[^"]+" not found', re.IGNORECASE)
+"""A part of an event's message: what a volume is made of is not there, and does not come by itself."""
 _REPORTED = {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedCreate", "Failed"}
 
 
-def pods_of(ctx: Context, found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return a workload's pods of the newest template, and those of earlier ones; none that are being deleted.
+class WorkloadPods(NamedTuple):
+    """The pods of a workload.
+
+    Attributes:
+        new: Those of the newest template.
+        old: Those of earlier ones.
+        leaving: Those that are being deleted, which are in neither.
+    """
+
+    new: list[dict[str, Any]]
+    old: list[dict[str, Any]]
+    leaving: list[dict[str, Any]]
+
+
+def pods_of(ctx: Context, found: dict[str, Any]) -> WorkloadPods:
+    """Return the pods of a Deployment, ReplicaSet, StatefulSet or DaemonSet.
 
     Raises:
         PreconditionFailed: if they may not be read.
@@ -32,25 +49,30 @@ def pods_of(ctx: Context, found: dict[str, Any]) -> tuple[list[dict[str, Any]], 
     selector = selector_text(found["spec"].get("selector") or {"matchLabels": _labels(found["spec"]["template"])})
     kinds = "replicaset.apps,pod" if found["kind"] == "Deployment" else "pod"
     items = list_all(ctx, kinds, found["metadata"]["namespace"], selector=selector)
-    pods = [item for item in items if item["kind"] == "Pod" and "deletionTimestamp" not in item["metadata"]]
+    all_pods = [item for item in items if item["kind"] == "Pod"]
+    leaving = [pod for pod in all_pods if "deletionTimestamp" in pod["metadata"]]
+    pods = [pod for pod in all_pods if "deletionTimestamp" not in pod["metadata"]]
     if found["kind"] == "Deployment":
         sets = owned_by(found, [item for item in items if item["kind"] == "ReplicaSet"])
         newest = [item for item in sets if _revision(item) == _revision(found)]
         new = [pod for item in newest for pod in owned_by(item, pods)]
-        return new, [pod for item in sets if item not in newest for pod in owned_by(item, pods)]
-    pods = owned_by(found, pods)
+        old = [pod for item in sets if item not in newest for pod in owned_by(item, pods)]
+        return WorkloadPods(new, old, [pod for item in sets for pod in owned_by(item, leaving)])
+    pods, leaving = owned_by(found, pods), owned_by(found, leaving)
+    if found["kind"] == "ReplicaSet":
+        return WorkloadPods(pods, [], leaving)
     if found["kind"] == "StatefulSet":
         label, wanted = "controller-revision-hash", found.get("status", {}).get("updateRevision")
     else:
         label = "pod-template-generation"  # by this the DaemonSet controller itself knows a pod of the newest template
         wanted = (found["metadata"].get("annotations") or {}).get("deprecated.daemonset.template.generation")
     new = [pod for pod in pods if wanted is None or _labels(pod).get(label) == wanted]
-    return new, [pod for pod in pods if pod not in new]
+    return WorkloadPods(new, [pod for pod in pods if pod not in new], leaving)
 
 
 def newest_pods(ctx: Context, found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a workload's pods of the newest template; raises as `pods_of`."""
-    return pods_of(ctx, found)[0]
+    return pods_of(ctx, found).new
 
 
 def explain_waiting(
@@ -64,7 +86,7 @@ def explain_waiting(
         obstacles.append(quota)
     elif found["kind"] != "Deployment" and len(new) + len(old) < replicas_of(found):
         obstacles += _not_created(ctx, found)
-    return sorted(obstacles, key=lambda obstacle: STUCK + 1 if obstacle.patience is None else obstacle.patience)
+    return sorted(obstacles, key=lambda obstacle: obstacle.urgency)
 
 
 def quota_of(found: dict[str, Any]) -> Obstacle | None:
@@ -92,7 +114,9 @@ def with_evidence(ctx: Context, obstacle: Obstacle, waited: float) -> Obstacle:
     reported = [event for event in events if event.get("reason") in _REPORTED]
     if obstacle.patience is None and reported:
         newest = max(reported, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-        return replace(obstacle, text=f"{newest['reason']}: {str(newest.get('message', ''))[:_LOG_LENGTH]}")
+        text = str(newest.get("message", ""))
+        patience = STUCK if _NOT_THERE.search(text) else None
+        return replace(obstacle, text=f"{newest['reason']}: {text[:_LOG_LENGTH]}", patience=patience)
     return obstacle
 
 

@@ -101,14 +101,15 @@ def _reasons(ctx: Context, found: dict[str, Any]) -> tuple[list[str], bool, list
     If the pods may not be read, only what the workload's own status says is known.
     """
     try:
-        new, old = pods_of(ctx, found)
+        new, old, leaving = pods_of(ctx, found)
     except (Failed, PreconditionFailed, Transient) as error:
         ctx.log.warning("the pods of %s cannot be read: %s", found["metadata"]["name"], error.message)
         quota = quota_of(found)
         return [quota.text] if quota else [], False, []
     uncounted: list[str] = []
     if found["kind"] == "DaemonSet":
-        unready = unready_nodes(ctx, [pod for pod in new + old if not is_ready(pod)])
+        # a dead kubelet never ends the pod that was deleted to be replaced
+        unready = unready_nodes(ctx, [pod for pod in new + old if not is_ready(pod)] + leaving)
         good = [pod for pod in new if is_ready(pod)]
         new, old = ([pod for pod in pods if pod.get("spec", {}).get("nodeName") not in unready] for pods in (new, old))
         if unready and len(good) >= replicas_of(found) - len(unready) and not old:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["NOW", "STUCK", "Obstacle", "group_texts", "is_ready", "obstacle_of"]
+__all__ = ["NOW", "STUCK", "Obstacle", "group_texts", "is_ready", "obstacle_of", "sidecars_of"]
 
 NOW = 0.0
 STUCK = 30.0
@@ -45,6 +45,11 @@ class Obstacle:
     asks_events: bool = False
 
     @property
+    def urgency(self) -> float:
+        """Its patience; for one that may go away at any time, more than any."""
+        return STUCK + 1 if self.patience is None else self.patience
+
+    @property
     def key(self) -> tuple[str, str]:
         """The identity of an obstacle from one look to the next: pod and kind of obstacle, without changing numbers."""
         return self.uid or self.pod, re.sub(r"\d+", "", self.text)[:60]
@@ -67,14 +72,24 @@ def obstacle_of(pod: dict[str, Any]) -> Obstacle | None:
         return Obstacle(name, uid, _short(text), STUCK, asks_events=True)
     if status.get("phase") == "Failed" and status.get("reason"):  # evicted, or refused by the kubelet
         return Obstacle(name, uid, _short(f"{status['reason']}: {status.get('message', '')}"))
-    starting = [container["name"] for container in status.get("initContainerStatuses", ())]
-    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-        found = _container_obstacle(name, uid, container, is_init=container["name"] in starting)
-        if found is not None:
-            return found
+    roles = {container["name"]: "init container" for container in status.get("initContainerStatuses", ())}
+    roles |= dict.fromkeys(sidecars_of(pod), "sidecar")
+    found = [
+        obstacle
+        for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+        if (obstacle := _container_obstacle(name, uid, container, roles.get(container["name"], "container")))
+    ]
+    if found:  # one that crashes is why another is not ready
+        return min(found, key=lambda obstacle: (obstacle.urgency, obstacle.container is None))
     if not status.get("containerStatuses") and metadata.get("creationTimestamp"):
         return Obstacle(name, uid, "its containers have not started.", asks_events=True)
     return None
+
+
+def sidecars_of(pod: dict[str, Any]) -> set[str]:
+    """Return the names of a pod's sidecars: init containers that are started again, and run beside the others."""
+    init = pod.get("spec", {}).get("initContainers") or ()
+    return {container["name"] for container in init if container.get("restartPolicy") == "Always"}
 
 
 def group_texts(obstacles: list[Obstacle], most: int = 2) -> list[str]:
@@ -87,13 +102,13 @@ def group_texts(obstacles: list[Obstacle], most: int = 2) -> list[str]:
     return sentences
 
 
-def _container_obstacle(pod: str, uid: str, container: dict[str, Any], *, is_init: bool) -> Obstacle | None:
+def _container_obstacle(pod: str, uid: str, container: dict[str, Any], role: str) -> Obstacle | None:
     name, state, restarts = container["name"], container.get("state", {}), container.get("restartCount", 0)
     last = container.get("lastState", {}).get("terminated")
     if (waiting := state.get("waiting")) is not None:
         reason, message = waiting.get("reason", "waiting"), waiting.get("message", "")
         if reason in {"ContainerCreating", "PodInitializing"}:
-            return None if is_init else Obstacle(pod, uid, f"container {name}: {reason}", asks_events=True)
+            return None if role != "container" else Obstacle(pod, uid, f"container {name}: {reason}", asks_events=True)
         patience: float | None = None
         if reason in _NEVER or (reason in _PULLS and _NO_SUCH_IMAGE.search(message) is not None):
             patience = NOW
@@ -110,8 +125,9 @@ def _container_obstacle(pod: str, uid: str, container: dict[str, Any], *, is_ini
     if (ended := state.get("terminated")) is not None and ended.get("exitCode") != 0:
         text = f"container {name} ended with exit code {ended['exitCode']} ({ended.get('reason', '')})."
         return Obstacle(pod, uid, text)
-    if "running" in state and not container.get("ready", False) and not is_init:
-        return Obstacle(pod, uid, f"container {name} runs and is not ready.")
+    if "running" in state and not container.get("ready", False):
+        state_text = "has not ended yet" if role == "init container" else "runs and is not ready"
+        return Obstacle(pod, uid, f"{role} {name} {state_text}.")
     return None
 
 

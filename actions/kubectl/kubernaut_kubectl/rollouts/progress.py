@@ -46,6 +46,8 @@ def counts(found: dict[str, Any]) -> tuple[int, int, int, int]:
     match found["kind"]:
         case "DaemonSet":
             names = ("currentNumberScheduled", "updatedNumberScheduled", "numberAvailable")
+        case "ReplicaSet":  # it replaces no pod, so all count as of its template
+            names = ("replicas", "replicas", "availableReplicas")
         case _:
             names = ("replicas", "updatedReplicas", "availableReplicas")
     total, updated, available = (int(status.get(name, 0)) for name in names)

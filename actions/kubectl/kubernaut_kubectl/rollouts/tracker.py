@@ -8,11 +8,14 @@ apart is *not yet*, never *somebody else*.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from kubernaut_kubectl.owners.fields import Field, Owner, last_writer
 from kubernaut_sdk import Change, Context, VerifyFailed
+
+if TYPE_CHECKING:
+    from kubernaut_kubectl.rollouts.revisions import Revisions
 
 __all__ = ["SETTLE", "SETTLE_OWNED", "ChangeTracker", "given_up_at", "tracker_of"]
 
@@ -30,23 +33,27 @@ class ChangeTracker:
         owners: The owners of the field that is changed.
         written: The object as the API server returned it after our write; None if another execution wrote.
         given_up: The time at which an earlier rollout had failed before our write, as Kubernetes reports it.
+        revisions: The earlier revisions of a workload, as they were planned with.
         planned: The change that was planned, where it cannot be seen any more once it is made (a deleted pod).
         owner: The workload of a pod that is acted on, as it was before.
         unmade: An object that was deleted to be made anew, and is not made yet.
         notes: Sentences for the result, found while planning.
         namespace: The namespace of the workload that is looked at.
         logs: The last lines of containers that crashed, so that each is read once.
+        restarts: How often containers had been started again when their pods were first seen ready, by uid and name.
     """
 
     owners: Sequence[Owner] = ()
     written: dict[str, Any] | None = None
     given_up: str | None = None
+    revisions: "Revisions | None" = None
     planned: Change | None = None
     owner: dict[str, Any] | None = None
     unmade: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     namespace: str = ""
     logs: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    restarts: dict[tuple[str, str], int] = field(default_factory=dict)
     _has_read: bool = field(default=False, init=False)
     _reached_at: float | None = field(default=None, init=False)
     _last_shortfall: str = field(default="", init=False)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all
-from kubernaut_sdk import Action, Context, Inputs, ObjectRef, PreconditionFailed
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
+from kubernaut_sdk import Context, Inputs, PreconditionFailed
 
-__all__ = ["CLAIMS", "ClaimInputs", "mounting_pods", "read_bound_claim", "register_claim"]
+__all__ = ["CLAIMS", "ClaimInputs", "mounting_pods", "read_bound_claim"]
 
 CLAIMS = "persistentvolumeclaim"
 
@@ -44,15 +44,3 @@ def mounting_pods(ctx: Context, inputs: ClaimInputs) -> list[str]:
             for volume in pod["spec"].get("volumes") or ()
         )
     ]
-
-
-def register_claim(action: Action) -> None:
-    """Register an action's `target` and `check`: the claim, and the permissions."""
-
-    @action.target
-    def target(inputs: ClaimInputs) -> ObjectRef:
-        return ObjectRef(kind="PersistentVolumeClaim", namespace=inputs.namespace, name=inputs.pvc)
-
-    @action.check
-    def check(ctx: Context, inputs: ClaimInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)

@@ -8,10 +8,11 @@ from kubernaut_kubectl.cluster.kubectl import find, get, patch, try_patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, expect, pointer, replace
 from kubernaut_kubectl.cluster.quantities import QuantityText, parse_quantity, same_quantity
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_kubectl.storage.claims import CLAIMS, ClaimInputs, mounting_pods, read_bound_claim, register_claim
+from kubernaut_kubectl.storage.claims import CLAIMS, ClaimInputs, mounting_pods, read_bound_claim
 from kubernaut_kubectl.workloads.kinds import OwnedInputs
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, VerifyFailed
 
@@ -115,7 +116,7 @@ def verify(ctx: Context, inputs: ExpandPvcInputs, change: Change) -> bool | str:
     return text
 
 
-register_claim(expand_pvc)
+register_object(expand_pvc, "PersistentVolumeClaim", "pvc")
 
 
 def resize_fault(found: dict[str, Any]) -> str | None:

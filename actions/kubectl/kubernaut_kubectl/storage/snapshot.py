@@ -6,9 +6,10 @@ from urllib.parse import quote
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.kubectl import Name, create, delete_raw, get, list_all
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_kubectl.storage.claims import ClaimInputs, read_bound_claim, register_claim
+from kubernaut_kubectl.storage.claims import ClaimInputs, read_bound_claim
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, VerifyFailed
 
 __all__ = ["choose_class", "snapshot_pvc"]
@@ -115,7 +116,7 @@ def undo(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> None:
     delete_raw(ctx, _path(inputs, name), uid=uid, what=f"delete VolumeSnapshot {name}")
 
 
-register_claim(snapshot_pvc)
+register_object(snapshot_pvc, "PersistentVolumeClaim", "pvc")
 
 
 def choose_class(classes: list[dict[str, Any]], driver: str, wanted: str | None) -> str:

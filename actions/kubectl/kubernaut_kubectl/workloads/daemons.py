@@ -21,8 +21,8 @@ def note_unready_nodes(ctx: Context, found: dict[str, Any]) -> None:
     """
     if found["kind"] != "DaemonSet" or not found.get("status", {}).get("numberUnavailable"):
         return
-    new, old = pods_of(ctx, found)
-    unready = sorted(unready_nodes(ctx, [pod for pod in new + old if not is_ready(pod)]))
+    new, old, leaving = pods_of(ctx, found)
+    unready = sorted(unready_nodes(ctx, [pod for pod in new + old if not is_ready(pod)] + leaving))
     if not unready:
         return
     name, allowed = found["metadata"]["name"], max_unavailable(found)
@@ -40,5 +40,5 @@ def max_unavailable(found: dict[str, Any]) -> int:
     rolling = (found["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
     value = rolling.get("maxUnavailable", 1)
     if isinstance(value, str) and value.endswith("%"):
-        return ceil(replicas_of(found) * int(value[:-1]) / 100)
+        value = ceil(replicas_of(found) * int(value[:-1]) / 100)
     return int(value) or int(rolling.get("maxSurge") not in (None, 0, "0%")) * replicas_of(found) or 1

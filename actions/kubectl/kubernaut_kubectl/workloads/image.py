@@ -4,14 +4,19 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import patch
-from kubernaut_kubectl.cluster.patches import swap, unchanged
+from kubernaut_kubectl.cluster.patches import Operation, swap, unchanged
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.diagnosis import newest_pods
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_kubectl.workloads.containers import ContainerInputs, read_container, register_container_target
+from kubernaut_kubectl.workloads.containers import (
+    ContainerInputs,
+    container_of,
+    read_container,
+    register_container_target,
+)
 from kubernaut_kubectl.workloads.daemons import note_unready_nodes
 from kubernaut_kubectl.workloads.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from kubernaut_sdk import Action, Change, Context, VerifyFailed
@@ -66,7 +71,7 @@ def plan(ctx: Context, inputs: SetImageInputs) -> Change:
     """
     found, container = read_container(ctx, inputs)
     before = container.spec["image"]
-    if before != inputs.image:
+    if before != inputs.image and ctx.undoing is None:
         require_rollout(found)
         note_unready_nodes(ctx, found)
         tracker_of(ctx).owners = check_owners(ctx, found, container.field("image"), inputs.image, inputs.when_owned)
@@ -112,9 +117,11 @@ register_container_target(set_image)
 
 
 def _set(ctx: Context, inputs: SetImageInputs, before: str, after: str) -> dict[str, Any]:
-    found, container = read_container(ctx, inputs)
-    operations = [*unchanged(found), container.same_name(), *swap(container.path("image"), before, after)]
-    return patch(ctx, inputs.resource, inputs.name, operations, inputs.namespace)
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        container = container_of(found, inputs.container)
+        return [*unchanged(found), container.same_name(), *swap(container.path("image"), before, after)]
+
+    return compare_and_swap(ctx, inputs.resource, inputs.name, inputs.namespace, operations)
 
 
 def _require_digest(ctx: Context, inputs: SetImageInputs, found: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The three kinds of workloads, and what the actions on them have in common: target, permissions, checks."""
+"""The three kinds of workloads, and what the actions on them have in common: inputs and permissions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, get
+from kubernaut_kubectl.cluster.kubectl import Name, get
 from kubernaut_kubectl.owners.fields import WhenOwned
-from kubernaut_sdk import Action, Context, Inputs, ObjectRef
+from kubernaut_sdk import Context, Inputs
 
 __all__ = [
     "DAEMON_SET",
@@ -21,7 +21,6 @@ __all__ = [
     "Workload",
     "WorkloadInputs",
     "read",
-    "register_target",
 ]
 
 
@@ -132,15 +131,3 @@ class DaemonSetInputs(WorkloadInputs):
 def read(ctx: Context, inputs: WorkloadInputs) -> dict[str, Any]:
     """Return the workload; raises as `get`."""
     return get(ctx, inputs.workload.resource, inputs.workload_name, inputs.namespace)
-
-
-def register_target(action: Action) -> None:
-    """Register an action's `target` and `check`: the workload, and the permissions."""
-
-    @action.target
-    def target(inputs: WorkloadInputs) -> ObjectRef:
-        return ObjectRef(kind=inputs.workload.kind, namespace=inputs.namespace, name=inputs.workload_name)
-
-    @action.check
-    def check(ctx: Context, inputs: WorkloadInputs) -> dict[str, str | None]:
-        return can_i(ctx, action.permissions, inputs.namespace)

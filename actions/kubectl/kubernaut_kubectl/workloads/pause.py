@@ -5,11 +5,12 @@ from typing import Any
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_kubectl.workloads.kinds import DEPLOYMENT, DeploymentInputs, read, register_target
+from kubernaut_kubectl.workloads.kinds import DEPLOYMENT, DeploymentInputs, read
 from kubernaut_sdk import Action, Change, Context
 
 __all__ = ["pause_rollout", "resume_rollout"]
@@ -35,7 +36,7 @@ def _action(verb: str, *, paused: bool, summary: str) -> Action:
     def plan(ctx: Context, inputs: DeploymentInputs) -> Change:
         found = read(ctx, inputs)
         before = _is_paused(found)
-        if before != paused:
+        if before != paused and ctx.undoing is None:
             tracker_of(ctx).owners = check_owners(ctx, found, PAUSED, paused, inputs.when_owned)
         return Change({"paused": before}, {"paused": paused})
 
@@ -65,7 +66,7 @@ def _action(verb: str, *, paused: bool, summary: str) -> Action:
     def undo(ctx: Context, inputs: DeploymentInputs, change: Change) -> None:
         _set(ctx, inputs, before=paused, after=change.before["paused"])
 
-    register_target(action)
+    register_object(action, DEPLOYMENT.kind, DEPLOYMENT.field)
     return action
 
 

@@ -4,18 +4,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.limits import require_factor
 from kubernaut_kubectl.cluster.patches import Operation, add, swap, unchanged
 from kubernaut_kubectl.cluster.quantities import QuantityText, parse_quantity, same_quantity
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.diagnosis import newest_pods
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
+from kubernaut_kubectl.rollouts.obstacles import sidecars_of
 from kubernaut_kubectl.rollouts.progress import rollout_shortfall
 from kubernaut_kubectl.rollouts.tracker import tracker_of
 from kubernaut_kubectl.workloads.capacity import require_room
-from kubernaut_kubectl.workloads.containers import Container, ContainerInputs, read_container, register_container_target
+from kubernaut_kubectl.workloads.containers import (
+    Container,
+    ContainerInputs,
+    container_of,
+    read_container,
+    register_container_target,
+)
 from kubernaut_kubectl.workloads.daemons import note_unready_nodes
 from kubernaut_kubectl.workloads.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Transient, VerifyFailed
@@ -80,14 +87,15 @@ def plan(ctx: Context, inputs: SetResourcesInputs) -> Change:
     """Set requests and limits of one container of a workload, wait for the rollout, and watch it for 2 minutes.
 
     Quantities are compared by value: "1Gi" is "1024Mi". Only what is named changes, by at most `max_factor`. Refused is
-    what could not run: a request above its limit, against a LimitRange, above what a ResourceQuota leaves, or larger
-    than any node. So is what a VerticalPodAutoscaler, Argo CD, Flux or an operator would revert, unless `when_owned` is
-    `proceed`. It is reached once all pods were ready for 2 minutes and none crashed or was killed for its memory
+    what could not run: a request above its limit, against a LimitRange, above what a ResourceQuota leaves, or, together
+    with the pod's other containers, more than any node has that its nodeSelector allows. So is what a
+    VerticalPodAutoscaler, Argo CD, Flux or an operator would revert, unless `when_owned` is `proceed`. It is reached
+    once all pods were ready for 2 minutes and no container, sidecars included, crashed or was killed for its memory
     meanwhile; the step's timeout must allow for that.
     """
     found, container = read_container(ctx, inputs)
     before, after = _state(container, inputs), _wanted(inputs)
-    if before != after:
+    if before != after and ctx.undoing is None:
         require_rollout(found)
         note_unready_nodes(ctx, found)
         _require_factor(inputs, before, after)
@@ -121,7 +129,7 @@ def verify(ctx: Context, inputs: SetResourcesInputs, change: Change) -> bool | s
     if shortfall is not None:
         return shortfall
     if rollout_shortfall(found) is None:
-        _require_no_crash(ctx, found)
+        _require_no_crash(ctx, found, inputs.container)
     return check_rollout(ctx, found, hold=WATCH)
 
 
@@ -191,8 +199,20 @@ def _require_order(inputs: SetResourcesInputs, resources: dict[str, dict[str, st
 
 
 def _set(ctx: Context, inputs: SetResourcesInputs, before: State, after: State) -> dict[str, Any]:
-    found, container = read_container(ctx, inputs)
-    operations: list[Operation] = [*unchanged(found), container.same_name()]
+    def operations(found: dict[str, Any]) -> list[Operation]:
+        container = container_of(found, inputs.container)
+        return [*unchanged(found), container.same_name(), *_swaps(inputs, container, before, after)]
+
+    return compare_and_swap(ctx, inputs.resource, inputs.name, inputs.namespace, operations)
+
+
+def _swaps(inputs: SetResourcesInputs, container: Container, before: State, after: State) -> list[Operation]:
+    """Return the operations that set each value.
+
+    Raises:
+        Transient: if one is not what it was before.
+    """
+    operations: list[Operation] = []
     resources = container.spec.get("resources")
     if resources is None:
         operations.append(add(container.path("resources"), {}))
@@ -207,21 +227,29 @@ def _set(ctx: Context, inputs: SetResourcesInputs, before: State, after: State) 
                     reason="Conflict",
                 )
             operations += swap(container.path("resources", part, name), known.get(name), value)
-    return patch(ctx, inputs.resource, inputs.name, operations, inputs.namespace)
+    return operations
 
 
-def _require_no_crash(ctx: Context, found: dict[str, Any]) -> None:
-    """Raise VerifyFailed if a container of a new pod was started again.
+def _require_no_crash(ctx: Context, found: dict[str, Any], named: str) -> None:
+    """Raise VerifyFailed if a container of a new pod was started again since its pods were first seen ready.
+
+    Sidecars count, and a kill for memory of the container itself counts at any time. That a container gave up once
+    while it waited for another part to start is none of its resources' doing.
 
     Raises:
         VerifyFailed: with the container's end.
     """
+    known = tracker_of(ctx).restarts
     for pod in newest_pods(ctx, found):
-        for container in pod.get("status", {}).get("containerStatuses", ()):
-            if container.get("restartCount", 0):
-                ended = (container.get("lastState") or {}).get("terminated") or {}
+        status, sidecars = pod.get("status", {}), sidecars_of(pod)
+        beside = [one for one in status.get("initContainerStatuses", ()) if one["name"] in sidecars | {named}]
+        for container in (*status.get("containerStatuses", ()), *beside):
+            name, count = container["name"], container.get("restartCount", 0)
+            ended = (container.get("lastState") or {}).get("terminated") or {}
+            was_killed = name == named and ended.get("reason") == "OOMKilled"
+            if was_killed or count > known.setdefault((pod["metadata"]["uid"], name), count):
                 raise VerifyFailed(
-                    f"container {container['name']} of pod {pod['metadata']['name']} was started again: it ended with "
+                    f"container {name} of pod {pod['metadata']['name']} was started again: it ended with "
                     f"exit code {ended.get('exitCode')} ({ended.get('reason', '')}).",
                     reason=ended.get("reason") or "Crashed",
                 )

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import patch
-from kubernaut_kubectl.cluster.patches import annotate, unchanged
+from kubernaut_kubectl.cluster.patches import Operation, annotate, unchanged
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.owners.fields import ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -21,7 +22,6 @@ from kubernaut_kubectl.workloads.kinds import (
     StatefulSetInputs,
     WorkloadInputs,
     read,
-    register_target,
 )
 from kubernaut_sdk import Action, Change, Context
 
@@ -63,12 +63,12 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
 
     @action.apply
     def apply(ctx: Context, inputs: WorkloadInputs, change: Change) -> RestartResult:
-        found = read(ctx, inputs)
-        require_rollout(found)
-        operations = [*unchanged(found), *annotate(found, RESTARTED_BY, str(ctx.record_id), "spec", "template")]
-        written = patch(ctx, workload.resource, inputs.workload_name, operations, inputs.namespace)
-        tracker = tracker_of(ctx)
-        tracker.remember_write(written)
+        def operations(found: dict[str, Any]) -> list[Operation]:
+            require_rollout(found)
+            return [*unchanged(found), *annotate(found, RESTARTED_BY, str(ctx.record_id), "spec", "template")]
+
+        tracker, name = tracker_of(ctx), inputs.workload_name
+        tracker.remember_write(compare_and_swap(ctx, workload.resource, name, inputs.namespace, operations))
         return RestartResult(restarted_by=str(ctx.record_id), note=ownership_note(tracker.owners, tracker.notes))
 
     @action.verify
@@ -84,7 +84,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
         )
         return shortfall or check_rollout(ctx, found)
 
-    register_target(action)
+    register_object(action, workload.kind, workload.field)
     return action
 
 

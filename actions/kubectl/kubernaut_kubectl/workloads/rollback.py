@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import find, patch
-from kubernaut_kubectl.cluster.patches import annotate, replace, unchanged
+from kubernaut_kubectl.cluster.kubectl import existing
+from kubernaut_kubectl.cluster.patches import Operation, annotate, replace, unchanged
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.swapping import compare_and_swap
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.owners.fields import TEMPLATE, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout, require_rollout
 from kubernaut_kubectl.rollouts.revisions import Revisions, images_of, named_by, read_revisions
@@ -22,7 +24,6 @@ from kubernaut_kubectl.workloads.kinds import (
     StatefulSetInputs,
     WorkloadInputs,
     read,
-    register_target,
 )
 from kubernaut_sdk import Action, Change, Context, Inputs, NotFound, PreconditionFailed, Transient
 
@@ -79,17 +80,20 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
 
     def plan(ctx: Context, inputs: Any) -> Change:
         found = read(ctx, inputs)
-        require_rollout(found)
+        is_done = (found["metadata"].get("annotations") or {}).get(ROLLED_BACK_BY) == str(ctx.record_id)
+        if not is_done:
+            require_rollout(found)
         kept = read_revisions(ctx, found)
         before = {"revision": kept.current, "images": images_of(found["spec"]["template"])}
-        if (found["metadata"].get("annotations") or {}).get(ROLLED_BACK_BY) == str(ctx.record_id):
+        if is_done:
             return Change(before, before)
         revision = _chosen(inputs, kept)
         if revision == kept.current:
             return Change(before, before)
         template = kept.templates[revision]
-        _require_references(ctx, inputs, found, template)
+        _require_references(ctx, inputs, template)
         note_unready_nodes(ctx, found)
+        tracker_of(ctx).revisions = kept
         tracker_of(ctx).owners = check_owners(ctx, found, TEMPLATE, template["spec"], inputs.when_owned)
         return Change(before, {"revision": revision, "images": images_of(template)})
 
@@ -99,22 +103,20 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
 
     @action.apply
     def apply(ctx: Context, inputs: RollbackInputs, change: Change) -> RollbackResult:
-        found = read(ctx, inputs)
-        require_rollout(found)
-        kept = read_revisions(ctx, found)
-        template = kept.templates.get(change.after["revision"])
-        if template is None or kept.current != change.before["revision"]:
-            raise Transient(
-                f"the revisions of {inputs.workload_name} changed since they were planned; it is planned anew.",
-                reason="Conflict",
-            )
-        operations = [
-            *unchanged(found),
-            replace("/spec/template", template),
-            *annotate(found, ROLLED_BACK_BY, str(ctx.record_id)),
-        ]
-        tracker = tracker_of(ctx)
-        tracker.remember_write(patch(ctx, workload.resource, inputs.workload_name, operations, inputs.namespace))
+        tracker, name = tracker_of(ctx), inputs.workload_name
+
+        def operations(found: dict[str, Any]) -> list[Operation]:
+            require_rollout(found)
+            kept, tracker.revisions = tracker.revisions or read_revisions(ctx, found), None
+            template = kept.templates.get(change.after["revision"])
+            if template is None or kept.current != change.before["revision"]:
+                raise Transient(
+                    f"the revisions of {name} changed since they were planned; it is planned anew.", reason="Conflict"
+                )
+            mark = annotate(found, ROLLED_BACK_BY, str(ctx.record_id))
+            return [*unchanged(found), replace("/spec/template", template), *mark]
+
+        tracker.remember_write(compare_and_swap(ctx, workload.resource, name, inputs.namespace, operations))
         note = ownership_note(tracker.owners, tracker.notes)
         return RollbackResult(revision=change.after["revision"], images=change.after["images"], note=note)
 
@@ -123,7 +125,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
         found = read(ctx, inputs)
         return _template_shortfall(ctx, found, change) or check_rollout(ctx, found)
 
-    register_target(action)
+    register_object(action, workload.kind, workload.field)
     return action
 
 
@@ -160,8 +162,8 @@ def _chosen(inputs: RollbackInputs, kept: Revisions) -> int:
     return before
 
 
-def _require_references(ctx: Context, inputs: RollbackInputs, found: dict[str, Any], template: dict[str, Any]) -> None:
-    """Raise PreconditionFailed if a ConfigMap or Secret that only the earlier template names is gone.
+def _require_references(ctx: Context, inputs: RollbackInputs, template: dict[str, Any]) -> None:
+    """Raise PreconditionFailed if a ConfigMap or Secret that the earlier template names is gone.
 
     A Secret cannot be read without its values, so the permission for it is not among those that the action declares;
     without it, a missing Secret shows only when the pods start.
@@ -170,14 +172,15 @@ def _require_references(ctx: Context, inputs: RollbackInputs, found: dict[str, A
         PreconditionFailed: with the names.
     """
     missing = []
-    for reference in sorted(named_by(template) - named_by(found["spec"]["template"])):
+    references = named_by(template)
+    for kind in sorted({reference.kind for reference in references}):
+        names = {reference.name for reference in references if reference.kind == kind}
         try:
-            there = find(ctx, reference.kind.lower(), reference.name, inputs.namespace) is not None
+            there = existing(ctx, kind.lower(), names, inputs.namespace)
         except PreconditionFailed as error:
-            ctx.log.warning("%s %s is not checked: %s", reference.kind, reference.name, error.message)
+            ctx.log.warning("%s %s is not checked: %s", kind, " and ".join(sorted(names)), error.message)
             continue
-        if not there:
-            missing.append(f"{reference.kind} {reference.name}")
+        missing += [f"{kind} {name}" for name in sorted(names - there)]
     if missing:
         raise PreconditionFailed(
             f"the earlier template of {inputs.workload_name} needs {' and '.join(missing)}, which "
@@ -189,8 +192,8 @@ def _require_references(ctx: Context, inputs: RollbackInputs, found: dict[str, A
 _REST = """
 
     Not idempotent: the restored revision gets a new number, so a second record would go back from there. One record
-    rolls back once, however often its pod runs. The ConfigMaps that only the earlier template names must exist; Secrets
-    too, where the ServiceAccount may get them. It waits for as long as the step may take, until all pods are ready for
+    rolls back once, however often its pod runs. The ConfigMaps that the earlier template names must exist; Secrets too,
+    where the ServiceAccount may get them. It waits for as long as the step may take, until all pods are ready for
     5 s without interruption. If Argo CD, Flux or an operator would revert the template, the step is refused, unless
     `when_owned` is `proceed`; then it is watched for a minute, and a revert fails the step.
     """

@@ -7,11 +7,12 @@ from pydantic import Field
 from kubernaut_kubectl.cluster.kubectl import patch
 from kubernaut_kubectl.cluster.patches import pointer, swap
 from kubernaut_kubectl.cluster.reasons import in_order
+from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.owners.fields import REPLICAS, ResultWithNote, check_owners, ownership_note
 from kubernaut_kubectl.rollouts.goal import check_rollout
 from kubernaut_kubectl.rollouts.progress import replicas_of
 from kubernaut_kubectl.rollouts.tracker import tracker_of
-from kubernaut_kubectl.workloads.kinds import DeploymentInputs, StatefulSetInputs, WorkloadInputs, read, register_target
+from kubernaut_kubectl.workloads.kinds import DeploymentInputs, StatefulSetInputs, WorkloadInputs, read
 from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed
 
 __all__ = ["scale_deployment", "scale_statefulset"]
@@ -58,7 +59,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     def plan(ctx: Context, inputs: Any) -> Change:
         found = read(ctx, inputs)
         before = replicas_of(found)
-        if before != inputs.replicas:
+        if before != inputs.replicas and ctx.undoing is None:
             if not inputs.replicas and not inputs.allow_zero:
                 raise PreconditionFailed(
                     f"{inputs.workload_name} has {before} replicas, and 0 would stop it; "
@@ -95,7 +96,7 @@ def _action(inputs_model: type[WorkloadInputs], summary: str) -> Action:
     def undo(ctx: Context, inputs: ScaleInputs, change: Change) -> None:
         _set(ctx, inputs, change.after["replicas"], change.before["replicas"])
 
-    register_target(action)
+    register_object(action, workload.kind, workload.field)
     return action
 
 

@@ -54,8 +54,9 @@ def _count_side_effects(connection: sqlite3.Connection, target: str, settings: C
     ids: dict[int, str] = dict(
         connection.execute(
             "SELECT id, key FROM problems WHERE id IN (SELECT problem FROM judged WHERE target = ? "
-            "UNION SELECT problem FROM judged WHERE decided_on = ?)",
-            (target, target),
+            "UNION SELECT problem FROM judged WHERE decided_on = ? "
+            "UNION SELECT problem FROM named_targets WHERE target = ?)",
+            (target, target, target),
         )
     )
     if len(ids) < 2:

@@ -187,7 +187,7 @@ class Judge:
 
     def _judge_anew(self, number: int, since: float, evidence: Evidence, known: dict[str, Act]) -> Judgement:
         """Return what is found of a problem of which something may be different from a time on."""
-        [(key,)] = self.connection.execute("SELECT key FROM problems WHERE id = ?", (number,))
+        [(key, incidents)] = self.connection.execute("SELECT key, incidents FROM problems WHERE id = ?", (number,))
         problem = read_problem(self.connection, number, key, self.settings, evidence.now)
         cut, acts = -math.inf, []
         if problem is not None:
@@ -200,6 +200,9 @@ class Judge:
             acts = [known.get(row[0]) or known.setdefault(row[0], act_of_row(row)) for row in rows]
         found = self._judge(number, key, acts, evidence, problem, cut)
         self.connection.execute("DELETE FROM flapping WHERE problem = ?", (number,))
+        if problem is not None and len(problem.incidents) != incidents:
+            named = self.connection.execute("SELECT target FROM named_targets WHERE problem = ?", (number,))
+            self.targets.update(target for (target,) in named)
         return found if self._forget_changed(number, cut, found.judged) else replace(found, judged=())
 
     def _reach(self, problem: AlertProblem) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act
-from kubernaut_effectiveness.counting.problems import Firing, problem_key
+from kubernaut_effectiveness.counting.problems import Firing, problem_key, targets_of_labels
 from kubernaut_effectiveness.counting.watching import Watch, WatchSpan
 from kubernaut_effectiveness.service.ledger.findings import find_at_target
 from kubernaut_effectiveness.service.ledger.judging import Judge
@@ -179,6 +179,9 @@ class Ledger:
             if known == row:
                 return False
             self._mark_dirty("SELECT ?", problem, firing.fired)
+            self._connection.execute(
+                "INSERT OR IGNORE INTO stale_targets SELECT target FROM named_targets WHERE problem = ?", (problem,)
+            )
         self._connection.execute("INSERT OR REPLACE INTO firings VALUES (?, ?, ?, ?, ?)", row)
         return True
 
@@ -189,8 +192,11 @@ class Ledger:
             return known[1]
         one = self._connection.execute
         key = problem_key(firing, self.settings)
-        one("INSERT OR IGNORE INTO problems (key, dirty) VALUES (?, 0)", (key,))
+        is_new = one("INSERT OR IGNORE INTO problems (key, dirty) VALUES (?, 0)", (key,)).rowcount
         [(number,)] = one("SELECT id FROM problems WHERE key = ?", (key,))
+        if is_new:
+            for target in targets_of_labels(self.settings.stable_labels(firing.labels or {})):
+                one("INSERT INTO named_targets VALUES (?, ?)", (target, number))
         before = one("SELECT problem FROM fingerprints WHERE fingerprint = ?", (firing.fingerprint,)).fetchone()
         if before is None or before[0] != number:
             labels = None if firing.labels is None else json.dumps(dict(firing.labels), ensure_ascii=False)

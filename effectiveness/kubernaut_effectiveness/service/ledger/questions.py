@@ -13,6 +13,7 @@ from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.outcomes import JudgedIncident
 from kubernaut_effectiveness.counting.problems import AlertProblem
 from kubernaut_effectiveness.counting.watching import Watch
+from kubernaut_effectiveness.demodata import REQUESTER
 from kubernaut_effectiveness.patterns.flapping import Flapping
 from kubernaut_effectiveness.patterns.report import Patterns
 from kubernaut_effectiveness.service.ledger.findings import read_flapping, read_patterns
@@ -90,6 +91,12 @@ class LedgerQuestions:
         """Return the newest record, if any."""
         with self._reading() as connection:
             return next(_acts(connection, "ORDER BY began DESC LIMIT 1", ()), None)
+
+    def has_simulated(self) -> bool:
+        """Return True if any record is of a simulation."""
+        with self._reading() as connection:
+            [(found,)] = connection.execute(f"SELECT EXISTS (SELECT 1 FROM acts WHERE requester = '{REQUESTER}')")  # noqa: S608 – a literal, by which SQLite finds the index
+        return bool(found)
 
     def states_since(self, time: float) -> dict[str, int]:
         """Return the numbers of records by state that began since a time, the most first."""
@@ -188,9 +195,9 @@ class LedgerQuestions:
             return [SurvivalObservation(*row) for row in connection.execute(query, (name,))]
 
     def lengths(self, name: str) -> list[float]:
-        """Return how long the records of an action type took that changed something, in order."""
+        """Return how long the records of an action type took that changed something, in order; see `act_document`."""
         with self._reading() as connection:
-            query = "SELECT ended - began FROM acts WHERE action_type = ? AND kind = 'changed' ORDER BY 1"
+            query = "SELECT max(0.0, ended - began) FROM acts WHERE action_type = ? AND kind = 'changed' ORDER BY 1"
             return [length for (length,) in connection.execute(query, (name,))]
 
     def patterns(self) -> Patterns:

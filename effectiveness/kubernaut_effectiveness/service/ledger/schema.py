@@ -3,9 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+from kubernaut_effectiveness.demodata import REQUESTER
+
 __all__ = ["VERSION", "connect", "create_indexes", "create_tables"]
 
-VERSION = 3
+VERSION = 4
 """Part of what a kept file must agree with; another one is built anew."""
 
 _TABLES = """
@@ -20,6 +22,9 @@ CREATE TABLE problems (
   dirty REAL, restless INTEGER NOT NULL DEFAULT 0, judged_at REAL NOT NULL DEFAULT 0);
 CREATE TABLE fingerprints (fingerprint TEXT PRIMARY KEY, problem INTEGER NOT NULL, labels TEXT) WITHOUT ROWID;
 CREATE INDEX fingerprints_by_problem ON fingerprints (problem);
+CREATE TABLE named_targets (
+  target TEXT NOT NULL, problem INTEGER NOT NULL, PRIMARY KEY (target, problem)) WITHOUT ROWID;
+CREATE INDEX named_targets_by_problem ON named_targets (problem);
 CREATE TABLE firings (
   fingerprint TEXT NOT NULL, fired REAL NOT NULL, resolved REAL, name TEXT, severity TEXT,
   PRIMARY KEY (fingerprint, fired)) WITHOUT ROWID;
@@ -41,7 +46,7 @@ CREATE TABLE side_effects (
   target TEXT NOT NULL, action_type TEXT NOT NULL, alert TEXT, withheld INTEGER NOT NULL, cases INTEGER NOT NULL);
 CREATE TABLE stale_targets (target TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_INDEXES = """
+_INDEXES = f"""
 CREATE INDEX acts_by_fingerprint ON acts (fingerprint, decided);
 CREATE INDEX acts_by_target ON acts (target, began);
 CREATE INDEX acts_by_type ON acts (action_type, kind, ended, began);
@@ -50,6 +55,7 @@ CREATE INDEX acts_undone ON acts (undoes) WHERE undoes IS NOT NULL;
 CREATE INDEX acts_of_people ON acts (target, began)
   WHERE fingerprint IS NULL AND requester IS NOT NULL AND kind = 'changed';
 CREATE INDEX acts_pending ON acts (decided) WHERE kind = 'pending';
+CREATE INDEX acts_simulated ON acts (id) WHERE requester = '{REQUESTER}';
 CREATE INDEX acts_given_up ON acts (decided) WHERE reason = 'GivenUp';
 CREATE INDEX problems_dirty ON problems (dirty) WHERE dirty IS NOT NULL;
 CREATE INDEX problems_restless ON problems (judged_at) WHERE restless;
