@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from kubernaut_argocd._address import well_formed, without_credentials
 
 __all__ = [
+    "WITHOUT_NUL",
     "Author",
     "BranchName",
     "CommitMessage",
@@ -15,7 +16,6 @@ __all__ = [
     "FilePath",
     "NewValue",
     "RepositoryAddress",
-    "Title",
 ]
 
 
@@ -94,5 +94,6 @@ CommitMessage = Annotated[
 Author = Annotated[
     str, Field(pattern=r"^[^<>\n]+ <[^<>\s]+>$", description="Of the commit."), AfterValidator(_require_text)
 ]
-Title = Annotated[str | None, AfterValidator(_require_text)]
+WITHOUT_NUL = AfterValidator(_require_text)
+"""The check of a text that goes to git; it stands behind the limits of a field, which its schema would lack else."""
 NewValue = Annotated[Any, AfterValidator(_require_flat)]

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from kubernaut_argocd._commits import AUTHOR, with_record
 from kubernaut_argocd._git import PUSH_REJECTED, Checkout, clone
-from kubernaut_argocd._inputs import Author, BranchName, CommitMessage, RepositoryAddress, Title
+from kubernaut_argocd._inputs import WITHOUT_NUL, Author, BranchName, CommitMessage, RepositoryAddress
 from kubernaut_argocd.forges.finding import ApiAddress, ForgeKind, find_forge
 from kubernaut_argocd.forges.forge import Forge, NewPullRequest, PullRequest
 from kubernaut_argocd.requests.branches import Proposal, proposed_by, require_own_branch
@@ -50,13 +50,14 @@ class OpenInputs(Inputs):
         list[FileEdit], Field(min_length=1, max_length=_MOST_EDITS, description="The changes of files, in one commit.")
     ]
     title: Annotated[
-        Title,
+        str | None,
         Field(
             min_length=1,
             max_length=200,
             pattern=r"^[^\r\n]+$",
             description="The title; by default it says what is set.",
         ),
+        WITHOUT_NUL,
     ] = None
     body: Annotated[
         str | None,
