@@ -1,10 +1,12 @@
 """The actions on Applications on a real Argo CD."""
 
+import json
 from typing import Any
 
 import pytest
 from gitops_world import Deployed, Run, ended_well, refused
 from kubectl_cluster import workload
+from real_argocd import kubectl
 
 from kubernaut_argocd.applications.autosync import pause_autosync, resume_autosync
 from kubernaut_argocd.applications.cluster import ApplicationCluster
@@ -75,6 +77,37 @@ def test_what_git_has_no_more_is_kept_until_it_is_pruned_and_comes_back_with_an_
     status = deployed.argo.read(deployed.name)["status"]
     assert (status["sync"]["status"], status["sync"]["revision"]) == ("OutOfSync", second)
     assert status["history"][-1]["revision"] == first
+
+
+def test_an_application_of_two_sources_is_synced_to_revisions_and_rolled_back(deployed: Deployed, run: Run) -> None:
+    first = deployed.push(workload("Deployment", deployed.name))
+    (deployed.repository.work / "extra").mkdir()
+    (deployed.repository.work / "extra" / "hpa.yaml").write_text(json.dumps(deployed.autoscaler(6)))
+    deployed.push()
+    document = deployed.argo.application(deployed.name, deployed.forge.address)
+    source = document["spec"].pop("source")
+    document["spec"]["sources"] = [source, {**source, "path": "extra"}]
+    kubectl("create", "--filename=-", stdin=document)
+    name = {"application": deployed.name}
+
+    ended_well(run(sync_application, **name))
+    second = deployed.argo.read(deployed.name)["status"]["sync"]["revisions"][1]
+    assert deployed.most() == 6
+    (deployed.repository.work / "extra" / "hpa.yaml").write_text(json.dumps(deployed.autoscaler(12)))
+    deployed.push()
+    ended_well(run(sync_application, **name))
+    assert deployed.most() == 12
+    assert refused(run(sync_application, **name, revision=first))[0] == 3
+
+    older = ended_well(run(sync_application, **name, revisions=["main", second]))
+    assert older.change is not None
+    assert [item["kind"] for item in older.change.before["resources"]] == ["HorizontalPodAutoscaler"]
+    assert deployed.most() == 6
+    ended_well(run(sync_application, **name))
+    assert deployed.most() == 12
+    history = deployed.argo.read(deployed.name)["status"]["history"]
+    ended_well(run(rollback_application, **name, history_id=history[0]["id"]))
+    assert deployed.most() == 6
 
 
 def test_automatic_sync_is_paused_and_resumed(deployed: Deployed, run: Run) -> None:
