@@ -12,6 +12,7 @@ from forge_world import FORGES, ForgeWorld, GiteaWorld, RealGitea, gitea_server,
 from programs import program_in
 
 from kubernaut_argocd._http import HttpReply, rate_limit_pause
+from kubernaut_argocd.files import update_file
 from kubernaut_argocd.requests.merging import merge_pull_request
 from kubernaut_argocd.requests.opening import open_pull_request
 from kubernaut_sdk import Action
@@ -576,6 +577,25 @@ def test_a_label_that_gitea_does_not_know_is_a_warning(world: ForgeWorld) -> Non
     assert ran.output is not None
     warned = [text for text in ran.output["warnings"] if "has no label unknown" in text]
     assert len(warned) == (1 if world.inputs["forge"] == "gitea" else 0)
+
+
+def test_a_protected_branch_takes_no_push_and_is_changed_by_a_request(real_gitea: RealGitea, repository: Any) -> None:
+    (repository.work / "hpa.yaml").write_text(HPA)
+    repository.push()
+    world = GiteaWorld(real_gitea, f"r{mint().hex}", repository)
+    rule = {"rule_name": "main", "enable_push": False}
+    real_gitea.call("POST", f"/repos/{world.name}/branch_protections", rule)
+    where = {"repository": world.address, **EDIT}
+    pushed = runner_of(update_file, world).run(where)
+    ran = opened(world)
+    done = merged(world, 1)
+
+    assert pushed.error is not None
+    assert (pushed.exit_code, pushed.error.reason) == (1, "PushRefused")
+    assert "Not allowed to push to protected branch main" in pushed.error.message
+    assert world.secrets["token"] not in pushed.error.message + pushed.log
+    assert (ran.exit_code, done.exit_code) == (0, 0), (ran.error, done.error)
+    assert world.show("main", "hpa.yaml") == HPA.replace("6 #", "12 #")
 
 
 def test_a_blank_message_is_none(github: ForgeWorld) -> None:
