@@ -112,7 +112,6 @@ class ArgoStandin:
         hold: True while the controller stands still.
         overwrites: How many requests to end an operation are lost to a try that fails in that moment.
         before_patch: Called before a patch through Kubernetes, as somebody who comes first.
-        before_refresh: Called before a comparison that somebody asks for, such as a push of which it learns by that.
         live: Parts of the live resource that differ from a Deployment that is complete.
         manifests: Revision → the objects that git says there, each as JSON.
     """
@@ -124,7 +123,6 @@ class ArgoStandin:
         self.can_sync, self.knows_enabled, self.has_v2, self.hold = True, True, True, False
         self.overwrites = 0
         self.before_patch: Callable[[], None] = lambda: None
-        self.before_refresh: Callable[[], None] = lambda: None
         self.manifests: dict[str, list[str]] = {OLD: [], NEW: []}
         self.generation = 3
         self.live: dict[str, Any] = {}
@@ -201,7 +199,6 @@ class ArgoStandin:
         match method, path.partition(f"/applications/{name}")[2]:
             case "GET", "":
                 if query.get("refresh"):
-                    self.before_refresh()
                     app["status"]["reconciledAt"] = "2026-01-01T00:01:00Z"
                 self.step(app)
                 return app

@@ -53,11 +53,13 @@ def test_what_git_has_no_more_is_kept_until_it_is_pruned_and_comes_back_with_an_
 ) -> None:
     first = deployed.push(workload("Deployment", deployed.name), deployed.autoscaler(6))
     name = deployed.create()
+    ended_well(run(refresh_application, **name))
     ended_well(run(sync_application, **name))
     (deployed.repository.work / "deploy" / "horizontalpodautoscaler.yaml").unlink()
     second = deployed.push()
+    ended_well(run(refresh_application, **name))
 
-    kept = ended_well(run(sync_application, **name))  # nobody has asked Argo CD to look at git
+    kept = ended_well(run(sync_application, **name))
     assert kept.change is not None
     assert [item["kind"] for item in kept.change.after["kept"]] == ["HorizontalPodAutoscaler"]
     assert kept.status == "unchanged"
@@ -90,11 +92,13 @@ def test_an_application_of_two_sources_is_synced_to_revisions_and_rolled_back(de
     kubectl("create", "--filename=-", stdin=document)
     name = {"application": deployed.name}
 
+    ended_well(run(refresh_application, **name))
     ended_well(run(sync_application, **name))
     second = deployed.argo.read(deployed.name)["status"]["sync"]["revisions"][1]
     assert deployed.most() == 6
     (deployed.repository.work / "extra" / "hpa.yaml").write_text(json.dumps(deployed.autoscaler(12)))
     deployed.push()
+    ended_well(run(refresh_application, **name))
     ended_well(run(sync_application, **name))
     assert deployed.most() == 12
     assert refused(run(sync_application, **name, revision=first))[0] == 3
@@ -103,6 +107,7 @@ def test_an_application_of_two_sources_is_synced_to_revisions_and_rolled_back(de
     assert older.change is not None
     assert [item["kind"] for item in older.change.before["resources"]] == ["HorizontalPodAutoscaler"]
     assert deployed.most() == 6
+    ended_well(run(refresh_application, **name))
     ended_well(run(sync_application, **name))
     assert deployed.most() == 12
     history = deployed.argo.read(deployed.name)["status"]["history"]

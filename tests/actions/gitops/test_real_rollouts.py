@@ -11,7 +11,7 @@ from real_rollouts import a_rollout, rollouts_controller
 
 from kubernaut_argocd.applications.resourceactions import run_resource_action
 from kubernaut_argocd.applications.syncing import sync_application
-from kubernaut_argocd.applications.watching import wait_application
+from kubernaut_argocd.applications.watching import refresh_application, wait_application
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -34,11 +34,13 @@ class Canary:
         self.deployed, self.run, self.steps = deployed, run, steps
         deployed.push(a_rollout(deployed.name, 1, *steps))
         self.name = deployed.create()
+        ended_well(run(refresh_application, **self.name))
         ended_well(run(sync_application, **self.name))
 
     def begin_second(self) -> "Canary":
         """Deploy the second version up to its first pause."""
         self.deployed.push(a_rollout(self.deployed.name, 2, *self.steps))
+        ended_well(self.run(refresh_application, **self.name))
         ended_well(self.run(sync_application, **self.name, accept_suspended=True))
         within(60, lambda: self.status()["phase"] == "Paused")
         return self
@@ -104,6 +106,7 @@ def test_a_rollout_that_is_aborted_fails_at_once(deployed: Deployed, run: Run) -
     broken = a_rollout(deployed.name, 3, HALF, PAUSE, progressDeadlineSeconds=5, progressDeadlineAbort=True)
     broken["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["false"]}}
     deployed.push(broken)
+    ended_well(run(refresh_application, **canary.name))
     refused(run(sync_application, **canary.name, seconds=8))
 
     code, reason, text = refused(canary.act("promote-full"))

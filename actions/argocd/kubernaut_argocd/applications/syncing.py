@@ -66,18 +66,19 @@ sync_application = Action(
 def plan_sync(ctx: Context, inputs: SyncInputs) -> Change:
     """Sync an Application: apply what its git revision says, and wait until it is Synced and Healthy.
 
-    Argo CD first compares it with git anew (not in a dry run, which reads the last comparison), so that a commit of a
-    moment ago is seen. The change lists the resources that are out of sync, and the source with its Helm parameters and
-    Kustomize images; with another `revision`, also the resources whose manifests differ there. The operation carries
-    the record's id, so that it succeeds when *that* operation has, and a step that runs again finds it. If another
-    operation runs, it is tried again (`retries`). Refused are a sync that a sync window forbids, one that would change
-    more than `max_resources`, one of `resources` that the Application does not have, and one that cannot be compared.
-    An Application that is Synced already is left as it is. What git has no more stays without `prune`, and is listed as
-    `kept`. With another `revision` the Application is OutOfSync afterwards, until git says the same. There is no undo:
-    `argocd/rollback_application` and `git/revert_commit` take a deployment back.
+    What is out of sync is known from Argo CD's last comparison with git, which may be three minutes old: after a commit
+    of a moment ago, `argocd/refresh_application` before this one lets it look again. The change lists the resources
+    that are out of sync, and the source with its Helm parameters and Kustomize images; with another `revision`, also
+    the resources whose manifests differ there. The operation carries the record's id, so that it succeeds when *that*
+    operation has, and a step that runs again finds it. If another operation runs, it is tried again (`retries`).
+    Refused are a sync that a sync window forbids, one that would change more than `max_resources`, one of `resources`
+    that the Application does not have, and one that cannot be compared. An Application that is Synced already is left
+    as it is. What git has no more stays without `prune`, and is listed as `kept`. With another `revision` the
+    Application is OutOfSync afterwards, until git says the same. There is no undo: `argocd/rollback_application` and
+    `git/revert_commit` take a deployment back.
     """
     server = ArgoServer(ctx, inputs)
-    app = AppView(server.read(None if ctx.dry_run else "normal"))
+    app = AppView(server.read())
     _require_one_each(app, inputs)
     wanted = _wanted(app, inputs)
     before = _sync_state(app, inputs)
