@@ -271,7 +271,9 @@ class ArgoStandin:
                         argo.reset(query.get("spec"), query.get("state", ""))
                     status, document = (
                         200,
-                        argo.apps if parts.path == "/standin" else argo.answer(self.command, parts.path, query, sent),
+                        {**argo.apps, "generation": argo.generation}
+                        if parts.path == "/standin"
+                        else argo.answer(self.command, parts.path, query, sent),
                     )
                 except ArgoFault as fault:
                     status, document = fault.status, fault.document

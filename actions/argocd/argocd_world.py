@@ -29,9 +29,10 @@ def call(path: str, body: Any = None) -> Any:
 
 
 if verb == "state":
-    state = call("/standin")["checkout"]
+    standin = call("/standin")
+    state = standin["checkout"]
     shown = {key: state["status"].get(key) for key in ("sync", "reconciledAt", "history")}
-    print(json.dumps([state["spec"], shown, state.get("operation")], sort_keys=True))
+    print(json.dumps([state["spec"], shown, state.get("operation"), standin["generation"]], sort_keys=True))
 else:
     folder, spec, begin = (rest + ["{}", ""][len(rest) - 1 :])[:3]
     call(f"/standin?spec={quote(spec)}&state={begin}")

@@ -30,6 +30,7 @@ class RefreshResult(Result):
 refresh_application = Action(
     "argocd/refresh_application",
     permissions=["Argo CD: applications get"],
+    idempotent=False,  # each comparison is a new one: git may have changed since the last
     risk="low",
     examples=[{"server": "https://argocd.example.com", "application": "checkout"}],
 )
