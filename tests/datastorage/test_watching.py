@@ -259,7 +259,7 @@ def test_an_alertmanager_tells_when_asked_what_it_holds_back(
 
 
 def test_what_is_held_back_is_told_by_its_labels_too() -> None:
-    """Of the next pod no alert was ever told: its fingerprint alone says nothing."""
+    """No alert of the next pod was ever told: its fingerprint alone says nothing."""
     status = {"state": "suppressed", "silencedBy": ["s"], "inhibitedBy": []}
     alerts = [
         {"fingerprint": "a", "status": status, "labels": {"pod": "p", "alertname": "Slow"}},

@@ -1,4 +1,4 @@
-"""What has changed: of which days the trend and the mark are, whatever the window of the history."""
+"""The trend and the mark: of which days they are, whatever the window of the history."""
 
 from dataclasses import replace
 

@@ -268,7 +268,7 @@ def test_what_alertmanager_held_back_was_not_watched(story: Story, kind: str) ->
 def test_an_alert_of_the_next_pod_that_is_silenced_is_known_by_its_labels(
     story: Story, labels: dict[str, str], expected: Outcome
 ) -> None:
-    """Of that pod no alert was ever told: its fingerprint says nothing."""
+    """No alert of that pod was ever told: its fingerprint says nothing."""
     alert = story.fires(0, 20)
     story.acts_on(alert, 5)
     story.spans = [WatchSpan("silenced", subject, at(30), at(35)) for subject in ("unheard", json.dumps(labels))]
