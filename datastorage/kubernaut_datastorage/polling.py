@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from kubernaut_datastorage.http.alertmanager import LONGEST_SUBJECT, labels_text
 from kubernaut_datastorage.store import InvalidSetting, StorageError, Store, WatchKind, WatchMark
 from kubernaut_sdk.addresses import without_userinfo
 from kubernaut_sdk.faults import validation_faults
@@ -44,6 +45,7 @@ class _HeldBack(BaseModel):
 
     fingerprint: str
     status: _Status
+    labels: dict[str, Any] = {}
 
 
 _ALERTS = TypeAdapter(list[_HeldBack])
@@ -79,11 +81,13 @@ def marks_of_alerts(answer: bytes, url: str, now: datetime) -> list[WatchMark]:
         raise ValueError(str(validation_faults(error, document="the answer")[0]).rstrip(".")) from None
     marks = [WatchMark(WatchKind.POLLED, url, now)]
     for alert in alerts:
-        fingerprint = alert.fingerprint[:_LONGEST_FINGERPRINT]
+        labels = labels_text(alert.labels)
+        known = bool(alert.labels) and len(labels) <= LONGEST_SUBJECT
+        subjects = [alert.fingerprint[:_LONGEST_FINGERPRINT], *([labels] if known else [])]
         if alert.status.silencedBy or alert.status.mutedBy:
-            marks.append(WatchMark(WatchKind.SILENCED, fingerprint, now))
+            marks += [WatchMark(WatchKind.SILENCED, subject, now) for subject in subjects]
         if alert.status.inhibitedBy:
-            marks.append(WatchMark(WatchKind.INHIBITED, fingerprint, now))
+            marks += [WatchMark(WatchKind.INHIBITED, subject, now) for subject in subjects]
     return marks
 
 

@@ -258,6 +258,22 @@ def test_an_alertmanager_tells_when_asked_what_it_holds_back(
     ]
 
 
+def test_what_is_held_back_is_told_by_its_labels_too() -> None:
+    """No alert of the next pod was ever told: its fingerprint alone says nothing."""
+    status = {"state": "suppressed", "silencedBy": ["s"], "inhibitedBy": []}
+    alerts = [
+        {"fingerprint": "a", "status": status, "labels": {"pod": "p", "alertname": "Slow"}},
+        {"fingerprint": "b", "status": status, "labels": {"alertname": "x" * 900, "a": "y" * 900, "b": "z" * 900}},
+    ]
+    marks = marks_of_alerts(json.dumps(alerts).encode(), "http://x", NOW)
+
+    assert [(mark.kind, mark.subject) for mark in marks[1:]] == [
+        (WatchKind.SILENCED, "a"),
+        (WatchKind.SILENCED, '{"alertname":"Slow","pod":"p"}'),
+        (WatchKind.SILENCED, "b"),  # too long to be kept
+    ]
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

@@ -256,6 +256,27 @@ def test_what_alertmanager_held_back_was_not_watched(story: Story, kind: str) ->
 
 
 @pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"alertname": "Slow", "app": "api", "pod": "p-of-another-name"}, Outcome.UNWATCHED),
+        ({"alertname": "Slow", "app": "web", "pod": "p"}, Outcome.HELD),
+        ({"alertname": "Slow", "pod": "p"}, Outcome.HELD),
+        ({"alertname": "Slow", "app": "api", "node": "n"}, Outcome.HELD),
+        ({"alertname": "Cold", "app": "api"}, Outcome.HELD),
+    ],
+)
+def test_an_alert_of_the_next_pod_that_is_silenced_is_known_by_its_labels(
+    story: Story, labels: dict[str, str], expected: Outcome
+) -> None:
+    """No alert of that pod was ever told: its fingerprint says nothing."""
+    alert = story.fires(0, 20)
+    story.acts_on(alert, 5)
+    story.spans = [WatchSpan("silenced", subject, at(30), at(35)) for subject in ("unheard", json.dumps(labels))]
+
+    assert story.judged().outcome is expected
+
+
+@pytest.mark.parametrize(
     ("group", "expected"),
     [
         ({"app": "api"}, Outcome.UNWATCHED),

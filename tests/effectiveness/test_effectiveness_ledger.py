@@ -1,5 +1,6 @@
 """A ledger that is built at once, and one that followed the same history in whatever order: both hold the same."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -162,6 +163,19 @@ def test_another_problem_on_the_target_is_found_once_its_firing_is_of_the_known_
             followed.refresh(at(50))
             [found] = asked.patterns().side_effects
     assert (found.alert, found.action_type, found.cases) == ("Replicas", "kubernetes/restart_pod", 1)
+
+
+def test_a_silence_that_is_told_later_changes_what_was_judged(story: Story) -> None:
+    story.acts_on(story.fires(0, 20), 5)
+    labels = json.dumps({"alertname": "Slow", "app": "api", "pod": "another"})
+    with ledger() as followed:
+        followed.put_spans(_BEATS)
+        followed.put_firings(story.firings)
+        followed.put_rows(map(row_of_act, story.acts))
+        [before] = followed.refresh(at(200))
+        assert followed.put_spans([WatchSpan("silenced", labels, at(30), at(31))])
+        [after] = followed.refresh(at(200))
+    assert (before.outcomes, after.outcomes) == ({"held": 1}, {"unwatched": 1})
 
 
 @contextmanager

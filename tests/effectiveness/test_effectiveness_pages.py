@@ -149,6 +149,13 @@ def test_a_record_leads_to_its_target_and_its_signal(shown: Shown) -> None:
     assert "(said by " in html
 
 
+def test_a_signal_s_page_says_how_much_one_target_weighs(shown: Shown) -> None:
+    html = shown.html("/signals/Slow")
+
+    assert html.count("of 1 on 1 target; the largest target has 100 % of the incidents") == 2
+    assert "resolved within 30 min: 1 of 1 on 1 target; the largest target has 100 % of the incidents" in html
+
+
 def test_an_action_s_page_says_each_number_by_its_name(shown: Shown) -> None:
     html = shown.html("/actions/kubernetes/scale_deployment")
 

@@ -17,11 +17,12 @@ from kubernaut_sdk.faults import validation_faults
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.times import rfc3339
 
-__all__ = ["RefusedAlert", "Webhook", "parse_webhook"]
+__all__ = ["LONGEST_SUBJECT", "RefusedAlert", "Webhook", "labels_text", "parse_webhook"]
 
 _LONGEST_LABEL = 1024
 _MOST_LABELS = 64
-_LONGEST_SUBJECT = 2048
+LONGEST_SUBJECT = 2048
+"""Characters of the subject of a mark."""
 
 Short = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -98,8 +99,8 @@ def parse_webhook(payload: Any, now: datetime, watchdog: str = "Watchdog") -> We
     truncated = payload.get("truncatedAlerts")
     if isinstance(truncated, int) and truncated > 0:
         group = payload.get("groupLabels")
-        subject = _labels_text(group if isinstance(group, dict) else {})
-        subject = subject if len(subject) <= _LONGEST_SUBJECT else "{}"  # then any alert may have been left out
+        subject = labels_text(group if isinstance(group, dict) else {})
+        subject = subject if len(subject) <= LONGEST_SUBJECT else "{}"  # then any alert may have been left out
         marks[WatchKind.TRUNCATED, subject] = WatchMark(WatchKind.TRUNCATED, subject, now)
     return Webhook(alerts, list(marks.values()), heartbeats)
 
@@ -133,7 +134,7 @@ def _episode(alert: _Alert, now: datetime) -> SignalFiring:
         resolved_at=_resolved_at(alert, heard) if resolved else None,
         name=_label(alert, "alertname"),
         severity=_label(alert, "severity"),
-        labels=_labels_text(alert.labels),
+        labels=labels_text(alert.labels),
         heard_at=None if resolved else heard,
         resolved_heard_at=heard if resolved else None,
         last_heard_at=heard,
@@ -147,7 +148,7 @@ def _resolved_at(alert: _Alert, heard: str) -> str:
     return _text("endsAt", alert.endsAt)
 
 
-def _labels_text(labels: dict[str, Any]) -> str:
+def labels_text(labels: dict[str, Any]) -> str:
     """Return labels as JSON, sorted; what no database stores, or is too much, is left out."""
     kept: dict[str, str] = {}
     for name, text in sorted(labels.items())[:_MOST_LABELS]:

@@ -12,7 +12,7 @@ from typing import Any
 from kubernaut_effectiveness.counting.problems import AlertProblem
 from kubernaut_effectiveness.settings import MINUTE
 
-__all__ = ["Watch", "WatchSpan", "span_of_item"]
+__all__ = ["Watch", "WatchSpan", "labels_of_subject", "span_of_item"]
 
 ANY = ""
 """The cluster of a watchdog that names none: it stands for all of which no other is known."""
@@ -48,6 +48,7 @@ class Watch:
         heartbeats: dict[str, list[tuple[float, float]]] = defaultdict(list)
         polled: list[tuple[float, float]] = []
         self._held_back: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+        self._held_labels: dict[str | None, list[tuple[float, float, str, dict[str, str]]]] = defaultdict(list)
         self._deleted: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._left_out: list[tuple[float, float, dict[str, str]]] = []
         for span in spans:
@@ -60,6 +61,8 @@ class Watch:
                 self._deleted[span.subject].append(times)
             elif span.kind == "truncated":
                 self._left_out.append((*times, json.loads(span.subject)))
+            elif (labels := labels_of_subject(span.subject)) is not None:
+                self._held_labels[labels.get("alertname")].append((*times, span.kind, labels))
             else:
                 self._held_back[span.subject].append((*times, span.kind))
         self._heartbeats = {cluster: _joined(times) for cluster, times in heartbeats.items()}
@@ -102,10 +105,10 @@ class Watch:
     def _first_unheard(self, problem: AlertProblem, since: float, until: float) -> tuple[float, str] | None:
         """Return the first time in a span of which nobody would have told of a firing, and why; None if there is none.
 
-        An alert was held back, or may have been left out of a webhook: then the group's labels are the problem's, but
-        for those that are no part of a problem.
+        An alert was held back, also of a pod of which none was heard before, or may have been left out of a webhook:
+        then the labels, or those of the group, are the problem's, but for those that are no part of a problem.
         """
-        if not self._held_back and not self._left_out:
+        if not self._held_back and not self._held_labels and not self._left_out:
             return None
         found = [
             (max(first, since), kind)
@@ -114,11 +117,14 @@ class Watch:
             if first <= until and last >= since
         ]
         found += [
+            (max(first, since), kind)
+            for first, last, kind, labels in self._held_labels.get(problem.name, ())
+            if first <= until and last >= since and labels.keys() >= problem.labels.keys() and _is_of(problem, labels)
+        ]
+        found += [
             (max(first, since), "left out of a webhook")
             for first, last, labels in self._left_out
-            if first <= until
-            and last >= since
-            and all(problem.labels.get(name) == text or name in problem.changing for name, text in labels.items())
+            if first <= until and last >= since and _is_of(problem, labels)
         ]
         return min(found, default=None)
 
@@ -148,6 +154,22 @@ class Watch:
         until = max(since, spans[place][1]) if place >= 0 else since
         unheard = self._first_unheard(problem, since, until)
         return until if unheard is None else unheard[0]
+
+
+def labels_of_subject(subject: str) -> dict[str, str] | None:
+    """Return the labels that are the subject of a span; None for a fingerprint."""
+    if not subject.startswith("{"):
+        return None
+    try:
+        labels: dict[str, str] = json.loads(subject)
+    except ValueError:  # an odd fingerprint
+        return None
+    return labels
+
+
+def _is_of(problem: AlertProblem, labels: Mapping[str, str]) -> bool:
+    """Return True if labels are all a problem's, or such as a restart changes."""
+    return all(problem.labels.get(name) == text or name in problem.changing for name, text in labels.items())
 
 
 def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -1,7 +1,7 @@
 """Patterns within incidents: which action follows which, and which problems follow an action."""
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -95,28 +95,25 @@ def tested_follow_ups(cases: Iterable[FollowCase]) -> list[FollowUp]:
 
     The test is exact and conditional, stratified by signal; at least 5 cases on 3 targets; q ≤ 0.05.
     """
-    pairs: dict[str | None, list[tuple[str, str, str]]] = defaultdict(list)
-    for case in cases:
-        pairs[case.signal].append((case.first, case.following, case.target))
-    targets: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for found in pairs.values():
-        for first, following, target in found:
-            targets[first, following].append(target)
+    both: dict[str | None, Counter[tuple[str, str]]] = defaultdict(Counter)
+    firsts: dict[str | None, Counter[str]] = defaultdict(Counter)
+    seconds: dict[str | None, Counter[str]] = defaultdict(Counter)
+    numbers: Counter[tuple[str, str]] = Counter()
+    targets: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for signal, first, following, target in cases:
+        both[signal][first, following] += 1
+        firsts[signal][first] += 1
+        seconds[signal][following] += 1
+        numbers[first, following] += 1
+        targets[first, following].add(target)
     wanted = {
-        place: len(set(on))
-        for place, on in targets.items()
-        if len(on) >= ENOUGH_CASES and len(set(on)) >= ENOUGH_TARGETS
+        place: len(on) for place, on in targets.items() if numbers[place] >= ENOUGH_CASES and len(on) >= ENOUGH_TARGETS
     }
     tested: list[tuple[tuple[str, str], Association]] = []
     for place in wanted:
         tables = [
-            Table(
-                sum((first, then) == place for first, then, _ in found),
-                sum(first == place[0] for first, _, _ in found),
-                sum(then == place[1] for _, then, _ in found),
-                len(found),
-            )
-            for found in pairs.values()
+            Table(found[place], firsts[signal][place[0]], seconds[signal][place[1]], found.total())
+            for signal, found in both.items()
         ]
         if (association := find_association(tables)) is not None:
             tested.append((place, association))

@@ -30,6 +30,7 @@ MARK_QUALITY = 0.05
 """The false discovery rate of marks, over all action types."""
 _TREND_TARGETS = 10
 _RECENT = 30 * DAY
+_BEFORE = 60 * DAY
 _HELD = Outcome.HELD  # looked up once: in Python 3.11 that costs as much as all else that is done with an incident
 
 
@@ -48,8 +49,9 @@ def thinned(incidents: Sequence[JudgedIncident]) -> list[JudgedIncident]:
 def trend_of(counted: Sequence[JudgedIncident], now: float) -> Trend:
     """Return the last 30 days against the 60 before; a difference needs 10 targets on each side."""
     split = now - _RECENT
+    known = [one for one in counted if one.acted >= split - _BEFORE]
     sides = [
-        votes_of((one.target, one.outcome is _HELD) for one in counted if (one.acted >= split) is recent)
+        votes_of((one.target, one.outcome is _HELD) for one in known if (one.acted >= split) is recent)
         for recent in (False, True)
     ]
     before, recent = sides
@@ -86,9 +88,9 @@ class CandidateMark(NamedTuple):
 
 
 def candidate_mark(counted: Sequence[JudgedIncident], now: float) -> CandidateMark | None:
-    """Return the most likely change of one action type as of the last Monday, or None where there is too little."""
+    """Return the most likely change of an action type in the 90 days before the last Monday; None for too little."""
     monday = start_of_week(now)
-    kept = thinned([one for one in counted if one.acted < monday])
+    kept = thinned([one for one in counted if monday - _RECENT - _BEFORE <= one.acted < monday])
     change = _change_of(bytes(one.outcome is _HELD for one in kept))
     return None if change is None else CandidateMark(_mark(kept, counted, change), change.p_value)
 

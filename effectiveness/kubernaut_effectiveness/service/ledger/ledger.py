@@ -12,7 +12,7 @@ from typing import Any
 
 from kubernaut_effectiveness.counting.acts import Act
 from kubernaut_effectiveness.counting.problems import Firing, problem_key, targets_of_labels
-from kubernaut_effectiveness.counting.watching import Watch, WatchSpan
+from kubernaut_effectiveness.counting.watching import Watch, WatchSpan, labels_of_subject
 from kubernaut_effectiveness.service.ledger.findings import find_at_target
 from kubernaut_effectiveness.service.ledger.judging import Judge
 from kubernaut_effectiveness.service.ledger.rows import row_of_act
@@ -225,6 +225,9 @@ class Ledger:
             told = told or span.kind not in _GOES_ON
             self._connection.execute("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)", (*place, span.until))
             if self.built and span.kind in {"silenced", "inhibited"}:
+                if (labels := labels_of_subject(span.subject)) is not None:
+                    key = problem_key(Firing("", span.since, labels=labels), self.settings)
+                    self._mark_dirty("SELECT id FROM problems WHERE key = ?", key, span.since)
                 self._mark_dirty("SELECT problem FROM fingerprints WHERE fingerprint = ?", span.subject, span.since)
             elif self.built and span.kind == "deleted":
                 self._mark_dirty(
