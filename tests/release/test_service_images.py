@@ -1,4 +1,4 @@
-"""What the images of the services hold: no library that they do not need, and few megabytes beside their base."""
+"""The images of the services: no library that they do not need, and few megabytes beside their base."""
 
 import re
 import subprocess
