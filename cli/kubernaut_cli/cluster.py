@@ -161,7 +161,8 @@ def _error_of(place: str, error: Any) -> ActionError:
     match error.status:
         case 404 if reason != "NotFound":
             sentence = (
-                "this cluster has no WorkflowExecutions; install them: kubectl apply --server-side -k controller/deploy"
+                "this cluster has no WorkflowExecutions; install them: kubectl apply --server-side "
+                "-k controller/deploy (a clone's), or -f install.yaml (a release's)"
             )
         case 404 if "namespaces" in message:
             kind, sentence = NotFound, f"there is no such namespace: {message}"

@@ -120,7 +120,9 @@ class RunObserver:
             "DATA_STORAGE_URL": store,
             "DATA_STORAGE_POLICY": "best-effort",
             "POD_NAME": "conformance-pod",
+            "POD_NAMESPACE": "conformance",
             "POD_UID": "22222222-2222-4222-8222-222222222222",
+            "NODE_NAME": "conformance-node",
             "TASKRUN_NAME": "conformance",
             "PIPELINERUN_NAME": "conformance",
         }

@@ -20,8 +20,8 @@ class _Age(click.ParamType):  # type: ignore[type-arg] # generic since click 8.4
             return value
         try:
             return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except ValueError:
+            self.fail(f"{value!r} is not an age of at most ten years; write one such as 12h, 1w or 90d.", param, ctx)
 
 
 AGE = _Age()

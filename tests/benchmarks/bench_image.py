@@ -16,6 +16,7 @@ import docker
 from measure import compare, report
 
 PREFIX = os.environ.get("IMAGE_PREFIX", "localhost/kubernaut")
+SERVICES = ("controller", "data-storage", "monitor")
 BASE, TOOL = (os.environ.get(name, "") for name in ("BASE_IMAGE", "TOOL_IMAGE"))
 TOOL_PATH = os.environ.get("TOOL_PATH", "/bin/kubectl")
 PROBE = """
@@ -58,6 +59,21 @@ def sizes() -> None:
         )
 
 
+def service_sizes() -> None:
+    """Print the bytes of each service's image that is there, beside its base."""
+    engine = docker.from_env()
+    base = engine.images.get(BASE).attrs["Size"]
+    print("\nsize of the services' images")
+    for service in SERVICES:
+        name = os.environ.get(f"{service.removeprefix('data-').upper()}_IMAGE", f"ghcr.io/kubernaut/{service}:dev")
+        try:
+            whole = engine.images.get(name).attrs["Size"]
+        except docker.errors.ImageNotFound:
+            print(f"  {name:38} not there: make image-{service}")
+            continue
+        print(f"  {name:38} {whole / 1e6:8.1f} MB   base {base / 1e6:.1f} MB   {(whole - base) / 1e6:6.1f} MB more")
+
+
 def added() -> None:
     """Print the bytes that the actions add to the kubectl image, beside one that has only the SDK."""
     engine, root = docker.from_env(), Path(__file__).parents[2]
@@ -78,6 +94,7 @@ if __name__ == "__main__":
     if not (BASE and TOOL):
         raise SystemExit("set BASE_IMAGE and TOOL_IMAGE to what the images were made from.")
     sizes()
+    service_sizes()
     added()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

@@ -153,7 +153,13 @@ def test_a_healthy_cluster(diagnose: Any) -> None:
             "fault",
             "`kubectl apply --namespace shop -k tekton/catalog/task/kubernaut-action/0.1`",
         ),
-        ({DESTINATION: 404}, "destination", "note", "its steps send no records; see examples/shop"),
+        (
+            {DESTINATION: 404},
+            "destination",
+            "note",
+            "`kubectl create configmap kubernaut-data-storage --namespace shop ",
+        ),
+        ({WORKFLOWS: 404}, "workflows", "fault", "or -f install.yaml (a release's)"),
     ],
     ids=str,
 )
@@ -184,6 +190,23 @@ def test_a_service_that_answers_and_one_that_does_not(diagnose: Any, tmp_path: P
     assert good["records"] == ("ok", f"the service at {service.url} answers, and lets you read")
     assert bad["records"][0] == "fault"
     assert bad["records"][1].startswith(f"the service at {closed_port} cannot be used: ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"DATA_STORAGE_URL": "http://host:port"},
+            "DATA_STORAGE_URL=http://host:port: that is no address; write it as http://HOST:PORT or https://HOST",
+        ),
+        (
+            {"DATA_STORAGE_URL": "http://127.0.0.1:1", "DATA_STORAGE_TOKEN_FILE": "/none"},
+            "DATA_STORAGE_TOKEN_FILE=/none: it cannot be read: No such file or directory",
+        ),
+    ],
+)
+def test_an_address_or_a_token_that_is_none_is_a_fault(diagnose: Any, variables: dict[str, str], sentence: str) -> None:
+    assert diagnose(**variables)["records"] == ("fault", sentence)
 
 
 def test_records_of_this_machine_and_events_that_wait(diagnose: Any, tmp_path: Path, event: Any) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -268,3 +270,17 @@ def test_a_steps_own_memory_limit_takes_the_place_of_the_tasks(tmp_path: Path) -
     assert report.notes == [
         "computeResources are Kubernetes'; here the steps share this machine; only their memory limit holds."
     ]
+
+
+def test_a_step_is_told_of_its_pod_by_the_names_of_the_contract(workflow: Make, step: Make, tmp_path: Path) -> None:
+    told: dict[str, str] = {}
+
+    def note(pod: LocalPod) -> None:
+        told.update(pod.env)
+
+    execute(workflow(step("a"), name="fix"), tmp_path, FakeExecutor({"a": note}))
+
+    assert told["POD_NAME"] == f"{told['TASKRUN_NAME']}-pod"
+    assert told["TASKRUN_NAME"] == f"{told['PIPELINERUN_NAME']}-a"
+    assert (told["POD_NAMESPACE"], told["NODE_NAME"]) == ("shop", platform.node())
+    assert UUID(told["POD_UID"]).version == 4

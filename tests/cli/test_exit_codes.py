@@ -126,6 +126,15 @@ def test_the_monitor_does_not_start_with_an_address_that_is_none(called: Run) ->
     assert ended.stderr == "kubernaut: --data-storage=nonsense: it must start with http:// or https://.\n"
 
 
+@pytest.mark.parametrize("command", [["effectiveness"], ["patterns"], ["target"], ["serve", "migrate"]], ids=" ".join)
+def test_an_age_that_is_none_is_2_and_the_message_has_ages(called: Run, command: list[str]) -> None:
+    option = "--retention" if command[0] == "serve" else "--since"
+    ended = called(*command, f"{option}=soon", env=USABLE)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr.endswith("'soon' is not an age of at most ten years; write one such as 12h, 1w or 90d.\n")
+
+
 @pytest.mark.parametrize("command", [*USING_RECORDS, ["monitor", "--port=0"]], ids=" ".join)
 def test_a_token_file_that_is_not_there_is_3(called: Run, command: list[str]) -> None:
     env = {**USABLE, "DATA_STORAGE_URL": "http://127.0.0.1:1", "DATA_STORAGE_TOKEN_FILE": "/none/token"}

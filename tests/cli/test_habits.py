@@ -236,6 +236,13 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
     assert [one.opts for one in options if not one.help] == []
 
 
+def test_the_page_of_commands_has_every_command() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    named = set(re.findall(r"`(kubernaut [a-z-]+(?: [a-z-]+)?)", page))
+
+    assert {name for name in EVERY if name not in named} == {"kubernaut history list"}  # which is `kubernaut history`
+
+
 def test_every_command_has_an_example_and_there_is_no_other() -> None:
     assert {f"kubernaut {name}" for name in EXAMPLES} == {*EVERY}
 

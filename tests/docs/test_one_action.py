@@ -44,7 +44,7 @@ def namespace() -> Iterator[str]:
 
 
 def rows() -> list[str]:
-    """The sentences where a run does not start, as the guide's table quotes it."""
+    """Return what the guide's table quotes where a run does not start."""
     table = GUIDE.partition("## When a run does not start\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| `(.*?)`", table, re.MULTILINE)[1:]  # but the heading
 

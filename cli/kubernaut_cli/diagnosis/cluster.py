@@ -73,7 +73,10 @@ def _resources(objects: Any, namespace: str) -> DoctorCheck:
         lambda: objects.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, limit=1, **_WITHIN)
     )
     if status == 404:
-        message = "this cluster has none; install them: kubectl apply --server-side -k controller/deploy"
+        message = (
+            "this cluster has none; install them: kubectl apply --server-side -k controller/deploy (a clone's), "
+            "or -f install.yaml (a release's)"
+        )
         return DoctorCheck("workflows", Health.FAULT, message)
     if status in {401, 403}:
         return DoctorCheck("workflows", Health.FAULT, f"you may not list WorkflowExecutions in {namespace}; ask for it")
@@ -105,8 +108,11 @@ def _task(objects: Any, namespace: str) -> DoctorCheck:
         shown = found["metadata"].get("labels", {}).get("app.kubernetes.io/version", "of an unknown version")
         return DoctorCheck("task", Health.OK, f"{TASK} {shown} is in {namespace}")
     if status == 404:
-        install = f"kubectl apply --namespace {namespace} -k tekton/catalog/task/kubernaut-action/0.1"
-        message = f"{namespace} has no Task {TASK}; `{install}` (not needed where the controller has --task-namespace)"
+        message = (
+            f"{namespace} has no Task {TASK}; `kubectl apply --namespace {namespace} -k "
+            f"tekton/catalog/task/kubernaut-action/0.1` (a clone's), or -f kubernaut-action.yaml of a release's "
+            f"catalog.tar.gz; not needed where the controller has --task-namespace or --task-bundle"
+        )
         return DoctorCheck("task", Health.FAULT, message)
     return DoctorCheck("task", Health.NOTE, f"you may not read Tasks in {namespace}; ask who may")
 
@@ -121,7 +127,9 @@ def _destination(core: Any, namespace: str) -> DoctorCheck:
         )
     if status == 404:
         message = (
-            f"{namespace} has no ConfigMap kubernaut-data-storage, so its steps send no records; see examples/shop"
+            f"{namespace} has no ConfigMap kubernaut-data-storage, so its steps send no records; `kubectl create "
+            f"configmap kubernaut-data-storage --namespace {namespace} --from-literal=url="
+            f"http://kubernaut-data-storage.kubernaut-system.svc:8080` for the one beside the controller"
         )
         return DoctorCheck("destination", Health.NOTE, message)
     return DoctorCheck("destination", Health.NOTE, f"you may not read ConfigMaps in {namespace}; ask who may")

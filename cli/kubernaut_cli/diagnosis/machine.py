@@ -9,9 +9,9 @@ from pathlib import Path
 
 from kubernaut_cli.catalog import known_types
 from kubernaut_cli.diagnosis.check import DoctorCheck, Health
-from kubernaut_cli.store import spool_folders
+from kubernaut_cli.store import spool_folders, token_file
 from kubernaut_datastorage.folder import DATABASE, data_folder
-from kubernaut_sdk.addresses import without_userinfo
+from kubernaut_sdk.addresses import require_web_address, without_userinfo
 from kubernaut_sdk.errors import ActionError
 from kubernaut_sdk.portable import shorten
 from kubernaut_sdk.spool import Spool
@@ -65,8 +65,13 @@ def check_records(data: Path | None) -> Iterator[DoctorCheck]:
     """
     url = os.environ.get("DATA_STORAGE_URL")
     if url and data is None:
-        token = os.environ.get("DATA_STORAGE_TOKEN_FILE")
-        yield _check_service(url, Path(token) if token else None)
+        try:
+            require_web_address(url, "DATA_STORAGE_URL")
+            token = token_file()
+        except ActionError as error:
+            yield DoctorCheck("records", Health.FAULT, error.message.rstrip("."))
+            return
+        yield _check_service(url, token)
         return
     folder = data_folder(data)
     file = folder / DATABASE

@@ -1,5 +1,6 @@
 """The pod that a TaskRun would have, as plain data: arguments and environment after all substitutions."""
 
+import platform
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ def make_local_pod(
         "metadata.name": f"{task_run}-pod",
         "metadata.uid": uid,
         "metadata.namespace": run.metadata.namespace or "default",
+        "spec.nodeName": platform.node(),
         "metadata.labels['tekton.dev/pipelineRun']": run.name,
     }
     env: dict[str, str] = {}

@@ -28,7 +28,7 @@ VALUES = {
     "unicode": "naïve – 日本語 🚀",
     "an option": "--all",
     "commas": "a,b, c",
-    "a param of the Task": "$(params.namespace) $(params['key'])",
+    "a param of the Task": "$(params.namespace)",
     "parentheses": "f(x) and (y)",
     "nothing": "",
 }
@@ -67,10 +67,11 @@ def test_a_value_that_may_be_altered_is_refused_and_the_last_line_says_why(
 def test_a_value_that_names_a_param_that_is_not_there_is_refused_by_tekton(
     catalog: CatalogNamespace, configmap: str
 ) -> None:
-    log = patch(catalog, "$(params.nosuch)")
+    patch(catalog, "$(params.nosuch)")
+    [condition] = catalog.last("task", "kubernetes-patch-configmap")["status"]["conditions"]
 
     assert catalog.get("configmap", configmap)["data"]["text"] == "before"
-    assert 'non-existent variable in "$(:$(params.nosuch))"' in log
+    assert 'non-existent variable in "$(:$(params.nosuch))"' in condition["message"]
 
 
 def test_a_misspelt_param_of_a_run_is_ignored_as_the_pages_say(catalog: CatalogNamespace, configmap: str) -> None:

@@ -14,10 +14,10 @@ from realcluster import ROOT, kubectl, remove_namespace, sh, storage_at, until
 
 from kubernaut_sdk.ids import mint
 from kubernaut_sdk.times import rfc3339
+from tests.conftest import service_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.docker]
 
-IMAGE = "localhost/kubernaut/monitor:1"
 TOKEN = "a-token-of-this-test"
 WHERE = "kubernaut-monitor-test"
 
@@ -26,18 +26,8 @@ WHERE = "kubernaut-monitor-test"
 def image(base: str, once: Callable[[str, Callable[[], None]], None]) -> str:
     """The monitor's image by digest, on the cluster's nodes."""
 
-    def make() -> None:
-        program = "import sys; print(*sys.version_info[:2], sep='.')"
-        version = sh("docker", "run", "--rm", "--network=none", base, "python3", "-c", program).strip()
-        for argv in (
-            ["make", "monitor-wheels", f"IMAGE_PYTHON={version}"],
-            ["make", "image-monitor", f"BASE_IMAGE={base}", f"MONITOR_IMAGE={IMAGE}"],
-        ):
-            done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr[-2000:]
-
-    once("monitor-image", make)
-    return sh(os.environ["KUBERNAUT_LOAD_IMAGES"], IMAGE).split()[-1]
+    built = service_image("monitor", "monitor", base, once)
+    return sh(os.environ["KUBERNAUT_LOAD_IMAGES"], built).split()[-1]
 
 
 def overlay(image: str, port: int, url: str) -> str:
