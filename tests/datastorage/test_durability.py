@@ -1,5 +1,6 @@
 """An acknowledged event stays: with two processes on one folder, and when one is killed at any moment."""
 
+import asyncio
 import json
 import os
 import signal
@@ -86,10 +87,33 @@ def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
         embedded(tmp_path / "file" / "data").__enter__()
 
 
+def open_files(folder: Path) -> list[str]:
+    """Return the files of a folder that this process has open."""
+    opened = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return [path for path in opened if path.startswith(str(folder))]
+
+
+def test_a_closed_store_has_no_file_open_though_a_read_was_given_up(tmp_path: Path) -> None:
+    """As when a client goes away in the middle of a page."""
+
+    async def work() -> None:
+        store = SqliteStore(open_sqlite(tmp_path))
+        count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) SELECT max(x) FROM n"
+        reading = asyncio.create_task(store.read(sa.select(sa.text("x")).select_from(sa.text(f"({count}) AS t(x)"))))
+        while "Checked out connections: 1" not in store._engine.pool.status():  # noqa: ASYNC110 – it tells nobody
+            await asyncio.sleep(0.001)
+        reading.cancel()
+        await store.close()
+
+    asyncio.run(work())
+    assert open_files(tmp_path) == []
+
+
 def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"certainly no database, at all" * 100)
     with pytest.raises(StorageError, match=r"records\.db cannot be used as a database: file is not a database"):
         embedded(tmp_path).__enter__()
+    assert open_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["a?b", "a#b", "100%25", "ä b"])
@@ -106,6 +130,7 @@ def test_a_database_of_a_newer_version_is_reported(tmp_path: Path) -> None:
         database.commit()
     with pytest.raises(StorageError, match=r"has schema 9999, and this version knows 0006; use the Kubernaut that"):
         embedded(tmp_path).__enter__()
+    assert open_files(tmp_path) == []
 
 
 def test_a_database_that_fails_is_a_problem_and_may_recover(

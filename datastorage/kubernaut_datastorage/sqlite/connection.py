@@ -38,9 +38,13 @@ def open_sqlite(folder: Path) -> sa.Engine:
             engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
             sa.event.listen(engine, "connect", _configure)
             sa.event.listen(engine, "begin", _begin)
-            with engine.connect().execution_options(writes=True) as connection:
-                upgrade(connection, found_revision(connection))
-                connection.commit()
+            try:
+                with engine.connect().execution_options(writes=True) as connection:
+                    upgrade(connection, found_revision(connection))
+                    connection.commit()
+            except BaseException:
+                engine.dispose()
+                raise
     except OSError as error:
         raise StorageError(f"the folder cannot be used: {error.strerror}; choose another with --data.") from None
     except (sa.exc.DBAPIError, sqlite3.Error) as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,7 @@ class SqliteStore(SqlStore):
         self.settings = settings or Settings()
         self._engine = engine
         self._writer = SqliteWriter(engine, self.settings)
+        self._readers = ThreadPoolExecutor(thread_name_prefix="sqlite-reader")
 
     @property
     def waiting(self) -> int:
@@ -49,6 +51,7 @@ class SqliteStore(SqlStore):
 
     async def close(self) -> None:
         await self._writer.close()
+        await asyncio.to_thread(self._readers.shutdown)  # a read whose caller has gone still has a connection
         self._engine.dispose()
 
     async def require_ready(self) -> None:
@@ -143,7 +146,7 @@ class SqliteStore(SqlStore):
                 return list(connection.execute(statement))
 
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, work)
         except sa.exc.DBAPIError as error:
             raise DatabaseUnavailable(f"the database does not answer: {database_message(error)}.") from None
 

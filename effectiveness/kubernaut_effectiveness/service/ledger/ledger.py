@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -335,9 +336,8 @@ def _is_kept(path: Path, settings: CountingRules) -> bool:
     if not path.is_file():
         return False
     try:
-        with connect(path, readonly=True) as connection:
+        with closing(connect(path, readonly=True)) as connection:
             facts = dict(connection.execute("SELECT name, value FROM meta"))
-        connection.close()
     except sqlite3.DatabaseError:
         return False
     return facts.get("version") == str(VERSION) and facts.get("settings") == _settings_text(settings)
