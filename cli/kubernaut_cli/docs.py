@@ -19,6 +19,8 @@ def traits(entry: Mapping[str, Any]) -> list[str]:
         "idempotent" if entry["idempotent"] else "not idempotent",
         "can be undone" if entry["undoable"] else "cannot be undone",
     ]
+    if entry.get("grow_only"):
+        known.append("grow-only: takes nothing away")
     if "verified" in entry:
         known.append("verified" if entry["verified"] else "not verified")
     if entry.get("restored_by"):

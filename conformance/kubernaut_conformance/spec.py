@@ -35,6 +35,7 @@ class ActionSpec(BaseModel):
     examples: list[dict[str, Any]]
     idempotent: bool
     undoable: bool
+    grow_only: bool = False
     verified: bool = False
     risk: Literal["low", "medium", "high"]
     restored_by: str | None = None

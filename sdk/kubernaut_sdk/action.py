@@ -54,6 +54,7 @@ class Action:
             does not apply again.
         risk: How much a mistake costs.
         examples: Inputs that are valid; shown in docs and tried by tests.
+        grow_only: True if what it changes cannot be taken back, but takes nothing away, such as a larger volume.
         restored_by: The action that puts back what this one leaves, and nobody else does: a workflow is refused unless
             a step of `finally` runs it on the same target.
 
@@ -61,7 +62,7 @@ class Action:
         TypeError: if the definition breaks a rule, with the rule.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 – the properties of an action, by name
         self,
         action_type: str,
         *,
@@ -70,6 +71,7 @@ class Action:
         idempotent: bool = True,
         risk: Literal["low", "medium", "high"] = "medium",
         examples: Sequence[dict[str, Any]] = (),
+        grow_only: bool = False,
         restored_by: str | None = None,
     ) -> None:
         if not ACTION_TYPE.fullmatch(action_type):
@@ -83,6 +85,7 @@ class Action:
         self.tools = tuple(tools)
         self.idempotent = idempotent
         self.risk = risk
+        self.grow_only = grow_only
         self.examples = tuple(examples)
         self.summary = ""
         self.version = "0"  # the catalogue knows the package, and so its version

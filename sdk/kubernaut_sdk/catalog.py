@@ -119,6 +119,7 @@ def action_entry(action: Action) -> dict[str, Any]:
         "examples": list(action.examples),
         "idempotent": action.idempotent,
         "undoable": action.undo_function is not None,
+        "grow_only": action.grow_only,
         "verified": action.verify_function is not None,
         "risk": action.risk,
         "restored_by": action.restored_by,

@@ -197,6 +197,7 @@ def test_spec_works_with_no_input(action: Any) -> None:
     entry = next(entry for entry in spec["actions"] if entry["action_type"] == WRITE)
 
     assert entry["undoable"] is True
+    assert entry["grow_only"] is False
     assert entry["idempotent"] is True
     assert entry["inputs"]["required"] == ["path"]
     assert entry["summary"] == "Write a text to a file."

@@ -129,7 +129,7 @@ class TestCollect:
             made = [cm for cm in cluster.kubectl("get", "configmaps", "--output=name").split() if "diagnostics-" in cm]
             cluster.kubectl("delete", *made)
 
-        looks = "configmap"
+        looks = "configmaps"
         ended = cluster.run_with(
             "collect_diagnostics", lambda argv: argv[-1] == looks, 2, lose, kind="Deployment", name=name
         )

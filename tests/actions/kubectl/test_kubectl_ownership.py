@@ -112,9 +112,14 @@ def test_a_list_is_looked_into_as_it_was_applied() -> None:
     assert owners_of(found, ("spec", "http", "1", "route")) == []
 
 
-def vpa(mode: str = "Auto") -> dict[str, Any]:
+def vpa(mode: str = "Auto", **policies: str) -> dict[str, Any]:
     target = {"kind": "Deployment", "name": "b"}
-    spec = {"targetRef": target, "updatePolicy": {"updateMode": mode}}
+    modes = [{"containerName": name.replace("every", "*"), "mode": policy} for name, policy in policies.items()]
+    spec = {
+        "targetRef": target,
+        "updatePolicy": {"updateMode": mode},
+        "resourcePolicy": {"containerPolicies": modes},
+    }
     return {"kind": "VerticalPodAutoscaler", "metadata": {"name": "v"}, "spec": spec}
 
 
@@ -130,6 +135,11 @@ def vpa(mode: str = "Auto") -> dict[str, Any]:
         (vpa(), RESOURCES, None, "VerticalPodAutoscaler v"),
         (vpa("Off"), RESOURCES, None, None),
         (vpa(), REPLICAS, 6, None),
+        # a container that it leaves alone
+        (vpa(app="Off"), RESOURCES, None, None),
+        (vpa(every="Off"), RESOURCES, None, None),
+        (vpa(every="Off", app="Auto"), RESOURCES, None, "VerticalPodAutoscaler v"),
+        (vpa(helper="Off"), RESOURCES, None, "VerticalPodAutoscaler v"),
     ],
 )
 def test_an_autoscaler_owns_what_it_would_choose_otherwise(

@@ -21,6 +21,7 @@ from kubernaut_kubectl.monitoring.alertmanager import silence_alert
 from kubernaut_kubectl.monitoring.prometheus import assert_query, query_shortfall
 from kubernaut_sdk import Action
 from kubernaut_sdk.testing import ActionRunner, Ran
+from kubernaut_sdk.times import rfc3339, utcnow
 
 Json = dict[str, Any]
 Answer = Callable[[str, str, dict[str, list[str]], Any], tuple[int, Any]]
@@ -197,6 +198,24 @@ def test_an_alert_is_silenced_once_and_the_silence_is_expired_by_undo(
     undone = ActionRunner(silence_alert, storage="none").undo(inputs, first.change)
     assert undone.exit_code == 0, undone
     assert silence["status"]["state"] == "expired"
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(16, "unchanged"), (2, "succeeded")])
+def test_a_silence_that_ends_long_before_the_wanted_time_is_not_enough(
+    serve: Callable[[Answer], MonitoringServer], minutes: int, status: str
+) -> None:
+    manager = Alertmanager(1)
+    inputs = {"url": serve(manager).url, "matchers": ALERT, "ttl": "30m"}
+    first = run(silence_alert, inputs)
+    manager.silences[0]["endsAt"] = rfc3339(utcnow() + timedelta(minutes=minutes))
+    second = run(silence_alert, inputs)
+
+    assert (first.status, second.status) == ("succeeded", status), second
+    if status == "succeeded":  # each undo expires its own, however often
+        assert second.change is not None
+        undone = [ActionRunner(silence_alert, storage="none").undo(inputs, second.change).status for _ in range(2)]
+        assert undone == ["succeeded", "unchanged"]
+        assert [silence["status"]["state"] for silence in manager.silences] == ["active", "expired"]
 
 
 @pytest.mark.parametrize(

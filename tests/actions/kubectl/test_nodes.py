@@ -165,9 +165,10 @@ class TestCordon:
         assert reason_of(cluster.run(action, node="nobody", **more)) == (3, "NotFound")
 
     def test_a_cordon_that_is_lifted_at_once_is_told(self, cluster: Cluster, node: str) -> None:
-        ended = cluster.run_with(
-            "cordon_node", lambda argv: argv[1] == "get", 2, lambda: cluster.kubectl("uncordon", node), node=node
-        )
+        def is_cordoned(argv: list[str]) -> bool:
+            return argv[1] == "get" and cluster.get("node", node)["spec"].get("unschedulable", False)
+
+        ended = cluster.run_with("cordon_node", is_cordoned, 1, lambda: cluster.kubectl("uncordon", node), node=node)
         assert reason_of(ended) == (4, "TakenBack")
         assert "unschedulable of" in message_of(ended)
         assert re.search("and then by (kubectl|somebody else) to False", message_of(ended))

@@ -1,13 +1,15 @@
-"""An action is started alone: a step pays for no other action's module."""
+"""Actions of the image, told apart: one is started alone, and only some can never be taken back."""
 
 import subprocess
 import sys
 
-from kubernaut_sdk.catalog import installed_entries
+from kubernaut_cli.docs import traits
+from kubernaut_sdk.catalog import action_entry, all_actions, installed_entries
 
 PROGRAM = """
 import os, sys
-from kubernaut_sdk.catalog import installed_entries
+from kubernaut_cli.docs import traits
+from kubernaut_sdk.catalog import action_entry, all_actions, installed_entries
 for name, entry in installed_entries().items():
     if entry.module.startswith("kubernaut_kubectl."):
         if (child := os.fork()) == 0:
@@ -29,3 +31,11 @@ def test_starting_an_action_imports_the_module_of_no_other() -> None:
     assert {name: modules & set(own.values()) for name, modules in loaded.items()} == {
         name: {module} for name, module in own.items()
     }
+
+
+def test_what_only_grows_says_so_and_cannot_be_undone() -> None:
+    growing = {action.action_type: action for action in all_actions() if action.grow_only}
+
+    assert set(growing) == {"aws/extend_volume", "kubernetes/expand_pvc"}
+    assert all(action.undo_function is None for action in growing.values())
+    assert "grow-only: takes nothing away" in traits(action_entry(growing["kubernetes/expand_pvc"]))

@@ -40,6 +40,7 @@ extend_volume = Action(
     "aws/extend_volume",
     permissions=["ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:ModifyVolume"],
     risk="medium",
+    grow_only=True,
     examples=[{"region": "eu-central-1", "volume_id": "vol-0123456789abcdef0", "size_gib": 200}],
 )
 

@@ -2,17 +2,17 @@
 
 import json
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from pydantic import Field
 
 from kubernaut_kubectl.cluster.durations import DurationText, seconds_of
-from kubernaut_kubectl.cluster.kubectl import Name, can_i, create, delete_raw, get, list_all, pod_log
+from kubernaut_kubectl.cluster.kubectl import Name, can_i, get, list_all, pod_log
 from kubernaut_kubectl.cluster.limits import require_at_most
+from kubernaut_kubectl.cluster.made import MadeOnce, made_name
 from kubernaut_kubectl.cluster.selectors import selector_text
 from kubernaut_kubectl.diagnostics.report import LARGEST_PART, digest_of, events_text, fit, newest, plain_object
 from kubernaut_kubectl.owners.controllers import owned_by
-from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, PreconditionFailed, Result, VerifyFailed
+from kubernaut_sdk import Action, Change, Context, Inputs, ObjectRef, Result, VerifyFailed
 
 __all__ = ["collect_diagnostics"]
 
@@ -24,6 +24,8 @@ _RESOURCES = {
     "Job": "job.batch",
     "Pod": "pod",
 }
+_REPORTS = MadeOnce("ConfigMap", "/api/v1", "configmaps", COLLECTED_BY)
+_LONGEST_NAME = 223
 _PART_NAME = 200
 
 
@@ -80,10 +82,9 @@ def plan(ctx: Context, inputs: CollectDiagnosticsInputs) -> Change:
     deletes it.
     """
     if ctx.undoing is not None:
-        name = ctx.undoing.after["configmap"]
-        return Change({"configmap": name if _find(ctx, inputs, name) else None}, ctx.undoing.before)
-    name = _name(inputs, ctx)
-    if _own(ctx, inputs, name) is not None:
+        return _REPORTS.plan_undo(ctx, inputs.namespace, "configmap")
+    name = made_name(f"diagnostics-{inputs.name}", str(ctx.record_id), _LONGEST_NAME)
+    if _REPORTS.own(ctx, inputs.namespace, name) is not None:
         return Change({"configmap": name}, {"configmap": name})
     require_at_most(
         len(_pods(ctx, inputs, _read(ctx, inputs))), inputs.max_pods, "max_pods", f"pods of {inputs.kind} {inputs.name}"
@@ -96,8 +97,7 @@ def apply(ctx: Context, inputs: CollectDiagnosticsInputs, change: Change) -> Col
     """Read everything, and create the ConfigMap, unless an attempt whose response was lost has done so."""
     name = change.after["configmap"]
     parts = _collect(ctx, inputs)
-    digest = digest_of(parts)
-    annotations = {COLLECTED_BY: str(ctx.record_id), DIGEST: digest}
+    annotations = {COLLECTED_BY: str(ctx.record_id), DIGEST: digest_of(parts)}
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -105,22 +105,16 @@ def apply(ctx: Context, inputs: CollectDiagnosticsInputs, change: Change) -> Col
         "immutable": True,
         "data": parts,
     }
-    try:
-        create(ctx, _path(inputs), body, f"store diagnostics of {inputs.name}")
-    except PreconditionFailed as error:
-        known = _own(ctx, inputs, name) if error.reason == "AlreadyExists" else None
-        if known is None:
-            raise
-        parts, digest = known["data"], known["metadata"]["annotations"][DIGEST]
-    size = sum(len(part.encode()) for item in parts.items() for part in item)
-    return CollectDiagnosticsResult(configmap=name, digest=digest, bytes=size)
+    made = _REPORTS.make(ctx, inputs.namespace, body, f"store diagnostics of {inputs.name}")
+    size = sum(len(part.encode()) for item in made["data"].items() for part in item)
+    return CollectDiagnosticsResult(configmap=name, digest=made["metadata"]["annotations"][DIGEST], bytes=size)
 
 
 @collect_diagnostics.verify
 def verify(ctx: Context, inputs: CollectDiagnosticsInputs, change: Change) -> bool | str:
     """Return True if the ConfigMap holds what its digest says."""
     name = change.after["configmap"]
-    found = _own(ctx, inputs, name)
+    found = _REPORTS.own(ctx, inputs.namespace, name)
     if found is None:
         raise VerifyFailed(f"ConfigMap {name} was deleted.", reason="Gone")
     if digest_of(found.get("data") or {}) != found["metadata"]["annotations"].get(DIGEST):
@@ -131,11 +125,7 @@ def verify(ctx: Context, inputs: CollectDiagnosticsInputs, change: Change) -> bo
 @collect_diagnostics.undo
 def undo(ctx: Context, inputs: CollectDiagnosticsInputs, change: Change) -> None:
     """Delete the ConfigMap that this action made."""
-    name = change.after["configmap"]
-    found = _find(ctx, inputs, name)
-    if found is None or COLLECTED_BY not in (found["metadata"].get("annotations") or {}):
-        raise PreconditionFailed(f"ConfigMap {name} was not made by this action.", reason="NotOurs")
-    delete_raw(ctx, _path(inputs, name), uid=found["metadata"]["uid"], what=f"delete ConfigMap {name}")
+    _REPORTS.delete(ctx, inputs.namespace, change.after["configmap"])
 
 
 @collect_diagnostics.target
@@ -196,29 +186,6 @@ def _pods(ctx: Context, inputs: CollectDiagnosticsInputs, top: dict[str, Any]) -
     return list_all(ctx, "pod", inputs.namespace, selector=selector_text(top["spec"].get("selector") or {}))
 
 
-def _name(inputs: CollectDiagnosticsInputs, ctx: Context) -> str:
-    end = str(ctx.record_id).replace("-", "")[-10:]
-    return f"diagnostics-{inputs.name[:200].rstrip('-.')}-{end}"
-
-
 def _key(name: str) -> str:
     """Return a name as a ConfigMap's key, which may have 253 characters."""
     return name if len(name) <= _PART_NAME else f"{name[: _PART_NAME // 2]}-{name[-_PART_NAME // 2 :]}"
-
-
-def _path(inputs: CollectDiagnosticsInputs, name: str = "") -> str:
-    path = f"/api/v1/namespaces/{quote(inputs.namespace, safe='')}/configmaps"
-    return f"{path}/{quote(name, safe='')}" if name else path
-
-
-def _find(ctx: Context, inputs: CollectDiagnosticsInputs, name: str) -> dict[str, Any] | None:
-    """Return a ConfigMap by a list, since kubectl would read the namespace after a 404."""
-    found = list_all(ctx, "configmap", inputs.namespace, fields=f"metadata.name={name}")
-    return found[0] if found else None
-
-
-def _own(ctx: Context, inputs: CollectDiagnosticsInputs, name: str) -> dict[str, Any] | None:
-    """Return the ConfigMap that this record has made, or None."""
-    found = _find(ctx, inputs, name)
-    marks = (found or {}).get("metadata", {}).get("annotations") or {}
-    return found if marks.get(COLLECTED_BY) == str(ctx.record_id) else None

@@ -4,14 +4,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, create, get
+from kubernaut_kubectl.cluster.kubectl import Name, get
+from kubernaut_kubectl.cluster.made import MadeOnce, made_name
 from kubernaut_kubectl.cluster.targets import register_object
-from kubernaut_kubectl.jobs.outcome import POD_PERMISSIONS, check_outcome, job_named, job_path, running_jobs
+from kubernaut_kubectl.jobs.outcome import POD_PERMISSIONS, check_outcome, running_jobs
 from kubernaut_sdk import Action, Change, Context, Inputs, PreconditionFailed, Result, VerifyFailed
 
 __all__ = ["job_name", "trigger_cronjob"]
 
 TRIGGERED_BY = "kubernaut.io/triggered-by"
+_JOBS = MadeOnce("Job", "/apis/batch/v1", "jobs", TRIGGERED_BY)
 _LONGEST_NAME = 63
 """Characters of a Job's name: its pods have it as the value of a label."""
 
@@ -57,7 +59,7 @@ def plan(ctx: Context, inputs: TriggerCronJobInputs) -> Change:
     a Job that fails ends the wait at once, with the last lines of its log.
     """
     name = job_name(inputs.cronjob, str(ctx.record_id))
-    if _own(ctx, inputs, name) is not None:
+    if _JOBS.own(ctx, inputs.namespace, name) is not None:
         return Change({"job": name}, {"job": name})
     found = get(ctx, "cronjob.batch", inputs.cronjob, inputs.namespace)
     policy = found["spec"].get("concurrencyPolicy", "Allow")
@@ -67,13 +69,8 @@ def plan(ctx: Context, inputs: TriggerCronJobInputs) -> Change:
             f"it, delete it (kubernetes/delete_job), or set even_if_running: true.",
             reason="Running",
         )
-    create(
-        ctx,
-        job_path(inputs.namespace),
-        job_of(found, name, str(ctx.record_id)),
-        f"make a Job of {inputs.cronjob}",
-        dry_run=True,
-    )
+    job = job_of(found, name, str(ctx.record_id))
+    _JOBS.try_make(ctx, inputs.namespace, job, f"make a Job of {inputs.cronjob}")
     return Change({"job": None}, {"job": name})
 
 
@@ -83,18 +80,14 @@ def apply(ctx: Context, inputs: TriggerCronJobInputs, change: Change) -> Trigger
     name = change.after["job"]
     found = get(ctx, "cronjob.batch", inputs.cronjob, inputs.namespace)
     job = job_of(found, name, str(ctx.record_id))
-    try:
-        create(ctx, job_path(inputs.namespace), job, f"make a Job of {inputs.cronjob}")
-    except PreconditionFailed as error:
-        if error.reason != "AlreadyExists" or _own(ctx, inputs, name) is None:
-            raise
+    _JOBS.make(ctx, inputs.namespace, job, f"make a Job of {inputs.cronjob}")
     return TriggerCronJobResult(job=name)
 
 
 @trigger_cronjob.verify
 def verify(ctx: Context, inputs: TriggerCronJobInputs, change: Change) -> bool | str:
     """Return True once the Job is complete."""
-    job = _own(ctx, inputs, change.after["job"])
+    job = _JOBS.own(ctx, inputs.namespace, change.after["job"])
     if job is None:
         raise VerifyFailed(
             f"Job {change.after['job']} is gone before its outcome was seen; was it deleted, or is its "
@@ -109,8 +102,7 @@ register_object(trigger_cronjob, "CronJob", "cronjob")
 
 def job_name(cronjob: str, record: str) -> str:
     """Return the name of the Job that a record makes of a CronJob: never longer than a label's value may be."""
-    end = record.replace("-", "")[-10:]
-    return f"{cronjob[: _LONGEST_NAME - len(end) - 1].rstrip('-.')}-{end}"
+    return made_name(cronjob, record, _LONGEST_NAME)
 
 
 def job_of(cronjob: dict[str, Any], name: str, record: str) -> dict[str, Any]:
@@ -130,10 +122,3 @@ def job_of(cronjob: dict[str, Any], name: str, record: str) -> dict[str, Any]:
         },
         "spec": template["spec"],
     }
-
-
-def _own(ctx: Context, inputs: TriggerCronJobInputs, name: str) -> dict[str, Any] | None:
-    """Return the Job that this record has made, or None."""
-    found = job_named(ctx, inputs.namespace, name)
-    marks = (found or {}).get("metadata", {}).get("annotations") or {}
-    return found if marks.get(TRIGGERED_BY) == str(ctx.record_id) else None

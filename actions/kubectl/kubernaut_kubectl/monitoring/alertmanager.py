@@ -1,7 +1,7 @@
 """The action alertmanager/silence_alert."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -79,13 +79,17 @@ def plan(ctx: Context, inputs: SilenceAlertInputs) -> Change:
 
     Matchers that select no alert that fires now, or more than `max_alerts`, are refused: a silence is for an incident,
     not for the future. The comment ends with the record's id. A silence of exactly these matchers that Kubernaut made
-    before, and that lasts still, is left as it is. Alertmanager has no compare and swap: two at once make two silences.
-    The step's Secret may hold `token`, or `username` and `password`, and `ca.crt`.
+    before is left as it is, if it lasts for half of `ttl` or longer by this machine's clock. Alertmanager has no
+    compare and swap: two at once make two silences. The step's Secret may hold `token`, or `username` and `password`,
+    and `ca.crt`.
     """
+    if ctx.undoing is not None:
+        made = _own_silence(ctx, inputs, record=ctx.undoing.after["silenced_by"])
+        return Change(ctx.undoing.before if made is None else ctx.undoing.after, ctx.undoing.before)
     known = _own_silence(ctx, inputs)
-    before = {"silenced_by": _record_of(known)}
-    if known is not None:
-        return Change(before, before)
+    if known is not None and (_record_of(known) == str(ctx.record_id) or _lasts(known, inputs)):
+        return Change({"silenced_by": _record_of(known)}, {"silenced_by": _record_of(known)})
+    before = {"silenced_by": None}
     alerts = _alerts(ctx, inputs)
     require_some(alerts, f"alerts with {_text(inputs)} that fire now")
     require_at_most(len(alerts), inputs.max_alerts, "max_alerts", f"alerts with {_text(inputs)}")
@@ -190,6 +194,15 @@ def _own_silence(
 def _sorted(matchers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     whole = [{"isEqual": True, **one} for one in matchers]  # isEqual came with Alertmanager 0.22
     return sorted(whole, key=lambda one: (one["name"], one["value"]))
+
+
+def _lasts(silence: dict[str, Any], inputs: SilenceAlertInputs) -> bool:
+    """Return True if a silence lasts for half of the wanted time, or longer."""
+    try:
+        ends = datetime.fromisoformat(str(silence["endsAt"]))
+    except (KeyError, ValueError):
+        return False
+    return (ends - utcnow()).total_seconds() >= seconds_of(inputs.ttl) / 2
 
 
 def _record_of(silence: dict[str, Any] | None) -> str | None:

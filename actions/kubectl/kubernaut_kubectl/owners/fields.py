@@ -174,9 +174,18 @@ def _autoscaler(found: dict[str, Any], item: dict[str, Any], field: Field, value
     if (target.get("kind"), target.get("name")) != (found["kind"], found["metadata"]["name"]):
         return None
     if item["kind"] == "VerticalPodAutoscaler":
-        acts = "resources" in field and spec.get("updatePolicy", {}).get("updateMode") != "Off"
+        acts = "resources" in field and spec.get("updatePolicy", {}).get("updateMode") != "Off" and _sizes(spec, field)
         return Owner(f"VerticalPodAutoscaler {name}", "change its resourcePolicy") if acts else None
     return _horizontal(item, value) if field == REPLICAS else None
+
+
+def _sizes(spec: dict[str, Any], field: Field) -> bool:
+    """Return True if a VerticalPodAutoscaler sizes the container of a field, by its policy or that for all others."""
+    policies = {
+        one.get("containerName"): one for one in (spec.get("resourcePolicy") or {}).get("containerPolicies", ())
+    }
+    names = [part for part in field if part in policies] or ["*"]
+    return all((policies.get(name) or {}).get("mode") != "Off" for name in names)
 
 
 def _horizontal(item: dict[str, Any], value: Any) -> Owner | None:

@@ -44,6 +44,7 @@ expand_pvc = Action(
     },
     tools=["kubectl"],
     risk="medium",
+    grow_only=True,
     examples=[{"namespace": "shop", "pvc": "data-orders-db-0", "size": "20Gi"}],
 )
 

@@ -1,11 +1,11 @@
 """The action kubernetes/snapshot_pvc."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from pydantic import Field
 
-from kubernaut_kubectl.cluster.kubectl import Name, create, delete_raw, get, list_all
+from kubernaut_kubectl.cluster.kubectl import Name, get, list_all
+from kubernaut_kubectl.cluster.made import MadeOnce, made_name
 from kubernaut_kubectl.cluster.targets import register_object
 from kubernaut_kubectl.cluster.watching import watch_list
 from kubernaut_kubectl.rollouts.tracker import tracker_of
@@ -15,7 +15,9 @@ from kubernaut_sdk import Action, Change, Context, PreconditionFailed, Result, V
 __all__ = ["choose_class", "snapshot_pvc"]
 
 SNAPSHOT_BY = "kubernaut.io/snapshot-by"
-_SNAPSHOTS = "volumesnapshots.snapshot.storage.k8s.io"
+_RESOURCE = "volumesnapshots.snapshot.storage.k8s.io"
+_SNAPSHOTS = MadeOnce("VolumeSnapshot", "/apis/snapshot.storage.k8s.io/v1", "volumesnapshots", SNAPSHOT_BY)
+_LONGEST_NAME = 253
 _CLASSES = "volumesnapshotclasses.snapshot.storage.k8s.io"
 _DEFAULT = "snapshot.storage.kubernetes.io/is-default-class"
 _LONGEST_ERROR = 60.0
@@ -61,13 +63,12 @@ def plan(ctx: Context, inputs: SnapshotPvcInputs) -> Change:
     snapshots, or no VolumeSnapshotClass for the volume's driver. Nobody deletes it but you: undo does.
     """
     if ctx.undoing is not None:
-        made = ctx.undoing.after["snapshot"]
-        return Change({"snapshot": made if _find(ctx, inputs, made) else None}, ctx.undoing.before)
-    name = _name(inputs, ctx)
-    if _own(ctx, inputs, name) is not None:
+        return _SNAPSHOTS.plan_undo(ctx, inputs.namespace, "snapshot")
+    name = made_name(inputs.pvc, str(ctx.record_id), _LONGEST_NAME)
+    if _SNAPSHOTS.own(ctx, inputs.namespace, name) is not None:
         return Change({"snapshot": name}, {"snapshot": name})
-    claim = read_bound_claim(ctx, inputs)
-    create(ctx, _path(inputs), _document(ctx, inputs, claim, name), f"snapshot {inputs.pvc}", dry_run=True)
+    document = _document(ctx, inputs, read_bound_claim(ctx, inputs), name)
+    _SNAPSHOTS.try_make(ctx, inputs.namespace, document, f"snapshot {inputs.pvc}")
     return Change({"snapshot": None}, {"snapshot": name})
 
 
@@ -76,13 +77,7 @@ def apply(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> SnapshotPv
     """Create the snapshot, unless an attempt whose response was lost has done so."""
     name = change.after["snapshot"]
     body = _document(ctx, inputs, read_bound_claim(ctx, inputs), name)
-    try:
-        made = create(ctx, _path(inputs), body, f"snapshot {inputs.pvc}")
-    except PreconditionFailed as error:
-        known = _own(ctx, inputs, name) if error.reason == "AlreadyExists" else None
-        if known is None:
-            raise
-        made = known
+    made = _SNAPSHOTS.make(ctx, inputs.namespace, body, f"snapshot {inputs.pvc}")
     return SnapshotPvcResult(snapshot=name, uid=made["metadata"]["uid"])
 
 
@@ -90,8 +85,8 @@ def apply(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> SnapshotPv
 def verify(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> bool | str:
     """Return True once the snapshot is ready to use."""
     name = change.after["snapshot"]
-    watch_list(ctx, _SNAPSHOTS, inputs.namespace, fields=f"metadata.name={name}")
-    found = _own(ctx, inputs, name)
+    watch_list(ctx, _RESOURCE, inputs.namespace, fields=f"metadata.name={name}")
+    found = _SNAPSHOTS.own(ctx, inputs.namespace, name)
     if found is None:
         raise VerifyFailed(f"VolumeSnapshot {name} was deleted before it was ready.", reason="Gone")
     status = found.get("status") or {}
@@ -108,12 +103,7 @@ def verify(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> bool | st
 @snapshot_pvc.undo
 def undo(ctx: Context, inputs: SnapshotPvcInputs, change: Change) -> None:
     """Delete the snapshot that this action made."""
-    name = change.after["snapshot"]
-    found = _find(ctx, inputs, name)
-    if found is None or SNAPSHOT_BY not in (found["metadata"].get("annotations") or {}):
-        raise PreconditionFailed(f"VolumeSnapshot {name} was not made by this action.", reason="NotOurs")
-    uid = found["metadata"]["uid"]
-    delete_raw(ctx, _path(inputs, name), uid=uid, what=f"delete VolumeSnapshot {name}")
+    _SNAPSHOTS.delete(ctx, inputs.namespace, change.after["snapshot"])
 
 
 register_object(snapshot_pvc, "PersistentVolumeClaim", "pvc")
@@ -158,16 +148,6 @@ def choose_class(classes: list[dict[str, Any]], driver: str, wanted: str | None)
     return defaults[0]
 
 
-def _name(inputs: SnapshotPvcInputs, ctx: Context) -> str:
-    end = str(ctx.record_id).replace("-", "")[-10:]
-    return f"{inputs.pvc[: 252 - len(end)].rstrip('-.')}-{end}"
-
-
-def _path(inputs: SnapshotPvcInputs, name: str = "") -> str:
-    path = f"/apis/snapshot.storage.k8s.io/v1/namespaces/{quote(inputs.namespace, safe='')}/volumesnapshots"
-    return f"{path}/{quote(name, safe='')}" if name else path
-
-
 def _document(ctx: Context, inputs: SnapshotPvcInputs, claim: dict[str, Any], name: str) -> dict[str, Any]:
     volume = get(ctx, "persistentvolume", claim["spec"]["volumeName"])
     driver = (volume["spec"].get("csi") or {}).get("driver")
@@ -183,16 +163,3 @@ def _document(ctx: Context, inputs: SnapshotPvcInputs, claim: dict[str, Any], na
         "metadata": {"name": name, "annotations": {SNAPSHOT_BY: str(ctx.record_id)}},
         "spec": {"volumeSnapshotClassName": chosen, "source": {"persistentVolumeClaimName": inputs.pvc}},
     }
-
-
-def _find(ctx: Context, inputs: SnapshotPvcInputs, name: str) -> dict[str, Any] | None:
-    """Return a snapshot by a list, since kubectl would read the namespace after a 404."""
-    found = list_all(ctx, _SNAPSHOTS, inputs.namespace, fields=f"metadata.name={name}")
-    return found[0] if found else None
-
-
-def _own(ctx: Context, inputs: SnapshotPvcInputs, name: str) -> dict[str, Any] | None:
-    """Return the snapshot that this record has made, or None."""
-    found = _find(ctx, inputs, name)
-    marks = (found or {}).get("metadata", {}).get("annotations") or {}
-    return found if marks.get(SNAPSHOT_BY) == str(ctx.record_id) else None
