@@ -94,7 +94,7 @@ def open_files(folder: Path) -> list[str]:
 
 
 def test_a_closed_store_has_no_file_open_though_a_read_was_given_up(tmp_path: Path) -> None:
-    """As when a client goes away in the middle of a page."""
+    """A client went away in the middle of a page."""
 
     async def work() -> None:
         store = SqliteStore(open_sqlite(tmp_path))
