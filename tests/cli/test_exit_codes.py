@@ -55,6 +55,7 @@ ENOUGH_ARGUMENTS = {
     "actions": ["list"],
     "build": ["--tag=x"],
     "cancel": ["x"],
+    "catalog": ["write"],
     "new": ["x"],
     "publish": ["x"],
     "records": ["checkpoint"],
