@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -95,15 +96,25 @@ def open_files(folder: Path) -> list[str]:
 
 def test_a_closed_store_has_no_file_open_though_a_read_was_given_up(tmp_path: Path) -> None:
     """A client went away in the middle of a page."""
+    began, may_end = threading.Event(), threading.Event()
+
+    def pause() -> bool:
+        began.set()
+        return may_end.wait(30)
+
+    engine = open_sqlite(tmp_path)
+    engine.dispose()  # the next connection knows the function
+    sa.event.listen(engine, "connect", lambda connection, _: connection.create_function("pause", 0, pause))
 
     async def work() -> None:
-        store = SqliteStore(open_sqlite(tmp_path))
-        count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) SELECT max(x) FROM n"
-        reading = asyncio.create_task(store.read(sa.select(sa.text("x")).select_from(sa.text(f"({count}) AS t(x)"))))
-        while "Checked out connections: 1" not in store._engine.pool.status():  # noqa: ASYNC110 – it tells nobody
-            await asyncio.sleep(0.001)
+        store = SqliteStore(engine)
+        reading = asyncio.create_task(store.read(sa.select(sa.func.pause())))
+        assert await asyncio.to_thread(began.wait, 30)
         reading.cancel()
-        await store.close()
+        closed = asyncio.create_task(store.close())
+        await asyncio.sleep(0)
+        may_end.set()
+        await closed
 
     asyncio.run(work())
     assert open_files(tmp_path) == []
