@@ -91,7 +91,7 @@ def test_all_actions_of_the_kubectl_image_add_less_than_five_megabytes(
     subprocess.run(command, check=True, capture_output=True)
     spec = subprocess.run(["docker", "run", "--rm", name, "spec"], check=True, capture_output=True).stdout
     added = inspected(images["kubectl"])["Size"] - inspected(name)["Size"]
-    subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
+    subprocess.run(["docker", "image", "rm", "--no-prune", name], check=True, capture_output=True)
 
     assert json.loads(spec)["actions"] == []
     assert 0 < added < 5_000_000

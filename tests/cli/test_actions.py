@@ -86,7 +86,7 @@ def test_an_image_is_read_where_it_is_stamped_and_asked_where_not(
         folder = context(tmp_path / "image")
     subprocess.run(["docker", "build", "--quiet", f"--tag={name}", folder], check=True, capture_output=True)
     listed = kubernaut("actions", "list", f"--image={name}", "-o", "json")
-    subprocess.run(["docker", "image", "rm", name], capture_output=True)
+    subprocess.run(["docker", "image", "rm", "--no-prune", name], capture_output=True)
 
     assert listed.code == 0, listed.stderr
     assert json.loads(listed.stdout) == SPEC["actions"]

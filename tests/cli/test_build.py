@@ -31,7 +31,7 @@ def name(request: pytest.FixtureRequest) -> Iterator[str]:
     """A name for the image of this test."""
     name = f"{NAME}:{sha256(request.node.nodeid.encode()).hexdigest()[:12]}"
     yield name
-    subprocess.run(["docker", "image", "rm", name], capture_output=True)
+    subprocess.run(["docker", "image", "rm", "--no-prune", name], capture_output=True)
 
 
 @pytest.mark.docker
@@ -60,7 +60,7 @@ def test_an_image_is_stamped_and_all_else_in_it_stays(kubernaut: Run, context: R
     head = subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     env = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600"}
     built = kubernaut("build", folder, f"--tag={name}", "--build-arg=COLOUR=red", "-o", "json", env=env)
-    subprocess.run(["docker", "image", "rm", f"{name}-plain"], capture_output=True, check=True)
+    subprocess.run(["docker", "image", "rm", "--no-prune", f"{name}-plain"], capture_output=True, check=True)
 
     assert built.code == 0, built.stderr
     document, image = json.loads(built.stdout), ActionImage(name)

@@ -128,7 +128,7 @@ def test_its_image_is_built_and_conforms(made: Path, base: str, kubernaut: Run) 
     pod = ["docker", "run", "--rm", "--read-only", "--network=none", "--tmpfs=/tmp:mode=1777", "--user=65532:65532"]
     settings = ["--env=ACTION_TYPE=queue/purge_messages", f"--env=ACTION_INPUTS={inputs}", "--env=HOME=/tmp"]
     in_a_pod = json.loads(sh(*pod, *settings, name, "run"))
-    subprocess.run(["docker", "image", "rm", name], capture_output=True)
+    subprocess.run(["docker", "image", "rm", "--no-prune", name], capture_output=True)
 
     assert (in_a_pod["status"], in_a_pod["changed"]) == ("succeeded", True)
     assert built.stdout.splitlines()[0].startswith(f"{name} sha256:")

@@ -57,7 +57,7 @@ def image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
     docker("build", "--quiet", f"--tag={NAME}", str(folder))
     yield NAME
-    docker("image", "rm", "--force", NAME, check=False)
+    docker("image", "rm", "--no-prune", "--force", NAME, check=False)
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -87,7 +87,7 @@ class TestWithARegistry:
             listed = kubernaut("actions", "list", f"--image={name}", "-o", "json")
             local = kubernaut("actions", "list", f"--image={image}", "-o", "json")
             pulled = json.loads(docker("image", "inspect", "--format={{json .Config.Labels}}", name))[LABEL]
-            docker("image", "rm", name)
+            docker("image", "rm", "--no-prune", name)
 
         assert name.startswith(f"{address}/team/publish@sha256:")
         assert ended.stdout == f"{name}\n"
@@ -186,7 +186,7 @@ class TestWithARegistry:
             (tmp_path / "Dockerfile").write_text(content)
             docker("build", "--quiet", f"--tag={name}", str(tmp_path))
         ended = [kubernaut("publish", name, "x.invalid/y") for name in (plain, changed, "kubernaut-test/not-there:1")]
-        docker("image", "rm", plain, changed)
+        docker("image", "rm", "--no-prune", plain, changed)
 
         assert [(done.code, done.stdout) for done in ended] == [(2, "")] * 3
         assert f"{plain} does not say what it offers (no {LABEL}); make it with `kubernaut build`." in ended[0].stderr

@@ -37,7 +37,10 @@ def find_image(engine: Any, name: str) -> Any:
 
 
 def remove_untagged(engine: Any, image_id: str) -> None:
-    """Remove an image that has no tag. One that has a tag stays: the same image was built before."""
+    """Remove an image that has no tag. One that has a tag stays: the same image was built before.
+
+    Its layers stay as the engine's cache: another build may be at work on one of them in this moment.
+    """
     with suppress(DockerException):
         if not engine.images.get(image_id).tags:
-            engine.images.remove(image_id)
+            engine.images.remove(image_id, noprune=True)
