@@ -20,6 +20,12 @@ ACTIONS = Path(__file__).parents[2] / "actions"
 pytestmark = [pytest.mark.docker]
 
 
+@pytest.fixture(autouse=True)
+def our_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The `python3` of the scenarios is this one, which has moto."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
 def conforms(part: str, image: str, *tried: str) -> None:
     folder = ACTIONS / part
     scenarios = [each for each in read_scenarios(folder / "conformance.yaml") if each.action in tried]
@@ -54,9 +60,8 @@ AWS = [scenario.action for scenario in read_scenarios(ACTIONS / "aws-cli" / "con
 
 @pytest.mark.slow
 @pytest.mark.parametrize("action", AWS)
-def test_each_aws_action_as_it_is_installed(monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+def test_each_aws_action_as_it_is_installed(action: str) -> None:
     folder = ACTIONS / "aws-cli"
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # its python3 has moto
     [scenario] = [each for each in read_scenarios(folder / "conformance.yaml") if each.action == action]
     found = list(examine(InstalledActions(), [scenario], cwd=folder))
 
@@ -76,9 +81,8 @@ KUBECTL = [scenario.action for scenario in read_scenarios(ACTIONS / "kubectl" / 
 @pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize("action", KUBECTL)
-def test_each_kubectl_action_as_it_is_installed(monkeypatch: pytest.MonkeyPatch, cluster: None, action: str) -> None:
+def test_each_kubectl_action_as_it_is_installed(cluster: None, action: str) -> None:
     folder = ACTIONS / "kubectl"
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     [scenario] = [each for each in read_scenarios(folder / "conformance.yaml") if each.action == action]
     with (Path(tempfile.gettempdir()) / "kubernaut-tests-kinds.lock").open("w") as file:
         if action in {"kubernetes/renew_certificate", "kubernetes/snapshot_pvc"}:
