@@ -50,6 +50,7 @@ def as_processes(demo: Callable[[str], Any], tmp_path: Path) -> dict[str, Any]:
     return steps
 
 
+@pytest.mark.slow
 @pytest.mark.docker
 def test_containers_end_as_processes_do(
     as_processes: dict[str, Any], images: dict[str, str], demo: Callable[[str], Any], tmp_path: Path

@@ -77,6 +77,7 @@ def test_a_dead_node_that_uses_up_what_may_be_unavailable_is_refused_by_its_name
     assert f"nodes that are not ready ({machines[1].name}) use up maxUnavailable 1" in message_of(refused)
 
 
+@pytest.mark.slow
 def test_a_pod_that_a_dead_node_never_ends_is_told_with_its_node(
     cluster: Cluster, machines: tuple[StandInNode, StandInNode]
 ) -> None:
