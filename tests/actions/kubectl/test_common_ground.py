@@ -16,19 +16,9 @@ from kubernaut_kubectl.cluster.selectors import matches, selected_keys, selector
 from kubernaut_kubectl.configuration.configmap import uses_until_restart
 from kubernaut_kubectl.disruption.budgets import budget_text, covers
 from kubernaut_kubectl.owners.guarded import require_free_field, require_free_kind, require_readable_kind
-from kubernaut_kubectl.rollouts.obstacles import NOW, STUCK, group_texts, obstacle_of
 from kubernaut_kubectl.rollouts.progress import rollout_shortfall, rolls_out
 from kubernaut_kubectl.rollouts.revisions import ConfigReference, named_by
-from kubernaut_kubectl.workloads.capacity import (
-    is_selected,
-    limit_range_fault,
-    node_fault,
-    pod_fault,
-    pod_limit_fault,
-    quota_fault,
-)
 from kubernaut_kubectl.workloads.daemons import max_unavailable
-from kubernaut_kubectl.workloads.totals import pod_totals
 from kubernaut_sdk import PreconditionFailed
 
 Json = dict[str, Any]
@@ -122,7 +112,18 @@ def test_a_binary_suffix_is_a_power_of_1024(number: int, suffix: str) -> None:
     assert parse_quantity(f"{number}{suffix}") == Fraction(number * 1024**power)
 
 
+@pytest.mark.parametrize("text", ["5Gi", "1500m", "1", "0", "1023Mi", "7", "2560Ki", "3Ei", "1001"])
+def test_a_quantity_is_written_as_people_do(text: str) -> None:
+    assert quantity_text(parse_quantity(text)) == text
+
+
+@given(st.fractions(min_value=0, max_denominator=1000))
+def test_a_quantity_that_is_written_is_never_less(value: Fraction) -> None:
+    assert 0 <= parse_quantity(quantity_text(value)) - value < Fraction(1, 1000)
+
+
 # Selectors
+
 
 RULES = [
     {"key": "tier", "operator": "In", "values": ["web", "api"]},
@@ -171,112 +172,6 @@ def test_limits_say_their_name_their_value_and_what_was_found() -> None:
     require_factor(4, 2, 2.0, "shrinking")
     with pytest.raises(PreconditionFailed, match="is a factor of 4"):
         require_factor(4, 1, 2.0, "shrinking")
-
-
-# Obstacles
-
-
-def pod(state: Json, *, restarts: int = 0, last: Json | None = None, init: bool = False) -> Json:
-    container = {"name": "app", "ready": False, "restartCount": restarts, "state": state}
-    container |= {"lastState": {"terminated": last}} if last else {}
-    statuses = "initContainerStatuses" if init else "containerStatuses"
-    return {"metadata": {"name": "p", "uid": "u"}, "status": {statuses: [container]}}
-
-
-def waiting(reason: str, message: str = "") -> Json:
-    return {"waiting": {"reason": reason, "message": message}}
-
-
-OOM = {"exitCode": 137, "reason": "OOMKilled"}
-FAILED = {"exitCode": 3, "reason": "Error"}
-NOT_FOUND = 'failed to pull image "a": failed to resolve reference "a": a: not found'
-
-
-@pytest.mark.parametrize(
-    ("found", "text", "patience"),
-    [
-        (pod(waiting("ImagePullBackOff", NOT_FOUND)), f"container app: ImagePullBackOff: {NOT_FOUND}", NOW),
-        (pod(waiting("ErrImagePull", "dial tcp: i/o timeout")), "container app: ErrImagePull: dial tcp: i/o", STUCK),
-        (pod(waiting("InvalidImageName")), "container app: InvalidImageName", NOW),
-        (pod(waiting("CreateContainerConfigError", 'secret "x" not found')), 'secret "x" not found', STUCK),
-        (pod(waiting("CrashLoopBackOff"), restarts=1, last=FAILED), "it ended with exit code 3 (Error).", None),
-        (pod(waiting("CrashLoopBackOff"), restarts=3, last=FAILED), "it ended with exit code 3 (Error).", NOW),
-        (pod(waiting("CrashLoopBackOff"), restarts=2, last=OOM), "it ended with exit code 137 (OOMKilled).", NOW),
-        (pod({"running": {}}), "container app runs and is not ready.", None),
-        (pod({"terminated": FAILED}), "container app ended with exit code 3 (Error).", None),
-        (pod(waiting("CrashLoopBackOff"), restarts=3, last=FAILED, init=True), "container app: CrashLoopBackOff", NOW),
-    ],
-)
-def test_what_keeps_a_pod_from_being_ready_and_for_how_long_it_may(found: Json, text: str, patience: Any) -> None:
-    obstacle = obstacle_of(found)
-    assert obstacle is not None
-    assert text in obstacle.text
-    assert obstacle.patience == patience
-
-
-def several(**more: Json) -> Json:
-    """A pod of an init container, a sidecar and two containers; all run and are ready but those that say otherwise."""
-    well = {"ready": True, "restartCount": 0, "state": {"running": {}}}
-    ended = {"ready": True, "restartCount": 0, "state": {"terminated": {"exitCode": 0}}}
-    status = {name: {"name": name, **well, **more.get(name, {})} for name in ("app", "helper", "proxy")}
-    init = [{"name": "init", **ended, **more.get("init", {})}, status.pop("proxy")]
-    spec = {"initContainers": [{"name": "init"}, {"name": "proxy", "restartPolicy": "Always"}]}
-    statuses = {"initContainerStatuses": init, "containerStatuses": list(status.values())}
-    return {"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": statuses}
-
-
-UNREADY: Json = {"ready": False}
-CRASHES: Json = {
-    **UNREADY,
-    "restartCount": 3,
-    "state": waiting("CrashLoopBackOff"),
-    "lastState": {"terminated": FAILED},
-}
-CREATED: Json = {**UNREADY, "state": waiting("PodInitializing")}
-
-
-@pytest.mark.parametrize(
-    ("found", "text", "patience"),
-    [
-        # the one that crashes is why the other is not ready, whichever comes first
-        (several(app=UNREADY, helper=CRASHES), "container helper: CrashLoopBackOff: it ended with", NOW),
-        (several(proxy=UNREADY, app=CRASHES), "container app: CrashLoopBackOff: it ended with", NOW),
-        (several(proxy=CRASHES, app=CREATED), "container proxy: CrashLoopBackOff: it ended with", NOW),
-        (several(proxy=UNREADY, app=CREATED), "sidecar proxy runs and is not ready.", None),
-        (
-            several(init={**UNREADY, "state": {"running": {}}}, app=CREATED, helper=CREATED),
-            "init container init has not ended yet.",
-            None,
-        ),
-        (several(helper=UNREADY), "container helper runs and is not ready.", None),
-    ],
-)
-def test_which_of_several_containers_keeps_a_pod_from_being_ready(found: Json, text: str, patience: Any) -> None:
-    obstacle = obstacle_of(found)
-    assert obstacle is not None
-    assert obstacle.text.startswith(text)
-    assert obstacle.patience == patience
-
-
-def test_a_pod_that_no_node_takes_is_told_with_the_schedulers_words() -> None:
-    condition = {
-        "type": "PodScheduled",
-        "status": "False",
-        "reason": "Unschedulable",
-        "message": "0/3 nodes are available",
-    }
-    obstacle = obstacle_of({"metadata": {"name": "p"}, "status": {"conditions": [condition]}})
-    assert obstacle is not None
-    assert (obstacle.text, obstacle.patience) == ("Unschedulable: 0/3 nodes are available", STUCK)
-    assert (
-        obstacle_of({"metadata": {"name": "p"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
-        is None
-    )
-
-
-def test_the_same_obstacle_of_several_pods_is_told_once() -> None:
-    found = [obstacle_of(pod({"running": {}})) for _ in range(3)]
-    assert group_texts([one for one in found if one]) == ["pod p and 2 more: container app runs and is not ready."]
 
 
 # Rollouts
@@ -357,98 +252,7 @@ def test_the_config_maps_and_secrets_that_a_template_cannot_do_without() -> None
     assert named_by(template) == {ConfigReference(*pair) for pair in expected}
 
 
-# Room
-
-
-MEMORY = {"requests": {"memory": "2Gi"}, "limits": {"memory": "2Gi"}}
-
-
-def test_a_limit_range_a_quota_and_the_nodes_leave_room_or_not() -> None:
-    limits = {"metadata": {"name": "lr"}, "spec": {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]}}
-    assert limit_range_fault(limits, MEMORY) == "requests.memory 2Gi, and LimitRange lr has max 1Gi"
-    limits["spec"]["limits"][0] = {"type": "Pod", "max": {"memory": "1Gi"}}  # type: ignore[index]
-    assert limit_range_fault(limits, MEMORY) is None
-
-    status = {"hard": {"requests.memory": "8Gi"}, "used": {"requests.memory": "6Gi"}}
-    quota = {"metadata": {"name": "q"}, "spec": {}, "status": status}
-    assert quota_fault(quota, {"requests": {"memory": "1Gi"}}, MEMORY, 2) is None
-    assert quota_fault(quota, {"requests": {"memory": "1Gi"}}, MEMORY, 4) == (
-        "requests.memory 2Gi for 4 pods, and ResourceQuota q has 8Gi with 6Gi used"
-    )
-    assert quota_fault({**quota, "spec": {"scopes": ["BestEffort"]}}, {}, MEMORY, 9) is None
-
-    nodes = [{"spec": {}, "status": {"allocatable": {"memory": size}}} for size in ("1Gi", "1500Mi")]
-    assert node_fault(nodes, MEMORY) == "requests.memory 2Gi, and the largest node has 1500Mi"
-    assert node_fault([*nodes, {"spec": {"unschedulable": True}, "status": {"allocatable": {"memory": "9Gi"}}}], MEMORY)
-    assert node_fault([], MEMORY) is None
-
-
-def container(cpu: str, **more: Any) -> Json:
-    return {"name": f"c{cpu}", "resources": {"requests": {"cpu": cpu}}, **more}
-
-
-SIDECAR = {"restartPolicy": "Always"}
-
-
-@pytest.mark.parametrize(
-    ("pod", "cpu"),
-    [
-        ({"containers": [container("1"), container("500m")]}, "1500m"),
-        ({"containers": [{"name": "a", "resources": {"limits": {"cpu": "2"}}}]}, "2"),  # a limit is a request, too
-        ({"containers": [container("1")], "initContainers": [container("3"), container("2")]}, "3"),
-        ({"containers": [container("1")], "initContainers": [container("1", **SIDECAR)]}, "2"),
-        ({"containers": [container("1")], "initContainers": [container("1", **SIDECAR), container("3")]}, "4"),
-        ({"containers": [container("1")], "initContainers": [container("3"), container("1", **SIDECAR)]}, "3"),
-        ({"containers": [container("1")], "overhead": {"cpu": "250m"}}, "1250m"),
-    ],
-)
-def test_what_a_pod_requests_in_all(pod: Json, cpu: str) -> None:
-    assert pod_totals(pod, "requests") == {"cpu": parse_quantity(cpu)}
-
-
-def test_the_containers_of_a_pod_need_room_together() -> None:
-    pod = {"containers": [container("3"), container("2", **SIDECAR)], "nodeSelector": {"pool": "web"}}
-    large, small = ({"metadata": {"labels": {"pool": pool}}, "spec": {}} for pool in ("batch", "web"))
-    large["status"] = {"allocatable": {"cpu": "64"}}
-    small["status"] = {"allocatable": {"cpu": "4", "memory": "1Gi"}}
-    assert [is_selected(node, pod) for node in (large, small)] == [False, True]
-    assert pod_fault([small], pod) == (
-        "its pods would request cpu 5 in all, and no node that they may be put on has that"
-    )
-    assert pod_fault([large, small], pod) is None
-    assert pod_fault([], pod) is None
-    both = {"containers": [{"resources": {"requests": {"cpu": "8", "memory": "2Gi"}}}]}
-    tall = {"spec": {}, "status": {"allocatable": {"cpu": "2", "memory": "8Gi"}}}
-    wide = {"spec": {}, "status": {"allocatable": {"cpu": "8", "memory": "1Gi"}}}
-    assert pod_fault([tall, wide], both) == (
-        "its pods would request cpu 8 and memory 2Gi in all, and no node that they may be put on has that"
-    )
-
-
-def test_a_limit_range_for_whole_pods_and_for_the_ratio_of_limit_and_request() -> None:
-    whole: Json = {"type": "Pod", "max": {"cpu": "4"}, "min": {"cpu": "1"}}
-    limits: Json = {"metadata": {"name": "lr"}, "spec": {"limits": [whole]}}
-    pod = {"containers": [container("3"), container("2")]}
-    assert pod_limit_fault(limits, pod) == "requests.cpu 5 in a whole pod, and LimitRange lr has max 4"
-    assert pod_limit_fault(limits, {"containers": [container("3")]}) is None
-    assert pod_limit_fault(limits, {"containers": [container("500m")]}) == (
-        "requests.cpu 500m in a whole pod, and LimitRange lr has min 1"
-    )
-    limits["spec"]["limits"] = [{"type": "Container", "maxLimitRequestRatio": {"memory": "2"}}]
-    assert limit_range_fault(limits, {"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}) is None
-    assert limit_range_fault(limits, {"requests": {"memory": "1Gi"}, "limits": {"memory": "3Gi"}}) == (
-        "limits.memory 3Gi for requests.memory 1Gi, and LimitRange lr has maxLimitRequestRatio 2"
-    )
-
-
-@pytest.mark.parametrize("text", ["5Gi", "1500m", "1", "0", "1023Mi", "7", "2560Ki", "3Ei", "1001"])
-def test_a_quantity_is_written_as_people_do(text: str) -> None:
-    assert quantity_text(parse_quantity(text)) == text
-
-
-@given(st.fractions(min_value=0, max_denominator=1000))
-def test_a_quantity_that_is_written_is_never_less(value: Fraction) -> None:
-    assert 0 <= parse_quantity(quantity_text(value)) - value < Fraction(1, 1000)
+# Budgets
 
 
 def test_a_budget_in_words() -> None:
