@@ -6,6 +6,8 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import yaml
@@ -25,22 +27,31 @@ def test_the_results_that_tkn_describes_are_those_of_the_task() -> None:
     assert described == sorted(result["name"] for result in yaml.safe_load(TASK.read_text())["spec"]["results"])
 
 
-@pytest.fixture(scope="module")
-def namespace() -> Iterator[str]:
-    """A namespace with the typed Task kubernetes-cordon-node, as it is in a checkout."""
+@contextmanager
+def tekton_namespace(name: str, *files: Path) -> Iterator[str]:
+    """Yield a new namespace of a cluster with Tekton, with the objects of these files; skip where there is none."""
     probe = ["kubectl", "--request-timeout=5s", "get", "crd", "tasks.tekton.dev"]
     if any(shutil.which(tool) is None for tool in ("tkn", "kubectl")):
         pytest.skip("no tkn or no kubectl is installed")
     if subprocess.run(probe, capture_output=True).returncode != 0:
         pytest.skip("no kubeconfig answers whose cluster runs Tekton: `kubectl get crd tasks.tekton.dev` failed")
-    name = f"kubernaut-not-started-{os.getpid()}"
+    name = f"kubernaut-{name}-{os.getpid()}"
     subprocess.run(["kubectl", "create", "namespace", name], check=True, capture_output=True)
     try:
-        for words in (["apply", "-f", str(TYPED)], ["create", "serviceaccount", "there"]):
-            subprocess.run(["kubectl", *words, f"--namespace={name}"], check=True, capture_output=True)
+        for file in files:
+            subprocess.run(["kubectl", "apply", f"-n={name}", "-f", str(file)], check=True, capture_output=True)
         yield name
     finally:
         subprocess.run(["kubectl", "delete", "namespace", name, "--wait=false"], capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Iterator[str]:
+    """A namespace with the typed Task kubernetes-cordon-node, as it is in a checkout, and a ServiceAccount."""
+    with tekton_namespace("not-started", TYPED) as name:
+        account = ["kubectl", "create", "serviceaccount", "there", f"--namespace={name}"]
+        subprocess.run(account, check=True, capture_output=True)
+        yield name
 
 
 def rows() -> list[str]:
@@ -83,20 +94,10 @@ def test_a_run_that_does_not_start_says_what_the_guide_quotes(
 
 @pytest.mark.cluster
 def test_tkn_takes_the_command_and_asks_nothing() -> None:
-    probe = ["kubectl", "--request-timeout=5s", "get", "crd", "tasks.tekton.dev"]
-    if any(shutil.which(tool) is None for tool in ("tkn", "kubectl")):
-        pytest.skip("no tkn or no kubectl is installed")
-    if subprocess.run(probe, capture_output=True).returncode != 0:
-        pytest.skip("no kubeconfig answers whose cluster runs Tekton: `kubectl get crd tasks.tekton.dev` failed")
-    namespace = f"kubernaut-one-action-{os.getpid()}"
     command = BLOCK.partition("$ tkn ")[2].partition("\n$ ")[0].replace("\\\n", " ").replace("$IMAGE", "x@sha256:00")
-    words = ["tkn", *shlex.split(command.replace("--namespace shop", f"--namespace {namespace}"))]
-    subprocess.run(["kubectl", "create", "namespace", namespace], check=True, capture_output=True)
-    try:
-        subprocess.run(["kubectl", "apply", f"-n={namespace}", "-f", str(TASK)], check=True, capture_output=True)
-        done = subprocess.run([*words, "--dry-run"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    finally:
-        subprocess.run(["kubectl", "delete", "namespace", namespace, "--wait=false"], capture_output=True)
+    with tekton_namespace("one-action", TASK) as namespace:
+        words = ["tkn", *shlex.split(command.replace("--namespace shop", f"--namespace {namespace}")), "--dry-run"]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     run = yaml.safe_load(done.stdout)
 
