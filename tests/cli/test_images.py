@@ -58,6 +58,18 @@ def test_an_invalid_name_is_refused_with_a_valid_one(text: str, sentence: str) -
     assert sentence in caught.value.message
 
 
+@pytest.mark.parametrize("text", ["https://me:hunter2@ghcr.io/you/x", "me:hunter2@ghcr.io/x:1", "hunter2@Ghcr.io"])
+def test_a_password_in_what_is_no_name_is_not_shown(text: str) -> None:
+    with pytest.raises(InvalidInputs, match=r"\*\*\*@[Gg]hcr\.io") as caught:
+        parse_reference(text)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_wrong_digest_is_shown_whole() -> None:
+    with pytest.raises(InvalidInputs, match=r"^x:1@sha256:12 is no name of an image"):
+        parse_reference("x:1@sha256:12")
+
+
 @pytest.mark.parametrize(
     ("remote", "address"),
     [

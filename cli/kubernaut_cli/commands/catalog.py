@@ -70,10 +70,6 @@ def push(registry: str, folder: Path) -> None:
     """
     from kubernaut_cli.images.ociregistry import OciRegistry  # noqa: PLC0415 – its HTTP client takes 0.1 s
 
-    if "://" in registry:
-        raise InvalidInputs(
-            f"{registry}: write the registry without {registry.partition('://')[0]}://, as docker does."
-        )
     objects = read_catalog(folder)
     host = _bundle_name(registry, objects[0].name, objects[0].version).registry
     unreleased = sum(not has_digest(one) for one in objects)

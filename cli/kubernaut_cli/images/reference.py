@@ -16,6 +16,8 @@ _REFERENCE = re.compile(
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
 )
+_USERINFO = re.compile(r"^(\w+://)?[^/@]+@(?!sha\d+:)")
+"""A user and a password before a host, which no name of an image has; messages do not show them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def parse_reference(text: str) -> Reference:
     match = _REFERENCE.fullmatch(text)
     if match is None:
         hint = f", such as {text.lower()}" if _REFERENCE.fullmatch(text.lower()) else ""
-        raise InvalidInputs(
-            f"{shorten(text)} is no name of an image; write [REGISTRY/]PATH[:TAG], the path in lower case{hint}."
-        )
+        form = "[REGISTRY/]PATH[:TAG]" + (f" without {text.partition('://')[0]}://" if "://" in text else "")
+        shown = shorten(_USERINFO.sub(r"\1***@", text))
+        raise InvalidInputs(f"{shown} is no name of an image; write {form}, the path in lower case{hint}.")
     return Reference(match["registry"] or "", match["path"], match["tag"], match["digest"])
