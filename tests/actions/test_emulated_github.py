@@ -1,7 +1,7 @@
 """The GitHub adapter beside npm's `emulate`, a GitHub with a state of its own (EMULATE_BIN; 0.11.2 runs on Node.js 20).
 
 It has no commit statuses and no rules of branches, and opens a second request of the same branches, which GitHub
-refuses: those are tested with our own stand-in (`test_pull_requests.py`).
+refuses: those are tested with our own stand-in (`pull_requests/`).
 """
 
 import json
