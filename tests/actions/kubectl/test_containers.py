@@ -90,12 +90,15 @@ def test_resources_that_leave_no_room_are_refused(cluster: Cluster, app: App) ->
 
 
 def test_the_containers_of_a_pod_must_fit_one_node_together(cluster: Cluster, app: App) -> None:
-    name = app(wait=False)
-    nodes = json.loads(cluster.kubectl("get", "nodes", "--output=json"))["items"]
-    largest = max(parse_quantity(node["status"]["allocatable"]["cpu"]) for node in nodes)
-    share = f"{int(largest * 600)}m"  # of thousandths
+    """The node is named, since other tests make nodes, and delete them, in the meantime."""
+    name, host = app(wait=False), "kubernetes.io/hostname"
+    nodes = json.loads(cluster.kubectl("get", "nodes", f"--selector={host}", "--output=json"))["items"]
+    node = min(nodes, key=lambda one: one["metadata"]["creationTimestamp"])  # the cluster's own
+    share = f"{int(parse_quantity(node['status']['allocatable']['cpu']) * 600)}m"  # of thousandths
     helper = {"name": "helper", "image": IMAGE, "resources": {"requests": {"cpu": share}}}
+    selector = {host: node["metadata"]["labels"][host]}
     cluster.patch("deployment", name, {"op": "add", "path": "/spec/template/spec/containers/-", "value": helper})
+    cluster.patch("deployment", name, {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": selector})
     refused = cluster.run("set_resources", named(name, requests={"cpu": share}), retries=9)
 
     assert reason_of(refused) == (3, "NoRoom")
